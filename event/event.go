@@ -1,0 +1,127 @@
+// Package event holds what crosses a topic: Event, Prediction, Example, Evaluation and DeadLetter, with their codecs.
+package event
+
+// Time is a moment in milliseconds since 1970-01-01 UTC; in JSON it is RFC 3339 in UTC with three decimals. The zero Time is
+// "not given" and is left out of JSON.
+type Time int64
+
+// Types of events that the loop itself knows. Others pass through and can be counted by features.
+const (
+	TypeImpression = "impression"
+	TypeClick      = "click"
+	TypeConversion = "conversion"
+	TypePage       = "page"
+	TypeTrack      = "track"
+	TypeIdentify   = "identify"
+	// TypeHeartbeat carries the collector's clock into every partition of events; it is no user's event and is counted as none.
+	TypeHeartbeat = "heartbeat"
+)
+
+// Event is something that a user or an ad system did (topic events, key: User or Anonymous).
+type Event struct {
+	ID         string
+	Type       string
+	Time       Time // when it happened
+	Received   Time // when ingest took it: the watermark of the join is made of these
+	User       string
+	Anonymous  string
+	Prediction string
+	Request    string
+	Ad         string
+	Campaign   string
+	Value      float64 // money, in units of the currency; profiles keep it in micro-units
+	Channel    string
+	Context    Fields
+	Properties Fields
+	Source     string // the site or app that sent it
+}
+
+// Prediction is one scored candidate that was chosen (topic predictions, key: ID).
+type Prediction struct {
+	ID         string
+	Request    string
+	Row        int64 // number of the recorded row, from 1; 0 and left out when the request was not recorded
+	Time       Time
+	User       string
+	Anonymous  string
+	Ad         string
+	Campaign   string
+	P          []ObjectiveP       // "p": {"click": 0.0123}, in the order of the configuration
+	Model      []ObjectiveVersion // "model": {"click": "click@184203"}
+	Propensity float64
+	Policy     string
+	Features   Fields // the named raw values that were used, in the order in which they were encoded
+	AgeMs      []Age  // "age_ms": {"user": 340, "model": 120}
+	Source     string
+}
+
+// ObjectiveP is a probability for one objective.
+type ObjectiveP struct {
+	Objective string
+	P         float64
+}
+
+// ObjectiveVersion is the model version that answered for one objective, such as "click@184203".
+type ObjectiveVersion struct {
+	Objective string
+	Version   string
+}
+
+// Age says how old an input was when it was used, in milliseconds.
+type Age struct {
+	Name string
+	Ms   int64
+}
+
+// Example is a prediction with its label and weight (topic examples.<objective>, key: Prediction).
+type Example struct {
+	Objective  string
+	Prediction string
+	Row        int64
+	Time       Time // of the prediction
+	Y          float64
+	Class      string // label by name, for an objective with several classes
+	W          float64
+	P          float64 // as served
+	Model      string
+	Features   Fields
+	Segment    Fields // what evaluations are split by: campaign, source, ...
+	Revision   bool   // true when it corrects an earlier example of the same prediction
+	Source     Source
+}
+
+// Source is the place of a prediction in its topic. Examples of one (Topic, Partition) carry rising offsets, except revisions.
+type Source struct {
+	Topic     string // the first 8 hexadecimal digits of the id of the predictions topic: another topic of the same name has another
+	Partition int32
+	Offset    int64
+}
+
+// Evaluation is a set of metrics over a window of examples (topic evaluations, key: Objective).
+type Evaluation struct {
+	Objective           string
+	Window              string // "1m", "1h", "all"
+	Start               Time
+	End                 Time
+	Examples            int64
+	Positives           int64
+	LogLoss             *float64 // nil where undefined: no NaN goes on the wire
+	NormalizedEntropy   *float64
+	AUC                 *float64
+	PredictedOverActual *float64
+	ECE                 *float64
+	Segment             Fields
+	Model               string
+	Alarm               string // what left its band, empty when nothing did
+}
+
+// DeadLetter is a record that can never succeed (topic deadletter, key: the original one).
+type DeadLetter struct {
+	Stage     string // ingest, learner, scorer, feedback
+	Reason    string
+	Topic     string
+	Partition int32
+	Offset    int64
+	Time      Time
+	Payload   []byte // the original bytes; as a JSON string when they are UTF-8, else as "payload_base64"
+}

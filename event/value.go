@@ -1,0 +1,39 @@
+package event
+
+// ValueKind says which of a Value's members holds it.
+type ValueKind uint8
+
+const (
+	// Null is a value that is known to be missing: null in JSON.
+	Null ValueKind = iota
+	// String is a text or a category. JSON booleans become "true" and "false".
+	String
+	// Number is a finite number.
+	Number
+	// List is several weighted tokens: in JSON an array whose elements are strings, numbers (taken as tokens of that text), or pairs
+	// ["token", weight].
+	List
+)
+
+// Value is one named fact of a context or of a prediction's features.
+type Value struct {
+	Kind ValueKind
+	Str  string
+	Num  float64
+	List []WeightedToken
+}
+
+// WeightedToken is an element of a List; Weight is 1 where JSON gives none.
+type WeightedToken struct {
+	Token  string
+	Weight float64
+}
+
+// Field is a named Value. A nested JSON object is flattened: {"geo":{"country":"DE"}} is the Field "geo.country".
+type Field struct {
+	Name  string
+	Value Value
+}
+
+// Fields keeps the order in which facts were given: the network sums in that order, so it is written and read in it.
+type Fields []Field
