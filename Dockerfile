@@ -1,0 +1,18 @@
+# Built in one image, run in another that holds nothing but the program: static, as a user without rights.
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=0.1.0
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /clickloop ./cmd/clickloop \
+ && mkdir -p /data
+
+FROM scratch
+COPY --from=build /clickloop /clickloop
+COPY --from=build --chown=65532:65532 /data /data
+USER 65532:65532
+VOLUME /data
+EXPOSE 8080
+ENTRYPOINT ["/clickloop"]
+CMD ["up", "--data", "/data", "--http", ":8080"]

@@ -1,0 +1,41 @@
+# make            build, lint, test
+# make demo       the whole loop on real recorded data; ARGS=--exit ends by itself
+# make test       unit and whole-loop tests with Go alone
+# make integration  the same whole-loop tests against real Kafka and Redis
+GO      ?= go
+BIN     := bin/clickloop
+ARGS    ?=
+RACE    := ./stream/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./features/... ./internal/...
+NORACE  := ./event/... ./model/... ./cmd/...
+
+.PHONY: all build demo test lint integration bench bench-peers clean
+
+all: build lint test
+
+build:
+	$(GO) build -trimpath -o $(BIN) ./cmd/clickloop
+
+demo: build
+	$(BIN) up --replay examples/bank-marketing $(ARGS)
+
+test:
+	$(GO) vet ./...
+	$(GO) test $(NORACE)
+	$(GO) test -race $(RACE)
+
+lint:
+	$(GO) vet ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "run gofmt -w on:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@2026.1 ./...
+
+integration: build
+	scripts/integration.sh
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./model ./event ./features ./stream ./scorer ./learner
+
+bench-peers: build
+	bench/peers.sh
+
+clean:
+	rm -rf bin

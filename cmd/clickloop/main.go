@@ -1,0 +1,117 @@
+// Command clickloop is the real-time learning loop behind advertising and marketing in one binary: ingest, features, scorer, feedback, learner.
+//
+// Each subcommand has a file of its own: flags, then clients, then a stage, then Run.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// command is one subcommand. run gets the arguments after its name.
+type command struct {
+	name, summary string
+	run           func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+}
+
+func commands() []command {
+	return []command{
+		{"up", "run every stage in one process, with embedded Kafka and Redis unless addresses are given", upCommand},
+		{"ingest", "run the collector and the consumer that folds events into profiles", stageCommand("ingest")},
+		{"scorer", "answer score requests", stageCommand("scorer")},
+		{"feedback", "join predictions with what happened, label and evaluate them", stageCommand("feedback")},
+		{"learner", "learn from labelled examples and publish the weights", stageCommand("learner")},
+		{"replay", "play a recording into a running system", replayCommand},
+		{"fit", "learn one pass over files or a recording, and report how good the predictions were", fitCommand},
+		{"tail", "print a topic's messages as they come", tailCommand},
+		{"doctor", "check configuration, Kafka, topics, Redis and model, and say how to mend what is wrong", doctorCommand},
+		{"version", "print the version", versionCommand},
+	}
+}
+
+// errUsage is returned by a command whose message is already on stderr.
+var errUsage = errors.New("usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the process at once
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process: it returns the exit status (0 done, 1 failed, 2 wrong usage).
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		usage(stderr)
+		return 2
+	}
+	switch args[0] {
+	case "help", "-h", "--help":
+		usage(stdout)
+		return 0
+	case "--version", "-version":
+		args[0] = "version"
+	}
+	for _, c := range commands() {
+		if c.name != args[0] {
+			continue
+		}
+		err := c.run(ctx, args[1:], stdout, stderr)
+		switch {
+		case err == nil, errors.Is(err, flag.ErrHelp):
+			return 0
+		case errors.Is(err, errUsage):
+			return 2
+		}
+		fmt.Fprintf(stderr, "clickloop %s: %v\n", c.name, err)
+		return 1
+	}
+	fmt.Fprintf(stderr, "clickloop: there is no command %q\n\n", args[0])
+	usage(stderr)
+	return 2
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "clickloop learns from clicks while they happen.\n\nusage: clickloop COMMAND [flags]\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.summary)
+	}
+	fmt.Fprint(w, "\nTry it:  clickloop up --replay examples/bank-marketing\nHelp:    clickloop COMMAND --help\n")
+}
+
+// newFlags returns a flag set whose help has a line of what the command does and examples.
+func newFlags(name, synopsis, examples string, stderr io.Writer) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() {
+		fmt.Fprintf(stderr, "usage: clickloop %s\n\nexamples:\n%s\nflags:\n", synopsis, examples)
+		fs.PrintDefaults()
+	}
+	return fs
+}
+
+// parse parses args that may mix flags and positional arguments, and returns the latter.
+func parse(fs *flag.FlagSet, args []string) ([]string, error) {
+	var rest []string
+	for {
+		if err := fs.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, errUsage
+		}
+		if fs.NArg() == 0 {
+			return rest, nil
+		}
+		rest = append(rest, fs.Arg(0))
+		args = fs.Args()[1:]
+	}
+}

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Starts real Kafka and Redis, runs the tests that take either backend against them, and stops them again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+dir=$(mktemp -d)
+stop() { scripts/services.sh stop "$dir" >&2 || true; rm -rf "$dir"; }
+trap stop EXIT
+eval "$(scripts/services.sh start "$dir")"
+export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS
+echo "Kafka at $KAFKA, Redis at $REDIS" >&2
+go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./internal/loop/... "$@"
