@@ -1,0 +1,88 @@
+package event
+
+// AppendJSON appends e as one line of JSON, without a newline.
+func (e *Event) AppendJSON(dst []byte) []byte {
+	l := newLine(dst)
+	l.text("id", e.ID)
+	l.text("type", e.Type)
+	l.time("time", e.Time)
+	l.time("received", e.Received)
+	l.text("user", e.User)
+	l.text("anonymous", e.Anonymous)
+	l.text("prediction", e.Prediction)
+	l.text("request", e.Request)
+	l.text("ad", e.Ad)
+	l.text("campaign", e.Campaign)
+	l.optional("value", e.Value)
+	l.text("channel", e.Channel)
+	l.fields("context", e.Context, false)
+	l.fields("properties", e.Properties, false)
+	l.text("source", e.Source)
+	return l.end()
+}
+
+// MarshalJSON is AppendJSON, for encoding/json.
+func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
+
+// ParseEvent reads what AppendJSON and other producers write. It checks the form; Validate checks the content.
+func ParseEvent(b []byte) (Event, error) {
+	var e Event
+	err := e.UnmarshalJSON(b)
+	return e, err
+}
+
+// UnmarshalJSON is ParseEvent into e, whose slices are used again: nothing of what e held before may still be in use.
+func (e *Event) UnmarshalJSON(b []byte) error {
+	r := borrow(b, EventLimits)
+	defer giveBack(r)
+	*e = Event{Context: e.Context[:0], Properties: e.Properties[:0]}
+	e.read(r)
+	return r.End()
+}
+
+func (e *Event) read(r *Reader) {
+	for r.message(); r.Key(); {
+		switch r.Name() {
+		case "id":
+			e.ID = r.Text()
+		case "type":
+			e.Type = r.Text()
+		case "time":
+			e.Time = r.Time()
+		case "received":
+			e.Received = r.Time()
+		case "user":
+			e.User = r.Text()
+		case "anonymous":
+			e.Anonymous = r.Text()
+		case "prediction":
+			e.Prediction = r.Text()
+		case "request":
+			e.Request = r.Text()
+		case "ad":
+			e.Ad = r.Text()
+		case "campaign":
+			e.Campaign = r.Text()
+		case "value":
+			e.Value = r.Number()
+		case "channel":
+			e.Channel = r.Text()
+		case "context":
+			e.Context = r.Fields(e.Context)
+		case "properties":
+			e.Properties = r.Fields(e.Properties)
+		case "source":
+			e.Source = r.Text()
+		default:
+			r.Skip()
+		}
+	}
+}
+
+// message steps into the object that is the whole text: here null is no object.
+func (r *Reader) message() bool {
+	if r.err == nil && r.Kind() == KindNull {
+		r.mismatch("an object")
+	}
+	return r.Object()
+}

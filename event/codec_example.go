@@ -1,0 +1,120 @@
+package event
+
+// AppendJSON appends e as one line of JSON, without a newline.
+func (e *Example) AppendJSON(dst []byte) []byte {
+	l := newLine(dst)
+	l.must("objective", e.Objective)
+	l.must("prediction", e.Prediction)
+	if e.Row != 0 {
+		l.integer("row", e.Row)
+	}
+	l.time("time", e.Time)
+	l.number("y", e.Y)
+	l.text("class", e.Class)
+	l.number("w", e.W)
+	l.number("p", e.P)
+	l.text("model", e.Model)
+	l.fields("features", e.Features, true)
+	l.fields("segment", e.Segment, false)
+	if e.Revision {
+		l.key("revision")
+		l.dst = append(l.dst, "true"...)
+	}
+	l.key("source")
+	l.dst = e.Source.appendJSON(l.dst)
+	return l.end()
+}
+
+func (s Source) appendJSON(dst []byte) []byte {
+	l := newLine(dst)
+	l.text("topic", s.Topic)
+	l.integer("partition", int64(s.Partition))
+	l.integer("offset", s.Offset)
+	return l.end()
+}
+
+// MarshalJSON is AppendJSON, for encoding/json.
+func (e *Example) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
+
+// ParseExample reads what AppendJSON writes. An example must have an objective, a prediction, a time, y and w; without a p it reads as p = 0.
+func ParseExample(b []byte) (Example, error) {
+	var e Example
+	err := e.UnmarshalJSON(b)
+	return e, err
+}
+
+// UnmarshalJSON is ParseExample into e, whose slices are used again: nothing of what e held before may still be in use.
+func (e *Example) UnmarshalJSON(b []byte) error {
+	r := borrow(b, DefaultLimits)
+	defer giveBack(r)
+	*e = Example{Features: e.Features[:0], Segment: e.Segment[:0]}
+	hasY, hasW := e.read(r)
+	r.need("objective", e.Objective != "")
+	r.need("prediction", e.Prediction != "")
+	r.need("time", e.Time != 0)
+	r.need("y", hasY)
+	r.need("w", hasW)
+	return r.End()
+}
+
+func (e *Example) read(r *Reader) (hasY, hasW bool) {
+	for r.message(); r.Key(); {
+		switch r.Name() {
+		case "objective":
+			e.Objective = r.Text()
+		case "prediction":
+			e.Prediction = r.Text()
+		case "row":
+			e.Row = r.Integer()
+		case "time":
+			e.Time = r.Time()
+		case "y":
+			hasY = r.Kind() == KindNumber
+			e.Y = r.Number()
+		case "class":
+			e.Class = r.Text()
+		case "w":
+			hasW = r.Kind() == KindNumber
+			e.W = r.Number()
+		case "p":
+			e.P = r.Number()
+		case "model":
+			e.Model = r.Text()
+		case "features":
+			e.Features = r.Fields(e.Features)
+		case "segment":
+			e.Segment = r.Fields(e.Segment)
+		case "revision":
+			e.Revision = r.Bool()
+		case "source":
+			e.Source.read(r)
+		default:
+			r.Skip()
+		}
+	}
+	return hasY, hasW
+}
+
+func (s *Source) read(r *Reader) {
+	for r.Object(); r.Key(); {
+		switch r.Name() {
+		case "topic":
+			s.Topic = r.Text()
+		case "partition":
+			s.Partition = r.partition()
+		case "offset":
+			s.Offset = r.Integer()
+		default:
+			r.Skip()
+		}
+	}
+}
+
+// partition takes a number of at most 31 bits.
+func (r *Reader) partition() int32 {
+	i := r.Integer()
+	if i != int64(int32(i)) {
+		r.Fail("is no partition: it has more than 32 bits")
+	}
+	return int32(i)
+}

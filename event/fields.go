@@ -1,0 +1,238 @@
+package event
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Lookup returns the value of the field named name.
+func (f Fields) Lookup(name string) (Value, bool) {
+	for i := range f {
+		if f[i].Name == name {
+			return f[i].Value, true
+		}
+	}
+	return Value{}, false
+}
+
+// Text returns a String field's text, or a Number's in its shortest form; empty when there is no such field or it is of another kind.
+func (v Value) Text() string {
+	switch v.Kind {
+	case String:
+		return v.Str
+	case Number:
+		return string(AppendNumber(make([]byte, 0, 24), v.Num))
+	}
+	return ""
+}
+
+// AppendJSON appends f as an object, in its order. Names must be unique.
+func (f Fields) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	for i := range f {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendString(dst, f[i].Name)
+		dst = append(dst, ':')
+		dst = f[i].Value.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends v; a number that JSON cannot hold becomes null.
+func (v *Value) AppendJSON(dst []byte) []byte {
+	switch v.Kind {
+	case String:
+		return AppendString(dst, v.Str)
+	case Number:
+		return AppendNumber(dst, v.Num)
+	case List:
+		dst = append(dst, '[')
+		for i, t := range v.List {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = t.appendJSON(dst)
+		}
+		return append(dst, ']')
+	}
+	return append(dst, "null"...)
+}
+
+func (t WeightedToken) appendJSON(dst []byte) []byte {
+	if t.Weight == 1 || !finite(t.Weight) {
+		return AppendString(dst, t.Token)
+	}
+	dst = append(dst, '[')
+	dst = AppendString(dst, t.Token)
+	dst = append(dst, ',')
+	dst = AppendNumber(dst, t.Weight)
+	return append(dst, ']')
+}
+
+// MarshalJSON is AppendJSON, for encoding/json.
+func (f Fields) MarshalJSON() ([]byte, error) { return f.AppendJSON(nil), nil }
+
+// UnmarshalJSON reads an object; f's memory is used again.
+func (f *Fields) UnmarshalJSON(b []byte) error {
+	r := borrow(b, DefaultLimits)
+	defer giveBack(r)
+	*f = r.Fields((*f)[:0])
+	return r.End()
+}
+
+// Fields takes an object and appends its facts to dst; the package comment tells how nested values are named. The slices of the lists in dst's
+// spare capacity are used again.
+func (r *Reader) Fields(dst Fields) Fields {
+	r.nested, r.dotted = false, false
+	from := len(dst)
+	dst = r.members(dst, "", false)
+	if r.nested && r.dotted && r.err == nil {
+		r.refuseRepeats(dst[from:])
+	}
+	return dst
+}
+
+// refuseRepeats finds names that only flattening has made equal, such as {"a":{"b":1},"a.b":2}.
+func (r *Reader) refuseRepeats(f Fields) {
+	seen := make(map[string]bool, len(f))
+	for i := range f {
+		if seen[f[i].Name] {
+			r.fail(f[i].Name, "is given twice: nested and with dots in its name")
+			return
+		}
+		seen[f[i].Name] = true
+	}
+}
+
+func (r *Reader) members(dst Fields, prefix string, nested bool) Fields {
+	for r.Object(); r.Key(); {
+		name := r.Name()
+		if !r.dotted && strings.IndexByte(name, '.') >= 0 {
+			r.dotted = true
+		}
+		if nested {
+			name = prefix + "." + name
+		}
+		dst = r.value(dst, name)
+	}
+	return dst
+}
+
+// value takes the next value as the field name, or as several when it is nested.
+func (r *Reader) value(dst Fields, name string) Fields {
+	var v Value
+	switch r.Kind() {
+	case KindString:
+		v = Value{Kind: String, Str: r.Text()}
+	case KindNumber:
+		v = Value{Kind: Number, Num: r.Number()}
+	case KindBool:
+		v = Value{Kind: String, Str: r.boolText()}
+	case KindNull:
+		r.Null()
+	case KindObject:
+		r.nested = true
+		return r.members(dst, name, true)
+	case KindArray:
+		return r.list(dst, name)
+	default:
+		r.syntax("expected a value")
+		return dst
+	}
+	return r.add(dst, Field{Name: name, Value: v})
+}
+
+func (r *Reader) boolText() string {
+	if r.Bool() {
+		return "true"
+	}
+	return "false"
+}
+
+func (r *Reader) add(dst Fields, f Field) Fields {
+	if !r.count() {
+		return dst
+	}
+	return append(dst, f)
+}
+
+// count bounds the fields and list elements of a text.
+func (r *Reader) count() bool {
+	if r.fields++; r.fields > r.limits.Fields {
+		r.Fail(fmt.Sprintf("is one too many: at most %d fields and list elements are allowed", r.limits.Fields))
+	}
+	return r.err == nil
+}
+
+// list takes an array: its tokens are one field, and what is no token follows name by its index.
+func (r *Reader) list(dst Fields, name string) Fields {
+	tokens := spareList(dst)
+	plain := true
+	for r.Array(); r.Element(); {
+		token, ok := r.token()
+		switch {
+		case ok:
+			if r.count() {
+				tokens = append(tokens, token)
+			}
+		case r.Null():
+		default:
+			plain, r.nested = false, true
+			dst = r.value(dst, name+"."+strconv.Itoa(r.Index()))
+		}
+	}
+	if plain || len(tokens) > 0 {
+		dst = r.add(dst, Field{Name: name, Value: Value{Kind: List, List: tokens}})
+	}
+	return dst
+}
+
+// spareList takes the list that the next Field of dst held before, for its memory.
+func spareList(dst Fields) []WeightedToken {
+	if len(dst) == cap(dst) {
+		return nil
+	}
+	spare := &dst[:len(dst)+1][len(dst)].Value
+	tokens := spare.List
+	spare.List = nil
+	return tokens[:0]
+}
+
+// token takes the next value if it is a token or a pair of token and weight.
+func (r *Reader) token() (WeightedToken, bool) {
+	switch r.Kind() {
+	case KindString:
+		return WeightedToken{Token: r.Text(), Weight: 1}, true
+	case KindNumber:
+		return WeightedToken{Token: r.numberText("a number"), Weight: 1}, true
+	case KindBool:
+		return WeightedToken{Token: r.boolText(), Weight: 1}, true
+	case KindArray:
+		return r.pair()
+	}
+	return WeightedToken{}, false
+}
+
+// pair takes ["token", weight] and nothing else.
+func (r *Reader) pair() (WeightedToken, bool) {
+	start := r.pos
+	r.pos++
+	if r.peek() == '"' {
+		token, ok := r.scanString()
+		if ok && r.peek() == ',' {
+			r.pos++
+			if r.Kind() == KindNumber {
+				weight := r.Number()
+				if r.peek() == ']' {
+					r.pos++
+					return WeightedToken{Token: token, Weight: weight}, true
+				}
+			}
+		}
+	}
+	r.pos = start
+	return WeightedToken{}, false
+}

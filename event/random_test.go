@@ -1,0 +1,106 @@
+package event
+
+import (
+	"math"
+	"math/rand/v2"
+	"strconv"
+)
+
+// random makes messages that use every form a field can have.
+type random struct{ *rand.Rand }
+
+func newRandom(seed uint64) random { return random{rand.New(rand.NewPCG(seed, 1))} }
+
+func (r random) text() string {
+	letters := []rune("abcXYZ019 _-.*\"\\/\n\t\x00\x7f<>&äß€\u2028😀\ufffd")
+	s := make([]rune, r.IntN(9))
+	for i := range s {
+		s[i] = letters[r.IntN(len(letters))]
+	}
+	return string(s)
+}
+
+func (r random) number() float64 {
+	switch r.IntN(6) {
+	case 0:
+		return 0
+	case 1:
+		return float64(r.IntN(2000) - 1000)
+	case 2:
+		return float64(r.Int64())
+	case 3:
+		return float64(r.IntN(1e6)) / 1e4
+	}
+	for {
+		if f := math.Float64frombits(r.Uint64()); finite(f) {
+			return f
+		}
+	}
+}
+
+func (r random) time() Time { return Time(r.Int64N(int64(maxTime))) }
+
+func (r random) value() Value {
+	switch r.IntN(5) {
+	case 0:
+		return Value{}
+	case 1, 2:
+		return Value{Kind: String, Str: r.text()}
+	case 3:
+		return Value{Kind: Number, Num: r.number()}
+	}
+	v := Value{Kind: List}
+	for range r.IntN(4) {
+		v.List = append(v.List, WeightedToken{r.text(), [...]float64{1, r.number()}[r.IntN(2)]})
+	}
+	return v
+}
+
+func (r random) fields() Fields {
+	var f Fields
+	for i := range r.IntN(6) {
+		f = append(f, Field{r.text() + strconv.Itoa(i), r.value()})
+	}
+	return f
+}
+
+func (r random) event() Event {
+	return Event{r.text(), r.text(), r.time(), r.time(), r.text(), r.text(), r.text(), r.text(), r.text(), r.text(), r.number(), r.text(),
+		r.fields(), r.fields(), r.text()}
+}
+
+func (r random) prediction() Prediction {
+	p := Prediction{"p" + r.text(), r.text(), r.Int64(), 1 + r.time(), r.text(), r.text(), r.text(), r.text(), nil, nil, r.number(), r.text(),
+		r.fields(), nil, r.text()}
+	for i := range r.IntN(3) {
+		p.P = append(p.P, ObjectiveP{r.text() + strconv.Itoa(i), r.Float64()})
+		p.Model = append(p.Model, ObjectiveVersion{r.text() + strconv.Itoa(i), r.text()})
+		p.AgeMs = append(p.AgeMs, Age{r.text() + strconv.Itoa(i), r.Int64() - r.Int64()})
+	}
+	return p
+}
+
+func (r random) example() Example {
+	return Example{"o" + r.text(), "p" + r.text(), r.Int64(), 1 + r.time(), r.number(), r.text(), r.number(), r.number(), r.text(), r.fields(), r.fields(),
+		r.IntN(2) == 0, Source{r.text(), r.Int32(), r.Int64()}}
+}
+
+func (r random) evaluation() Evaluation {
+	metric := func() *float64 {
+		if r.IntN(2) == 0 {
+			return nil
+		}
+		f := r.number()
+		return &f
+	}
+	return Evaluation{"o" + r.text(), "w" + r.text(), r.time(), r.time(), r.Int64(), r.Int64(), metric(), metric(), metric(), metric(), metric(), r.fields(),
+		r.text(), r.text()}
+}
+
+func (r random) deadLetter() DeadLetter {
+	d := DeadLetter{"s" + r.text(), "r" + r.text(), r.text(), r.Int32(), r.Int64(), r.time(), []byte(r.text())}
+	if r.IntN(2) == 0 {
+		d.Payload = append(d.Payload, 0xff, byte(r.IntN(256)))
+	}
+	return d
+}

@@ -1,0 +1,411 @@
+package event
+
+import (
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// scanString takes the string that starts at pos.
+func (r *Reader) scanString() (string, bool) {
+	s, start := r.s, r.pos+1
+	var seen byte
+	for i := start; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '"':
+			r.pos = i + 1
+			if seen >= utf8.RuneSelf && !utf8.ValidString(s[start:i]) {
+				r.Fail("is not valid UTF-8")
+				return "", false
+			}
+			return s[start:i], true
+		case c == '\\':
+			return r.unescape(start, i)
+		case c < ' ':
+			r.pos = i
+			return "", r.syntax("a control character in a string must be escaped")
+		}
+		seen |= c
+	}
+	r.pos = len(s)
+	return "", r.syntax("a string has no end")
+}
+
+// unescape goes on with scanString from the first backslash, at i.
+func (r *Reader) unescape(start, i int) (string, bool) {
+	s := r.s
+	buf := append(make([]byte, 0, i-start+32), s[start:i]...)
+	for i < len(s) {
+		c := s[i]
+		switch {
+		case c == '"':
+			r.pos = i + 1
+			if !utf8.Valid(buf) {
+				r.Fail("is not valid UTF-8")
+				return "", false
+			}
+			return string(buf), true
+		case c < ' ':
+			r.pos = i
+			return "", r.syntax("a control character in a string must be escaped")
+		case c != '\\':
+			buf = append(buf, c)
+			i++
+			continue
+		}
+		if i+1 >= len(s) {
+			break
+		}
+		if s[i+1] != 'u' {
+			plain := unescaped[s[i+1]]
+			if plain == 0 {
+				r.pos = i
+				return "", r.syntax("an escape that JSON does not know")
+			}
+			buf = append(buf, plain)
+			i += 2
+			continue
+		}
+		char, size, reason := unescapeRune(s[i:])
+		if reason != "" {
+			r.pos = i
+			return "", r.syntax(reason)
+		}
+		buf = utf8.AppendRune(buf, char)
+		i += size
+	}
+	r.pos = len(s)
+	return "", r.syntax("a string has no end")
+}
+
+// unescaped maps the letter after a backslash to its character.
+var unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// unescapeRune reads \uXXXX, or two of them that make a surrogate pair.
+func unescapeRune(s string) (r rune, size int, reason string) {
+	r, ok := hex4(s)
+	if !ok {
+		return 0, 0, `expected four hexadecimal digits after \u`
+	}
+	if !utf16.IsSurrogate(r) {
+		return r, 6, ""
+	}
+	if len(s) >= 12 && s[6] == '\\' && s[7] == 'u' {
+		if low, ok := hex4(s[6:]); ok {
+			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+				return pair, 12, ""
+			}
+		}
+	}
+	return 0, 0, "a lone surrogate is no character"
+}
+
+// hex4 reads the digits of \uXXXX.
+func hex4(s string) (rune, bool) {
+	if len(s) < 6 {
+		return 0, false
+	}
+	var r rune
+	for i := 2; i < 6; i++ {
+		c := s[i]
+		switch {
+		case c-'0' <= 9:
+			c -= '0'
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// scanNumber returns where the number that starts at i ends; 0 when none does.
+func scanNumber(s string, i int) int {
+	if i < len(s) && s[i] == '-' {
+		i++
+	}
+	switch {
+	case i >= len(s):
+		return 0
+	case s[i] == '0':
+		i++
+	case s[i]-'1' <= 8:
+		i = scanDigits(s, i)
+	default:
+		return 0
+	}
+	if i < len(s) && s[i] == '.' {
+		from := i + 1
+		if i = scanDigits(s, from); i == from {
+			return 0
+		}
+	}
+	if i < len(s) && s[i]|0x20 == 'e' {
+		from := i + 1
+		if from < len(s) && (s[from] == '+' || s[from] == '-') {
+			from++
+		}
+		if i = scanDigits(s, from); i == from {
+			return 0
+		}
+	}
+	return i
+}
+
+func scanDigits(s string, i int) int {
+	for i < len(s) && s[i]-'0' <= 9 {
+		i++
+	}
+	return i
+}
+
+// numberText takes the number that is next and returns its text; empty after null and after an error.
+func (r *Reader) numberText(expected string) string {
+	if r.err != nil {
+		return ""
+	}
+	if c := r.peek(); c != '-' && c-'0' > 9 {
+		if !r.Null() {
+			r.mismatch(expected)
+		}
+		return ""
+	}
+	end := scanNumber(r.s, r.pos)
+	if end == 0 {
+		r.syntax("this is no number")
+		return ""
+	}
+	text := r.s[r.pos:end]
+	r.pos = end
+	return text
+}
+
+// Number takes a number; one beyond float64 is an error.
+func (r *Reader) Number() float64 {
+	text := r.numberText("a number")
+	if text == "" {
+		return 0
+	}
+	if f, ok := parseShort(text); ok {
+		return f
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		r.Fail("is " + cut(text) + ", which is too large for a number")
+		return 0
+	}
+	return f
+}
+
+// Integer takes a whole number of at most 64 bits, written without fraction and exponent.
+func (r *Reader) Integer() int64 {
+	text := r.numberText("a whole number")
+	if text == "" {
+		return 0
+	}
+	i, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		r.Fail("is " + cut(text) + ", expected a whole number of at most 64 bits")
+		return 0
+	}
+	return i
+}
+
+func cut(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "..."
+	}
+	return s
+}
+
+// parseShort reads numbers whose digits make an integer below 2^53 and that have no exponent: such an integer divided by an exact power of ten is
+// rounded once, hence correctly.
+func parseShort(s string) (float64, bool) {
+	const maxDigits = 15
+	var mantissa int64
+	digits, point := 0, -1
+	i := 0
+	if s[0] == '-' {
+		i = 1
+	}
+	for ; i < len(s); i++ {
+		c := s[i]
+		if c == '.' {
+			point = digits
+			continue
+		}
+		if c-'0' > 9 || digits == maxDigits {
+			return 0, false
+		}
+		mantissa = mantissa*10 + int64(c-'0')
+		digits++
+	}
+	if mantissa == 0 && s[0] == '-' {
+		return 0, false // negative zero
+	}
+	f := float64(mantissa)
+	if s[0] == '-' {
+		f = -f
+	}
+	if point >= 0 {
+		f /= exact10[digits-point]
+	}
+	return f, true
+}
+
+var exact10 = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+const maxRawDepth = 1000
+
+// skip passes the value that is next, of any kind, if it nests no deeper than depth.
+func (r *Reader) skip(depth int) bool {
+	r.peek()
+	end, reason := skipValue(r.s, r.pos, depth)
+	switch {
+	case reason == tooDeep:
+		r.Fail(reason)
+		return false
+	case reason != "":
+		r.pos = end
+		return r.syntax(reason)
+	}
+	r.pos = end
+	return true
+}
+
+const tooDeep = "is nested too deep"
+
+// skipValue returns where the value at i ends, or where and why it is not JSON. It keeps one bit a level, so that its depth costs no stack.
+func skipValue(s string, i, maxDepth int) (int, string) {
+	var inArray [maxRawDepth/64 + 1]uint64
+	depth := 0
+	for {
+		i = skipSpace(s, i)
+		if i >= len(s) {
+			return i, "expected a value"
+		}
+		open := false
+		switch c := s[i]; c {
+		case '{', '[':
+			if depth >= min(maxDepth, maxRawDepth) {
+				return i, tooDeep
+			}
+			depth++
+			inArray[depth/64] &^= 1 << (depth % 64)
+			if c == '[' {
+				inArray[depth/64] |= 1 << (depth % 64)
+			}
+			i++
+			open = true
+		default:
+			end, reason := skipScalar(s, i)
+			if reason != "" {
+				return end, reason
+			}
+			i = end
+		}
+		for { // close what ends here, then pass the comma or the name before the next value
+			if depth == 0 {
+				return i, ""
+			}
+			array := inArray[depth/64]>>(depth%64)&1 == 1
+			i = skipSpace(s, i)
+			if i >= len(s) {
+				return i, "an object or array has no end"
+			}
+			if array && s[i] == ']' || !array && s[i] == '}' {
+				i++
+				depth--
+				open = false
+				continue
+			}
+			if !open {
+				if s[i] != ',' {
+					return i, "expected ',' or the end of an object or array"
+				}
+				i++
+			}
+			if !array {
+				end, reason := skipName(s, i)
+				if reason != "" {
+					return end, reason
+				}
+				i = end
+			}
+			break
+		}
+	}
+}
+
+// skipName passes a member's name and the colon after it.
+func skipName(s string, i int) (int, string) {
+	i = skipSpace(s, i)
+	if i >= len(s) || s[i] != '"' {
+		return i, "expected a name in quotes"
+	}
+	end := skipString(s, i)
+	if end == 0 {
+		return i, badString
+	}
+	i = skipSpace(s, end)
+	if i >= len(s) || s[i] != ':' {
+		return i, "expected ':' after a name"
+	}
+	return i + 1, ""
+}
+
+const badString = "a string has no end, a control character or an unknown escape"
+
+func skipScalar(s string, i int) (int, string) {
+	switch c := s[i]; {
+	case c == '"':
+		if end := skipString(s, i); end > 0 {
+			return end, ""
+		}
+		return i, badString
+	case c == '-' || c-'0' <= 9:
+		if end := scanNumber(s, i); end > 0 {
+			return end, ""
+		}
+		return i, "this is no number"
+	}
+	for _, word := range [...]string{"true", "false", "null"} {
+		if len(s)-i >= len(word) && s[i:i+len(word)] == word {
+			return i + len(word), ""
+		}
+	}
+	return i, "expected a value"
+}
+
+// skipString returns where the string at i ends; 0 when it has no end, or holds a control character or an unknown escape.
+func skipString(s string, i int) int {
+	for i++; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return i + 1
+		case c == '\\':
+			if i++; i >= len(s) || s[i] != 'u' && unescaped[s[i]] == 0 {
+				return 0
+			}
+			if s[i] == 'u' {
+				if _, ok := hex4(s[i-1:]); !ok {
+					return 0
+				}
+				i += 4
+			}
+		case c < ' ':
+			return 0
+		}
+	}
+	return 0
+}
+
+func skipSpace(s string, i int) int {
+	for i < len(s) && (s[i] == ' ' || s[i] == '\n' || s[i] == '\t' || s[i] == '\r') {
+		i++
+	}
+	return i
+}

@@ -1,0 +1,75 @@
+package event
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// Bounds of an event's content.
+const (
+	MaxTypeBytes = 64
+	MaxIDBytes   = 256
+	MaxValue     = 1e9 // so that sums of micro-units stay below 64 bits
+	// MaxAhead is how far an event's time may be ahead of the time at which it was received: clients' clocks are wrong.
+	MaxAhead = time.Hour
+)
+
+// earliest is the first time that an event may have: what is before it was never set, or in other units.
+var earliest = Time(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
+
+// Validate checks what e holds, for whoever takes events from outside; the error is an *Error with the field and the reason. now is the clock against
+// which e.Time is held; with 0 a time may be as late as it likes.
+func (e *Event) Validate(now Time) error {
+	if err := checkName("type", e.Type, MaxTypeBytes); err != nil {
+		return err
+	}
+	if e.Type == "" {
+		return &Error{"type", "is missing; expected what happened, such as click"}
+	}
+	ids := [...]struct{ name, value string }{
+		{"id", e.ID}, {"user", e.User}, {"anonymous", e.Anonymous}, {"prediction", e.Prediction}, {"request", e.Request},
+		{"ad", e.Ad}, {"campaign", e.Campaign}, {"channel", e.Channel}, {"source", e.Source},
+	}
+	for _, id := range ids {
+		if err := checkName(id.name, id.value, MaxIDBytes); err != nil {
+			return err
+		}
+	}
+	if math.IsNaN(e.Value) || math.Abs(e.Value) > MaxValue {
+		return &Error{"value", "is " + strconv.FormatFloat(e.Value, 'g', -1, 64) + ", expected an amount between -1e9 and 1e9"}
+	}
+	return e.checkTime(now)
+}
+
+func (e *Event) checkTime(now Time) error {
+	switch {
+	case e.Time == 0:
+		return &Error{"time", "is missing; expected a time such as 2026-11-25T09:00:00.123Z"}
+	case e.Time < earliest:
+		return &Error{"time", "is " + e.Time.String() + ", before the year 2000"}
+	case now != 0 && e.Time > now.Add(MaxAhead):
+		return &Error{"time", fmt.Sprintf("is %s, more than %s ahead of the clock, which is at %s", e.Time, MaxAhead, now)}
+	case e.Time > maxTime:
+		return &Error{"time", "is after the year 9999"}
+	}
+	return nil
+}
+
+// checkName refuses ids that could not be told apart or shown: too long, not UTF-8, or with control characters.
+func checkName(field, s string, limit int) error {
+	if len(s) > limit {
+		return &Error{field, fmt.Sprintf("has %d bytes, at most %d are allowed", len(s), limit)}
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return &Error{field, "contains a control character"}
+		}
+	}
+	if !utf8.ValidString(s) {
+		return &Error{field, "is not valid UTF-8"}
+	}
+	return nil
+}
