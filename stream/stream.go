@@ -1,11 +1,27 @@
 // Package stream is the only importer of a Kafka client: topics, producers, groups and readers.
+//
+// Delivery is at least once, by design: a batch is repeated until it is acknowledged, because neither an error nor a timeout of Kafka means "not
+// written". Every effect behind it is idempotent. kafka-go is used where its behaviour is known:
+//
+//   - Groups are joined through ConsumerGroup generations, never through a Reader: a Reader's late commit can move another member's offset back,
+//     can block for ever beside Close, and knows no assignment. Commits go out in the generation that fetched, with a bound in time.
+//   - Partitions are read with Conn.ReadBatch: no client-side queue survives a rebalance, and no start beyond or below the log is silently moved.
+//   - Writes go through Client.Produce, a slice a request, acks=all, Murmur2 as Java's clients: no batching timer, no asynchronous queue without an
+//     end, no default of zero acknowledgements. Metadata is kept for half a second, since a leader's move does not refresh it.
+//   - Topics are made before they are used, and waited for; they are bounded by retention, never compacted, and never transactional.
+//   - nil and empty values read back alike, so neither is used as a message.
 package stream
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"sync"
 	"time"
+
+	"github.com/segmentio/kafka-go"
 )
 
 // Config says how to reach Kafka.
@@ -14,19 +30,6 @@ type Config struct {
 	Prefix   string // before every topic and group name; "clickloop." by default
 	ClientID string // also the header "producer"
 	Logger   *slog.Logger
-}
-
-// Client is a connection to one Kafka cluster. It is safe for concurrent use.
-type Client struct{ cfg Config }
-
-// Topic is what EnsureTopic creates or checks. Name has no prefix.
-type Topic struct {
-	Name           string
-	Partitions     int
-	Retention      time.Duration // 0: the broker's default
-	RetentionBytes int64         // per partition; 0: no bound by size
-	SegmentBytes   int64
-	MaxMessage     int // bytes of a record batch; 0: 1 MiB
 }
 
 // Header is a record's header.
@@ -48,85 +51,111 @@ type Record struct {
 // Range is what a partition holds: offsets First <= o < End.
 type Range struct{ First, End int64 }
 
-// ErrTrimmed is returned by a Reader, once, when records between the wanted and the first held offset are gone.
-// errors.As with *TrimmedError tells which.
-var ErrTrimmed = errors.New("records were deleted before they were read")
+const (
+	attemptTimeout = 5 * time.Second // of one request; calls repeat requests until their context ends
+	backoffMin     = 20 * time.Millisecond
+	backoffMax     = 500 * time.Millisecond
+	metadataTTL    = 500 * time.Millisecond
+)
+
+// Client is a connection to one Kafka cluster. It is safe for concurrent use.
+type Client struct {
+	cfg       Config
+	kafka     *kafka.Client
+	transport *kafka.Transport
+	dialer    *kafka.Dialer
+	logger    *slog.Logger
+
+	mu         sync.Mutex
+	partitions map[string]int
+}
 
 // Dial returns a Client; it does not wait for the cluster: every call retries until its context ends.
-func Dial(cfg Config) (*Client, error) { panic("not built yet") }
+func Dial(cfg Config) (*Client, error) {
+	if len(cfg.Brokers) == 0 {
+		return nil, errors.New("no Kafka brokers are given: set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA")
+	}
+	for _, b := range cfg.Brokers {
+		if _, _, err := net.SplitHostPort(b); err != nil {
+			return nil, fmt.Errorf("broker %q is not host:port", b)
+		}
+	}
+	if cfg.ClientID == "" {
+		cfg.ClientID = "clickloop"
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	transport := &kafka.Transport{MetadataTTL: metadataTTL, ClientID: cfg.ClientID, DialTimeout: 3 * time.Second, IdleTimeout: time.Minute}
+	return &Client{
+		cfg:       cfg,
+		kafka:     &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport, Timeout: attemptTimeout},
+		transport: transport,
+		dialer:    &kafka.Dialer{ClientID: cfg.ClientID, Timeout: 3 * time.Second},
+		logger:    cfg.Logger, partitions: map[string]int{},
+	}, nil
+}
 
 // Close closes idle connections.
-func (c *Client) Close() error { panic("not built yet") }
+func (c *Client) Close() error {
+	c.transport.CloseIdleConnections()
+	return nil
+}
+
+// Prefix is what stands before every topic and group name.
+func (c *Client) Prefix() string { return c.cfg.Prefix }
+
+func (c *Client) name(topic string) string { return c.cfg.Prefix + topic }
 
 // Ping returns nil when a broker answers.
-func (c *Client) Ping(ctx context.Context) error { panic("not built yet") }
-
-// EnsureTopics creates what is missing, waits until it can be written, and checks what exists.
-func (c *Client) EnsureTopics(ctx context.Context, topics ...Topic) error { panic("not built yet") }
-
-// TopicID is the first 8 hexadecimal digits of the topic's id: a topic that was deleted and created again has another.
-func (c *Client) TopicID(ctx context.Context, topic string) (string, error) { panic("not built yet") }
-
-// Partitions is the number of partitions of topic (cached after the first call).
-func (c *Client) Partitions(ctx context.Context, topic string) (int, error) { panic("not built yet") }
-
-// Offsets returns the Range of every partition of topic, in order.
-func (c *Client) Offsets(ctx context.Context, topic string) ([]Range, error) { panic("not built yet") }
-
-// Produce writes recs and returns nil once every one is acknowledged by all in-sync replicas. Records of a partition are written
-// in the order given, in batches, one in flight; a batch is retried with backoff until ctx ends, so it may be written twice,
-// never skipped. On error the outcome of the rest is unknown.
-func (c *Client) Produce(ctx context.Context, topic string, recs []Record) error {
-	panic("not built yet")
+func (c *Client) Ping(ctx context.Context) error {
+	_, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{})
+	if err != nil {
+		return fmt.Errorf("Kafka at %v does not answer: %w", c.cfg.Brokers, err)
+	}
+	return nil
 }
 
-// Partition is the number that Produce chooses for key among n partitions.
-func Partition(key []byte, n int) int { panic("not built yet") }
-
-// Join is a member of a consumer group until ctx ends: it calls fn for every generation, with a ctx that ends with the generation, and
-// waits for fn before it joins again. fn's error other than ctx's is logged, counted and retried in a new generation after backoff.
-func (c *Client) Join(ctx context.Context, group string, topics []string, fn func(ctx context.Context, g *Generation) error) error {
-	panic("not built yet")
+// retry repeats fn, each time with a bound on it, until it succeeds, says that repeating is of no use, or ctx ends.
+func (c *Client) retry(ctx context.Context, what string, fn func(ctx context.Context) error) error {
+	wait, warned := backoffMin, time.Time{}
+	for {
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+		err := fn(attempt)
+		cancel()
+		var final *finalError
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &final):
+			return final.err
+		case ctx.Err() != nil:
+			return fmt.Errorf("cannot %s: %w (last: %v)", what, ctx.Err(), err)
+		}
+		if time.Since(warned) > 10*time.Second && wait > 4*backoffMin {
+			c.logger.Warn("Kafka does not do what is asked, repeating", "what", what, "err", err)
+			warned = time.Now()
+		}
+		if !sleep(ctx, wait) {
+			return fmt.Errorf("cannot %s: %w (last: %v)", what, ctx.Err(), err)
+		}
+		wait = min(2*wait, backoffMax)
+	}
 }
 
-// Generation is what the group gave to this member.
-type Generation struct {
-	ID       int32
-	Assigned map[string][]Assignment // by topic (no prefix), sorted by partition
+// finalError ends a retry.
+type finalError struct{ err error }
+
+func (e *finalError) Error() string { return e.err.Error() }
+
+// sleep returns false when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
-
-// Assignment is one partition and the offset that the group has committed: the next to read, -1 when none.
-type Assignment struct {
-	Partition int
-	Committed int64
-}
-
-// Commit moves the group's offset in this generation, with a timeout: next is the offset of the first record not yet handled.
-func (g *Generation) Commit(ctx context.Context, topic string, next map[int]int64) error {
-	panic("not built yet")
-}
-
-// EachPartition runs fn for every assigned partition, a goroutine each, until all have returned; the first error cancels the others.
-func (g *Generation) EachPartition(ctx context.Context, fn func(ctx context.Context, topic string, a Assignment) error) error {
-	panic("not built yet")
-}
-
-// Reader reads one partition in order from an offset, with no group. It reconnects by itself (leader moves, broker restarts).
-type Reader struct{}
-
-// NewReader starts at offset (0 or below the first held one: at the first held one).
-func (c *Client) NewReader(topic string, partition int, offset int64) *Reader {
-	panic("not built yet")
-}
-
-// Read blocks until there is at least one record or ctx ends. The slice and its bytes are valid until the next Read.
-func (r *Reader) Read(ctx context.Context) ([]Record, error) { panic("not built yet") }
-
-// Offset is that of the next record that Read will return.
-func (r *Reader) Offset() int64 { panic("not built yet") }
-
-// End is the end of the partition as the broker last told: Offset() == End() means that nothing was left at that time.
-func (r *Reader) End() int64 { panic("not built yet") }
-
-// Close ends the Reader's connection. A Read that waits returns.
-func (r *Reader) Close() error { panic("not built yet") }

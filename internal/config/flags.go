@@ -1,0 +1,72 @@
+package config
+
+import (
+	"flag"
+	"os"
+	"strings"
+)
+
+// Common are the flags that most commands share.
+type Common struct {
+	File, Kafka, Redis, Prefix, HTTP, Data string
+
+	set *flag.FlagSet
+}
+
+// CommonFlags declares them on fs. Each has a CLICKLOOP_* variable of its name, such as CLICKLOOP_KAFKA.
+func CommonFlags(fs *flag.FlagSet) *Common {
+	c := &Common{set: fs}
+	fs.StringVar(&c.File, "config", "", "configuration `file` (YAML); without one the defaults serve")
+	fs.StringVar(&c.Kafka, "kafka", "", "Kafka `brokers`, host:port,...")
+	fs.StringVar(&c.Redis, "redis", "", "Redis `address`, host:port or redis:// URL")
+	fs.StringVar(&c.Prefix, "prefix", "", "before every topic and group `name` (default clickloop.)")
+	fs.StringVar(&c.HTTP, "http", "", "`address` to listen on (default 127.0.0.1:8080; port 0: any free one)")
+	fs.StringVar(&c.Data, "data", "", "`folder` for checkpoints and the embedded services (default: a temporary one)")
+	return c
+}
+
+// Load reads the file and lays variables and flags over it.
+func (c *Common) Load() (Config, error) {
+	c.environment()
+	cfg, err := Load(c.File)
+	if err != nil {
+		return cfg, err
+	}
+	return c.over(cfg)
+}
+
+// LoadOver is Load with another file, such as a recording's own, when the flags name none.
+func (c *Common) LoadOver(file string) (Config, error) {
+	c.environment()
+	if c.File != "" {
+		file = c.File
+	}
+	cfg, err := Load(file)
+	if err != nil {
+		return cfg, err
+	}
+	return c.over(cfg)
+}
+
+// environment fills flags that were not given from their variables.
+func (c *Common) environment() {
+	given := map[string]bool{}
+	c.set.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, target := range map[string]*string{"config": &c.File, "kafka": &c.Kafka, "redis": &c.Redis, "prefix": &c.Prefix, "http": &c.HTTP, "data": &c.Data} {
+		if v, ok := os.LookupEnv("CLICKLOOP_" + strings.ToUpper(name)); ok && !given[name] {
+			*target = v
+		}
+	}
+}
+
+func (c *Common) over(cfg Config) (Config, error) {
+	if c.Kafka != "" {
+		cfg.Kafka.Brokers = strings.Split(c.Kafka, ",")
+	}
+	for value, target := range map[*string]*string{&c.Redis: &cfg.Redis.Address, &c.Prefix: &cfg.Kafka.Prefix, &c.HTTP: &cfg.HTTP, &c.Data: &cfg.Data} {
+		if *value != "" {
+			*target = *value
+		}
+	}
+	return cfg, cfg.Validate()
+}

@@ -1,0 +1,245 @@
+// Package embedded runs a Kafka broker (franz-go's kfake) and a Redis server (miniredis) inside the program, over real TCP.
+//
+// They are for trying out, tests and demos: the broker keeps its log in a folder and survives kill -9, but not the loss of power; Redis keeps nothing, and whoever folds into
+// it rebuilds from the log.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// Config says where the services keep their data and listen.
+type Config struct {
+	Dir       string // empty: a temporary folder that Close removes
+	KafkaPort int    // 0: 9092 if it is free, else any; -1: any free one
+	RedisPort int    // 0: 6379 if it is free, else any; -1: any free one
+	Logger    *slog.Logger
+}
+
+// Services are a running broker and a running Redis.
+type Services struct {
+	Kafka string // host:port
+	Redis string // host:port
+
+	cfg       Config
+	temporary bool
+	lock      *os.File
+	mu        sync.Mutex
+	cluster   *kfake.Cluster
+	redis     *miniredis.Miniredis
+	stopTTL   context.CancelFunc
+	ttlDone   chan struct{}
+}
+
+// ttlTick is how often miniredis is told that time passes: its own clock looks at every key at every command.
+const ttlTick = 2 * time.Second
+
+// Start runs both and returns when they accept connections.
+func Start(cfg Config) (*Services, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Services{cfg: cfg}
+	if cfg.Dir == "" {
+		dir, err := os.MkdirTemp("", "clickloop-")
+		if err != nil {
+			return nil, fmt.Errorf("cannot make a temporary folder for the embedded services: %w", err)
+		}
+		s.cfg.Dir, s.temporary = dir, true
+	}
+	if err := s.start(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Services) start() error {
+	dir := filepath.Join(s.cfg.Dir, "kafka")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("cannot make the folder of the embedded broker: %w", err)
+	}
+	var err error
+	if s.lock, err = lockDir(s.cfg.Dir); err != nil {
+		return err
+	}
+	kafkaPort, err := choosePort(s.cfg.KafkaPort, 9092)
+	if err != nil {
+		return err
+	}
+	if err := s.startKafka(kafkaPort); err != nil {
+		return err
+	}
+	redisPort, err := choosePort(s.cfg.RedisPort, 6379)
+	if err != nil {
+		return err
+	}
+	s.Redis = net.JoinHostPort("127.0.0.1", strconv.Itoa(redisPort))
+	return s.StartRedis()
+}
+
+// lockDir makes sure that one process alone uses dir: two brokers on one log would ruin it.
+func lockDir(dir string) (*os.File, error) {
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder, _ := os.ReadFile(path)
+		_ = f.Close()
+		return nil, fmt.Errorf("the data folder %s is in use by process %s: stop it, or give another --data folder", dir, strings.TrimSpace(string(holder)))
+	}
+	if err := errors.Join(f.Truncate(0), writeAt(f, strconv.Itoa(os.Getpid()))); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot write %s: %w", path, err), f.Close())
+	}
+	return f, nil
+}
+
+func writeAt(f *os.File, s string) error {
+	_, err := f.WriteAt([]byte(s), 0)
+	return err
+}
+
+// choosePort returns want if it is given and free, the usual one for 0 if that is free, else any free one.
+func choosePort(want, usual int) (int, error) {
+	switch {
+	case want > 0:
+		if !free(want) {
+			return 0, fmt.Errorf("port %d is in use: give another one, or 0 for any", want)
+		}
+		return want, nil
+	case want == 0 && free(usual):
+		return usual, nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("cannot find a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	_ = l.Close()
+	return true
+}
+
+func (s *Services) startKafka(port int) error {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(filepath.Join(s.cfg.Dir, "kafka")),
+		kfake.GroupMinSessionTimeout(100*time.Millisecond),
+		kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": "30000"}))
+	if err != nil {
+		return fmt.Errorf("cannot start the embedded broker on port %d with the data in %s: %w", port, s.cfg.Dir, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cluster = cluster
+	s.Kafka = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	return nil
+}
+
+// StopKafka closes the broker; its log stays.
+func (s *Services) StopKafka() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cluster != nil {
+		s.cluster.Close()
+		s.cluster = nil
+	}
+}
+
+// StartKafka starts a stopped broker again on the same port with the same log.
+func (s *Services) StartKafka() error {
+	_, port, err := net.SplitHostPort(s.Kafka)
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return err
+	}
+	return s.startKafka(n)
+}
+
+// StartRedis starts Redis, empty, on its port.
+func (s *Services) StartRedis() error {
+	m := miniredis.NewMiniRedis()
+	if err := m.StartAddr(s.Redis); err != nil {
+		return fmt.Errorf("cannot start the embedded Redis on %s: %w", s.Redis, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.redis, s.stopTTL, s.ttlDone = m, cancel, done
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(ttlTick)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				m.FastForward(ttlTick)
+			}
+		}
+	}()
+	return nil
+}
+
+// StopRedis closes Redis; what it held is gone.
+func (s *Services) StopRedis() {
+	s.mu.Lock()
+	m, cancel, done := s.redis, s.stopTTL, s.ttlDone
+	s.redis = nil
+	s.mu.Unlock()
+	if m == nil {
+		return
+	}
+	cancel()
+	<-done
+	m.Close()
+}
+
+// FlushRedis empties Redis while it runs.
+func (s *Services) FlushRedis() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.redis != nil {
+		s.redis.FlushAll()
+	}
+}
+
+// Close stops both and removes a temporary folder.
+func (s *Services) Close() error {
+	s.StopRedis()
+	s.StopKafka()
+	var err error
+	if s.lock != nil {
+		err = s.lock.Close()
+		s.lock = nil
+	}
+	if s.temporary {
+		err = errors.Join(err, os.RemoveAll(s.cfg.Dir))
+	}
+	return err
+}

@@ -1,0 +1,155 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
+)
+
+// Generation is what the group gave to this member.
+type Generation struct {
+	ID       int32
+	Assigned map[string][]Assignment // by topic (no prefix), sorted by partition
+
+	client *Client
+	kafka  *kafka.Generation
+
+	mu        sync.Mutex
+	committed map[string]map[int]int64
+}
+
+// Assignment is one partition and the offset that the group has committed: the next to read, -1 when none.
+type Assignment struct {
+	Partition int
+	Committed int64
+}
+
+// Join is a member of a consumer group until ctx ends: it calls fn for every generation, with a ctx that ends with the generation, and
+// waits for fn before it joins again. fn's error other than ctx's is logged, counted and retried in a new generation after backoff.
+func (c *Client) Join(ctx context.Context, group string, topics []string, fn func(ctx context.Context, g *Generation) error) error {
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = c.name(t)
+	}
+	wait := backoffMin
+	for ctx.Err() == nil {
+		began := time.Now()
+		if err := c.member(ctx, group, names, fn); err != nil && ctx.Err() == nil {
+			c.logger.Warn("left the group, joining again", "group", c.name(group), "err", err)
+		}
+		if time.Since(began) > 10*time.Second {
+			wait = backoffMin
+		}
+		sleep(ctx, wait)
+		wait = min(2*wait, backoffMax)
+	}
+	return ctx.Err()
+}
+
+// member joins once and stays for as many generations as go well.
+func (c *Client) member(ctx context.Context, group string, names []string, fn func(ctx context.Context, g *Generation) error) error {
+	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: c.name(group), Brokers: c.cfg.Brokers, Topics: names, Dialer: c.dialer,
+		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
+		HeartbeatInterval: time.Second, SessionTimeout: 10 * time.Second, RebalanceTimeout: 15 * time.Second, JoinGroupBackoff: 200 * time.Millisecond,
+		WatchPartitionChanges: true, PartitionWatchInterval: 5 * time.Second, StartOffset: kafka.FirstOffset, Timeout: attemptTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	defer cg.Close()
+	for {
+		gen, err := cg.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := c.generation(ctx, gen, fn); err != nil {
+			return err
+		}
+	}
+}
+
+// generation runs fn until it returns or the generation ends, and waits for it.
+func (c *Client) generation(ctx context.Context, gen *kafka.Generation, fn func(ctx context.Context, g *Generation) error) error {
+	g := &Generation{ID: gen.ID, Assigned: map[string][]Assignment{}, client: c, kafka: gen, committed: map[string]map[int]int64{}}
+	for name, assignments := range gen.Assignments {
+		topic := name[len(c.cfg.Prefix):]
+		for _, a := range assignments {
+			committed := a.Offset
+			if committed < 0 {
+				committed = -1
+			}
+			g.Assigned[topic] = append(g.Assigned[topic], Assignment{a.ID, committed})
+		}
+		sort.Slice(g.Assigned[topic], func(i, j int) bool { return g.Assigned[topic][i].Partition < g.Assigned[topic][j].Partition })
+	}
+	done := make(chan error, 1)
+	gen.Start(func(ended context.Context) {
+		inner, cancel := context.WithCancel(ctx)
+		defer cancel()
+		stop := context.AfterFunc(ended, cancel)
+		defer stop()
+		err := fn(inner, g)
+		if inner.Err() != nil && ctx.Err() == nil && errors.Is(err, context.Canceled) {
+			err = nil // the generation ended: a rebalance is no fault
+		}
+		done <- err
+	})
+	return <-done
+}
+
+// Commit moves the group's offset in this generation, with a timeout: next is the offset of the first record not yet handled. An offset below one
+// that this generation has committed is left out, so a commit that comes late moves nothing back.
+func (g *Generation) Commit(ctx context.Context, topic string, next map[int]int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	done := g.committed[topic]
+	if done == nil {
+		done = map[int]int64{}
+		g.committed[topic] = done
+	}
+	offsets := map[int]int64{}
+	for p, o := range next {
+		if o > done[p] {
+			offsets[p] = o
+		}
+	}
+	if len(offsets) == 0 {
+		return nil
+	}
+	// kafka-go bounds the call by the group's Timeout.
+	if err := g.kafka.CommitOffsets(map[string]map[int]int64{g.client.name(topic): offsets}); err != nil {
+		return fmt.Errorf("cannot commit %s: %w", g.client.name(topic), err)
+	}
+	for p, o := range offsets {
+		done[p] = o
+	}
+	return nil
+}
+
+// EachPartition runs fn for every assigned partition, a goroutine each, until all have returned; the first error cancels the others. With nothing
+// assigned it waits for the generation's end.
+func (g *Generation) EachPartition(ctx context.Context, fn func(ctx context.Context, topic string, a Assignment) error) error {
+	group, inner := errgroup.WithContext(ctx)
+	n := 0
+	for topic, assignments := range g.Assigned {
+		for _, a := range assignments {
+			n++
+			group.Go(func() error { return fn(inner, topic, a) })
+		}
+	}
+	if n == 0 {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return group.Wait()
+}
