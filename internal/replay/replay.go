@@ -279,4 +279,3 @@ func appendText(dst []byte, name, text string) []byte {
 	dst = append(dst, `":`...)
 	return event.AppendString(dst, text)
 }
-

@@ -1,0 +1,58 @@
+package event
+
+import "sort"
+
+// HighWater drops examples that were seen: those of one place (topic id, partition) come with rising offsets, so one that is not above the highest
+// is a repeat. The zero value has seen nothing.
+type HighWater struct {
+	marks map[waterKey]int64
+}
+
+type waterKey struct {
+	topic     string
+	partition int32
+}
+
+// Fresh says whether src was not seen before, and remembers it. A revision corrects an example that was seen; whoever takes revisions counts them by
+// their own offsets, so it is fresh and moves nothing.
+func (h *HighWater) Fresh(src Source, revision bool) bool {
+	if revision {
+		return true
+	}
+	k := waterKey{src.Topic, src.Partition}
+	if last, ok := h.marks[k]; ok && src.Offset <= last {
+		return false
+	}
+	if h.marks == nil {
+		h.marks = map[waterKey]int64{}
+	}
+	h.marks[k] = src.Offset
+	return true
+}
+
+// Knows says whether an example of src's topic and partition was seen.
+func (h *HighWater) Knows(src Source) bool {
+	_, ok := h.marks[waterKey{src.Topic, src.Partition}]
+	return ok
+}
+
+// Marks returns the highest source seen of each place, in a fixed order.
+func (h *HighWater) Marks() []Source {
+	marks := make([]Source, 0, len(h.marks))
+	for k, offset := range h.marks {
+		marks = append(marks, Source{k.topic, k.partition, offset})
+	}
+	sort.Slice(marks, func(i, j int) bool {
+		a, b := marks[i], marks[j]
+		return a.Topic < b.Topic || a.Topic == b.Topic && a.Partition < b.Partition
+	})
+	return marks
+}
+
+// Restore makes h what Marks was taken from.
+func (h *HighWater) Restore(marks []Source) {
+	h.marks = make(map[waterKey]int64, len(marks))
+	for _, m := range marks {
+		h.marks[waterKey{m.Topic, m.Partition}] = m.Offset
+	}
+}

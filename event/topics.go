@@ -1,0 +1,55 @@
+package event
+
+import "time"
+
+// Names of topics, without the prefix.
+const (
+	TopicEvents      = "events"
+	TopicPredictions = "predictions"
+	TopicEvaluations = "evaluations"
+	TopicDeadLetter  = "deadletter"
+)
+
+// TopicExamples is the name of an objective's topic of examples.
+func TopicExamples(objective string) string { return "examples." + objective }
+
+// TopicModel is the name of an objective's topic of weights.
+func TopicModel(objective string) string { return "model." + objective }
+
+// Topic is how a topic is made.
+type Topic struct {
+	Name           string
+	Partitions     int
+	Retention      time.Duration
+	RetentionBytes int64 // per partition; 0: no bound
+	SegmentBytes   int64
+}
+
+const (
+	week = 7 * 24 * time.Hour
+	// slack is how much longer than the longest window predictions are kept.
+	slack = 2 * 24 * time.Hour
+)
+
+// Topics are all topics of the loop. partitions is the number of those of events and predictions. Predictions outlive the longest window; examples
+// stand in one partition, since its order is the order of learning; weights are bounded by size, and a learner writes a snapshot well before what
+// follows the last one could be deleted.
+func Topics(objectives []Objective, partitions int) []Topic {
+	longest := time.Duration(0)
+	for _, o := range objectives {
+		longest = max(longest, o.Window)
+	}
+	topics := []Topic{
+		{Name: TopicEvents, Partitions: partitions, Retention: max(week, longest+slack)},
+		{Name: TopicPredictions, Partitions: partitions, Retention: max(week, longest+slack)},
+		{Name: TopicEvaluations, Partitions: 1, Retention: 4 * week},
+		{Name: TopicDeadLetter, Partitions: 1, Retention: 4 * week},
+	}
+	for _, o := range objectives {
+		topics = append(topics,
+			Topic{Name: TopicExamples(o.Name), Partitions: 1, Retention: 4 * week},
+			Topic{Name: TopicModel(o.Name), Partitions: 1, Retention: week, RetentionBytes: 512 << 20, SegmentBytes: 64 << 20},
+		)
+	}
+	return topics
+}
