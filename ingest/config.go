@@ -1,0 +1,53 @@
+// Package ingest takes clickstream events: the collector writes them to Kafka, the consumer folds them into feature profiles.
+//
+// The collector acknowledges an event only after Kafka has, and the consumer's folds are idempotent, so whatever is sent twice, delivered twice or interrupted
+// counts once.
+package ingest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// Config is the ingest section of the configuration.
+type Config struct {
+	MaxBody     int           `yaml:"max_body"`     // bytes of a request's body, unpacked; a larger one gets 413
+	MaxEvents   int           `yaml:"max_events"`   // events in one request
+	MaxWaiting  int           `yaml:"max_waiting"`  // bytes of events that may wait for Kafka; beyond it requests get 503 at once
+	Rate        float64       `yaml:"rate"`         // events a second that the collector takes; beyond it requests get 429
+	Acknowledge time.Duration `yaml:"acknowledge"`  // how long a request waits for Kafka before it gets 503
+	Heartbeat   time.Duration `yaml:"heartbeat"`    // how often each partition gets the clock
+	CORSOrigins []string      `yaml:"cors_origins"` // origins of websites that may send; "*" for all
+}
+
+// DefaultConfig takes 2 MB and 5,000 events a request, and 100,000 events a second.
+func DefaultConfig() Config {
+	return Config{
+		MaxBody: 2 << 20, MaxEvents: 5000, MaxWaiting: 64 << 20, Rate: 100_000, Acknowledge: 5 * time.Second, Heartbeat: time.Second, CORSOrigins: []string{"*"},
+	}
+}
+
+// Validate names the first field that is wrong.
+func (c Config) Validate() error {
+	switch {
+	case c.MaxBody < 1<<10 || c.MaxBody > 64<<20:
+		return wrong("max_body", "is %d, want 1024 to 67108864 bytes", c.MaxBody)
+	case c.MaxEvents < 1 || c.MaxEvents > 100_000:
+		return wrong("max_events", "is %d, want 1 to 100000", c.MaxEvents)
+	case c.MaxWaiting < c.MaxBody:
+		return wrong("max_waiting", "is %d, want at least max_body (%d)", c.MaxWaiting, c.MaxBody)
+	case c.Rate < 1:
+		return wrong("rate", "is %v, want at least 1 event a second", c.Rate)
+	case c.Acknowledge < 10*time.Millisecond || c.Acknowledge > time.Minute:
+		return wrong("acknowledge", "is %v, want 10ms to 1m", c.Acknowledge)
+	case c.Heartbeat < 10*time.Millisecond || c.Heartbeat > time.Minute:
+		return wrong("heartbeat", "is %v, want 10ms to 1m: labels wait for it", c.Heartbeat)
+	}
+	return nil
+}
+
+func wrong(field, format string, args ...any) error {
+	return &event.Error{Field: field, Reason: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,175 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+)
+
+// Deps are what an Ingester works with.
+type Deps struct {
+	Client     *stream.Client
+	Set        *features.Set
+	Store      features.Store
+	Clock      *Clock
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer // nil for none
+}
+
+// Ingester is the stage: collector and consumer.
+type Ingester struct {
+	client    *stream.Client
+	store     features.Store
+	clock     *Clock
+	collector *collector
+	consumer  *consumer
+}
+
+// New checks cfg and returns an Ingester; Run runs it.
+func New(cfg Config, d Deps) (*Ingester, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	logger := d.Logger.With("stage", "ingest")
+	letters := deadletter.New("ingest", d.Client, d.Clock.Now, logger, d.Registerer)
+	collected := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "clickloop_ingest_collected_total", Help: "Events that came over HTTP, by verdict; unavailable counts requests.",
+	}, []string{"verdict"})
+	consumed := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "clickloop_ingest_events_total", Help: "Events from the topic, by what became of them: folded, repeated, refused.",
+	}, []string{"result"})
+	if d.Registerer != nil {
+		d.Registerer.MustRegister(collected, consumed)
+	}
+	return &Ingester{
+		client: d.Client, store: d.Store, clock: d.Clock,
+		collector: &collector{
+			cfg: cfg, client: d.Client, clock: d.Clock, letters: letters, events: collected,
+			batcher: stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
+			limiter: rate.NewLimiter(rate.Limit(cfg.Rate), max(int(cfg.Rate), cfg.MaxEvents)),
+			headers: d.Client.MessageHeaders(event.SchemaEvent),
+		},
+		consumer: &consumer{
+			client: d.Client, set: d.Set, store: d.Store, letters: letters, logger: logger, events: consumed,
+			folded: folded{at: map[int]event.Time{}},
+		},
+	}, nil
+}
+
+// Register adds the collector's paths and /v1/clock.
+func (i *Ingester) Register(mux *http.ServeMux) {
+	i.collector.register(mux)
+	mux.HandleFunc("GET /v1/clock", i.handleClock)
+}
+
+// Run takes events and folds them until ctx ends.
+func (i *Ingester) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return i.collector.batcher.Run(ctx) })
+	g.Go(func() error { return i.collector.beat(ctx) })
+	g.Go(func() error { return i.consumer.run(ctx) })
+	return g.Wait()
+}
+
+// Ready returns nil when Kafka answers and profiles are being folded, here or elsewhere.
+func (i *Ingester) Ready(ctx context.Context) error {
+	if err := i.client.Ping(ctx); err != nil {
+		return err
+	}
+	i.consumer.folded.mu.Lock()
+	owned := len(i.consumer.folded.at)
+	i.consumer.folded.mu.Unlock()
+	if owned > 0 {
+		return nil
+	}
+	if _, err := i.watermark(ctx); err != nil {
+		return err
+	}
+	return nil
+}
+
+// watermark is how far profiles are folded: known here when every partition is this process's, else asked of the store.
+func (i *Ingester) watermark(ctx context.Context) (event.Time, error) {
+	n, err := i.client.Partitions(ctx, event.TopicEvents)
+	if err != nil {
+		return 0, err
+	}
+	if t, ok := i.consumer.folded.watermark(n); ok {
+		return t, nil
+	}
+	id, err := i.client.TopicID(ctx, event.TopicEvents)
+	if err != nil {
+		return 0, err
+	}
+	return i.store.Watermark(ctx, id, n)
+}
+
+// handleClock tells the clock's mode and how far profiles are folded; with ?folded=T it waits, up to ?wait=, until that is T.
+func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
+	var want event.Time
+	if text := r.URL.Query().Get("folded"); text != "" {
+		var err error
+		if want, err = event.ParseTime(text); err != nil {
+			refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "folded", Reason: "is not RFC 3339, such as 2026-11-25T09:00:00.123Z"})
+			return
+		}
+	}
+	wait, err := waitParam(r)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "bad_request", err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	defer cancel()
+	t, err := i.awaitFolded(ctx, want)
+	if err != nil && r.Context().Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
+		refuse(w, http.StatusServiceUnavailable, "unavailable", err)
+		return
+	}
+	b := append([]byte(`{"mode":"`), i.clock.mode()...)
+	b = append(b, `","now":"`...)
+	b = append(b, i.clock.Now().String()...)
+	b = append(b, `","folded":"`...)
+	b = append(b, t.String()...)
+	writeJSON(w, http.StatusOK, append(b, `"}`...))
+}
+
+// awaitFolded returns the watermark once it is at least want, or as it is when ctx ends.
+func (i *Ingester) awaitFolded(ctx context.Context, want event.Time) (event.Time, error) {
+	for {
+		changed := i.consumer.folded.Wait()
+		t, err := i.watermark(ctx)
+		if err != nil || t >= want {
+			return t, err
+		}
+		select {
+		case <-ctx.Done():
+			return t, nil
+		case <-changed:
+		case <-time.After(50 * time.Millisecond): // partitions folded by other processes
+		}
+	}
+}
+
+// waitParam reads ?wait=, at most a minute.
+func waitParam(r *http.Request) (time.Duration, error) {
+	text := r.URL.Query().Get("wait")
+	if text == "" {
+		return time.Second, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || d > time.Minute {
+		return 0, &event.Error{Field: "wait", Reason: "is not a duration up to 1m, such as 20s"}
+	}
+	return d, nil
+}
