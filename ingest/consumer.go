@@ -12,6 +12,7 @@ import (
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/notify"
 	"github.com/clickloop/clickloop/internal/repeats"
+	"github.com/clickloop/clickloop/internal/retry"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -131,33 +132,12 @@ func (c *consumer) position(ctx context.Context, p int) (at features.Position, e
 	if err != nil {
 		return at, err
 	}
-	err = persist(ctx, c.logger, "read the feature store's position", func() error {
+	err = retry.Persist(ctx, c.logger, "read the feature store's position", func() error {
 		at, err = c.store.Position(ctx, id, p)
 		return err
 	})
 	at.TopicID, at.Partition = id, p
 	return at, err
-}
-
-// persist repeats fn with backoff until it succeeds, tells that the store's position has moved, or ctx ends.
-func persist(ctx context.Context, logger *slog.Logger, what string, fn func() error) error {
-	wait, warned := 10*time.Millisecond, time.Time{}
-	for {
-		err := fn()
-		if err == nil || errors.Is(err, features.ErrMoved) || ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
-		}
-		if time.Since(warned) > 10*time.Second {
-			logger.Warn("cannot "+what+", repeating", "err", err)
-			warned = time.Now()
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
-		wait = min(2*wait, 500*time.Millisecond)
-	}
 }
 
 // partitionFold is the state of one run: how far it is, and the ids that came lately.
@@ -205,9 +185,9 @@ func (f *partitionFold) batch(ctx context.Context, records []stream.Record) erro
 	if err := f.c.letters.Write(ctx, f.letters...); err != nil {
 		return err
 	}
-	err := persist(ctx, f.c.logger, "fold events into the feature store", func() error {
+	err := retry.Persist(ctx, f.c.logger, "fold events into the feature store", func() error {
 		return f.c.store.Apply(ctx, f.at.Next, to, f.updates)
-	})
+	}, features.ErrMoved)
 	if err == nil {
 		f.at = to
 	}

@@ -1,0 +1,90 @@
+package feedback
+
+import (
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/repeats"
+)
+
+// pending is a prediction that waits for its label.
+type pending struct {
+	partition  int
+	offset     int64
+	prediction event.Prediction
+}
+
+// queue holds the predictions of one partition that were read and not labelled, in the order of their offsets. Its length is bounded by whoever fills it.
+type queue struct {
+	partition int
+	waiting   []pending
+	ids       repeats.Window
+	next      int64 // offset behind the last record that was read
+	done      int64 // offset behind the last record that needs no more work
+}
+
+// add takes the prediction at an offset; one that came before is dropped.
+func (q *queue) add(offset int64, p event.Prediction) {
+	q.next = offset + 1
+	if q.ids.Repeat(p.ID, p.Time) {
+		q.pass()
+		return
+	}
+	q.waiting = append(q.waiting, pending{q.partition, offset, p})
+}
+
+// skip passes over a record that is no prediction.
+func (q *queue) skip(offset int64) {
+	q.next = offset + 1
+	q.pass()
+}
+
+// pass moves done to the end when nothing waits.
+func (q *queue) pass() {
+	if len(q.waiting) == 0 {
+		q.done = q.next
+	}
+}
+
+// pop takes the first prediction.
+func (q *queue) pop() pending {
+	p := q.waiting[0]
+	q.waiting = q.waiting[1:]
+	q.done = p.offset + 1
+	q.pass()
+	return p
+}
+
+// before is the order in which due predictions of several partitions are labelled.
+func (p *pending) before(o *pending) bool {
+	a, b := &p.prediction, &o.prediction
+	switch {
+	case a.Time != b.Time:
+		return a.Time < b.Time
+	case a.Row != b.Row:
+		return a.Row < b.Row
+	}
+	return p.partition < o.partition
+}
+
+// merge takes due predictions from the queues' heads in the order of before, keeping each partition's order, until limit are taken, no head is due, or a queue
+// runs empty of which whole does not know that its partition holds nothing more: what would come next could then be hidden. It returns that queue, or nil.
+func merge(dst []pending, queues []*queue, due func(event.Time) bool, whole func(*queue) bool, limit int) ([]pending, *queue) {
+	for len(dst) < limit {
+		var first *queue
+		for _, q := range queues {
+			if len(q.waiting) == 0 {
+				if !whole(q) {
+					return dst, q
+				}
+				continue
+			}
+			if due(q.waiting[0].prediction.Time) && (first == nil || q.waiting[0].before(&first.waiting[0])) {
+				first = q
+			}
+		}
+		if first == nil {
+			return dst, nil
+		}
+		dst = append(dst, first.pop())
+	}
+	return dst, nil
+}

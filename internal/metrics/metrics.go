@@ -1,0 +1,160 @@
+// Package metrics measures predictions against labels: log loss, normalized entropy, AUC, calibration. Sums are float64; memory is bounded.
+package metrics
+
+import (
+	"math"
+	"sort"
+)
+
+// clamp keeps the logarithm finite: a prediction of exactly 0 or 1 that is wrong costs 34.5 nats.
+const clamp = 1e-15
+
+// Scores are counted in bins of the logit, perBin to one unit, so that two scores closer than 1/perBin in logit count as equal for the AUC: with n such bins
+// under the curve the error is below 1/n.
+const (
+	perBin   = 512
+	maxLogit = 35
+)
+
+// Accumulator adds up examples. The zero value is not ready; use New.
+type Accumulator struct {
+	examples, positives  int64
+	weight, positive     float64
+	loss, predicted      float64
+	correct, hit, actual float64 // of weights: decided right at 0.5, positives found, positives
+	bins                 map[int32]*bin
+}
+
+type bin struct{ negative, positive, predicted float64 }
+
+// New returns an empty Accumulator.
+func New() *Accumulator { return &Accumulator{bins: map[int32]*bin{}} }
+
+// Add counts one example: the probability p that was predicted, the label y (0 or 1, or between), and the weight w.
+func (a *Accumulator) Add(p, y, w float64) {
+	a.examples++
+	if y >= 0.5 {
+		a.positives++
+		a.actual += w
+	}
+	a.weight += w
+	a.positive += w * y
+	a.predicted += w * p
+	q := min(max(p, clamp), 1-clamp)
+	if y != 0 {
+		a.loss -= w * y * math.Log(q)
+	}
+	if y != 1 {
+		a.loss -= w * (1 - y) * math.Log1p(-q)
+	}
+	if (p >= 0.5) == (y >= 0.5) {
+		a.correct += w
+		if y >= 0.5 {
+			a.hit += w
+		}
+	}
+	logit := min(max(math.Log(q/(1-q)), -maxLogit), maxLogit)
+	k := int32(math.Floor(logit * perBin))
+	b := a.bins[k]
+	if b == nil {
+		b = &bin{}
+		a.bins[k] = b
+	}
+	b.positive += w * y
+	b.negative += w * (1 - y)
+	b.predicted += w * p
+}
+
+// Merge adds what o has counted.
+func (a *Accumulator) Merge(o *Accumulator) {
+	a.examples += o.examples
+	a.positives += o.positives
+	a.weight += o.weight
+	a.positive += o.positive
+	a.loss += o.loss
+	a.predicted += o.predicted
+	a.correct += o.correct
+	a.hit += o.hit
+	a.actual += o.actual
+	for k, from := range o.bins {
+		to := a.bins[k]
+		if to == nil {
+			to = &bin{}
+			a.bins[k] = to
+		}
+		to.positive += from.positive
+		to.negative += from.negative
+		to.predicted += from.predicted
+	}
+}
+
+// Result are the metrics of what was added; those that are undefined (no examples, one class only) are NaN.
+type Result struct {
+	Examples            int64
+	Positives           int64
+	LogLoss             float64 // nats, mean over weights
+	NormalizedEntropy   float64 // LogLoss over the entropy of the mean label: below 1 is better than predicting the mean (He et al. 2014)
+	AUC                 float64 // probability that a positive is scored above a negative; ties count half
+	PredictedOverActual float64 // sum of predictions over sum of labels: 1 is calibrated
+	ECE                 float64 // expected calibration error over bins of equal mass
+	Accuracy            float64 // decided at 0.5
+	Recall              float64 // of the positives, at 0.5
+}
+
+// Result computes the metrics; the Accumulator may be added to afterwards.
+func (a *Accumulator) Result() Result {
+	r := Result{Examples: a.examples, Positives: a.positives}
+	r.LogLoss = a.loss / a.weight
+	mean := a.positive / a.weight
+	r.NormalizedEntropy = r.LogLoss / -(mean*math.Log(mean) + (1-mean)*math.Log1p(-mean))
+	if mean <= 0 || mean >= 1 {
+		r.NormalizedEntropy = math.NaN()
+	}
+	r.PredictedOverActual = a.predicted / a.positive
+	if a.positive == 0 {
+		r.PredictedOverActual = math.NaN()
+	}
+	r.Accuracy = a.correct / a.weight
+	r.Recall = a.hit / a.actual
+	keys := make([]int32, 0, len(a.bins))
+	for k := range a.bins {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool { return keys[i] < keys[j] })
+	r.AUC = a.auc(keys)
+	r.ECE = a.ece(keys)
+	return r
+}
+
+func (a *Accumulator) auc(keys []int32) float64 {
+	below, pairs, positives := 0.0, 0.0, 0.0
+	for _, k := range keys {
+		b := a.bins[k]
+		pairs += b.positive * (below + b.negative/2)
+		below += b.negative
+		positives += b.positive
+	}
+	return pairs / (positives * below)
+}
+
+// calibrationBins is how many bins of equal mass the calibration error has.
+const calibrationBins = 15
+
+func (a *Accumulator) ece(keys []int32) float64 {
+	var mass, predicted, positive, sum float64
+	flush := func() {
+		sum += math.Abs(predicted - positive)
+		mass, predicted, positive = 0, 0, 0
+	}
+	for _, k := range keys {
+		b := a.bins[k]
+		mass += b.positive + b.negative
+		predicted += b.predicted
+		positive += b.positive
+		if mass >= a.weight/calibrationBins {
+			flush()
+		}
+	}
+	flush()
+	return sum / a.weight
+}

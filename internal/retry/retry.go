@@ -1,0 +1,40 @@
+// Package retry repeats what must not be skipped until it succeeds.
+package retry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Persist repeats fn with backoff until it succeeds, its error is one of final, or ctx ends; its faults are logged once in ten seconds.
+func Persist(ctx context.Context, logger *slog.Logger, what string, fn func() error, final ...error) error {
+	wait, warned := 10*time.Millisecond, time.Time{}
+	for {
+		err := fn()
+		if err == nil {
+			return nil
+		}
+		for _, f := range final {
+			if errors.Is(err, f) {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if time.Since(warned) > 10*time.Second {
+			logger.Warn("cannot "+what+", repeating", "err", err)
+			warned = time.Now()
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		case <-t.C:
+		}
+		wait = min(2*wait, 500*time.Millisecond)
+	}
+}
