@@ -1,0 +1,82 @@
+package features
+
+import (
+	"strings"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// Names of the features that a candidate's ids become.
+const (
+	featureAd       = "ad"
+	featureCampaign = "campaign"
+)
+
+// Assemble appends r's named raw values to dst, in a fixed order: context, ad and campaign, profile aggregates as of r.Time, crosses; the package
+// comment says more. profiles holds what Read returned for the keys that were read: a key that is not in it is an entity never seen, and
+// a nil map means that profiles could not be read. Names that Assemble gives are unique if those of each context are.
+func (s *Set) Assemble(dst event.Fields, r *Request, profiles map[string]Profile) event.Fields {
+	from := len(dst)
+	dst = s.appendContext(dst, r)
+	if r.Ad != "" && !s.context.drops(featureAd) {
+		dst = append(dst, event.Field{Name: featureAd, Value: text(r.Ad)})
+	}
+	if r.Campaign != "" && !s.context.drops(featureCampaign) {
+		dst = append(dst, event.Field{Name: featureCampaign, Value: text(r.Campaign)})
+	}
+	dst = s.appendAggregates(dst, r, profiles)
+	for i := range s.crosses {
+		if v, ok := s.crosses[i].of(dst[from:]); ok {
+			dst = append(dst, event.Field{Name: s.crosses[i].name, Value: v})
+		}
+	}
+	return dst
+}
+
+func (s *Set) appendContext(dst event.Fields, r *Request) event.Fields {
+	for i := range r.Context {
+		f := r.Context[i]
+		if !s.takes(f.Name, r) {
+			continue
+		}
+		if v, ok := r.Candidate.Lookup(f.Name); ok {
+			f.Value = v
+		}
+		dst = append(dst, f)
+	}
+	for i := range r.Candidate {
+		f := r.Candidate[i]
+		if _, ok := r.Context.Lookup(f.Name); ok || !s.takes(f.Name, r) {
+			continue
+		}
+		dst = append(dst, f)
+	}
+	return dst
+}
+
+// takes says whether a field of the context becomes a feature: if it is selected, and no other feature has its name.
+func (s *Set) takes(name string, r *Request) bool {
+	return s.context.takes(name) && !s.reserved[name] && (name != featureAd || r.Ad == "") && (name != featureCampaign || r.Campaign == "")
+}
+
+// cross is a pair or triple of features as one token.
+type cross struct {
+	name  string
+	parts []string
+}
+
+// of joins the parts' texts; false when one of them is missing, null or a list: then there is nothing to cross.
+func (c *cross) of(f event.Fields) (event.Value, bool) {
+	var joined strings.Builder
+	for i, part := range c.parts {
+		v, ok := f.Lookup(part)
+		if !ok || v.Kind != event.String && v.Kind != event.Number {
+			return event.Value{}, false
+		}
+		if i > 0 {
+			joined.WriteByte('*')
+		}
+		joined.WriteString(crossPart(v.Text()))
+	}
+	return event.Value{Kind: event.String, Str: joined.String()}, true
+}

@@ -1,0 +1,55 @@
+package features
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Role says what a Redis client is for.
+type Role uint8
+
+const (
+	// Serving reads for an answer that somebody waits for: short timeouts, one retry.
+	Serving Role = iota
+	// Writing folds: no retry that the store does not know of, timeouts that outlast a busy Redis.
+	Writing
+)
+
+// DialRedis returns a client for "host:port" or a redis:// or rediss:// URL. It connects when it is first used; the caller closes it.
+func DialRedis(address string, role Role) (*redis.Client, error) {
+	options := &redis.Options{Addr: address}
+	if strings.Contains(address, "://") {
+		var err error
+		if options, err = redis.ParseURL(address); err != nil {
+			return nil, fmt.Errorf("cannot read the address of Redis %q: %w", address, err)
+		}
+	}
+	options.Protocol = 3
+	options.DialTimeout = time.Second
+	options.DialerRetries = 1
+	options.ContextTimeoutEnabled = true
+	options.DisableIdentity = true
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	options.MinIdleConns = 2
+	switch role {
+	case Serving:
+		options.MaxRetries = 1
+		options.MinRetryBackoff, options.MaxRetryBackoff = time.Millisecond, 5*time.Millisecond
+		options.ReadTimeout, options.WriteTimeout = 300*time.Millisecond, 300*time.Millisecond
+		options.PoolTimeout = 300 * time.Millisecond
+		options.PoolSize = 16 * runtime.GOMAXPROCS(0)
+	case Writing:
+		options.MaxRetries = -1
+		options.ReadTimeout, options.WriteTimeout = 3*time.Second, 3*time.Second
+		options.PoolTimeout = 5 * time.Second
+		options.PoolSize = 8 * runtime.GOMAXPROCS(0)
+	default:
+		panic(fmt.Sprintf("BUG: features: role %d", role))
+	}
+	return redis.NewClient(options), nil
+}

@@ -1,0 +1,101 @@
+package features
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// entity is what a profile belongs to.
+type entity struct {
+	name    string // as in the configuration
+	context string // name of the context field, for context.NAME
+}
+
+// Entities that are no context field.
+const (
+	entityUser         = "user"
+	entityAd           = "ad"
+	entityCampaign     = "campaign"
+	entityUserCampaign = "user*campaign"
+	contextPrefix      = "context."
+)
+
+func newEntity(name string) (entity, error) {
+	switch name {
+	case entityUser, entityAd, entityCampaign, entityUserCampaign:
+		return entity{name: name}, nil
+	}
+	if field, ok := strings.CutPrefix(name, contextPrefix); ok && field != "" && !strings.Contains(field, ":") {
+		return entity{name: name, context: field}, nil
+	}
+	return entity{}, fmt.Errorf("is %q; expected user, ad, campaign, user*campaign or context.NAME", name)
+}
+
+func (s *Set) entityIndex(e entity) int {
+	for i := range s.entities {
+		if s.entities[i] == e {
+			return i
+		}
+	}
+	s.entities = append(s.entities, e)
+	return len(s.entities) - 1
+}
+
+// key returns the key of the profile that r belongs to, such as user:u1; empty when r does not name the entity.
+func (e *entity) key(r *Request) string {
+	id := ""
+	switch e.name {
+	case entityUser:
+		id = userOf(r)
+	case entityAd:
+		id = r.Ad
+	case entityCampaign:
+		id = r.Campaign
+	case entityUserCampaign:
+		if user := userOf(r); user != "" && r.Campaign != "" {
+			id = crossPart(user) + "*" + crossPart(r.Campaign)
+		}
+	default:
+		v, ok := r.Candidate.Lookup(e.context)
+		if !ok {
+			v, _ = r.Context.Lookup(e.context)
+		}
+		id = v.Text()
+	}
+	if id == "" {
+		return ""
+	}
+	return e.name + ":" + id
+}
+
+func userOf(r *Request) string {
+	if r.User != "" {
+		return r.User
+	}
+	return r.Anonymous
+}
+
+// crossPart makes values joined by * unambiguous.
+func crossPart(s string) string {
+	if !strings.ContainsAny(s, "*%") {
+		return s
+	}
+	return strings.NewReplacer("%", "%25", "*", "%2A").Replace(s)
+}
+
+// Keys appends the keys of the profiles that r needs, each once; entities with an empty id have none.
+func (s *Set) Keys(dst []string, r *Request) []string {
+	for i := range s.entities {
+		if key := s.entities[i].key(r); key != "" {
+			dst = append(dst, key)
+		}
+	}
+	return dst
+}
+
+// requestOf is the part of an event that names entities.
+func requestOf(e *event.Event) Request {
+	return Request{User: e.User, Anonymous: e.Anonymous, Ad: e.Ad, Campaign: e.Campaign, Context: e.Context}
+}

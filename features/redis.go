@@ -1,0 +1,136 @@
+package features
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// Redis is a Store in Redis 7.0 or later, or what speaks its protocol. One hash a profile, under PREFIX NAMESPACE ":{" KEY "}", and one hash of
+// positions a topic, under PREFIX NAMESPACE ":position:" TOPIC-ID. Redis Cluster is not served: a batch is checked and folded over many keys at once.
+//
+// Each call of the script checks the position before it adds anything, so that a Redis that was emptied or went back between two calls is noticed, and
+// each profile's fence decides what it still needs, so that a crash or a lost reply between any two steps is mended by doing the batch
+// again. The client must not retry by itself (MaxRetries -1, see Dial): a retry would hide a lost reply, and the position would seem to have moved.
+type Redis struct {
+	client    *redis.Client
+	profiles  string // what a profile's name begins with
+	positions string
+	ttlMs     int64
+}
+
+var _ Store = (*Redis)(nil)
+
+//go:embed apply.lua
+var applySource string
+
+var applyScript = redis.NewScript(applySource)
+
+// NewRedis returns a store in client under prefix and namespace, such as "clickloop." and "profiles". A profile that no event has touched for ttl is
+// forgotten; 0 keeps it for ever. The caller closes the client.
+func NewRedis(client *redis.Client, prefix, namespace string, ttl time.Duration) *Redis {
+	return &Redis{client: client, profiles: prefix + namespace + ":{", positions: prefix + namespace + ":position:", ttlMs: ttl.Milliseconds()}
+}
+
+func (s *Redis) profileKey(key string) string { return s.profiles + key + "}" }
+
+func receivedField(partition int) string { return strconv.Itoa(partition) + ".received" }
+
+// Position implements Store.
+func (s *Redis) Position(ctx context.Context, topicID string, partition int) (Position, error) {
+	p := Position{TopicID: topicID, Partition: partition}
+	key := s.positions + topicID
+	values, err := s.client.HMGet(ctx, key, strconv.Itoa(partition), receivedField(partition)).Result()
+	if err != nil {
+		return p, fmt.Errorf("cannot read the position of partition %d from Redis: %w", partition, err)
+	}
+	received := int64(0)
+	for i, to := range []*int64{&p.Next, &received} {
+		if *to, err = integerOf(values[i]); err != nil {
+			return p, fmt.Errorf("cannot read the position of partition %d: Redis holds %v at %s: %w", partition, values[i], key, err)
+		}
+	}
+	p.Received = event.Time(received)
+	return p, nil
+}
+
+// integerOf reads a value of HMGET; one that is not there is 0.
+func integerOf(value any) (int64, error) {
+	s, ok := value.(string)
+	if !ok {
+		return 0, nil
+	}
+	return strconv.ParseInt(s, 10, 64)
+}
+
+// Watermark implements Store.
+func (s *Redis) Watermark(ctx context.Context, topicID string, partitions int) (event.Time, error) {
+	if partitions <= 0 {
+		return 0, nil
+	}
+	fields := make([]string, partitions)
+	for i := range fields {
+		fields[i] = receivedField(i)
+	}
+	key := s.positions + topicID
+	values, err := s.client.HMGet(ctx, key, fields...).Result()
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the watermark from Redis: %w", err)
+	}
+	var lowest int64
+	for i, value := range values {
+		received, err := integerOf(value)
+		if err != nil {
+			return 0, fmt.Errorf("cannot read the watermark: Redis holds %v at %s, field %s: %w", value, key, fields[i], err)
+		}
+		if i == 0 || received < lowest {
+			lowest = received
+		}
+	}
+	return event.Time(lowest), nil
+}
+
+// readChunk bounds the commands of one pipeline: a reply buffer must not grow with the caller's batch.
+const readChunk = 200
+
+// Read implements Store. More than 200 keys take more than one round trip.
+func (s *Redis) Read(ctx context.Context, keys []string) (map[string]Profile, error) {
+	found := make(map[string]Profile, len(keys))
+	for len(keys) > 0 {
+		n := min(len(keys), readChunk)
+		if err := s.readChunk(ctx, keys[:n], found); err != nil {
+			return nil, fmt.Errorf("cannot read %d profiles from Redis: %w", n, err)
+		}
+		keys = keys[n:]
+	}
+	return found, nil
+}
+
+func (s *Redis) readChunk(ctx context.Context, keys []string, found map[string]Profile) error {
+	pipe := s.client.Pipeline()
+	replies := make([]*redis.MapStringStringCmd, len(keys))
+	for i, key := range keys {
+		replies[i] = pipe.HGetAll(ctx, s.profileKey(key))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return err
+	}
+	for i, reply := range replies {
+		fields := reply.Val()
+		for name := range fields {
+			if name[:min(len(name), len(fencePrefix))] == fencePrefix {
+				delete(fields, name)
+			}
+		}
+		if len(fields) > 0 {
+			found[keys[i]] = Profile{Fields: fields}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package features
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+const (
+	minute = event.Time(60 * 1000)
+	hour   = 60 * minute
+	day    = 24 * hour
+)
+
+// span is the stretch of time that a window or a half-life looks back on, in tiles. The zero span is all time.
+type span struct {
+	window   event.Time
+	halfLife event.Time
+	hop      event.Time
+	label    string // as in the configuration
+}
+
+// halfLives is how far back a half-life looks: what is older weighs less than 2^-8.
+const halfLives = 8
+
+// Bounds of windows and half-lives: below one tile a window says nothing, above a year a profile grows too large.
+const (
+	minSpan = 5 * minute
+	maxSpan = 366 * day
+)
+
+// newSpan reads the window or half-life of a profile; which is the field's name for errors.
+func newSpan(window, halfLife string) (s span, which string, err error) {
+	switch {
+	case window != "" && halfLife != "":
+		return s, "half_life", fmt.Errorf("is given beside window; expected one of them")
+	case window != "":
+		s.window, err = parseSpan(window)
+		s.label, which = window, "window"
+	case halfLife != "":
+		s.halfLife, err = parseSpan(halfLife)
+		s.label, which = halfLife, "half_life"
+	default:
+		return s, "", nil
+	}
+	if err == nil && s.length() > maxSpan {
+		err = fmt.Errorf("is %q, which looks back more than 366 days (a half-life: 8 times its length)", s.label)
+	}
+	s.hop = hopOf(s.length())
+	return s, which, err
+}
+
+// parseSpan reads a number with a unit.
+func parseSpan(s string) (event.Time, error) {
+	units := map[byte]event.Time{'m': minute, 'h': hour, 'd': day, 'w': 7 * day}
+	if len(s) > 1 {
+		n, err := strconv.Atoi(s[:len(s)-1])
+		unit := units[s[len(s)-1]]
+		if err == nil && n > 0 && n <= 1e6 && unit > 0 && event.Time(n)*unit >= minSpan {
+			return event.Time(n) * unit, nil
+		}
+	}
+	return 0, fmt.Errorf("is %q; expected a whole number of m, h, d or w, such as 10m, 1h or 7d, at least 5m", s)
+}
+
+// length is how far back the span looks.
+func (s span) length() event.Time { return s.window + halfLives*s.halfLife }
+
+// hopOf is the length of the tiles of a span.
+func hopOf(length event.Time) event.Time {
+	switch {
+	case length < 12*hour:
+		return 5 * minute
+	case length < 12*day:
+		return hour
+	}
+	return day
+}
+
+// hopName is how a series names its hop.
+func hopName(hop event.Time) string {
+	switch hop {
+	case 5 * minute:
+		return "5m"
+	case hour:
+		return "1h"
+	}
+	return "1d"
+}
+
+// first is the oldest tile that the span covers at t; the newest is t's own.
+func (s span) first(t event.Time) int64 { return tileOf(t-s.length(), s.hop) }
+
+// keep is how many tiles a series needs for the span: those it can cover, and as many as clocks may run ahead, because the newest tile may be of an event
+// whose clock was.
+func (s span) keep() int64 {
+	tiles := (s.length() + s.hop - 1) / s.hop
+	ahead := (event.Time(event.MaxAhead.Milliseconds()) + s.hop - 1) / s.hop
+	return int64(tiles + ahead + 1)
+}
+
+// tileOf is the number of t's tile: floor(t/hop).
+func tileOf(t, hop event.Time) int64 {
+	tile := t / hop
+	if t%hop < 0 {
+		tile--
+	}
+	return int64(tile)
+}
