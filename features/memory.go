@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/clickloop/clickloop/event"
@@ -76,13 +77,15 @@ func (m *Memory) updateLocked(source partitionKey, u *Update) {
 	p := m.profiles[u.Key]
 	if p == nil {
 		p = &held{fields: map[string]string{}, fences: map[partitionKey]int64{}}
-		m.profiles[u.Key] = p
+		m.profiles[strings.Clone(u.Key)] = p // keys and fields may be parts of a record's text, which must not be kept for them
 	}
 	if fence, ok := p.fences[source]; ok && fence >= u.Offset {
 		return
 	}
 	for i := range u.Ops {
-		p.apply(&u.Ops[i])
+		if !reservedField(u.Ops[i].Field) {
+			p.apply(&u.Ops[i])
+		}
 	}
 	p.fences[source] = u.Offset
 }
@@ -95,11 +98,11 @@ func (h *held) apply(op *Op) {
 		h.addTile(op)
 	case OpMax:
 		if now, ok := h.integer(op.Field); !ok || int64(op.Time) > now {
-			h.fields[op.Field] = strconv.FormatInt(int64(op.Time), 10)
+			h.set(op.Field, strconv.FormatInt(int64(op.Time), 10))
 		}
 	case OpLast, OpFirst:
 		if h.wins(op) {
-			h.fields[op.Field] = stamped(op.Time, op.Value)
+			h.set(op.Field, stamped(op.Time, op.Value))
 		}
 	default:
 		panic(fmt.Sprintf("BUG: features: kind of operation %d", op.Kind))
@@ -118,6 +121,13 @@ func (h *held) wins(op *Op) bool {
 	return op.Time < at || op.Time == at && op.Value < value
 }
 
+func (h *held) set(field, value string) {
+	if _, ok := h.fields[field]; !ok {
+		field = strings.Clone(field)
+	}
+	h.fields[field] = value
+}
+
 func (h *held) integer(field string) (int64, bool) {
 	n, err := strconv.ParseInt(h.fields[field], 10, 64)
 	return n, err == nil
@@ -128,7 +138,7 @@ func (h *held) add(field string, n int64) {
 	if n > 0 && now > math.MaxInt64-n || n < 0 && now < math.MinInt64-n {
 		return
 	}
-	h.fields[field] = strconv.FormatInt(now+n, 10)
+	h.set(field, strconv.FormatInt(now+n, 10))
 }
 
 // addTile adds to a tile unless it is forgotten, and forgets those that a newer one pushes out. What is held in the end depends on the
@@ -140,7 +150,7 @@ func (h *held) addTile(op *Op) {
 			delete(h.fields, tileField(op.Field, gone))
 		}
 		newest = op.Tile
-		h.fields[op.Field] = strconv.FormatInt(newest, 10)
+		h.set(op.Field, strconv.FormatInt(newest, 10))
 	}
 	if op.Tile > newest-op.Keep {
 		h.add(tileField(op.Field, op.Tile), op.Add)

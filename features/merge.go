@@ -56,7 +56,9 @@ type merged struct {
 func (g group) merge(scratch []merged) []merged {
 	for _, u := range g.updates {
 		for i := range u.Ops {
-			scratch = mergeOp(scratch, &u.Ops[i])
+			if !reservedField(u.Ops[i].Field) {
+				scratch = mergeOp(scratch, &u.Ops[i])
+			}
 		}
 	}
 	return scratch

@@ -124,7 +124,7 @@ func (s *Redis) readChunk(ctx context.Context, keys []string, found map[string]P
 	for i, reply := range replies {
 		fields := reply.Val()
 		for name := range fields {
-			if name[:min(len(name), len(fencePrefix))] == fencePrefix {
+			if reservedField(name) {
 				delete(fields, name)
 			}
 		}

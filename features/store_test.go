@@ -384,6 +384,20 @@ func TestABatchThatContradictsItselfIsRefused(t *testing.T) {
 	})
 }
 
+func TestFieldsOfTheStoresOwnAreOutOfReach(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b backend) {
+		ops := []Op{{Kind: OpFirst, Field: fenceField("aaaa", 0), Time: 1, Value: "x"}, {Kind: OpAdd, Field: "n", Add: 1}}
+		for offset := range int64(2) {
+			if err := b.Apply(t.Context(), offset, Position{"aaaa", 0, offset + 1, 1}, []Update{{Key: "user:1", Offset: offset, Ops: ops}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := readAll(t, b)["user:1"].Fields; !maps.Equal(got, map[string]string{"n": "2"}) {
+			t.Fatal(got)
+		}
+	})
+}
+
 func TestSumsThatExceed64BitsStayAsTheyWere(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b backend) {
 		add := func(from, n int64) {

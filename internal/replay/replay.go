@@ -242,11 +242,8 @@ func (d *Driver) waitFolded(ctx context.Context, t event.Time) error {
 }
 
 func (d *Driver) waitModel(ctx context.Context, n int64) error {
-	if n == 0 {
-		return nil
-	}
 	var answer struct {
-		Examples int64 `json:"examples"`
+		Examples int64 `json:"examples"` // -1 while there are no weights
 	}
 	query := url.Values{"objective": {d.cfg.Objective.Name}, "at_least": {strconv.FormatInt(n, 10)}}
 	return d.client.poll(ctx, d.cfg.Scorer+"/v1/model", query, &answer, func() bool { return answer.Examples >= n })

@@ -1,0 +1,44 @@
+// Package learner turns labelled examples into weights that scorers have a moment later.
+//
+// Weights depend on the order of examples alone, and that order is the order of the objective's topic. A checkpoint holds everything that the next example's
+// effect depends on, so a learner that is killed at any point comes out with the bytes of one that was not.
+package learner
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// Config is the learner section of the configuration.
+type Config struct {
+	Publish            time.Duration `yaml:"publish"`             // how long what was learned may wait before scorers get it; 0: after every batch
+	CheckpointExamples int64         `yaml:"checkpoint_examples"` // examples between checkpoints
+	CheckpointEvery    time.Duration `yaml:"checkpoint_every"`    // longest time between checkpoints while examples come
+	SnapshotBytes      int64         `yaml:"snapshot_bytes"`      // bytes of deltas after which a snapshot is published
+}
+
+// DefaultConfig publishes every 50 ms, checkpoints every 20,000 examples or 10 s, and writes a snapshot after 32 MB of deltas.
+func DefaultConfig() Config {
+	return Config{Publish: 50 * time.Millisecond, CheckpointExamples: 20_000, CheckpointEvery: 10 * time.Second, SnapshotBytes: 32 << 20}
+}
+
+// Validate names the first field that is wrong.
+func (c Config) Validate() error {
+	switch {
+	case c.Publish < 0 || c.Publish > time.Hour:
+		return wrong("publish", "is %v, want 0 (after every batch) to 1h", c.Publish)
+	case c.CheckpointExamples < 1:
+		return wrong("checkpoint_examples", "is %d, want at least 1", c.CheckpointExamples)
+	case c.CheckpointEvery < 100*time.Millisecond:
+		return wrong("checkpoint_every", "is %v, want at least 100ms", c.CheckpointEvery)
+	case c.SnapshotBytes < 1<<20 || c.SnapshotBytes > 128<<20:
+		return wrong("snapshot_bytes", "is %d, want 1048576 to 134217728: the topic keeps 512 MiB, and a snapshot must be among them", c.SnapshotBytes)
+	}
+	return nil
+}
+
+func wrong(field, format string, args ...any) error {
+	return &event.Error{Field: field, Reason: fmt.Sprintf(format, args...)}
+}

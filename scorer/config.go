@@ -1,0 +1,60 @@
+// Package scorer answers how likely a user is to click or convert on an ad, within about a millisecond, and publishes what it chose as predictions.
+//
+// An answer comes from the profiles and the newest weights. Without Redis, or without weights yet, it comes from what there is, and says so: a bid is never failed
+// for a lack of either.
+package scorer
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// Config is the scorer section of the configuration.
+type Config struct {
+	MaxBody       int           `yaml:"max_body"`       // bytes of a request's body; a larger one gets 413
+	MaxCandidates int           `yaml:"max_candidates"` // of one request
+	MaxInFlight   int           `yaml:"max_in_flight"`  // requests at work at once; beyond it they get 429
+	MaxWaiting    int           `yaml:"max_waiting"`    // bytes of predictions that may wait for Kafka
+	ProfileWait   time.Duration `yaml:"profile_wait"`   // how long profiles are waited for before a request is scored without them
+	PublishWait   time.Duration `yaml:"publish_wait"`   // how long an answer waits for Kafka; then it says "published":false, and the prediction is written later
+	Epsilon       float64       `yaml:"epsilon"`        // share of requests in which the choice is random
+	Prior         float64       `yaml:"prior"`          // probability that is answered while there are no weights
+	Seed          uint64        `yaml:"seed"`           // of the random choices
+}
+
+// DefaultConfig explores nothing and waits 20 ms for profiles and 50 ms for Kafka.
+func DefaultConfig() Config {
+	return Config{
+		MaxBody: 2 << 20, MaxCandidates: 500, MaxInFlight: 512, MaxWaiting: 64 << 20,
+		ProfileWait: 20 * time.Millisecond, PublishWait: 50 * time.Millisecond, Prior: 0.01, Seed: 1,
+	}
+}
+
+// Validate names the first field that is wrong.
+func (c Config) Validate() error {
+	switch {
+	case c.MaxBody < 1<<10 || c.MaxBody > 64<<20:
+		return wrong("max_body", "is %d, want 1024 to 67108864 bytes", c.MaxBody)
+	case c.MaxCandidates < 1 || c.MaxCandidates > 10_000:
+		return wrong("max_candidates", "is %d, want 1 to 10000", c.MaxCandidates)
+	case c.MaxInFlight < 1:
+		return wrong("max_in_flight", "is %d, want at least 1", c.MaxInFlight)
+	case c.MaxWaiting < 1<<20:
+		return wrong("max_waiting", "is %d, want at least 1048576 bytes", c.MaxWaiting)
+	case c.ProfileWait < time.Millisecond || c.ProfileWait > time.Minute:
+		return wrong("profile_wait", "is %v, want 1ms to 1m", c.ProfileWait)
+	case c.PublishWait < time.Millisecond || c.PublishWait > time.Minute:
+		return wrong("publish_wait", "is %v, want 1ms to 1m", c.PublishWait)
+	case !(c.Epsilon >= 0 && c.Epsilon <= 1):
+		return wrong("epsilon", "is %v, want 0 to 1", c.Epsilon)
+	case !(c.Prior > 0 && c.Prior < 1):
+		return wrong("prior", "is %v, want between 0 and 1", c.Prior)
+	}
+	return nil
+}
+
+func wrong(field, format string, args ...any) error {
+	return &event.Error{Field: field, Reason: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,149 @@
+package scorer
+
+import (
+	"fmt"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// maxIDBytes bounds ids in requests.
+const maxIDBytes = event.MaxIDBytes
+
+// request is a question with its candidates.
+type request struct {
+	id        string
+	user      string
+	anonymous string
+	source    string
+	time      event.Time
+	row       int64
+	context   event.Fields
+	choose    int64
+	chosen    bool // choose was given
+
+	propensity float64 // of the first candidate, once it is chosen
+
+	candidates []candidate
+}
+
+// candidate is one ad that may be chosen.
+type candidate struct {
+	ad       string
+	campaign string
+	context  event.Fields
+	value    float64 // of a positive, for the order; 1 when not given
+
+	p     []float64 // by objective
+	score float64
+	index int
+	used  event.Fields
+}
+
+// parse reads a request from JSON into q, whose slices are used again.
+func (q *request) parse(text string, cfg *Config) error {
+	var r event.Reader
+	r.Reset(text, event.Limits{Bytes: cfg.MaxBody, Depth: 16, Fields: 4000 + 200*cfg.MaxCandidates})
+	*q = request{context: q.context[:0], candidates: q.candidates[:0]}
+	if r.Kind() == event.KindNull {
+		return &event.Error{Reason: "is null, want an object"}
+	}
+	given := false
+	for r.Object(); r.Key(); {
+		switch r.Name() {
+		case "request":
+			q.id = id(&r)
+		case "user":
+			q.user = id(&r)
+		case "anonymous":
+			q.anonymous = id(&r)
+		case "source":
+			q.source = id(&r)
+		case "time":
+			q.time = r.Time()
+		case "row":
+			q.row = r.Integer()
+		case "context":
+			q.context = r.Fields(q.context)
+		case "choose":
+			q.choose, q.chosen = r.Integer(), true
+		case "candidates":
+			given = true
+			q.parseCandidates(&r, cfg)
+		default:
+			r.Skip()
+		}
+	}
+	if err := r.End(); err != nil {
+		return err
+	}
+	return q.check(given)
+}
+
+// id takes a text that is used as an id.
+func id(r *event.Reader) string {
+	s := r.Text()
+	if len(s) > maxIDBytes {
+		r.Fail(fmt.Sprintf("has %d bytes, at most %d are allowed", len(s), maxIDBytes))
+	}
+	return s
+}
+
+func (q *request) parseCandidates(r *event.Reader, cfg *Config) {
+	for r.Array(); r.Element(); {
+		if len(q.candidates) == cfg.MaxCandidates {
+			r.Fail(fmt.Sprintf("is one candidate too many: at most %d are allowed", cfg.MaxCandidates))
+			return
+		}
+		c := q.nextCandidate()
+		for r.Object(); r.Key(); {
+			switch r.Name() {
+			case "ad":
+				c.ad = id(r)
+				if c.ad == "" {
+					r.Fail("is empty")
+				}
+			case "campaign":
+				c.campaign = id(r)
+			case "value":
+				if c.value = r.Number(); c.value < 0 {
+					r.Fail("is negative")
+				}
+			case "context":
+				c.context = r.Fields(c.context)
+			default:
+				r.Skip()
+			}
+		}
+		if c.ad == "" {
+			r.Fail("has no ad")
+		}
+	}
+}
+
+// nextCandidate returns a cleared candidate at the end, its slices kept.
+func (q *request) nextCandidate() *candidate {
+	n := len(q.candidates)
+	if n < cap(q.candidates) {
+		q.candidates = q.candidates[:n+1]
+	} else {
+		q.candidates = append(q.candidates, candidate{})
+	}
+	c := &q.candidates[n]
+	*c = candidate{context: c.context[:0], p: c.p[:0], used: c.used[:0], value: 1, index: n}
+	return c
+}
+
+func (q *request) check(given bool) error {
+	switch {
+	case !given:
+		return &event.Error{Field: "candidates", Reason: "is missing, want an array of at least one object with an ad"}
+	case len(q.candidates) == 0:
+		return &event.Error{Field: "candidates", Reason: "is empty, want at least one object with an ad"}
+	case q.chosen && q.choose < 0:
+		return &event.Error{Field: "choose", Reason: "is negative"}
+	case !q.chosen:
+		q.choose = 1
+	}
+	q.choose = min(q.choose, int64(len(q.candidates)))
+	return nil
+}
