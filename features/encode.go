@@ -7,11 +7,11 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// Encode appends the inputs of the network for f: a string is a token, a number a number, a list its tokens one after another, and null, an
-// empty list or what is no finite number is missing. A string that looks like a number stays a token. It allocates nothing but room in dst.
+// Encode appends the inputs of the network for f: a string is a token, a number a number, a list its tokens one after another. Null, what is no
+// finite number and a list without tokens are missing. A string that looks like a number stays a token. It allocates nothing but room in dst.
 func Encode(dst []model.Feature, f event.Fields) []model.Feature {
 	for i := range f {
-		dst = encodeValue(dst, fieldHash(f[i].Name), &f[i].Value)
+		dst = encodeValue(dst, model.FieldHash(f[i].Name), &f[i].Value)
 	}
 	return dst
 }
@@ -19,16 +19,19 @@ func Encode(dst []model.Feature, f event.Fields) []model.Feature {
 func encodeValue(dst []model.Feature, field uint64, v *event.Value) []model.Feature {
 	switch {
 	case v.Kind == event.String:
-		return append(dst, model.Feature{Field: field, Hash: tokenHash(v.Str), Value: 1, Kind: model.Token})
+		return append(dst, model.Feature{Field: field, Hash: model.TokenHash(v.Str), Value: 1, Kind: model.Token})
 	case v.Kind == event.Number && finite(v.Num):
 		return append(dst, model.Feature{Field: field, Value: v.Num, Kind: model.Number})
-	case v.Kind == event.List && len(v.List) > 0:
+	case v.Kind == event.List:
+		from := len(dst)
 		for _, t := range v.List {
 			if finite(t.Weight) {
-				dst = append(dst, model.Feature{Field: field, Hash: tokenHash(t.Token), Value: t.Weight, Kind: model.Token})
+				dst = append(dst, model.Feature{Field: field, Hash: model.TokenHash(t.Token), Value: t.Weight, Kind: model.Token})
 			}
 		}
-		return dst
+		if len(dst) > from {
+			return dst
+		}
 	}
 	return append(dst, model.Feature{Field: field, Kind: model.Missing})
 }

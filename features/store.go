@@ -47,7 +47,7 @@ type Update struct {
 // Op changes one field of a profile. All kinds give the same result in any order of different Ops, so that every store adds up the same.
 type Op struct {
 	Kind  OpKind
-	Field string // one that begins with ^ is the store's own: the Op is ignored
+	Field string     // one that begins with ^ is the store's own: the Op is ignored
 	Add   int64      // OpAdd, OpTile
 	Tile  int64      // OpTile: number of the tile, time divided by the series' hop
 	Keep  int64      // OpTile: how many tiles the series keeps, up to its newest
