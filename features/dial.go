@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
@@ -22,6 +23,7 @@ const (
 
 // DialRedis returns a client for "host:port" or a redis:// or rediss:// URL. It connects when it is first used; the caller closes it.
 func DialRedis(address string, role Role) (*redis.Client, error) {
+	logging.Disable() // the library prints each failed dial; whoever calls gets the error and says it once
 	options := &redis.Options{Addr: address}
 	if strings.Contains(address, "://") {
 		var err error
