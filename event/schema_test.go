@@ -1,0 +1,224 @@
+package event
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+var update = flag.Bool("update", false, "write the golden files of testdata")
+
+const docs = "../docs"
+
+func schemaOf(t testing.TB, name string) *jsonschema.Schema {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	c.AssertContent()
+	schema, err := c.Compile(filepath.Join(docs, "schemas", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+func instance(t testing.TB, line []byte) any {
+	t.Helper()
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// goldenMessages has one of each message, with every field.
+func goldenMessages() map[string]interface{ AppendJSON([]byte) []byte } {
+	at := testNow + 123
+	facts := Fields{{"device", Value{Kind: String, Str: "mobile"}}, {"user.clicks_1h", Value{Kind: Number, Num: 2}}, {"user.last_ad", Value{}},
+		{"tags", Value{Kind: List, List: []WeightedToken{{"shoes", 1}, {"red", 0.5}}}}}
+	metric := func(f float64) *float64 { return &f }
+	return map[string]interface{ AppendJSON([]byte) []byte }{
+		"event": &Event{"e1", "click", at, at + 40, "u1", "a1", "r1.0", "r1", "a17", "c9", 1.25, "web", facts[:1],
+			Fields{{"url", Value{Kind: String, Str: "https://example.com/?q=\"ü\"&a=1\n"}}}, "site-1"},
+		"prediction": &Prediction{"r1.0", "r1", 17, at, "u1", "a1", "a17", "c9", []ObjectiveP{{"click", 0.0123}}, []ObjectiveVersion{{"click", "click@184203"}},
+			0.95, "epsilon", facts, []Age{{"user", 340}, {"model", 120}}, "site-1"},
+		"example": &Example{"click", "r1.0", 17, at, 1, "red", 1, 0.0123, "click@184203", facts, facts[:1], true, Source{"1f0a77d2", 3, 991}},
+		"evaluation": &Evaluation{"click", "1m", testNow, testNow + 60000, 5000, 61, metric(0.061), metric(0.93), metric(0.71), metric(1.02), metric(0.002), facts[:1],
+			"click@184203", "predicted_over_actual is 1.6, above 1.2"},
+		"deadletter": &DeadLetter{"ingest", "time is not RFC 3339", "events", 2, 17, at, []byte(`{"time":"yesterday"}`)},
+	}
+}
+
+func TestTheFormOnTheWireStaysAsItIs(t *testing.T) {
+	for name, m := range goldenMessages() {
+		path := filepath.Join("testdata", name+".json")
+		line := append(m.AppendJSON(nil), '\n')
+		if *update {
+			if err := os.WriteFile(path, line, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(line, want) {
+			t.Errorf("%s is written as\n%swant\n%s", name, line, want)
+		}
+	}
+}
+
+func TestMessagesFitTheirSchemas(t *testing.T) {
+	for name, m := range goldenMessages() {
+		schema := schemaOf(t, name)
+		if err := schema.Validate(instance(t, m.AppendJSON(nil))); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	check := func(name string, make func(r random) []byte) {
+		schema := schemaOf(t, name)
+		for seed := range uint64(300) {
+			line := make(newRandom(seed))
+			if err := schema.Validate(instance(t, line)); err != nil {
+				t.Fatalf("%s: %s: %v", name, line, err)
+			}
+		}
+	}
+	unit := func(r random) *float64 { f := r.Float64(); return &f }
+	check("event", func(r random) []byte {
+		e := r.event()
+		e.Type, e.Value = "t"+e.Type, r.Float64()
+		return e.AppendJSON(nil)
+	})
+	check("prediction", func(r random) []byte {
+		p := r.prediction()
+		p.Propensity = r.Float64()
+		for i := range p.Model {
+			p.Model[i].Version = ModelVersion("click", r.Int64())
+		}
+		return p.AppendJSON(nil)
+	})
+	check("example", func(r random) []byte { x := r.example(); return x.AppendJSON(nil) })
+	check("evaluation", func(r random) []byte {
+		e := r.evaluation()
+		e.LogLoss, e.NormalizedEntropy, e.AUC, e.PredictedOverActual, e.ECE = unit(r), unit(r), unit(r), unit(r), nil
+		return e.AppendJSON(nil)
+	})
+	check("deadletter", func(r random) []byte { d := r.deadLetter(); return d.AppendJSON(nil) })
+}
+
+func TestSchemasRefuseWhatIsNoMessage(t *testing.T) {
+	f := func(name, line string) {
+		t.Helper()
+		if err := schemaOf(t, name).Validate(instance(t, []byte(line))); err == nil {
+			t.Errorf("%s takes %s", name, line)
+		}
+	}
+	f("event", `{}`)
+	f("event", `{"type":7}`)
+	f("event", `{"type":"click","time":"yesterday"}`)
+	f("prediction", `{"id":"p1","time":"2026-11-25T09:00:00Z","p":{},"features":{}}`)
+	f("prediction", `{"id":"p1","time":"2026-11-25T09:00:00.000Z","p":{"click":1.5},"features":{}}`)
+	f("prediction", `{"id":"p1","time":"2026-11-25T09:00:00.000Z","p":{},"features":{"x":[1]}}`)
+	f("prediction", `{"id":"p1","time":"2026-11-25T09:00:00.000Z","p":{},"features":{"x":{"y":1}}}`)
+	f("example", `{"objective":"click","prediction":"p1"}`)
+	f("evaluation", `{"objective":"click","window":"1m","examples":1,"positives":0,"auc":2}`)
+	f("deadletter", `{"stage":"ingest","reason":"no","partition":0,"offset":0}`)
+}
+
+type asyncMessage struct {
+	Name        string
+	ContentType string `yaml:"contentType"`
+	Payload     struct{ Schema map[string]string }
+}
+
+// TestTheAsyncAPIDocumentTellsTheTopicsAndSchemasThatThereAre compares it with Topics and with the folder of schemas.
+func TestTheAsyncAPIDocumentTellsTheTopicsAndSchemasThatThereAre(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(docs, "asyncapi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		AsyncAPI string `yaml:"asyncapi"`
+		Channels map[string]struct {
+			Address  string
+			Messages map[string]map[string]string
+			Bindings struct {
+				Kafka struct{ Partitions int }
+			}
+		}
+		Operations map[string]struct {
+			Channel map[string]string
+		}
+		Components struct {
+			Messages map[string]asyncMessage
+		}
+	}
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		t.Fatal(yaml.FormatError(err, false, true))
+	}
+	if doc.AsyncAPI != "3.0.0" {
+		t.Fatalf("AsyncAPI %q", doc.AsyncAPI)
+	}
+	topics := map[string]int{}
+	for _, topic := range Topics([]Objective{{Name: "{objective}"}}, 4) {
+		topics["clickloop."+topic.Name] = topic.Partitions
+	}
+	for name, channel := range doc.Channels {
+		partitions, ok := topics[channel.Address]
+		if !ok {
+			t.Errorf("channel %s is %s, and there is no such topic", name, channel.Address)
+		}
+		if told := channel.Bindings.Kafka.Partitions; told != 0 && told != partitions {
+			t.Errorf("channel %s has %d partitions, its topic %d", name, told, partitions)
+		}
+		delete(topics, channel.Address)
+		for _, m := range channel.Messages {
+			if _, ok := doc.Components.Messages[strings.TrimPrefix(m["$ref"], "#/components/messages/")]; !ok {
+				t.Errorf("channel %s names the message %s, which is not there", name, m["$ref"])
+			}
+		}
+	}
+	for topic := range topics {
+		t.Errorf("no channel is the topic %s", topic)
+	}
+	for name, operation := range doc.Operations {
+		if _, ok := doc.Channels[strings.TrimPrefix(operation.Channel["$ref"], "#/channels/")]; !ok {
+			t.Errorf("operation %s names the channel %s, which is not there", name, operation.Channel["$ref"])
+		}
+	}
+	checkMessages(t, doc.Components.Messages)
+}
+
+func checkMessages(t *testing.T, messages map[string]asyncMessage) {
+	t.Helper()
+	known := []string{SchemaEvent, SchemaPrediction, SchemaExample, SchemaEvaluation, SchemaDeadLetter, SchemaModel}
+	for key, m := range messages {
+		i := slices.Index(known, m.Name)
+		if i < 0 {
+			t.Errorf("message %s has the schema %q, which no record has", key, m.Name)
+			continue
+		}
+		known = slices.Delete(known, i, i+1)
+		if m.Name == SchemaModel {
+			if m.ContentType != ContentTypeBinary {
+				t.Errorf("message %s is %s", key, m.ContentType)
+			}
+			continue
+		}
+		schema := schemaOf(t, key)
+		if want := "schemas/" + key + ".json"; m.Payload.Schema["$ref"] != want || m.ContentType != ContentTypeJSON || schema.Title != m.Name {
+			t.Errorf("message %s refers to %v with title %q, want %s with title %s", key, m.Payload.Schema, schema.Title, want, m.Name)
+		}
+	}
+	if len(known) > 0 {
+		t.Errorf("no message has the schemas %v", known)
+	}
+}
