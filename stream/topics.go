@@ -269,3 +269,19 @@ func topicID(ctx context.Context, broker, topic, clientID string) (string, error
 	}
 	return hex.EncodeToString(resp.Topics[0].TopicID[:4]), nil
 }
+
+// CheckTopic says what is wrong with a topic: that it is missing, or what EnsureTopics would refuse. It creates nothing.
+func (c *Client) CheckTopic(ctx context.Context, t Topic) error {
+	if err := c.visible(ctx, t); err != nil {
+		return unwrapFinal(err)
+	}
+	return unwrapFinal(c.check(ctx, t))
+}
+
+func unwrapFinal(err error) error {
+	var final *finalError
+	if errors.As(err, &final) {
+		return final.err
+	}
+	return err
+}

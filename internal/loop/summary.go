@@ -58,7 +58,7 @@ func Summarize(ctx context.Context, client *stream.Client, name, objective strin
 	clear(seen)
 	var e event.Event
 	err = readAll(ctx, client, event.TopicEvents, func(r *stream.Record) error {
-		if err := event.ParseEvent(r.Value, &e); err == nil && e.Type != event.TypeHeartbeat && strings.HasPrefix(e.ID, prefix) && first(e.ID) {
+		if err := e.UnmarshalJSON(r.Value); err == nil && e.Type != event.TypeHeartbeat && strings.HasPrefix(e.ID, prefix) && first(e.ID) {
 			s.Events++
 		}
 		return nil
@@ -80,7 +80,7 @@ func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix
 		x     event.Example
 	)
 	err := readAll(ctx, client, event.TopicExamples(objective), func(r *stream.Record) error {
-		if err := event.ParseExample(r.Value, &x); err != nil {
+		if err := x.UnmarshalJSON(r.Value); err != nil {
 			return fmt.Errorf("example at offset %d: %w", r.Offset, err)
 		}
 		if x.Revision || !water.Fresh(x.Source, false) || !strings.HasPrefix(x.Prediction, prefix) {
@@ -159,7 +159,7 @@ func LastRow(ctx context.Context, client *stream.Client, name string) (int64, er
 	for i, r := range ranges {
 		r.First = max(r.First, r.End-look)
 		err := readRange(ctx, client, event.TopicPredictions, i, r, func(rec *stream.Record) error {
-			if err := event.ParsePrediction(rec.Value, &p); err == nil && strings.HasPrefix(p.Request, name+"-") {
+			if err := p.UnmarshalJSON(rec.Value); err == nil && strings.HasPrefix(p.Request, name+"-") {
 				last = max(last, p.Row)
 			}
 			return nil

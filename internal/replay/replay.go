@@ -236,7 +236,7 @@ func (d *Driver) waitFolded(ctx context.Context, t event.Time) error {
 		Folded string `json:"folded"`
 	}
 	return d.client.poll(ctx, d.cfg.Collector+"/v1/clock", url.Values{"folded": {t.String()}}, &answer, func() bool {
-		folded, err := event.ParseTime([]byte(answer.Folded))
+		folded, err := event.ParseTime(answer.Folded)
 		return err == nil && folded >= t
 	})
 }
@@ -253,9 +253,9 @@ func (d *Driver) waitModel(ctx context.Context, n int64) error {
 func appendRequest(dst []byte, r *recording.Row) []byte {
 	dst = append(dst, `{"request":`...)
 	dst = event.AppendString(dst, r.Request)
-	dst = append(dst, `,"time":"`...)
+	dst = append(dst, `,"time":`...)
 	dst = r.Time.AppendJSON(dst)
-	dst = append(dst, `","row":`...)
+	dst = append(dst, `,"row":`...)
 	dst = strconv.AppendInt(dst, r.N, 10)
 	dst = appendText(dst, "user", r.User)
 	dst = appendText(dst, "anonymous", r.Anonymous)

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/clickloop/clickloop/internal/config"
+	"github.com/clickloop/clickloop/internal/fit"
+	"github.com/clickloop/clickloop/internal/recording"
+	"github.com/clickloop/clickloop/model"
+)
+
+const fitExamples = `  clickloop fit examples/bank-marketing --json
+  clickloop fit train.csv --label y --positive yes --drop duration --test later.csv
+  clickloop fit train.vw --network linear --cross A,B --out model.bin
+  zcat day2.vw.gz | clickloop fit - --format vw --in model.bin --out model.bin
+`
+
+// fitOptions are the flags of fit.
+type fitOptions struct {
+	files       fit.Files
+	objective   string
+	paths       []string
+	tests       []string
+	network     string
+	cross       []string
+	seed        uint64
+	passes      int
+	delay       int
+	in, out     string
+	predictions string
+	config      string
+	onError     string
+	json        bool
+	quiet       bool
+	limit       int64
+	given       map[string]bool
+}
+
+func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := fitFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	r, rec, cfg, err := o.prepare()
+	if err != nil {
+		return err
+	}
+	stop := fitProgress(r, o.quiet, stderr)
+	result, err := o.learn(ctx, r, rec, cfg)
+	stop()
+	if err != nil {
+		return err
+	}
+	result.Seconds = time.Since(began).Seconds()
+	if o.out != "" {
+		if err := saveModel(o.out, r.Net()); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		b, err := json.Marshal(result)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s\n", b)
+		return nil
+	}
+	printFit(stdout, &result)
+	return nil
+}
+
+func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
+	o := &fitOptions{objective: "click", given: map[string]bool{}}
+	fs := newFlags("fit", "fit RECORDING|FILE... [flags]", fitExamples, stderr)
+	list := func(target *[]string) func(string) error {
+		return func(s string) error { *target = append(*target, strings.Split(s, ",")...); return nil }
+	}
+	fs.StringVar(&o.files.Label, "label", "", "`column` of the label")
+	fs.Func("positive", "`value` of the label that means yes; may repeat", list(&o.files.Positive))
+	fs.Func("drop", "`columns` to leave out, separated by commas; may repeat", list(&o.files.Drop))
+	fs.StringVar(&o.files.Format, "format", "", "csv, jsonl or vw; found out by default")
+	fs.Func("test", "`file` to predict after learning, without learning from it; may repeat", func(s string) error { o.tests = append(o.tests, s); return nil })
+	fs.StringVar(&o.network, "network", "", "parts of one plain network instead of the default mixture: `linear,ffm,mlp`")
+	fs.Func("cross", "pair of fields to cross in the linear part, `A,B`, or all; may repeat", func(s string) error { o.cross = append(o.cross, s); return nil })
+	fs.Uint64Var(&o.seed, "seed", 1, "of the initial weights")
+	fs.IntVar(&o.passes, "passes", 1, "times the files are learned; metrics are of the last pass")
+	fs.IntVar(&o.delay, "delay", 0, "learn a label `N` examples after its prediction")
+	fs.StringVar(&o.in, "in", "", "go on from this `model`, with every setting it was made with")
+	fs.StringVar(&o.out, "out", "", "write the learned `model` here")
+	fs.StringVar(&o.predictions, "predictions", "", "write each prediction and its label to this `file`")
+	fs.StringVar(&o.config, "config", "", "configuration `file`")
+	fs.StringVar(&o.onError, "on-error", "stop", "what a malformed line does: stop, or skip (counted)")
+	fs.StringVar(&o.objective, "objective", "click", "`name` of the objective of bare files")
+	fs.BoolVar(&o.json, "json", false, "print one JSON object on standard output")
+	fs.BoolVar(&o.quiet, "quiet", false, "no progress")
+	fs.Int64Var(&o.limit, "limit", 0, "first `N` rows of a recording only")
+	paths, err := parse(fs, args)
+	if err != nil {
+		return nil, err
+	}
+	fs.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
+	o.paths = paths
+	switch {
+	case len(paths) == 0:
+		fmt.Fprintln(stderr, "clickloop fit: name a recording or files; - is standard input")
+		return nil, errUsage
+	case o.onError != "stop" && o.onError != "skip":
+		return nil, fmt.Errorf("--on-error is %q, want stop or skip", o.onError)
+	case o.passes < 1 || o.passes > 10_000:
+		return nil, fmt.Errorf("--passes is %d, want 1 to 10000", o.passes)
+	case o.delay < 0:
+		return nil, fmt.Errorf("--delay is %d, want 0 or more examples", o.delay)
+	}
+	o.files.SkipBad = o.onError == "skip"
+	return o, nil
+}
+
+// prepare opens the recording, if it is one, and makes the network.
+func (o *fitOptions) prepare() (*fit.Run, *recording.Recording, config.Config, error) {
+	var rec *recording.Recording
+	file := o.config
+	if isRecording(o.paths[0]) {
+		if len(o.paths) > 1 {
+			return nil, nil, config.Config{}, errors.New("one recording at a time")
+		}
+		var err error
+		if rec, err = recording.Open(o.paths[0]); err != nil {
+			return nil, nil, config.Config{}, err
+		}
+		if file == "" {
+			file = rec.ConfigFile()
+		}
+		o.objective = rec.Objective().Name
+	}
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, nil, cfg, err
+	}
+	net, err := o.newNetwork(cfg.Model)
+	if err != nil {
+		return nil, nil, cfg, err
+	}
+	return fit.NewRun(o.objective, net), rec, cfg, nil
+}
+
+func isRecording(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && (info.IsDir() || strings.HasSuffix(path, ".yaml"))
+}
+
+// newNetwork reads --in, or makes a new network of the configuration and the flags.
+func (o *fitOptions) newNetwork(c model.Config) (*model.Net, error) {
+	if o.network != "" {
+		c.Network = strings.Split(o.network, ",")
+	}
+	for _, cross := range o.cross {
+		c.Cross = append(c.Cross, strings.Split(cross, ","))
+	}
+	if o.given["seed"] {
+		c.Seed = o.seed
+	}
+	if o.in == "" {
+		if err := c.Validate(); err != nil {
+			return nil, err
+		}
+		return model.New(c)
+	}
+	f, err := os.Open(o.in)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the model: %w", err)
+	}
+	defer f.Close()
+	net, err := model.Read(bufio.NewReader(f))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read model %s: %w", o.in, err)
+	}
+	if (o.given["network"] || o.given["cross"] || o.given["seed"]) && !reflect.DeepEqual(c, net.Config()) {
+		return nil, fmt.Errorf("--network, --cross or --seed contradict model %s, which goes on with the settings it was made with: leave them out", o.in)
+	}
+	return net, nil
+}
+
+func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recording, cfg config.Config) (fit.Result, error) {
+	if o.predictions != "" {
+		f, err := os.Create(o.predictions)
+		if err != nil {
+			return fit.Result{}, err
+		}
+		w := bufio.NewWriter(f)
+		defer f.Close()
+		defer w.Flush()
+		r.Observe(func(p, y float64) error {
+			b := strconv.AppendFloat(nil, p, 'g', -1, 64)
+			b = strconv.AppendFloat(append(b, ' '), y, 'g', -1, 64)
+			_, err := w.Write(append(b, '\n'))
+			return err
+		})
+	}
+	var skipped int64
+	var err error
+	for pass := range o.passes {
+		if pass > 0 {
+			r.Again()
+		}
+		if rec != nil {
+			err = r.Recording(ctx, rec, cfg.Features, o.limit)
+		} else {
+			skipped, err = r.Learn(ctx, &o.files, o.paths, o.delay)
+		}
+		if err != nil {
+			return fit.Result{}, err
+		}
+	}
+	result := r.Result()
+	result.Skipped = skipped
+	for _, path := range o.tests {
+		t, err := r.Test(ctx, &o.files, path)
+		if err != nil {
+			return result, err
+		}
+		result.Test = append(result.Test, t)
+	}
+	return result, nil
+}
+
+// saveModel writes a model whole or not at all.
+func saveModel(path string, net *model.Net) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".clickloop-model-")
+	if err != nil {
+		return fmt.Errorf("cannot write the model: %w", err)
+	}
+	defer os.Remove(f.Name())
+	w := bufio.NewWriterSize(f, 1<<20)
+	_, err = net.WriteTo(w)
+	if err = errors.Join(err, w.Flush(), f.Sync(), f.Chmod(0o644), f.Close()); err != nil {
+		return fmt.Errorf("cannot write the model to %s: %w", path, err)
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// fitProgress shows rows and rows a second until it is stopped.
+func fitProgress(r *fit.Run, quiet bool, w io.Writer) (stop func()) {
+	f, ok := w.(*os.File)
+	if ok {
+		info, err := f.Stat()
+		ok = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	if quiet || !ok {
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(500 * time.Millisecond)
+		defer tick.Stop()
+		began := time.Now()
+		for {
+			select {
+			case <-done:
+				fmt.Fprint(w, "\r\033[K")
+				return
+			case <-tick.C:
+				n := r.Rows()
+				fmt.Fprintf(w, "\r\033[K%d rows, %.0f rows/s", n, float64(n)/time.Since(began).Seconds())
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+func printFit(w io.Writer, r *fit.Result) {
+	fmt.Fprintf(w, "%s: %d examples (%d positive) in %.2f s, %.0f examples/s\n", r.Model, r.Examples, r.Positives, r.Seconds, r.ExamplesPerSecond)
+	show := func(name string, v *float64) {
+		if v != nil {
+			fmt.Fprintf(w, "  %-22s %.5f\n", name, *v)
+		}
+	}
+	show("log loss", r.LogLoss)
+	show("normalized entropy", r.NormalizedEntropy)
+	show("AUC", r.AUC)
+	show("predicted over actual", r.PredictedOverActual)
+	show("ECE", r.ECE)
+	fmt.Fprintf(w, "  %-22s %s\n", "weights", r.Weights)
+	for _, t := range r.Test {
+		fmt.Fprintf(w, "%s: %d examples\n", t.File, t.Examples)
+		show("log loss", t.LogLoss)
+		show("AUC", t.AUC)
+		show("accuracy", t.Accuracy)
+	}
+}

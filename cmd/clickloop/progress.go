@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/loop"
+	"github.com/clickloop/clickloop/internal/recording"
+	"github.com/clickloop/clickloop/internal/replay"
+)
+
+// progress shows how a replay goes: in place on a terminal, else a line every five seconds.
+type progress struct {
+	l      *loop.Loop
+	rec    *recording.Recording
+	total  int64
+	w      io.Writer
+	inLine bool
+	ended  chan struct{}
+	done   sync.WaitGroup
+}
+
+func newProgress(l *loop.Loop, rec *recording.Recording, limit int64, w io.Writer) *progress {
+	total := rec.Count()
+	if limit > 0 && (limit < total || total == 0) {
+		total = limit
+	}
+	f, ok := w.(*os.File)
+	if ok {
+		info, err := f.Stat()
+		ok = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return &progress{l: l, rec: rec, total: total, w: w, inLine: ok, ended: make(chan struct{})}
+}
+
+// watch shows d until stop.
+func (p *progress) watch(d *replay.Driver) {
+	every := 5 * time.Second
+	if p.inLine {
+		every = 500 * time.Millisecond
+	}
+	p.done.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		began, first := time.Now(), int64(-1)
+		for {
+			select {
+			case <-p.ended:
+				return
+			case <-tick.C:
+			}
+			rows := d.Progress.Rows.Load()
+			if first < 0 {
+				first = rows
+			}
+			p.show(rows, float64(rows)/time.Since(began).Seconds())
+		}
+	})
+}
+
+func (p *progress) show(rows int64, perSecond float64) {
+	s := p.l.Standing(context.Background(), p.rec.Objective().Name)
+	line := fmt.Sprintf("%s %d of %d rows, %.0f requests/s", bar(rows, p.total), rows, p.total, perSecond)
+	if left := p.total - rows; left > 0 && perSecond > 0 {
+		line += fmt.Sprintf(", %.0f s left", float64(left)/perSecond)
+	}
+	if s.LogLoss != nil {
+		line += fmt.Sprintf(", log loss %.4f", *s.LogLoss)
+	}
+	if s.PredictedOverActual != nil {
+		line += fmt.Sprintf(", predicted/actual %.3f", *s.PredictedOverActual)
+	}
+	if s.Model != "" {
+		line += fmt.Sprintf(", %s, %d ms old", s.Model, s.AgeMs)
+	}
+	if p.inLine {
+		fmt.Fprintf(p.w, "\r\033[K%s", line)
+		return
+	}
+	fmt.Fprintln(p.w, line)
+}
+
+func bar(n, total int64) string {
+	const width = 20
+	filled := 0
+	if total > 0 {
+		filled = int(min(n*width/total, width))
+	}
+	return "[" + strings.Repeat("#", filled) + strings.Repeat(".", width-filled) + "]"
+}
+
+func (p *progress) stop() {
+	close(p.ended)
+	p.done.Wait()
+	if p.inLine {
+		fmt.Fprint(p.w, "\r\033[K")
+	}
+}
+
+func printSummary(w io.Writer, s *loop.Summary) {
+	fmt.Fprintf(w, "%d requests, %d predictions, %d events, %d examples (%d positive), %d dead letters in %.1f s: %.0f requests/s\n",
+		s.Requests, s.Predictions, s.Events, s.Examples, s.Positives, s.DeadLetters, s.Seconds, s.RequestsPerSecond)
+	show := func(name string, v *float64) {
+		if v != nil {
+			fmt.Fprintf(w, "  %-22s %.5f\n", name, *v)
+		}
+	}
+	show("log loss", s.LogLoss)
+	show("normalized entropy", s.NormalizedEntropy)
+	show("AUC", s.AUC)
+	show("predicted over actual", s.PredictedOverActual)
+	fmt.Fprintf(w, "  %-22s %s\n  %-22s %s\n", "model", s.Model, "weights", s.Weights)
+}
+
+// printTry prints commands that work as they stand.
+func printTry(w io.Writer, l *loop.Loop, rec *recording.Recording) {
+	request := `{"request":"try-1","context":{},"candidates":[{"ad":"a1"}]}`
+	for row, err := range rec.Rows() {
+		if err == nil {
+			b := append([]byte(`{"request":"try-1","context":`), row.Context.AppendJSON(nil)...)
+			b = append(b, `,"candidates":[{"ad":`...)
+			request = string(append(event.AppendString(b, row.Ad), `}]}`...))
+		}
+		break
+	}
+	kafka := strings.Join(l.Kafka, ",")
+	fmt.Fprintf(w, "\nIt goes on serving; end it with Ctrl-C. Try, from another terminal:\n\n  curl -s http://%s/v1/score -d '%s'\n\n  bin/clickloop tail predictions -o -3 -e --kafka %s\n\n  kcat -C -b %s -t %spredictions -o -3 -e -J | jq -c '.payload|fromjson'\n\n",
+		l.HTTP, strings.ReplaceAll(request, "'", `'\''`), kafka, kafka, l.Client.Prefix())
+}

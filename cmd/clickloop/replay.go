@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/clickloop/clickloop/internal/config"
+	"github.com/clickloop/clickloop/internal/loop"
+	"github.com/clickloop/clickloop/internal/recording"
+	"github.com/clickloop/clickloop/internal/replay"
+	"github.com/clickloop/clickloop/stream"
+)
+
+const replayExamples = `  clickloop replay examples/bank-marketing --collector http://localhost:8080 --scorer http://localhost:8081
+  clickloop replay examples/bank-marketing --speed 60           a recorded minute a second
+  clickloop replay examples/bank-marketing --lockstep           the stages must run with --clock recorded
+`
+
+func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	fs := newFlags("replay", "replay RECORDING [flags]", replayExamples, stderr)
+	common := config.CommonFlags(fs)
+	collector := fs.String("collector", "http://127.0.0.1:8080", "`URL` of ingest")
+	score := fs.String("scorer", "", "`URL` of the scorer (default: that of --collector)")
+	lockstep := fs.Bool("lockstep", false, "before a tick of recorded time, wait until every label due by then is learned and served")
+	speed := fs.Float64("speed", 0, "recorded seconds a second; 0 for as fast as it goes")
+	limit := fs.Int64("limit", 0, "play the first `N` requests only")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		fmt.Fprintln(stderr, "clickloop replay: name one recording, such as examples/bank-marketing")
+		return errUsage
+	}
+	rec, err := recording.Open(rest[0])
+	if err != nil {
+		return err
+	}
+	cfg, err := common.Load()
+	if err != nil {
+		return err
+	}
+	if *score == "" {
+		*score = *collector
+	}
+	if err := checkRecordedClock(ctx, *collector); err != nil {
+		return err
+	}
+	var client *stream.Client
+	resume := int64(0)
+	if len(cfg.Kafka.Brokers) > 0 {
+		if client, err = stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-replay"}); err != nil {
+			return err
+		}
+		defer client.Close()
+		if resume, err = loop.LastRow(ctx, client, rec.Name()); err != nil {
+			return err
+		}
+	}
+	d, err := replay.New(replay.Config{
+		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: *limit, Lockstep: *lockstep, Speed: *speed, Resume: resume,
+		Collector: strings.TrimSuffix(*collector, "/"), Scorer: strings.TrimSuffix(*score, "/"), Logger: newLogger(stderr, false),
+	})
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := d.Run(ctx); err != nil {
+		return err
+	}
+	rows := d.Progress.Rows.Load()
+	fmt.Fprintf(stdout, "%d requests, %d events, %d refused in %.1f s: %.0f requests/s\n",
+		rows, d.Progress.Events.Load(), d.Progress.Rejected.Load(), time.Since(began).Seconds(), float64(rows)/time.Since(began).Seconds())
+	return nil
+}
+
+// checkRecordedClock makes sure that the collector takes recorded times.
+func checkRecordedClock(ctx context.Context, collector string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(collector, "/")+"/v1/clock", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("the collector does not answer: %w (start it with `clickloop ingest --clock recorded`, or give --collector)", err)
+	}
+	defer resp.Body.Close()
+	var answer struct{ Mode string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return fmt.Errorf("%s/v1/clock does not answer as ingest does: %w", collector, err)
+	}
+	if answer.Mode != config.ClockRecorded {
+		return fmt.Errorf("the collector's clock is %q: recorded data needs stages that were started with --clock recorded (ingest and scorer)", answer.Mode)
+	}
+	return nil
+}

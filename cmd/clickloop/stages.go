@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/clickloop/clickloop/internal/config"
+	"github.com/clickloop/clickloop/internal/loop"
+)
+
+// stageCommand runs one stage against Kafka and Redis until a signal.
+func stageCommand(name string) func(context.Context, []string, io.Writer, io.Writer) error {
+	return func(ctx context.Context, args []string, _, stderr io.Writer) error {
+		examples := fmt.Sprintf("  clickloop %s --kafka localhost:9092 --redis localhost:6379 --http :8080\n", name)
+		fs := newFlags(name, name+" [flags]", examples, stderr)
+		common := config.CommonFlags(fs)
+		clock := fs.String("clock", "", "wall, or recorded for replays")
+		lockstep := fs.Bool("lockstep", false, "for replays in lockstep: publish weights after every batch")
+		verbose := fs.Bool("verbose", false, "log what the stage does, not only what goes wrong")
+		rest, err := parse(fs, args)
+		if err != nil {
+			return err
+		}
+		if len(rest) > 0 {
+			fmt.Fprintf(stderr, "clickloop %s: %q is no flag\n", name, rest[0])
+			return errUsage
+		}
+		cfg, err := common.Load()
+		if err != nil {
+			return err
+		}
+		if *clock != "" {
+			cfg.Clock = *clock
+			if err := cfg.Validate(); err != nil {
+				return err
+			}
+		}
+		if *lockstep {
+			cfg.Learner.Publish = 0
+		}
+		l, err := loop.Start(ctx, loop.Options{Config: cfg, Stages: []string{name}, Logger: newLogger(stderr, *verbose)})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stderr, "%s listens on %s (%s)\n", name, l.HTTP, time.Now().Format(time.RFC3339))
+		select {
+		case <-ctx.Done():
+		case <-l.Done():
+		}
+		return l.Close()
+	}
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/config"
+	"github.com/clickloop/clickloop/internal/loop"
+	"github.com/clickloop/clickloop/internal/recording"
+)
+
+const upExamples = `  clickloop up                                              every stage, embedded Kafka and Redis
+  clickloop up --replay examples/bank-marketing             and recorded data through it
+  clickloop up --replay examples/bank-marketing --lockstep --exit --json
+  clickloop up --kafka localhost:9092 --redis localhost:6379 --data ./data
+`
+
+type upOptions struct {
+	common    *config.Common
+	replay    string
+	lockstep  bool
+	exit      bool
+	json      bool
+	limit     int64
+	speed     float64
+	addresses string
+	verbose   bool
+}
+
+func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var o upOptions
+	fs := newFlags("up", "up [flags]", upExamples, stderr)
+	o.common = config.CommonFlags(fs)
+	fs.StringVar(&o.replay, "replay", "", "play this `recording` (a folder with recording.yaml) through the loop")
+	fs.BoolVar(&o.lockstep, "lockstep", false, "before a tick of recorded time, wait until every label due by then is learned and served")
+	fs.BoolVar(&o.exit, "exit", false, "end when the recording has been played, judged and learned")
+	fs.BoolVar(&o.json, "json", false, "print the summary as one JSON object on standard output")
+	fs.Int64Var(&o.limit, "limit", 0, "play the first `N` requests only")
+	fs.Float64Var(&o.speed, "speed", 0, "recorded seconds a second; 0 for as fast as it goes")
+	fs.StringVar(&o.addresses, "addresses", "", "write HTTP=, KAFKA= and REDIS= lines to this `file` once all are ready")
+	fs.BoolVar(&o.verbose, "verbose", false, "log what stages do, not only what goes wrong")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		fmt.Fprintf(stderr, "clickloop up: %q is no flag; a recording goes behind --replay\n", rest[0])
+		return errUsage
+	}
+	return up(ctx, o, stdout, stderr)
+}
+
+func newLogger(w io.Writer, verbose bool) *slog.Logger {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
+	began := time.Now()
+	var rec *recording.Recording
+	var err error
+	file := ""
+	if o.replay != "" {
+		if rec, err = recording.Open(o.replay); err != nil {
+			return err
+		}
+		file = rec.ConfigFile()
+	}
+	cfg, err := o.common.LoadOver(file)
+	if err != nil {
+		return err
+	}
+	if rec != nil {
+		cfg.Clock = config.ClockRecorded
+		cfg.Objectives = []event.Objective{rec.Objective()}
+	}
+	if o.lockstep {
+		cfg.Learner.Publish = 0 // the scorer is waited for after every batch
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l, err := startFree(ctx, loop.Options{Config: cfg, Embedded: true, Logger: newLogger(stderr, o.verbose)}, stderr)
+	if err != nil {
+		return err
+	}
+	err = runUp(ctx, l, rec, o, began, stdout, stderr)
+	return errors.Join(err, l.Close())
+}
+
+// startFree starts the loop; when nobody has named an HTTP address and the usual one is taken, on any free one.
+func startFree(ctx context.Context, o loop.Options, stderr io.Writer) (*loop.Loop, error) {
+	l, err := loop.Start(ctx, o)
+	if err != nil && o.Config.HTTP == config.Default().HTTP && strings.Contains(err.Error(), "address already in use") {
+		fmt.Fprintf(stderr, "%s is in use: listening on any free port\n", o.Config.HTTP)
+		o.Config.HTTP = "127.0.0.1:0"
+		return loop.Start(ctx, o)
+	}
+	return l, err
+}
+
+func runUp(ctx context.Context, l *loop.Loop, rec *recording.Recording, o upOptions, began time.Time, stdout, stderr io.Writer) error {
+	ready, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := l.AwaitReady(ready); err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "ready in %.2f s: HTTP %s, Kafka %s, Redis %s\n", time.Since(began).Seconds(), l.HTTP, strings.Join(l.Kafka, ","), l.Redis)
+	if l.Services() != nil {
+		fmt.Fprintln(stderr, "Kafka and Redis are embedded: for trying out, tests and demos, not for production")
+	}
+	if o.addresses != "" {
+		if err := writeAddresses(o.addresses, l); err != nil {
+			return err
+		}
+	}
+	if rec != nil {
+		if err := playRecording(ctx, l, rec, o, stdout, stderr); err != nil {
+			return err
+		}
+		if o.exit {
+			return nil
+		}
+	}
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(stderr, "stopping")
+		return nil
+	case <-l.Done():
+		return nil
+	}
+}
+
+// writeAddresses writes the file in one step, so that who waits for it never reads half of it.
+func writeAddresses(path string, l *loop.Loop) error {
+	text := fmt.Sprintf("HTTP=%s\nKAFKA=%s\nREDIS=%s\n", l.HTTP, strings.Join(l.Kafka, ","), l.Redis)
+	if err := os.WriteFile(path+".part", []byte(text), 0o644); err != nil {
+		return fmt.Errorf("cannot write the addresses: %w", err)
+	}
+	return os.Rename(path+".part", path)
+}
+
+func playRecording(ctx context.Context, l *loop.Loop, rec *recording.Recording, o upOptions, stdout, stderr io.Writer) error {
+	p := newProgress(l, rec, o.limit, stderr)
+	s, err := l.Play(ctx, loop.PlayOptions{Recording: rec, Lockstep: o.lockstep, Limit: o.limit, Speed: o.speed, Watch: p.watch})
+	p.stop()
+	if err != nil {
+		return err
+	}
+	l.SetRecorded(false)
+	if o.json {
+		b, err := json.Marshal(s)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s\n", b)
+	} else {
+		printSummary(stdout, s)
+	}
+	if !o.exit {
+		printTry(stderr, l, rec)
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package fit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/metrics"
+	"github.com/clickloop/clickloop/internal/table"
+	"github.com/clickloop/clickloop/model"
+)
+
+// Files says how bare files are read.
+type Files struct {
+	Format   string
+	Label    string   // column; without one, an example's y, or the label of vw
+	Positive []string // values of the label that mean yes; without any, numbers above 0 and words such as yes and true do
+	Drop     []string
+	SkipBad  bool
+}
+
+// example is a line, ready for the network.
+type example struct {
+	x []model.Feature
+	y float64
+	w float64
+}
+
+// each calls fn for every example of a file. x is valid until fn returns.
+func (f *Files) each(ctx context.Context, path string, fn func(e *example) error) (skipped int64, err error) {
+	src, err := table.Open(path, table.Options{Format: f.Format, SkipBad: f.SkipBad})
+	if err != nil {
+		return 0, err
+	}
+	if src.Format() == "vw" {
+		return f.eachVW(ctx, src, path, fn)
+	}
+	var e example
+	n := 0
+	for rec, err := range src.Records() {
+		if err != nil {
+			return src.Skipped(), err
+		}
+		if n++; n%1024 == 0 && ctx.Err() != nil {
+			return src.Skipped(), ctx.Err()
+		}
+		if err := f.example(&e, rec, src.Format()); err != nil {
+			return src.Skipped(), fmt.Errorf("%s: %w", rec.Place(), err)
+		}
+		if err := fn(&e); err != nil {
+			return src.Skipped(), at(path, rec.Line, err)
+		}
+	}
+	return src.Skipped(), nil
+}
+
+// example makes e from a record of named fields.
+func (f *Files) example(e *example, rec *table.Record, format string) error {
+	e.w = rec.Weight
+	fields := rec.Fields
+	if f.Label == "" {
+		return f.topicExample(e, fields)
+	}
+	kept := fields[:0]
+	found := false
+	for _, x := range fields {
+		switch {
+		case x.Name == f.Label:
+			y, err := f.label(x.Value)
+			if err != nil {
+				return err
+			}
+			e.y, found = y, true
+		case !slices.Contains(f.Drop, x.Name):
+			kept = append(kept, x)
+		}
+	}
+	if !found {
+		return fmt.Errorf("there is no column %q for the label, only %s", f.Label, names(kept))
+	}
+	e.x = features.Encode(e.x[:0], kept)
+	return nil
+}
+
+// topicExample reads what the examples topic holds: y, w and features.
+func (f *Files) topicExample(e *example, fields event.Fields) error {
+	y, ok := fields.Lookup("y")
+	if !ok || y.Kind != event.Number {
+		return fmt.Errorf("name the label's column with --label; there are %s", names(fields))
+	}
+	e.y = y.Num
+	if w, ok := fields.Lookup("w"); ok && w.Kind == event.Number {
+		e.w = w.Num
+	}
+	var named event.Fields
+	for _, x := range fields {
+		if name, ok := strings.CutPrefix(x.Name, "features."); ok && !slices.Contains(f.Drop, name) {
+			named = append(named, event.Field{Name: name, Value: x.Value})
+		}
+	}
+	e.x = features.Encode(e.x[:0], named)
+	return nil
+}
+
+func names(f event.Fields) string {
+	var all []string
+	for i, x := range f {
+		if i == 30 {
+			all = append(all, "...")
+			break
+		}
+		all = append(all, x.Name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// label is 1 for a positive value, else 0.
+func (f *Files) label(v event.Value) (float64, error) {
+	text := v.Text()
+	if v.Kind == event.Null {
+		return 0, fmt.Errorf("the label %q is empty", f.Label)
+	}
+	if len(f.Positive) > 0 {
+		if slices.Contains(f.Positive, text) {
+			return 1, nil
+		}
+		return 0, nil
+	}
+	if v.Kind == event.Number {
+		if v.Num > 0 {
+			return 1, nil
+		}
+		return 0, nil
+	}
+	switch strings.ToLower(text) {
+	case "yes", "true", "y", "t":
+		return 1, nil
+	case "no", "false", "n", "f":
+		return 0, nil
+	}
+	return 0, fmt.Errorf("the label %q is %q: say with --positive which value means yes", f.Label, text)
+}
+
+// Learn learns files one after another; a label is learned delay examples after its prediction.
+func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (skipped int64, err error) {
+	d := &delayed{run: r, delay: delay}
+	for _, path := range paths {
+		n, err := f.each(ctx, path, d.take)
+		skipped += n
+		if err != nil {
+			return skipped, err
+		}
+	}
+	return skipped, d.flush()
+}
+
+// delayed holds examples back until their labels are known.
+type delayed struct {
+	run   *Run
+	delay int
+	queue []held
+}
+
+type held struct {
+	example
+	p float64
+}
+
+func (d *delayed) take(e *example) error {
+	r := d.run
+	r.progress.rows.Add(1)
+	if d.delay == 0 {
+		p, err := r.net.Learn(e.x, e.y, e.w, r.scratch)
+		if err != nil {
+			return err
+		}
+		return r.judge(p, e.y, e.w)
+	}
+	h := held{example{slices.Clone(e.x), e.y, e.w}, r.net.Predict(e.x, r.scratch)}
+	d.queue = append(d.queue, h)
+	if len(d.queue) <= d.delay {
+		return nil
+	}
+	first := d.queue[0]
+	d.queue = d.queue[1:]
+	return r.learn(first.x, first.y, first.w, first.p)
+}
+
+func (d *delayed) flush() error {
+	for _, h := range d.queue {
+		if err := d.run.learn(h.x, h.y, h.w, h.p); err != nil {
+			return err
+		}
+	}
+	d.queue = nil
+	return nil
+}
+
+// Test predicts a file without learning from it.
+func (r *Run) Test(ctx context.Context, f *Files, path string) (TestResult, error) {
+	acc := metrics.New()
+	_, err := f.each(ctx, path, func(e *example) error {
+		acc.Add(r.net.Predict(e.x, r.scratch), e.y, e.w)
+		return nil
+	})
+	return testResult(path, acc), err
+}

@@ -1,0 +1,126 @@
+// Package fit learns one pass over files or a recording, in memory: predict, then learn, with honest progressive metrics.
+package fit
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/metrics"
+	"github.com/clickloop/clickloop/model"
+)
+
+// Run is one pass: a network and what is measured on the way.
+type Run struct {
+	Objective string
+
+	net      *model.Net
+	scratch  *model.Scratch
+	metrics  *metrics.Accumulator
+	began    time.Time
+	learned  int64
+	progress progress
+	observe  func(p, y float64) error // each prediction as it is judged, nil for none
+}
+
+// progress may be read while a Run works.
+type progress struct{ rows atomic.Int64 }
+
+// NewRun returns a Run over net.
+func NewRun(objective string, net *model.Net) *Run {
+	return &Run{Objective: objective, net: net, scratch: net.NewScratch(), metrics: metrics.New(), began: time.Now()}
+}
+
+// Rows is how many rows were predicted so far.
+func (r *Run) Rows() int64 { return r.progress.rows.Load() }
+
+// Net is the network.
+func (r *Run) Net() *model.Net { return r.net }
+
+// learn judges the prediction p of x, and learns.
+func (r *Run) learn(x []model.Feature, y, w, p float64) error {
+	if _, err := r.net.Learn(x, y, w, r.scratch); err != nil {
+		return err
+	}
+	return r.judge(p, y, w)
+}
+
+func (r *Run) judge(p, y, w float64) error {
+	r.metrics.Add(p, y, w)
+	r.learned++
+	if r.observe != nil {
+		return r.observe(p, y)
+	}
+	return nil
+}
+
+// Result is what a pass prints as JSON.
+type Result struct {
+	Objective           string       `json:"objective"`
+	Model               string       `json:"model"`
+	Weights             string       `json:"weights"`
+	Examples            int64        `json:"examples"`
+	Positives           int64        `json:"positives"`
+	LogLoss             *float64     `json:"log_loss"`
+	NormalizedEntropy   *float64     `json:"normalized_entropy"`
+	AUC                 *float64     `json:"auc"`
+	PredictedOverActual *float64     `json:"predicted_over_actual"`
+	ECE                 *float64     `json:"ece"`
+	Accuracy            *float64     `json:"accuracy"`
+	Recall              *float64     `json:"recall"`
+	Skipped             int64        `json:"skipped,omitempty"`
+	Seconds             float64      `json:"seconds"`
+	ExamplesPerSecond   float64      `json:"examples_per_second"`
+	Test                []TestResult `json:"test,omitempty"`
+}
+
+// TestResult is what the network, learning no more, says of a file.
+type TestResult struct {
+	File                string   `json:"file"`
+	Examples            int64    `json:"examples"`
+	LogLoss             *float64 `json:"log_loss"`
+	AUC                 *float64 `json:"auc"`
+	Accuracy            *float64 `json:"accuracy"`
+	Recall              *float64 `json:"recall"`
+	PredictedOverActual *float64 `json:"predicted_over_actual"`
+}
+
+// Result ends the pass's clock and computes its metrics.
+func (r *Run) Result() Result {
+	seconds := time.Since(r.began).Seconds()
+	m := r.metrics.Result()
+	h := r.net.Hash()
+	return Result{
+		Objective: r.Objective, Model: event.ModelVersion(r.Objective, r.net.Examples()), Weights: "sha256:" + hex.EncodeToString(h[:]),
+		Examples: m.Examples, Positives: m.Positives, LogLoss: defined(m.LogLoss), NormalizedEntropy: defined(m.NormalizedEntropy), AUC: defined(m.AUC),
+		PredictedOverActual: defined(m.PredictedOverActual), ECE: defined(m.ECE), Accuracy: defined(m.Accuracy), Recall: defined(m.Recall),
+		Seconds: seconds, ExamplesPerSecond: float64(r.learned) / seconds,
+	}
+}
+
+func testResult(file string, a *metrics.Accumulator) TestResult {
+	m := a.Result()
+	return TestResult{
+		File: file, Examples: m.Examples, LogLoss: defined(m.LogLoss), AUC: defined(m.AUC), Accuracy: defined(m.Accuracy), Recall: defined(m.Recall),
+		PredictedOverActual: defined(m.PredictedOverActual),
+	}
+}
+
+func defined(f float64) *float64 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil
+	}
+	return &f
+}
+
+// At names an example in an error.
+func at(file string, line int, err error) error { return fmt.Errorf("%s:%d: %w", file, line, err) }
+
+// Observe makes fn see each prediction with its label, as it is judged.
+func (r *Run) Observe(fn func(p, y float64) error) { r.observe = fn }
+
+// Again begins another pass: the network goes on, the metrics start anew.
+func (r *Run) Again() { r.metrics = metrics.New() }

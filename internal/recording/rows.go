@@ -1,0 +1,136 @@
+package recording
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/table"
+)
+
+// Row is one recorded request, with what followed it.
+type Row struct {
+	N         int64 // from 1
+	Time      event.Time
+	Request   string
+	User      string
+	Anonymous string
+	Ad        string
+	Campaign  string
+	Context   event.Fields
+	Positive  bool
+	Label     string
+	Events    []event.Event
+}
+
+// Rows yields every row in order; an error ends them.
+func (r *Recording) Rows() iter.Seq2[*Row, error] {
+	return func(yield func(*Row, error) bool) {
+		var n int64
+		for _, file := range r.cfg.Files {
+			src, err := table.Open(r.path(file), table.Options{Format: r.cfg.Format, Separator: r.cfg.Separator})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for rec, err := range src.Records() {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				n++
+				row, err := r.row(n, rec)
+				if err != nil {
+					yield(nil, fmt.Errorf("%s: %w", rec.Place(), err))
+					return
+				}
+				if !yield(row, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// row makes the request and events of record n.
+func (r *Recording) row(n int64, rec *table.Record) (*Row, error) {
+	c := &r.cfg
+	row := &Row{N: n, Request: fmt.Sprintf("%s-%08d", r.name, n)}
+	row.Time = r.start + event.Time(n-1)*event.Time(c.Every.Milliseconds())
+	if c.Format == "vw" {
+		row.Label, row.Positive = strconv.FormatFloat(rec.Label, 'g', -1, 64), rec.Label > 0
+	}
+	row.Ad, row.Campaign = r.constant(c.Ad, rec.Fields), r.constant(c.Campaign, rec.Fields)
+	if row.Ad == "" {
+		return nil, fmt.Errorf("column %s is empty, want the ad", strings.TrimPrefix(c.Ad, columnPrefix))
+	}
+	for _, f := range rec.Fields {
+		text := f.Value.Text()
+		switch {
+		case c.Label != "" && f.Name == c.Label:
+			row.Label, row.Positive = text, slices.Contains(c.Positive, text)
+			continue
+		case c.Time != "" && f.Name == c.Time:
+			t, err := parseTime(text)
+			if err != nil {
+				return nil, fmt.Errorf("column %s is %q, want a time such as 2019-11-24T00:01:03.979Z", c.Time, text)
+			}
+			row.Time = t
+			continue
+		case c.User != "" && f.Name == c.User:
+			row.User = text
+			continue
+		case c.Ad == columnPrefix+f.Name || c.Campaign == columnPrefix+f.Name || slices.Contains(c.Drop, f.Name):
+			continue
+		}
+		row.Context = append(row.Context, f)
+	}
+	if c.Format != "vw" && row.Label == "" {
+		return nil, fmt.Errorf("there is no column %s, or it is empty: it should hold the label", c.Label)
+	}
+	r.addEvents(row, rec.Fields)
+	return row, nil
+}
+
+// columnPrefix marks a setting that names a column instead of a constant.
+const columnPrefix = "column:"
+
+func (r *Recording) constant(setting string, f event.Fields) string {
+	name, ok := strings.CutPrefix(setting, columnPrefix)
+	if !ok {
+		return setting
+	}
+	v, _ := f.Lookup(name)
+	return v.Text()
+}
+
+// parseTime takes RFC 3339, and the form with a space that data tools write.
+func parseTime(s string) (event.Time, error) {
+	return event.ParseTime(strings.Replace(s, " ", "T", 1))
+}
+
+// addEvents makes what followed a row.
+func (r *Recording) addEvents(row *Row, columns event.Fields) {
+	for _, s := range r.cfg.Events {
+		if s.When == "positive" && !row.Positive {
+			continue
+		}
+		at := row.Time.Add(s.Delay)
+		e := event.Event{
+			ID: row.Request + "-" + s.Type, Type: s.Type, Time: at, Received: at, User: row.User, Anonymous: row.Anonymous,
+			Prediction: event.PredictionID(row.Request, 0), Request: row.Request, Ad: row.Ad, Campaign: row.Campaign,
+		}
+		for _, name := range s.Context {
+			if v, ok := columns.Lookup(name); ok {
+				e.Context = append(e.Context, event.Field{Name: name, Value: v})
+			}
+		}
+		if v, ok := columns.Lookup(s.Value); ok && v.Kind == event.Number {
+			e.Value = v.Num
+		}
+		row.Events = append(row.Events, e)
+	}
+}

@@ -1,0 +1,272 @@
+// Package table reads text files of examples: CSV with any separator, JSON lines, and Vowpal Wabbit's text format, gzip or not. Errors name file, line, and
+// what was expected.
+package table
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// Options say how a file is read.
+type Options struct {
+	Format    string // csv, jsonl, vw; empty: found out from the name and the first line
+	Separator string // of csv; empty: found out from the header
+	SkipBad   bool   // pass over lines that are malformed and count them, instead of ending
+}
+
+// Source is an opened file.
+type Source struct {
+	name    string
+	options Options
+	format  string
+	r       *bufio.Reader
+	closers []io.Closer
+	skipped int64
+}
+
+// Record is one line.
+type Record struct {
+	File   string
+	Line   int
+	Fields event.Fields
+	Label  float64 // of vw
+	Weight float64 // importance; 1 unless vw says otherwise
+	HasY   bool    // vw: a label was given
+}
+
+// Place names the line, for errors.
+func (r *Record) Place() string { return r.File + ":" + strconv.Itoa(r.Line) }
+
+// maxLine bounds a line.
+const maxLine = 16 << 20
+
+// Open opens a file; "-" is standard input.
+func Open(path string, o Options) (*Source, error) {
+	s := &Source{name: path, options: o}
+	var in io.Reader = os.Stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read examples: %w", err)
+		}
+		in = f
+		s.closers = append(s.closers, f)
+	}
+	s.r = bufio.NewReaderSize(in, 1<<20)
+	if head, _ := s.r.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
+		z, err := gzip.NewReader(s.r)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
+		}
+		s.closers = append(s.closers, z)
+		s.r = bufio.NewReaderSize(z, 1<<20)
+	}
+	if s.format = o.Format; s.format == "" {
+		s.format = s.guess()
+	}
+	switch s.format {
+	case "csv", "jsonl", "vw":
+		return s, nil
+	}
+	return nil, errors.Join(fmt.Errorf("%s: format %q is none of csv, jsonl, vw", path, s.format), s.Close())
+}
+
+// guess tells the format by the name, else by the first line.
+func (s *Source) guess() string {
+	base := strings.TrimSuffix(strings.ToLower(s.name), ".gz")
+	for suffix, format := range map[string]string{".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".vw": "vw"} {
+		if strings.HasSuffix(base, suffix) {
+			return format
+		}
+	}
+	head, _ := s.r.Peek(64 << 10)
+	line, _, _ := bytes.Cut(bytes.TrimLeft(head, "\r\n \t"), []byte("\n"))
+	switch {
+	case bytes.HasPrefix(line, []byte("{")):
+		return "jsonl"
+	case bytes.IndexByte(line, '|') >= 0 && bytes.IndexByte(line, ',') < 0 && bytes.IndexByte(line, ';') < 0:
+		return "vw"
+	}
+	return "csv"
+}
+
+// Format is csv, jsonl or vw.
+func (s *Source) Format() string { return s.format }
+
+// Skipped is how many malformed lines were passed over.
+func (s *Source) Skipped() int64 { return s.skipped }
+
+// Reader is the plain text that is left.
+func (s *Source) Reader() *bufio.Reader { return s.r }
+
+// Close closes the file.
+func (s *Source) Close() error {
+	var err error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, s.closers[i].Close())
+	}
+	s.closers = nil
+	return err
+}
+
+// Records yields the lines, each with Fields of its own, and closes the file at their end. An error ends them.
+func (s *Source) Records() iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		defer s.Close()
+		if s.format == "csv" {
+			s.csv(yield)
+			return
+		}
+		parse := parseJSON
+		if s.format == "vw" {
+			parse = ParseVW
+		}
+		for line := 1; ; line++ {
+			text, err := s.readLine()
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("%s:%d: %w", s.name, line, err))
+				return
+			}
+			if len(bytes.TrimSpace(text)) == 0 {
+				continue
+			}
+			rec := &Record{File: s.name, Line: line, Weight: 1}
+			if err := parse(rec, string(text)); err != nil {
+				if s.options.SkipBad {
+					s.skipped++
+					continue
+				}
+				yield(nil, fmt.Errorf("%s:%d: %w", s.name, line, err))
+				return
+			}
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+// readLine returns the next line without its end, valid until the next call.
+func (s *Source) readLine() ([]byte, error) {
+	line, err := s.r.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		long := append([]byte(nil), line...)
+		for err == bufio.ErrBufferFull {
+			if len(long) > maxLine {
+				return nil, fmt.Errorf("the line has more than %d bytes", maxLine)
+			}
+			line, err = s.r.ReadSlice('\n')
+			long = append(long, line...)
+		}
+		line = long
+	}
+	if err == io.EOF && len(line) > 0 {
+		err = nil
+	}
+	return bytes.TrimRight(line, "\r\n"), err
+}
+
+func (s *Source) csv(yield func(*Record, error) bool) {
+	sep, err := s.separator()
+	if err != nil {
+		yield(nil, err)
+		return
+	}
+	r := csv.NewReader(s.r)
+	r.Comma, r.ReuseRecord = sep, true
+	header, err := r.Read()
+	if err != nil {
+		yield(nil, fmt.Errorf("%s: cannot read the header: %w", s.name, err))
+		return
+	}
+	names := make([]string, len(header))
+	for i, name := range header {
+		if names[i] = strings.TrimPrefix(name, "\ufeff"); names[i] == "" {
+			names[i] = "column" + strconv.Itoa(i+1)
+		}
+	}
+	for {
+		cells, err := r.Read()
+		if err == io.EOF {
+			return
+		}
+		line, _ := r.FieldPos(0)
+		if err != nil {
+			if s.options.SkipBad {
+				s.skipped++
+				continue
+			}
+			yield(nil, fmt.Errorf("%s: %w (want %d columns, separated by %q)", s.name, err, len(names), sep))
+			return
+		}
+		rec := &Record{File: s.name, Line: line, Weight: 1, Fields: make(event.Fields, len(cells))}
+		for i, cell := range cells {
+			rec.Fields[i] = event.Field{Name: names[i], Value: Cell(cell)}
+		}
+		if !yield(rec, nil) {
+			return
+		}
+	}
+}
+
+// separator is the given one, else that of ; tab , | which the header has most of.
+func (s *Source) separator() (rune, error) {
+	if sep := []rune(s.options.Separator); len(sep) == 1 {
+		return sep[0], nil
+	} else if len(sep) > 1 {
+		return 0, fmt.Errorf("%s: separator %q is more than one character", s.name, s.options.Separator)
+	}
+	head, _ := s.r.Peek(64 << 10)
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	best, most := ',', 0
+	for _, sep := range ",;\t|" {
+		if n := bytes.Count(line, []byte(string(sep))); n > most {
+			best, most = sep, n
+		}
+	}
+	return best, nil
+}
+
+// Cell is what a cell of a CSV file says: a finite number, nothing when it is empty, else a text.
+func Cell(s string) event.Value {
+	if s == "" {
+		return event.Value{}
+	}
+	if f, ok := Number(s); ok {
+		return event.Value{Kind: event.Number, Num: f}
+	}
+	return event.Value{Kind: event.String, Str: strings.ToValidUTF8(strings.Clone(s), "\ufffd")}
+}
+
+// Number reads a finite decimal number; words such as nan and inf, and hexadecimal ones, are none.
+func Number(s string) (float64, bool) {
+	if c := s[0]; (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' {
+		return 0, false
+	}
+	for i := range len(s) {
+		if c := s[i] | 0x20; c == 'x' || c == 'n' || c == 'p' || s[i] == '_' {
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	return f, err == nil && !math.IsInf(f, 0)
+}
+
+func parseJSON(rec *Record, line string) error {
+	return rec.Fields.UnmarshalJSON([]byte(line))
+}
