@@ -7,9 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/model"
@@ -24,27 +21,27 @@ type position struct {
 	TopicID   string         `json:"topic_id"` // of the examples topic
 	Next      int64          `json:"next"`     // offset of the first example not learned
 	Marks     []event.Source `json:"marks"`    // highest prediction learned of each place
-	Epoch     int64          `json:"epoch"`
+	Epoch     int64          `json:"epoch"`    // of the messages of weights
 }
 
-// encodeCheckpoint is magic, length and JSON of the position, the network's full state, and the SHA-256 of all before it.
-func encodeCheckpoint(p position, net *model.Net) ([]byte, error) {
+// appendCheckpoint writes a checkpoint but its checksum: magic, length and JSON of the position, and the network's full state. It is all that learning
+// has to wait for.
+func appendCheckpoint(b *bytes.Buffer, p position, net *model.Net) error {
 	head, err := json.Marshal(p)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var b bytes.Buffer
 	b.WriteString(checkpointMagic)
-	var n [4]byte
-	binary.LittleEndian.PutUint32(n[:], uint32(len(head)))
-	b.Write(n[:])
+	b.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(head))))
 	b.Write(head)
-	if _, err := net.WriteTo(&b); err != nil {
-		return nil, err
-	}
+	_, err = net.WriteTo(b)
+	return err
+}
+
+// seal appends the SHA-256 of all before it, which makes b a checkpoint.
+func seal(b *bytes.Buffer) {
 	sum := sha256.Sum256(b.Bytes())
 	b.Write(sum[:])
-	return b.Bytes(), nil
 }
 
 var errTorn = errors.New("its checksum does not match: it was not written whole, or was changed")
@@ -52,7 +49,7 @@ var errTorn = errors.New("its checksum does not match: it was not written whole,
 func decodeCheckpoint(b []byte) (position, *model.Net, error) {
 	var p position
 	if len(b) < len(checkpointMagic)+4+sha256.Size || string(b[:len(checkpointMagic)]) != checkpointMagic {
-		return p, nil, errors.New("it is no checkpoint of this version")
+		return p, nil, fmt.Errorf("it does not begin as a checkpoint of this version does (%q)", checkpointMagic[:len(checkpointMagic)-1])
 	}
 	body := b[:len(b)-sha256.Size]
 	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], b[len(body):]) {
@@ -64,69 +61,19 @@ func decodeCheckpoint(b []byte) (position, *model.Net, error) {
 		return p, nil, errTorn
 	}
 	if err := json.Unmarshal(body[4:4+n], &p); err != nil {
-		return p, nil, err
+		return p, nil, fmt.Errorf("cannot read its position: %w", err)
 	}
 	net, err := model.Read(bytes.NewReader(body[4+n:]))
-	return p, net, err
-}
-
-// files are where an objective's checkpoints are: the newest, and the one before.
-type files struct{ newest, previous string }
-
-func filesOf(dir, objective string) files {
-	return files{filepath.Join(dir, objective+".checkpoint"), filepath.Join(dir, objective+".checkpoint.previous")}
-}
-
-// write replaces the newest checkpoint: a temporary file is written and synced, the newest becomes the previous, the temporary the newest, and the folder is
-// synced. Killed at any point, one of the two is whole.
-func (f files) write(b []byte) error {
-	dir := filepath.Dir(f.newest)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cannot make the folder of checkpoints: %w", err)
-	}
-	temporary := f.newest + ".temporary"
-	if err := writeSynced(temporary, b); err != nil {
-		return errors.Join(fmt.Errorf("cannot write checkpoint %s: %w", temporary, err), os.Remove(temporary))
-	}
-	if err := os.Rename(f.newest, f.previous); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot keep the previous checkpoint: %w", err)
-	}
-	if err := os.Rename(temporary, f.newest); err != nil {
-		return fmt.Errorf("cannot put checkpoint %s in its place: %w", f.newest, err)
-	}
-	return syncDir(dir)
-}
-
-func writeSynced(path string, b []byte) error {
-	w, err := os.Create(path)
 	if err != nil {
-		return err
+		return p, nil, fmt.Errorf("cannot read its network: %w", err)
 	}
-	_, err = w.Write(b)
-	return errors.Join(err, w.Sync(), w.Close())
+	return p, net, nil
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// read returns the newest checkpoint that is whole. found is false when there is none; problems tells of files that could not be used.
-func (f files) read() (p position, net *model.Net, from string, problems []error) {
-	for _, path := range []string{f.newest, f.previous} {
-		b, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			if p, net, err = decodeCheckpoint(b); err == nil {
-				return p, net, path, problems
-			}
-		}
-		problems = append(problems, fmt.Errorf("cannot use checkpoint %s: %w", path, err))
-	}
-	return position{}, nil, "", problems
+// sameConfig says whether two configurations of a model are the same: an empty list is the same as none.
+func sameConfig(a, b model.Config) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	null, none := []byte("null"), []byte("[]")
+	return errX == nil && errY == nil && bytes.Equal(bytes.ReplaceAll(x, null, none), bytes.ReplaceAll(y, null, none))
 }

@@ -2,6 +2,10 @@
 //
 // Weights depend on the order of examples alone, and that order is the order of the objective's topic. A checkpoint holds everything that the next example's
 // effect depends on, so a learner that is killed at any point comes out with the bytes of one that was not.
+//
+// An objective has one owner, the process to which the group "learner.<objective>" gives the topic's one partition. There, goroutines work in a row:
+// one reads and decodes examples, one owns the network (it learns, and answers questions), one writes messages of weights to Kafka, one writes
+// checkpoints. Only the second touches the network; what it hands to the others are bytes.
 package learner
 
 import (
@@ -13,28 +17,35 @@ import (
 
 // Config is the learner section of the configuration.
 type Config struct {
-	Publish            time.Duration `yaml:"publish"`             // how long what was learned may wait before scorers get it; 0: after every batch
-	CheckpointExamples int64         `yaml:"checkpoint_examples"` // examples between checkpoints
-	CheckpointEvery    time.Duration `yaml:"checkpoint_every"`    // longest time between checkpoints while examples come
-	SnapshotBytes      int64         `yaml:"snapshot_bytes"`      // bytes of deltas after which a snapshot is published
+	Publish            time.Duration     `yaml:"publish"`             // how long what was learned may wait before scorers get it; 0: not at all
+	CheckpointExamples int64             `yaml:"checkpoint_examples"` // examples between checkpoints
+	CheckpointEvery    time.Duration     `yaml:"checkpoint_every"`    // longest time between checkpoints while examples come
+	SnapshotBytes      int64             `yaml:"snapshot_bytes"`      // bytes of deltas after which a snapshot is published
+	SnapshotEvery      time.Duration     `yaml:"snapshot_every"`      // longest time between snapshots while examples come
+	Warm               map[string]string `yaml:"warm"`                // by objective: file of `fit --out` to start from when there is no checkpoint
 }
 
-// DefaultConfig publishes every 50 ms, checkpoints every 20,000 examples or 10 s, and writes a snapshot after 32 MB of deltas.
+// DefaultConfig publishes every 50 ms, checkpoints every 50,000 examples or 10 s, and writes a snapshot after 32 MiB of deltas or 5 minutes.
 func DefaultConfig() Config {
-	return Config{Publish: 50 * time.Millisecond, CheckpointExamples: 20_000, CheckpointEvery: 10 * time.Second, SnapshotBytes: 32 << 20}
+	return Config{
+		Publish: 50 * time.Millisecond, CheckpointExamples: 50_000, CheckpointEvery: 10 * time.Second,
+		SnapshotBytes: 32 << 20, SnapshotEvery: 5 * time.Minute,
+	}
 }
 
 // Validate names the first field that is wrong.
 func (c Config) Validate() error {
 	switch {
 	case c.Publish < 0 || c.Publish > time.Hour:
-		return wrong("publish", "is %v, want 0 (after every batch) to 1h", c.Publish)
+		return wrong("publish", "is %v, want 0 (at once) to 1h", c.Publish)
 	case c.CheckpointExamples < 1:
 		return wrong("checkpoint_examples", "is %d, want at least 1", c.CheckpointExamples)
 	case c.CheckpointEvery < 100*time.Millisecond:
 		return wrong("checkpoint_every", "is %v, want at least 100ms", c.CheckpointEvery)
 	case c.SnapshotBytes < 1<<20 || c.SnapshotBytes > 128<<20:
 		return wrong("snapshot_bytes", "is %d, want 1048576 to 134217728: the topic keeps 512 MiB, and a snapshot must be among them", c.SnapshotBytes)
+	case c.SnapshotEvery < time.Second || c.SnapshotEvery > 24*time.Hour:
+		return wrong("snapshot_every", "is %v, want 1s to 24h", c.SnapshotEvery)
 	}
 	return nil
 }

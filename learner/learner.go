@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -35,29 +36,6 @@ type Learner struct {
 	owners map[string]*owner
 }
 
-// instruments are the stage's metrics.
-type instruments struct {
-	learned    *prometheus.CounterVec // examples by objective and what became of them
-	published  *prometheus.CounterVec // bytes by objective and kind
-	version    *prometheus.GaugeVec
-	behind     *prometheus.GaugeVec
-	checkpoint prometheus.Histogram
-}
-
-func newInstruments(reg prometheus.Registerer) *instruments {
-	m := &instruments{
-		learned:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_examples_total", Help: "Examples by what became of them: learned, repeated, refused, trimmed."}, []string{"objective", "result"}),
-		published:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_published_bytes_total", Help: "Bytes written to the model topic."}, []string{"objective", "kind"}),
-		version:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_version_examples", Help: "Examples in the weights published last."}, []string{"objective"}),
-		behind:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_examples", Help: "Examples in the topic that are not learned yet."}, []string{"objective"}),
-		checkpoint: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_learner_checkpoint_pause_seconds", Help: "How long learning paused for a checkpoint.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12)}),
-	}
-	if reg != nil {
-		reg.MustRegister(m.learned, m.published, m.version, m.behind, m.checkpoint)
-	}
-	return m
-}
-
 // New checks cfg and returns a Learner; Run runs it.
 func New(cfg Config, d Deps) (*Learner, error) {
 	if err := cfg.Validate(); err != nil {
@@ -70,14 +48,21 @@ func New(cfg Config, d Deps) (*Learner, error) {
 	letters := deadletter.New("learner", d.Client, d.Now, logger, d.Registerer)
 	m := newInstruments(d.Registerer)
 	l := &Learner{client: d.Client, owners: map[string]*owner{}}
+	for name := range cfg.Warm {
+		if !slices.ContainsFunc(d.Objectives, func(o event.Objective) bool { return o.Name == name }) {
+			return nil, wrong("warm", "names %q, which is no objective", name)
+		}
+	}
 	for _, o := range d.Objectives {
 		w := &owner{
 			cfg: cfg, objective: o.Name, client: d.Client, config: d.Model, letters: letters,
 			logger: logger.With("objective", o.Name), metrics: m, requests: make(chan request),
 		}
 		if d.Dir != "" {
-			f := filesOf(d.Dir, o.Name)
-			w.files = &f
+			var err error
+			if w.files, err = newFiles(d.Dir, o.Name); err != nil {
+				return nil, err
+			}
 		}
 		l.owners[o.Name] = w
 	}
@@ -104,12 +89,15 @@ func (l *Learner) Ready(ctx context.Context) error { return l.client.Ping(ctx) }
 
 // state is the answer of /v1/learner.
 type state struct {
-	Objective string `json:"objective"`
-	Model     string `json:"model"`
-	Examples  int64  `json:"examples"`
-	Weights   string `json:"weights"`
-	Epoch     int64  `json:"epoch"`
-	Behind    int64  `json:"behind"`
+	Objective     string  `json:"objective"`
+	Model         string  `json:"model"`
+	Examples      int64   `json:"examples"`
+	Weights       string  `json:"weights"`
+	Epoch         int64   `json:"epoch"`
+	Published     int64   `json:"published"`      // examples in the weights published last
+	Checkpoint    int64   `json:"checkpoint"`     // examples in the newest checkpoint
+	Behind        int64   `json:"behind"`         // examples in the topic that are not learned yet
+	BehindSeconds float64 `json:"behind_seconds"` // from the newest learned example's production to its being learned
 }
 
 // handle passes a question to the goroutine that owns the network, and waits a while for it.
@@ -150,8 +138,9 @@ const (
 
 // request is a question to an owner.
 type request struct {
-	kind   int
-	answer chan<- state // has room for one
+	kind    int
+	answer  chan<- state // has room for one
+	started bool         // the snapshot that is asked for is on its way
 }
 
 var errNotOwner = errors.New("this process does not learn the objective at present: another one does, or it is still starting")
@@ -160,7 +149,7 @@ var errNotOwner = errors.New("this process does not learn the objective at prese
 func (o *owner) ask(ctx context.Context, kind int) (state, error) {
 	answer := make(chan state, 1)
 	select {
-	case o.requests <- request{kind, answer}:
+	case o.requests <- request{kind: kind, answer: answer}:
 	case <-ctx.Done():
 		return state{}, errNotOwner
 	}

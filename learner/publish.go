@@ -11,84 +11,77 @@ import (
 )
 
 // partBytes is the largest value of one record; messages are cut into such parts.
-const partBytes = 900_000
+const partBytes = 880_000
 
 // Headers of the records of model.<objective>.
 const (
-	HeaderKind  = "kind" // snapshot or delta
-	HeaderEpoch = "epoch"
-	HeaderFrom  = "from" // examples in the weights that a delta is applied to
-	HeaderTo    = "to"   // examples in the weights that result
-	HeaderPart  = "part" // from 0
+	HeaderKind  = "kind"  // snapshot or delta
+	HeaderEpoch = "epoch" // of the learner; lower ones than were seen are of one that is deposed
+	HeaderFrom  = "from"  // examples in the weights that a delta is applied to
+	HeaderTo    = "to"    // examples in the weights that result
+	HeaderPart  = "part"  // from 0
 	HeaderParts = "parts"
 )
 
-// publisher writes an objective's weights to its topic. Its epoch tells a learner that was deposed, and does not know it yet, from the one that follows.
+const (
+	kindSnapshot = "snapshot"
+	kindDelta    = "delta"
+)
+
+// publisher makes messages of weights and has them written one after another, while learning goes on. Its epoch tells a learner that was deposed, and does not
+// know it yet, from the one that follows.
 type publisher struct {
-	client    *stream.Client
 	objective string
 	epoch     int64
-	from      int64 // examples in the weights published last
-	bytes     int64 // of deltas since the last snapshot
-	last      time.Time
-	took      time.Duration
-	buffer    []byte
 	metrics   *instruments
+
+	from     int64     // examples in the weights published last
+	deltas   int64     // bytes of deltas since the last snapshot
+	snapshot time.Time // when the last one was made; zero: none yet
+	busy     bool      // a message is being written, and buffer is in use
+	ended    time.Time // when the last one was written
+	took     time.Duration
+	buffer   []byte
+
+	jobs chan outgoing      // room for one
+	done chan time.Duration // room for one
 }
 
-// claim takes the epoch above the highest in the topic. Records of one learner carry rising epochs, so the newest record has the highest.
-func (p *publisher) claim(ctx context.Context) error {
-	topic := event.TopicModel(p.objective)
-	ranges, err := p.client.Offsets(ctx, topic)
-	if err != nil {
-		return err
+// outgoing is a message on its way.
+type outgoing struct {
+	kind    string
+	to      int64
+	bytes   int
+	records []stream.Record
+}
+
+func newPublisher(objective string, epoch int64, m *instruments) *publisher {
+	return &publisher{objective: objective, epoch: epoch, metrics: m, jobs: make(chan outgoing, 1), done: make(chan time.Duration, 1)}
+}
+
+// start makes a message of what changed since the last one, or a snapshot, and hands it to write. There must be none on its way.
+func (p *publisher) start(kind string, net *model.Net, now time.Time) {
+	if p.busy {
+		panic("BUG: a message of weights is made while another is on its way")
 	}
-	p.epoch = 1
-	const look = 16 // a deposed learner's last words may stand behind its successor's first
-	rg := ranges[0]
-	if rg.First = max(rg.First, rg.End-look); rg.First >= rg.End {
-		return nil
+	to := net.Examples()
+	if kind == kindSnapshot {
+		p.buffer = net.AppendSnapshot(p.buffer[:0])
+		p.deltas, p.snapshot = 0, now
+	} else {
+		p.buffer = net.AppendDelta(p.buffer[:0])
+		p.deltas += int64(len(p.buffer))
 	}
-	r := p.client.NewReader(topic, 0, rg.First)
-	defer r.Close()
-	for r.Offset() < rg.End {
-		records, err := r.Read(ctx)
-		if err != nil {
-			return err
-		}
-		for _, rec := range records {
-			for _, h := range rec.Headers {
-				if h.Key != HeaderEpoch {
-					continue
-				}
-				if n, err := strconv.ParseInt(string(h.Value), 10, 64); err == nil {
-					p.epoch = max(p.epoch, n+1)
-				}
-			}
-		}
-	}
-	return nil
+	p.busy = true
+	p.jobs <- outgoing{kind, to, len(p.buffer), p.records(kind, to)}
+	p.from = to
 }
 
-// snapshot publishes the whole weights.
-func (p *publisher) snapshot(ctx context.Context, net *model.Net) error {
-	p.bytes = 0
-	p.buffer = net.AppendSnapshot(p.buffer[:0])
-	return p.write(ctx, "snapshot", net.Examples())
-}
-
-// delta publishes what changed since the last message.
-func (p *publisher) delta(ctx context.Context, net *model.Net) error {
-	p.buffer = net.AppendDelta(p.buffer[:0])
-	p.bytes += int64(len(p.buffer))
-	return p.write(ctx, "delta", net.Examples())
-}
-
-func (p *publisher) write(ctx context.Context, kind string, to int64) error {
-	began := time.Now()
-	parts := max((len(p.buffer)+partBytes-1)/partBytes, 1)
-	records := make([]stream.Record, parts)
+// records cuts the buffer into parts.
+func (p *publisher) records(kind string, to int64) []stream.Record {
+	n := max((len(p.buffer)+partBytes-1)/partBytes, 1)
 	number := func(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
+	records := make([]stream.Record, n)
 	for i := range records {
 		from := i * partBytes
 		records[i] = stream.Record{
@@ -96,23 +89,49 @@ func (p *publisher) write(ctx context.Context, kind string, to int64) error {
 			Headers: []stream.Header{
 				{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, {Key: event.HeaderSchema, Value: []byte(event.SchemaModel)},
 				{Key: HeaderKind, Value: []byte(kind)}, {Key: HeaderEpoch, Value: number(p.epoch)}, {Key: HeaderFrom, Value: number(p.from)},
-				{Key: HeaderTo, Value: number(to)}, {Key: HeaderPart, Value: number(int64(i))}, {Key: HeaderParts, Value: number(int64(parts))},
+				{Key: HeaderTo, Value: number(to)}, {Key: HeaderPart, Value: number(int64(i))}, {Key: HeaderParts, Value: number(int64(n))},
 			},
 		}
 	}
-	if err := p.client.Produce(ctx, event.TopicModel(p.objective), records); err != nil {
-		return err
-	}
-	p.from = to
-	p.last = time.Now()
-	p.took = p.last.Sub(began)
-	p.metrics.published.WithLabelValues(p.objective, kind).Add(float64(len(p.buffer)))
-	p.metrics.version.WithLabelValues(p.objective).Set(float64(to))
-	return nil
+	return records
 }
 
-// wait is how long until the next message may go out. Publishing takes at most a fifth of the time: a learner that is behind publishes less often, not
-// later and later.
-func (p *publisher) wait(interval time.Duration) time.Duration {
-	return time.Until(p.last.Add(max(interval, min(4*p.took, time.Second))))
+// write writes messages in the order in which they were made until ctx ends.
+func (p *publisher) write(ctx context.Context, client *stream.Client) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case m := <-p.jobs:
+			began := time.Now()
+			if err := client.Produce(ctx, event.TopicModel(p.objective), m.records); err != nil {
+				return err
+			}
+			p.metrics.published.WithLabelValues(p.objective, m.kind).Add(float64(m.bytes))
+			p.metrics.version.WithLabelValues(p.objective).Set(float64(m.to))
+			p.done <- time.Since(began)
+		}
+	}
+}
+
+// finished notes that the message on its way was written.
+func (p *publisher) finished(took time.Duration, now time.Time) {
+	p.busy, p.took, p.ended = false, took, now
+}
+
+// wait is how long until the next message may be made. Writing takes at most a fifth of the time: where Kafka is slow there are fewer messages, not
+// later and later ones.
+func (p *publisher) wait(interval time.Duration, now time.Time) time.Duration {
+	if interval == 0 {
+		return 0
+	}
+	return p.ended.Add(max(interval-p.took, min(4*p.took, time.Second))).Sub(now)
+}
+
+// next is the kind of the next message: a snapshot when the deltas since the last one would take a scorer that joins too long.
+func (p *publisher) next(c *Config, now time.Time) string {
+	if p.snapshot.IsZero() || p.deltas > c.SnapshotBytes || now.Sub(p.snapshot) > c.SnapshotEvery {
+		return kindSnapshot
+	}
+	return kindDelta
 }

@@ -27,7 +27,7 @@ type Config struct {
 // DefaultConfig explores nothing and waits 20 ms for profiles and 50 ms for Kafka.
 func DefaultConfig() Config {
 	return Config{
-		MaxBody: 2 << 20, MaxCandidates: 500, MaxInFlight: 512, MaxWaiting: 64 << 20,
+		MaxBody: 1 << 20, MaxCandidates: 500, MaxInFlight: 256, MaxWaiting: 64 << 20,
 		ProfileWait: 20 * time.Millisecond, PublishWait: 50 * time.Millisecond, Prior: 0.01, Seed: 1,
 	}
 }

@@ -1,6 +1,8 @@
 package scorer
 
 import (
+	"errors"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -11,21 +13,25 @@ import (
 )
 
 // replicas are the two copies of an objective's weights (left-right): readers use the active one, the follower changes the other, swaps them, waits
-// until nobody reads the old one, and changes that as well. A reader takes no lock and never sees half an update.
+// until nobody reads the old one, and changes that as well. A reader takes no lock and never sees half an update. All methods but acquire and version
+// belong to the follower's goroutine.
 type replicas struct {
 	active  atomic.Pointer[side]
 	changed notify.Broadcast
 	idle    *side
 
-	// catching is true while idle follows another epoch from a snapshot that is behind active: versions served never go back.
+	// catching is true while idle follows a new learner from a snapshot that is behind active: versions served never go back.
 	catching bool
+	shapes   int
 }
 
+// side is one copy.
 type side struct {
 	weights *model.Replica
 	readers atomic.Int64
 	at      event.Time // when its newest message was applied
 	epoch   int64
+	shape   int // sides of one shape share scratch memory
 }
 
 // acquire returns the active side, nil when there are no weights yet. The side stays as it is until release.
@@ -64,41 +70,83 @@ type message struct {
 	body     []byte
 }
 
-// apply brings m to both sides. On an error nothing that is served has changed. A learner with a higher epoch starts from its checkpoint, which may be behind what is
-// served: then only the idle side follows it until it has caught up.
-func (p *replicas) apply(m message, now event.Time) error {
+// outcome says what became of a message that was taken.
+type outcome string
+
+const (
+	applied  outcome = "applied"  // it is served
+	held     outcome = "held"     // it is behind what is served, which is kept until the new learner has caught up
+	repeated outcome = "repeated" // its weights are there already
+)
+
+// errNoSnapshot is returned for a learner's delta while none of its snapshots has come.
+var errNoSnapshot = fmt.Errorf("%w: no snapshot of this learner has come yet", model.ErrGap)
+
+// apply brings m to both sides. On an error nothing has changed. A learner with a higher epoch starts from its checkpoint, which may be behind what is served:
+// then only the idle side follows it until it has caught up. Its network may have another shape; within an epoch another shape is refused.
+func (p *replicas) apply(m message, now event.Time) (outcome, error) {
 	active := p.active.Load()
-	if active == nil {
+	switch {
+	case active == nil:
 		return p.first(m, now)
+	case m.epoch > p.idle.epoch:
+		return p.succeed(m, now)
 	}
 	if err := p.idle.weights.Apply(m.body); err != nil {
-		return err
+		if errors.Is(err, model.ErrGap) && m.to <= p.idle.weights.Examples() {
+			return repeated, nil
+		}
+		return "", err
 	}
-	p.idle.epoch, p.idle.at = m.epoch, now
-	if p.idle.weights.Examples() < active.weights.Examples() {
+	p.idle.at = now
+	return p.offer(m, now), nil
+}
+
+// succeed begins to follow a learner with a higher epoch from its snapshot, or goes on when its first message is one.
+func (p *replicas) succeed(m message, now event.Time) (outcome, error) {
+	if !m.snapshot {
+		return "", errNoSnapshot
+	}
+	r := model.NewReplica()
+	if err := r.Apply(m.body); err != nil {
+		return "", err
+	}
+	p.shapes++
+	p.idle = &side{weights: r, epoch: m.epoch, at: now, shape: p.shapes}
+	p.catching = true // so that the other side becomes a copy: it is of the former learner
+	return p.offer(m, now), nil
+}
+
+// offer makes the idle side active unless that would go back.
+func (p *replicas) offer(m message, now event.Time) outcome {
+	if p.idle.weights.Examples() < p.active.Load().weights.Examples() {
 		p.catching = true
-		return nil
+		return held
 	}
-	caught := p.catching
+	copied := p.catching
 	p.catching = false
 	p.swap()
-	if caught || p.idle.weights.Apply(m.body) != nil {
-		p.idle.weights = p.active.Load().weights.Clone()
+	active := p.active.Load()
+	if copied || p.idle.weights.Apply(m.body) != nil {
+		p.idle = &side{weights: active.weights.Clone()}
 	}
-	p.idle.epoch, p.idle.at = m.epoch, now
-	return nil
+	p.idle.epoch, p.idle.at, p.idle.shape = active.epoch, now, active.shape
+	return applied
 }
 
 // first takes the first snapshot.
-func (p *replicas) first(m message, now event.Time) error {
+func (p *replicas) first(m message, now event.Time) (outcome, error) {
+	if !m.snapshot {
+		return "", errNoSnapshot
+	}
 	r := model.NewReplica()
 	if err := r.Apply(m.body); err != nil {
-		return err
+		return "", err
 	}
 	p.idle = &side{weights: r.Clone(), epoch: m.epoch, at: now}
 	p.active.Store(&side{weights: r, epoch: m.epoch, at: now})
 	p.changed.Fire()
-	return nil
+	return applied, nil
 }
 
 // swap makes idle the active side and returns when nobody reads the old one, which becomes idle.

@@ -21,9 +21,9 @@ type request struct {
 	choose    int64
 	chosen    bool // choose was given
 
-	propensity float64 // of the first candidate, once it is chosen
-
 	candidates []candidate
+	policy     string
+	err        error // why it is refused
 }
 
 // candidate is one ad that may be chosen.
@@ -33,10 +33,11 @@ type candidate struct {
 	context  event.Fields
 	value    float64 // of a positive, for the order; 1 when not given
 
-	p     []float64 // by objective
-	score float64
-	index int
-	used  event.Fields
+	index      int          // in the request
+	used       event.Fields // features
+	p          []float64    // by objective
+	score      float64
+	propensity float64 // probability of being among the chosen
 }
 
 // parse reads a request from JSON into q, whose slices are used again.

@@ -2,13 +2,11 @@ package scorer
 
 import (
 	"context"
+	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
-	"strconv"
-	"sync"
+	"strings"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/model"
@@ -16,34 +14,48 @@ import (
 	"github.com/google/uuid"
 )
 
-// work is what a call needs while it is scored; works are pooled, so that scoring itself allocates nothing.
+// work is what a call needs while it is scored; works are pooled, so that scoring a candidate allocates nothing.
 type work struct {
-	requests []request
-	errs     []error
-	keys     []string
-	profiles map[string]features.Profile
-	degraded []string
-	encoded  []model.Feature
-	scratch  []*model.Scratch // by objective
-	sides    []*side          // by objective, held for the call
-	records  []stream.Record
-	out      []byte
+	requests        []request
+	keys            []string
+	profiles        map[string]features.Profile
+	withoutProfiles bool
+	encoded         []model.Feature
+	models          []served // by objective
+	ages            []event.Age
+	records         []stream.Record
+	out             []byte
 }
 
-var works = sync.Pool{New: func() any { return &work{} }}
+// served is the weights that answer a call.
+type served struct {
+	side     *side // nil: none have come
+	scratch  *model.Scratch
+	shape    int // of scratch
+	examples int64
+	version  string
+}
 
-// reset makes room for n requests.
-func (w *work) reset(n, objectives int) {
-	w.requests = slices.Grow(w.requests[:0], n)[:n]
-	w.errs = append(w.errs[:0], make([]error, n)...)
-	w.keys, w.degraded, w.records, w.out = w.keys[:0], w.degraded[:0], w.records[:0], w.out[:0]
-	if len(w.scratch) != objectives {
-		w.scratch, w.sides = make([]*model.Scratch, objectives), make([]*side, objectives)
+// takeWork returns a cleared work.
+func (s *Scorer) takeWork() *work {
+	w := s.works.Get().(*work)
+	w.requests, w.keys, w.records, w.out, w.ages = w.requests[:0], w.keys[:0], w.records[:0], w.out[:0], w.ages[:0]
+	w.profiles, w.withoutProfiles = nil, false
+	if w.models == nil {
+		w.models = make([]served, len(s.followers))
 	}
-	w.profiles = nil
+	return w
 }
 
-// score scores the requests of w that were read without an error and makes the records of what was chosen.
+// add reads one request.
+func (w *work) add(text string, cfg *Config) {
+	n := len(w.requests)
+	w.requests = slices.Grow(w.requests, 1)[:n+1]
+	q := &w.requests[n]
+	q.err = q.parse(text, cfg)
+}
+
+// score scores the requests that were read without an error and makes the records of what was chosen.
 func (s *Scorer) score(ctx context.Context, w *work) {
 	now := s.now()
 	recorded := s.recorded.Load()
@@ -60,22 +72,54 @@ func (s *Scorer) score(ctx context.Context, w *work) {
 		}
 	}
 	s.readProfiles(ctx, w)
-	for i := range s.followers {
-		if w.sides[i] = s.followers[i].replicas.acquire(); w.sides[i] == nil {
-			w.degraded = append(w.degraded, "model")
-		} else if w.scratch[i] == nil {
-			w.scratch[i] = w.sides[i].weights.NewScratch()
-		}
-	}
+	s.hold(w, now)
+	defer w.release()
 	for i := range w.requests {
-		if w.errs[i] == nil {
-			s.scoreOne(w, &w.requests[i], now)
+		if q := &w.requests[i]; q.err == nil {
+			s.scoreOne(w, q)
 		}
 	}
-	for i, side := range w.sides {
-		if side != nil {
-			side.release()
-			w.sides[i] = nil
+}
+
+// hold takes the newest weights of every objective for the call, and notes how old what is used is.
+func (s *Scorer) hold(w *work, now event.Time) {
+	oldest := int64(-1)
+	for i, f := range s.followers {
+		m := &w.models[i]
+		if m.side = f.replicas.acquire(); m.side == nil {
+			m.version = ""
+			s.metrics.degraded.WithLabelValues("model").Inc()
+			continue
+		}
+		if m.scratch == nil || m.shape != m.side.shape {
+			m.scratch, m.shape = m.side.weights.NewScratch(), m.side.shape
+		}
+		if n := m.side.weights.Examples(); m.version == "" || n != m.examples {
+			m.examples, m.version = n, event.ModelVersion(f.objective, n)
+		}
+		oldest = max(oldest, int64(now-m.side.at), 0)
+	}
+	if oldest >= 0 {
+		w.ages = append(w.ages, event.Age{Name: "model", Ms: oldest})
+	}
+	folded := event.Time(s.folded.Load())
+	if w.profiles == nil || folded == 0 {
+		return
+	}
+	last := ""
+	for _, key := range w.keys { // sorted: those of an entity stand together
+		if entity, _, _ := strings.Cut(key, ":"); entity != last {
+			last = entity
+			w.ages = append(w.ages, event.Age{Name: entity, Ms: max(int64(now-folded), 0)})
+		}
+	}
+}
+
+func (w *work) release() {
+	for i := range w.models {
+		if m := &w.models[i]; m.side != nil {
+			m.side.release()
+			m.side = nil
 		}
 	}
 }
@@ -85,7 +129,7 @@ func (s *Scorer) readProfiles(ctx context.Context, w *work) {
 	for i := range w.requests {
 		q := &w.requests[i]
 		for j := range q.candidates {
-			if w.errs[i] == nil {
+			if q.err == nil {
 				r := featureRequest(q, &q.candidates[j])
 				w.keys = s.set.Keys(w.keys, &r)
 			}
@@ -105,7 +149,7 @@ func (s *Scorer) readProfiles(ctx context.Context, w *work) {
 	profiles, err := s.store.Read(ctx, w.keys)
 	if err != nil {
 		s.metrics.degraded.WithLabelValues("profiles").Inc()
-		w.degraded = append(w.degraded, "profiles")
+		w.withoutProfiles = true
 		return
 	}
 	w.profiles = profiles
@@ -118,7 +162,7 @@ func featureRequest(q *request, c *candidate) features.Request {
 }
 
 // scoreOne scores a request's candidates, puts the best first, and makes the predictions of those that are chosen.
-func (s *Scorer) scoreOne(w *work, q *request, now event.Time) {
+func (s *Scorer) scoreOne(w *work, q *request) {
 	for i := range q.candidates {
 		s.predict(w, q, &q.candidates[i])
 	}
@@ -131,148 +175,36 @@ func (s *Scorer) scoreOne(w *work, q *request, now event.Time) {
 		}
 		return 0
 	})
-	policy, propensity := s.choose(q)
-	q.propensity = propensity
+	q.policy = s.choose(q)
+	begun := len(w.records)
 	for i := range q.choose {
-		c := &q.candidates[i]
-		p := s.prediction(w, q, c, now)
-		p.Policy, p.Propensity = policy, propensity
-		w.records = append(w.records, stream.Record{Partition: -1, Key: []byte(p.ID), Value: p.AppendJSON(nil), Headers: s.headers})
+		value := s.prediction(w, q, &q.candidates[i])
+		if len(value) > maxPrediction {
+			q.err = &event.Error{Field: "context", Reason: fmt.Sprintf("makes a prediction of %d bytes, at most %d are allowed: send fewer or shorter values", len(value), maxPrediction)}
+			w.records = w.records[:begun]
+			return
+		}
+		w.records = append(w.records, stream.Record{Partition: -1, Key: []byte(event.PredictionID(q.id, q.candidates[i].index)), Value: value, Headers: s.headers})
 	}
 }
 
-// predict computes a candidate's probabilities. A user's part of the features is the same for every candidate; what differs is the ad's.
+// maxPrediction bounds a prediction's message.
+const maxPrediction = 20 << 10
+
+// predict computes a candidate's probabilities.
 func (s *Scorer) predict(w *work, q *request, c *candidate) {
 	r := featureRequest(q, c)
 	c.used = s.set.Assemble(c.used[:0], &r, w.profiles)
 	w.encoded = features.Encode(w.encoded[:0], c.used)
-	for i := range s.followers {
+	for i := range w.models {
 		p := s.cfg.Prior
-		if w.sides[i] != nil {
-			p = w.sides[i].weights.Predict(w.encoded, w.scratch[i])
+		if m := &w.models[i]; m.side != nil {
+			p = m.side.weights.Predict(w.encoded, m.scratch)
 		}
-		if math.IsNaN(p) {
+		if math.IsNaN(p) || math.IsInf(p, 0) {
 			p = s.cfg.Prior
 		}
 		c.p = append(c.p, p)
 	}
 	c.score = c.p[0] * c.value
-}
-
-// choose reorders candidates for exploration and returns the policy's name and the propensity of the first.
-//
-// With probability epsilon the choice is uniform, else it is the best; the best's propensity is therefore 1-e+e/n, any other's e/n. With several to
-// choose, the first alone is explored. Randomness comes from the seed and the request's id, so a request sent again chooses the same.
-func (s *Scorer) choose(q *request) (policy string, propensity float64) {
-	n := len(q.candidates)
-	if s.cfg.Epsilon == 0 || n < 2 || q.choose == 0 {
-		return "greedy", 1
-	}
-	rng := rand.New(rand.NewPCG(s.cfg.Seed, xxhash.Sum64String(q.id)))
-	uniform := s.cfg.Epsilon / float64(n)
-	pick := 0
-	if rng.Float64() < s.cfg.Epsilon {
-		pick = rng.IntN(n)
-	}
-	if pick == 0 {
-		return "epsilon", 1 - s.cfg.Epsilon + uniform
-	}
-	explored := q.candidates[pick]
-	copy(q.candidates[1:pick+1], q.candidates[:pick])
-	q.candidates[0] = explored
-	return "epsilon", uniform
-}
-
-// prediction is a chosen candidate as it goes to the topic.
-func (s *Scorer) prediction(w *work, q *request, c *candidate, now event.Time) event.Prediction {
-	p := event.Prediction{
-		ID: event.PredictionID(q.id, c.index), Request: q.id, Row: q.row, Time: q.time, User: q.user, Anonymous: q.anonymous,
-		Ad: c.ad, Campaign: c.campaign, Features: c.used, Source: q.source,
-	}
-	for i, f := range s.followers {
-		p.P = append(p.P, event.ObjectiveP{Objective: f.objective, P: c.p[i]})
-		if side := w.sides[i]; side != nil {
-			p.Model = append(p.Model, event.ObjectiveVersion{Objective: f.objective, Version: event.ModelVersion(f.objective, side.weights.Examples())})
-			if i == 0 {
-				p.AgeMs = append(p.AgeMs, event.Age{Name: "model", Ms: max(int64(now-side.at), 0)})
-			}
-		}
-	}
-	return p
-}
-
-// appendAnswer appends the answer to a request.
-func (s *Scorer) appendAnswer(b []byte, w *work, q *request, published bool, now event.Time) []byte {
-	b = append(b, `{"request":`...)
-	b = event.AppendString(b, q.id)
-	b = append(b, `,"predictions":[`...)
-	for i := range q.candidates {
-		c := &q.candidates[i]
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, `{"prediction":`...)
-		b = event.AppendString(b, event.PredictionID(q.id, c.index))
-		b = append(b, `,"ad":`...)
-		b = event.AppendString(b, c.ad)
-		if c.campaign != "" {
-			b = append(b, `,"campaign":`...)
-			b = event.AppendString(b, c.campaign)
-		}
-		b = append(b, `,"p":{`...)
-		for j, f := range s.followers {
-			if j > 0 {
-				b = append(b, ',')
-			}
-			b = event.AppendString(b, f.objective)
-			b = append(b, ':')
-			b = event.AppendNumber(b, c.p[j])
-		}
-		b = append(b, '}')
-		if int64(i) < q.choose {
-			b = append(b, `,"chosen":true`...)
-			if i == 0 {
-				b = append(b, `,"propensity":`...)
-				b = event.AppendNumber(b, q.propensity)
-			}
-		}
-		b = append(b, '}')
-	}
-	b = append(b, `],"model":{`...)
-	first := true
-	age := int64(-1)
-	for j, f := range s.followers {
-		n, at := f.replicas.version()
-		if n < 0 {
-			continue
-		}
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		b = event.AppendString(b, f.objective)
-		b = append(b, ':')
-		b = event.AppendString(b, event.ModelVersion(f.objective, n))
-		age = max(age, int64(now-at))
-	}
-	b = append(b, '}')
-	if age >= 0 {
-		b = append(b, `,"age_ms":{"model":`...)
-		b = strconv.AppendInt(b, age, 10)
-		b = append(b, '}')
-	}
-	if len(w.degraded) > 0 {
-		b = append(b, `,"degraded":[`...)
-		for i, d := range slices.Compact(w.degraded) {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = event.AppendString(b, d)
-		}
-		b = append(b, ']')
-	}
-	if !published {
-		b = append(b, `,"published":false`...)
-	}
-	return append(b, '}')
 }

@@ -1,0 +1,161 @@
+package learner
+
+import (
+	"context"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/stream"
+)
+
+// batchExamples is how many examples are learned between two looks at the clock and the questions.
+const batchExamples = 256
+
+// learning is the state of one ownership. Its loop is the one goroutine that touches the network.
+type learning struct {
+	*core
+	o          *owner
+	generation *stream.Generation
+	pub        *publisher
+	saver      *saver
+	full       chan *decoded
+	empty      chan *decoded
+
+	behind    int64
+	late      time.Duration // age of the newest example when it was learned
+	asked     []request     // for a snapshot: answered when it is written
+	committed time.Time
+	told      time.Time
+}
+
+func (l *learning) loop(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		wait := l.publish(time.Now())
+		save, err := l.saver.start(l.core, l.pub.epoch, &l.o.cfg, l.o.metrics)
+		if err != nil {
+			l.o.logger.Error("cannot make a checkpoint", "err", err)
+		}
+		if save > 0 && (wait == 0 || save < wait) {
+			wait = save
+		}
+		if wait > 0 {
+			timer.Reset(wait)
+		}
+		l.commit(ctx)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case d := <-l.full:
+			if err := l.batch(ctx, d); err != nil {
+				return err
+			}
+			l.empty <- d // has room for both
+		case took := <-l.pub.done:
+			l.pub.finished(took, time.Now())
+			l.answerSnapshots()
+		case err := <-l.saver.done:
+			if l.saver.finished(err); err != nil {
+				l.o.logger.Error("cannot write a checkpoint, going on with the one before", "err", err)
+			}
+		case r := <-l.o.requests:
+			l.answer(r)
+		case <-timer.C:
+		}
+	}
+}
+
+// batch learns examples in their order; what can never be learned is buried, and the position moves behind it when that is acknowledged.
+func (l *learning) batch(ctx context.Context, d *decoded) error {
+	var letters []deadletter.Letter
+	var counts [verdicts]int
+	for i := range d.items {
+		v, err := l.learn(&d.items[i], d.inputs)
+		counts[v]++
+		if v == refused {
+			letters = append(letters, deadletter.Letter{Topic: l.o.topic(), Record: d.record(&d.items[i]), Reason: err.Error()})
+		}
+	}
+	for v, name := range [verdicts]string{learned: "learned", repeated: "repeated", refused: "refused"} {
+		if counts[v] > 0 {
+			l.o.metrics.examples.WithLabelValues(l.o.objective, name).Add(float64(counts[v]))
+		}
+	}
+	l.tellBehind(d)
+	return l.o.letters.Write(ctx, letters...)
+}
+
+// tellBehind says, once in ten seconds, how far a learner is behind that does not keep up.
+func (l *learning) tellBehind(d *decoded) {
+	now := time.Now()
+	l.behind, l.late = max(d.end-l.at.Next, 0), max(now.Sub(d.newest), 0)
+	l.o.metrics.behind.WithLabelValues(l.o.objective).Set(float64(l.behind))
+	l.o.metrics.late.WithLabelValues(l.o.objective).Set(l.late.Seconds())
+	if l.behind > 10_000 && now.Sub(l.told) > 10*time.Second {
+		l.told = now
+		l.o.logger.Info("behind", "examples", l.behind, "seconds", int64(l.late.Seconds()))
+	}
+}
+
+// publish starts a message when there is something to say, its time has come, and none is on its way. It returns how long it is until then, 0 when
+// something else wakes the loop.
+func (l *learning) publish(now time.Time) time.Duration {
+	asked := len(l.asked) > 0 || l.pub.snapshot.IsZero()
+	if l.pub.busy || !asked && l.net.Examples() == l.pub.from {
+		return 0
+	}
+	if wait := l.pub.wait(l.o.cfg.Publish, now); wait > 0 && !asked {
+		return wait
+	}
+	kind := l.pub.next(&l.o.cfg, now)
+	if asked {
+		kind = kindSnapshot
+		for i := range l.asked {
+			l.asked[i].started = true
+		}
+	}
+	l.pub.start(kind, l.net, now)
+	return 0
+}
+
+// answer tells where the network is, at once; a question that asks for a snapshot is answered when it is written.
+func (l *learning) answer(r request) {
+	if r.kind == askSnapshot {
+		l.asked = append(l.asked, r)
+		return
+	}
+	r.answer <- l.state()
+}
+
+func (l *learning) answerSnapshots() {
+	rest := l.asked[:0]
+	for _, r := range l.asked {
+		if r.started {
+			r.answer <- l.state()
+		} else {
+			rest = append(rest, r)
+		}
+	}
+	l.asked = rest
+}
+
+func (l *learning) state() state {
+	n := l.net.Examples()
+	return state{
+		Objective: l.o.objective, Model: event.ModelVersion(l.o.objective, n), Examples: n, Weights: WeightsHash(l.net), Epoch: l.pub.epoch,
+		Behind: l.behind, BehindSeconds: l.late.Seconds(), Published: l.pub.from, Checkpoint: max(l.saver.saved, 0),
+	}
+}
+
+// commit moves the group's offset, for lag tools only: the position is the checkpoint's.
+func (l *learning) commit(ctx context.Context) {
+	if time.Since(l.committed) < time.Second {
+		return
+	}
+	l.committed = time.Now()
+	if err := l.generation.Commit(ctx, l.o.topic(), map[int]int64{0: l.at.Next}); err != nil && ctx.Err() == nil {
+		l.o.logger.Debug("cannot commit", "err", err)
+	}
+}

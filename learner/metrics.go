@@ -1,0 +1,28 @@
+package learner
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// instruments are the stage's metrics.
+type instruments struct {
+	examples  *prometheus.CounterVec // by objective and what became of them
+	published *prometheus.CounterVec // bytes by objective and kind
+	version   *prometheus.GaugeVec
+	behind    *prometheus.GaugeVec
+	late      *prometheus.GaugeVec
+	pause     prometheus.Histogram
+}
+
+func newInstruments(reg prometheus.Registerer) *instruments {
+	m := &instruments{
+		examples:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_examples_total", Help: "Examples by what became of them: learned, repeated, refused, trimmed."}, []string{"objective", "result"}),
+		published: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_published_bytes_total", Help: "Bytes written to the model topic."}, []string{"objective", "kind"}),
+		version:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_version_examples", Help: "Examples in the weights published last."}, []string{"objective"}),
+		behind:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_examples", Help: "Examples in the topic that are not learned yet."}, []string{"objective"}),
+		late:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_seconds", Help: "Age of the newest example when it was learned."}, []string{"objective"}),
+		pause:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_learner_checkpoint_pause_seconds", Help: "How long learning paused for a checkpoint.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12)}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.examples, m.published, m.version, m.behind, m.late, m.pause)
+	}
+	return m
+}

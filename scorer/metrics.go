@@ -1,0 +1,36 @@
+package scorer
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// instruments are the stage's metrics.
+type instruments struct {
+	requests    *prometheus.CounterVec
+	degraded    *prometheus.CounterVec
+	predictions *prometheus.CounterVec
+	latency     prometheus.Histogram
+	weights     *prometheus.CounterVec
+	version     *prometheus.GaugeVec
+}
+
+func newInstruments(reg prometheus.Registerer) *instruments {
+	m := &instruments{
+		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests by answer: ok, refused, busy, unavailable."}, []string{"answer"}),
+		degraded:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_degraded_total", Help: "Calls that were scored without profiles or without weights."}, []string{"without"}),
+		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_predictions_total", Help: "Predictions by what became of them: acknowledged, late (answered before Kafka had them), lost (too many waited)."}, []string{"result"}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_scorer_call_seconds", Help: "Time from a call to its answer.",
+			Buckets: []float64{.00025, .0005, .001, .002, .003, .005, .0075, .01, .015, .025, .05, .1, .25, 1}}),
+		weights: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_weights_total",
+			Help: "Messages of weights by what became of them: applied, held (behind what is served), repeated, deposed (of a former learner), gap, refused, malformed."}, []string{"objective", "result"}),
+		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Examples in the weights that are served."}, []string{"objective"}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.requests, m.degraded, m.predictions, m.latency, m.weights, m.version)
+	}
+	return m
+}
+
+// served notes what an objective's requests are answered with.
+func (m *instruments) served(objective string, r *replicas) {
+	n, _ := r.version()
+	m.version.WithLabelValues(objective).Set(float64(n))
+}

@@ -1,0 +1,69 @@
+package scorer
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// handleModel tells which weights of an objective are served; with ?at_least=N it waits, up to ?wait=, until N examples are in them.
+func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	name := query.Get("objective")
+	i := slices.IndexFunc(s.followers, func(f *follower) bool { return f.objective == name })
+	if i < 0 {
+		refuse(w, http.StatusNotFound, "not_found", fmt.Errorf("there is no objective %q: give ?objective=NAME", name))
+		return
+	}
+	least, wait := int64(-1), time.Second
+	var err error
+	if text := query.Get("at_least"); text != "" {
+		if least, err = strconv.ParseInt(text, 10, 64); err != nil {
+			refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "at_least", Reason: "is not a whole number"})
+			return
+		}
+	}
+	if text := query.Get("wait"); text != "" {
+		if wait, err = time.ParseDuration(text); err != nil || wait < 0 || wait > time.Minute {
+			refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "wait", Reason: "is not a duration up to 1m, such as 20s"})
+			return
+		}
+	}
+	n, at := s.followers[i].await(r.Context(), least, wait)
+	b := append([]byte(`{"objective":`), event.AppendString(nil, name)...)
+	if n >= 0 {
+		b = append(b, `,"model":`...)
+		b = event.AppendString(b, event.ModelVersion(name, n))
+		b = append(b, `,"age_ms":`...)
+		b = strconv.AppendInt(b, max(int64(s.now()-at), 0), 10)
+	}
+	b = append(b, `,"examples":`...)
+	b = strconv.AppendInt(b, n, 10)
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(b, '}')) // a client that is gone cannot be told
+}
+
+// await returns the served version once it has least examples, or as it is when wait is over.
+func (f *follower) await(ctx context.Context, least int64, wait time.Duration) (int64, event.Time) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		changed := f.replicas.changed.Wait()
+		n, at := f.replicas.version()
+		if n >= least {
+			return n, at
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return n, at
+		case <-ctx.Done():
+			return n, at
+		}
+	}
+}
