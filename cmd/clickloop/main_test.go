@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/fit"
+	"github.com/clickloop/clickloop/internal/loop"
+)
+
+// TestMain lets the test binary be the program, so that it can be killed.
+func TestMain(m *testing.M) {
+	if os.Getenv("CLICKLOOP_TEST_MAIN") == "1" {
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+const (
+	bank     = "../../examples/bank-marketing"
+	profiles = bank + "/profiles.yaml"
+)
+
+// command is the program with arguments.
+func program(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "CLICKLOOP_TEST_MAIN=1")
+	return cmd
+}
+
+// services are the flags for the backend under test: none for the embedded one, whose ports are free ones.
+func services(t *testing.T) []string {
+	args := []string{"--http", "127.0.0.1:0"}
+	if backend.Real() {
+		args = append(args, "--kafka", strings.Join(backend.Kafka(t), ","), "--redis", backend.Redis(t), "--prefix", backend.Prefix(t))
+	}
+	return args
+}
+
+// output runs the program to its end and decodes the JSON object that it prints.
+func output(t *testing.T, v any, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := program(ctx, args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("clickloop %s: %v\n%s", strings.Join(args, " "), err, stderr.Bytes())
+	}
+	if err := json.Unmarshal(out, v); err != nil {
+		t.Fatalf("clickloop %s printed %q: %v", strings.Join(args, " "), out, err)
+	}
+}
+
+func TestLockstepThroughAllStagesIsOfflineFitBitForBit(t *testing.T) {
+	f := func(rows int, recording string, extra ...string) {
+		t.Helper()
+		limit := fmt.Sprint(rows)
+		var offline fit.Result
+		output(t, &offline, append([]string{"fit", recording, "--json", "--limit", limit}, extra...)...)
+		var live loop.Summary
+		output(t, &live, append(append([]string{"up", "--replay", recording, "--lockstep", "--exit", "--json", "--limit", limit}, services(t)...), extra...)...)
+		if live.Weights != offline.Weights || live.Weights == "" {
+			t.Errorf("%s: weights of the live loop %s, offline %s", recording, live.Weights, offline.Weights)
+		}
+		n := int64(rows)
+		if live.Requests != n || live.Predictions != n || live.Examples != n || offline.Examples != n || live.DeadLetters != 0 {
+			t.Errorf("%s: %d requests, %d predictions, %d examples, %d dead letters, offline %d examples; want %d of each, no dead letter",
+				recording, live.Requests, live.Predictions, live.Examples, live.DeadLetters, offline.Examples, n)
+		}
+		if live.LogLoss == nil || offline.LogLoss == nil || math.Abs(*live.LogLoss-*offline.LogLoss) > 1e-9 {
+			t.Errorf("%s: log loss %v, offline %v", recording, live.LogLoss, offline.LogLoss)
+		}
+	}
+	f(1500, bank)
+	f(1500, profiles, "--config", bank+"/profiles.clickloop.yaml")
+}
+
+func TestAReplayThatIsKilledEndsWithTheWeightsOfOneThatIsNot(t *testing.T) {
+	const rows = "1500"
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for _, extra := range [][]string{{bank}, {profiles, "--config", bank + "/profiles.clickloop.yaml"}} {
+		args := append([]string{"--lockstep", "--exit", "--json", "--limit", rows, "--replay"}, extra...)
+		var want loop.Summary
+		output(t, &want, append(append([]string{"up"}, args...), services(t)...)...)
+		began := time.Now()
+		output(t, &want, append(append([]string{"up"}, args...), services(t)...)...)
+		whole := time.Since(began)
+		again := append(append([]string{"up", "--data", t.TempDir()}, args...), services(t)...)
+		for range 4 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rng.Int64N(int64(whole))))
+			cmd := program(ctx, again...) // killed by SIGKILL when ctx ends
+			_ = cmd.Run()
+			cancel()
+		}
+		var got loop.Summary
+		output(t, &got, again...)
+		if got.Weights != want.Weights || got.Examples != want.Examples || got.Positives != want.Positives || got.Predictions != want.Predictions || got.Events != want.Events {
+			t.Errorf("%s, seed %d: killed four times %+v, not killed %+v", extra[0], seed, got, want)
+		}
+		if got.LogLoss == nil || math.Abs(*got.LogLoss-*want.LogLoss) > 1e-9 {
+			t.Errorf("%s, seed %d: log loss %v, not killed %v", extra[0], seed, got.LogLoss, want.LogLoss)
+		}
+	}
+}
+
+func TestWrongUsageIsExplained(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	f := func(status int, wants []string, args ...string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if got := run(t.Context(), args, &out, &errs); got != status {
+			t.Errorf("%v: status %d, want %d (%s)", args, got, status, errs.String())
+		}
+		for _, want := range wants {
+			if text := out.String() + errs.String(); !strings.Contains(text, want) {
+				t.Errorf("%v printed %q, want %q in it", args, text, want)
+			}
+		}
+	}
+	f(2, []string{"usage: clickloop COMMAND"})
+	f(0, []string{"usage: clickloop COMMAND"}, "help")
+	f(0, []string{"clickloop "}, "version")
+	f(2, []string{`no command "dance"`, "usage"}, "dance")
+	f(0, []string{"examples:", "-lockstep"}, "up", "--help")
+	f(2, []string{"-no-such"}, "up", "--no-such")
+	f(2, []string{"name a recording or files"}, "fit")
+	f(1, []string{"cannot read examples", "nothing.csv"}, "fit", filepath.Join(dir, "nothing.csv"), "--label", "y")
+	f(1, []string{"recording.yaml"}, "up", "--replay", dir)
+	unknown := write("unknown.yaml", "kafka:\n  brokers: []\nredsi:\n  address: x\n")
+	f(1, []string{"unknown.yaml:3:1", "redsi"}, "up", "--config", unknown)
+	window := write("window.yaml", "objectives:\n  - name: click\n    trigger: impression\n    positive: click\n    window: 0s\n")
+	f(1, []string{"window.yaml:5", "objectives[0].window", "0s", "want"}, "up", "--config", window)
+	scorer := write("scorer.yaml", "http: 127.0.0.1:0\nscorer:\n  epsilon: 2\n")
+	f(1, []string{"scorer.yaml:3", "scorer.epsilon", "2", "0 to 1"}, "up", "--config", scorer)
+	csv := write("a.csv", "a,y\n1,yes\n2,no\n")
+	f(1, []string{"--label", "a, y"}, "fit", csv)
+	f(1, []string{"a.csv:2", `no column "z"`}, "fit", csv, "--label", "z")
+	f(0, []string{`"examples":2`, `"positives":1`}, "fit", csv, "--label", "y", "--json")
+}
+
+func TestConditionsOfTail(t *testing.T) {
+	message := []byte(`{"user":"u1","p":{"click":0.25},"row":7,"features":{"user.clicks_1h":2}}`)
+	f := func(s string, want bool) {
+		t.Helper()
+		c, err := parseCondition(s)
+		if err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+		if got := holds([]condition{c}, message); got != want {
+			t.Errorf("%s: %v, want %v", s, got, want)
+		}
+	}
+	f("user=u1", true)
+	f("user!=u1", false)
+	f("p.click>0.2", true)
+	f("p.click>=0.25", true)
+	f("p.click<0.25", false)
+	f("row<=7", true)
+	f("features.user.clicks_1h=2", true)
+	f("nothing=x", false)
+	f("nothing!=x", true)
+	for _, s := range []string{"", "user", "=u1", "user!u1"} {
+		if _, err := parseCondition(s); err == nil {
+			t.Errorf("%q is taken for a condition", s)
+		}
+	}
+}
