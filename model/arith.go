@@ -1,0 +1,67 @@
+package model
+
+import "math"
+
+// The functions of package math may use fused multiply-add where the processor has it, so they are not the same on every
+// machine. These are: every product is rounded by an explicit conversion before it is added.
+
+var exp2Table = func() (t [16]float64) { // 2^(i/16) by square roots, which IEEE 754 defines exactly
+	step := math.Sqrt(math.Sqrt(math.Sqrt(math.Sqrt(2))))
+	half, quarter, eighth := math.Sqrt(2), math.Sqrt(math.Sqrt(2)), math.Sqrt(math.Sqrt(math.Sqrt(2)))
+	for i := range t {
+		t[i] = 1
+		for bit, v := range [4]float64{step, eighth, quarter, half} {
+			if i>>bit&1 == 1 {
+				t[i] = float64(t[i] * v)
+			}
+		}
+	}
+	return t
+}()
+
+// exp is e^x with a relative error below 1e-14, x held to +-700.
+func exp(x float64) float64 {
+	x = min(max(x, -700), 700)
+	k := math.Floor(float64(x*(16/math.Ln2)) + 0.5)
+	// ln2/16 in two pieces, the first with so few bits that its product with k is exact.
+	const hi, lo = 0x1.62e42feep-5, 0x1.a39ef35793c76p-37
+	r := x - float64(k*hi)
+	r -= float64(k * lo)
+	r2 := float64(r * r)
+	p := float64(r*(1.0/6)) + 0.5 + float64(r2*(float64(r*(1.0/120))+1.0/24)) + float64(float64(r2*r2)*(1.0/720))
+	p = 1 + r + float64(r2*p)
+	i := int64(k)
+	return float64(float64(p*exp2Table[i&15]) * math.Float64frombits(uint64(i>>4+1023)<<52))
+}
+
+// log is the natural logarithm of a positive normal number with a relative error below 1e-14.
+func log(x float64) float64 {
+	b := math.Float64bits(x)
+	e := int64(b>>52) - 1023
+	m := math.Float64frombits(b&(1<<52-1) | 1023<<52)
+	if m > math.Sqrt2 {
+		m, e = m/2, e+1
+	}
+	s := (m - 1) / (m + 1)
+	s2, sum := float64(s*s), 0.0
+	for k := 23.0; k >= 1; k -= 2 {
+		sum = float64(sum*s2) + 1/k
+	}
+	return float64(2*float64(s*sum)) + float64(float64(e)*math.Ln2)
+}
+
+func sigmoid(z float64) float64 { return 1 / (1 + exp(-z)) }
+
+func logit(p float64) float64 { return log(p) - log(1-p) }
+
+func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+
+func abs32(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
+
+func finite(x float64) bool { return x-x == 0 }
+
+// normal is a number of about normal distribution that depends on the hash alone: four uniform ones added.
+func normal(h uint64, deviation float64) float32 {
+	sum := h&0xffff + h>>16&0xffff + h>>32&0xffff + h>>48
+	return float32(float64((float64(sum) - 131070) * (1 / 37837.2) * deviation))
+}

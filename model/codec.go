@@ -1,0 +1,125 @@
+package model
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"io"
+	"math"
+)
+
+// enc appends little-endian values to b. With a writer it hands b on, through the hash, whenever it has grown.
+type enc struct {
+	b   []byte
+	w   io.Writer
+	sum hash.Hash
+	n   int64
+	err error
+}
+
+func (e *enc) u64(v uint64)  { e.b = binary.LittleEndian.AppendUint64(e.b, v) }
+func (e *enc) num(v int)     { e.b = binary.AppendUvarint(e.b, uint64(v)) }
+func (e *enc) f64(v float64) { e.u64(math.Float64bits(v)) }
+
+func (e *enc) f32s(v []float32) {
+	for _, f := range v {
+		e.b = binary.LittleEndian.AppendUint32(e.b, math.Float32bits(f))
+	}
+}
+
+func (e *enc) f64s(v []float64) {
+	e.num(len(v))
+	for _, f := range v {
+		e.f64(f)
+	}
+}
+
+func (e *enc) text(v []byte) {
+	e.num(len(v))
+	e.b = append(e.b, v...)
+}
+
+// spill hands on what has gathered.
+func (e *enc) spill(least int) {
+	if len(e.b) < least || e.sum == nil {
+		return
+	}
+	e.sum.Write(e.b)
+	if e.w != nil && e.err == nil {
+		var n int
+		n, e.err = e.w.Write(e.b)
+		e.n += int64(n)
+	}
+	e.b = e.b[:0]
+}
+
+// dec reads what enc wrote. After the first error it gives zeros.
+type dec struct {
+	b   []byte
+	err error
+}
+
+func (d *dec) fail(format string, args ...any) {
+	if d.err == nil {
+		d.err = fmt.Errorf("%w: %s", ErrShape, fmt.Sprintf(format, args...))
+	}
+	d.b = nil
+}
+
+func (d *dec) take(n int) []byte {
+	if d.err != nil || n < 0 || n > len(d.b) {
+		d.fail("it ends early")
+		return nil
+	}
+	v := d.b[:n]
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *dec) u64() uint64 {
+	if v := d.take(8); v != nil {
+		return binary.LittleEndian.Uint64(v)
+	}
+	return 0
+}
+
+func (d *dec) f64() float64 { return math.Float64frombits(d.u64()) }
+
+// num reads a number of things of which each takes at least size bytes of what is left.
+func (d *dec) num(size int) int {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 || v > uint64(1<<40) || size > 0 && v > uint64(len(d.b)/size) {
+		d.fail("a count is wrong")
+		return 0
+	}
+	d.b = d.b[n:]
+	return int(v)
+}
+
+func (d *dec) f32s(v []float32) {
+	b := d.take(4 * len(v))
+	if b == nil {
+		return
+	}
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+}
+
+func (d *dec) f64s() []float64 {
+	v := make([]float64, d.num(8))
+	for i := range v {
+		v[i] = d.f64()
+	}
+	return v
+}
+
+// fixed reads a list that must be as long as v.
+func (d *dec) fixed(v []float64, name string) {
+	w := d.f64s()
+	if d.err == nil && len(w) != len(v) {
+		d.fail("%s has %d values, not %d", name, len(w), len(v))
+		return
+	}
+	copy(v, w)
+}

@@ -1,0 +1,384 @@
+package model
+
+import (
+	"fmt"
+	"math"
+)
+
+// core is the state that learning changes, and the forward pass over it. A Net's core is full; a Replica's has no optimizer state.
+//
+// All learned state lies in a few plain containers whose layout the engine (mixture.go, plain.go) knows, so that checkpoints,
+// snapshots and deltas need not.
+type core struct {
+	cfg    Config
+	full   bool
+	n      int64 // examples learned
+	fields fields
+	index  index
+	pooled bool // unknown tokens share the pool's records
+
+	a, b    arena     // by token
+	f       arena     // by field
+	h       sparse    // by hash: pairs, the plain linear part
+	dense   []float32 // the rest that is served, and its optimizer's
+	denseO  []float32
+	num     []float64
+	numO    []float64
+	list    []uint32 // the pairs of fields chosen
+	wins    []float64
+	plain   *plain // nil: the mixture
+	crosses []cross
+	changes changes
+}
+
+// changes is what a delta will carry. It is kept only once a first snapshot was taken.
+type changes struct {
+	on, lost     bool // lost: too much to list; the next delta is a snapshot
+	from         int64
+	fields, keys int
+	ops          []reservoirOp
+	tokens, hash bitmap
+}
+
+type reservoirOp struct {
+	field, victim int
+	v             float64
+}
+
+const maxOps = 1 << 16
+
+func newCore(c Config, full bool) *core {
+	k := &core{cfg: c, full: full, index: newIndex()}
+	if len(c.Network) == 0 {
+		k.layoutMixture()
+	} else {
+		k.layoutPlain()
+	}
+	if k.a.stride > 0 || k.a.perS > 0 {
+		k.a.add()
+	}
+	if k.b.stride > 0 {
+		k.b.add()
+	}
+	return k
+}
+
+// tok is one weighted token of an example: the record to read (0: unknown so far) and the one to learn into.
+type tok struct {
+	read, learn uint32
+	field       uint32
+	x           float32
+}
+
+// row is one example, encoded.
+type row struct {
+	toks    []tok
+	slots   []hit    // of the plain linear part
+	present []uint16 // fields, in order of their first token
+	reps    []rep    // by field: its tokens as they enter pairs
+	y, w    float64
+	n       int64
+	fields  int     // known when it was encoded
+	base    float64 // logit of the base rate before this example
+	z       [members]float64
+	numbers []float32 // by field, with raw numbers
+}
+
+type hit struct {
+	slot uint32
+	x    float32
+}
+
+const maxReps = 8
+
+type rep struct {
+	n    int
+	key  [maxReps]uint64
+	x    [maxReps]float32
+	last int // where in toks the field's tokens began; unused by pairs
+}
+
+const (
+	kindToken   = 0x51ED270B7F4A7C15
+	kindExact   = 0x2545F4914F6CDD1D
+	kindBin     = 0x9E6C63D0876A9A47
+	kindMissing = 0xBF58476D1CE4E5B9
+	kindPool    = 0x94D049BB133111EB
+	kindPair    = 0xD6E8FEB86659FD93
+	binRank     = 100
+	binUnknown  = 101
+)
+
+const third = 0.57735026918962576451 // 1/sqrt(3): a number's three tokens weigh as much as one
+
+// encode turns an example into weighted tokens. With learn it discovers fields and tokens and lets the encoders see the numbers,
+// each after it was encoded.
+func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
+	s.grow(c)
+	r.reset(len(c.fields.hashes))
+	over := false
+	for i := range x {
+		f := &x[i]
+		field := s.fieldOf(c, i, f.Field)
+		if field < 0 {
+			if field = c.lookupField(x, f.Field, learn); field < 0 {
+				continue
+			}
+			s.grow(c)
+			r.growReps(len(c.fields.hashes))
+			s.remember(i, field)
+		}
+		p := &r.reps[field]
+		if p.last < 0 {
+			p.last, s.square[field] = len(r.toks), 0
+			r.present = append(r.present, uint16(field))
+		}
+		switch f.Kind {
+		case Token:
+			if f.Value != 0 {
+				v := min(max(f.Value, -1e18), 1e18)
+				c.token(r, s, p, field, mix(f.Field^kindToken, f.Hash), v, learn)
+				over = over || s.square[field] > 4
+			}
+		case Missing:
+			c.token(r, s, p, field, mix(f.Field^kindMissing, 1), 1, learn)
+		case Number:
+			c.number(f, r, s, p, field, learn)
+		}
+	}
+	if over && c.cfg.Numbers != "raw" {
+		r.capFields(s)
+	}
+	c.crossSlots(r)
+	r.fields = len(c.fields.hashes)
+}
+
+// token appends one token, and makes it the field's representative in pairs while there is room.
+func (c *core) token(r *row, s *Scratch, p *rep, field int, key uint64, x float64, learn bool) {
+	c.add(r, s, field, key, x, learn)
+	if p.n < maxReps {
+		p.key[p.n], p.x[p.n] = key, float32(x)
+		p.n++
+	}
+}
+
+func (c *core) add(r *row, s *Scratch, field int, key uint64, x float64, learn bool) {
+	s.square[field] += float64(x * x)
+	t := tok{field: uint32(field), x: float32(x)}
+	if c.plain != nil {
+		if c.plain.linear {
+			r.slots = append(r.slots, hit{c.h.slot(key), t.x})
+		}
+		if !c.plain.tokens {
+			r.toks = append(r.toks, t)
+			return
+		}
+	}
+	t.read = c.index.find(key)
+	if t.read == 0 && c.pooled {
+		key = c.poolKey(key)
+		t.read = c.index.find(key)
+	}
+	t.learn = t.read
+	if learn {
+		if t.read == 0 {
+			t.learn = c.newToken(key, field)
+		}
+		if c.changes.on {
+			c.changes.tokens.set(t.learn)
+		}
+	}
+	r.toks = append(r.toks, t)
+}
+
+// number gives the exact token, the soft quantile and the rank.
+func (c *core) number(f *Feature, r *row, s *Scratch, p *rep, field int, learn bool) {
+	if c.cfg.Numbers == "raw" {
+		r.numbers[field] += float32(f.Value)
+		c.token(r, s, p, field, mix(f.Field^kindExact, 0), f.Value, learn)
+		return
+	}
+	q := &c.fields.codes[field]
+	c.add(r, s, field, mix(f.Field^kindExact, exact(f.Value)), third, learn)
+	best, n := uint64(binUnknown), len(q.sorted)
+	if n < reservoirMin {
+		c.add(r, s, field, mix(f.Field^kindBin, binUnknown), third, learn)
+	} else {
+		below, notAbove := q.rank(f.Value)
+		at := float64(quantiles*(below+notAbove)) / float64(2*n)
+		j := math.Floor(at)
+		part := at - j
+		best = uint64(j)
+		if part > 0.5 {
+			best++
+		}
+		if part < 1 {
+			c.add(r, s, field, mix(f.Field^kindBin, uint64(j)), float64(third*(1-part)), learn)
+		}
+		if part > 0 {
+			c.add(r, s, field, mix(f.Field^kindBin, uint64(j)+1), float64(third*part), learn)
+		}
+		if rank := float64(third*1.7) * (float64(below+notAbove)/float64(n) - 1); rank != 0 {
+			c.add(r, s, field, mix(f.Field^kindBin, binRank), rank, learn)
+		}
+	}
+	if p.n < maxReps {
+		p.key[p.n], p.x[p.n] = mix(f.Field^kindBin, best), 1
+		p.n++
+	}
+	if learn {
+		c.see(q, field, f)
+	}
+}
+
+func (c *core) see(q *reservoir, field int, f *Feature) {
+	victim := q.victim(mix(mix(c.cfg.Seed^kindBin, f.Field), q.seen))
+	if victim == -2 {
+		return
+	}
+	q.put(victim, f.Value)
+	if c.changes.on {
+		if len(c.changes.ops) == maxOps {
+			c.changes.lost = true
+			c.changes.ops = c.changes.ops[:0]
+		}
+		c.changes.ops = append(c.changes.ops, reservoirOp{field, victim, f.Value})
+	}
+}
+
+// lookupField finds a field that the scratch did not remember; with learn a new one is made, with all other new ones of the example.
+func (c *core) lookupField(x []Feature, hash uint64, learn bool) int {
+	if i := c.fields.find(hash); i >= 0 {
+		return i
+	}
+	if learn && len(c.fields.hashes) < c.cfg.MaxFields {
+		before := len(c.fields.hashes)
+		for i := range x {
+			if h := x[i].Field; c.fields.find(h) < 0 && len(c.fields.hashes) < c.cfg.MaxFields {
+				c.fields.add(h)
+			}
+		}
+		c.growFields(before)
+		if i := c.fields.find(hash); i >= 0 {
+			return i
+		}
+	}
+	if len(c.fields.hashes) == c.cfg.MaxFields {
+		return c.cfg.MaxFields - 1
+	}
+	return -1
+}
+
+// growFields lays records out for the fields from number before on, and gives their weights a start.
+func (c *core) growFields(before int) {
+	now := len(c.fields.hashes)
+	if room := (now + 3) &^ 3; room > c.a.room {
+		c.a.relayout(room)
+		c.a.resizeEmpty(room)
+	}
+	for i := before; i < now; i++ {
+		if c.f.stride > 0 {
+			c.startField(c.f.at(c.f.add()), i, now)
+		}
+	}
+	for r := 1; r < c.a.len; r++ {
+		c.startPieces(c.a.at(uint32(r)), c.index.keys[r], before, now, -1)
+	}
+}
+
+// resizeEmpty keeps the room of an arena without pieces by field in step.
+func (a *arena) resizeEmpty(room int) {
+	if a.perS+a.perO == 0 {
+		a.room = room
+	}
+}
+
+// newToken makes a record; when the table is full the token shares one of the pool.
+func (c *core) newToken(key uint64, field int) uint32 {
+	limit := 1 << c.cfg.TableBits
+	if !c.pooled && len(c.index.keys) >= limit-limit/16 {
+		c.pooled = true
+		if key = c.poolKey(key); c.index.find(key) != 0 {
+			return c.index.find(key)
+		}
+	}
+	r, ok := c.index.insert(key)
+	if !ok {
+		c.pooled = true
+		return 0
+	}
+	c.addRecords(key, field)
+	return r
+}
+
+func (c *core) poolKey(key uint64) uint64 {
+	return mix(kindPool, key%(1<<c.cfg.TableBits/16))
+}
+
+// addRecords gives the newest key its records, started from its hash.
+func (c *core) addRecords(key uint64, field int) {
+	if c.a.stride > 0 {
+		v := c.a.at(c.a.add())
+		c.startToken(v, key)
+		c.startPieces(v, key, 0, len(c.fields.hashes), field)
+	}
+	if c.b.stride > 0 {
+		c.startSecond(c.b.at(c.b.add()), key)
+	}
+}
+
+func (r *row) reset(fields int) {
+	for _, f := range r.present {
+		r.reps[f].n, r.reps[f].last = 0, -1
+		r.numbers[f] = 0
+	}
+	r.toks, r.slots, r.present = r.toks[:0], r.slots[:0], r.present[:0]
+	r.growReps(fields)
+}
+
+func (r *row) growReps(fields int) {
+	for len(r.reps) < fields {
+		r.reps = append(r.reps, rep{last: -1})
+		r.numbers = append(r.numbers, 0)
+	}
+}
+
+// capFields bounds the sum of squares in each field: ten thousand words weigh no more than two.
+func (r *row) capFields(s *Scratch) {
+	for i := range r.toks {
+		t := &r.toks[i]
+		if q := s.square[t.field]; q > 4 {
+			t.x = float32(float64(2/math.Sqrt(q)) * float64(t.x))
+			if len(r.slots) > 0 {
+				r.slots[i].x = t.x
+			}
+		}
+	}
+	for _, f := range r.present {
+		if q := s.square[f]; q > 4 {
+			p := &r.reps[f]
+			for i := range p.n {
+				p.x[i] = float32(float64(2/math.Sqrt(q)) * float64(p.x[i]))
+			}
+		}
+	}
+}
+
+// checkInput refuses what no weight should ever be multiplied with.
+func checkInput(x []Feature, y, w float64) error {
+	if !finite(y) {
+		return fmt.Errorf("%w: the label is %v", ErrInput, y)
+	}
+	if !(math.Abs(w) <= 1e6) {
+		return fmt.Errorf("%w: the weight is %v: allowed are -1e6 to 1e6", ErrInput, w)
+	}
+	for i := range x {
+		if !finite(x[i].Value) {
+			return fmt.Errorf("%w: feature %d is %v", ErrInput, i, x[i].Value)
+		}
+		if x[i].Kind > Missing {
+			return fmt.Errorf("%w: feature %d has kind %d", ErrInput, i, x[i].Kind)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,13 @@
+package model
+
+import "errors"
+
+// Errors that a caller may test with errors.Is; what is returned wraps them and says more.
+var (
+	ErrNotModel = errors.New("not a model file")               // Read: the bytes begin otherwise than a model does
+	ErrChecksum = errors.New("checksum does not match")        // Read, Apply: the bytes were damaged on the way
+	ErrShape    = errors.New("another shape of model")         // Read, Apply: of another version, configuration or layout
+	ErrGap      = errors.New("a delta is missing before this") // Apply: wait for the next snapshot
+	ErrInput    = errors.New("input cannot be learned")        // Learn: NaN, infinite or out of range; nothing was learned
+	ErrDiverged = errors.New("the network has diverged")       // Learn: a logit is not finite; go back to a checkpoint
+)

@@ -1,0 +1,160 @@
+package model
+
+import (
+	"math"
+	"slices"
+)
+
+// fields numbers the names' hashes as they come and holds each one's encoder of numbers.
+type fields struct {
+	hashes []uint64
+	slots  []uint16 // open addressing: index+1, 0 empty
+	codes  []reservoir
+}
+
+func (t *fields) find(hash uint64) int {
+	if len(t.slots) == 0 {
+		return -1
+	}
+	m := uint64(len(t.slots) - 1)
+	for j := hash * hashA >> 32; ; j++ {
+		i := t.slots[j&m]
+		if i == 0 {
+			return -1
+		}
+		if t.hashes[i-1] == hash {
+			return int(i - 1)
+		}
+	}
+}
+
+func (t *fields) add(hash uint64) {
+	t.hashes = append(t.hashes, hash)
+	t.codes = append(t.codes, reservoir{})
+	if 2*len(t.hashes) > len(t.slots) {
+		t.slots = make([]uint16, max(64, 2*len(t.slots)))
+		for i, h := range t.hashes[:len(t.hashes)-1] {
+			t.place(h, i)
+		}
+	}
+	t.place(hash, len(t.hashes)-1)
+}
+
+func (t *fields) place(hash uint64, i int) {
+	m := uint64(len(t.slots) - 1)
+	j := hash * hashA >> 32
+	for t.slots[j&m] != 0 {
+		j++
+	}
+	t.slots[j&m] = uint16(i + 1)
+}
+
+func (t *fields) clone() fields {
+	c := fields{append([]uint64(nil), t.hashes...), append([]uint16(nil), t.slots...), append([]reservoir(nil), t.codes...)}
+	for i := range c.codes {
+		c.codes[i].sorted = append([]float64(nil), c.codes[i].sorted...)
+	}
+	return c
+}
+
+const (
+	reservoirSize = 512
+	reservoirMin  = 8 // below so many values a number's place among them means nothing
+	quantiles     = 8
+)
+
+// reservoir is a uniform sample of a field's past numbers in order of size: what a number is measured against.
+type reservoir struct {
+	seen   uint64
+	sorted []float64
+}
+
+// rank counts the kept values below v and those not above it.
+func (r *reservoir) rank(v float64) (below, notAbove int) {
+	lo, n := 0, len(r.sorted)
+	for n > 0 {
+		half := n / 2
+		if r.sorted[lo+half] < v {
+			lo, n = lo+half+1, n-half-1
+		} else {
+			n = half
+		}
+	}
+	below = lo
+	if lo == len(r.sorted) || r.sorted[lo] != v {
+		return below, below
+	}
+	n = len(r.sorted) - lo
+	for n > 0 {
+		half := n / 2
+		if r.sorted[lo+half] <= v {
+			lo, n = lo+half+1, n-half-1
+		} else {
+			n = half
+		}
+	}
+	return below, lo
+}
+
+// victim decides what seeing one more value does: -1 keeps it beside the others, 0.. lets it take the place of the value with that rank,
+// -2 drops it. The hash is the chance.
+func (r *reservoir) victim(hash uint64) int {
+	r.seen++
+	if len(r.sorted) < reservoirSize {
+		return -1
+	}
+	if i := hash % r.seen; i < reservoirSize {
+		return int(i)
+	}
+	return -2
+}
+
+// put carries out what victim decided.
+func (r *reservoir) put(victim int, v float64) {
+	at, _ := slices.BinarySearch(r.sorted, v)
+	if victim < 0 {
+		r.sorted = slices.Insert(r.sorted, at, v)
+		return
+	}
+	if at > victim {
+		at--
+		copy(r.sorted[victim:at], r.sorted[victim+1:at+1])
+	} else {
+		copy(r.sorted[at+1:victim+1], r.sorted[at:victim])
+	}
+	r.sorted[at] = v
+}
+
+var powers = func() (t [611]float64) { // powers[i] = 10^(i-302)
+	for i := range t {
+		t[i] = math.Pow10(i - 302)
+	}
+	return t
+}()
+
+// exact is the identity of a number as a token: itself if whole, else rounded to four significant digits.
+func exact(v float64) uint64 {
+	if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+		return math.Float64bits(v + 0) // -0 is 0
+	}
+	a := math.Abs(v)
+	if a < 1e-290 {
+		return math.Float64bits(v)
+	}
+	e := ((int(math.Float64bits(a)>>52) - 1023) * 1233) >> 12
+	for a < powers[e+302] {
+		e--
+	}
+	for e < 308 && a >= powers[e+303] {
+		e++
+	}
+	digits := math.RoundToEven(a / powers[e+302] * 1000)
+	if digits >= 10000 {
+		digits, e = 1000, e+1
+	}
+	h := uint64(digits)<<16 | uint64(e+302)<<1 | 1
+	if v < 0 {
+		h |= 1 << 48
+	}
+	return h
+}

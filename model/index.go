@@ -1,0 +1,75 @@
+package model
+
+// index finds the record of a token's key. It is an open-addressed table of 32-bit tags and record numbers, at most half full,
+// that doubles as tokens come; records are numbered in the order of their tokens' arrival, and record 0 stands for "unknown".
+//
+// Its form is a function of the keys in their order, so that a copy built from the list of keys finds the same records.
+type index struct {
+	slots []uint64 // tag in the upper half, record in the lower; 0: empty
+	shift uint
+	keys  []uint64 // by record
+}
+
+const (
+	indexBits = 6
+	maxProbes = 32 // a search gives up after so many; at half load only chosen keys ever get there
+)
+
+func newIndex() index {
+	return index{slots: make([]uint64, 1<<indexBits), shift: 64 - indexBits, keys: make([]uint64, 1, 64)}
+}
+
+func (t *index) find(key uint64) uint32 {
+	slots, tag := t.slots, key<<32
+	m := uint64(len(slots) - 1)
+	j := key >> t.shift
+	for range maxProbes {
+		e := slots[j&m]
+		if e == 0 {
+			return 0
+		}
+		if (e^tag)>>32 == 0 {
+			return uint32(e)
+		}
+		j++
+	}
+	return 0
+}
+
+// insert gives a key that is not there the next record; false when every place for it is taken.
+func (t *index) insert(key uint64) (uint32, bool) {
+	if 2*len(t.keys) > len(t.slots) {
+		t.grow()
+	}
+	r := uint32(len(t.keys))
+	if !t.place(key, r) {
+		return 0, false
+	}
+	t.keys = append(t.keys, key)
+	return r, true
+}
+
+func (t *index) place(key uint64, record uint32) bool {
+	m := uint64(len(t.slots) - 1)
+	j := key >> t.shift
+	for range maxProbes {
+		if t.slots[j&m] == 0 {
+			t.slots[j&m] = key<<32 | uint64(record)
+			return true
+		}
+		j++
+	}
+	return false
+}
+
+func (t *index) grow() {
+	t.slots = make([]uint64, 2*len(t.slots))
+	t.shift--
+	for r := 1; r < len(t.keys); r++ {
+		t.place(t.keys[r], uint32(r))
+	}
+}
+
+func (t *index) clone() index {
+	return index{append([]uint64(nil), t.slots...), t.shift, append([]uint64(nil), t.keys...)}
+}

@@ -1,0 +1,154 @@
+package model
+
+import "unsafe"
+
+// The kernels' plain forms. They define the results: sums go in a fixed order of lanes, products are rounded before they are
+// added, a reciprocal root is one division by one root. The vector forms must agree bit for bit (kernel_test.go).
+
+// axpyGo: dst += x*src.
+func axpyGo(dst, src []float32, x float32) {
+	src = src[:len(dst)]
+	for i := range dst {
+		dst[i] += float32(x * src[i])
+	}
+}
+
+// ffmDotGo is the sum over fields f < h of a[f][h] . a[h][f], in four lanes, by rows.
+func ffmDotGo(a []float32, fields, room int) float32 {
+	var total [4]float32
+	for f := range fields {
+		var sum [4]float32
+		for h := f + 1; h < fields; h++ {
+			p, q := a[(f*room+h)*4:][:4], a[(h*room+f)*4:][:4]
+			for k := range 4 {
+				sum[k] += float32(p[k] * q[k])
+			}
+		}
+		for k := range 4 {
+			total[k] += sum[k]
+		}
+	}
+	return (total[0] + total[1]) + (total[2] + total[3])
+}
+
+// ffmStepGo moves a token's vectors v[h] against gx*col[h], where col[h] is field h's sum for this token's field.
+func ffmStepGo(v, acc, a []float32, field, room int, gx, rate float32) {
+	for h := range room {
+		col, w := a[(h*room+field)*4:][:4], v[h*4:][:4]
+		g0, g1, g2, g3 := float32(gx*col[0]), float32(gx*col[1]), float32(gx*col[2]), float32(gx*col[3])
+		sum := (float32(g0*g0) + float32(g1*g1)) + (float32(g2*g2) + float32(g3*g3))
+		acc[h] += float32(sum * 0.25)
+		st := rate / sqrt32(acc[h])
+		w[0] -= float32(st * g0)
+		w[1] -= float32(st * g1)
+		w[2] -= float32(st * g2)
+		w[3] -= float32(st * g3)
+	}
+}
+
+const (
+	embed  = 8
+	hidden = 16
+)
+
+// hiddenGo adds one field's embedding e, through its weights w[8][16], to the hidden units.
+func hiddenGo(h *[hidden]float32, e *[embed]float32, w *[embed * hidden]float32) {
+	for d := range embed {
+		x, v := e[d], w[d*hidden:][:hidden]
+		for j := range hidden {
+			h[j] += float32(x * v[j])
+		}
+	}
+}
+
+// fold16 adds sixteen products in eight lanes, then the lanes in halves.
+func fold16(a *[hidden]float32, b []float32) float32 {
+	var l [8]float32
+	for j := range 8 {
+		l[j] = float32(a[j]*b[j]) + float32(a[j+8]*b[j+8])
+	}
+	for j := range 4 {
+		l[j] += l[j+4]
+	}
+	return (l[0] + l[2]) + (l[1] + l[3])
+}
+
+// backBlockGo gives the embedding's gradient de and moves w by AdaGrad with one accumulator for a hidden unit's eight weights.
+func backBlockGo(w *[embed * hidden]float32, acc *[hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
+	var square float32
+	for d := range embed {
+		de[d] = fold16(dh, w[d*hidden:][:hidden])
+	}
+	for d := range embed {
+		square += float32(e[d] * e[d])
+	}
+	square *= 1.0 / embed
+	var st [hidden]float32
+	for j := range hidden {
+		acc[j] += float32(float32(dh[j]*dh[j]) * square)
+		st[j] = float32(rate/sqrt32(acc[j])) * dh[j]
+	}
+	for d := range embed {
+		x, v := e[d], w[d*hidden:][:hidden]
+		for j := range hidden {
+			v[j] -= float32(st[j] * x)
+		}
+	}
+}
+
+const forget = 0.9995
+
+// backEachGo is backBlockGo with one accumulator a weight, which forgets.
+func backEachGo(w, acc *[embed * hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
+	for d := range embed {
+		v, a, x := w[d*hidden:][:hidden], acc[d*hidden:][:hidden], e[d]
+		de[d] = fold16(dh, v)
+		for j := range hidden {
+			g := float32(dh[j] * x)
+			a[j] = float32(forget*a[j]) + float32(g*g)
+			v[j] -= float32(float32(rate/sqrt32(a[j])) * g)
+		}
+	}
+}
+
+// second is a token's record in the second arena: the linear weights of C, Q, P and Q's embedding; then their optimizer's.
+type second struct {
+	w       [4]float32
+	e       [embed]float32
+	m       [4]float32 // the largest |x|, in every lane
+	t, g, r [4]float32 // sum of -gx, sum of |gx|, winnings
+	acc     [embed]float32
+}
+
+type secondServed struct {
+	w [4]float32
+	e [embed]float32
+}
+
+func readSecondGo(lin *[4]float32, e *[embed]float32, v *secondServed, x float32) {
+	for k := range 4 {
+		lin[k] += float32(x * v.w[k])
+	}
+	for d := range embed {
+		e[d] += float32(x * v.e[d])
+	}
+}
+
+// stepSecondGo bets with the gradients g of C, Q, P against the wealth in a, and moves the embedding against x*de.
+func stepSecondGo(v *second, g, wealth *[4]float32, de *[embed]float32, x, rate float32) {
+	m := v.m[0]
+	for k := range 4 {
+		gx := float32(g[k] * x)
+		v.r[k] -= float32(gx * v.w[k])
+		v.t[k] -= gx
+		v.g[k] += abs32(gx)
+		v.w[k] = float32((wealth[k]+v.r[k])*v.t[k]) / float32(m*(m+v.g[k]))
+	}
+	for d := range embed {
+		gd := float32(x * de[d])
+		v.acc[d] = float32(forget*v.acc[d]) + float32(gd*gd)
+		v.e[d] -= float32(float32(rate/sqrt32(v.acc[d])) * gd)
+	}
+}
+
+func secondOf(p unsafe.Pointer) *second { return (*second)(p) }

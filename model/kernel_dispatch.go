@@ -1,0 +1,20 @@
+package model
+
+func axpy(dst, src []float32, x float32)           { axpyGo(dst, src, x) }
+func ffmDot(a []float32, fields, room int) float32 { return ffmDotGo(a, fields, room) }
+func ffmStep(v, acc, a []float32, field, room int, gx, rate float32) {
+	ffmStepGo(v, acc, a, field, room, gx, rate)
+}
+func hiddenAdd(h *[hidden]float32, e *[embed]float32, w *[embed * hidden]float32) { hiddenGo(h, e, w) }
+func backBlock(w *[embed * hidden]float32, acc *[hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
+	backBlockGo(w, acc, e, de, dh, rate)
+}
+func backEach(w, acc *[embed * hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
+	backEachGo(w, acc, e, de, dh, rate)
+}
+func readSecond(lin *[4]float32, e *[embed]float32, v *secondServed, x float32) {
+	readSecondGo(lin, e, v, x)
+}
+func stepSecond(v *second, g, wealth *[4]float32, de *[embed]float32, x, rate float32) {
+	stepSecondGo(v, g, wealth, de, x, rate)
+}

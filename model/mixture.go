@@ -1,0 +1,176 @@
+package model
+
+import "math"
+
+// The default net: five members, each the base rate plus its own parts, each learning from its own loss, mixed online (mixer.go).
+//
+//	base  nothing else
+//	C     a coin-betting linear part
+//	J     coin-betting linear + perceptron + field-aware part
+//	Q     coin-betting linear + a fast, forgetting perceptron
+//	P     coin-betting linear over tokens and over hashed pairs of a few pairs of fields
+//
+// J lives in the first arena, the others in the second, so that two cores can learn a block of examples without sharing a
+// cache line.
+const (
+	memberBase = iota
+	memberC
+	memberJ
+	memberQ
+	memberP
+	members
+)
+
+// Where things lie in core.num, core.numO, core.dense and core.denseO.
+const (
+	numPositives = 0
+	numRows      = 1
+	numConst     = 2                       // weight of the constant, by member from C on
+	numMean      = numConst + 4            // mean over examples of the sum of (x/M)^2
+	numMix       = numMean + 4             // weights of the three mixers
+	numTrust     = numMix + mixers*members // how much each member and mixer is believed
+	numLen       = numTrust + mixers + members
+
+	keptCoin = 0             // T, G, R of the constant, by member
+	keptSum  = keptCoin + 12 // sum over examples of the sum of (x/M)^2
+	keptInv  = keptSum + 4   // inverse matrices of the mixers
+	keptLen  = keptInv + mixers*members*members
+
+	netBias, netOut, netConst, netLen = 0, hidden, 2 * hidden, 2*hidden + 8 // of one perceptron in core.dense
+
+	pairBits    = 20
+	chooseEvery = 5000
+
+	ffmAt     = 12 // in a record of the first arena: [w, 3 free][embedding 8][vectors of 4 by field]
+	ffmK      = 4
+	firstKept = 8 // [M, T, G, R][accumulator of the embedding, 3 free][accumulators by field]
+)
+
+var wealth = [4]float64{4, 1, 4, 4} // of C, J, Q, P at the start of each bet
+
+const (
+	rateJ, rateJEmbed, startJ = 0.05, 0.1, 0.01
+	rateQ, startQ             = 0.1, 0.1
+	rateFFM, startFFM         = 0.03, 0.001
+)
+
+func (c *core) layoutMixture() {
+	c.a = newArena(ffmAt, ffmK, firstKept, 1, c.full)
+	c.b = newArena(12, 0, 24, 0, c.full)
+	c.f = newArena(2*embed*hidden, 0, hidden+embed*hidden, 0, c.full)
+	c.h = newSparse(pairBits, 1, 5, c.full)
+	c.dense, c.num = make([]float32, 2*netLen), make([]float64, numLen)
+	c.num[numPositives], c.num[numRows] = c.cfg.Prior, 1
+	for i := range 4 {
+		c.num[numMean+i] = 1
+	}
+	c.startMixers()
+	for net := range 2 {
+		for j := range hidden {
+			c.dense[net*netLen+netOut+j] = normal(mix(mix(c.cfg.Seed, uint64(net+11)), uint64(j)), 0.3)
+		}
+	}
+	if !c.full {
+		return
+	}
+	c.denseO = make([]float32, 2*netLen)
+	for i := range netLen {
+		c.denseO[i], c.denseO[netLen+i] = startJ, startQ
+	}
+}
+
+func (c *core) startToken(v []float32, key uint64) {
+	if c.plain != nil {
+		c.plain.startToken(c, v, key)
+		return
+	}
+	h := mix(c.cfg.Seed^0x4A, key)
+	for d := range embed {
+		v[4+d] = normal(mix(h, uint64(d)), 0.03)
+	}
+	if c.full {
+		k := v[c.a.serve:]
+		k[0], k[4] = 0.5, startJ
+	}
+}
+
+// startPieces starts a token's vectors for the fields from..to-1; that for its own field stays zero.
+func (c *core) startPieces(v []float32, key uint64, from, to, own int) {
+	if c.plain != nil {
+		c.plain.startPieces(c, v, key, from, to, own)
+		return
+	}
+	h := mix(c.cfg.Seed^0xFF, key)
+	for f := from; f < to; f++ {
+		if c.full {
+			v[c.a.serve+firstKept+f] = startFFM
+		}
+		if f == own {
+			continue
+		}
+		for k := range ffmK {
+			v[ffmAt+f*ffmK+k] = normal(mix(h, uint64(f*ffmK+k)), 0.01)
+		}
+	}
+	if c.full { // room without a field yet: a root of zero must never be divided by
+		for f := to; f < c.a.room; f++ {
+			v[c.a.serve+firstKept+f] = startFFM
+		}
+	}
+}
+
+func (c *core) startSecond(v []float32, key uint64) {
+	h := mix(c.cfg.Seed^0x51, key)
+	for d := range embed {
+		v[4+d] = normal(mix(h, uint64(d)), 0.03)
+	}
+	if c.full {
+		for k := range 4 {
+			v[12+k] = 0.5
+		}
+		for d := range embed {
+			v[28+d] = startQ
+		}
+	}
+}
+
+func (c *core) startField(v []float32, field, fields int) {
+	if c.plain != nil {
+		c.plain.startField(c, v, field, fields)
+		return
+	}
+	h := mix(c.cfg.Seed^0xF1, c.fields.hashes[field])
+	deviation := math.Sqrt(2 / float64(embed*fields))
+	for i := range 2 * embed * hidden {
+		v[i] = normal(mix(h, uint64(i)), deviation)
+	}
+	if c.full {
+		k := v[c.f.serve:]
+		for i := range hidden {
+			k[i] = startJ
+		}
+		for i := range embed * hidden {
+			k[hidden+i] = startQ
+		}
+	}
+}
+
+// baseLogit is the logit of the share of positives so far, the prior counting as one example.
+func (c *core) baseLogit() float64 {
+	pos, rows := c.num[numPositives], c.num[numRows]
+	const least = 1e-6 // negative weights can undo more than there was
+	pos = max(pos, least)
+	return log(pos) - log(max(rows-pos, least))
+}
+
+func (c *core) countBase(y, w float64) {
+	c.num[numPositives] += float64(w * y)
+	c.num[numRows] += w
+}
+
+func (c *core) predictMixture(r *row, s *Scratch) float64 {
+	r.base = c.baseLogit()
+	c.forwardJ(r, &s.j)
+	c.forwardQ(r, s)
+	return c.mixForward(&r.z, nil)
+}

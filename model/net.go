@@ -1,0 +1,237 @@
+package model
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// Net learns. It belongs to one goroutine at a time; while nobody learns, any number may Predict, each with its own Scratch.
+type Net struct {
+	core
+	batch *batch
+}
+
+// New makes a net that has learned nothing; the error is that of Config.Validate.
+func New(c Config) (*Net, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("cannot make a model: %w", err)
+	}
+	return &Net{core: *newCore(c, true)}, nil
+}
+
+// NewScratch makes a Scratch. Any Scratch serves any net.
+func (n *Net) NewScratch() *Scratch { return &Scratch{} }
+
+// Examples is how many examples were learned.
+func (n *Net) Examples() int64 { return n.n }
+
+// Config is what the net was made with.
+func (n *Net) Config() Config { return n.cfg }
+
+// Predict is the probability (with output identity: the value; with softmax: the probability of class 1) for an example.
+// It changes nothing and allocates nothing once the Scratch has grown. Fields and tokens never learned count as absent. NaN and
+// infinite values are the caller's to refuse; they give a prediction that means nothing.
+func (n *Net) Predict(x []Feature, s *Scratch) float64 { return n.predict(x, s) }
+
+func (c *core) predict(x []Feature, s *Scratch) float64 {
+	c.encode(x, &s.row, s, false)
+	if c.plain == nil {
+		return c.predictMixture(&s.row, s)
+	}
+	c.plain.forward(c, &s.row, &s.out, false)
+	if c.plain.outputs > 1 {
+		return float64(s.out.p[1])
+	}
+	return float64(s.out.p[0])
+}
+
+// PredictClasses appends the probability of each class to dst.
+func (n *Net) PredictClasses(dst []float64, x []Feature, s *Scratch) []float64 {
+	return n.predictClasses(dst, x, s)
+}
+
+func (c *core) predictClasses(dst []float64, x []Feature, s *Scratch) []float64 {
+	p := c.predict(x, s)
+	if c.plain == nil || c.plain.outputs == 1 {
+		return append(dst, 1-p, p)
+	}
+	for _, v := range s.out.p {
+		dst = append(dst, float64(v))
+	}
+	return dst
+}
+
+// Learn predicts an example, then learns its label y with weight w, and returns the prediction. A negative weight undoes an
+// earlier label as well as can be. ErrInput: the example or label is not usable, nothing was learned. ErrDiverged: a weight is no
+// longer finite; only an earlier checkpoint helps.
+func (n *Net) Learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
+	if n.cfg.Output == "softmax" {
+		return 0, fmt.Errorf("%w: a softmax learns classes: call LearnClass", ErrInput)
+	}
+	if n.cfg.Loss == "cross_entropy" && (y < 0 || y > 1) {
+		return 0, fmt.Errorf("%w: the label is %v: cross entropy allows 0 to 1", ErrInput, y)
+	}
+	return n.learn(x, y, w, s)
+}
+
+// LearnClass is Learn for a softmax: class counts from 0. Afterwards PredictClasses gives the new probabilities.
+func (n *Net) LearnClass(x []Feature, class int, w float64, s *Scratch) error {
+	if class < 0 || class >= max(2, n.cfg.Classes) {
+		return fmt.Errorf("%w: class %d of %d", ErrInput, class, max(2, n.cfg.Classes))
+	}
+	_, err := n.learn(x, float64(class), w, s)
+	return err
+}
+
+func (n *Net) learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
+	if err := checkInput(x, y, w); err != nil {
+		return 0, err
+	}
+	if n.plain != nil {
+		return n.learnPlain(x, y, w, s)
+	}
+	r := &s.row
+	n.take(x, r, s, y, w)
+	n.forwardJ(r, &s.j)
+	n.forwardQ(r, s)
+	if !r.finite() {
+		return 0, n.diverged()
+	}
+	n.learnJ(r, &s.j)
+	n.learnQ(r, s)
+	return n.mixRow(r), nil
+}
+
+// take encodes an example to be learned and counts it.
+func (n *Net) take(x []Feature, r *row, s *Scratch, y, w float64) {
+	n.encode(x, r, s, true)
+	r.y, r.w, r.n, r.base = y, w, n.n, n.baseLogit()
+	n.countBase(y, w)
+	n.n++
+}
+
+func (n *Net) mixRow(r *row) float64 {
+	var p [members + mixers]float64
+	out := n.mixForward(&r.z, &p)
+	n.mixLearn(&r.z, &p, r.y, r.w)
+	return out
+}
+
+func (r *row) finite() bool {
+	for _, z := range r.z {
+		if !finite(z) {
+			return false
+		}
+	}
+	return true
+}
+
+func (n *Net) diverged() error {
+	return fmt.Errorf("%w at example %d", ErrDiverged, n.n)
+}
+
+func (n *Net) learnPlain(x []Feature, y, w float64, s *Scratch) (float64, error) {
+	n.encode(x, &s.row, s, true)
+	n.plain.forward(&n.core, &s.row, &s.out, false)
+	p := float64(s.out.p[0])
+	for _, z := range s.out.z {
+		if !finite(float64(z)) {
+			return 0, n.diverged()
+		}
+	}
+	n.plain.learn(&n.core, &s.row, &s.out, y, w)
+	n.n++
+	return p, nil
+}
+
+const blockRows = 64
+
+// batch is what LearnBatch works in: a block of encoded examples, and a scratch for each side.
+type batch struct {
+	rows [blockRows]row
+	a, b Scratch
+}
+
+// LearnBatch learns examples one after the other, with exactly the result of Learn on each, and sets ps to the predictions. On an
+// error the examples before the one it names were learned and no later one.
+//
+// With two processors the mixture's two sides learn a block at the same time: they share no weight, so when is no matter.
+func (n *Net) LearnBatch(xs [][]Feature, ys, ws, ps []float64) error {
+	if len(ys) != len(xs) || len(ws) != len(xs) || len(ps) != len(xs) {
+		return fmt.Errorf("%w: %d examples with %d labels, %d weights and room for %d predictions", ErrInput, len(xs), len(ys), len(ws), len(ps))
+	}
+	if n.batch == nil {
+		n.batch = &batch{}
+	}
+	if n.plain != nil {
+		for i := range xs {
+			p, err := n.Learn(xs[i], ys[i], ws[i], &n.batch.a)
+			if err != nil {
+				return fmt.Errorf("example %d of the batch: %w", i, err)
+			}
+			ps[i] = p
+		}
+		return nil
+	}
+	for at := 0; at < len(xs); at += blockRows {
+		end := min(at+blockRows, len(xs))
+		if i, err := n.learnBlock(xs[at:end], ys[at:end], ws[at:end], ps[at:end]); err != nil {
+			return fmt.Errorf("example %d of the batch: %w", at+i, err)
+		}
+	}
+	return nil
+}
+
+// learnBlock encodes a block, lets both sides learn it, and mixes. It returns where it stopped.
+func (n *Net) learnBlock(xs [][]Feature, ys, ws, ps []float64) (int, error) {
+	b := n.batch
+	var bad error
+	count := 0
+	for i := range xs {
+		if ys[i] < 0 || ys[i] > 1 {
+			bad = fmt.Errorf("%w: the label is %v: cross entropy allows 0 to 1", ErrInput, ys[i])
+		} else {
+			bad = checkInput(xs[i], ys[i], ws[i])
+		}
+		if bad != nil {
+			break
+		}
+		n.take(xs[i], &b.rows[i], &b.a, ys[i], ws[i])
+		count++
+	}
+	rows := b.rows[:count]
+	if count > 4 && runtime.GOMAXPROCS(0) > 1 {
+		done := make(chan struct{})
+		go func() {
+			n.sideJ(rows, &b.b.j)
+			close(done)
+		}()
+		n.sideQ(rows, &b.a)
+		<-done
+	} else {
+		n.sideJ(rows, &b.b.j)
+		n.sideQ(rows, &b.a)
+	}
+	for i := range rows {
+		if !rows[i].finite() {
+			return i, n.diverged()
+		}
+		ps[i] = n.mixRow(&rows[i])
+	}
+	return count, bad
+}
+
+func (n *Net) sideJ(rows []row, s *jScratch) {
+	for i := range rows {
+		if n.forwardJ(&rows[i], s); finite(rows[i].z[memberJ]) {
+			n.learnJ(&rows[i], s)
+		}
+	}
+}
+
+func (n *Net) sideQ(rows []row, s *Scratch) {
+	for i := range rows {
+		n.forwardQ(&rows[i], s)
+		n.learnQ(&rows[i], s)
+	}
+}

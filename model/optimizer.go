@@ -1,0 +1,115 @@
+package model
+
+// rule is an optimizer made ready for a part: how one weight follows its gradient.
+//
+//	sgd      w -= rate_t g
+//	adagrad  n += g^2; w -= rate g / sqrt(n), n from start
+//	adam     m, v decaying means of g and g^2; w -= rate m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + start)
+//	ftrl     z += g - (sqrt(n+g^2)-sqrt(n))/rate w; n += g^2; w = -(z -+ l1) / ((beta1+sqrt(n))/rate + l2), 0 where |z| <= l1
+//	coin     M = max(M, |g|); R -= g v; T -= g; G += |g|; v = (start+R) T / (M (M+G)); w = its start + v
+//
+// L2 adds l2 w to the gradient; L1 then pulls the weight towards zero by rate l1, and not across it. Ftrl has both in its formula,
+// coin betting has neither.
+type rule struct {
+	Optimizer
+	state int // floats kept beside a weight
+	rate  float32
+	fix   [2]float32 // adam: 1/(1-beta1^t), 1/(1-beta2^t)
+}
+
+var optimizerState = map[string]int{"sgd": 0, "adagrad": 1, "adam": 2, "ftrl": 2, "coin": 4}
+
+const maxState = 4
+
+func newRule(o Optimizer) rule {
+	return rule{Optimizer: o, state: optimizerState[o.Kind], rate: float32(o.Rate)}
+}
+
+// begin makes ready for the example after n; powers holds beta1^t and beta2^t from one example to the next.
+func (r *rule) begin(n int64, powers []float64) {
+	switch r.Kind {
+	case "sgd":
+		switch t := float64(n); r.Schedule {
+		case "inverse":
+			r.rate = float32(r.Rate / (1 + float64(r.Decay*t)))
+		case "power":
+			r.rate = float32(r.Rate * exp(-float64(r.Decay*log(1+t))))
+		}
+	case "adam":
+		powers[0], powers[1] = float64(powers[0]*r.Beta1), float64(powers[1]*r.Beta2)
+		r.fix = [2]float32{float32(1 / (1 - powers[0])), float32(1 / (1 - powers[1]))}
+	}
+}
+
+func (r *rule) start(state []float32) {
+	if r.Kind == "adagrad" {
+		state[0] = float32(r.Start)
+	}
+}
+
+func (r *rule) step(w *float32, s []float32, g float32) {
+	if r.L2 != 0 && r.Kind != "ftrl" && r.Kind != "coin" {
+		g += float32(float32(r.L2) * *w)
+	}
+	switch r.Kind {
+	case "sgd":
+		*w -= float32(r.rate * g)
+	case "adagrad":
+		s[0] += float32(g * g)
+		*w -= float32(float32(r.rate/sqrt32(s[0])) * g)
+	case "adam":
+		b1, b2 := float32(r.Beta1), float32(r.Beta2)
+		s[0] = float32(b1*s[0]) + float32((1-b1)*g)
+		s[1] = float32(b2*s[1]) + float32((1-b2)*float32(g*g))
+		*w -= float32(r.rate*float32(s[0]*r.fix[0])) / (sqrt32(float32(s[1]*r.fix[1])) + float32(r.Start))
+	case "ftrl":
+		r.ftrl(w, s, g)
+		return
+	case "coin":
+		v := bet(s, float32(r.Start))
+		s[0] = max(s[0], abs32(g))
+		if s[0] == 0 {
+			return
+		}
+		s[3] -= float32(g * v)
+		s[1] -= g
+		s[2] += abs32(g)
+		*w += bet(s, float32(r.Start)) - v
+		return
+	}
+	if r.L1 != 0 {
+		pull := float32(r.rate * float32(r.L1))
+		*w = max(*w-pull, 0) + min(*w+pull, 0)
+	}
+}
+
+func bet(s []float32, wealth float32) float32 {
+	if s[0] == 0 {
+		return 0
+	}
+	return float32((wealth+s[3])*s[1]) / float32(s[0]*(s[0]+s[2]))
+}
+
+func (r *rule) ftrl(w *float32, s []float32, g float32) {
+	alpha, beta, l1, l2 := float32(r.Rate), float32(r.Beta1), float32(r.L1), float32(r.L2)
+	z, n := &s[0], &s[1]
+	if *n == 0 && *w != 0 { // a random start is what the formula gives for this z
+		*z = -float32(*w * (beta/alpha + l2))
+		if *w > 0 {
+			*z -= l1
+		} else {
+			*z += l1
+		}
+	}
+	more := *n + float32(g*g)
+	*z += g - float32((sqrt32(more)-sqrt32(*n))/alpha**w)
+	*n = more
+	switch d := (beta+sqrt32(more))/alpha + l2; {
+	case *z > l1:
+		*w = -(*z - l1) / d
+	case *z < -l1:
+		*w = -(*z + l1) / d
+	default:
+		*w = 0
+	}
+}

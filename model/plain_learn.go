@@ -1,0 +1,398 @@
+package model
+
+// plainScratch is the working memory of a plain net.
+type plainScratch struct {
+	z, p, g []float32 // by output: logit, prediction, gradient of the logit
+	in, din []float32 // by field: the perceptron's inputs and their gradients
+	act     [][]float32
+	d       [][]float32 // gradients of the layers' inputs
+	keep    [][]float32 // dropout: 0 or 1/(1-share), by unit
+	j       jScratch
+}
+
+func (s *plainScratch) begin(c *core, r *row) {
+	p := c.plain
+	if len(s.z) != p.outputs || len(s.act) != len(p.layers) || len(s.act) > 0 && s.misfit(p) {
+		*s = plainScratch{z: make([]float32, p.outputs), p: make([]float32, p.outputs), g: make([]float32, p.outputs)}
+		for _, l := range p.layers {
+			s.act = append(s.act, make([]float32, l.units))
+			s.d = append(s.d, make([]float32, l.units))
+			s.keep = append(s.keep, make([]float32, l.units))
+		}
+	}
+	if n := len(c.fields.hashes) * p.inputs; p.mlp && len(s.in) != n {
+		s.in, s.din = make([]float32, n), make([]float32, n)
+	}
+	if p.ffm {
+		s.j.beginPlain(c, r)
+	}
+}
+
+func (s *plainScratch) misfit(p *plain) bool {
+	for i, l := range p.layers {
+		if len(s.act[i]) != l.units {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *jScratch) beginPlain(c *core, r *row) {
+	k := c.plain.k
+	if n := c.a.room * c.a.room * k; len(s.a) != n || s.room != c.a.room {
+		s.room, s.a, s.dirty = c.a.room, make([]float32, n), s.dirty[:0]
+	}
+	for _, f := range s.dirty {
+		clear(s.a[int(f)*s.room*k:][:s.room*k])
+	}
+	s.dirty = append(s.dirty[:0], r.present...)
+}
+
+// forward sets the outputs' logits and predictions. A dropout mask of the example's number applies when drop is set.
+func (p *plain) forward(c *core, r *row, s *plainScratch, drop bool) {
+	s.begin(c, r)
+	copy(s.z, c.dense)
+	if p.linear {
+		p.forwardLinear(c, r, s)
+	}
+	if p.ffm {
+		s.z[0] += p.forwardFFM(c, r, s)
+	}
+	if p.mlp {
+		p.forwardMLP(c, r, s, drop)
+	}
+	p.predict(c.cfg.Output, s)
+}
+
+func (p *plain) forwardLinear(c *core, r *row, s *plainScratch) {
+	if p.outputs == 1 {
+		var sum float32
+		for _, h := range r.slots {
+			sum += float32(h.x * c.h.at(h.slot)[0])
+		}
+		s.z[0] += sum
+		return
+	}
+	for _, h := range r.slots {
+		axpyGo(s.z, c.h.at(h.slot)[:p.outputs], h.x)
+	}
+}
+
+func (p *plain) forwardFFM(c *core, r *row, s *plainScratch) float32 {
+	k, row := p.k, c.a.room*p.k
+	a := s.j.a
+	for i := range r.toks {
+		if t := &r.toks[i]; t.read != 0 {
+			axpy(a[int(t.field)*row:][:row], c.a.at(t.read)[c.a.fixS:][:row], t.x)
+		}
+	}
+	if k == 4 {
+		return ffmDot(a, len(c.fields.hashes), c.a.room)
+	}
+	var sum float32
+	for f := range c.fields.hashes {
+		for h := f + 1; h < len(c.fields.hashes); h++ {
+			for i := range k {
+				sum += float32(a[f*row+h*k+i] * a[h*row+f*k+i])
+			}
+		}
+	}
+	return sum
+}
+
+func (p *plain) forwardMLP(c *core, r *row, s *plainScratch, drop bool) {
+	n := p.inputs
+	clear(s.in)
+	if p.raw {
+		for _, f := range r.present {
+			s.in[f] = r.numbers[f]
+		}
+	}
+	for i := range r.toks {
+		t := &r.toks[i]
+		if p.raw {
+			if r.numbers[t.field] == 0 {
+				s.in[t.field] += t.x // a token's weight; a number is already there
+			}
+		} else if t.read != 0 {
+			axpyGo(s.in[int(t.field)*n:][:n], c.a.at(t.read)[:n], t.x)
+		}
+	}
+	first := s.act[0]
+	copy(first, c.dense[p.layers[0].bias:])
+	for _, f := range r.present {
+		w := c.f.at(uint32(f))
+		for d := range n {
+			axpyGo(first, w[d*len(first):][:len(first)], s.in[int(f)*n+d])
+		}
+	}
+	for i, l := range p.layers {
+		h := s.act[i]
+		activate(h, l.activation)
+		if drop {
+			p.drop(c, i, s)
+		}
+		next := s.z
+		if i+1 < len(p.layers) {
+			next = s.act[i+1]
+			copy(next, c.dense[p.layers[i+1].bias:])
+		}
+		for j, v := range h {
+			axpyGo(next, c.dense[l.weight+j*l.next:][:l.next], v)
+		}
+	}
+}
+
+// drop leaves units out by the hash of the example's number, and lets the others stand in for them.
+func (p *plain) drop(c *core, layer int, s *plainScratch) {
+	rate := c.cfg.MLP.Dropout
+	h := mix(mix(c.cfg.Seed^0xD0, uint64(layer)), uint64(c.n))
+	for j := range s.act[layer] {
+		s.keep[layer][j] = 0
+		if float64(mix(h, uint64(j))>>11)/(1<<53) >= rate {
+			s.keep[layer][j] = float32(1 / (1 - rate))
+		}
+		s.act[layer][j] *= s.keep[layer][j]
+	}
+}
+
+func activate(h []float32, kind string) {
+	for j, v := range h {
+		switch kind {
+		case "relu":
+			h[j] = max(v, 0)
+		case "sigmoid":
+			h[j] = float32(sigmoid(float64(v)))
+		case "tanh":
+			h[j] = float32(2*sigmoid(float64(2*float64(v))) - 1)
+		}
+	}
+}
+
+// slope is the activation's derivative, from its value.
+func slope(v float32, kind string) float32 {
+	switch kind {
+	case "sigmoid":
+		return float32(v * (1 - v))
+	case "tanh":
+		return 1 - float32(v*v)
+	}
+	if v > 0 {
+		return 1
+	}
+	return 0
+}
+
+func (p *plain) predict(output string, s *plainScratch) {
+	switch output {
+	case "identity":
+		copy(s.p, s.z)
+	case "sigmoid":
+		s.p[0] = float32(sigmoid(min(max(float64(s.z[0]), -50), 50)))
+	case "softmax":
+		top, sum := s.z[0], 0.0
+		for _, z := range s.z {
+			top = max(top, z)
+		}
+		for i, z := range s.z {
+			e := exp(float64(z) - float64(top))
+			s.p[i], sum = float32(e), sum+e
+		}
+		for i := range s.p {
+			s.p[i] = float32(float64(s.p[i]) / sum)
+		}
+	}
+}
+
+// gradient sets the logits' gradients for targets y: one value, or a class's number.
+func (p *plain) gradient(cfg *Config, s *plainScratch, y, w float64) {
+	target := func(i int) float32 {
+		if cfg.Output != "softmax" {
+			return float32(y)
+		}
+		if i == int(y) {
+			return 1
+		}
+		return 0
+	}
+	for i := range s.g {
+		s.g[i] = s.p[i] - target(i)
+	}
+	if cfg.Loss == "mse" && cfg.Output == "sigmoid" {
+		s.g[0] *= slope(s.p[0], "sigmoid")
+	}
+	if cfg.Loss == "mse" && cfg.Output == "softmax" {
+		var sum float32
+		for i, v := range s.p {
+			sum += float32(s.g[i] * v)
+		}
+		for i, v := range s.p {
+			s.g[i] = float32(v * (s.g[i] - sum))
+		}
+	}
+	for i := range s.g {
+		s.g[i] = float32(s.g[i] * float32(w))
+		if m := float32(cfg.Clip); m > 0 {
+			s.g[i] = min(max(s.g[i], -m), m)
+		}
+	}
+}
+
+// learn follows forward on the same example.
+func (p *plain) learn(c *core, r *row, s *plainScratch, y, w float64) {
+	p.lin.begin(c.n, c.numO[0:2])
+	p.ff.begin(c.n, c.numO[2:4])
+	p.net.begin(c.n, c.numO[4:6])
+	if p.mlp && c.cfg.MLP.Dropout > 0 {
+		p.forward(c, r, s, true)
+	}
+	p.gradient(&c.cfg, s, y, w)
+	if p.mlp {
+		p.learnMLP(c, r, s)
+	}
+	if p.ffm {
+		p.learnFFM(c, r, s)
+	}
+	if p.linear {
+		p.learnLinear(c, r, s)
+	}
+	for i, g := range s.g {
+		p.bias.step(&c.dense[i], c.denseO[i*maxState:][:maxState], g)
+	}
+}
+
+func (p *plain) learnLinear(c *core, r *row, s *plainScratch) {
+	n, st, rule := p.outputs, p.lin.state, &p.lin
+	quick := n == 1 && rule.Kind == "adagrad" && rule.L1 == 0 && rule.L2 == 0
+	g0, rate := s.g[0], rule.rate
+	for _, h := range r.slots {
+		v := c.h.make(h.slot)
+		if c.changes.on {
+			c.changes.hash.set(h.slot)
+		}
+		if quick { // what rule.step does
+			g := float32(g0 * h.x)
+			if v[1] == 0 {
+				v[1] = float32(rule.Start)
+			}
+			v[1] += float32(g * g)
+			v[0] -= float32(float32(rate/sqrt32(v[1])) * g)
+			continue
+		}
+		for i, g := range s.g {
+			state := v[n+i*st:][:st]
+			if rule.Kind == "adagrad" && state[0] == 0 {
+				rule.start(state)
+			}
+			rule.step(&v[i], state, float32(g*h.x))
+		}
+	}
+}
+
+func (p *plain) learnFFM(c *core, r *row, s *plainScratch) {
+	k, room, a := p.k, c.a.room, s.j.a
+	row := room * k
+	for i := range r.toks {
+		t := &r.toks[i]
+		if t.learn == 0 {
+			continue
+		}
+		rec := c.a.at(t.learn)
+		v, o := rec[c.a.fixS:][:row], rec[c.a.serve+c.a.fixO:]
+		gx := float32(s.g[0] * t.x)
+		if p.fast {
+			ffmStep(v, o[:room], a, int(t.field), room, gx, p.ff.rate)
+			continue
+		}
+		for h := range c.fields.hashes {
+			if h != int(t.field) {
+				p.stepPiece(v[h*k:][:k], o[h*c.a.perO:][:c.a.perO], a[h*row+int(t.field)*k:][:k], gx)
+			}
+		}
+	}
+}
+
+// stepPiece moves one vector: with AdaGrad by the mean square of its gradient, else weight by weight.
+func (p *plain) stepPiece(v, o, col []float32, gx float32) {
+	if p.ff.Kind != "adagrad" {
+		for i := range v {
+			p.ff.step(&v[i], o[i*p.ff.state:][:p.ff.state], float32(gx*col[i]))
+		}
+		return
+	}
+	var sum float32
+	l2 := float32(p.ff.L2)
+	for i := range v {
+		g := float32(gx*col[i]) + float32(l2*v[i])
+		sum += float32(g * g)
+	}
+	o[0] += sum / float32(p.k)
+	st := p.ff.rate / sqrt32(o[0])
+	pull := float32(p.ff.rate * float32(p.ff.L1))
+	for i := range v {
+		g := float32(gx*col[i]) + float32(l2*v[i])
+		w := v[i] - float32(st*g)
+		if pull > 0 {
+			w = max(w-pull, 0) + min(w+pull, 0)
+		}
+		v[i] = w
+	}
+}
+
+func (p *plain) learnMLP(c *core, r *row, s *plainScratch) {
+	up := s.g
+	for i := len(p.layers) - 1; i >= 0; i-- {
+		l, h, d := p.layers[i], s.act[i], s.d[i]
+		for j, v := range h {
+			var sum float32
+			for k, g := range up {
+				at := l.weight + j*l.next + k
+				sum += float32(g * c.dense[at])
+				p.net.step(&c.dense[at], c.denseO[at*maxState:][:maxState], float32(g*v))
+			}
+			if c.cfg.MLP.Dropout > 0 {
+				keep := s.keep[i][j]
+				if sum *= keep; keep != 0 {
+					v /= keep
+				}
+			}
+			d[j] = float32(sum * slope(v, l.activation))
+		}
+		for j := range d {
+			p.net.step(&c.dense[l.bias+j], c.denseO[(l.bias+j)*maxState:][:maxState], d[j])
+		}
+		up = d
+	}
+	p.learnInputs(c, r, s, up)
+}
+
+// learnInputs moves the first layer's weights and the embeddings behind it against the first layer's gradients.
+func (p *plain) learnInputs(c *core, r *row, s *plainScratch, up []float32) {
+	n, st := p.inputs, p.net.state
+	for _, f := range r.present {
+		w := c.f.at(uint32(f))
+		for d := range n {
+			in := s.in[int(f)*n+d]
+			var sum float32
+			for j, g := range up {
+				at := d*len(up) + j
+				sum += float32(g * w[at])
+				p.net.step(&w[at], w[c.f.serve+at*st:][:st], float32(g*in))
+			}
+			s.din[int(f)*n+d] = sum
+		}
+	}
+	if p.raw {
+		return
+	}
+	for i := range r.toks {
+		t := &r.toks[i]
+		if t.learn == 0 {
+			continue
+		}
+		v := c.a.at(t.learn)
+		for d := range n {
+			p.net.step(&v[d], v[c.a.serve+d*st:][:st], float32(s.din[int(t.field)*n+d]*t.x))
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package model
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+)
+
+// A message to replicas is four letters, the body, and the CRC-32C of all before it.
+//
+// A snapshot's body is the state without the optimizers'. A delta's is: the configuration's hash, the versions from and to, new
+// fields, what the reservoirs did, new tokens, the records touched, and the small dense rest whole.
+const (
+	snapshotMagic = "CLS1"
+	deltaMagic    = "CLD1"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// AppendSnapshot appends a message that sets a Replica to the net's version, and begins to list what changes after it.
+func (n *Net) AppendSnapshot(dst []byte) []byte {
+	e := &enc{b: append(dst, snapshotMagic...)}
+	n.encodeState(e, false)
+	n.changes.on = true
+	n.settle()
+	return seal(e.b, len(dst))
+}
+
+// AppendDelta appends a message that takes a Replica from the version of the last AppendSnapshot or AppendDelta to this one. Its
+// cost goes by what was touched. Before any AppendSnapshot, or when too much has changed to list, it is a snapshot.
+func (n *Net) AppendDelta(dst []byte) []byte {
+	if !n.changes.on || n.changes.lost {
+		return n.AppendSnapshot(dst)
+	}
+	ch, fields := &n.changes, len(n.fields.hashes)
+	e := &enc{b: append(dst, deltaMagic...)}
+	e.u64(n.lineage())
+	e.num(int(ch.from))
+	e.num(int(n.n))
+	e.num(btoi(n.pooled))
+	e.num(ch.fields)
+	e.num(fields - ch.fields)
+	for _, h := range n.fields.hashes[ch.fields:] {
+		e.u64(h)
+	}
+	e.num(len(ch.ops))
+	for _, op := range ch.ops {
+		e.num(op.field)
+		e.num(op.victim + 1)
+		e.f64(op.v)
+	}
+	e.num(ch.keys)
+	e.num(len(n.index.keys) - ch.keys)
+	for _, k := range n.index.keys[ch.keys:] {
+		e.u64(k)
+	}
+	n.appendTouched(e, fields)
+	return seal(e.b, len(dst))
+}
+
+func (n *Net) appendTouched(e *enc, fields int) {
+	tokens := n.changes.tokens.list
+	e.num(len(tokens))
+	for _, i := range tokens {
+		e.num(int(i))
+		if n.a.len > 0 {
+			e.f32s(n.a.served(i, fields))
+		}
+		if n.b.len > 0 {
+			e.f32s(n.b.served(i, fields))
+		}
+	}
+	for i := range n.f.len {
+		e.f32s(n.f.served(uint32(i), fields))
+	}
+	e.num(len(n.changes.hash.list))
+	for _, i := range n.changes.hash.list {
+		e.num(int(i))
+		e.f32s(n.h.at(i)[:n.h.serve])
+	}
+	e.num(len(n.dense))
+	e.f32s(n.dense)
+	e.f64s(n.num)
+	e.num(len(n.list))
+	for _, p := range n.list {
+		e.num(int(p))
+	}
+	n.settle()
+}
+
+// settle makes the present version the one that the next delta starts from.
+func (n *Net) settle() {
+	ch := &n.changes
+	ch.from, ch.fields, ch.keys, ch.lost = n.n, len(n.fields.hashes), len(n.index.keys), false
+	ch.ops = ch.ops[:0]
+	ch.tokens.clear()
+	ch.hash.clear()
+}
+
+// lineage tells nets apart that began differently.
+func (c *core) lineage() uint64 {
+	b, err := json.Marshal(c.cfg)
+	if err != nil {
+		panic("BUG: a valid configuration cannot be encoded: " + err.Error())
+	}
+	return HashBytes(b)
+}
+
+func seal(b []byte, from int) []byte {
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[from:], castagnoli))
+}
+
+// open checks a message's checksum and gives its kind and body.
+func open(msg []byte) (kind string, body []byte, err error) {
+	if len(msg) < 8 {
+		return "", nil, fmt.Errorf("%w: %d bytes", ErrNotModel, len(msg))
+	}
+	kind, body = string(msg[:4]), msg[4:len(msg)-4]
+	if kind != snapshotMagic && kind != deltaMagic {
+		return "", nil, fmt.Errorf("%w: it begins with %q", ErrNotModel, kind)
+	}
+	if crc32.Checksum(msg[:len(msg)-4], castagnoli) != binary.LittleEndian.Uint32(msg[len(msg)-4:]) {
+		return "", nil, fmt.Errorf("%w: the message was damaged", ErrChecksum)
+	}
+	return kind, body, nil
+}

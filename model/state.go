@@ -1,0 +1,260 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+)
+
+// encode writes the whole state in its canonical form: the same learning gives the same bytes, however memory happens to lie.
+// Without full, what only the optimizers need is left out.
+func (c *core) encodeState(e *enc, full bool) {
+	config, err := json.Marshal(c.cfg)
+	if err != nil {
+		panic("BUG: a valid configuration cannot be encoded: " + err.Error())
+	}
+	e.text(config)
+	e.num(int(c.n))
+	e.num(btoi(c.pooled))
+	e.num(len(c.fields.hashes))
+	for i, h := range c.fields.hashes {
+		e.u64(h)
+		if full {
+			e.num(int(c.fields.codes[i].seen))
+		}
+		e.f64s(c.fields.codes[i].sorted)
+	}
+	e.num(len(c.index.keys) - 1)
+	for _, k := range c.index.keys[1:] {
+		e.u64(k)
+		e.spill(1 << 16)
+	}
+	c.eachArena(func(a *arena, first int) {
+		for i := first; i < a.len; i++ {
+			e.f32s(a.served(uint32(i), len(c.fields.hashes)))
+			if full {
+				e.f32s(a.kept(uint32(i), len(c.fields.hashes)))
+			}
+			e.spill(1 << 16)
+		}
+	})
+	c.encodeSparse(e, full)
+	e.num(len(c.dense))
+	e.f32s(c.dense)
+	e.f64s(c.num)
+	e.num(len(c.list))
+	for _, p := range c.list {
+		e.num(int(p))
+	}
+	if full {
+		e.num(len(c.denseO))
+		e.f32s(c.denseO)
+		e.f64s(c.numO)
+		e.f64s(c.wins)
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// eachArena visits the arenas that have records, with the first record that is written.
+func (c *core) eachArena(do func(a *arena, first int)) {
+	do(&c.a, 1)
+	do(&c.b, 1)
+	do(&c.f, 0)
+}
+
+func (c *core) encodeSparse(e *enc, full bool) {
+	width := c.h.serve
+	if full {
+		width = c.h.stride
+	}
+	n := 0
+	c.eachSlot(width, func(uint32, []float32) { n++ })
+	e.num(n)
+	last := 0
+	c.eachSlot(width, func(i uint32, v []float32) {
+		e.num(int(i) - last)
+		last = int(i)
+		e.f32s(v)
+		e.spill(1 << 16)
+	})
+}
+
+// eachSlot visits the slots that are not all zero.
+func (c *core) eachSlot(width int, do func(uint32, []float32)) {
+	if c.h.v == nil {
+		return
+	}
+	for i := range 1 << c.h.bits {
+		v := c.h.at(uint32(i))[:width]
+		for _, f := range v {
+			if f != 0 {
+				do(uint32(i), v)
+				break
+			}
+		}
+	}
+}
+
+// decodeState reads what encodeState wrote into a new core.
+func decodeState(d *dec, full bool) *core {
+	var config Config
+	text := d.take(d.num(1))
+	if d.err != nil {
+		return nil
+	}
+	j := json.NewDecoder(bytes.NewReader(text))
+	j.DisallowUnknownFields()
+	if err := j.Decode(&config); err != nil {
+		d.fail("its configuration is %v", err)
+		return nil
+	}
+	if err := config.Validate(); err != nil {
+		d.fail("its configuration is not valid: %v", err)
+		return nil
+	}
+	c := newCore(config, full)
+	c.n = int64(d.num(0))
+	c.pooled = d.num(0) == 1
+	c.decodeFields(d, full)
+	c.decodeRecords(d, full)
+	c.decodeSparse(d, full)
+	c.decodeRest(d, full)
+	if d.err == nil && len(d.b) > 0 {
+		d.fail("%d bytes too many", len(d.b))
+	}
+	return c
+}
+
+func (c *core) decodeFields(d *dec, full bool) {
+	n := d.num(8)
+	if n > c.cfg.MaxFields {
+		d.fail("%d fields where %d are allowed", n, c.cfg.MaxFields)
+		return
+	}
+	for range n {
+		h := d.u64()
+		if c.fields.find(h) >= 0 {
+			d.fail("a field comes twice")
+			return
+		}
+		c.fields.add(h)
+		r := &c.fields.codes[len(c.fields.codes)-1]
+		if full {
+			r.seen = uint64(d.num(0))
+		}
+		r.sorted = d.f64s()
+		if !slices.IsSorted(r.sorted) || len(r.sorted) > reservoirSize {
+			d.fail("a field's numbers are not in order")
+			return
+		}
+	}
+	c.growFields(0)
+}
+
+func (c *core) decodeRecords(d *dec, full bool) {
+	n := d.num(8)
+	if n > 1<<c.cfg.TableBits {
+		d.fail("%d tokens where %d are allowed", n, 1<<c.cfg.TableBits)
+		return
+	}
+	for range n {
+		c.index.push(d.u64())
+		c.addZero()
+	}
+	fields := len(c.fields.hashes)
+	c.eachArena(func(a *arena, first int) {
+		for i := first; i < a.len && d.err == nil; i++ {
+			d.f32s(a.served(uint32(i), fields))
+			if full {
+				d.f32s(a.kept(uint32(i), fields))
+				c.fillRoom(a, uint32(i))
+			}
+		}
+	})
+}
+
+// addZero makes the newest key's records, to be filled from elsewhere.
+func (c *core) addZero() {
+	if c.a.stride > 0 {
+		c.a.add()
+	}
+	if c.b.stride > 0 {
+		c.b.add()
+	}
+}
+
+// fillRoom starts the accumulators that stand ready for fields to come, which no encoding carries.
+func (c *core) fillRoom(a *arena, i uint32) {
+	if a == &c.a && a.perO > 0 {
+		c.startPieces(a.at(i), c.index.keys[i], len(c.fields.hashes), len(c.fields.hashes), -1)
+	}
+}
+
+// push is insert for a list of keys that was inserted before: a key without a place keeps its record.
+func (t *index) push(key uint64) {
+	if _, ok := t.insert(key); !ok {
+		t.keys = append(t.keys, key)
+	}
+}
+
+func (c *core) decodeSparse(d *dec, full bool) {
+	width := c.h.serve
+	if full {
+		width = c.h.stride
+	}
+	n := d.num(1 + 4*width)
+	if n > 0 && width == 0 {
+		d.fail("it has hashed weights where none belong")
+		return
+	}
+	at := 0
+	for range n {
+		at += d.num(0)
+		if d.err != nil || at >= 1<<c.h.bits {
+			d.fail("a hashed weight is out of place")
+			return
+		}
+		d.f32s(c.h.make(uint32(at))[:width])
+	}
+}
+
+func (c *core) decodeRest(d *dec, full bool) {
+	c.decodeServed(d)
+	if !full {
+		return
+	}
+	if n := d.num(4); d.err == nil && n != len(c.denseO) {
+		d.fail("it has %d optimizer values, not %d", n, len(c.denseO))
+		return
+	}
+	d.f32s(c.denseO)
+	d.fixed(c.numO, "the optimizers' part")
+	if c.wins = d.f64s(); len(c.wins) > c.cfg.MaxFields*c.cfg.MaxFields {
+		d.fail("it has too many pairs of fields")
+	}
+}
+
+func (c *core) decodeServed(d *dec) {
+	if n := d.num(4); d.err == nil && n != len(c.dense) {
+		d.fail("it has %d dense weights, not %d", n, len(c.dense))
+		return
+	}
+	d.f32s(c.dense)
+	d.fixed(c.num, "the dense part")
+	list := make([]uint32, d.num(1))
+	for i := range list {
+		v := d.num(0)
+		list[i] = uint32(v)
+		if f, g := v>>16, v&0xffff; v >= 1<<32 || f >= g || g >= len(c.fields.hashes) {
+			d.fail("a pair of fields is not known")
+			return
+		}
+	}
+	c.list = list
+}
