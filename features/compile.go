@@ -18,6 +18,9 @@ const (
 
 var aggregates = []string{count, sum, ratio, recency, last}
 
+// maxProfiles bounds what one event can change in one profile.
+const maxProfiles = maxGroupOps / 2
+
 // Error names the place in the configuration that is wrong, such as features.profiles[2].window, and says why.
 type Error struct {
 	Field  string
@@ -29,6 +32,9 @@ func (e *Error) Error() string { return e.Field + " " + e.Reason }
 
 // Compile checks cfg; the error is an *Error that names the field and what is allowed.
 func Compile(cfg Config) (*Set, error) {
+	if len(cfg.Profiles) > maxProfiles {
+		return nil, &Error{"features.profiles", fmt.Sprintf("has %d aggregates; at most %d are allowed", len(cfg.Profiles), maxProfiles)}
+	}
 	s := &Set{context: newSelection(cfg.Context, cfg.Drop), reserved: map[string]bool{}, plans: map[string][]eventPlan{}}
 	for i := range cfg.Profiles {
 		at := fmt.Sprintf("features.profiles[%d]", i)

@@ -44,6 +44,13 @@ func TestWrongConfigurationsAreRefusedAtTheirPlace(t *testing.T) {
 	f(ProfileConfig{Aggregate: "count", Entity: "ad", Event: "click"}, "name", `is "ad.click_count", which another feature has; expected a name of its own`)
 }
 
+func TestTooManyAggregatesAreRefused(t *testing.T) {
+	_, err := Compile(Config{Profiles: make([]ProfileConfig, 501)})
+	if err == nil || err.Error() != "features.profiles has 501 aggregates; at most 500 are allowed" {
+		t.Fatal(err)
+	}
+}
+
 func TestWrongCrossesAreRefused(t *testing.T) {
 	f := func(want string, crosses ...[]string) {
 		t.Helper()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -135,10 +134,7 @@ func (h *held) integer(field string) (int64, bool) {
 
 func (h *held) add(field string, n int64) {
 	now, _ := h.integer(field)
-	if n > 0 && now > math.MaxInt64-n || n < 0 && now < math.MinInt64-n {
-		return
-	}
-	h.set(field, strconv.FormatInt(now+n, 10))
+	h.set(field, strconv.FormatInt(sumOf(now, n), 10))
 }
 
 // addTile adds to a tile unless it is forgotten, and forgets those that a newer one pushes out. What is held in the end depends on the

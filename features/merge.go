@@ -51,8 +51,11 @@ type merged struct {
 	tiles []tile // of OpTile
 }
 
+// maxGroupOps bounds the operations on one profile in one call: Lua cannot take more than some thousand arguments at once. An Update may have as many.
+const maxGroupOps = 1000
+
 // merge adds up a group's operations, one a field, in scratch. That gives what applying them one by one gives, because every kind of Op is
-// associative; sums that would overflow are left apart.
+// associative.
 func (g group) merge(scratch []merged) []merged {
 	for _, u := range g.updates {
 		for i := range u.Ops {
@@ -61,13 +64,17 @@ func (g group) merge(scratch []merged) []merged {
 			}
 		}
 	}
+	for i := range scratch {
+		m := &scratch[i]
+		m.tiles = slices.DeleteFunc(m.tiles, func(t tile) bool { return t.number <= m.Tile-m.Keep }) // forgotten at once
+	}
 	return scratch
 }
 
 func mergeOp(all []merged, op *Op) []merged {
 	for i := range all {
-		m := &all[i]
-		if m.Kind == op.Kind && m.Field == op.Field && m.absorb(op) {
+		if m := &all[i]; m.Kind == op.Kind && m.Field == op.Field {
+			m.absorb(op)
 			return all
 		}
 	}
@@ -84,14 +91,10 @@ func mergeOp(all []merged, op *Op) []merged {
 	return all
 }
 
-// absorb adds op to m; false when it must stay apart.
-func (m *merged) absorb(op *Op) bool {
+func (m *merged) absorb(op *Op) {
 	switch op.Kind {
 	case OpAdd:
-		if overflows(m.Add, op.Add) {
-			return false
-		}
-		m.Add += op.Add
+		m.Add = sumOf(m.Add, op.Add)
 	case OpMax:
 		m.Time = max(m.Time, op.Time)
 	case OpLast:
@@ -103,58 +106,59 @@ func (m *merged) absorb(op *Op) bool {
 			m.Time, m.Value = op.Time, op.Value
 		}
 	case OpTile:
-		return m.absorbTile(op)
+		m.Tile, m.Keep = max(m.Tile, op.Tile), max(m.Keep, op.Keep)
+		i := slices.IndexFunc(m.tiles, func(t tile) bool { return t.number == op.Tile })
+		if i < 0 {
+			m.tiles = append(m.tiles, tile{op.Tile, op.Add})
+		} else {
+			m.tiles[i].n = sumOf(m.tiles[i].n, op.Add)
+		}
 	}
-	return true
 }
 
-func (m *merged) absorbTile(op *Op) bool {
-	if m.Keep != op.Keep {
-		return false
+// sumOf is a+b, or a when that exceeds 64 bits.
+func sumOf(a, b int64) int64 {
+	if b > 0 && a > math.MaxInt64-b || b < 0 && a < math.MinInt64-b {
+		return a
 	}
-	i := slices.IndexFunc(m.tiles, func(t tile) bool { return t.number == op.Tile })
-	switch {
-	case i < 0:
-		m.tiles = append(m.tiles, tile{op.Tile, op.Add})
-		m.Tile = max(m.Tile, op.Tile)
-	case overflows(m.tiles[i].n, op.Add):
-		return false
-	default:
-		m.tiles[i].n += op.Add
-	}
-	return true
+	return a + b
 }
 
-func overflows(a, b int64) bool {
-	return b > 0 && a > math.MaxInt64-b || b < 0 && a < math.MinInt64-b
-}
-
-// appendArgs appends the group's part of the script's arguments.
-func (g group) appendArgs(args []any, scratch []merged) []any {
-	args = append(args, decimal(g.updates[0].Offset), decimal(g.updates[len(g.updates)-1].Offset), "")
+// appendArgs appends the group's part of the script's arguments, for the merged operations.
+func (g group) appendArgs(args []any, ops []merged) []any {
+	args = append(args, decimal(g.updates[0].Offset), decimal(g.updates[len(g.updates)-1].Offset), "", "")
 	from := len(args)
-	for i := range scratch {
-		m := &scratch[i]
-		switch m.Kind {
-		case OpAdd:
-			args = append(args, "a", m.Field, decimal(m.Add))
-		case OpMax:
-			args = append(args, "m", m.Field, decimal(int64(m.Time)))
-		case OpLast:
-			args = append(args, "l", m.Field, decimal(int64(m.Time)), m.Value)
-		case OpFirst:
-			args = append(args, "f", m.Field, decimal(int64(m.Time)), m.Value)
-		case OpTile:
-			args = append(args, "t", m.Field, decimal(m.Keep), decimal(m.Tile), decimal(int64(len(m.tiles))))
-			for _, t := range m.tiles {
-				args = append(args, decimal(t.number), decimal(t.n))
-			}
-		default:
-			panic("BUG: features: kind of operation " + strconv.Itoa(int(m.Kind)))
+	for i := range ops {
+		if ops[i].Kind != OpAdd {
+			args = append(args, ops[i].Field)
 		}
 	}
 	args[from-1] = decimal(int64(len(args) - from))
+	for i := range ops {
+		args = ops[i].appendArgs(args)
+	}
+	args[from-2] = decimal(int64(len(args) - from))
 	return args
+}
+
+func (m *merged) appendArgs(args []any) []any {
+	switch m.Kind {
+	case OpAdd:
+		return append(args, "a", m.Field, decimal(m.Add))
+	case OpMax:
+		return append(args, "m", m.Field, decimal(int64(m.Time)))
+	case OpLast:
+		return append(args, "l", m.Field, decimal(int64(m.Time)), m.Value)
+	case OpFirst:
+		return append(args, "f", m.Field, decimal(int64(m.Time)), m.Value)
+	case OpTile:
+		args = append(args, "t", m.Field, decimal(m.Keep), decimal(m.Tile), decimal(int64(len(m.tiles))))
+		for _, t := range m.tiles {
+			args = append(args, decimal(t.number), decimal(t.n))
+		}
+		return args
+	}
+	panic("BUG: features: kind of operation " + strconv.Itoa(int(m.Kind)))
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }

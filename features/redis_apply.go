@@ -3,6 +3,7 @@ package features
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -27,6 +28,9 @@ func (s *Redis) Apply(ctx context.Context, from int64, to Position, batch []Upda
 		c, groups = a.newCall(groups)
 		calls = append(calls, c)
 	}
+	if a.tooWide {
+		return s.applyHalves(ctx, from, to, batch)
+	}
 	if len(calls) > 1 {
 		return a.runMany(ctx, calls)
 	}
@@ -42,12 +46,32 @@ func (s *Redis) Apply(ctx context.Context, from int64, to Position, batch []Upda
 	return a.finish(ctx, rest)
 }
 
+// applyHalves folds a batch as two. A profile's operations must not go on in another call of the same batch: if the first call left some of them to be sent
+// again, the fence of the second would refuse them.
+func (s *Redis) applyHalves(ctx context.Context, from int64, to Position, batch []Update) error {
+	n := len(batch) / 2
+	for n > 0 && batch[n-1].Offset == batch[n].Offset {
+		n--
+	}
+	if n == 0 {
+		if n = slices.IndexFunc(batch, func(u Update) bool { return u.Offset > batch[0].Offset }); n < 0 {
+			return fmt.Errorf("cannot fold offset %d of partition %d: it has more than %d operations on one profile", batch[0].Offset, to.Partition, maxGroupOps)
+		}
+	}
+	half := Position{TopicID: to.TopicID, Partition: to.Partition, Next: batch[n].Offset}
+	if err := s.Apply(ctx, from, half, batch[:n]); err != nil {
+		return err
+	}
+	return s.Apply(ctx, half.Next, to, batch[n:])
+}
+
 // application is one Apply under way.
 type application struct {
 	store   *Redis
 	from    int64
 	to      Position
 	scratch []merged
+	tooWide bool // a profile has more operations than one call can hold
 }
 
 // call is one call of the script.
@@ -64,7 +88,7 @@ func (a *application) lastCall() call {
 	return c
 }
 
-// newCall takes as many of groups as one call may hold; at least one.
+// newCall takes as many of groups as one call may hold, at least one, and returns what is left of them.
 func (a *application) newCall(groups []group) (call, []group) {
 	s := a.store
 	c := call{keys: []string{s.positions + a.to.TopicID}}
@@ -74,6 +98,7 @@ func (a *application) newCall(groups []group) (call, []group) {
 	for n < len(groups) && n < callProfiles && len(c.args) < callArgs {
 		g := groups[n]
 		a.scratch = g.merge(a.scratch[:0])
+		a.tooWide = a.tooWide || len(a.scratch) > maxGroupOps && len(g.updates) > 1
 		c.keys = append(c.keys, s.profileKey(g.key))
 		c.args = g.appendArgs(c.args, a.scratch)
 		n++

@@ -44,7 +44,8 @@ type Update struct {
 	Ops    []Op
 }
 
-// Op changes one field of a profile. All kinds give the same result in any order of different Ops, so that every store adds up the same.
+// Op changes one field of a profile. All kinds give the same result in any order of Ops, so that every store adds up the same. A field belongs to
+// one kind of Op, and a series to one Keep.
 type Op struct {
 	Kind  OpKind
 	Field string     // one that begins with ^ is the store's own: the Op is ignored

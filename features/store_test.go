@@ -384,6 +384,27 @@ func TestABatchThatContradictsItselfIsRefused(t *testing.T) {
 	})
 }
 
+func TestAProfileWithThousandsOfFieldsIsFoldedWhole(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b backend) {
+		l := &logOf{topicID: "aaaa"}
+		for offset := range int64(60) {
+			u := Update{Key: "user:1", Offset: offset}
+			for i := range 200 {
+				u.Ops = append(u.Ops, Op{Kind: OpFirst, Field: fmt.Sprintf("type-%d", int(offset)*200+i), Time: 1.7e12, Value: "x"})
+			}
+			l.records = append(l.records, []Update{u})
+		}
+		if err := l.fold(t, b, 0, 30); err != nil {
+			t.Fatal(err)
+		}
+		b.forgetPosition(t, "aaaa", 0, 12)
+		if err := l.fold(t, b, 12, 60); err != nil {
+			t.Fatal(err)
+		}
+		sameProfiles(t, "wide", readAll(t, b), naive(l))
+	})
+}
+
 func TestFieldsOfTheStoresOwnAreOutOfReach(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b backend) {
 		ops := []Op{{Kind: OpFirst, Field: fenceField("aaaa", 0), Time: 1, Value: "x"}, {Kind: OpAdd, Field: "n", Add: 1}}
