@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/clickloop/clickloop/event"
@@ -91,29 +90,22 @@ func (t *tallies) reset(n int) {
 	}
 }
 
-// addTiles walks a profile once and adds its tiles to the aggregates that use them.
+// addTiles adds a profile's tiles to the aggregates that use them.
 func (s *Set) addTiles(to []tally, uses map[string][]use, p Profile, at event.Time) {
-	if len(uses) == 0 {
+	if len(uses) == 0 || len(p.Fields) == 0 {
 		return
 	}
-	for field, text := range p.Fields {
-		cut := strings.LastIndexByte(field, ':')
-		if cut < 0 {
-			continue
-		}
-		of := uses[field[:cut]]
-		if len(of) == 0 {
-			continue
-		}
-		number, err := strconv.ParseInt(field[cut+1:], 10, 64)
-		n, err2 := strconv.ParseInt(text, 10, 64)
-		if err != nil || err2 != nil {
-			continue
-		}
-		for _, u := range of {
-			span := s.features[u.feature].span
-			if number >= span.first(at) && number <= tileOf(at, span.hop) {
-				to[u.feature].add(u.over, span.halfLife > 0, tile{number, n})
+	if p.series == nil { // it was not made by Read
+		p = newProfile(p.Fields)
+	}
+	for i := range p.series {
+		for _, u := range uses[p.series[i].name] {
+			span := &s.features[u.feature].span
+			first, newest := span.first(at), tileOf(at, span.hop)
+			for _, t := range p.series[i].tiles {
+				if t.number >= first && t.number <= newest {
+					to[u.feature].add(u.over, span.halfLife > 0, t)
+				}
 			}
 		}
 	}

@@ -57,18 +57,27 @@ func BenchmarkUpdates(b *testing.B) {
 func BenchmarkAssemble(b *testing.B) {
 	s := mustCompile(b, benchConfig)
 	m := NewMemory()
-	foldAll(b, s, m, benchEvents(100000))
-	r := benchRequest(b)
-	profiles, err := m.Read(b.Context(), s.Keys(nil, r))
-	if err != nil {
-		b.Fatal(err)
+	events := benchEvents(100000)
+	for hour := range 160 { // a user of long standing
+		events = append(events, event.Event{Type: "click", User: "user-8", Time: testNow - event.Time(hour)*3600000})
 	}
-	var dst event.Fields
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = s.Assemble(dst[:0], r, profiles)
+	foldAll(b, s, m, events)
+	for _, user := range []string{"user-7", "user-8"} {
+		b.Run(user, func(b *testing.B) {
+			r := benchRequest(b)
+			r.User = user
+			profiles, err := m.Read(b.Context(), s.Keys(nil, r))
+			if err != nil {
+				b.Fatal(err)
+			}
+			var dst event.Fields
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = s.Assemble(dst[:0], r, profiles)
+			}
+			b.ReportMetric(float64(len(dst)), "features")
+		})
 	}
-	b.ReportMetric(float64(len(dst)), "features")
 }
 
 func BenchmarkEncode(b *testing.B) {

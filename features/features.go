@@ -1,6 +1,9 @@
 package features
 
 import (
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -42,6 +45,41 @@ type Request struct {
 // Profile is what a Store keeps for one entity: integers and last values by field name. A nil map is an entity never seen.
 type Profile struct {
 	Fields map[string]string
+
+	series []series // the tiles among Fields, as Read leaves them for Assemble, which walks them once a candidate
+}
+
+// series are the tiles of one series, in no order.
+type series struct {
+	name  string
+	tiles []tile
+}
+
+// newProfile finds the tiles among fields.
+func newProfile(fields map[string]string) Profile {
+	p := Profile{Fields: fields}
+	for field, value := range fields {
+		cut := strings.LastIndexByte(field, ':')
+		if cut < 0 {
+			continue
+		}
+		number, err := strconv.ParseInt(field[cut+1:], 10, 64)
+		n, err2 := strconv.ParseInt(value, 10, 64)
+		if err != nil || err2 != nil {
+			continue
+		}
+		p.add(field[:cut], tile{number, n})
+	}
+	return p
+}
+
+func (p *Profile) add(name string, t tile) {
+	i := slices.IndexFunc(p.series, func(s series) bool { return s.name == name })
+	if i < 0 {
+		i = len(p.series)
+		p.series = append(p.series, series{name: name})
+	}
+	p.series[i].tiles = append(p.series[i].tiles, t)
 }
 
 // Set is a compiled Config. It does not change, and any number of goroutines may use it.

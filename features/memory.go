@@ -183,7 +183,7 @@ func (m *Memory) Read(_ context.Context, keys []string) (map[string]Profile, err
 	found := make(map[string]Profile, len(keys))
 	for _, key := range keys {
 		if p := m.profiles[key]; p != nil && len(p.fields) > 0 {
-			found[key] = Profile{Fields: maps.Clone(p.fields)}
+			found[key] = newProfile(maps.Clone(p.fields))
 		}
 	}
 	return found, nil

@@ -129,7 +129,7 @@ func (s *Redis) readChunk(ctx context.Context, keys []string, found map[string]P
 			}
 		}
 		if len(fields) > 0 {
-			found[keys[i]] = Profile{Fields: fields}
+			found[keys[i]] = newProfile(fields)
 		}
 	}
 	return nil

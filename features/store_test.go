@@ -138,7 +138,7 @@ func naive(logs ...*logOf) map[string]Profile {
 		for _, l := range logs {
 			for _, u := range l.batch(0, len(l.records)) {
 				if all[u.Key].Fields == nil {
-					all[u.Key] = Profile{map[string]string{}}
+					all[u.Key] = Profile{Fields: map[string]string{}}
 				}
 				for _, op := range u.Ops {
 					do(all[u.Key].Fields, u, op)
