@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -64,6 +65,49 @@ func TestWrongEventsAreRefusedWithFieldAndReason(t *testing.T) {
 	f(`{"context":`+strings.Repeat(`{"a":`, 1000), "context"+strings.Repeat(".a", 15), "nested too deep")
 	f(`{"context":{"a":[`+strings.Repeat("1,", 1000)+`1]}}`, "context.a[1000]", "one too many")
 	f(`{"type":"`+strings.Repeat("x", 40000)+`"}`, "", "too large")
+}
+
+func TestRepeatedNamesAreFoundAmongMany(t *testing.T) {
+	f := func(n int, repeated int) error {
+		var b strings.Builder
+		b.WriteString(`{"nested":{`)
+		for i := range n {
+			fmt.Fprintf(&b, `"x%d":%d,`, i, i)
+		}
+		fmt.Fprintf(&b, `"x%d":0},"x0":1}`, repeated)
+		r := new(Reader)
+		r.Reset(b.String(), Limits{Bytes: 1 << 30, Depth: 16, Fields: 1 << 30})
+		r.Fields(nil)
+		return r.End()
+	}
+	for _, n := range []int{1, 46, 47, 48, 49, 5000} {
+		if err := f(n, n); err != nil {
+			t.Fatalf("%d different names: %v", n+1, err)
+		}
+		for _, repeated := range []int{0, n / 2, n - 1} {
+			if err := f(n, repeated); err == nil || err.Error() != fmt.Sprintf("nested.x%d is given twice", repeated) {
+				t.Fatalf("%d names and %d again: %v", n, repeated, err)
+			}
+		}
+	}
+}
+
+// BenchmarkManyMembers is what a hostile event costs: 32 KB of the shortest members.
+func BenchmarkManyMembers(b *testing.B) {
+	var text strings.Builder
+	text.WriteByte('{')
+	for i := 0; text.Len() < 32000; i++ {
+		fmt.Fprintf(&text, `"%X":0,`, i)
+	}
+	text.WriteString(`"type":"click"}`)
+	line := []byte(text.String())
+	var e Event
+	b.SetBytes(int64(len(line)))
+	for b.Loop() {
+		if err := e.UnmarshalJSON(line); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func TestUnknownFieldsAndNullsAreIgnored(t *testing.T) {

@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,6 +52,9 @@ type Reader struct {
 	depth  int // frames[1..depth] are the objects and arrays that are open
 	frames [maxDepth + 1]frame
 	names  []string // of the members of the open objects so far
+	used   int      // how long names has been
+	many   map[memberName]struct{}
+	opened int // objects and arrays so far
 
 	fields int  // made by Fields so far
 	nested bool // Fields has put a name together
@@ -63,10 +67,20 @@ type frame struct {
 	index   int    // of the element being read
 	base    int    // the object's names start here in Reader.names
 	mask    uint64 // of the names so far: a name whose bit is not set is new
+	id      int
 	array   bool
 	started bool // a member or an element has been read
 	null    bool // stands for null: has no members
 }
+
+// memberName is a name in an object of many members.
+type memberName struct {
+	object int // frame.id
+	name   string
+}
+
+// manyNames is from where on a map finds repeated names faster than looking through all of them; it keeps hostile objects from taking quadratic time.
+const manyNames = 48
 
 var readers = sync.Pool{New: func() any { return new(Reader) }}
 
@@ -84,7 +98,8 @@ func giveBack(r *Reader) {
 
 // Reset starts reading s.
 func (r *Reader) Reset(s string, limits Limits) {
-	clear(r.names[:cap(r.names)])
+	clear(r.names[:r.used])
+	r.used, r.many, r.opened = 0, nil, 0
 	r.s, r.pos, r.limits, r.err = s, 0, limits, nil
 	r.depth, r.names, r.fields, r.nested, r.dotted = 0, r.names[:0], 0, false, false
 	if len(s) > limits.Bytes {
@@ -184,7 +199,8 @@ func (r *Reader) enter(open byte, expected string, array bool) bool {
 		return false
 	}
 	r.depth++
-	r.frames[r.depth] = frame{array: array, null: null, base: len(r.names)}
+	r.opened++
+	r.frames[r.depth] = frame{array: array, null: null, base: len(r.names), id: r.opened}
 	return true
 }
 
@@ -212,17 +228,39 @@ func (r *Reader) Key() bool {
 // remember refuses a name that the object has had already.
 func (r *Reader) remember(f *frame, name string) bool {
 	bit := uint64(1) << nameBit(name)
-	if f.mask&bit != 0 {
-		for _, other := range r.names[f.base:] {
-			if other == name {
-				r.Fail("is given twice")
-				return false
-			}
-		}
+	if f.mask&bit != 0 && r.repeated(f, name) {
+		r.Fail("is given twice")
+		return false
 	}
 	f.mask |= bit
 	r.names = append(r.names, name)
+	r.used = max(r.used, len(r.names))
+	if n := len(r.names) - f.base; n >= manyNames {
+		r.index(f, n)
+	}
 	return true
+}
+
+func (r *Reader) repeated(f *frame, name string) bool {
+	if len(r.names)-f.base < manyNames {
+		return slices.Contains(r.names[f.base:], name)
+	}
+	_, ok := r.many[memberName{f.id, name}]
+	return ok
+}
+
+// index puts the newest of an object's n names into the map, and all of them at first.
+func (r *Reader) index(f *frame, n int) {
+	if r.many == nil {
+		r.many = map[memberName]struct{}{}
+	}
+	from := len(r.names) - 1
+	if n == manyNames {
+		from = f.base
+	}
+	for _, name := range r.names[from:] {
+		r.many[memberName{f.id, name}] = struct{}{}
+	}
 }
 
 // nameBit is a hash of name below 64 that tells usual names apart.
