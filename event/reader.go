@@ -2,11 +2,9 @@ package event
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"unicode/utf8"
 )
 
 // Limits bound what a Reader takes: a text beyond them is refused.
@@ -72,15 +70,6 @@ type frame struct {
 	started bool // a member or an element has been read
 	null    bool // stands for null: has no members
 }
-
-// memberName is a name in an object of many members.
-type memberName struct {
-	object int // frame.id
-	name   string
-}
-
-// manyNames is from where on a map finds repeated names faster than looking through all of them; it keeps hostile objects from taking quadratic time.
-const manyNames = 48
 
 var readers = sync.Pool{New: func() any { return new(Reader) }}
 
@@ -225,53 +214,6 @@ func (r *Reader) Key() bool {
 	return r.remember(f, name)
 }
 
-// remember refuses a name that the object has had already.
-func (r *Reader) remember(f *frame, name string) bool {
-	bit := uint64(1) << nameBit(name)
-	if f.mask&bit != 0 && r.repeated(f, name) {
-		r.Fail("is given twice")
-		return false
-	}
-	f.mask |= bit
-	r.names = append(r.names, name)
-	r.used = max(r.used, len(r.names))
-	if n := len(r.names) - f.base; n >= manyNames {
-		r.index(f, n)
-	}
-	return true
-}
-
-func (r *Reader) repeated(f *frame, name string) bool {
-	if len(r.names)-f.base < manyNames {
-		return slices.Contains(r.names[f.base:], name)
-	}
-	_, ok := r.many[memberName{f.id, name}]
-	return ok
-}
-
-// index puts the newest of an object's n names into the map, and all of them at first.
-func (r *Reader) index(f *frame, n int) {
-	if r.many == nil {
-		r.many = map[memberName]struct{}{}
-	}
-	from := len(r.names) - 1
-	if n == manyNames {
-		from = f.base
-	}
-	for _, name := range r.names[from:] {
-		r.many[memberName{f.id, name}] = struct{}{}
-	}
-}
-
-// nameBit is a hash of name below 64 that tells usual names apart.
-func nameBit(name string) uint {
-	n := len(name)
-	if n == 0 {
-		return 0
-	}
-	return (uint(name[0])*7 + uint(name[n-1])*31 + uint(name[n/2])*3 + uint(n)*13) & 63
-}
-
 // Element steps to the next element of the array; false after the last one, when the array is left, and after an error.
 func (r *Reader) Element() bool {
 	if !r.step(']') {
@@ -323,96 +265,6 @@ func (r *Reader) Name() string { return r.frames[r.depth].name }
 
 // Index is the index of the element that Element has stepped to.
 func (r *Reader) Index() int { return r.frames[r.depth].index }
-
-// Null takes the next value if it is null.
-func (r *Reader) Null() bool {
-	if r.err != nil || r.peek() != 'n' {
-		return false
-	}
-	return r.literal("null")
-}
-
-// Text takes a string.
-func (r *Reader) Text() string {
-	if r.err != nil {
-		return ""
-	}
-	if r.peek() == '"' {
-		s, _ := r.scanString()
-		return s
-	}
-	if !r.Null() {
-		r.mismatch("a string")
-	}
-	return ""
-}
-
-// Bool takes true or false.
-func (r *Reader) Bool() bool {
-	if r.err != nil {
-		return false
-	}
-	switch r.peek() {
-	case 't':
-		return r.literal("true")
-	case 'f':
-		r.literal("false")
-		return false
-	}
-	if !r.Null() {
-		r.mismatch("true or false")
-	}
-	return false
-}
-
-// Time takes a string with a time in RFC 3339.
-func (r *Reader) Time() Time {
-	s := r.Text()
-	if s == "" && r.err == nil && r.s[r.pos-1] != '"' { // null
-		return 0
-	}
-	if r.err != nil {
-		return 0
-	}
-	t, err := ParseTime(s)
-	if err != nil {
-		r.Fail(err.(*Error).Reason)
-	}
-	return t
-}
-
-// Skip takes any value and ignores it; it must be JSON within the limits.
-func (r *Reader) Skip() {
-	if r.err != nil {
-		return
-	}
-	start := r.pos
-	if r.skip(min(r.limits.Depth, maxDepth)-r.depth) && !utf8.ValidString(r.s[start:r.pos]) {
-		r.Fail("is not valid UTF-8")
-	}
-}
-
-// Raw takes any value and returns its text. It checks no more than where the value ends: UTF-8, names, numbers' sizes and nesting below 1,000
-// levels are left to whoever reads the text.
-func (r *Reader) Raw() string {
-	if r.err != nil {
-		return ""
-	}
-	r.peek()
-	start := r.pos
-	if !r.skip(maxRawDepth) {
-		return ""
-	}
-	return r.s[start:r.pos]
-}
-
-func (r *Reader) literal(word string) bool {
-	if !strings.HasPrefix(r.s[r.pos:], word) {
-		return r.syntax("expected a value")
-	}
-	r.pos += len(word)
-	return true
-}
 
 // peek passes space and returns the next byte, 0 at the end.
 func (r *Reader) peek() byte {

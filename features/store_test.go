@@ -8,7 +8,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -364,97 +363,4 @@ func TestTheWatermarkIsTheSlowestPartitions(t *testing.T) {
 		beat(2, 1, 100) // a clock that goes back does not take the watermark with it
 		f(400)
 	})
-}
-
-func TestABatchThatContradictsItselfIsRefused(t *testing.T) {
-	eachBackend(t, func(t *testing.T, b backend) {
-		f := func(from, next int64, offsets ...int64) {
-			t.Helper()
-			var batch []Update
-			for _, o := range offsets {
-				batch = append(batch, Update{Key: "user:1", Offset: o, Ops: []Op{{Kind: OpAdd, Field: "n", Add: 1}}})
-			}
-			if err := b.Apply(t.Context(), from, Position{"aaaa", 0, next, 1}, batch); err == nil || errors.Is(err, ErrMoved) {
-				t.Fatalf("from %d to %d with offsets %v: %v", from, next, offsets, err)
-			}
-		}
-		f(5, 4)
-		f(0, 2, 2)
-		f(0, 3, 1, 0)
-	})
-}
-
-func TestAProfileWithThousandsOfFieldsIsFoldedWhole(t *testing.T) {
-	eachBackend(t, func(t *testing.T, b backend) {
-		l := &logOf{topicID: "aaaa"}
-		for offset := range int64(60) {
-			u := Update{Key: "user:1", Offset: offset}
-			for i := range 200 {
-				u.Ops = append(u.Ops, Op{Kind: OpFirst, Field: fmt.Sprintf("type-%d", int(offset)*200+i), Time: 1.7e12, Value: "x"})
-			}
-			l.records = append(l.records, []Update{u})
-		}
-		if err := l.fold(t, b, 0, 30); err != nil {
-			t.Fatal(err)
-		}
-		b.forgetPosition(t, "aaaa", 0, 12)
-		if err := l.fold(t, b, 12, 60); err != nil {
-			t.Fatal(err)
-		}
-		sameProfiles(t, "wide", readAll(t, b), naive(l))
-	})
-}
-
-func TestFieldsOfTheStoresOwnAreOutOfReach(t *testing.T) {
-	eachBackend(t, func(t *testing.T, b backend) {
-		ops := []Op{{Kind: OpFirst, Field: fenceField("aaaa", 0), Time: 1, Value: "x"}, {Kind: OpAdd, Field: "n", Add: 1}}
-		for offset := range int64(2) {
-			if err := b.Apply(t.Context(), offset, Position{"aaaa", 0, offset + 1, 1}, []Update{{Key: "user:1", Offset: offset, Ops: ops}}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := readAll(t, b)["user:1"].Fields; !maps.Equal(got, map[string]string{"n": "2"}) {
-			t.Fatal(got)
-		}
-	})
-}
-
-func TestSumsThatExceed64BitsStayAsTheyWere(t *testing.T) {
-	eachBackend(t, func(t *testing.T, b backend) {
-		add := func(from, n int64) {
-			t.Helper()
-			batch := []Update{{Key: "user:1", Offset: from, Ops: []Op{{Kind: OpAdd, Field: "n", Add: n}}}}
-			if err := b.Apply(t.Context(), from, Position{"aaaa", 0, from + 1, 1}, batch); err != nil {
-				t.Fatal(err)
-			}
-		}
-		add(0, math.MaxInt64-5)
-		add(1, 5)
-		got := readAll(t, b)["user:1"].Fields["n"]
-		if got != fmt.Sprint(int64(math.MaxInt64)) {
-			t.Fatal(got)
-		}
-		if r, ok := b.Store.(*Redis); ok && r.profiles == "t.profiles:{" {
-			t.Skip("the embedded Redis wraps around")
-		}
-		add(2, 1)
-		if again := readAll(t, b)["user:1"].Fields["n"]; again != got {
-			t.Fatal(again)
-		}
-	})
-}
-
-func TestStampedValuesReadBack(t *testing.T) {
-	at, value, ok := SplitStamped(stamped(1795600800123, "a b"))
-	if at != 1795600800123 || value != "a b" || !ok {
-		t.Fatal(at, value, ok)
-	}
-	for _, bad := range []string{"", "17", "x y"} {
-		if _, _, ok := SplitStamped(bad); ok {
-			t.Errorf("%q is taken for a time and a value", bad)
-		}
-	}
-	if !reflect.DeepEqual(decodeLast(encodeLast(event.Value{Kind: event.Number, Num: 1.25})), number(1.25)) {
-		t.Fatal("a last number does not read back")
-	}
 }

@@ -1,0 +1,153 @@
+package event
+
+const maxRawDepth = 1000
+
+// skip passes the value that is next, of any kind, if it nests no deeper than depth.
+func (r *Reader) skip(depth int) bool {
+	r.peek()
+	end, reason := skipValue(r.s, r.pos, depth)
+	switch {
+	case reason == tooDeep:
+		r.Fail(reason)
+		return false
+	case reason != "":
+		r.pos = end
+		return r.syntax(reason)
+	}
+	r.pos = end
+	return true
+}
+
+const tooDeep = "is nested too deep"
+
+// skipValue returns where the value at i ends, or where and why it is not JSON. It keeps one bit a level, so that its depth costs no stack.
+func skipValue(s string, i, maxDepth int) (int, string) {
+	var inArray [maxRawDepth/64 + 1]uint64
+	depth := 0
+	for {
+		i = skipSpace(s, i)
+		if i >= len(s) {
+			return i, "expected a value"
+		}
+		open := false
+		switch c := s[i]; c {
+		case '{', '[':
+			if depth >= min(maxDepth, maxRawDepth) {
+				return i, tooDeep
+			}
+			depth++
+			inArray[depth/64] &^= 1 << (depth % 64)
+			if c == '[' {
+				inArray[depth/64] |= 1 << (depth % 64)
+			}
+			i++
+			open = true
+		default:
+			end, reason := skipScalar(s, i)
+			if reason != "" {
+				return end, reason
+			}
+			i = end
+		}
+		for { // close what ends here, then pass the comma or the name before the next value
+			if depth == 0 {
+				return i, ""
+			}
+			array := inArray[depth/64]>>(depth%64)&1 == 1
+			i = skipSpace(s, i)
+			if i >= len(s) {
+				return i, "an object or array has no end"
+			}
+			if array && s[i] == ']' || !array && s[i] == '}' {
+				i++
+				depth--
+				open = false
+				continue
+			}
+			if !open {
+				if s[i] != ',' {
+					return i, "expected ',' or the end of an object or array"
+				}
+				i++
+			}
+			if !array {
+				end, reason := skipName(s, i)
+				if reason != "" {
+					return end, reason
+				}
+				i = end
+			}
+			break
+		}
+	}
+}
+
+// skipName passes a member's name and the colon after it.
+func skipName(s string, i int) (int, string) {
+	i = skipSpace(s, i)
+	if i >= len(s) || s[i] != '"' {
+		return i, "expected a name in quotes"
+	}
+	end := skipString(s, i)
+	if end == 0 {
+		return i, badString
+	}
+	i = skipSpace(s, end)
+	if i >= len(s) || s[i] != ':' {
+		return i, "expected ':' after a name"
+	}
+	return i + 1, ""
+}
+
+const badString = "a string has no end, a control character or an unknown escape"
+
+func skipScalar(s string, i int) (int, string) {
+	switch c := s[i]; {
+	case c == '"':
+		if end := skipString(s, i); end > 0 {
+			return end, ""
+		}
+		return i, badString
+	case c == '-' || c-'0' <= 9:
+		if end := scanNumber(s, i); end > 0 {
+			return end, ""
+		}
+		return i, "this is no number"
+	}
+	for _, word := range [...]string{"true", "false", "null"} {
+		if len(s)-i >= len(word) && s[i:i+len(word)] == word {
+			return i + len(word), ""
+		}
+	}
+	return i, "expected a value"
+}
+
+// skipString returns where the string at i ends; 0 when it has no end, or holds a control character or an unknown escape.
+func skipString(s string, i int) int {
+	for i++; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return i + 1
+		case c == '\\':
+			if i++; i >= len(s) || s[i] != 'u' && unescaped[s[i]] == 0 {
+				return 0
+			}
+			if s[i] == 'u' {
+				if _, ok := hex4(s[i-1:]); !ok {
+					return 0
+				}
+				i += 4
+			}
+		case c < ' ':
+			return 0
+		}
+	}
+	return 0
+}
+
+func skipSpace(s string, i int) int {
+	for i < len(s) && (s[i] == ' ' || s[i] == '\n' || s[i] == '\t' || s[i] == '\r') {
+		i++
+	}
+	return i
+}
