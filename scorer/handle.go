@@ -16,9 +16,6 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// recordedWait is how long a replay's calls wait for Redis and Kafka; then they are refused, and repeated.
-const recordedWait = 10 * time.Second
-
 // Answers, as counted.
 const (
 	answerOK          = "ok"
@@ -148,7 +145,7 @@ func (s *Scorer) publish(ctx context.Context, k *work) bool {
 	}
 	wait := s.cfg.PublishWait
 	if s.recorded.Load() {
-		wait = recordedWait
+		wait = s.patience
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()

@@ -1,8 +1,8 @@
 package scorer
 
 import (
-	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -92,23 +92,47 @@ func (p *replicas) apply(m message, now event.Time) (outcome, error) {
 	case m.epoch > p.idle.epoch:
 		return p.succeed(m, now)
 	}
-	if err := p.idle.weights.Apply(m.body); err != nil {
-		if errors.Is(err, model.ErrGap) && m.to <= p.idle.weights.Examples() {
+	if m.snapshot {
+		r, err := snapshotOf(m)
+		if err != nil {
+			return "", err
+		}
+		if !reflect.DeepEqual(r.Config(), p.idle.weights.Config()) {
+			return "", fmt.Errorf("%w: the snapshot's configuration differs from that of the weights before it, by the same learner", model.ErrShape)
+		}
+		p.idle.weights = r
+	} else {
+		before := p.idle.weights.Examples()
+		if err := p.idle.weights.Apply(m.body); err != nil {
+			return "", err
+		}
+		if p.idle.weights.Examples() == before {
 			return repeated, nil
 		}
-		return "", err
 	}
 	p.idle.at = now
 	return p.offer(m, now), nil
 }
 
-// succeed begins to follow a learner with a higher epoch from its snapshot, or goes on when its first message is one.
-func (p *replicas) succeed(m message, now event.Time) (outcome, error) {
+// snapshotOf returns new weights from a snapshot.
+func snapshotOf(m message) (*model.Replica, error) {
 	if !m.snapshot {
-		return "", errNoSnapshot
+		return nil, errNoSnapshot
 	}
 	r := model.NewReplica()
 	if err := r.Apply(m.body); err != nil {
+		return nil, err
+	}
+	if r.Examples() != m.to {
+		return nil, fmt.Errorf("%w: it is of version %d, its headers say %d", model.ErrShape, r.Examples(), m.to)
+	}
+	return r, nil
+}
+
+// succeed begins to follow a learner with a higher epoch from its snapshot, or goes on when its first message is one.
+func (p *replicas) succeed(m message, now event.Time) (outcome, error) {
+	r, err := snapshotOf(m)
+	if err != nil {
 		return "", err
 	}
 	p.shapes++
@@ -136,11 +160,8 @@ func (p *replicas) offer(m message, now event.Time) outcome {
 
 // first takes the first snapshot.
 func (p *replicas) first(m message, now event.Time) (outcome, error) {
-	if !m.snapshot {
-		return "", errNoSnapshot
-	}
-	r := model.NewReplica()
-	if err := r.Apply(m.body); err != nil {
+	r, err := snapshotOf(m)
+	if err != nil {
 		return "", err
 	}
 	p.idle = &side{weights: r.Clone(), epoch: m.epoch, at: now}

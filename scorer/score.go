@@ -142,7 +142,7 @@ func (s *Scorer) readProfiles(ctx context.Context, w *work) {
 	w.keys = slices.Compact(w.keys)
 	wait := s.cfg.ProfileWait
 	if s.recorded.Load() {
-		wait = recordedWait // a replay wants what was, however long it takes
+		wait = s.patience // a replay wants what was, however long it takes
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()

@@ -40,8 +40,9 @@ type Scorer struct {
 	batcher   *stream.Batcher
 	headers   []stream.Header
 	inFlight  chan struct{}
-	works     sync.Pool    // of *work
-	folded    atomic.Int64 // event.Time up to which profiles are folded; 0 when not known
+	works     sync.Pool     // of *work
+	patience  time.Duration // how long a replay's calls wait for Redis and Kafka; then they are refused, and repeated
+	folded    atomic.Int64  // event.Time up to which profiles are folded; 0 when not known
 	metrics   *instruments
 }
 
@@ -56,6 +57,7 @@ func New(cfg Config, d Deps) (*Scorer, error) {
 		headers:  d.Client.MessageHeaders(event.SchemaPrediction),
 		inFlight: make(chan struct{}, cfg.MaxInFlight),
 		metrics:  newInstruments(d.Registerer),
+		patience: 10 * time.Second,
 	}
 	s.works.New = func() any { return &work{} }
 	s.recorded.Store(d.Recorded)

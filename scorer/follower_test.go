@@ -1,0 +1,381 @@
+package scorer
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/model"
+	"github.com/clickloop/clickloop/stream"
+)
+
+// smallModel is a network that learns fast and has all kinds of parts.
+func smallModel() model.Config {
+	c := model.DefaultConfig()
+	c.TableBits, c.MaxFields = 10, 8
+	return c
+}
+
+// example is one labelled vector.
+type example struct {
+	x []model.Feature
+	y float64
+}
+
+// exampleOf is the n-th example of a stream: the same for every learner.
+func exampleOf(seed uint64, n int64) example {
+	rng := rand.New(rand.NewPCG(seed, uint64(n)))
+	var e example
+	for f := range 4 {
+		e.x = append(e.x, model.Feature{Field: model.FieldHash(strconv.Itoa(f)), Hash: model.TokenHash(strconv.Itoa(rng.IntN(40))), Value: 1})
+	}
+	e.x = append(e.x, model.Feature{Field: model.FieldHash("n"), Value: rng.Float64() * 100, Kind: model.Number})
+	e.y = float64(rng.IntN(2))
+	return e
+}
+
+// source learns a stream and makes messages of weights, as a learner does.
+type source struct {
+	t       testing.TB
+	seed    uint64
+	net     *model.Net
+	scratch *model.Scratch
+	epoch   int64
+	from    int64
+	part    int // bytes
+}
+
+func newSource(t testing.TB, seed uint64, c model.Config) *source {
+	net, err := model.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Helper()
+	return &source{t: t, seed: seed, net: net, scratch: net.NewScratch(), epoch: 1, part: 8000}
+}
+
+func (s *source) learn(n int) {
+	for range n {
+		e := exampleOf(s.seed, s.net.Examples())
+		if _, err := s.net.Learn(e.x, e.y, 1, s.scratch); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func (s *source) message(kind string) []stream.Record {
+	var body []byte
+	if kind == "snapshot" {
+		body = s.net.AppendSnapshot(nil)
+	} else {
+		body = s.net.AppendDelta(nil)
+	}
+	records := cut(body, s.part, kind, s.epoch, s.from, s.net.Examples())
+	s.from = s.net.Examples()
+	return records
+}
+
+func cut(body []byte, size int, kind string, epoch, from, to int64) []stream.Record {
+	parts := (len(body) + size - 1) / size
+	var records []stream.Record
+	for i := range parts {
+		h := func(k string, n int64) stream.Header {
+			return stream.Header{Key: k, Value: strconv.AppendInt(nil, n, 10)}
+		}
+		records = append(records, stream.Record{
+			Value:   body[i*size : min((i+1)*size, len(body))],
+			Headers: []stream.Header{{Key: "kind", Value: []byte(kind)}, h("epoch", epoch), h("from", from), h("to", to), h("part", int64(i)), h("parts", int64(parts))},
+		})
+	}
+	return records
+}
+
+// successor is a learner that resumed from an earlier state of s.
+func (s *source) successor(checkpoint []byte) *source {
+	net, err := model.Read(bytes.NewReader(checkpoint))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &source{t: s.t, seed: s.seed, net: net, scratch: net.NewScratch(), epoch: s.epoch + 1, part: s.part}
+}
+
+func (s *source) checkpoint() []byte {
+	var b bytes.Buffer
+	if _, err := s.net.WriteTo(&b); err != nil {
+		s.t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// truth remembers what the learner predicts at each version.
+type truth struct {
+	mu     sync.Mutex
+	probes []example
+	at     map[int64][]float64
+}
+
+func newTruth() *truth {
+	w := &truth{at: map[int64][]float64{}}
+	for i := range 3 {
+		w.probes = append(w.probes, exampleOf(99, int64(i)))
+	}
+	return w
+}
+
+func (w *truth) note(s *source) {
+	p := make([]float64, len(w.probes))
+	for i := range p {
+		p[i] = s.net.Predict(w.probes[i].x, s.scratch)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if before, ok := w.at[s.net.Examples()]; ok && !slices.Equal(before, p) {
+		s.t.Errorf("a successor has other weights at %d", s.net.Examples())
+	}
+	w.at[s.net.Examples()] = p
+}
+
+// check compares what r serves with what the learner predicted at that version, and returns the version, -1 for none.
+func (w *truth) check(r *replicas, scratch *model.Scratch) (int64, error) {
+	s := r.acquire()
+	if s == nil {
+		return -1, nil
+	}
+	defer s.release()
+	n := s.weights.Examples()
+	w.mu.Lock()
+	want, ok := w.at[n]
+	w.mu.Unlock()
+	if !ok {
+		return n, fmt.Errorf("version %d was never published", n)
+	}
+	for i := range w.probes {
+		if p := s.weights.Predict(w.probes[i].x, scratch); p != want[i] {
+			return n, fmt.Errorf("version %d predicts %v, the learner %v", n, p, want[i])
+		}
+	}
+	return n, nil
+}
+
+func newFollower() *follower {
+	return &follower{
+		objective: "click", now: func() event.Time { return testNow }, logger: slog.New(slog.DiscardHandler), metrics: newInstruments(nil),
+	}
+}
+
+// faults is a topic that loses, repeats, reorders and damages records, and brings those of former learners late.
+type faults struct {
+	rng     *rand.Rand
+	deliver func(stream.Record)
+	late    []stream.Record
+	counts  map[string]int
+}
+
+func (f *faults) send(r stream.Record) {
+	switch f.rng.IntN(12) {
+	case 0:
+		f.counts["lost"]++
+		return
+	case 1:
+		f.counts["repeated"]++
+		f.deliver(r)
+	case 2:
+		f.counts["late"]++
+		f.late = append(f.late, r)
+		return
+	case 3:
+		f.counts["damaged"]++
+		r.Value = slices.Clone(r.Value)
+		r.Value[f.rng.IntN(len(r.Value))] ^= byte(1 + f.rng.IntN(255))
+	case 4:
+		f.counts["cut"]++
+		r.Value = r.Value[:f.rng.IntN(len(r.Value))]
+	case 5:
+		f.counts["other headers"]++
+		r.Headers = slices.Clone(r.Headers)
+		r.Headers[f.rng.IntN(len(r.Headers))].Value = []byte(strconv.Itoa(f.rng.IntN(5) - 1))
+	}
+	f.deliver(r)
+	for len(f.late) > 0 && f.rng.IntN(3) == 0 {
+		i := f.rng.IntN(len(f.late))
+		f.deliver(f.late[i])
+		f.late = slices.Delete(f.late, i, i+1)
+	}
+}
+
+func TestNoFaultOfMessagesGivesWrongWeights(t *testing.T) {
+	for _, seed := range []uint64{1, 2, 3} {
+		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) { faultyTopic(t, seed) })
+	}
+}
+
+func faultyTopic(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	c, rounds := smallModel(), 100
+	if seed > 1 {
+		rounds = 400
+		c.Network = []string{"linear", "ffm", "mlp"} // as good for this, and faster than the mixture
+	}
+	s, w, f := newSource(t, seed, c), newTruth(), newFollower()
+	scratch := &model.Scratch{}
+	highest := int64(-1)
+	topic := faults{rng: rng, counts: map[string]int{}, deliver: func(r stream.Record) {
+		_ = f.record(&r) // that a gap asks for a rewind is of no use here
+		n, err := w.check(&f.replicas, scratch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n < highest {
+			t.Fatalf("served version went back from %d to %d", highest, n)
+		}
+		highest = n
+	}}
+	checkpoint := s.checkpoint()
+	recovered := 0
+	for round := range rounds {
+		s.learn(1 + rng.IntN(20))
+		w.note(s)
+		switch {
+		case round%16 == 0: // a snapshot that nothing happens to mends everything
+			for _, r := range s.message("snapshot") {
+				_ = f.record(&r)
+			}
+			n, err := w.check(&f.replicas, scratch)
+			if err != nil || n != s.net.Examples() && n != highest {
+				t.Fatalf("round %d: after a whole snapshot of %d version %d is served: %v", round, s.net.Examples(), n, err)
+			}
+			if n == s.net.Examples() {
+				recovered++
+			}
+			highest = n
+		case rng.IntN(40) == 0:
+			for _, r := range s.message("snapshot") {
+				topic.send(r)
+			}
+		case rng.IntN(60) == 0: // the learner is killed, and another goes on from the last checkpoint
+			former := s
+			s = s.successor(checkpoint)
+			for _, r := range s.message("snapshot") {
+				topic.send(r)
+			}
+			for _, r := range former.message("delta") {
+				topic.send(r)
+			}
+			w.note(s)
+		default:
+			for _, r := range s.message("delta") {
+				topic.send(r)
+			}
+		}
+		if rng.IntN(15) == 0 {
+			checkpoint = s.checkpoint()
+		}
+	}
+	total := 0
+	for _, n := range topic.counts {
+		total += n
+	}
+	if total < 300*rounds/400 || recovered < 8*rounds/400 || highest < int64(4*rounds) {
+		t.Errorf("only %d faults (%v), %d recoveries, version %d: the test tests too little", total, topic.counts, recovered, highest)
+	}
+}
+
+func TestReadersSeeWholeVersionsWhileWeightsChange(t *testing.T) {
+	s, w, f := newSource(t, 5, smallModel()), newTruth(), newFollower()
+	w.note(s)
+	for _, r := range s.message("snapshot") {
+		if err := f.record(&r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			scratch := &model.Scratch{}
+			last := int64(0)
+			for {
+				n, err := w.check(&f.replicas, scratch)
+				if err != nil || n < last {
+					t.Errorf("version %d after %d: %v", n, last, err)
+					return
+				}
+				last = n
+				runtime.Gosched() // more readers than processors would keep the follower waiting
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for i := range 300 {
+		s.learn(7)
+		w.note(s)
+		kind := "delta"
+		if i%50 == 49 {
+			kind = "snapshot"
+		}
+		for _, r := range s.message(kind) {
+			if err := f.record(&r); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	close(done)
+	readers.Wait()
+	if n, _ := f.replicas.version(); n != 2100 {
+		t.Errorf("version %d is served, want 2100", n)
+	}
+}
+
+func TestASuccessorOfAnotherShapeServesOnceItHasCaughtUp(t *testing.T) {
+	f := newFollower()
+	send := func(records []stream.Record) {
+		t.Helper()
+		for _, r := range records {
+			if err := f.record(&r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	old := newSource(t, 1, smallModel())
+	old.learn(100)
+	send(old.message("snapshot"))
+	c := smallModel()
+	c.TableBits, c.Seed = 11, 2
+	s := newSource(t, 1, c)
+	s.epoch = 2
+	send(s.message("snapshot"))
+	for range 9 {
+		s.learn(10)
+		send(s.message("delta"))
+		if n, _ := f.replicas.version(); n != 100 || f.replicas.active.Load().weights.Config().TableBits != 10 {
+			t.Fatalf("while the successor is at %d, version %d is served", s.net.Examples(), n)
+		}
+	}
+	old.learn(10)
+	send(old.message("delta")) // late words
+	for range 3 {
+		s.learn(10)
+		send(s.message("delta"))
+		if n, _ := f.replicas.version(); n != s.net.Examples() || f.replicas.active.Load().weights.Config().TableBits != 11 {
+			t.Fatalf("the successor is at %d, version %d is served", s.net.Examples(), n)
+		}
+	}
+	within := newSource(t, 1, smallModel())
+	within.epoch = 2
+	within.learn(500)
+	send(within.message("snapshot"))
+	if n, _ := f.replicas.version(); n != 120 {
+		t.Errorf("a snapshot of another shape within an epoch was taken: version %d", n)
+	}
+}
