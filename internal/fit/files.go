@@ -29,36 +29,42 @@ type example struct {
 	w float64
 }
 
-// each calls fn for every example of a file. x is valid until fn returns.
-func (f *Files) each(ctx context.Context, path string, fn func(e *example) error) (skipped int64, err error) {
+// file reads one file into blocks.
+func (r *reader) file(path string) error {
+	f := r.files
 	src, err := table.Open(path, table.Options{Format: f.Format, SkipBad: f.SkipBad})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if src.Format() == "vw" {
-		return f.eachVW(ctx, src, path, fn)
+		return r.vw(src, path)
 	}
+	defer func() { r.skipped += src.Skipped() }()
 	var e example
-	n := 0
 	for rec, err := range src.Records() {
 		if err != nil {
-			return src.Skipped(), err
+			return err
 		}
-		if n++; n%1024 == 0 && ctx.Err() != nil {
-			return src.Skipped(), ctx.Err()
+		b, err := r.room(path)
+		if err != nil {
+			return err
 		}
-		if err := f.example(&e, rec, src.Format()); err != nil {
-			return src.Skipped(), fmt.Errorf("%s: %w", rec.Place(), err)
+		e.x = b.slab
+		if err := f.example(&e, rec); err != nil {
+			if f.SkipBad {
+				r.skipped++
+				continue
+			}
+			return fmt.Errorf("%s: %w", rec.Place(), err)
 		}
-		if err := fn(&e); err != nil {
-			return src.Skipped(), at(path, rec.Line, err)
-		}
+		b.slab = e.x
+		b.end(e.y, e.w, rec.Line)
 	}
-	return src.Skipped(), nil
+	return nil
 }
 
-// example makes e from a record of named fields.
-func (f *Files) example(e *example, rec *table.Record, format string) error {
+// example makes e from a record of named fields; its features are appended to e.x.
+func (f *Files) example(e *example, rec *table.Record) error {
 	e.w = rec.Weight
 	fields := rec.Fields
 	if f.Label == "" {
@@ -81,7 +87,7 @@ func (f *Files) example(e *example, rec *table.Record, format string) error {
 	if !found {
 		return fmt.Errorf("there is no column %q for the label, only %s", f.Label, names(kept))
 	}
-	e.x = features.Encode(e.x[:0], kept)
+	e.x = features.Encode(e.x, kept)
 	return nil
 }
 
@@ -101,7 +107,7 @@ func (f *Files) topicExample(e *example, fields event.Fields) error {
 			named = append(named, event.Field{Name: name, Value: x.Value})
 		}
 	}
-	e.x = features.Encode(e.x[:0], named)
+	e.x = features.Encode(e.x, named)
 	return nil
 }
 
@@ -146,13 +152,12 @@ func (f *Files) label(v event.Value) (float64, error) {
 
 // Learn learns files one after another; a label is learned delay examples after its prediction.
 func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (skipped int64, err error) {
+	if delay == 0 {
+		return f.pipe(ctx, paths, r.learnBlock)
+	}
 	d := &delayed{run: r, delay: delay}
-	for _, path := range paths {
-		n, err := f.each(ctx, path, d.take)
-		skipped += n
-		if err != nil {
-			return skipped, err
-		}
+	if skipped, err = f.pipe(ctx, paths, func(b *block) error { return b.each(d.take) }); err != nil {
+		return skipped, err
 	}
 	return skipped, d.flush()
 }
@@ -172,13 +177,6 @@ type held struct {
 func (d *delayed) take(e *example) error {
 	r := d.run
 	r.progress.rows.Add(1)
-	if d.delay == 0 {
-		p, err := r.net.Learn(e.x, e.y, e.w, r.scratch)
-		if err != nil {
-			return err
-		}
-		return r.judge(p, e.y, e.w)
-	}
 	h := held{example{slices.Clone(e.x), e.y, e.w}, r.net.Predict(e.x, r.scratch)}
 	d.queue = append(d.queue, h)
 	if len(d.queue) <= d.delay {
@@ -202,9 +200,11 @@ func (d *delayed) flush() error {
 // Test predicts a file without learning from it.
 func (r *Run) Test(ctx context.Context, f *Files, path string) (TestResult, error) {
 	acc := metrics.New()
-	_, err := f.each(ctx, path, func(e *example) error {
-		acc.Add(r.net.Predict(e.x, r.scratch), e.y, e.w)
-		return nil
+	_, err := f.pipe(ctx, []string{path}, func(b *block) error {
+		return b.each(func(e *example) error {
+			acc.Add(r.net.Predict(e.x, r.scratch), e.y, e.w)
+			return nil
+		})
 	})
 	return testResult(path, acc), err
 }

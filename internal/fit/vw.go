@@ -1,36 +1,148 @@
 package fit
 
 import (
-	"context"
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/table"
+	"github.com/clickloop/clickloop/model"
 )
 
-// eachVW reads Vowpal Wabbit's format.
-func (f *Files) eachVW(ctx context.Context, src *table.Source, path string, fn func(e *example) error) (skipped int64, err error) {
+// vw reads Vowpal Wabbit's format. Lines of the plain kind go straight from bytes to features; any other goes through table.ParseVW, which says what is
+// wrong with it. Both give the same features.
+func (r *reader) vw(src *table.Source, path string) error {
 	defer src.Close()
-	var e example
-	n := 0
-	for rec, err := range src.Records() {
+	in := src.Reader()
+	buf := make([]byte, 1<<20)
+	held := 0 // bytes of a line that has not ended
+	for line := 1; ; {
+		n, err := in.Read(buf[held:])
+		text := buf[:held+n]
+		for {
+			end := bytes.IndexByte(text, '\n')
+			if end < 0 {
+				break
+			}
+			if err := r.vwLine(text[:end], path, line); err != nil {
+				return err
+			}
+			text = text[end+1:]
+			line++
+		}
+		if err == io.EOF {
+			if len(text) > 0 {
+				return r.vwLine(text, path, line)
+			}
+			return nil
+		}
 		if err != nil {
-			return src.Skipped(), err
+			return fmt.Errorf("%s:%d: %w", path, line, err)
 		}
-		if n++; n%1024 == 0 && ctx.Err() != nil {
-			return src.Skipped(), ctx.Err()
-		}
-		if !rec.HasY {
-			return src.Skipped(), fmt.Errorf("%s: the label is missing", rec.Place())
-		}
-		e.w, e.y = rec.Weight, 0
-		if rec.Label > 0 {
-			e.y = 1
-		}
-		e.x = features.Encode(e.x[:0], rec.Fields)
-		if err := fn(&e); err != nil {
-			return src.Skipped(), at(path, rec.Line, err)
+		if held = copy(buf, text); held == len(buf) {
+			if held > maxLine {
+				return fmt.Errorf("%s:%d: the line has more than %d bytes", path, line, maxLine)
+			}
+			buf = append(buf, make([]byte, len(buf))...)
 		}
 	}
-	return src.Skipped(), nil
+}
+
+const maxLine = 16 << 20
+
+var errNoLabel = errors.New("the label is missing")
+
+// vwLine reads one line into a block.
+func (r *reader) vwLine(text []byte, path string, line int) error {
+	if n := len(text); n > 0 && text[n-1] == '\r' {
+		text = text[:n-1]
+	}
+	b, err := r.room(path)
+	if err != nil {
+		return err
+	}
+	from := len(b.slab)
+	if y, ok := plainVW(b, text); ok {
+		b.end(y, 1, line)
+		return nil
+	}
+	b.slab = b.slab[:from]
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil
+	}
+	rec := table.Record{Weight: 1}
+	err = table.ParseVW(&rec, string(text))
+	if err == nil && !rec.HasY {
+		err = errNoLabel
+	}
+	if err != nil {
+		if r.files.SkipBad {
+			r.skipped++
+			return nil
+		}
+		return fmt.Errorf("%s:%d: %w", path, line, err)
+	}
+	y := 0.0
+	if rec.Label > 0 {
+		y = 1
+	}
+	b.slab = features.Encode(b.slab, rec.Fields)
+	b.end(y, rec.Weight, line)
+	return nil
+}
+
+// plainVW reads lines of the form "LABEL |N a b |M c", with a label of 1, 0 or -1, no weights, no tag, no namespace twice, and nothing but ASCII.
+func plainVW(b *block, s []byte) (y float64, ok bool) {
+	i := 0
+	switch {
+	case len(s) > 2 && s[0] == '1':
+		y, i = 1, 1
+	case len(s) > 3 && s[0] == '-' && s[1] == '1':
+		i = 2
+	case len(s) > 2 && s[0] == '0':
+		i = 1
+	default:
+		return 0, false
+	}
+	if s[i] != ' ' || s[i+1] != '|' {
+		return 0, false
+	}
+	from := len(b.slab)
+	for i++; i < len(s); {
+		i++ // the bar
+		start := i
+		for i < len(s) && s[i] > ' ' && s[i] != ':' && s[i] != '|' && s[i] < 0x80 {
+			i++
+		}
+		if i == start || i >= len(s) || s[i] != ' ' {
+			return 0, false // no name, a weight, a lone name, a tab
+		}
+		field := model.HashBytes(s[start:i])
+		for k := len(b.slab) - 1; k >= from; k-- {
+			if b.slab[k].Field == field {
+				return 0, false
+			}
+		}
+		tokens := len(b.slab)
+		for i < len(s) && s[i] != '|' {
+			if s[i] == ' ' {
+				i++
+				continue
+			}
+			start = i
+			for i < len(s) && s[i] > ' ' && s[i] != ':' && s[i] != '|' && s[i] < 0x80 {
+				i++
+			}
+			if i == start || i < len(s) && s[i] != ' ' {
+				return 0, false
+			}
+			b.slab = append(b.slab, model.Feature{Field: field, Hash: model.HashBytes(s[start:i]), Value: 1, Kind: model.Token})
+		}
+		if len(b.slab) == tokens {
+			return 0, false
+		}
+	}
+	return y, true
 }

@@ -1,0 +1,147 @@
+package fit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/clickloop/clickloop/model"
+)
+
+// block is a run of examples on their way from the goroutine that reads to the one that learns. Blocks go round, so memory does not grow.
+type block struct {
+	path  string
+	slab  []model.Feature
+	ends  []int // of each example in slab
+	x     [][]model.Feature
+	y     []float64
+	w     []float64
+	p     []float64
+	lines []int
+}
+
+const (
+	blockRows = 1024
+	blocks    = 4 // that exist: one is read into, one is learned, the others wait
+)
+
+func (b *block) reset(path string) {
+	*b = block{path: path, slab: b.slab[:0], ends: b.ends[:0], x: b.x[:0], y: b.y[:0], w: b.w[:0], p: b.p, lines: b.lines[:0]}
+}
+
+// end finishes the example whose features were appended to slab.
+func (b *block) end(y, w float64, line int) {
+	b.ends = append(b.ends, len(b.slab))
+	b.y, b.w, b.lines = append(b.y, y), append(b.w, w), append(b.lines, line)
+}
+
+func (b *block) len() int { return len(b.ends) }
+
+// seal makes x of slab, which no longer moves.
+func (b *block) seal() {
+	from := 0
+	for _, end := range b.ends {
+		b.x = append(b.x, b.slab[from:end:end])
+		from = end
+	}
+	if cap(b.p) < len(b.x) {
+		b.p = make([]float64, blockRows)
+	}
+	b.p = b.p[:len(b.x)]
+}
+
+// pipe reads files in one goroutine and calls fn with full blocks in another, in order. It returns when both are done; the first error ends both.
+func (f *Files) pipe(ctx context.Context, paths []string, fn func(*block) error) (skipped int64, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	free, full := make(chan *block, blocks), make(chan *block, blocks)
+	for range blocks {
+		free <- &block{}
+	}
+	var readErr error
+	go func() {
+		defer close(full)
+		r := &reader{ctx: ctx, files: f, free: free, full: full}
+		for _, path := range paths {
+			if readErr = r.file(path); readErr != nil {
+				break
+			}
+		}
+		r.send()
+		skipped = r.skipped
+	}()
+	for b := range full {
+		if err == nil {
+			if err = fn(b); err != nil {
+				cancel()
+			}
+		}
+		free <- b
+	}
+	cancel()
+	if err == nil {
+		err = readErr
+	}
+	return skipped, err
+}
+
+// reader fills blocks.
+type reader struct {
+	ctx     context.Context
+	files   *Files
+	free    <-chan *block
+	full    chan<- *block
+	b       *block
+	skipped int64
+}
+
+// room returns a block with room for another example of path.
+func (r *reader) room(path string) (*block, error) {
+	if r.b != nil && (r.b.len() >= blockRows || r.b.path != path) {
+		r.send()
+	}
+	if r.b == nil {
+		select {
+		case r.b = <-r.free:
+		case <-r.ctx.Done():
+			return nil, r.ctx.Err()
+		}
+		r.b.reset(path)
+	}
+	return r.b, nil
+}
+
+// send hands the block over.
+func (r *reader) send() {
+	if r.b != nil {
+		r.b.seal()
+		r.full <- r.b // has room for all blocks there are
+		r.b = nil
+	}
+}
+
+// each calls fn for every example of a block.
+func (b *block) each(fn func(e *example) error) error {
+	for i := range b.x {
+		e := example{b.x[i], b.y[i], b.w[i]}
+		if err := fn(&e); err != nil {
+			return at(b.path, b.lines[i], err)
+		}
+	}
+	return nil
+}
+
+// learn learns a block at once.
+func (r *Run) learnBlock(b *block) error {
+	r.progress.rows.Add(int64(len(b.x)))
+	n := r.net.Examples()
+	err := r.net.LearnBatch(b.x, b.y, b.w, b.p)
+	done := int(r.net.Examples() - n)
+	for i := range done {
+		if err := r.judge(b.p[i], b.y[i], b.w[i]); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s:%d: %w", b.path, b.lines[min(done, len(b.lines)-1)], err)
+	}
+	return nil
+}

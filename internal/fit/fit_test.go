@@ -1,0 +1,179 @@
+package fit
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/table"
+	"github.com/clickloop/clickloop/model"
+)
+
+// slow reads a line by the general parser alone.
+func slow(line string) (x []model.Feature, y, w float64, err error) {
+	rec := table.Record{Weight: 1}
+	if err = table.ParseVW(&rec, line); err == nil && !rec.HasY {
+		err = errNoLabel
+	}
+	if rec.Label > 0 {
+		y = 1
+	}
+	return features.Encode(nil, rec.Fields), y, rec.Weight, err
+}
+
+func read(t testing.TB, text string, f Files) (x [][]model.Feature, y, w []float64, skipped int64, err error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.vw")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	skipped, err = f.pipe(t.Context(), []string{path}, func(b *block) error {
+		return b.each(func(e *example) error {
+			x, y, w = append(x, append([]model.Feature(nil), e.x...)), append(y, e.y), append(w, e.w)
+			return nil
+		})
+	})
+	return
+}
+
+func TestVWLinesReadAlikeByBothPaths(t *testing.T) {
+	f := func(line string, wantTokens int, wantY, wantW float64) {
+		t.Helper()
+		want, y, w, err := slow(line)
+		if err != nil || len(want) != wantTokens || y != wantY || w != wantW {
+			t.Errorf("%q: %d features, y %v, w %v, %v; want %d, %v, %v", line, len(want), y, w, err, wantTokens, wantY, wantW)
+			return
+		}
+		for _, end := range []string{"\n", "\r\n", ""} {
+			x, ys, ws, _, err := read(t, line+end, Files{Format: "vw"})
+			if err != nil || len(x) != 1 || ys[0] != y || ws[0] != w || len(x[0]) != len(want) || len(want) > 0 && !reflect.DeepEqual(x[0], want) {
+				t.Errorf("%q%q: got %v %v %v %v, want %v %v %v", line, end, x, ys, ws, err, want, y, w)
+			}
+		}
+	}
+	f("1 |A a", 1, 1, 1)
+	f("-1 |A a", 1, 0, 1)
+	f("0 |A a b |B c", 3, 0, 1)
+	f("1 |A a |B b |A c", 3, 1, 1)          // one namespace twice
+	f("1 | a", 1, 1, 1)                     // no name
+	f("1 |", 0, 1, 1)                       // a lone pipe
+	f("1 ||A a", 1, 1, 1)                   // a double pipe
+	f("1 |A a || |B b", 2, 1, 1)            //
+	f("1 |A a:0", 1, 1, 1)                  // a weight of nothing
+	f("1 |A a:-2.5 b:1e-3", 2, 1, 1)        // negative, scientific
+	f("1 |A:0.5 a b:2", 2, 1, 1)            // a namespace's weight
+	f("1 2.5 |A a", 1, 1, 2.5)              // importance
+	f("1 2.5 'tag|A a", 1, 1, 2.5)          // a tag that touches the bar
+	f("1 2.5 'tag |A a", 1, 1, 2.5)         // and one with a space
+	f("1 'tag|A a", 1, 1, 1)                //
+	f("1\t|A\ta\tb", 2, 1, 1)               // tabs
+	f("1  |A  a   b  ", 2, 1, 1)            // spaces
+	f("+1 |A a", 1, 1, 1)                   //
+	f("0.7 |A a", 1, 1, 1)                  //
+	f("1 |A größe", 1, 1, 1)                // not ASCII
+	f("1 |f 9:6.2699720e-02 14:3", 2, 1, 1) //
+}
+
+func TestVWLinesThatAreWrongNameFileLineAndReason(t *testing.T) {
+	f := func(line, want string) {
+		t.Helper()
+		_, _, _, _, err := read(t, "1 |A good\n"+line+"\n", Files{Format: "vw"})
+		if err == nil || !strings.Contains(err.Error(), "a.vw:2: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q of line 2", line, err, want)
+		}
+		x, _, _, skipped, err := read(t, "1 |A good\n"+line+"\n1 |A good\n", Files{Format: "vw", SkipBad: true})
+		if err != nil || len(x) != 2 || skipped != 1 {
+			t.Errorf("%q, skipping: %d read, %d skipped, %v", line, len(x), skipped, err)
+		}
+	}
+	f("1 A a", "has no |")
+	f("|A a", "the label is missing")
+	f("x |A a", `label "x" is no finite number`)
+	f("nan |A a", "is no finite number")
+	f("1 |A a:Inf", `value "Inf" of feature "a"`)
+	f("1 |A a:NaN", `value "NaN" of feature "a"`)
+	f("1 |A a:x", `value "x" of feature "a"`)
+	f("1 |A:x a", `value "x" of namespace "A"`)
+	f("1 -2 |A a", `importance "-2"`)
+}
+
+func FuzzVW(f *testing.F) {
+	for _, s := range []string{"1 |A a", "-1 |A a |B b:2 c", "0 'tag|:1 x", "1 ||", "1 |A a\t|B \xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		if strings.ContainsAny(line, "\n\r") || len(line) > 1000 {
+			t.Skip()
+		}
+		var b block
+		b.reset("")
+		y, ok := plainVW(&b, []byte(line))
+		if !ok {
+			return
+		}
+		want, wantY, w, err := slow(line)
+		if err != nil || y != wantY || w != 1 || !reflect.DeepEqual(b.slab, want) {
+			t.Errorf("%q: the fast path reads %v %v, the general one %v %v %v %v", line, b.slab, y, want, wantY, w, err)
+		}
+	})
+}
+
+func FuzzTable(f *testing.F) {
+	f.Add("a,y\n1,yes\n", "csv")
+	f.Add(`{"a":1,"y":1}`, "jsonl")
+	f.Add("1 |a b", "vw")
+	f.Fuzz(func(t *testing.T, text, format string) {
+		_, _, _, _, _ = read(t, text, Files{Format: format, Label: "y", SkipBad: true})
+	})
+}
+
+// A file that is cut at any point, saved and gone on with gives the bytes of one run; so does a block boundary anywhere.
+func TestCutAndResumedIsOneRun(t *testing.T) {
+	var text strings.Builder
+	rng := rand.New(rand.NewPCG(4, 2))
+	lines := make([]string, 3000)
+	for i := range lines {
+		a, b := rng.IntN(30), rng.IntN(30)
+		lines[i] = fmt.Sprintf("%d |A a%d |B b%d |N n:%d.%d", 2*((a+b)%2)-1, a, b, rng.IntN(100), rng.IntN(100))
+		text.WriteString(lines[i] + "\n")
+	}
+	learn := func(net *model.Net, lines []string) *model.Net {
+		path := filepath.Join(t.TempDir(), "a.vw")
+		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r := NewRun("click", net)
+		if _, err := r.Learn(context.Background(), &Files{Format: "vw"}, []string{path}, 0); err != nil {
+			t.Fatal(err)
+		}
+		return net
+	}
+	fresh := func() *model.Net {
+		net, err := model.New(model.DefaultConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return net
+	}
+	want := learn(fresh(), lines).Hash()
+	for _, cut := range []int{1, 1023, 1024, 1025, rng.IntN(3000)} {
+		var saved bytes.Buffer
+		if _, err := learn(fresh(), lines[:cut]).WriteTo(&saved); err != nil {
+			t.Fatal(err)
+		}
+		net, err := model.Read(&saved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := learn(net, lines[cut:]).Hash(); got != want {
+			t.Errorf("cut at %d: %x, want %x", cut, got, want)
+		}
+	}
+}
