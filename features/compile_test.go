@@ -90,7 +90,8 @@ func TestRetentionIsTheLongestLookBack(t *testing.T) {
 		}
 	}
 	f(0)
-	f(0, ProfileConfig{Entity: "user", Aggregate: "count", Event: "click"})
+	f(366*24*time.Hour, ProfileConfig{Entity: "user", Aggregate: "count", Event: "click"}, ProfileConfig{Entity: "user", Aggregate: "count", Event: "click", Window: "7d"})
+	f(time.Hour, ProfileConfig{Entity: "user", Aggregate: "recency", Event: "click", Window: "1h"})
 	f(8*24*time.Hour,
 		ProfileConfig{Entity: "user", Aggregate: "count", Event: "click", Window: "7d"},
 		ProfileConfig{Entity: "user", Aggregate: "count", Event: "click", HalfLife: "1d"})

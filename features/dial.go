@@ -15,7 +15,8 @@ import (
 type Role uint8
 
 const (
-	// Serving reads for an answer that somebody waits for: short timeouts, one retry.
+	// Serving reads for an answer that somebody waits for. The context of a call says for how long, so that a replay may have more patience than a bid; one
+	// retry, at once.
 	Serving Role = iota
 	// Writing folds: no retry that the store does not know of, timeouts that outlast a busy Redis.
 	Writing
@@ -38,17 +39,14 @@ func DialRedis(address string, role Role) (*redis.Client, error) {
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	options.MinIdleConns = 2
+	options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = 3*time.Second, 3*time.Second, 5*time.Second
 	switch role {
 	case Serving:
 		options.MaxRetries = 1
 		options.MinRetryBackoff, options.MaxRetryBackoff = time.Millisecond, 5*time.Millisecond
-		options.ReadTimeout, options.WriteTimeout = 300*time.Millisecond, 300*time.Millisecond
-		options.PoolTimeout = 300 * time.Millisecond
 		options.PoolSize = 16 * runtime.GOMAXPROCS(0)
 	case Writing:
 		options.MaxRetries = -1
-		options.ReadTimeout, options.WriteTimeout = 3*time.Second, 3*time.Second
-		options.PoolTimeout = 5 * time.Second
 		options.PoolSize = 8 * runtime.GOMAXPROCS(0)
 	default:
 		panic(fmt.Sprintf("BUG: features: role %d", role))

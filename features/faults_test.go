@@ -333,3 +333,27 @@ func TestAnAddressThatIsNoneIsRefused(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 }
+
+func TestACallEndsWithItsContext(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and answers nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	for _, role := range []Role{Serving, Writing} {
+		client, err := DialRedis(l.Addr().String(), role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { client.Close() })
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		if _, err := NewRedis(client, "t.", "profiles", 0).Read(ctx, []string{"user:1"}); err == nil {
+			t.Fatal("no error")
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Fatalf("role %d gave up after %s", role, took)
+		}
+	}
+}

@@ -121,12 +121,16 @@ type opPlan struct {
 	source source // none counts 1
 }
 
-// Retention is the longest time for which an event matters to a window or half-life: a profile that is forgotten sooner is wrong. 0 when nothing
-// that is declared looks back.
+// Retention is the longest time for which an event matters to an aggregate: a profile that is forgotten sooner is wrong. Aggregates without a
+// window or half-life look back for ever, which counts as a year here. 0 when no aggregate is declared.
 func (s *Set) Retention() time.Duration {
 	var longest event.Time
 	for i := range s.features {
-		longest = max(longest, s.features[i].span.length())
+		if length := s.features[i].span.length(); length > 0 {
+			longest = max(longest, length)
+		} else {
+			longest = maxSpan
+		}
 	}
 	return time.Duration(longest) * time.Millisecond
 }
