@@ -2,6 +2,7 @@ package learner
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,11 +14,11 @@ import (
 
 // core is a network with its place in the topic: records in, weights out, no clock and no Kafka.
 type core struct {
-	net     *model.Net
-	scratch *model.Scratch
-	water   event.HighWater
-	at      position
-	saved   int64 // examples in the checkpoint it was resumed from, -1 for none
+	net   *model.Net
+	water event.HighWater
+	at    position
+	run   run
+	saved int64 // examples in the checkpoint it was resumed from, -1 for none
 }
 
 // item is one record of the examples topic, decoded.
@@ -91,19 +92,71 @@ const (
 	verdicts
 )
 
-// learn takes one example and moves the position behind it. On an error the weights have not changed, and never would.
-func (c *core) learn(it *item, inputs []model.Feature) (verdict, error) {
-	c.at.Next = it.offset + 1
-	if it.err != nil {
-		return refused, it.err
+// refusal is an item that can never be learned.
+type refusal struct {
+	item *item
+	err  error
+}
+
+// tally is what became of a batch.
+type tally struct {
+	counts  [verdicts]int
+	refused []refusal
+}
+
+// learn takes a batch in its order and moves the position behind it; what is refused leaves the weights as they are. An error is of a network that can no
+// longer learn: c must not be used again.
+func (c *core) learn(d *decoded) (tally, error) {
+	var t tally
+	c.run.reset()
+	for i := range d.items {
+		it := &d.items[i]
+		switch {
+		case it.err != nil:
+			t.refuse(it, it.err)
+		case !c.water.Fresh(it.source, it.revision):
+			t.counts[repeated]++
+		default:
+			c.run.add(it, d.inputs)
+		}
+		c.at.Next = it.offset + 1
 	}
-	if !c.water.Fresh(it.source, it.revision) {
-		return repeated, nil
+	for at := 0; at < len(c.run.items); {
+		before := c.net.Examples()
+		err := c.net.LearnBatch(c.run.xs[at:], c.run.ys[at:], c.run.ws[at:], c.run.ps[at:])
+		n := int(c.net.Examples() - before)
+		if err != nil && !errors.Is(err, model.ErrInput) {
+			return t, fmt.Errorf("example at offset %d: %w", c.run.items[min(at+n, len(c.run.items)-1)].offset, err)
+		}
+		t.counts[learned] += n
+		at += n
+		if err != nil {
+			t.refuse(c.run.items[at], err)
+			at++
+		}
 	}
-	if _, err := c.net.Learn(inputs[it.from:it.to], it.y, it.w, c.scratch); err != nil {
-		return refused, err
-	}
-	return learned, nil
+	return t, nil
+}
+
+func (t *tally) refuse(it *item, err error) {
+	t.counts[refused]++
+	t.refused = append(t.refused, refusal{it, err})
+}
+
+// run is what is fresh of a batch, as the network takes it.
+type run struct {
+	items      []*item
+	xs         [][]model.Feature
+	ys, ws, ps []float64
+}
+
+func (r *run) reset() {
+	r.items, r.xs, r.ys, r.ws, r.ps = r.items[:0], r.xs[:0], r.ys[:0], r.ws[:0], r.ps[:0]
+}
+
+func (r *run) add(it *item, inputs []model.Feature) {
+	r.items, r.xs = append(r.items, it), append(r.xs, inputs[it.from:it.to])
+	r.ys, r.ws, r.ps = append(r.ys, it.y), append(r.ws, it.w), append(r.ps, 0)
 }
 
 // position is what a checkpoint of c says beside the network.

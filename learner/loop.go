@@ -22,6 +22,7 @@ type learning struct {
 	full       chan *decoded
 	empty      chan *decoded
 
+	broken    bool // the network must not be used again
 	behind    int64
 	late      time.Duration // age of the newest example when it was learned
 	asked     []request     // for a snapshot: answered when it is written
@@ -67,23 +68,24 @@ func (l *learning) loop(ctx context.Context) error {
 	}
 }
 
-// batch learns examples in their order; what can never be learned is buried, and the position moves behind it when that is acknowledged.
+// batch learns examples in their order; what can never be learned is buried, and nothing that comes later is published or saved before that is acknowledged.
 func (l *learning) batch(ctx context.Context, d *decoded) error {
-	var letters []deadletter.Letter
-	var counts [verdicts]int
-	for i := range d.items {
-		v, err := l.learn(&d.items[i], d.inputs)
-		counts[v]++
-		if v == refused {
-			letters = append(letters, deadletter.Letter{Topic: l.o.topic(), Record: d.record(&d.items[i]), Reason: err.Error()})
-		}
+	t, err := l.learn(d)
+	if err != nil {
+		l.broken = true
+		l.o.logger.Error("the network cannot learn on: beginning again at the last checkpoint; lower the rates of the model's optimizers, or set model.clip", "err", err)
+		return err
 	}
 	for v, name := range [verdicts]string{learned: "learned", repeated: "repeated", refused: "refused"} {
-		if counts[v] > 0 {
-			l.o.metrics.examples.WithLabelValues(l.o.objective, name).Add(float64(counts[v]))
+		if t.counts[v] > 0 {
+			l.o.metrics.examples.WithLabelValues(l.o.objective, name).Add(float64(t.counts[v]))
 		}
 	}
 	l.tellBehind(d)
+	letters := make([]deadletter.Letter, len(t.refused))
+	for i, r := range t.refused {
+		letters[i] = deadletter.Letter{Topic: l.o.topic(), Record: d.record(r.item), Reason: r.err.Error()}
+	}
 	return l.o.letters.Write(ctx, letters...)
 }
 

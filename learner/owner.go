@@ -69,7 +69,7 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	group.Go(func() error { return l.saver.run(inner) })
 	group.Go(func() error { return l.loop(inner) })
 	err = group.Wait()
-	if !errors.Is(err, errMadeAgain) {
+	if !l.broken && !errors.Is(err, errMadeAgain) {
 		if err := l.saver.last(l.core, epoch); err != nil {
 			o.logger.Error("cannot write the last checkpoint: the examples behind the one before will be learned again", "err", err)
 		}
@@ -114,7 +114,6 @@ func (o *owner) resume(ctx context.Context) (*core, error) {
 		c.at.Next = 0
 	}
 	c.at.Objective, c.at.TopicID = o.objective, id
-	c.scratch = c.net.NewScratch()
 	return c, o.place(ctx, c)
 }
 
