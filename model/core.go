@@ -116,17 +116,19 @@ const third = 0.57735026918962576451 // 1/sqrt(3): a number's three tokens weigh
 func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
 	s.grow(c)
 	r.reset(len(c.fields.hashes))
-	over := false
+	s.pooled, s.fresh = c.pooled, uint32(len(c.index.keys))
+	over, known := false, len(c.fields.hashes)
 	for i := range x {
 		f := &x[i]
 		field := s.fieldOf(c, i, f.Field)
-		if field < 0 {
+		if field < 0 || field >= known {
 			if field = c.lookupField(x, f.Field, learn); field < 0 {
 				continue
 			}
-			s.grow(c)
-			r.growReps(len(c.fields.hashes))
 			s.remember(i, field)
+			if field >= known { // learned from its next appearance on, so that Learn predicts what Predict does
+				continue
+			}
 		}
 		p := &r.reps[field]
 		if p.last < 0 {
@@ -150,7 +152,7 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
 		r.capFields(s)
 	}
 	c.crossSlots(r)
-	r.fields = len(c.fields.hashes)
+	r.fields = known
 }
 
 // token appends one token, and makes it the field's representative in pairs while there is room.
@@ -174,15 +176,17 @@ func (c *core) add(r *row, s *Scratch, field int, key uint64, x float64, learn b
 			return
 		}
 	}
-	t.read = c.index.find(key)
-	if t.read == 0 && c.pooled {
+	t.learn = c.index.find(key)
+	if t.learn == 0 && s.pooled {
 		key = c.poolKey(key)
-		t.read = c.index.find(key)
+		t.learn = c.index.find(key)
 	}
-	t.learn = t.read
+	if t.learn < s.fresh { // what this example brings is read as unknown, as Predict does
+		t.read = t.learn
+	}
 	if learn {
-		if t.read == 0 {
-			t.learn = c.newToken(key, field)
+		if t.learn == 0 {
+			t.learn = c.newToken(key, field, s.pooled)
 		}
 		if c.changes.on {
 			c.changes.tokens.set(t.learn)
@@ -293,13 +297,16 @@ func (a *arena) resizeEmpty(room int) {
 	}
 }
 
-// newToken makes a record; when the table is full the token shares one of the pool.
-func (c *core) newToken(key uint64, field int) uint32 {
+// newToken makes a record; when the table is full the token shares one of the pool. The key is the pool's already when pooled.
+func (c *core) newToken(key uint64, field int, pooled bool) uint32 {
 	limit := 1 << c.cfg.TableBits
-	if !c.pooled && len(c.index.keys) >= limit-limit/16 {
+	if len(c.index.keys) >= limit-limit/16 {
 		c.pooled = true
-		if key = c.poolKey(key); c.index.find(key) != 0 {
-			return c.index.find(key)
+	}
+	if c.pooled && !pooled {
+		key = c.poolKey(key)
+		if r := c.index.find(key); r != 0 {
+			return r
 		}
 	}
 	r, ok := c.index.insert(key)

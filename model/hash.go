@@ -26,7 +26,7 @@ func HashBytes(b []byte) uint64 {
 	n := len(b)
 	h := uint64(n)*hashC ^ hashA
 	for len(b) > 16 {
-		h = mix(binary.LittleEndian.Uint64(b)^hashB^h, binary.LittleEndian.Uint64(b[8:])^hashC)
+		h = mix(binary.LittleEndian.Uint64(b)^h, binary.LittleEndian.Uint64(b[8:])^hashC)
 		b = b[16:]
 	}
 	var lo, hi uint64
@@ -38,11 +38,11 @@ func HashBytes(b []byte) uint64 {
 	case n > 0:
 		lo = uint64(b[0])<<16 | uint64(b[n>>1])<<8 | uint64(b[n-1])
 	}
-	return mix(lo^hashB^h, hi^hashC)
+	return mix(lo^h, hi^hashC)
 }
 
 // mix folds two words into one: the product's halves, which depend on every bit of both.
 func mix(a, b uint64) uint64 {
-	hi, lo := bits.Mul64(a, b^hashA)
+	hi, lo := bits.Mul64(a^hashB, b^hashA)
 	return hi ^ lo ^ a
 }

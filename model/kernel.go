@@ -61,28 +61,33 @@ func hiddenGo(h *[hidden]float32, e *[embed]float32, w *[embed * hidden]float32)
 	}
 }
 
-// fold16 adds sixteen products in eight lanes, then the lanes in halves.
+// fold16 adds sixteen products in eight lanes, then the lanes two by two.
 func fold16(a *[hidden]float32, b []float32) float32 {
 	var l [8]float32
 	for j := range 8 {
 		l[j] = float32(a[j]*b[j]) + float32(a[j+8]*b[j+8])
 	}
-	for j := range 4 {
-		l[j] += l[j+4]
+	return fold8(&l)
+}
+
+func fold8(l *[8]float32) float32 {
+	return ((l[0] + l[1]) + (l[2] + l[3])) + ((l[4] + l[5]) + (l[6] + l[7]))
+}
+
+func squares(e *[embed]float32) float32 {
+	var l [embed]float32
+	for d, v := range e {
+		l[d] = float32(v * v)
 	}
-	return (l[0] + l[2]) + (l[1] + l[3])
+	return fold8(&l)
 }
 
 // backBlockGo gives the embedding's gradient de and moves w by AdaGrad with one accumulator for a hidden unit's eight weights.
 func backBlockGo(w *[embed * hidden]float32, acc *[hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
-	var square float32
 	for d := range embed {
 		de[d] = fold16(dh, w[d*hidden:][:hidden])
 	}
-	for d := range embed {
-		square += float32(e[d] * e[d])
-	}
-	square *= 1.0 / embed
+	square := squares(e) * (1.0 / embed)
 	var st [hidden]float32
 	for j := range hidden {
 		acc[j] += float32(float32(dh[j]*dh[j]) * square)

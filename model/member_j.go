@@ -104,11 +104,7 @@ func (c *core) learnJ(r *row, s *jScratch) {
 		p := c.f.ptr(uint32(f))
 		de := (*[embed]float32)(s.de[int(f)*embed:])
 		backBlock((*[embed * hidden]float32)(p), (*[hidden]float32)(unsafe.Add(p, 4*c.f.serve)), (*[embed]float32)(s.e[int(f)*embed:]), de, &dh, rateJ)
-		var square float32
-		for _, v := range de {
-			square += float32(v * v)
-		}
-		s.square[f] = square * (1.0 / embed)
+		s.square[f] = squares(de) * (1.0 / embed)
 	}
 	row := s.room * ffmK
 	lead, sum := float32(max(1, r.w)), 1.0

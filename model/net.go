@@ -68,10 +68,17 @@ func (n *Net) Learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
 	if n.cfg.Output == "softmax" {
 		return 0, fmt.Errorf("%w: a softmax learns classes: call LearnClass", ErrInput)
 	}
-	if n.cfg.Loss == "cross_entropy" && (y < 0 || y > 1) {
-		return 0, fmt.Errorf("%w: the label is %v: cross entropy allows 0 to 1", ErrInput, y)
+	if err := n.check(x, y, w); err != nil {
+		return 0, err
 	}
 	return n.learn(x, y, w, s)
+}
+
+func (n *Net) check(x []Feature, y, w float64) error {
+	if n.cfg.Loss == "cross_entropy" && n.cfg.Output != "softmax" && (y < 0 || y > 1) {
+		return fmt.Errorf("%w: the label is %v: cross entropy allows 0 to 1", ErrInput, y)
+	}
+	return checkInput(x, y, w)
 }
 
 // LearnClass is Learn for a softmax: class counts from 0. Afterwards PredictClasses gives the new probabilities.
@@ -79,14 +86,14 @@ func (n *Net) LearnClass(x []Feature, class int, w float64, s *Scratch) error {
 	if class < 0 || class >= max(2, n.cfg.Classes) {
 		return fmt.Errorf("%w: class %d of %d", ErrInput, class, max(2, n.cfg.Classes))
 	}
+	if err := n.check(x, float64(class), w); err != nil {
+		return err
+	}
 	_, err := n.learn(x, float64(class), w, s)
 	return err
 }
 
 func (n *Net) learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
-	if err := checkInput(x, y, w); err != nil {
-		return 0, err
-	}
 	if n.plain != nil {
 		return n.learnPlain(x, y, w, s)
 	}
@@ -105,8 +112,11 @@ func (n *Net) learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
 // take encodes an example to be learned and counts it.
 func (n *Net) take(x []Feature, r *row, s *Scratch, y, w float64) {
 	n.encode(x, r, s, true)
-	r.y, r.w, r.n, r.base = y, w, n.n, n.baseLogit()
-	n.countBase(y, w)
+	r.y, r.w, r.n = y, w, n.n
+	if n.plain == nil {
+		r.base = n.baseLogit()
+		n.countBase(y, w)
+	}
 	n.n++
 }
 
@@ -131,20 +141,26 @@ func (n *Net) diverged() error {
 }
 
 func (n *Net) learnPlain(x []Feature, y, w float64, s *Scratch) (float64, error) {
-	n.encode(x, &s.row, s, true)
-	n.plain.forward(&n.core, &s.row, &s.out, false)
-	p := float64(s.out.p[0])
-	for _, z := range s.out.z {
+	n.take(x, &s.row, s, y, w)
+	return n.stepPlain(&s.row, &s.out)
+}
+
+func (n *Net) stepPlain(r *row, s *plainScratch) (float64, error) {
+	n.plain.forward(&n.core, r, s, false)
+	p := float64(s.p[0])
+	for _, z := range s.z {
 		if !finite(float64(z)) {
 			return 0, n.diverged()
 		}
 	}
-	n.plain.learn(&n.core, &s.row, &s.out, y, w)
-	n.n++
+	n.plain.learn(&n.core, r, s)
 	return p, nil
 }
 
-const blockRows = 64
+const (
+	blockRows = 64
+	ahead     = 2 // examples whose memory is called for before it is needed
+)
 
 // batch is what LearnBatch works in: a block of encoded examples, and a scratch for each side.
 type batch struct {
@@ -160,18 +176,11 @@ func (n *Net) LearnBatch(xs [][]Feature, ys, ws, ps []float64) error {
 	if len(ys) != len(xs) || len(ws) != len(xs) || len(ps) != len(xs) {
 		return fmt.Errorf("%w: %d examples with %d labels, %d weights and room for %d predictions", ErrInput, len(xs), len(ys), len(ws), len(ps))
 	}
+	if n.cfg.Output == "softmax" {
+		return fmt.Errorf("%w: a softmax learns classes: call LearnClass", ErrInput)
+	}
 	if n.batch == nil {
 		n.batch = &batch{}
-	}
-	if n.plain != nil {
-		for i := range xs {
-			p, err := n.Learn(xs[i], ys[i], ws[i], &n.batch.a)
-			if err != nil {
-				return fmt.Errorf("example %d of the batch: %w", i, err)
-			}
-			ps[i] = p
-		}
-		return nil
 	}
 	for at := 0; at < len(xs); at += blockRows {
 		end := min(at+blockRows, len(xs))
@@ -182,36 +191,36 @@ func (n *Net) LearnBatch(xs [][]Feature, ys, ws, ps []float64) error {
 	return nil
 }
 
-// learnBlock encodes a block, lets both sides learn it, and mixes. It returns where it stopped.
+// learnBlock encodes a block, then learns it. It returns where it stopped.
 func (n *Net) learnBlock(xs [][]Feature, ys, ws, ps []float64) (int, error) {
 	b := n.batch
 	var bad error
 	count := 0
 	for i := range xs {
-		if ys[i] < 0 || ys[i] > 1 {
-			bad = fmt.Errorf("%w: the label is %v: cross entropy allows 0 to 1", ErrInput, ys[i])
-		} else {
-			bad = checkInput(xs[i], ys[i], ws[i])
-		}
-		if bad != nil {
+		if bad = n.check(xs[i], ys[i], ws[i]); bad != nil {
 			break
+		}
+		if i+ahead < len(xs) {
+			n.prefetchIndex(xs[i+ahead])
 		}
 		n.take(xs[i], &b.rows[i], &b.a, ys[i], ws[i])
 		count++
 	}
 	rows := b.rows[:count]
-	if count > 4 && runtime.GOMAXPROCS(0) > 1 {
-		done := make(chan struct{})
-		go func() {
-			n.sideJ(rows, &b.b.j)
-			close(done)
-		}()
-		n.sideQ(rows, &b.a)
-		<-done
-	} else {
-		n.sideJ(rows, &b.b.j)
-		n.sideQ(rows, &b.a)
+	if n.plain != nil {
+		for i := range rows {
+			if i+ahead < count {
+				n.prefetchPlain(&rows[i+ahead])
+			}
+			p, err := n.stepPlain(&rows[i], &b.a.out)
+			if err != nil {
+				return i, err
+			}
+			ps[i] = p
+		}
+		return count, bad
 	}
+	n.learnSides(rows)
 	for i := range rows {
 		if !rows[i].finite() {
 			return i, n.diverged()
@@ -221,8 +230,28 @@ func (n *Net) learnBlock(xs [][]Feature, ys, ws, ps []float64) (int, error) {
 	return count, bad
 }
 
+// learnSides lets both sides of the mixture learn a block.
+func (n *Net) learnSides(rows []row) {
+	b := n.batch
+	if len(rows) <= 4 || runtime.GOMAXPROCS(0) < 2 {
+		n.sideJ(rows, &b.b.j)
+		n.sideQ(rows, &b.a)
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		n.sideJ(rows, &b.b.j)
+		close(done)
+	}()
+	n.sideQ(rows, &b.a)
+	<-done
+}
+
 func (n *Net) sideJ(rows []row, s *jScratch) {
 	for i := range rows {
+		if i+ahead < len(rows) {
+			n.prefetchRecords(&n.a, &rows[i+ahead])
+		}
 		if n.forwardJ(&rows[i], s); finite(rows[i].z[memberJ]) {
 			n.learnJ(&rows[i], s)
 		}
@@ -231,6 +260,9 @@ func (n *Net) sideJ(rows []row, s *jScratch) {
 
 func (n *Net) sideQ(rows []row, s *Scratch) {
 	for i := range rows {
+		if i+ahead < len(rows) {
+			n.prefetchRecords(&n.b, &rows[i+ahead])
+		}
 		n.forwardQ(&rows[i], s)
 		n.learnQ(&rows[i], s)
 	}

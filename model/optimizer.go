@@ -6,7 +6,7 @@ package model
 //	adagrad  n += g^2; w -= rate g / sqrt(n), n from start
 //	adam     m, v decaying means of g and g^2; w -= rate m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + start)
 //	ftrl     z += g - (sqrt(n+g^2)-sqrt(n))/rate w; n += g^2; w = -(z -+ l1) / ((beta1+sqrt(n))/rate + l2), 0 where |z| <= l1
-//	coin     M = max(M, |g|); R -= g v; T -= g; G += |g|; v = (start+R) T / (M (M+G)); w = its start + v
+//	coin     M = max(1/2, largest |g|); R -= g v; T -= g; G += |g|; v = (start+R) T / (M (M+G)); w = its start + v
 //
 // L2 adds l2 w to the gradient; L1 then pulls the weight towards zero by rate l1, and not across it. Ftrl has both in its formula,
 // coin betting has neither.
@@ -67,10 +67,7 @@ func (r *rule) step(w *float32, s []float32, g float32) {
 		return
 	case "coin":
 		v := bet(s, float32(r.Start))
-		s[0] = max(s[0], abs32(g))
-		if s[0] == 0 {
-			return
-		}
+		s[0] = max(s[0], 0.5, abs32(g))
 		s[3] -= float32(g * v)
 		s[1] -= g
 		s[2] += abs32(g)

@@ -67,8 +67,10 @@ func (p *plain) forward(c *core, r *row, s *plainScratch, drop bool) {
 func (p *plain) forwardLinear(c *core, r *row, s *plainScratch) {
 	if p.outputs == 1 {
 		var sum float32
-		for _, h := range r.slots {
-			sum += float32(h.x * c.h.at(h.slot)[0])
+		if v := c.h.v; v != nil {
+			for _, h := range r.slots {
+				sum += float32(h.x * v[int(h.slot)*c.h.stride])
+			}
 		}
 		s.z[0] += sum
 		return
@@ -130,7 +132,7 @@ func (p *plain) forwardMLP(c *core, r *row, s *plainScratch, drop bool) {
 		h := s.act[i]
 		activate(h, l.activation)
 		if drop {
-			p.drop(c, i, s)
+			p.drop(c, r.n, i, s)
 		}
 		next := s.z
 		if i+1 < len(p.layers) {
@@ -144,9 +146,9 @@ func (p *plain) forwardMLP(c *core, r *row, s *plainScratch, drop bool) {
 }
 
 // drop leaves units out by the hash of the example's number, and lets the others stand in for them.
-func (p *plain) drop(c *core, layer int, s *plainScratch) {
+func (p *plain) drop(c *core, n int64, layer int, s *plainScratch) {
 	rate := c.cfg.MLP.Dropout
-	h := mix(mix(c.cfg.Seed^0xD0, uint64(layer)), uint64(c.n))
+	h := mix(mix(c.cfg.Seed^0xD0, uint64(layer)), uint64(n))
 	for j := range s.act[layer] {
 		s.keep[layer][j] = 0
 		if float64(mix(h, uint64(j))>>11)/(1<<53) >= rate {
@@ -239,14 +241,14 @@ func (p *plain) gradient(cfg *Config, s *plainScratch, y, w float64) {
 }
 
 // learn follows forward on the same example.
-func (p *plain) learn(c *core, r *row, s *plainScratch, y, w float64) {
-	p.lin.begin(c.n, c.numO[0:2])
-	p.ff.begin(c.n, c.numO[2:4])
-	p.net.begin(c.n, c.numO[4:6])
+func (p *plain) learn(c *core, r *row, s *plainScratch) {
+	p.lin.begin(r.n, c.numO[0:2])
+	p.ff.begin(r.n, c.numO[2:4])
+	p.net.begin(r.n, c.numO[4:6])
 	if p.mlp && c.cfg.MLP.Dropout > 0 {
 		p.forward(c, r, s, true)
 	}
-	p.gradient(&c.cfg, s, y, w)
+	p.gradient(&c.cfg, s, r.y, r.w)
 	if p.mlp {
 		p.learnMLP(c, r, s)
 	}
@@ -262,23 +264,18 @@ func (p *plain) learn(c *core, r *row, s *plainScratch, y, w float64) {
 }
 
 func (p *plain) learnLinear(c *core, r *row, s *plainScratch) {
-	n, st, rule := p.outputs, p.lin.state, &p.lin
-	quick := n == 1 && rule.Kind == "adagrad" && rule.L1 == 0 && rule.L2 == 0
-	g0, rate := s.g[0], rule.rate
-	for _, h := range r.slots {
-		v := c.h.make(h.slot)
-		if c.changes.on {
+	if c.changes.on {
+		for _, h := range r.slots {
 			c.changes.hash.set(h.slot)
 		}
-		if quick { // what rule.step does
-			g := float32(g0 * h.x)
-			if v[1] == 0 {
-				v[1] = float32(rule.Start)
-			}
-			v[1] += float32(g * g)
-			v[0] -= float32(float32(rate/sqrt32(v[1])) * g)
-			continue
-		}
+	}
+	n, st, rule := p.outputs, p.lin.state, &p.lin
+	if n == 1 && rule.Kind == "adagrad" && rule.L1 == 0 && rule.L2 == 0 {
+		p.linearAdagrad(c, r, s.g[0])
+		return
+	}
+	for _, h := range r.slots {
+		v := c.h.make(h.slot)
 		for i, g := range s.g {
 			state := v[n+i*st:][:st]
 			if rule.Kind == "adagrad" && state[0] == 0 {
@@ -286,6 +283,21 @@ func (p *plain) learnLinear(c *core, r *row, s *plainScratch) {
 			}
 			rule.step(&v[i], state, float32(g*h.x))
 		}
+	}
+}
+
+// linearAdagrad is rule.step for the commonest case.
+func (p *plain) linearAdagrad(c *core, r *row, g0 float32) {
+	rate, start := p.lin.rate, float32(p.lin.Start)
+	for _, h := range r.slots {
+		v := (*[2]float32)(c.h.make(h.slot))
+		g, acc := float32(g0*h.x), v[1]
+		if acc == 0 {
+			acc = start
+		}
+		acc += float32(g * g)
+		v[0] -= float32(float32(rate/sqrt32(acc)) * g)
+		v[1] = acc
 	}
 }
 

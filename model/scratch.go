@@ -6,6 +6,8 @@ type Scratch struct {
 	row    row
 	seen   []int32   // by position in the example: the field that was there last
 	square []float64 // by field: the sum of squares of this example
+	pooled bool      // of the core when the example began
+	fresh  uint32    // the first record that did not exist then
 	j      jScratch
 	q      qScratch
 	p      pScratch

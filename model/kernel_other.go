@@ -1,4 +1,10 @@
+//go:build !amd64
+
 package model
+
+import "unsafe"
+
+var vector = false
 
 func axpy(dst, src []float32, x float32)           { axpyGo(dst, src, x) }
 func ffmDot(a []float32, fields, room int) float32 { return ffmDotGo(a, fields, room) }
@@ -18,3 +24,5 @@ func readSecond(lin *[4]float32, e *[embed]float32, v *secondServed, x float32) 
 func stepSecond(v *second, g, wealth *[4]float32, de *[embed]float32, x, rate float32) {
 	stepSecondGo(v, g, wealth, de, x, rate)
 }
+
+func prefetch(p unsafe.Pointer, lines int) {}

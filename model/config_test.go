@@ -1,0 +1,34 @@
+package model
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestValidateNamesFieldValueAndWhatIsAllowed(t *testing.T) {
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*Config){
+		"table_bits is 2":                 func(c *Config) { c.TableBits = 2 },
+		"max_fields is 0":                 func(c *Config) { c.MaxFields = 0 },
+		"prior is 1":                      func(c *Config) { c.Prior = 1 },
+		`network[0] is "tree"`:            func(c *Config) { c.Network = []string{"tree"} },
+		`network names "ffm" twice`:       func(c *Config) { c.Network = []string{"ffm", "ffm"} },
+		`output is "none"`:                func(c *Config) { c.Output = "none" },
+		"softmax needs 2 to 1024":         func(c *Config) { c.Output = "softmax" },
+		"cross[0] is [a]":                 func(c *Config) { c.Network, c.Cross = []string{"linear"}, [][]string{{"a"}} },
+		"cross is set":                    func(c *Config) { c.Cross = [][]string{{"a", "b"}} },
+		`mlp.optimizer.kind is "magic"`:   func(c *Config) { c.MLP.Optimizer.Kind = "magic" },
+		"linear.optimizer.rate is 0":      func(c *Config) { c.Linear.Optimizer.Rate = 0 },
+		"mlp.layers[1].units is 0":        func(c *Config) { c.MLP.Layers = []Layer{{2, "relu"}, {0, "relu"}} },
+		"mlp.dropout is 1":                func(c *Config) { c.MLP.Dropout = 1 },
+		"the default mixture allows only": func(c *Config) { c.Loss = "mse" },
+	} {
+		c := DefaultConfig()
+		change(&c)
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}

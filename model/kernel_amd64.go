@@ -1,0 +1,101 @@
+package model
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+// vector says whether the vector forms run. They give the same bits as the plain ones, so a model may move between machines.
+var vector = cpu.X86.HasAVX2
+
+//go:noescape
+func axpyAVX(dst, src *float32, n int, x float32)
+
+//go:noescape
+func ffmDotAVX(a *float32, fields, room int) float32
+
+//go:noescape
+func ffmStepAVX(v, acc, col *float32, room, strideBytes int, gx, rate float32)
+
+//go:noescape
+func hiddenAVX(h, e, w *float32)
+
+//go:noescape
+func backBlockAVX(w, acc, e, de, dh *float32, rate float32)
+
+//go:noescape
+func backEachAVX(w, acc, e, de, dh *float32, rate float32)
+
+//go:noescape
+func readSecondAVX(lin, e, v *float32, x float32)
+
+//go:noescape
+func prefetch(p unsafe.Pointer, lines int)
+
+//go:noescape
+func stepSecondAVX(v, grad, wealth, de *float32, x, rate float32)
+
+func axpy(dst, src []float32, x float32) {
+	if !vector || len(dst)&7 != 0 {
+		axpyGo(dst, src, x)
+		return
+	}
+	axpyAVX(&dst[0], &src[0], len(dst), x)
+}
+
+func ffmDot(a []float32, fields, room int) float32 {
+	if !vector || fields < 2 {
+		return ffmDotGo(a, fields, room)
+	}
+	return ffmDotAVX(&a[0], fields, room)
+}
+
+// ffmStep: room is a multiple of 4.
+func ffmStep(v, acc, a []float32, field, room int, gx, rate float32) {
+	if !vector {
+		ffmStepGo(v, acc, a, field, room, gx, rate)
+		return
+	}
+	ffmStepAVX(&v[0], &acc[0], &a[field*4], room, room*16, gx, rate)
+}
+
+func hiddenAdd(h *[hidden]float32, e *[embed]float32, w *[embed * hidden]float32) {
+	if !vector {
+		hiddenGo(h, e, w)
+		return
+	}
+	hiddenAVX(&h[0], &e[0], &w[0])
+}
+
+func backBlock(w *[embed * hidden]float32, acc *[hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
+	if !vector {
+		backBlockGo(w, acc, e, de, dh, rate)
+		return
+	}
+	backBlockAVX(&w[0], &acc[0], &e[0], &de[0], &dh[0], rate)
+}
+
+func backEach(w, acc *[embed * hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
+	if !vector {
+		backEachGo(w, acc, e, de, dh, rate)
+		return
+	}
+	backEachAVX(&w[0], &acc[0], &e[0], &de[0], &dh[0], rate)
+}
+
+func readSecond(lin *[4]float32, e *[embed]float32, v *secondServed, x float32) {
+	if !vector {
+		readSecondGo(lin, e, v, x)
+		return
+	}
+	readSecondAVX(&lin[0], &e[0], &v.w[0], x)
+}
+
+func stepSecond(v *second, g, wealth *[4]float32, de *[embed]float32, x, rate float32) {
+	if !vector {
+		stepSecondGo(v, g, wealth, de, x, rate)
+		return
+	}
+	stepSecondAVX(&v.w[0], &g[0], &wealth[0], &de[0], x, rate)
+}

@@ -1,0 +1,170 @@
+package model
+
+import (
+	"math"
+	"testing"
+)
+
+// The expected weights are worked out by hand from the formulas in rule's comment: a weight of 0.5 with gradients 0.4 and -0.2.
+func TestOptimizersFollowTheirFormulas(t *testing.T) {
+	sqrt := math.Sqrt
+	adam1 := 0.5 - 0.01*0.4/(0.4+1e-8)
+	adam2 := adam1 - 0.01*((0.9*0.04-0.1*0.2)/0.19)/(sqrt((0.999*0.00016+0.001*0.04)/0.001999)+1e-8)
+	n1 := 0.16
+	z1 := -0.5*(1/0.1+0.5) - 0.01 + 0.4 - 0.4/0.1*0.5 // the start's z, then g - (sqrt(n1)-0)/alpha w
+	f1 := -(z1 + 0.01) / ((1+0.4)/0.1 + 0.5)
+	z2 := z1 - 0.2 - (sqrt(n1+0.04)-0.4)/0.1*f1
+	f2 := -(z2 + 0.01) / ((1+sqrt(n1+0.04))/0.1 + 0.5)
+	v1 := 1 * -0.4 / (0.5 * (0.5 + 0.4))
+	v2 := (1 + 0.2*v1) * -0.2 / (0.5 * (0.5 + 0.6))
+	for name, c := range map[string]struct {
+		o         Optimizer
+		one, both float64
+	}{
+		"sgd":          {Optimizer{Kind: "sgd", Rate: 0.1}, 0.46, 0.48},
+		"sgd inverse":  {Optimizer{Kind: "sgd", Rate: 0.1, Schedule: "inverse", Decay: 1}, 0.46, 0.47},
+		"sgd power":    {Optimizer{Kind: "sgd", Rate: 0.1, Schedule: "power", Decay: 0.5}, 0.46, 0.46 + 0.02/sqrt(2)},
+		"sgd l2":       {Optimizer{Kind: "sgd", Rate: 0.1, L2: 0.2}, 0.45, 0.461},
+		"sgd l1":       {Optimizer{Kind: "sgd", Rate: 0.1, L1: 0.2}, 0.44, 0.44},
+		"sgd l1 to 0":  {Optimizer{Kind: "sgd", Rate: 0.1, L1: 20}, 0, 0},
+		"adagrad":      {Optimizer{Kind: "adagrad", Rate: 0.1, Start: 0.09}, 0.5 - 0.1*0.4/0.5, 0.5 - 0.08 + 0.1*0.2/sqrt(0.29)},
+		"adam":         {Optimizer{Kind: "adam", Rate: 0.01, Beta1: 0.9, Beta2: 0.999, Start: 1e-8}, adam1, adam2},
+		"ftrl":         {Optimizer{Kind: "ftrl", Rate: 0.1, Beta1: 1, L1: 0.01, L2: 0.5}, f1, f2},
+		"ftrl l1 to 0": {Optimizer{Kind: "ftrl", Rate: 0.1, Beta1: 1, L1: 50, L2: 0.5}, -(-0.5*10.5 - 50 + 0.4 - 2 + 50) / (14 + 0.5), 0},
+		"coin":         {Optimizer{Kind: "coin", Start: 1}, 0.5 + v1, 0.5 + v2},
+	} {
+		r := newRule(c.o)
+		w, s, powers := float32(0.5), make([]float32, maxState), []float64{1, 1}
+		r.start(s)
+		r.begin(0, powers)
+		r.step(&w, s, 0.4)
+		if math.Abs(float64(w)-c.one) > 1e-6 {
+			t.Errorf("%s: after one step %v, want %v", name, w, c.one)
+		}
+		r.begin(1, powers)
+		r.step(&w, s, -0.2)
+		if name != "ftrl l1 to 0" && math.Abs(float64(w)-c.both) > 1e-6 {
+			t.Errorf("%s: after two steps %v, want %v", name, w, c.both)
+		}
+	}
+}
+
+// With steps of rate 1 the change of a weight is its gradient; finite differences of the loss must agree.
+func TestGradientsAreTheFiniteDifferences(t *testing.T) {
+	sgd := Optimizer{Kind: "sgd", Rate: 1}
+	for name, change := range map[string]func(*Config){
+		"linear":     func(c *Config) { c.Network = []string{"linear"}; c.Cross = [][]string{{"f0", "f1"}} },
+		"ffm":        func(c *Config) { c.Network = []string{"ffm"}; c.FFM.K, c.FFM.Init = 3, 0.5 },
+		"mlp":        func(c *Config) { c.Network = []string{"mlp"}; c.MLP.Layers = []Layer{{4, "tanh"}, {3, "sigmoid"}} },
+		"relu":       func(c *Config) { c.Network = []string{"mlp"}; c.MLP.Layers = []Layer{{4, "relu"}}; c.MLP.Init = 1 },
+		"all":        func(c *Config) { c.Network = []string{"linear", "ffm", "mlp"}; c.FFM.K = 4; c.FFM.Init = 0.5 },
+		"mse":        func(c *Config) { c.Network, c.Loss = []string{"linear", "mlp"}, "mse" },
+		"identity":   func(c *Config) { c.Network, c.Loss, c.Output = []string{"linear", "mlp"}, "mse", "identity" },
+		"raw":        func(c *Config) { c.Network, c.Numbers, c.MLP.Layers = []string{"mlp"}, "raw", []Layer{{2, "sigmoid"}} },
+		"softmax":    func(c *Config) { c.Network, c.Output, c.Classes = []string{"linear", "mlp"}, "softmax", 3 },
+		"softmaxmse": func(c *Config) { c.Network, c.Output, c.Loss, c.Classes = []string{"mlp"}, "softmax", "mse", 3 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := mustNew(t, func(c *Config) {
+				c.Linear.Optimizer, c.FFM.Optimizer, c.MLP.Optimizer = sgd, sgd, sgd
+				c.MLP.Init, c.TableBits = 0.5, 9
+				change(c)
+			})
+			xs, ys := stream(40, 30)
+			s := n.NewScratch()
+			for i := range xs { // so that nothing is zero, and the last example brings nothing new
+				learnAny(n, xs[i], ys[i], 0.3, s)
+			}
+			x := xs[len(xs)-1]
+			learnAny(n, x, 1, 0.1, s)
+			before, after := reread(t, n), reread(t, n)
+			learnAny(after, x, 1, 1, s)
+			old, now := weights(n), weights(after)
+			moved := 0
+			for i, p := range old {
+				w, gradient := *p, float64(*p-*now[i])
+				const eps = 1.0 / 256
+				*p = w + eps
+				up := lossOf(n, x, s)
+				*p = w - eps
+				down := lossOf(n, x, s)
+				*p = w
+				if d := (up - down) / (2 * eps); math.Abs(d-gradient) > 1e-3+0.02*math.Abs(d) {
+					t.Fatalf("weight %d of %d: gradient %v, finite difference %v", i, len(old), gradient, d)
+				}
+				if gradient != 0 {
+					moved++
+				}
+			}
+			if moved < 5 || before.Hash() != n.Hash() {
+				t.Fatalf("only %d weights moved", moved)
+			}
+		})
+	}
+}
+
+func learnAny(n *Net, x []Feature, y, w float64, s *Scratch) {
+	if n.cfg.Output == "softmax" {
+		n.LearnClass(x, int(y)+1, w, s)
+		return
+	}
+	n.Learn(x, y, w, s)
+}
+
+func lossOf(n *Net, x []Feature, s *Scratch) float64 {
+	p := n.Predict(x, s)
+	if n.cfg.Output == "softmax" {
+		ps := n.PredictClasses(nil, x, s)
+		if n.cfg.Loss != "mse" {
+			return -math.Log(ps[2])
+		}
+		return (ps[0]*ps[0] + ps[1]*ps[1] + (ps[2]-1)*(ps[2]-1)) / 2
+	}
+	if n.cfg.Loss == "mse" {
+		return (p - 1) * (p - 1) / 2
+	}
+	return -math.Log(p)
+}
+
+// weights are pointers to all that is served, in one order.
+func weights(n *Net) (all []*float32) {
+	add := func(v []float32) {
+		for i := range v {
+			all = append(all, &v[i])
+		}
+	}
+	add(n.dense)
+	n.eachArena(func(a *arena, first int) {
+		for i := first; i < a.len; i++ {
+			add(a.served(uint32(i), len(n.fields.hashes)))
+		}
+	})
+	for i := 0; i < len(n.h.v); i += n.h.stride {
+		add(n.h.v[i : i+n.h.serve])
+	}
+	return all
+}
+
+func TestADenseNetOfThreeInputsLearnsARule(t *testing.T) {
+	n := mustNew(t, func(c *Config) {
+		c.Network, c.Numbers = []string{"mlp"}, "raw"
+		c.MLP.Layers, c.MLP.Optimizer = []Layer{{2, "sigmoid"}}, Optimizer{Kind: "sgd", Rate: 0.5}
+	})
+	s := n.NewScratch()
+	right := 0
+	for i := range 20000 {
+		v := func(k uint64) float64 { return float64(mix(k, uint64(i%100))>>40) / (1 << 24) }
+		a, b, c := v(1), v(2), v(3)
+		x := []Feature{{Field: 1, Kind: Number, Value: a}, {Field: 2, Kind: Number, Value: b}, {Field: 3, Kind: Number, Value: c}}
+		y := 0.0
+		if a+b-c > 0.5 {
+			y = 1
+		}
+		if p, _ := n.Learn(x, y, 1, s); i >= 19900 && (p > 0.5) == (y == 1) {
+			right++
+		}
+	}
+	if right < 95 {
+		t.Fatalf("%d of 100 right", right)
+	}
+}

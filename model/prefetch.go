@@ -1,0 +1,36 @@
+package model
+
+import "unsafe"
+
+// The tables are larger than the caches, and an example's look-ups are known well before they are needed: calling for their memory
+// ahead of time is worth a third of the time. It changes no result.
+
+// prefetchIndex calls for the places where the index will be asked for an example's tokens.
+func (c *core) prefetchIndex(x []Feature) {
+	if c.plain != nil && !c.plain.tokens {
+		return
+	}
+	for i := range x {
+		if f := &x[i]; f.Kind == Token {
+			prefetch(unsafe.Pointer(&c.index.slots[mix(f.Field^kindToken, f.Hash)>>c.index.shift]), 1)
+		}
+	}
+}
+
+func (c *core) prefetchRecords(a *arena, r *row) {
+	lines := (a.stride + 15) / 16
+	for i := range r.toks {
+		prefetch(a.ptr(r.toks[i].learn), lines)
+	}
+}
+
+func (c *core) prefetchPlain(r *row) {
+	if c.plain.tokens {
+		c.prefetchRecords(&c.a, r)
+	}
+	if c.h.v != nil {
+		for _, h := range r.slots {
+			prefetch(unsafe.Pointer(&c.h.v[int(h.slot)*c.h.stride]), 1)
+		}
+	}
+}
