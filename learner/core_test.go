@@ -181,7 +181,7 @@ func TestKilledAnywhereTheWeightsComeOutTheSame(t *testing.T) {
 	t.Log("seed", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	steps := map[string]int{}
-	for range 30 {
+	for range 12 {
 		dir := t.TempDir()
 		kills := 0
 		for {
@@ -212,7 +212,7 @@ func life(t *testing.T, dir string, rng *rand.Rand, steps map[string]int, mortal
 		t.Fatal(err)
 	}
 	die := func(step string) {
-		if mortal && rng.IntN(12) == 0 {
+		if mortal && rng.IntN(9) == 0 {
 			steps[step]++
 			panic(killed{})
 		}

@@ -317,11 +317,11 @@ func TestReadersSeeWholeVersionsWhileWeightsChange(t *testing.T) {
 			}
 		})
 	}
-	for i := range 300 {
+	for i := range 100 {
 		s.learn(7)
 		w.note(s)
 		kind := "delta"
-		if i%50 == 49 {
+		if i%20 == 19 {
 			kind = "snapshot"
 		}
 		for _, r := range s.message(kind) {
@@ -332,8 +332,8 @@ func TestReadersSeeWholeVersionsWhileWeightsChange(t *testing.T) {
 	}
 	close(done)
 	readers.Wait()
-	if n, _ := f.replicas.version(); n != 2100 {
-		t.Errorf("version %d is served, want 2100", n)
+	if n, _ := f.replicas.version(); n != 700 {
+		t.Errorf("version %d is served, want 700", n)
 	}
 }
 

@@ -266,7 +266,7 @@ func TestTheBestByValueComesFirst(t *testing.T) {
 }
 
 func TestPropensitiesAreTheProbabilitiesOfBeingChosen(t *testing.T) {
-	const n, rounds = 5, 40_000
+	const n, rounds = 5, 10_000
 	for _, choose := range []int{1, 2, 4, 5} {
 		s := newScorer(t, func(u *setup) { u.config.Epsilon = 0.4 })
 		var chosen [n]int
@@ -290,7 +290,7 @@ func TestPropensitiesAreTheProbabilitiesOfBeingChosen(t *testing.T) {
 			}
 		}
 		for j := range n {
-			if got := float64(chosen[j]) / rounds; math.Abs(got-promised[j]) > 0.01 {
+			if got := float64(chosen[j]) / rounds; math.Abs(got-promised[j]) > 0.02 {
 				t.Errorf("choose %d: candidate %d was chosen in %.3f, promised %.3f", choose, j, got, promised[j])
 			}
 		}

@@ -1,0 +1,425 @@
+package learner
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/model"
+	"github.com/clickloop/clickloop/stream"
+)
+
+// fixture is a Kafka with the loop's topics.
+type fixture struct {
+	t       testing.TB
+	brokers []string
+	prefix  string
+	client  *stream.Client
+}
+
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	f := &fixture{t: t, brokers: backend.Kafka(t), prefix: backend.Prefix(t)}
+	f.client = f.dial()
+	f.topics()
+	return f
+}
+
+func (f *fixture) dial() *stream.Client {
+	f.t.Helper()
+	c, err := stream.Dial(stream.Config{Brokers: f.brokers, Prefix: f.prefix, ClientID: "learner-test"})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func (f *fixture) topics() {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)
+	defer cancel()
+	var topics []stream.Topic
+	for _, o := range event.Topics(objectives("click", "conversion"), 2) {
+		topics = append(topics, stream.Topic{Name: o.Name, Partitions: o.Partitions, Retention: o.Retention})
+	}
+	if err := f.client.EnsureTopics(ctx, topics...); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func objectives(names ...string) (o []event.Objective) {
+	for _, name := range names {
+		o = append(o, event.Objective{Name: name, Trigger: "prediction", Positive: name, Window: time.Minute})
+	}
+	return o
+}
+
+func (f *fixture) produce(records []stream.Record) {
+	f.t.Helper()
+	for i := range records {
+		records[i].Time = time.Time{}
+	}
+	if err := f.client.Produce(f.t.Context(), event.TopicExamples("click"), records); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// read returns all records of a topic's first partition.
+func (f *fixture) read(topic string) []stream.Record {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)
+	defer cancel()
+	ranges, err := f.client.Offsets(ctx, topic)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	r := f.client.NewReader(topic, 0, ranges[0].First)
+	defer r.Close()
+	var all []stream.Record
+	for r.Offset() < ranges[0].End {
+		records, err := r.Read(ctx)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		all = append(all, records...)
+	}
+	return all
+}
+
+// running is a Learner at work.
+type running struct {
+	t    testing.TB
+	l    *Learner
+	mux  *http.ServeMux
+	stop func()
+}
+
+func (f *fixture) run(dir string, change func(*Config, *Deps)) *running {
+	f.t.Helper()
+	cfg := DefaultConfig()
+	cfg.Publish = 5 * time.Millisecond
+	d := Deps{Client: f.dial(), Objectives: objectives("click"), Model: smallModel(), Dir: dir, Now: func() event.Time { return 1764061200000 }, Logger: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&cfg, &d)
+	}
+	l, err := New(cfg, d)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	r := &running{t: f.t, l: l, mux: http.NewServeMux()}
+	l.Register(r.mux)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = l.Run(ctx) // ends with ctx's error
+	}()
+	r.stop = func() {
+		cancel()
+		<-done
+	}
+	f.t.Cleanup(r.stop)
+	return r
+}
+
+func (r *running) call(method, path string) (int, state) {
+	r.t.Helper()
+	w := httptest.NewRecorder()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
+	defer cancel()
+	r.mux.ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, path, nil))
+	var s state
+	if err := json.Unmarshal(w.Body.Bytes(), &s); err != nil {
+		r.t.Fatalf("%s: %s", w.Body, err)
+	}
+	return w.Code, s
+}
+
+// await polls until n examples are learned and published.
+func (r *running) await(n int64) state {
+	r.t.Helper()
+	deadline := time.Now().Add(40 * time.Second)
+	for {
+		code, s := r.call(http.MethodGet, "/v1/learner?objective=click")
+		if code == http.StatusOK && s.Examples >= n && s.Published == s.Examples {
+			return s
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("the learner is at %+v, want %d examples", s, n)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// straight is the hash of the weights after examples [0, n) without any disturbance.
+func straight(t testing.TB, n int64) string {
+	t.Helper()
+	c := newCore(t)
+	take(c, recordsOf(1, 0, n))
+	return WeightsHash(c.net)
+}
+
+// follow applies a topic of weights as a scorer does, leaving out deposed learners, and returns the replica and its epochs.
+func follow(t testing.TB, records []stream.Record) (*model.Replica, []int64) {
+	t.Helper()
+	r := model.NewReplica()
+	var epochs []int64
+	var body []byte
+	for i := range records {
+		epoch := epochOf(records[i].Headers)
+		if len(epochs) == 0 || epoch > epochs[len(epochs)-1] {
+			epochs = append(epochs, epoch)
+		}
+		if epoch < epochs[len(epochs)-1] {
+			continue
+		}
+		h := map[string]string{}
+		for _, x := range records[i].Headers {
+			h[x.Key] = string(x.Value)
+		}
+		if h[HeaderPart] == "0" {
+			body = body[:0]
+		}
+		body = append(body, records[i].Value...)
+		var part, parts int
+		if _, err := fmt.Sscan(h[HeaderPart]+" "+h[HeaderParts], &part, &parts); err != nil {
+			t.Fatal(err)
+		}
+		if part == parts-1 {
+			if err := r.Apply(body); err != nil {
+				t.Fatalf("record %d (%v): %v", i, h, err)
+			}
+		}
+	}
+	return r, epochs
+}
+
+func TestExamplesBecomePublishedWeights(t *testing.T) {
+	f := newFixture(t)
+	r := f.run(t.TempDir(), nil)
+	f.produce(recordsOf(1, 0, 100))
+	r.await(100)
+	f.produce(recordsOf(1, 100, 500))
+	s := r.await(500)
+	if s.Weights != straight(t, 500) || s.Model != "click@500" || s.Behind != 0 {
+		t.Errorf("state %+v, want weights %s", s, straight(t, 500))
+	}
+	replica, epochs := follow(t, f.read(event.TopicModel("click")))
+	c := newCore(t)
+	take(c, recordsOf(1, 0, 500))
+	var d decoded
+	(&decoder{objective: "click"}).decode(&d, recordsOf(1, 500, 520), 0)
+	for _, it := range d.items {
+		x := d.inputs[it.from:it.to]
+		if a, b := c.net.Predict(x, c.net.NewScratch()), replica.Predict(x, replica.NewScratch()); a != b {
+			t.Fatalf("the published weights predict %v, the learned ones %v", b, a)
+		}
+	}
+	if replica.Examples() != 500 || len(epochs) != 1 {
+		t.Errorf("version %d, epochs %v", replica.Examples(), epochs)
+	}
+	before := len(f.read(event.TopicModel("click")))
+	if code, _ := r.call(http.MethodPost, "/v1/learner/snapshot?objective=click"); code != http.StatusOK {
+		t.Errorf("asking for a snapshot: %d", code)
+	}
+	after := f.read(event.TopicModel("click"))
+	if len(after) != before+1 || string(after[before].Headers[2].Value) != kindSnapshot {
+		t.Errorf("%d records after asking for a snapshot, %d before", len(after), before)
+	}
+	if code, _ := r.call(http.MethodGet, "/v1/learner?objective=other"); code != http.StatusNotFound {
+		t.Errorf("another objective: %d", code)
+	}
+}
+
+func TestPoisonedExamplesGoToTheDeadLetters(t *testing.T) {
+	f := newFixture(t)
+	r := f.run("", nil)
+	records := recordsOf(1, 0, 60)
+	records[20].Value = []byte(`{"objective":`)
+	records[40].Value = []byte(strings.Replace(string(records[40].Value), `"y":`, `"y":7,"z":`, 1))
+	f.produce(records)
+	s := r.await(58)
+	letters := f.read(event.TopicDeadLetter)
+	if s.Examples != 58 || len(letters) != 2 {
+		t.Fatalf("%d examples, %d dead letters; want 58 and 2", s.Examples, len(letters))
+	}
+	for i, offset := range []int64{20, 40} {
+		d, err := event.ParseDeadLetter(letters[i].Value)
+		if err != nil || d.Stage != "learner" || d.Offset != offset || string(d.Payload) != string(records[offset].Value) || d.Reason == "" {
+			t.Errorf("dead letter %s: %v", letters[i].Value, err)
+		}
+	}
+}
+
+func TestALearnerThatComesBackGoesOnFromItsCheckpoint(t *testing.T) {
+	f := newFixture(t)
+	dir := t.TempDir()
+	f.produce(recordsOf(1, 0, 200))
+	r := f.run(dir, nil)
+	first := r.await(200)
+	r.stop()
+	f.produce(recordsOf(1, 150, 300)) // 150 to 199 are repeats with new offsets
+	r = f.run(dir, nil)
+	second := r.await(300)
+	if second.Weights != straight(t, 300) || second.Checkpoint != 200 || second.Epoch <= first.Epoch {
+		t.Errorf("state %+v after %+v, want weights %s", second, first, straight(t, 300))
+	}
+	r.stop()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	r = f.run(dir, nil)
+	if third := r.await(300); third.Weights != second.Weights || third.Epoch <= second.Epoch {
+		t.Errorf("without checkpoints: %+v, want weights %s", third, second.Weights)
+	}
+	r.stop()
+	replica, epochs := follow(t, f.read(event.TopicModel("click")))
+	if replica.Examples() != 300 || len(epochs) != 3 {
+		t.Errorf("version %d, epochs %v", replica.Examples(), epochs)
+	}
+}
+
+func TestAStandbyTakesOver(t *testing.T) {
+	f := newFixture(t)
+	f.produce(recordsOf(1, 0, 100))
+	a := f.run(t.TempDir(), nil)
+	a.await(100)
+	b := f.run(t.TempDir(), nil) // another machine: its checkpoints are its own
+	f.produce(recordsOf(1, 100, 200))
+	deadline := time.Now().Add(40 * time.Second)
+	for done := false; !done; { // whichever owns it now
+		for _, r := range []*running{a, b} {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			s, err := r.l.owners["click"].ask(ctx, askState)
+			cancel()
+			done = done || err == nil && s.Examples == 200
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody learned on")
+		}
+	}
+	a.stop()
+	f.produce(recordsOf(1, 200, 300))
+	if s := b.await(300); s.Weights != straight(t, 300) {
+		t.Errorf("state %+v, want weights %s", s, straight(t, 300))
+	}
+	b.stop()
+	if replica, _ := follow(t, f.read(event.TopicModel("click"))); replica.Examples() != 300 {
+		t.Errorf("the topic of weights ends at version %d", replica.Examples())
+	}
+}
+
+func TestObjectivesAreLearnedSideBySide(t *testing.T) {
+	f := newFixture(t)
+	r := f.run(t.TempDir(), func(_ *Config, d *Deps) { d.Objectives = objectives("click", "conversion") })
+	f.produce(recordsOf(1, 0, 50))
+	if s := r.await(50); s.Weights != straight(t, 50) {
+		t.Errorf("state %+v", s)
+	}
+	code, s := r.call(http.MethodGet, "/v1/learner?objective=conversion")
+	if code != http.StatusOK || s.Examples != 0 || s.Model != "conversion@0" {
+		t.Errorf("conversion: %d %+v", code, s)
+	}
+}
+
+func TestAWarmStartGoesOnFromAFittedModel(t *testing.T) {
+	f := newFixture(t)
+	c := newCore(t)
+	take(c, recordsOf(1, 0, 100))
+	path := filepath.Join(t.TempDir(), "fitted.model")
+	w, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.net.WriteTo(w); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := f.run(t.TempDir(), func(cfg *Config, _ *Deps) { cfg.Warm = map[string]string{"click": path} })
+	f.produce(recordsOf(1, 100, 200))
+	if s := r.await(200); s.Weights != straight(t, 200) {
+		t.Errorf("state %+v, want weights %s", s, straight(t, 200))
+	}
+}
+
+// TestKilledWithSignalNineTheWeightsComeOutTheSame kills a learner's whole process at random moments while examples come.
+func TestKilledWithSignalNineTheWeightsComeOutTheSame(t *testing.T) {
+	if spec := os.Getenv("CLICKLOOP_TEST_LEARNER"); spec != "" {
+		victim(t, strings.Split(spec, "|"))
+		return
+	}
+	// Each kill costs the ten seconds after which the group gives up a member.
+	kills, step := 2, int64(400)
+	if n, err := strconv.Atoi(os.Getenv("CLICKLOOP_TEST_KILLS")); err == nil {
+		kills = n
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	f := newFixture(t)
+	dir := t.TempDir()
+	n := int64(0)
+	for range kills {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledWithSignalNine", "-test.v")
+		cmd.Env = append(os.Environ(), "CLICKLOOP_TEST_LEARNER="+strings.Join([]string{strings.Join(f.brokers, ","), f.prefix, dir}, "|"))
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		f.produce(recordsOf(1, n, n+step))
+		moment := n + rng.Int64N(step)
+		for lines.Scan() { // the victim tells how far it is
+			var at int64
+			if _, err := fmt.Sscanf(lines.Text(), "at %d", &at); err == nil && at > moment {
+				break
+			}
+		}
+		n += step
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // it was killed
+	}
+	r := f.run(dir, nil)
+	s := r.await(n)
+	if s.Weights != straight(t, n) {
+		t.Errorf("after %d kills the weights are %s, want %s", kills, s.Weights, straight(t, n))
+	}
+	r.stop()
+	replica, epochs := follow(t, f.read(event.TopicModel("click")))
+	if replica.Examples() != n || len(epochs) != kills+1 {
+		t.Errorf("version %d, epochs %v after %d kills", replica.Examples(), epochs, kills)
+	}
+}
+
+// victim runs a learner until it is killed.
+func victim(t *testing.T, spec []string) {
+	f := &fixture{t: t, brokers: strings.Split(spec[0], ","), prefix: spec[1]}
+	r := f.run(spec[2], func(c *Config, _ *Deps) { c.CheckpointExamples, c.Publish = 50, 0 })
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		if code, s := r.call(http.MethodGet, "/v1/learner?objective=click"); code == http.StatusOK {
+			fmt.Printf("at %d\n", s.Examples)
+		}
+	}
+}
