@@ -360,4 +360,3 @@ func segment(p *event.Prediction, name string) (event.Value, bool) {
 	}
 	return p.Features.Lookup(name)
 }
-

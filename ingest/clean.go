@@ -5,6 +5,9 @@ import (
 	"github.com/google/uuid"
 )
 
+// day is how far ahead a client's clock may be before its events are refused.
+const day = event.Time(24 * 60 * 60 * 1000)
+
 // verdict is what became of one event of a request.
 type verdict struct {
 	id     string
@@ -23,6 +26,9 @@ func clean(e *event.Event, now event.Time, recorded bool) error {
 	}
 	if e.Time == 0 {
 		e.Time = e.Received
+	}
+	if ahead := e.Time - now; !recorded && ahead > event.Time(event.MaxAhead.Milliseconds()) && ahead <= day {
+		e.Time = e.Received // a clock set to another zone or day: the event is worth more than its time
 	}
 	against := now
 	if recorded {

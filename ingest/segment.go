@@ -154,12 +154,20 @@ func looseID(r *event.Reader) string {
 	return r.Text()
 }
 
-// looseTime takes a time, or nothing when it is an empty text.
+// looseTime takes a time, or nothing when it is an empty text or null.
 func looseTime(r *event.Reader) event.Time {
-	if r.Kind() == event.KindString && r.Raw() == `""` {
+	if r.Kind() != event.KindString {
+		return r.Time()
+	}
+	text := r.Text()
+	if text == "" {
 		return 0
 	}
-	return r.Time()
+	t, err := event.ParseTime(text)
+	if err != nil {
+		r.Fail("is not RFC 3339, such as 2026-11-25T09:00:00.123Z")
+	}
+	return t
 }
 
 // event is the call as the loop's event.

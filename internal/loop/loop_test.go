@@ -198,7 +198,7 @@ func TestBadInputIsRefusedAndSparesTheGood(t *testing.T) {
 	var verdicts struct {
 		Results []struct{ Status, Reason, Field string }
 	}
-	postJSON(t, l, "/v1/events", `[{"id":"g1","type":"click","user":"u"},{"id":"b1","type":7},{"id":"g2","type":"click","user":"u","time":"1970-01-01T00:00:00Z"},{"id":"g3","type":"page","user":"u"}]`, &verdicts)
+	postJSON(t, l, "/v1/events", `[{"id":"g1","type":"click","user":"u"},{"id":"b1","type":7},{"id":"g2","type":"click","user":"u","time":"1971-01-01T00:00:00Z"},{"id":"g3","type":"page","user":"u"}]`, &verdicts)
 	got := ""
 	for _, r := range verdicts.Results {
 		got += r.Status[:1]

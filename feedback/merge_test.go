@@ -1,0 +1,152 @@
+package feedback
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// world is partitions of predictions, some of them written twice, read in random portions.
+type world struct {
+	logs   [][]event.Prediction
+	queues []*queue
+	read   []int
+}
+
+func newWorld(rng *rand.Rand, partitions, rows int) *world {
+	w := &world{logs: make([][]event.Prediction, partitions), read: make([]int, partitions)}
+	for p := range partitions {
+		w.queues = append(w.queues, &queue{partition: p})
+	}
+	for row := range rows {
+		p := rng.IntN(partitions)
+		x := event.Prediction{ID: fmt.Sprint("p", row), Row: int64(row + 1), Time: event.Time(1000 + row/3)}
+		w.logs[p] = append(w.logs[p], x)
+		for rng.IntN(10) == 0 { // a producer's retry, or a replay's
+			w.logs[p] = append(w.logs[p], w.logs[p][rng.IntN(len(w.logs[p]))])
+		}
+	}
+	return w
+}
+
+// fetch reads up to n records of partition p.
+func (w *world) fetch(p, n int) {
+	for ; n > 0 && w.read[p] < len(w.logs[p]); n-- {
+		w.queues[p].add(int64(w.read[p]), w.logs[p][w.read[p]])
+		w.read[p]++
+	}
+}
+
+// However records arrive and whenever the watermark moves, due predictions come out once each, in the order of (time, row), and none before its time.
+func TestMergeGivesEveryPredictionOnceInOrderOfTimeAndRow(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		const rows = 300
+		w := newWorld(rng, 1+rng.IntN(5), rows)
+		var got []pending
+		for mark := event.Time(1000); mark <= 1000+rows; mark += event.Time(rng.IntN(40)) {
+			due := func(at event.Time) bool { return at <= mark }
+			whole := func(q *queue) bool { return q.next >= int64(len(w.logs[q.partition])) }
+			for {
+				out, hidden := merge(nil, w.queues, due, whole, 1+rng.IntN(20))
+				for i := range out {
+					if !due(out[i].prediction.Time) {
+						t.Fatalf("seed %d: a prediction of %d came out at %d", seed, out[i].prediction.Time, mark)
+					}
+				}
+				got = append(got, out...)
+				if hidden != nil {
+					w.fetch(hidden.partition, 1+rng.IntN(30))
+				} else if len(out) == 0 {
+					break
+				}
+			}
+		}
+		if len(got) != rows {
+			t.Fatalf("seed %d: %d of %d came out", seed, len(got), rows)
+		}
+		last := map[int]int64{}
+		for i := range got {
+			if got[i].prediction.Row != int64(i+1) {
+				t.Fatalf("seed %d: row %d came as number %d", seed, got[i].prediction.Row, i+1)
+			}
+			if before, ok := last[got[i].partition]; ok && got[i].offset <= before {
+				t.Fatalf("seed %d: partition %d gave offset %d after %d", seed, got[i].partition, got[i].offset, before)
+			}
+			last[got[i].partition] = got[i].offset
+		}
+		for _, q := range w.queues {
+			if q.done != int64(len(w.logs[q.partition])) && w.read[q.partition] == len(w.logs[q.partition]) {
+				t.Fatalf("seed %d: partition %d is done to %d of %d", seed, q.partition, q.done, len(w.logs[q.partition]))
+			}
+		}
+	}
+}
+
+// An offset that is committed is one below which nothing is left to do: read again from there, everything that was not labelled comes.
+func TestDoneNeverPassesAPredictionThatWaits(t *testing.T) {
+	var q queue
+	f := func(want int64) {
+		t.Helper()
+		if q.done != want {
+			t.Errorf("done is %d, want %d", q.done, want)
+		}
+	}
+	q.skip(0)
+	f(1)
+	q.add(1, event.Prediction{ID: "a", Time: 5})
+	q.add(2, event.Prediction{ID: "b", Time: 6})
+	q.add(3, event.Prediction{ID: "a", Time: 5}) // a repeat
+	f(1)
+	q.pop()
+	f(2)
+	q.pop()
+	f(4)
+	q.add(4, event.Prediction{ID: "b", Time: 6})
+	f(5)
+}
+
+func TestOutcomesAreTheSameInAnyOrderAndHoweverOften(t *testing.T) {
+	c := event.Event{Type: event.TypeClick, Prediction: "p", Time: 7, Value: 1.5}
+	u := OutcomeUpdate(nil, &c, 3)
+	if len(u) != 1 || u[0].Key != "p" || u[0].Ops[0].Field != event.TypeClick || u[0].Ops[0].Value != "1.5" {
+		t.Fatalf("the update is %+v", u)
+	}
+	for _, e := range []event.Event{{Type: event.TypeClick, Time: 7}, {Type: event.TypeHeartbeat, Prediction: "p"}} {
+		if u := OutcomeUpdate(nil, &e, 3); len(u) != 0 {
+			t.Errorf("%+v makes %+v", e, u)
+		}
+	}
+}
+
+func TestTheGuardHoldsWhileItsAlarmStands(t *testing.T) {
+	cfg := DefaultConfig().Guard
+	f := func(examples int64, ratio float64, defined, want bool) {
+		t.Helper()
+		if got := cfg.judge(examples, ratio, defined) != ""; got != want {
+			t.Errorf("%d examples, %v: alarm %v, want %v", examples, ratio, got, want)
+		}
+	}
+	f(cfg.MinExamples, 1, true, false)
+	f(cfg.MinExamples, 3, true, true)
+	f(cfg.MinExamples, 0.4, true, true)
+	f(cfg.MinExamples-1, 3, true, false)
+	f(cfg.MinExamples, 3, false, false)
+	cfg.Hold = true
+	g := &guard{cfg: cfg}
+	g.observe("too high")
+	if !g.held() {
+		t.Error("an alarm holds nothing back")
+	}
+	g.release()
+	if g.held() {
+		t.Error("a release does not let go")
+	}
+	g.observe("")
+	g.observe("too high again")
+	if !g.held() {
+		t.Error("a new alarm holds nothing back")
+	}
+}
