@@ -34,7 +34,7 @@ type collector struct {
 // tooLarge, tooMany and away are answers that concern a whole request.
 var (
 	errTooLarge = errors.New("the body is too large")
-	errAway     = errors.New("Kafka does not acknowledge")
+	errAway     = errors.New("no acknowledgement from Kafka")
 )
 
 func (c *collector) register(mux *http.ServeMux) {
@@ -273,7 +273,7 @@ func (c *collector) fail(w http.ResponseWriter, err error) {
 	case errors.Is(err, errAway):
 		c.events.WithLabelValues("unavailable").Inc()
 		w.Header().Set("Retry-After", "2")
-		refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("Kafka does not acknowledge: send the same again, with the same ids, after Retry-After"))
+		refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("no acknowledgement from Kafka: send the same again, with the same ids, after Retry-After"))
 	default:
 		refuse(w, http.StatusBadRequest, "bad_request", err)
 	}

@@ -11,12 +11,12 @@ import (
 
 // segmentCall is a message of Segment's HTTP tracking API (https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/).
 type segmentCall struct {
-	kind                               string
-	messageID, userID, anonymousID     string
-	name                               string // of a track call, a page or a screen
-	properties, context                event.Fields
-	timestamp, original, sent          event.Time
-	previousID, groupID, writeKey, raw string
+	kind                           string
+	messageID, userID, anonymousID string
+	name                           string // of a track call, a page or a screen
+	properties, context            event.Fields
+	timestamp, original, sent      event.Time
+	previousID, groupID, raw       string
 }
 
 // loopEvents are names of track calls, folded to letters, that mean one of the loop's own events.

@@ -111,7 +111,7 @@ func (c *Client) name(topic string) string { return c.cfg.Prefix + topic }
 func (c *Client) Ping(ctx context.Context) error {
 	_, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{})
 	if err != nil {
-		return fmt.Errorf("Kafka at %v does not answer: %w", c.cfg.Brokers, err)
+		return fmt.Errorf("no answer from Kafka at %v: %w", c.cfg.Brokers, err)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 func ParseVW(rec *Record, line string) error {
 	bar := strings.IndexByte(line, '|')
 	if bar < 0 {
-		return fmt.Errorf("%.60q has no |, want LABEL |NAMESPACE FEATURE ...", line)
+		return fmt.Errorf("%.60q has no |, want LABEL |NAMESPACE FEATURE", line)
 	}
 	if err := vwHead(rec, line[:bar]); err != nil {
 		return err
