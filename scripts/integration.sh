@@ -8,4 +8,4 @@ trap stop EXIT
 eval "$(scripts/services.sh start "$dir")"
 export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS
 echo "Kafka at $KAFKA, Redis at $REDIS" >&2
-go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./internal/loop/... "$@"
+go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./internal/loop/... ./cmd/... "$@"
