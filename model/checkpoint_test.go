@@ -42,7 +42,7 @@ func resum(b []byte) []byte {
 func FuzzReadNeverPanics(f *testing.F) {
 	for _, network := range [][]string{nil, {"linear", "ffm", "mlp"}} {
 		n := mustNew(f, func(c *Config) { c.TableBits, c.MaxFields, c.Network = 8, 8, network })
-		xs, ys := stream(21, 30)
+		xs, ys := stream(21, 6)
 		mustLearn(f, n, xs, ys)
 		var b bytes.Buffer
 		n.WriteTo(&b)

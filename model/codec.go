@@ -6,6 +6,7 @@ import (
 	"hash"
 	"io"
 	"math"
+	"unsafe"
 )
 
 // enc appends little-endian values to b. With a writer it hands b on, through the hash, whenever it has grown.
@@ -21,7 +22,17 @@ func (e *enc) u64(v uint64)  { e.b = binary.LittleEndian.AppendUint64(e.b, v) }
 func (e *enc) num(v int)     { e.b = binary.AppendUvarint(e.b, uint64(v)) }
 func (e *enc) f64(v float64) { e.u64(math.Float64bits(v)) }
 
+// littleEndian says that memory is as the encoding is, so that floats are copied whole.
+var littleEndian = func() bool {
+	x := uint16(1)
+	return *(*byte)(unsafe.Pointer(&x)) == 1
+}()
+
 func (e *enc) f32s(v []float32) {
+	if littleEndian && len(v) > 0 {
+		e.b = append(e.b, unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), 4*len(v))...)
+		return
+	}
 	for _, f := range v {
 		e.b = binary.LittleEndian.AppendUint32(e.b, math.Float32bits(f))
 	}
@@ -99,6 +110,10 @@ func (d *dec) num(size int) int {
 func (d *dec) f32s(v []float32) {
 	b := d.take(4 * len(v))
 	if b == nil {
+		return
+	}
+	if littleEndian && len(v) > 0 {
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), 4*len(v)), b)
 		return
 	}
 	for i := range v {

@@ -29,6 +29,7 @@ type core struct {
 	plain   *plain // nil: the mixture
 	crosses []cross
 	changes changes
+	origin  uint64 // what tells it apart from nets that began differently
 }
 
 // changes is what a delta will carry. It is kept only once a first snapshot was taken.
@@ -48,7 +49,7 @@ type reservoirOp struct {
 const maxOps = 1 << 16
 
 func newCore(c Config, full bool) *core {
-	k := &core{cfg: c, full: full, index: newIndex()}
+	k := &core{cfg: c, full: full, index: newIndex(), origin: lineage(c)}
 	if len(c.Network) == 0 {
 		k.layoutMixture()
 	} else {

@@ -13,6 +13,24 @@ func axpyGo(dst, src []float32, x float32) {
 	}
 }
 
+// dotGo is a . b in eight lanes.
+func dotGo(a, b []float32) float32 {
+	var l [8]float32
+	b = b[:len(a)]
+	for i := range a {
+		l[i&7] += float32(a[i] * b[i])
+	}
+	return fold8(&l)
+}
+
+// adagradGo moves weights whose gradients are x*g, each with its own accumulator.
+func adagradGo(w, acc, g []float32, x, rate float32) {
+	acc, g = acc[:len(w)], g[:len(w)]
+	for i := range w {
+		adagrad(&w[i], &acc[i], float32(x*g[i]), rate)
+	}
+}
+
 // ffmDotGo is the sum over fields f < h of a[f][h] . a[h][f], in four lanes, by rows.
 func ffmDotGo(a []float32, fields, room int) float32 {
 	var total [4]float32

@@ -31,13 +31,19 @@ func backEachAVX(w, acc, e, de, dh *float32, rate float32)
 func readSecondAVX(lin, e, v *float32, x float32)
 
 //go:noescape
+func dotAVX(a, b *float32, n int) float32
+
+//go:noescape
+func adagradAVX(w, acc, grad *float32, n int, x, rate float32)
+
+//go:noescape
 func prefetch(p unsafe.Pointer, lines int)
 
 //go:noescape
 func stepSecondAVX(v, grad, wealth, de *float32, x, rate float32)
 
 func axpy(dst, src []float32, x float32) {
-	if !vector || len(dst)&7 != 0 {
+	if !vector || len(dst)&7 != 0 || len(dst) == 0 {
 		axpyGo(dst, src, x)
 		return
 	}
@@ -98,4 +104,19 @@ func stepSecond(v *second, g, wealth *[4]float32, de *[embed]float32, x, rate fl
 		return
 	}
 	stepSecondAVX(&v.w[0], &g[0], &wealth[0], &de[0], x, rate)
+}
+
+func dot(a, b []float32) float32 {
+	if !vector || len(a)&7 != 0 || len(a) == 0 {
+		return dotGo(a, b)
+	}
+	return dotAVX(&a[0], &b[0], len(a))
+}
+
+func adagradAll(w, acc, g []float32, x, rate float32) {
+	if !vector || len(w)&7 != 0 || len(w) == 0 {
+		adagradGo(w, acc, g, x, rate)
+		return
+	}
+	adagradAVX(&w[0], &acc[0], &g[0], len(w), x, rate)
 }

@@ -460,3 +460,54 @@ prefetchLine:
 	DECQ CX
 	JG prefetchLine
 	RET
+
+// func dotAVX(a, b *float32, n int) float32
+TEXT ·dotAVX(SB), NOSPLIT, $0-28
+	MOVQ a+0(FP), DI
+	MOVQ b+8(FP), SI
+	MOVQ n+16(FP), CX
+	VXORPS Y0, Y0, Y0
+
+dotLoop:
+	VMOVUPS (DI), Y1
+	VMULPS (SI), Y1, Y1
+	VADDPS Y1, Y0, Y0
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $8, CX
+	JG dotLoop
+	VHADDPS Y0, Y0, Y0
+	VHADDPS Y0, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDSS X1, X0, X0
+	VMOVSS X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func adagradAVX(w, acc, grad *float32, n int, x, rate float32)
+TEXT ·adagradAVX(SB), NOSPLIT, $0-40
+	MOVQ w+0(FP), DI
+	MOVQ acc+8(FP), SI
+	MOVQ grad+16(FP), DX
+	MOVQ n+24(FP), CX
+	VBROADCASTSS x+32(FP), Y0
+	VBROADCASTSS rate+36(FP), Y1
+
+adagradLoop:
+	VMULPS (DX), Y0, Y2
+	VMULPS Y2, Y2, Y3
+	VADDPS (SI), Y3, Y3
+	VMOVUPS Y3, (SI)
+	VSQRTPS Y3, Y3
+	VDIVPS Y3, Y1, Y3
+	VMULPS Y2, Y3, Y3
+	VMOVUPS (DI), Y2
+	VSUBPS Y3, Y2, Y2
+	VMOVUPS Y2, (DI)
+	ADDQ $32, DI
+	ADDQ $32, SI
+	ADDQ $32, DX
+	SUBQ $8, CX
+	JG adagradLoop
+	VZEROUPPER
+	RET

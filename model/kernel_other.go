@@ -26,3 +26,7 @@ func stepSecond(v *second, g, wealth *[4]float32, de *[embed]float32, x, rate fl
 }
 
 func prefetch(p unsafe.Pointer, lines int) {}
+
+func dot(a, b []float32) float32 { return dotGo(a, b) }
+
+func adagradAll(w, acc, g []float32, x, rate float32) { adagradGo(w, acc, g, x, rate) }

@@ -46,6 +46,8 @@ func TestVectorKernelsGiveThePlainBits(t *testing.T) {
 	h16 := func(v []float32) *[hidden]float32 { return (*[hidden]float32)(v) }
 	w128 := func(v []float32) *[embed * hidden]float32 { return (*[embed * hidden]float32)(v) }
 	both(t, "axpy", []int{48, 48}, func(v [][]float32) float32 { axpy(v[0], v[1], -v[1][3]); return 0 })
+	both(t, "dot", []int{24, 24}, func(v [][]float32) float32 { v[0][2] = -v[0][2]; return dot(v[0], v[1]) })
+	both(t, "adagrad", []int{24, 24, 24}, func(v [][]float32) float32 { adagradAll(v[0], v[1], v[2], -0.3, 0.1); return 0 })
 	both(t, "ffmDot", []int{12 * 12 * 4}, func(v [][]float32) float32 { v[0][7] = -v[0][7]; return ffmDot(v[0], 11, 12) })
 	both(t, "ffmStep", []int{48, 12, 12 * 12 * 4}, func(v [][]float32) float32 {
 		ffmStep(v[0], v[1], v[2], 5, 12, -v[2][0], 0.03)
@@ -83,7 +85,7 @@ func TestTheWholeNetIsTheSameWithoutVectors(t *testing.T) {
 		t.Skip("this machine has no vector instructions that are used")
 	}
 	defer func() { vector = true }()
-	xs, ys := stream(30, 1500)
+	xs, ys := stream(30, sized(1500))
 	for name, change := range shapes {
 		with := mustNew(t, change)
 		mustLearn(t, with, xs, ys)

@@ -38,7 +38,7 @@ const (
 
 	netBias, netOut, netConst, netLen = 0, hidden, 2 * hidden, 2*hidden + 8 // of one perceptron in core.dense
 
-	pairBits    = 20
+	pairBits    = 20 // at most
 	chooseEvery = 5000
 
 	ffmAt     = 12 // in a record of the first arena: [w, 3 free][embedding 8][vectors of 4 by field]
@@ -58,7 +58,7 @@ func (c *core) layoutMixture() {
 	c.a = newArena(ffmAt, ffmK, firstKept, 1, c.full)
 	c.b = newArena(12, 0, 24, 0, c.full)
 	c.f = newArena(2*embed*hidden, 0, hidden+embed*hidden, 0, c.full)
-	c.h = newSparse(pairBits, 1, 5, c.full)
+	c.h = newSparse(min(pairBits, c.cfg.TableBits), 1, 5, c.full)
 	c.dense, c.num = make([]float32, 2*netLen), make([]float64, numLen)
 	c.num[numPositives], c.num[numRows] = c.cfg.Prior, 1
 	for i := range 4 {

@@ -85,12 +85,12 @@ func TestPairsAreChosenAlikeInBatches(t *testing.T) {
 
 func TestARunCutAndResumedEqualsOneRun(t *testing.T) {
 	eachShape(t, func(t *testing.T, change func(*Config)) {
-		xs, ys := stream(4, 600)
+		xs, ys := stream(4, sized(600))
 		whole := mustNew(t, change)
 		mustLearn(t, whole, xs, ys)
 		part := mustNew(t, change)
 		for at, r := 0, rand.New(rand.NewPCG(2, 2)); at < len(xs); {
-			end := min(len(xs), at+r.IntN(150))
+			end := min(len(xs), at+1+r.IntN(150))
 			mustLearn(t, part, xs[at:end], ys[at:end])
 			at = end
 			part = reread(t, part)

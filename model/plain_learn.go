@@ -117,7 +117,7 @@ func (p *plain) forwardMLP(c *core, r *row, s *plainScratch, drop bool) {
 				s.in[t.field] += t.x // a token's weight; a number is already there
 			}
 		} else if t.read != 0 {
-			axpyGo(s.in[int(t.field)*n:][:n], c.a.at(t.read)[:n], t.x)
+			axpy(s.in[int(t.field)*n:][:n], c.a.at(t.read)[:n], t.x)
 		}
 	}
 	first := s.act[0]
@@ -125,7 +125,7 @@ func (p *plain) forwardMLP(c *core, r *row, s *plainScratch, drop bool) {
 	for _, f := range r.present {
 		w := c.f.at(uint32(f))
 		for d := range n {
-			axpyGo(first, w[d*len(first):][:len(first)], s.in[int(f)*n+d])
+			axpy(first, w[d*len(first):][:len(first)], s.in[int(f)*n+d])
 		}
 	}
 	for i, l := range p.layers {
@@ -140,7 +140,7 @@ func (p *plain) forwardMLP(c *core, r *row, s *plainScratch, drop bool) {
 			copy(next, c.dense[p.layers[i+1].bias:])
 		}
 		for j, v := range h {
-			axpyGo(next, c.dense[l.weight+j*l.next:][:l.next], v)
+			axpy(next, c.dense[l.weight+j*l.next:][:l.next], v)
 		}
 	}
 }
@@ -381,17 +381,20 @@ func (p *plain) learnMLP(c *core, r *row, s *plainScratch) {
 // learnInputs moves the first layer's weights and the embeddings behind it against the first layer's gradients.
 func (p *plain) learnInputs(c *core, r *row, s *plainScratch, up []float32) {
 	n, st := p.inputs, p.net.state
+	quick := p.net.Kind == "adagrad" && p.net.L1 == 0 && p.net.L2 == 0
 	for _, f := range r.present {
 		w := c.f.at(uint32(f))
 		for d := range n {
 			in := s.in[int(f)*n+d]
-			var sum float32
+			s.din[int(f)*n+d] = dot(up, w[d*len(up):][:len(up)])
+			if quick {
+				adagradAll(w[d*len(up):][:len(up)], w[c.f.serve+d*len(up):], up, in, p.net.rate)
+				continue
+			}
 			for j, g := range up {
 				at := d*len(up) + j
-				sum += float32(g * w[at])
 				p.net.step(&w[at], w[c.f.serve+at*st:][:st], float32(g*in))
 			}
-			s.din[int(f)*n+d] = sum
 		}
 	}
 	if p.raw {
@@ -402,9 +405,13 @@ func (p *plain) learnInputs(c *core, r *row, s *plainScratch, up []float32) {
 		if t.learn == 0 {
 			continue
 		}
-		v := c.a.at(t.learn)
+		v, din := c.a.at(t.learn), s.din[int(t.field)*n:][:n]
+		if quick {
+			adagradAll(v[:n], v[c.a.serve:], din, t.x, p.net.rate)
+			continue
+		}
 		for d := range n {
-			p.net.step(&v[d], v[c.a.serve+d*st:][:st], float32(s.din[int(t.field)*n+d]*t.x))
+			p.net.step(&v[d], v[c.a.serve+d*st:][:st], float32(din[d]*t.x))
 		}
 	}
 }

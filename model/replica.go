@@ -5,8 +5,7 @@ import "fmt"
 // Replica is a net that only predicts, at the version of the last message applied to it, with the very bits of the net that
 // published it. Any number of goroutines may Predict at once, each with its own Scratch; Apply must be alone.
 type Replica struct {
-	c       *core // nil: nothing yet
-	lineage uint64
+	c *core // nil: nothing yet
 }
 
 // NewReplica makes a replica of nothing: it predicts one half until a snapshot comes.
@@ -59,7 +58,7 @@ func (r *Replica) Clone() *Replica {
 	copy(c.dense, r.c.dense)
 	copy(c.num, r.c.num)
 	c.list = append([]uint32(nil), r.c.list...)
-	return &Replica{c, r.lineage}
+	return &Replica{c}
 }
 
 // Apply takes a message of AppendSnapshot or AppendDelta. A delta to a version that is reached already does nothing. Errors, after
@@ -75,7 +74,7 @@ func (r *Replica) Apply(msg []byte) error {
 		if d.err != nil {
 			return fmt.Errorf("cannot apply a snapshot: %w", d.err)
 		}
-		r.c, r.lineage = c, c.lineage()
+		r.c = c
 		return nil
 	}
 	if err := r.applyDelta(d); err != nil {
@@ -88,11 +87,11 @@ func (r *Replica) applyDelta(d *dec) error {
 	if r.c == nil {
 		return fmt.Errorf("%w: no snapshot has come yet", ErrGap)
 	}
-	lineage, from, to := d.u64(), int64(d.num(0)), int64(d.num(0))
+	origin, from, to := d.u64(), int64(d.num(0)), int64(d.num(0))
 	switch {
 	case d.err != nil:
 		return d.err
-	case lineage != r.lineage:
+	case origin != r.c.origin:
 		return fmt.Errorf("%w: its configuration differs", ErrShape)
 	case to <= r.c.n && from <= to:
 		return nil

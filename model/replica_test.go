@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -26,7 +27,7 @@ func TestAReplicaEqualsItsNetAtEveryVersion(t *testing.T) {
 	eachShape(t, func(t *testing.T, change func(*Config)) {
 		n, r, late := mustNew(t, change), NewReplica(), NewReplica()
 		s, rnd := n.NewScratch(), rand.New(rand.NewPCG(8, 8))
-		xs, ys := stream(9, 900)
+		xs, ys := stream(9, sized(900))
 		if err := r.Apply(n.AppendSnapshot(nil)); err != nil {
 			t.Fatal(err)
 		}
@@ -151,10 +152,10 @@ func TestWhatCannotBeListedBecomesASnapshot(t *testing.T) {
 
 func FuzzApplyNeverPanics(f *testing.F) {
 	n := mustNew(f, func(c *Config) { c.TableBits, c.MaxFields = 8, 8 })
-	xs, ys := stream(17, 60)
-	mustLearn(f, n, xs[:30], ys[:30])
+	xs, ys := stream(17, 12)
+	mustLearn(f, n, xs[:6], ys[:6])
 	snap := n.AppendSnapshot(nil)
-	mustLearn(f, n, xs[30:], ys[30:])
+	mustLearn(f, n, xs[6:], ys[6:])
 	f.Add(snap)
 	f.Add(n.AppendDelta(nil))
 	f.Fuzz(func(t *testing.T, msg []byte) {
@@ -170,4 +171,25 @@ func FuzzApplyNeverPanics(f *testing.F) {
 			r.Predict(x, &Scratch{})
 		}
 	})
+}
+
+func TestManyPredictAtOnce(t *testing.T) {
+	n, r := mustNew(t, nil), NewReplica()
+	xs, ys := stream(18, 300)
+	mustLearn(t, n, xs, ys)
+	if err := r.Apply(n.AppendSnapshot(nil)); err != nil {
+		t.Fatal(err)
+	}
+	var g sync.WaitGroup
+	for range 4 {
+		g.Go(func() {
+			a, b := n.NewScratch(), r.NewScratch()
+			for _, x := range xs {
+				if p, q := n.Predict(x, a), r.Predict(x, b); p != q {
+					t.Errorf("%v and %v", p, q)
+				}
+			}
+		})
+	}
+	g.Wait()
 }

@@ -35,7 +35,7 @@ func (n *Net) AppendDelta(dst []byte) []byte {
 	}
 	ch, fields := &n.changes, len(n.fields.hashes)
 	e := &enc{b: append(dst, deltaMagic...)}
-	e.u64(n.lineage())
+	e.u64(n.origin)
 	e.num(int(ch.from))
 	e.num(int(n.n))
 	e.num(btoi(n.pooled))
@@ -99,8 +99,8 @@ func (n *Net) settle() {
 }
 
 // lineage tells nets apart that began differently.
-func (c *core) lineage() uint64 {
-	b, err := json.Marshal(c.cfg)
+func lineage(c Config) uint64 {
+	b, err := json.Marshal(c)
 	if err != nil {
 		panic("BUG: a valid configuration cannot be encoded: " + err.Error())
 	}

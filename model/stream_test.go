@@ -49,6 +49,7 @@ func stream(seed uint64, n int) (xs [][]Feature, ys []float64) {
 func mustNew(t testing.TB, change func(*Config)) *Net {
 	t.Helper()
 	c := DefaultConfig()
+	c.TableBits = 12
 	if change != nil {
 		change(&c)
 	}
