@@ -19,6 +19,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 )
@@ -179,30 +180,21 @@ func follow(t testing.TB, records []stream.Record) (*model.Replica, []int64) {
 	t.Helper()
 	r := model.NewReplica()
 	var epochs []int64
-	var body []byte
+	var parts weights.Assembly
 	for i := range records {
-		epoch := epochOf(records[i].Headers)
-		if len(epochs) == 0 || epoch > epochs[len(epochs)-1] {
-			epochs = append(epochs, epoch)
-		}
-		if epoch < epochs[len(epochs)-1] {
-			continue
-		}
-		h := map[string]string{}
-		for _, x := range records[i].Headers {
-			h[x.Key] = string(x.Value)
-		}
-		if h[HeaderPart] == "0" {
-			body = body[:0]
-		}
-		body = append(body, records[i].Value...)
-		var part, parts int
-		if _, err := fmt.Sscan(h[HeaderPart]+" "+h[HeaderParts], &part, &parts); err != nil {
+		h, err := weights.ParseHead(records[i].Headers)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if part == parts-1 {
-			if err := r.Apply(body); err != nil {
-				t.Fatalf("record %d (%v): %v", i, h, err)
+		if len(epochs) == 0 || h.Epoch > epochs[len(epochs)-1] {
+			epochs = append(epochs, h.Epoch)
+		}
+		if h.Epoch < epochs[len(epochs)-1] {
+			continue
+		}
+		if m, whole := parts.Add(h, records[i].Value); whole {
+			if err := r.Apply(m.Body); err != nil {
+				t.Fatalf("record %d (%+v): %v", i, h, err)
 			}
 		}
 	}
@@ -238,7 +230,7 @@ func TestExamplesBecomePublishedWeights(t *testing.T) {
 		t.Errorf("asking for a snapshot: %d", code)
 	}
 	after := f.read(event.TopicModel("click"))
-	if len(after) != before+1 || string(after[before].Headers[2].Value) != kindSnapshot {
+	if len(after) != before+1 || string(after[before].Headers[0].Value) != weights.Snapshot {
 		t.Errorf("%d records after asking for a snapshot, %d before", len(after), before)
 	}
 	if code, _ := r.call(http.MethodGet, "/v1/learner?objective=other"); code != http.StatusNotFound {

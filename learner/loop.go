@@ -6,6 +6,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -113,7 +114,7 @@ func (l *learning) publish(now time.Time) time.Duration {
 	}
 	kind := l.pub.next(&l.o.cfg, now)
 	if asked {
-		kind = kindSnapshot
+		kind = weights.Snapshot
 		for i := range l.asked {
 			l.asked[i].started = true
 		}

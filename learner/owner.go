@@ -10,6 +10,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 	"golang.org/x/sync/errgroup"
@@ -80,7 +81,7 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 // claim takes an epoch above all others. The commit after the search proves that this process still owned the objective then: whoever comes later
 // finds what this one writes, or has a higher generation.
 func (o *owner) claim(ctx context.Context, g *stream.Generation, c *core) (int64, error) {
-	highest, err := highestEpoch(ctx, o.client, o.objective)
+	highest, err := weights.HighestEpoch(ctx, o.client, o.objective)
 	if err != nil {
 		return 0, err
 	}
@@ -240,4 +241,14 @@ func (o *owner) watch(ctx context.Context, id string) error {
 			return errMadeAgain
 		}
 	}
+}
+
+// generations is how many generations of the group an epoch tells apart.
+const generations = 1_000_000
+
+// epochAfter is the epoch of a learner that found highest in the topic and owns the objective in a generation of its group: a term above, so that it
+// outranks all that were before, and within the term the generation, so that of two that started at the same moment the one that owns the objective
+// now outranks the one that is deposed and does not know it yet.
+func epochAfter(highest int64, generation int32) int64 {
+	return (highest/generations+1)*generations + int64(generation)%generations
 }

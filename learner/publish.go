@@ -2,30 +2,12 @@ package learner
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
-)
-
-// partBytes is the largest value of one record; messages are cut into such parts.
-const partBytes = 880_000
-
-// Headers of the records of model.<objective>.
-const (
-	HeaderKind  = "kind"  // snapshot or delta
-	HeaderEpoch = "epoch" // of the learner; lower ones than were seen are of one that is deposed
-	HeaderFrom  = "from"  // examples in the weights that a delta is applied to
-	HeaderTo    = "to"    // examples in the weights that result
-	HeaderPart  = "part"  // from 0
-	HeaderParts = "parts"
-)
-
-const (
-	kindSnapshot = "snapshot"
-	kindDelta    = "delta"
 )
 
 // publisher makes messages of weights and has them written one after another, while learning goes on. Its epoch tells a learner that was deposed, and does not
@@ -65,7 +47,7 @@ func (p *publisher) start(kind string, net *model.Net, now time.Time) {
 		panic("BUG: a message of weights is made while another is on its way")
 	}
 	to := net.Examples()
-	if kind == kindSnapshot {
+	if kind == weights.Snapshot {
 		p.buffer = net.AppendSnapshot(p.buffer[:0])
 		p.deltas, p.snapshot = 0, now
 	} else {
@@ -79,21 +61,8 @@ func (p *publisher) start(kind string, net *model.Net, now time.Time) {
 
 // records cuts the buffer into parts.
 func (p *publisher) records(kind string, to int64) []stream.Record {
-	n := max((len(p.buffer)+partBytes-1)/partBytes, 1)
-	number := func(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
-	records := make([]stream.Record, n)
-	for i := range records {
-		from := i * partBytes
-		records[i] = stream.Record{
-			Key: []byte(p.objective), Value: p.buffer[from:min(from+partBytes, len(p.buffer))],
-			Headers: []stream.Header{
-				{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, {Key: event.HeaderSchema, Value: []byte(event.SchemaModel)},
-				{Key: HeaderKind, Value: []byte(kind)}, {Key: HeaderEpoch, Value: number(p.epoch)}, {Key: HeaderFrom, Value: number(p.from)},
-				{Key: HeaderTo, Value: number(to)}, {Key: HeaderPart, Value: number(int64(i))}, {Key: HeaderParts, Value: number(int64(n))},
-			},
-		}
-	}
-	return records
+	return weights.Cut(weights.Head{Kind: kind, Epoch: p.epoch, From: p.from, To: to}, p.objective, p.buffer,
+		stream.Header{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, stream.Header{Key: event.HeaderSchema, Value: []byte(event.SchemaModel)})
 }
 
 // write writes messages in the order in which they were made until ctx ends.
@@ -131,7 +100,7 @@ func (p *publisher) wait(interval time.Duration, now time.Time) time.Duration {
 // next is the kind of the next message: a snapshot when the deltas since the last one would take a scorer that joins too long.
 func (p *publisher) next(c *Config, now time.Time) string {
 	if p.snapshot.IsZero() || p.deltas > c.SnapshotBytes || now.Sub(p.snapshot) > c.SnapshotEvery {
-		return kindSnapshot
+		return weights.Snapshot
 	}
-	return kindDelta
+	return weights.Delta
 }

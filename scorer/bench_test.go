@@ -140,4 +140,3 @@ func report(b *testing.B, took []time.Duration) {
 	b.ReportMetric(at(0.5), "p50-µs")
 	b.ReportMetric(at(0.99), "p99-µs")
 }
-

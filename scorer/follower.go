@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 )
@@ -21,7 +22,7 @@ type follower struct {
 	logger    *slog.Logger
 	metrics   *instruments
 
-	parts   assembly
+	parts   weights.Assembly
 	epoch   int64  // the highest seen
 	topicID string // of the topic of weights
 	warned  time.Time
@@ -62,11 +63,11 @@ func (f *follower) follow(ctx context.Context) error {
 	if id != f.topicID {
 		f.topicID, f.epoch = id, 0 // epochs count within a topic
 	}
-	from, err := f.lastSnapshot(ctx)
+	from, _, err := weights.LastSnapshot(ctx, f.client, f.objective)
 	if err != nil {
 		return err
 	}
-	f.parts = assembly{}
+	f.parts = weights.Assembly{}
 	r := f.client.NewReader(topic, 0, from)
 	defer r.Close()
 	for {
@@ -85,68 +86,20 @@ func (f *follower) follow(ctx context.Context) error {
 	}
 }
 
-// lastSnapshot finds the offset at which the last whole snapshot begins, looking back from the end in growing steps; the start of the topic when there
-// is none.
-func (f *follower) lastSnapshot(ctx context.Context) (int64, error) {
-	ranges, err := f.client.Offsets(ctx, event.TopicModel(f.objective))
-	if err != nil {
-		return 0, err
-	}
-	rg := ranges[0]
-	for look := int64(64); ; look *= 8 {
-		first := max(rg.First, rg.End-look)
-		at, err := f.scan(ctx, first, rg.End)
-		if err != nil || at >= 0 {
-			return at, err
-		}
-		if first == rg.First {
-			return rg.First, nil
-		}
-	}
-}
-
-// scan returns where the last whole snapshot in [first, end) begins that is not of a deposed learner, -1 for none.
-func (f *follower) scan(ctx context.Context, first, end int64) (int64, error) {
-	r := f.client.NewReader(event.TopicModel(f.objective), 0, first)
-	defer r.Close()
-	var parts assembly
-	at, epoch, begun := int64(-1), int64(-1), int64(-1)
-	for r.Offset() < end {
-		records, err := r.Read(ctx)
-		if err != nil && !errors.Is(err, stream.ErrTrimmed) {
-			return 0, err
-		}
-		for i := range records {
-			h, err := parseHeaders(records[i].Headers)
-			if err != nil || h.epoch < epoch || records[i].Offset >= end {
-				continue
-			}
-			epoch = h.epoch
-			if h.part == 0 {
-				begun = records[i].Offset
-			}
-			if m, whole := parts.add(h, nil); whole && m.snapshot {
-				at = begun
-			}
-		}
-	}
-	return at, nil
-}
-
 // record takes one part; the last one of a message applies it. An error asks to begin again.
 func (f *follower) record(r *stream.Record) error {
-	h, err := parseHeaders(r.Headers)
+	h, err := weights.ParseHead(r.Headers)
 	if err != nil {
 		f.count("malformed")
 		f.warn("a record of the topic of weights is malformed, passing it over", err)
 		return nil
 	}
-	if h.epoch < f.epoch {
+	if h.Epoch < f.epoch {
 		f.count("deposed")
 		return nil
 	}
-	f.epoch = h.epoch
-	m, whole := f.parts.add(h, r.Value)
+	f.epoch = h.Epoch
+	m, whole := f.parts.Add(h, r.Value)
 	if !whole {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/notify"
+	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
 )
 
@@ -62,14 +63,6 @@ func (s *side) drain() {
 	}
 }
 
-// message is a snapshot or delta, put together from its parts.
-type message struct {
-	epoch    int64
-	snapshot bool
-	from, to int64
-	body     []byte
-}
-
 // outcome says what became of a message that was taken.
 type outcome string
 
@@ -84,15 +77,15 @@ var errNoSnapshot = fmt.Errorf("%w: no snapshot of this learner has come yet", m
 
 // apply brings m to both sides. On an error nothing has changed. A learner with a higher epoch starts from its checkpoint, which may be behind what is served:
 // then only the idle side follows it until it has caught up. Its network may have another shape; within an epoch another shape is refused.
-func (p *replicas) apply(m message, now event.Time) (outcome, error) {
+func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 	active := p.active.Load()
 	switch {
 	case active == nil:
 		return p.first(m, now)
-	case m.epoch > p.idle.epoch:
+	case m.Epoch > p.idle.epoch:
 		return p.succeed(m, now)
 	}
-	if m.snapshot {
+	if m.Kind == weights.Snapshot {
 		r, err := snapshotOf(m)
 		if err != nil {
 			return "", err
@@ -103,7 +96,7 @@ func (p *replicas) apply(m message, now event.Time) (outcome, error) {
 		p.idle.weights = r
 	} else {
 		before := p.idle.weights.Examples()
-		if err := p.idle.weights.Apply(m.body); err != nil {
+		if err := p.idle.weights.Apply(m.Body); err != nil {
 			return "", err
 		}
 		if p.idle.weights.Examples() == before {
@@ -115,34 +108,34 @@ func (p *replicas) apply(m message, now event.Time) (outcome, error) {
 }
 
 // snapshotOf returns new weights from a snapshot.
-func snapshotOf(m message) (*model.Replica, error) {
-	if !m.snapshot {
+func snapshotOf(m weights.Message) (*model.Replica, error) {
+	if m.Kind != weights.Snapshot {
 		return nil, errNoSnapshot
 	}
 	r := model.NewReplica()
-	if err := r.Apply(m.body); err != nil {
+	if err := r.Apply(m.Body); err != nil {
 		return nil, err
 	}
-	if r.Examples() != m.to {
-		return nil, fmt.Errorf("%w: it is of version %d, its headers say %d", model.ErrShape, r.Examples(), m.to)
+	if r.Examples() != m.To {
+		return nil, fmt.Errorf("%w: it is of version %d, its headers say %d", model.ErrShape, r.Examples(), m.To)
 	}
 	return r, nil
 }
 
 // succeed begins to follow a learner with a higher epoch from its snapshot, or goes on when its first message is one.
-func (p *replicas) succeed(m message, now event.Time) (outcome, error) {
+func (p *replicas) succeed(m weights.Message, now event.Time) (outcome, error) {
 	r, err := snapshotOf(m)
 	if err != nil {
 		return "", err
 	}
 	p.shapes++
-	p.idle = &side{weights: r, epoch: m.epoch, at: now, shape: p.shapes}
+	p.idle = &side{weights: r, epoch: m.Epoch, at: now, shape: p.shapes}
 	p.catching = true // so that the other side becomes a copy: it is of the former learner
 	return p.offer(m, now), nil
 }
 
 // offer makes the idle side active unless that would go back.
-func (p *replicas) offer(m message, now event.Time) outcome {
+func (p *replicas) offer(m weights.Message, now event.Time) outcome {
 	if p.idle.weights.Examples() < p.active.Load().weights.Examples() {
 		p.catching = true
 		return held
@@ -151,7 +144,7 @@ func (p *replicas) offer(m message, now event.Time) outcome {
 	p.catching = false
 	p.swap()
 	active := p.active.Load()
-	if copied || p.idle.weights.Apply(m.body) != nil {
+	if copied || p.idle.weights.Apply(m.Body) != nil {
 		p.idle = &side{weights: active.weights.Clone()}
 	}
 	p.idle.epoch, p.idle.at, p.idle.shape = active.epoch, now, active.shape
@@ -159,13 +152,13 @@ func (p *replicas) offer(m message, now event.Time) outcome {
 }
 
 // first takes the first snapshot.
-func (p *replicas) first(m message, now event.Time) (outcome, error) {
+func (p *replicas) first(m weights.Message, now event.Time) (outcome, error) {
 	r, err := snapshotOf(m)
 	if err != nil {
 		return "", err
 	}
-	p.idle = &side{weights: r.Clone(), epoch: m.epoch, at: now}
-	p.active.Store(&side{weights: r, epoch: m.epoch, at: now})
+	p.idle = &side{weights: r.Clone(), epoch: m.Epoch, at: now}
+	p.active.Store(&side{weights: r, epoch: m.Epoch, at: now})
 	p.changed.Fire()
 	return applied, nil
 }

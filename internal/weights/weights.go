@@ -1,0 +1,133 @@
+// Package weights is the form of the topic model.<objective>: messages of a network's weights, cut into records.
+//
+// A message is a snapshot or a delta as the model package makes them. Its records stand one after another and carry headers that tell which
+// message they are part of. Whoever reads passes over records of a lower epoch than it has seen: they are of a learner that was deposed.
+package weights
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/clickloop/clickloop/stream"
+)
+
+// PartBytes is the largest value of one record.
+const PartBytes = 880_000
+
+// Kinds of messages.
+const (
+	Snapshot = "snapshot"
+	Delta    = "delta"
+)
+
+// maxParts bounds a message to about 3.6 GB.
+const maxParts = 4096
+
+// Head tells which part of which message a record is.
+type Head struct {
+	Kind  string // Snapshot or Delta
+	Epoch int64  // of the learner; lower ones than were seen are of one that is deposed
+	From  int64  // examples in the weights that a delta is applied to
+	To    int64  // examples in the weights that result
+	Part  int64  // from 0
+	Parts int64
+}
+
+// Cut makes the records of a message. They share body, and carry extra headers.
+func Cut(h Head, key string, body []byte, extra ...stream.Header) []stream.Record {
+	return cut(h, key, body, PartBytes, extra)
+}
+
+func cut(h Head, key string, body []byte, size int, extra []stream.Header) []stream.Record {
+	h.Parts = max(int64((len(body)+size-1)/size), 1)
+	records := make([]stream.Record, h.Parts)
+	for i := range records {
+		h.Part = int64(i)
+		records[i] = stream.Record{Key: []byte(key), Value: body[i*size : min((i+1)*size, len(body))], Headers: append(h.headers(), extra...)}
+	}
+	return records
+}
+
+func (h *Head) headers() []stream.Header {
+	headers := []stream.Header{{Key: "kind", Value: []byte(h.Kind)}}
+	for _, n := range []struct {
+		name  string
+		value int64
+	}{{"epoch", h.Epoch}, {"from", h.From}, {"to", h.To}, {"part", h.Part}, {"parts", h.Parts}} {
+		headers = append(headers, stream.Header{Key: n.name, Value: strconv.AppendInt(nil, n.value, 10)})
+	}
+	return headers
+}
+
+// ParseHead reads a record's headers; those it does not know are passed over.
+func ParseHead(headers []stream.Header) (Head, error) {
+	h := Head{Epoch: -1, From: -1, To: -1, Part: -1, Parts: -1}
+	for i := range headers {
+		if headers[i].Key == "kind" {
+			h.Kind = string(headers[i].Value)
+			continue
+		}
+		to := h.number(headers[i].Key)
+		if to == nil {
+			continue
+		}
+		n, err := strconv.ParseInt(string(headers[i].Value), 10, 64)
+		if err != nil {
+			return h, fmt.Errorf("header %s is %.20q, want a number", headers[i].Key, headers[i].Value)
+		}
+		*to = n
+	}
+	if h.Kind != Snapshot && h.Kind != Delta || h.Epoch < 0 || h.From < 0 || h.To < 0 || h.Part < 0 || h.Part >= h.Parts || h.Parts > maxParts {
+		return h, fmt.Errorf("headers are %+v, want kind, epoch, from, to, part and parts", h)
+	}
+	return h, nil
+}
+
+func (h *Head) number(name string) *int64 {
+	switch name {
+	case "epoch":
+		return &h.Epoch
+	case "from":
+		return &h.From
+	case "to":
+		return &h.To
+	case "part":
+		return &h.Part
+	case "parts":
+		return &h.Parts
+	}
+	return nil
+}
+
+// Message is a snapshot or delta, put together from its parts. Its Head is that of its first part.
+type Message struct {
+	Head
+	Body []byte
+}
+
+// Assembly puts parts together. The parts of a message come in order and one after another; anything else drops what was begun.
+type Assembly struct {
+	head Head
+	next int64 // part that is wanted; 0 when none is begun
+	body []byte
+}
+
+// Add takes a part and returns the message that it completes. The body is valid until the next Add.
+func (a *Assembly) Add(h Head, value []byte) (Message, bool) {
+	if h.Part == 0 {
+		a.head, a.next, a.body = h, 0, a.body[:0]
+	}
+	same := h
+	same.Part = 0
+	if h.Part != a.next || same != a.head {
+		a.next = 0
+		return Message{}, false
+	}
+	a.body = append(a.body, value...)
+	a.next++
+	if a.next < h.Parts {
+		return Message{}, false
+	}
+	a.next = 0
+	return Message{a.head, a.body}, true
+}
