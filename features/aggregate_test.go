@@ -59,6 +59,7 @@ func TestAWindowIsASawtooth(t *testing.T) {
 	// 1 h at 14:27 reaches back to 13:25; 1 d at 14:27 to 14:00 of the day before; 12 d to the start of the day 12 days before.
 	f("1h", map[time.Duration]bool{0: true, time.Hour: true, 62 * time.Minute: true, 62*time.Minute + time.Millisecond: false})
 	f("11h", map[time.Duration]bool{11*time.Hour + 2*time.Minute: true, 11*time.Hour + 3*time.Minute: false})
+	f("12h", map[time.Duration]bool{12*time.Hour + 27*time.Minute: true, 12*time.Hour + 28*time.Minute: false})
 	f("1d", map[time.Duration]bool{24*time.Hour + 27*time.Minute: true, 24*time.Hour + 28*time.Minute: false})
 	f("12d", map[time.Duration]bool{12*24*time.Hour + 14*time.Hour + 27*time.Minute: true, 12*24*time.Hour + 14*time.Hour + 28*time.Minute: false})
 	f("10m", map[time.Duration]bool{-2 * time.Minute: true, -3 * time.Minute: false, 12 * time.Minute: true, 13 * time.Minute: false})
@@ -241,6 +242,23 @@ func TestEveryStoreGivesTheSameBits(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestTheLastEventIsForgottenAfterItsWindowToTheMillisecond(t *testing.T) {
+	s := mustCompile(t, Config{Profiles: []ProfileConfig{{Entity: "user", Aggregate: "recency", Event: "click", Window: "10m"}}})
+	m := NewMemory()
+	foldAll(t, s, m, []event.Event{{Type: "click", User: "u1", Time: testNow}})
+	f := func(age event.Time, want event.Value) {
+		t.Helper()
+		if got := assembled(t, s, m, &Request{Time: testNow + age, User: "u1"})[0].Value; !sameValue(got, want) {
+			t.Fatalf("after %d ms: %+v, want %+v", age, got, want)
+		}
+	}
+	f(-5000, number(0)) // its clock was ahead
+	f(0, number(0))
+	f(1500, number(1.5))
+	f(10*minute, number(600))
+	f(10*minute+1, event.Value{})
 }
 
 func TestAProfileStaysBounded(t *testing.T) {
