@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
 stop() { scripts/services.sh stop "$dir" >&2 || true; rm -rf "$dir"; }
 trap stop EXIT
-eval "$(scripts/services.sh start "$dir")"
+addresses=$(scripts/services.sh start "$dir")
+eval "$addresses"
 export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS
 echo "Kafka at $KAFKA, Redis at $REDIS" >&2
 go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./internal/loop/... ./cmd/... "$@"
