@@ -92,11 +92,16 @@ type hit struct {
 
 const maxReps = 8
 
+// rep is how a field enters pairs: by its first few tokens, a number by its heavier bin.
 type rep struct {
-	n    int
-	key  [maxReps]uint64
-	x    [maxReps]float32
-	last int // where in toks the field's tokens began; unused by pairs
+	n    int32
+	seen bool // the field is in the example
+	toks [maxReps]repTok
+}
+
+type repTok struct {
+	key uint64
+	x   float32
 }
 
 const (
@@ -132,8 +137,8 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
 			}
 		}
 		p := &r.reps[field]
-		if p.last < 0 {
-			p.last, s.square[field] = len(r.toks), 0
+		if !p.seen {
+			p.seen, s.square[field] = true, 0
 			r.present = append(r.present, uint16(field))
 		}
 		switch f.Kind {
@@ -160,7 +165,7 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
 func (c *core) token(r *row, s *Scratch, p *rep, field int, key uint64, x float64, learn bool) {
 	c.add(r, s, field, key, x, learn)
 	if p.n < maxReps {
-		p.key[p.n], p.x[p.n] = key, float32(x)
+		p.toks[p.n] = repTok{key, float32(x)}
 		p.n++
 	}
 }
@@ -228,7 +233,7 @@ func (c *core) number(f *Feature, r *row, s *Scratch, p *rep, field int, learn b
 		}
 	}
 	if p.n < maxReps {
-		p.key[p.n], p.x[p.n] = mix(f.Field^kindBin, best), 1
+		p.toks[p.n] = repTok{mix(f.Field^kindBin, best), 1}
 		p.n++
 	}
 	if learn {
@@ -337,7 +342,7 @@ func (c *core) addRecords(key uint64, field int) {
 
 func (r *row) reset(fields int) {
 	for _, f := range r.present {
-		r.reps[f].n, r.reps[f].last = 0, -1
+		r.reps[f].n, r.reps[f].seen = 0, false
 		r.numbers[f] = 0
 	}
 	r.toks, r.slots, r.present = r.toks[:0], r.slots[:0], r.present[:0]
@@ -346,7 +351,7 @@ func (r *row) reset(fields int) {
 
 func (r *row) growReps(fields int) {
 	for len(r.reps) < fields {
-		r.reps = append(r.reps, rep{last: -1})
+		r.reps = append(r.reps, rep{})
 		r.numbers = append(r.numbers, 0)
 	}
 }
@@ -366,7 +371,7 @@ func (r *row) capFields(s *Scratch) {
 		if q := s.square[f]; q > 4 {
 			p := &r.reps[f]
 			for i := range p.n {
-				p.x[i] = float32(float64(2/math.Sqrt(q)) * float64(p.x[i]))
+				p.toks[i].x = float32(float64(2/math.Sqrt(q)) * float64(p.toks[i].x))
 			}
 		}
 	}

@@ -1,7 +1,5 @@
 package model
 
-import "unsafe"
-
 // The kernels' plain forms. They define the results: sums go in a fixed order of lanes, products are rounded before they are
 // added, a reciprocal root is one division by one root. The vector forms must agree bit for bit (kernel_test.go).
 
@@ -173,5 +171,3 @@ func stepSecondGo(v *second, g, wealth *[4]float32, de *[embed]float32, x, rate 
 		v.e[d] -= float32(float32(rate/sqrt32(v.acc[d])) * gd)
 	}
 }
-
-func secondOf(p unsafe.Pointer) *second { return (*second)(p) }

@@ -28,7 +28,10 @@ func backBlockAVX(w, acc, e, de, dh *float32, rate float32)
 func backEachAVX(w, acc, e, de, dh *float32, rate float32)
 
 //go:noescape
-func readSecondAVX(lin, e, v *float32, x float32)
+func readFirstAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, e, a *float32, rowBytes int) float32
+
+//go:noescape
+func readSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, lin, e *float32)
 
 //go:noescape
 func dotAVX(a, b *float32, n int) float32
@@ -40,7 +43,7 @@ func adagradAVX(w, acc, grad *float32, n int, x, rate float32)
 func prefetch(p unsafe.Pointer, lines int)
 
 //go:noescape
-func stepSecondAVX(v, grad, wealth, de *float32, x, rate float32)
+func stepSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, grad, wealth, de *float32, lead, rate float32) float64
 
 func axpy(dst, src []float32, x float32) {
 	if !vector || len(dst)&7 != 0 || len(dst) == 0 {
@@ -88,22 +91,6 @@ func backEach(w, acc *[embed * hidden]float32, e, de *[embed]float32, dh *[hidde
 		return
 	}
 	backEachAVX(&w[0], &acc[0], &e[0], &de[0], &dh[0], rate)
-}
-
-func readSecond(lin *[4]float32, e *[embed]float32, v *secondServed, x float32) {
-	if !vector {
-		readSecondGo(lin, e, v, x)
-		return
-	}
-	readSecondAVX(&lin[0], &e[0], &v.w[0], x)
-}
-
-func stepSecond(v *second, g, wealth *[4]float32, de *[embed]float32, x, rate float32) {
-	if !vector {
-		stepSecondGo(v, g, wealth, de, x, rate)
-		return
-	}
-	stepSecondAVX(&v.w[0], &g[0], &wealth[0], &de[0], x, rate)
 }
 
 func dot(a, b []float32) float32 {

@@ -391,30 +391,136 @@ eachRow:
 	VZEROUPPER
 	RET
 
-// func readSecondAVX(lin, e, v *float32, x float32)
-TEXT ·readSecondAVX(SB), NOSPLIT, $0-28
-	MOVQ lin+0(FP), DI
-	MOVQ e+8(FP), SI
-	MOVQ v+16(FP), DX
-	VBROADCASTSS x+24(FP), Y0
-	VMULPS (DX), X0, X1
-	VADDPS (DI), X1, X1
-	VMOVUPS X1, (DI)
-	VMULPS 16(DX), Y0, Y2
-	VADDPS (SI), Y2, Y2
-	VMOVUPS Y2, (SI)
+// A token is {read, learn, field uint32; x float32}.
+
+// func readFirstAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, e, a *float32, rowBytes int) float32
+TEXT ·readFirstAVX(SB), NOSPLIT, $0-60
+	MOVQ toks+0(FP), SI
+	MOVQ n+8(FP), CX
+	MOVQ chunks+16(FP), R8
+	MOVQ strideBytes+24(FP), R9
+	MOVQ e+32(FP), R10
+	MOVQ a+40(FP), R11
+	MOVQ rowBytes+48(FP), R12
+	VXORPS X4, X4, X4
+
+readFirstToken:
+	MOVL 0(SI), AX
+	MOVL AX, BX
+	SHRL $8, AX
+	LEAQ (AX)(AX*2), AX
+	MOVQ (R8)(AX*8), DI // the chunk's first float: a slice header has 24 bytes
+	ANDL $255, BX
+	IMULQ R9, BX
+	ADDQ BX, DI         // the record
+	MOVL 8(SI), DX
+	VBROADCASTSS 12(SI), Y0
+	VMULSS (DI), X0, X1
+	VADDSS X1, X4, X4
+	MOVQ DX, BX
+	SHLQ $5, BX
+	VMULPS 16(DI), Y0, Y1
+	VADDPS (R10)(BX*1), Y1, Y1
+	VMOVUPS Y1, (R10)(BX*1)
+	IMULQ R12, DX
+	ADDQ R11, DX
+	ADDQ $48, DI
+	MOVQ R12, BX
+
+readFirstEight:
+	VMULPS (DI), Y0, Y1
+	VMULPS 32(DI), Y0, Y2
+	VADDPS (DX), Y1, Y1
+	VADDPS 32(DX), Y2, Y2
+	VMOVUPS Y1, (DX)
+	VMOVUPS Y2, 32(DX)
+	ADDQ $64, DI
+	ADDQ $64, DX
+	SUBQ $64, BX
+	JG readFirstEight
+	ADDQ $16, SI
+	DECQ CX
+	JNZ readFirstToken
+	VMOVSS X4, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func stepSecondAVX(v, grad, wealth, de *float32, x, rate float32)
-TEXT ·stepSecondAVX(SB), NOSPLIT, $0-40
-	MOVQ v+0(FP), DI
-	MOVQ grad+8(FP), SI
-	MOVQ wealth+16(FP), DX
-	MOVQ de+24(FP), R8
-	VBROADCASTSS x+32(FP), Y0
-	VBROADCASTSS rate+36(FP), Y1
-	VMULPS (SI), X0, X2    // gx
+// func readSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, lin, e *float32)
+TEXT ·readSecondAVX(SB), NOSPLIT, $0-48
+	MOVQ toks+0(FP), SI
+	MOVQ n+8(FP), CX
+	MOVQ chunks+16(FP), R8
+	MOVQ strideBytes+24(FP), R9
+	MOVQ lin+32(FP), R11
+	MOVQ e+40(FP), R10
+	VMOVUPS (R11), X4
+
+readSecondToken:
+	MOVL 0(SI), AX
+	MOVL AX, BX
+	SHRL $8, AX
+	LEAQ (AX)(AX*2), AX
+	MOVQ (R8)(AX*8), DI // the chunk's first float: a slice header has 24 bytes
+	ANDL $255, BX
+	IMULQ R9, BX
+	ADDQ BX, DI         // the record
+	MOVL 8(SI), DX
+	VBROADCASTSS 12(SI), Y0
+	VMULPS (DI), X0, X1
+	VADDPS X1, X4, X4
+	SHLQ $5, DX
+	VMULPS 16(DI), Y0, Y2
+	VADDPS (R10)(DX*1), Y2, Y2
+	VMOVUPS Y2, (R10)(DX*1)
+	ADDQ $16, SI
+	DECQ CX
+	JNZ readSecondToken
+	VMOVUPS X4, (R11)
+	VZEROUPPER
+	RET
+
+// func stepSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, grad, wealth, de *float32, lead, rate float32) float64
+TEXT ·stepSecondAVX(SB), NOSPLIT, $0-72
+	MOVQ toks+0(FP), SI
+	MOVQ n+8(FP), CX
+	MOVQ chunks+16(FP), R8
+	MOVQ strideBytes+24(FP), R9
+	MOVQ grad+32(FP), R10
+	MOVQ wealth+40(FP), R11
+	MOVQ de+48(FP), R12
+	VMOVSS lead+56(FP), X10
+	VBROADCASTSS rate+60(FP), Y11
+	VMOVUPS (R10), X12
+	VMOVUPS (R11), X13
+	VBROADCASTSS forget<>(SB), Y14
+	VPCMPEQD X15, X15, X15
+	VPSRLD $1, X15, X15
+	VXORPD X9, X9, X9
+
+stepSecondToken:
+	CMPL 4(SI), $0
+	JEQ stepSecondNext
+	MOVL 4(SI), AX
+	MOVL AX, BX
+	SHRL $8, AX
+	LEAQ (AX)(AX*2), AX
+	MOVQ (R8)(AX*8), DI // the chunk's first float: a slice header has 24 bytes
+	ANDL $255, BX
+	IMULQ R9, BX
+	ADDQ BX, DI         // the record
+	MOVL 8(SI), DX
+	SHLQ $5, DX
+	VBROADCASTSS 12(SI), Y0
+	VANDPS X15, X0, X1
+	VMULSS X10, X1, X1
+	VBROADCASTSS X1, X1
+	VMAXPS 48(DI), X1, X7  // m
+	VMOVUPS X7, 48(DI)
+	VDIVSS X7, X0, X1
+	VMULSS X1, X1, X1
+	VCVTSS2SD X1, X1, X1
+	VADDSD X1, X9, X9
+	VMULPS X12, X0, X2     // gx
 	VMULPS (DI), X2, X3    // gx*w
 	VMOVUPS 96(DI), X4
 	VSUBPS X3, X4, X4      // r
@@ -422,30 +528,32 @@ TEXT ·stepSecondAVX(SB), NOSPLIT, $0-40
 	VMOVUPS 64(DI), X5
 	VSUBPS X2, X5, X5      // t
 	VMOVUPS X5, 64(DI)
-	VPCMPEQD X6, X6, X6
-	VPSRLD $1, X6, X6
-	VANDPS X6, X2, X2
+	VANDPS X15, X2, X2
 	VADDPS 80(DI), X2, X2  // g
 	VMOVUPS X2, 80(DI)
-	VADDPS (DX), X4, X4
+	VADDPS X13, X4, X4
 	VMULPS X5, X4, X4
-	VMOVUPS 48(DI), X7
 	VADDPS X7, X2, X2
 	VMULPS X7, X2, X2
 	VDIVPS X2, X4, X4
 	VMOVUPS X4, (DI)
-	VMULPS (R8), Y0, Y2    // gd
-	VBROADCASTSS forget<>(SB), Y3
-	VMULPS 112(DI), Y3, Y3
+	VMULPS (R12)(DX*1), Y0, Y2 // gd
+	VMULPS 112(DI), Y14, Y3
 	VMULPS Y2, Y2, Y4
 	VADDPS Y4, Y3, Y3
 	VMOVUPS Y3, 112(DI)
 	VSQRTPS Y3, Y3
-	VDIVPS Y3, Y1, Y3
+	VDIVPS Y3, Y11, Y3
 	VMULPS Y2, Y3, Y3
 	VMOVUPS 16(DI), Y4
 	VSUBPS Y3, Y4, Y4
 	VMOVUPS Y4, 16(DI)
+
+stepSecondNext:
+	ADDQ $16, SI
+	DECQ CX
+	JNZ stepSecondToken
+	VMOVSD X9, ret+64(FP)
 	VZEROUPPER
 	RET
 

@@ -4,7 +4,7 @@ package model
 
 import "unsafe"
 
-var vector = false
+var vector = false // no vector forms for this processor
 
 func axpy(dst, src []float32, x float32)           { axpyGo(dst, src, x) }
 func ffmDot(a []float32, fields, room int) float32 { return ffmDotGo(a, fields, room) }
@@ -18,15 +18,20 @@ func backBlock(w *[embed * hidden]float32, acc *[hidden]float32, e, de *[embed]f
 func backEach(w, acc *[embed * hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
 	backEachGo(w, acc, e, de, dh, rate)
 }
-func readSecond(lin *[4]float32, e *[embed]float32, v *secondServed, x float32) {
-	readSecondGo(lin, e, v, x)
-}
-func stepSecond(v *second, g, wealth *[4]float32, de *[embed]float32, x, rate float32) {
-	stepSecondGo(v, g, wealth, de, x, rate)
-}
-
 func prefetch(p unsafe.Pointer, lines int) {}
 
 func dot(a, b []float32) float32 { return dotGo(a, b) }
 
 func adagradAll(w, acc, g []float32, x, rate float32) { adagradGo(w, acc, g, x, rate) }
+
+func readFirstAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, e, a *float32, rowBytes int) float32 {
+	panic("BUG: no vector instructions here")
+}
+
+func readSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, lin, e *float32) {
+	panic("BUG: no vector instructions here")
+}
+
+func stepSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, grad, wealth, de *float32, lead, rate float32) float64 {
+	panic("BUG: no vector instructions here")
+}

@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-	"unsafe"
 )
 
 // both runs the plain and the vector form of a kernel on copies of the same random memory and compares every bit.
@@ -67,17 +66,6 @@ func TestVectorKernelsGiveThePlainBits(t *testing.T) {
 		backEach(w128(v[0]), w128(v[1]), e8(v[2]), e8(v[3]), h16(v[4]), 0.1)
 		return 0
 	})
-	both(t, "readSecond", []int{4, embed, 12}, func(v [][]float32) float32 {
-		s := secondServed{w: [4]float32(v[2]), e: [embed]float32(v[2][4:])}
-		readSecond((*[4]float32)(v[0]), e8(v[1]), &s, v[2][0])
-		return 0
-	})
-	both(t, "stepSecond", []int{36, 4, 4, embed}, func(v [][]float32) float32 {
-		v[1][1] = -v[1][1]
-		copy(v[0][12:16], []float32{1, 1, 1, 1}) // the largest |x| stands in every lane
-		stepSecond((*second)(ptr(v[0])), (*[4]float32)(v[1]), (*[4]float32)(v[2]), e8(v[3]), 0.7, 0.1)
-		return 0
-	})
 }
 
 func TestTheWholeNetIsTheSameWithoutVectors(t *testing.T) {
@@ -98,5 +86,3 @@ func TestTheWholeNetIsTheSameWithoutVectors(t *testing.T) {
 		}
 	}
 }
-
-func ptr(v []float32) unsafe.Pointer { return unsafe.Pointer(&v[0]) }

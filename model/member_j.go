@@ -33,19 +33,7 @@ func (s *jScratch) begin(c *core, r *row) {
 // forwardJ sets the member's logit; the scratch keeps what learning needs.
 func (c *core) forwardJ(r *row, s *jScratch) {
 	s.begin(c, r)
-	row := s.room * ffmK
-	var lin float32
-	for i := range r.toks {
-		t := &r.toks[i]
-		if t.read == 0 {
-			continue
-		}
-		v := c.a.at(t.read)
-		lin += float32(t.x * v[0])
-		f := int(t.field)
-		axpy(s.e[f*embed:][:embed], v[4:4+embed], t.x)
-		axpy(s.a[f*row:][:row], v[ffmAt:ffmAt+row], t.x)
-	}
+	lin := c.readFirst(r, s)
 	s.h = *(*[hidden]float32)(c.dense[netBias:])
 	for _, f := range r.present {
 		hiddenAdd(&s.h, (*[embed]float32)(s.e[int(f)*embed:]), (*[embed * hidden]float32)(c.f.ptr(uint32(f))))

@@ -27,11 +27,7 @@ func (c *core) forwardQ(r *row, s *Scratch) {
 		*(*[embed]float32)(q.e[int(f)*embed:]) = [embed]float32{}
 	}
 	var lin [4]float32
-	for i := range r.toks {
-		if t := &r.toks[i]; t.read != 0 {
-			readSecond(&lin, (*[embed]float32)(q.e[t.field*embed:]), (*secondServed)(c.b.ptr(t.read)), t.x)
-		}
-	}
+	c.readSecond(r, &lin, q.e)
 	q.h = *(*[hidden]float32)(c.dense[netLen+netBias:])
 	for _, f := range r.present {
 		p := unsafe.Add(c.f.ptr(uint32(f)), 4*embed*hidden)
@@ -68,19 +64,7 @@ func (c *core) learnQ(r *row, s *Scratch) {
 	g := [4]float32{float32(gC), float32(gQ), float32(gP)}
 	bank := [4]float32{float32(wealth[0]), float32(wealth[2]), float32(wealth[3])}
 	lead, sum := float32(max(1, r.w)), 1.0
-	for i := range r.toks {
-		t := &r.toks[i]
-		if t.learn == 0 {
-			continue
-		}
-		v := secondOf(c.b.ptr(t.learn))
-		if x := abs32(t.x) * lead; x > v.m[0] {
-			v.m = [4]float32{x, x, x, x}
-		}
-		u := t.x / v.m[0]
-		sum += float64(float32(u * u))
-		stepSecond(v, &g, &bank, (*[embed]float32)(q.de[t.field*embed:]), t.x, rateQ)
-	}
+	sum += c.stepSecond(r, &g, &bank, q.de, lead, rateQ)
 	c.learnConst(0, gC, sum, r)
 	c.learnConst(2, gQ, sum, r)
 	c.learnConst(3, gP, sum+c.learnPairs(r, &s.p, g[2], lead), r)
@@ -110,9 +94,9 @@ func (c *core) pairHits(r *row, s *pScratch, f, g uint32) {
 		return
 	}
 	a, b := &r.reps[f], &r.reps[g]
-	for i := range a.n {
-		for j := range b.n {
-			s.hits = append(s.hits, hit{c.h.slot(mix(a.key[i]^kindPair, b.key[j])), float32(a.x[i] * b.x[j])})
+	for _, p := range a.toks[:a.n] {
+		for _, q := range b.toks[:b.n] {
+			s.hits = append(s.hits, hit{c.h.slot(mix(p.key^kindPair, q.key)), float32(p.x * q.x)})
 			s.pairs = append(s.pairs, f<<16|g)
 		}
 	}

@@ -195,15 +195,15 @@ func (c *core) crossSlots(r *row) {
 }
 
 func (c *core) crossPair(r *row, a, b, third *rep) {
-	for i := range a.n {
-		for j := range b.n {
-			key, x := mix(a.key[i]^kindPair, b.key[j]), float32(a.x[i]*b.x[j])
+	for _, p := range a.toks[:a.n] {
+		for _, q := range b.toks[:b.n] {
+			key, x := mix(p.key^kindPair, q.key), float32(p.x*q.x)
 			if third == nil {
 				r.slots = append(r.slots, hit{c.h.slot(key), x})
 				continue
 			}
-			for k := range third.n {
-				r.slots = append(r.slots, hit{c.h.slot(mix(key^kindPair, third.key[k])), float32(x * third.x[k])})
+			for _, t := range third.toks[:third.n] {
+				r.slots = append(r.slots, hit{c.h.slot(mix(key^kindPair, t.key)), float32(x * t.x)})
 			}
 		}
 	}

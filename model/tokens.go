@@ -1,0 +1,64 @@
+package model
+
+import "unsafe"
+
+// The loops over an example's tokens, in plain form and as one call of a vector kernel. A token not known before this example
+// (read 0) reads the null record, which is all zero.
+
+// readFirst sums a row's linear weights, embeddings and field-aware vectors from the first arena.
+func (c *core) readFirst(r *row, s *jScratch) (lin float32) {
+	if len(r.toks) == 0 {
+		return 0
+	}
+	if vector {
+		return readFirstAVX(&r.toks[0], len(r.toks), unsafe.Pointer(&c.a.chunks[0]), c.a.stride*4, &s.e[0], &s.a[0], s.room*ffmK*4)
+	}
+	row := s.room * ffmK
+	for i := range r.toks {
+		t := &r.toks[i]
+		v, f := c.a.at(t.read), int(t.field)
+		lin += float32(t.x * v[0])
+		axpyGo(s.e[f*embed:][:embed], v[4:4+embed], t.x)
+		axpyGo(s.a[f*row:][:row], v[ffmAt:ffmAt+row], t.x)
+	}
+	return lin
+}
+
+// readSecond sums a row's linear weights and embeddings from the second arena.
+func (c *core) readSecond(r *row, lin *[4]float32, e []float32) {
+	if len(r.toks) == 0 {
+		return
+	}
+	if vector {
+		readSecondAVX(&r.toks[0], len(r.toks), unsafe.Pointer(&c.b.chunks[0]), c.b.stride*4, &lin[0], &e[0])
+		return
+	}
+	for i := range r.toks {
+		t := &r.toks[i]
+		readSecondGo(lin, (*[embed]float32)(e[t.field*embed:]), (*secondServed)(c.b.ptr(t.read)), t.x)
+	}
+}
+
+// stepSecond bets and moves embeddings in the second arena, and gives the row's sum of (x/M)^2.
+func (c *core) stepSecond(r *row, g, wealth *[4]float32, de []float32, lead, rate float32) (sum float64) {
+	if len(r.toks) == 0 {
+		return 0
+	}
+	if vector {
+		return stepSecondAVX(&r.toks[0], len(r.toks), unsafe.Pointer(&c.b.chunks[0]), c.b.stride*4, &g[0], &wealth[0], &de[0], lead, rate)
+	}
+	for i := range r.toks {
+		t := &r.toks[i]
+		if t.learn == 0 {
+			continue
+		}
+		v := (*second)(c.b.ptr(t.learn))
+		if x := float32(abs32(t.x) * lead); x > v.m[0] {
+			v.m = [4]float32{x, x, x, x}
+		}
+		u := t.x / v.m[0]
+		sum += float64(float32(u * u))
+		stepSecondGo(v, g, wealth, (*[embed]float32)(de[t.field*embed:]), t.x, rate)
+	}
+	return sum
+}
