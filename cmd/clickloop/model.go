@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/config"
+	"github.com/clickloop/clickloop/internal/modeltool"
+	"github.com/clickloop/clickloop/learner"
+	"github.com/clickloop/clickloop/stream"
+)
+
+const modelExamples = `  clickloop model show click --kafka localhost:9092                 what scorers serve now, and which features matter
+  clickloop model show data/checkpoints/click.checkpoint            what a learner has saved
+  clickloop model diff monday.model click --kafka localhost:9092    what changed, in settings and predictions
+  clickloop model verify data/checkpoints/click.checkpoint --kafka localhost:9092
+                                                                    do the examples give these very bytes?
+A model is a file (a learner's checkpoint, or one of fit --out) or the name of an objective.
+`
+
+// modelOptions are the flags of model.
+type modelOptions struct {
+	common   *config.Common
+	json     bool
+	top      int
+	sample   int
+	examples string
+	from     string
+	stdout   io.Writer
+	stderr   io.Writer
+
+	client *stream.Client
+}
+
+// modelCommand is `clickloop model show|diff|verify`.
+func modelCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o := &modelOptions{stdout: stdout, stderr: stderr}
+	fs := newFlags("model", "model show|diff|verify MODEL... [flags]", modelExamples, stderr)
+	o.flags(fs)
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	switch {
+	case len(rest) == 2 && rest[0] == "show":
+		return o.show(ctx, rest[1])
+	case len(rest) == 3 && rest[0] == "diff":
+		return o.diff(ctx, rest[1], rest[2])
+	case len(rest) == 2 && rest[0] == "verify":
+		return o.verify(ctx, rest[1])
+	}
+	fmt.Fprintln(stderr, "clickloop model: want show MODEL, diff MODEL MODEL or verify MODEL; --help shows examples")
+	return errUsage
+}
+
+func (o *modelOptions) flags(fs *flag.FlagSet) {
+	o.common = config.CommonFlags(fs)
+	fs.BoolVar(&o.json, "json", false, "print one JSON object")
+	fs.IntVar(&o.top, "top", 15, "features and values that are listed")
+	fs.IntVar(&o.sample, "sample", 500, "recent examples on which influence and differences are measured")
+	fs.StringVar(&o.examples, "examples", "", "`file` of examples (JSON lines) to measure on, instead of the topic's last")
+	fs.StringVar(&o.from, "from", "", "verify: replay from this earlier checkpoint `file`, not from the start of the topic")
+}
+
+// dial connects on first use: files alone need no Kafka.
+func (o *modelOptions) dial() (*stream.Client, error) {
+	if o.client != nil {
+		return o.client, nil
+	}
+	cfg, err := o.common.Load()
+	if err != nil {
+		return nil, err
+	}
+	o.client, err = stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-model"})
+	return o.client, err
+}
+
+func (o *modelOptions) close() {
+	if o.client != nil {
+		_ = o.client.Close()
+	}
+}
+
+// sampled returns the examples to measure on, none when there are none to be had.
+func (o *modelOptions) sampled(ctx context.Context, objective string) ([]event.Example, error) {
+	if o.examples != "" {
+		return modeltool.FileExamples(o.examples, o.sample)
+	}
+	client, err := o.dial()
+	if err != nil || objective == "" {
+		return nil, nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	return modeltool.RecentExamples(bounded, client, objective, int64(o.sample))
+}
+
+func (o *modelOptions) show(ctx context.Context, name string) error {
+	m, err := modeltool.Open(ctx, name, o.dial)
+	if err != nil {
+		return err
+	}
+	examples, err := o.sampled(ctx, m.Objective)
+	if err != nil {
+		return err
+	}
+	r := modeltool.Describe(m, examples, o.top)
+	return o.print(r, r.Write)
+}
+
+func (o *modelOptions) diff(ctx context.Context, first, second string) error {
+	a, err := modeltool.Open(ctx, first, o.dial)
+	if err != nil {
+		return err
+	}
+	b, err := modeltool.Open(ctx, second, o.dial)
+	if err != nil {
+		return err
+	}
+	objective := b.Objective
+	if objective == "" {
+		objective = a.Objective
+	}
+	examples, err := o.sampled(ctx, objective)
+	if err != nil {
+		return err
+	}
+	d, err := modeltool.Diff(a, b, examples)
+	if err != nil {
+		return err
+	}
+	d.Features = d.Features[:min(len(d.Features), o.top)]
+	return o.print(d, d.Write)
+}
+
+func (o *modelOptions) verify(ctx context.Context, name string) error {
+	m, err := modeltool.Open(ctx, name, o.dial)
+	if err != nil {
+		return err
+	}
+	var from *learner.State
+	if o.from != "" {
+		if from, err = learner.ReadState(o.from); err != nil {
+			return err
+		}
+	}
+	client, err := o.dial()
+	if err != nil {
+		return err
+	}
+	told := time.Now()
+	v, err := modeltool.Verify(ctx, m, from, client, func(examples int64) {
+		if time.Since(told) > time.Second {
+			told = time.Now()
+			fmt.Fprintf(o.stderr, "replayed to %d examples\n", examples)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := o.print(v, v.Write); err != nil {
+		return err
+	}
+	if !v.Same {
+		return errors.New("the examples do not give this model")
+	}
+	return nil
+}
+
+func (o *modelOptions) print(v any, text func(io.Writer)) error {
+	if o.json {
+		return json.NewEncoder(o.stdout).Encode(v)
+	}
+	text(o.stdout)
+	return nil
+}

@@ -1,0 +1,105 @@
+package learner
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/model"
+	"github.com/clickloop/clickloop/stream"
+)
+
+// State is a network with its place in an examples topic, outside of a running learner: what tools look at and replay.
+type State struct {
+	core *core
+}
+
+// NewState returns a State that has learned nothing of an objective.
+func NewState(objective string, cfg model.Config) (*State, error) {
+	net, err := model.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &State{&core{net: net, at: position{Objective: objective}, saved: -1}}, nil
+}
+
+// ReadState reads a checkpoint of a learner, or a model that fit has written; the latter has no objective and no place in a topic.
+func ReadState(path string) (*State, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &core{saved: -1}
+	if bytes.HasPrefix(b, []byte(checkpointMagic)) {
+		c.at, c.net, err = decodeCheckpoint(b)
+		c.water.Restore(c.at.Marks)
+	} else {
+		c.net, err = model.Read(bytes.NewReader(b))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot use %s: %w", path, err)
+	}
+	return &State{c}, nil
+}
+
+// Net is the network; whoever learns with it leaves the State's place wrong.
+func (s *State) Net() *model.Net { return s.core.net }
+
+// Objective is empty for a model that fit has written.
+func (s *State) Objective() string { return s.core.at.Objective }
+
+// Next is the offset of the first example that is not learned, in the topic with id TopicID.
+func (s *State) Next() int64 { return s.core.at.Next }
+
+// TopicID is that of the examples topic.
+func (s *State) TopicID() string { return s.core.at.TopicID }
+
+// Epoch is that of the learner which wrote the checkpoint.
+func (s *State) Epoch() int64 { return s.core.at.Epoch }
+
+// Marks are the highest predictions learned of each place.
+func (s *State) Marks() []event.Source { return s.core.water.Marks() }
+
+// Until is where Replay ends: before an offset, or at a number of examples, whichever comes first.
+type Until struct {
+	Offset   int64
+	Examples int64 // 0: no bound
+}
+
+// Replay learns the examples topic from s.Next on, as the learner does, and calls progress after every batch. It is an error when the examples wanted
+// are no longer in the topic.
+func (s *State) Replay(ctx context.Context, client *stream.Client, until Until, progress func()) error {
+	objective := s.Objective()
+	r := client.NewReader(event.TopicExamples(objective), 0, s.Next())
+	defer r.Close()
+	dec := decoder{objective: objective}
+	var d decoded
+	for s.Next() < until.Offset && (until.Examples == 0 || s.core.net.Examples() < until.Examples) {
+		records, err := r.Read(ctx)
+		if err != nil {
+			return err
+		}
+		if first := records[0].Offset; first > s.Next() {
+			return fmt.Errorf("the topic begins at offset %d, but %d is needed: its retention has removed examples", first, s.Next())
+		}
+		for len(records) > 0 && records[0].Offset < until.Offset {
+			n := min(len(records), batchExamples, int(until.Offset-records[0].Offset))
+			if until.Examples > 0 {
+				n = min(n, int(until.Examples-s.core.net.Examples()))
+			}
+			if n == 0 {
+				return nil
+			}
+			dec.decode(&d, records[:n], r.End())
+			if _, err := s.core.learn(&d); err != nil {
+				return errors.Join(err, r.Close())
+			}
+			records = records[n:]
+			progress()
+		}
+	}
+	return nil
+}
