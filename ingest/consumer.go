@@ -226,5 +226,5 @@ func complete(e *event.Event, r *stream.Record) error {
 	if e.Time == 0 {
 		e.Time = e.Received
 	}
-	return e.Validate(0)
+	return e.Validate(e.Received)
 }
