@@ -22,6 +22,9 @@ import (
 	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // fixture is a Kafka with the loop's topics.
@@ -414,4 +417,100 @@ func victim(t *testing.T, spec []string) {
 			fmt.Printf("at %d\n", s.Examples)
 		}
 	}
+}
+
+func TestAnExamplesTopicThatIsMadeAgainIsLearnedFromItsStart(t *testing.T) {
+	services := backend.Embedded(t)
+	f := &fixture{t: t, brokers: []string{services.Kafka}, prefix: "again."}
+	f.client = f.dial()
+	f.topics()
+	r := f.run(t.TempDir(), nil)
+	f.produce(recordsOf(1, 0, 100))
+	r.await(100)
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	topic := kmsg.NewDeleteTopicsRequestTopic()
+	topic.Topic = kmsg.StringPtr("again." + event.TopicExamples("click"))
+	req.Topics, req.TopicNames = append(req.Topics, topic), []string{*topic.Topic}
+	if resp, err := req.RequestWith(t.Context(), admin(t, services.Kafka)); err != nil || resp.Topics[0].ErrorCode != 0 {
+		t.Fatal(err, resp)
+	}
+	f.topics()
+	f.produce(recordsOf(1, 60, 120)) // 60 to 99 were learned from the former topic
+	r.await(120)
+	f.produce(recordsOf(1, 120, 200))
+	if s := r.await(200); s.Weights != straight(t, 200) {
+		t.Errorf("state %+v, want weights %s", s, straight(t, 200))
+	}
+}
+
+func TestWhileKafkaIsAwayNothingIsLostAndLearningGoesOnAfterwards(t *testing.T) {
+	services := backend.Embedded(t)
+	f := &fixture{t: t, brokers: []string{services.Kafka}, prefix: "away."}
+	f.client = f.dial()
+	f.topics()
+	r := f.run(t.TempDir(), nil)
+	f.produce(recordsOf(1, 0, 100))
+	r.await(100)
+	services.StopKafka()
+	if code, s := r.call(http.MethodGet, "/v1/learner?objective=click"); code != http.StatusOK || s.Examples != 100 {
+		t.Logf("while Kafka is away: %d %+v", code, s) // its group may have ended by then
+	}
+	if err := services.StartKafka(); err != nil {
+		t.Fatal(err)
+	}
+	f.produce(recordsOf(1, 100, 200))
+	if s := r.await(200); s.Weights != straight(t, 200) {
+		t.Errorf("state %+v, want weights %s", s, straight(t, 200))
+	}
+	r.stop()
+	if replica, _ := follow(t, f.read(event.TopicModel("click"))); replica.Examples() != 200 {
+		t.Errorf("the topic of weights ends at version %d", replica.Examples())
+	}
+}
+
+func TestExamplesThatAreGoneAreCounted(t *testing.T) {
+	services := backend.Embedded(t)
+	f := &fixture{t: t, brokers: []string{services.Kafka}, prefix: "gone."}
+	f.client = f.dial()
+	f.topics()
+	f.produce(recordsOf(1, 0, 100))
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	topic, partition := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition()
+	topic.Topic, partition.Offset = "gone."+event.TopicExamples("click"), 40
+	topic.Partitions = append(topic.Partitions, partition)
+	req.Topics = append(req.Topics, topic)
+	if resp, err := req.RequestWith(t.Context(), admin(t, services.Kafka)); err != nil || resp.Topics[0].Partitions[0].ErrorCode != 0 {
+		t.Fatal(err, resp)
+	}
+	registry := prometheus.NewRegistry()
+	r := f.run(t.TempDir(), func(_ *Config, d *Deps) { d.Registerer = registry })
+	if s := r.await(60); s.Examples != 60 {
+		t.Errorf("state %+v, want the 60 that are left", s)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if family.GetName() == "clickloop_learner_examples_total" {
+				counts[m.GetLabel()[1].GetValue()] = m.GetCounter().GetValue()
+			}
+		}
+	}
+	if counts["trimmed"] != 40 || counts["learned"] != 60 {
+		t.Errorf("counted %v, want 40 trimmed and 60 learned", counts)
+	}
+}
+
+// admin is a client for what the stages never do.
+func admin(t testing.TB, broker string) *kgo.Client {
+	t.Helper()
+	c, err := kgo.NewClient(kgo.SeedBrokers(broker))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
 }

@@ -2,6 +2,7 @@ package learner
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -23,7 +24,9 @@ type learning struct {
 	full       chan *decoded
 	empty      chan *decoded
 
-	broken    bool // the network must not be used again
+	taken     atomic.Int64 // batches
+	suspect   atomic.Bool  // records of another topic may have been learned since the last checkpoint
+	broken    bool         // the network must not be used again
 	behind    int64
 	late      time.Duration // age of the newest example when it was learned
 	asked     []request     // for a snapshot: answered when it is written
@@ -51,12 +54,13 @@ func (l *learning) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case d := <-l.full:
+			l.taken.Add(1)
 			if err := l.batch(ctx, d); err != nil {
 				return err
 			}
 			l.empty <- d // has room for both
-		case took := <-l.pub.done:
-			l.pub.finished(took, time.Now())
+		case m := <-l.pub.done:
+			l.pub.finished(m, time.Now())
 			l.answerSnapshots()
 		case err := <-l.saver.done:
 			if l.saver.finished(err); err != nil {
@@ -148,7 +152,7 @@ func (l *learning) state() state {
 	n := l.net.Examples()
 	return state{
 		Objective: l.o.objective, Model: event.ModelVersion(l.o.objective, n), Examples: n, Weights: WeightsHash(l.net), Epoch: l.pub.epoch,
-		Behind: l.behind, BehindSeconds: l.late.Seconds(), Published: l.pub.from, Checkpoint: max(l.saver.saved, 0),
+		Behind: l.behind, BehindSeconds: l.late.Seconds(), Published: l.pub.written, Checkpoint: max(l.saver.saved, 0),
 	}
 }
 

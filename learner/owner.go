@@ -65,12 +65,12 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	l.empty <- &decoded{}
 	group, inner := errgroup.WithContext(ctx)
 	group.Go(func() error { return o.read(inner, c.at.Next, l.full, l.empty) })
-	group.Go(func() error { return o.watch(inner, c.at.TopicID) })
+	group.Go(func() error { return l.watch(inner, c.at.TopicID) })
 	group.Go(func() error { return l.pub.write(inner, o.client) })
 	group.Go(func() error { return l.saver.run(inner) })
 	group.Go(func() error { return l.loop(inner) })
 	err = group.Wait()
-	if !l.broken && !errors.Is(err, errMadeAgain) {
+	if !l.broken && !l.suspect.Load() {
 		if err := l.saver.last(l.core, epoch); err != nil {
 			o.logger.Error("cannot write the last checkpoint: the examples behind the one before will be learned again", "err", err)
 		}
@@ -199,7 +199,7 @@ func (o *owner) read(ctx context.Context, from int64, full chan<- *decoded, empt
 			o.trimmed(trimmed.First-trimmed.Wanted, "from", trimmed.Wanted, "to", trimmed.First-1)
 			continue
 		case errors.Is(err, stream.ErrBeyond):
-			return o.beyond(ctx, err)
+			return fmt.Errorf("%w, or lost its end: %w", errMadeAgain, err) // nothing of the new one was read
 		case err != nil:
 			return err
 		}
@@ -217,29 +217,27 @@ func (o *owner) read(ctx context.Context, from int64, full chan<- *decoded, empt
 	}
 }
 
-// beyond tells a topic that was made again from one that lost its end.
-func (o *owner) beyond(ctx context.Context, err error) error {
-	o.logger.Warn("the examples topic ends before what was learned", "err", err)
-	return fmt.Errorf("%w or lost its end: %w", errMadeAgain, err)
-}
-
-// watch ends the generation when the topic is no longer the one that is being learned.
-func (o *owner) watch(ctx context.Context, id string) error {
+// watch ends the generation when the topic is no longer the one that is being learned. What was read since it last was might be of the new one, which
+// may have been read from its middle: then the network is suspect, and the checkpoint before is gone on from.
+func (l *learning) watch(ctx context.Context, id string) error {
 	tick := time.NewTicker(topicCheck)
 	defer tick.Stop()
-	for {
+	for taken := int64(0); ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
 		}
-		now, err := o.client.TopicID(ctx, o.topic())
+		before := l.taken.Load()
+		now, err := l.o.client.TopicID(ctx, l.o.topic())
 		if err != nil {
 			return err
 		}
 		if now != id {
+			l.suspect.Store(l.taken.Load() != taken)
 			return errMadeAgain
 		}
+		taken = before
 	}
 }
 

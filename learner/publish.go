@@ -17,7 +17,8 @@ type publisher struct {
 	epoch     int64
 	metrics   *instruments
 
-	from     int64     // examples in the weights published last
+	from     int64     // examples in the weights that the last message leads to
+	written  int64     // examples in those that Kafka has acknowledged
 	deltas   int64     // bytes of deltas since the last snapshot
 	snapshot time.Time // when the last one was made; zero: none yet
 	busy     bool      // a message is being written, and buffer is in use
@@ -25,8 +26,14 @@ type publisher struct {
 	took     time.Duration
 	buffer   []byte
 
-	jobs chan outgoing      // room for one
-	done chan time.Duration // room for one
+	jobs chan outgoing // room for one
+	done chan sent     // room for one
+}
+
+// sent is a message that is acknowledged.
+type sent struct {
+	to   int64
+	took time.Duration
 }
 
 // outgoing is a message on its way.
@@ -38,7 +45,7 @@ type outgoing struct {
 }
 
 func newPublisher(objective string, epoch int64, m *instruments) *publisher {
-	return &publisher{objective: objective, epoch: epoch, metrics: m, jobs: make(chan outgoing, 1), done: make(chan time.Duration, 1)}
+	return &publisher{objective: objective, epoch: epoch, metrics: m, jobs: make(chan outgoing, 1), done: make(chan sent, 1)}
 }
 
 // start makes a message of what changed since the last one, or a snapshot, and hands it to write. There must be none on its way.
@@ -78,14 +85,14 @@ func (p *publisher) write(ctx context.Context, client *stream.Client) error {
 			}
 			p.metrics.published.WithLabelValues(p.objective, m.kind).Add(float64(m.bytes))
 			p.metrics.version.WithLabelValues(p.objective).Set(float64(m.to))
-			p.done <- time.Since(began)
+			p.done <- sent{m.to, time.Since(began)}
 		}
 	}
 }
 
 // finished notes that the message on its way was written.
-func (p *publisher) finished(took time.Duration, now time.Time) {
-	p.busy, p.took, p.ended = false, took, now
+func (p *publisher) finished(m sent, now time.Time) {
+	p.busy, p.written, p.took, p.ended = false, m.to, m.took, now
 }
 
 // wait is how long until the next message may be made. Writing takes at most a fifth of the time: where Kafka is slow there are fewer messages, not
