@@ -316,8 +316,7 @@ func (c *core) newToken(key uint64, field int, pooled bool) uint32 {
 		}
 	}
 	r, ok := c.index.insert(key)
-	if !ok {
-		c.pooled = true
+	if !ok { // chosen to collide: this one is not learned, and must not take the table from the others
 		return 0
 	}
 	c.addRecords(key, field)
