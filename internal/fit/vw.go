@@ -93,6 +93,22 @@ func (r *reader) vwLine(text []byte, path string, line int) error {
 	return nil
 }
 
+// word says which bytes plain names and tokens are made of: ASCII above space, but for the colon and the bar.
+var word = func() (t [256]bool) {
+	for c := '!'; c < 0x7f; c++ {
+		t[c] = c != ':' && c != '|'
+	}
+	return t
+}()
+
+// letterHashes are the hashes of names of one byte.
+var letterHashes = func() (t [128]uint64) {
+	for c := range t {
+		t[c] = model.HashBytes([]byte{byte(c)})
+	}
+	return t
+}()
+
 // plainVW reads lines of the form "LABEL |N a b |M c", with a label of 1, 0 or -1, no weights, no tag, no namespace twice, and nothing but ASCII.
 func plainVW(b *block, s []byte) (y float64, ok bool) {
 	i := 0
@@ -109,40 +125,56 @@ func plainVW(b *block, s []byte) (y float64, ok bool) {
 	if s[i] != ' ' || s[i+1] != '|' {
 		return 0, false
 	}
-	from := len(b.slab)
+	slab := b.slab
+	from, seen := len(slab), uint64(0)
 	for i++; i < len(s); {
 		i++ // the bar
 		start := i
-		for i < len(s) && s[i] > ' ' && s[i] != ':' && s[i] != '|' && s[i] < 0x80 {
+		for i < len(s) && word[s[i]] {
 			i++
 		}
 		if i == start || i >= len(s) || s[i] != ' ' {
 			return 0, false // no name, a weight, a lone name, a tab
 		}
-		field := model.HashBytes(s[start:i])
-		for k := len(b.slab) - 1; k >= from; k-- {
-			if b.slab[k].Field == field {
-				return 0, false
-			}
+		var field uint64
+		if i == start+1 {
+			field = letterHashes[s[start]]
+		} else {
+			field = model.HashBytes(s[start:i])
 		}
-		tokens := len(b.slab)
+		bit := uint64(1) << (field & 63)
+		if seen&bit != 0 && holdsField(slab[from:], field) {
+			return 0, false
+		}
+		seen |= bit
+		tokens := len(slab)
 		for i < len(s) && s[i] != '|' {
 			if s[i] == ' ' {
 				i++
 				continue
 			}
 			start = i
-			for i < len(s) && s[i] > ' ' && s[i] != ':' && s[i] != '|' && s[i] < 0x80 {
+			for i < len(s) && word[s[i]] {
 				i++
 			}
 			if i == start || i < len(s) && s[i] != ' ' {
 				return 0, false
 			}
-			b.slab = append(b.slab, model.Feature{Field: field, Hash: model.HashBytes(s[start:i]), Value: 1, Kind: model.Token})
+			slab = append(slab, model.Feature{Field: field, Hash: model.HashBytes(s[start:i]), Value: 1, Kind: model.Token})
 		}
-		if len(b.slab) == tokens {
+		if len(slab) == tokens {
 			return 0, false
 		}
 	}
+	b.slab = slab
 	return y, true
+}
+
+func holdsField(x []model.Feature, field uint64) bool {
+	for i := range x {
+		if x[i].Field == field {
+			return true
+		}
+	}
+	return false
 }
