@@ -4,6 +4,7 @@ package deadletter
 import (
 	"context"
 	"log/slog"
+	"unicode/utf8"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/stream"
@@ -13,7 +14,16 @@ import (
 // MaxPayload is how many bytes of the original are kept; the reason says so when there were more.
 const MaxPayload = 256 << 10
 
-// Writer writes the dead letters of one stage.
+// Bounds that keep a letter below what a broker takes, whatever the record holds: in JSON a byte may become six. A letter that can never be written would
+// block the partition that its record came from.
+const (
+	maxReason  = 2 << 10
+	maxKey     = 1 << 10
+	maxEncoded = 800 << 10
+	cutNote    = " (payload cut)"
+)
+
+// Writer writes the dead letters of one stage. Any number of goroutines may use it.
 type Writer struct {
 	stage   string
 	client  *stream.Client
@@ -40,21 +50,17 @@ type Letter struct {
 	Reason string
 }
 
-// Write returns once all are acknowledged, or with ctx's error: a dead letter is a record like others, and is not dropped either.
+// Write returns once all are acknowledged, or with ctx's error: a dead letter is a record like others, and is not dropped either. A crash behind it
+// makes its caller write it again.
 func (w *Writer) Write(ctx context.Context, letters ...Letter) error {
 	if len(letters) == 0 {
 		return nil
 	}
 	records := make([]stream.Record, len(letters))
 	headers := w.client.MessageHeaders(event.SchemaDeadLetter)
-	for i, l := range letters {
-		d := event.DeadLetter{
-			Stage: w.stage, Reason: l.Reason, Topic: l.Topic, Partition: int32(l.Record.Partition), Offset: l.Record.Offset, Time: w.now(), Payload: l.Record.Value,
-		}
-		if len(d.Payload) > MaxPayload {
-			d.Payload, d.Reason = d.Payload[:MaxPayload], d.Reason+" (payload cut)"
-		}
-		records[i] = stream.Record{Partition: -1, Key: l.Record.Key, Value: d.AppendJSON(nil), Headers: headers}
+	for i := range letters {
+		key := letters[i].Record.Key
+		records[i] = stream.Record{Partition: -1, Key: key[:min(len(key), maxKey)], Value: w.encode(&letters[i]), Headers: headers}
 	}
 	if err := w.client.Produce(ctx, event.TopicDeadLetter, records); err != nil {
 		return err
@@ -62,4 +68,40 @@ func (w *Writer) Write(ctx context.Context, letters ...Letter) error {
 	w.written.Add(float64(len(letters)))
 	w.logger.Debug("wrote dead letters", "stage", w.stage, "count", len(letters), "reason", letters[0].Reason)
 	return nil
+}
+
+// encode cuts the payload until the letter fits.
+func (w *Writer) encode(l *Letter) []byte {
+	d := event.DeadLetter{
+		Stage: w.stage, Reason: cutText(l.Reason, maxReason), Topic: l.Topic, Partition: int32(l.Record.Partition), Offset: l.Record.Offset, Time: w.now(), Payload: l.Record.Value,
+	}
+	if d.Reason == "" {
+		d.Reason = "no reason was given"
+	}
+	reason, keep := d.Reason, MaxPayload
+	for {
+		if len(l.Record.Value) > keep {
+			d.Payload, d.Reason = cutRune(l.Record.Value, keep), reason+cutNote
+		}
+		b := d.AppendJSON(nil)
+		if len(b) <= maxEncoded {
+			return b
+		}
+		keep /= 2
+	}
+}
+
+func cutText(s string, limit int) string { return string(cutRune([]byte(s), limit)) }
+
+// cutRune keeps at most limit bytes, and no half of a character that would make text into something else.
+func cutRune(b []byte, limit int) []byte {
+	if len(b) <= limit {
+		return b
+	}
+	for n := limit; n > limit-utf8.UTFMax; n-- {
+		if utf8.RuneStart(b[n]) {
+			return b[:n]
+		}
+	}
+	return b[:limit]
 }
