@@ -29,7 +29,8 @@ type core struct {
 	plain   *plain // nil: the mixture
 	crosses []cross
 	changes changes
-	origin  uint64 // what tells it apart from nets that began differently
+	capture *Capture // under way, nil for none
+	origin  uint64   // what tells it apart from nets that began differently
 }
 
 // changes is what a delta will carry. It is kept only once a first snapshot was taken.
@@ -196,6 +197,9 @@ func (c *core) add(r *row, s *Scratch, field int, key uint64, x float64, learn b
 		}
 		if c.changes.on {
 			c.changes.tokens.set(t.learn)
+		}
+		if c.capture != nil {
+			c.capture.touch(t.learn)
 		}
 	}
 	r.toks = append(r.toks, t)

@@ -112,6 +112,9 @@ func (c *core) learnPairs(r *row, s *pScratch, g, lead float32) (sum float64) {
 		if c.changes.on {
 			c.changes.hash.set(h.slot)
 		}
+		if c.capture != nil {
+			c.capture.touchSlot(h.slot)
+		}
 		v[1] = max(v[1], 0.5, abs32(h.x)*lead)
 		u, gx := h.x/v[1], float32(g*h.x)
 		sum += float64(float32(u * u))

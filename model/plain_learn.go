@@ -63,6 +63,11 @@ func (p *plain) learnLinear(c *core, r *row, s *plainScratch) {
 			c.changes.hash.set(h.slot)
 		}
 	}
+	if c.capture != nil {
+		for _, h := range r.slots {
+			c.capture.touchSlot(h.slot)
+		}
+	}
 	n, st, rule := p.outputs, p.lin.state, &p.lin
 	if n == 1 && rule.Kind == "adagrad" && rule.L1 == 0 && rule.L2 == 0 {
 		p.linearAdagrad(c, r, s.g[0])

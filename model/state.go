@@ -9,6 +9,26 @@ import (
 // encode writes the whole state in its canonical form: the same learning gives the same bytes, however memory happens to lie.
 // Without full, what only the optimizers need is left out.
 func (c *core) encodeState(e *enc, full bool) {
+	c.encodeHead(e, full)
+	for _, k := range c.index.keys[1:] {
+		e.u64(k)
+		e.spill(1 << 16)
+	}
+	c.eachArena(func(a *arena, first int) {
+		for i := first; i < a.len; i++ {
+			e.f32s(a.served(uint32(i), len(c.fields.hashes)))
+			if full {
+				e.f32s(a.kept(uint32(i), len(c.fields.hashes)))
+			}
+			e.spill(1 << 16)
+		}
+	})
+	c.encodeSparse(e, full)
+	c.encodeTail(e, full)
+}
+
+// encodeHead writes what stands before the tokens' keys.
+func (c *core) encodeHead(e *enc, full bool) {
 	config, err := json.Marshal(c.cfg)
 	if err != nil {
 		panic("BUG: a valid configuration cannot be encoded: " + err.Error())
@@ -25,20 +45,10 @@ func (c *core) encodeState(e *enc, full bool) {
 		e.f64s(c.fields.codes[i].sorted)
 	}
 	e.num(len(c.index.keys) - 1)
-	for _, k := range c.index.keys[1:] {
-		e.u64(k)
-		e.spill(1 << 16)
-	}
-	c.eachArena(func(a *arena, first int) {
-		for i := first; i < a.len; i++ {
-			e.f32s(a.served(uint32(i), len(c.fields.hashes)))
-			if full {
-				e.f32s(a.kept(uint32(i), len(c.fields.hashes)))
-			}
-			e.spill(1 << 16)
-		}
-	})
-	c.encodeSparse(e, full)
+}
+
+// encodeTail writes what stands behind the hashed weights.
+func (c *core) encodeTail(e *enc, full bool) {
 	e.num(len(c.dense))
 	e.f32s(c.dense)
 	e.f64s(c.num)
