@@ -1,7 +1,6 @@
 package learner
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -37,37 +36,39 @@ func wide(t testing.TB, n int) *core {
 	return c
 }
 
-// BenchmarkCheckpointPause is how long learning stands still for a checkpoint, by the number of ids learned.
+// BenchmarkCheckpointPause is the longest that learning stands still for a checkpoint at a time and how long writing takes beside it, by the
+// number of examples learned.
 func BenchmarkCheckpointPause(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprint("examples=", n), func(b *testing.B) {
 			c := wide(b, n)
-			var buf bytes.Buffer
-			var worst time.Duration
+			var worst, whole time.Duration
+			var buffer []byte
+			var size countingWriter
 			for b.Loop() {
-				buf.Reset()
 				began := time.Now()
-				if err := appendCheckpoint(&buf, c.position(1), c.net); err != nil {
+				capture := c.net.StartCapture(buffer)
+				for done := false; !done; began = time.Now() {
+					done = capture.Step(stepBytes)
+					worst = max(worst, time.Since(began))
+				}
+				size = 0
+				if err := writeCheckpoint(&size, c.position(1), capture); err != nil {
 					b.Fatal(err)
 				}
-				worst = max(worst, time.Since(began))
+				whole = max(whole, time.Since(began))
+				buffer = capture.Buffer()
 			}
-			b.ReportMetric(float64(worst.Microseconds())/1000, "worst-ms")
-			b.ReportMetric(float64(buf.Len())/1e6, "MB")
+			b.ReportMetric(float64(worst.Microseconds())/1000, "longest-ms")
+			b.ReportMetric(float64(whole.Microseconds())/1000, "background-ms")
+			b.ReportMetric(float64(size)/1e6, "MB")
 		})
 	}
 }
 
-// BenchmarkMessages is what a snapshot and a delta of 100 examples cost.
-func BenchmarkMessages(b *testing.B) {
-	c := wide(b, 100_000)
-	more := wide(b, 100) // decoded anew below: only its examples count
-	_ = more
-	var buf []byte
-	b.Run("snapshot", func(b *testing.B) {
-		for b.Loop() {
-			buf = c.net.AppendSnapshot(buf[:0])
-		}
-		b.ReportMetric(float64(len(buf))/1e6, "MB")
-	})
+type countingWriter int64
+
+func (w *countingWriter) Write(b []byte) (int, error) {
+	*w += countingWriter(len(b))
+	return len(b), nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/model"
@@ -24,46 +25,41 @@ type position struct {
 	Epoch     int64          `json:"epoch"`    // of the messages of weights
 }
 
-// appendCheckpoint writes a checkpoint but its checksum: magic, length and JSON of the position, and the network's full state. It is all that learning
-// has to wait for.
-func appendCheckpoint(b *bytes.Buffer, p position, net *model.Net) error {
+// writeCheckpoint writes magic, length and JSON of the position, the SHA-256 of all these, and the network's full state, which carries a checksum of its own.
+func writeCheckpoint(w io.Writer, p position, state io.WriterTo) error {
 	head, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
-	b.WriteString(checkpointMagic)
-	b.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(head))))
-	b.Write(head)
-	_, err = net.WriteTo(b)
+	b := binary.LittleEndian.AppendUint32([]byte(checkpointMagic), uint32(len(head)))
+	b = append(b, head...)
+	sum := sha256.Sum256(b)
+	if _, err := w.Write(append(b, sum[:]...)); err != nil {
+		return err
+	}
+	_, err = state.WriteTo(w)
 	return err
-}
-
-// seal appends the SHA-256 of all before it, which makes b a checkpoint.
-func seal(b *bytes.Buffer) {
-	sum := sha256.Sum256(b.Bytes())
-	b.Write(sum[:])
 }
 
 var errTorn = errors.New("its checksum does not match: it was not written whole, or was changed")
 
 func decodeCheckpoint(b []byte) (position, *model.Net, error) {
 	var p position
-	if len(b) < len(checkpointMagic)+4+sha256.Size || string(b[:len(checkpointMagic)]) != checkpointMagic {
+	const fixed = len(checkpointMagic) + 4
+	if len(b) < fixed || string(b[:len(checkpointMagic)]) != checkpointMagic {
 		return p, nil, fmt.Errorf("it does not begin as a checkpoint of this version does (%q)", checkpointMagic[:len(checkpointMagic)-1])
 	}
-	body := b[:len(b)-sha256.Size]
-	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], b[len(body):]) {
+	end := fixed + int(binary.LittleEndian.Uint32(b[len(checkpointMagic):]))
+	if end+sha256.Size > len(b) {
 		return p, nil, errTorn
 	}
-	body = body[len(checkpointMagic):]
-	n := int(binary.LittleEndian.Uint32(body))
-	if n > len(body)-4 {
+	if sum := sha256.Sum256(b[:end]); !bytes.Equal(sum[:], b[end:end+sha256.Size]) {
 		return p, nil, errTorn
 	}
-	if err := json.Unmarshal(body[4:4+n], &p); err != nil {
+	if err := json.Unmarshal(b[fixed:end], &p); err != nil {
 		return p, nil, fmt.Errorf("cannot read its position: %w", err)
 	}
-	net, err := model.Read(bytes.NewReader(body[4+n:]))
+	net, err := model.Read(bytes.NewReader(b[end+sha256.Size:]))
 	if err != nil {
 		return p, nil, fmt.Errorf("cannot read its network: %w", err)
 	}

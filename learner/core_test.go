@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -144,11 +145,17 @@ func TestACheckpointGoesOnBitForBit(t *testing.T) {
 func bytesOf(t testing.TB, c *core, epoch int64) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := appendCheckpoint(&b, c.position(epoch), c.net); err != nil {
+	if err := writeCheckpoint(&b, c.position(epoch), c.net); err != nil {
 		t.Fatal(err)
 	}
-	seal(&b)
 	return b.Bytes()
+}
+
+func filling(b []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	}
 }
 
 func TestADamagedCheckpointIsNeverTaken(t *testing.T) {
@@ -239,7 +246,7 @@ func life(t *testing.T, dir string, rng *rand.Rand, steps map[string]int, mortal
 		take(c, recordsOf(1, c.at.Next, n))
 		die("learn")
 		if rng.IntN(3) == 0 {
-			if err := f.write(bytesOf(t, c, 1)); err != nil {
+			if err := f.write(filling(bytesOf(t, c, 1))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -256,7 +263,7 @@ func TestATornCheckpointFallsBackToTheOneBefore(t *testing.T) {
 	c := newCore(t)
 	for i := range int64(3) {
 		take(c, recordsOf(1, i*10, i*10+10))
-		if err := f.write(bytesOf(t, c, 1)); err != nil {
+		if err := f.write(filling(bytesOf(t, c, 1))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -290,7 +297,7 @@ func TestAFullDiskCostsNoCheckpoint(t *testing.T) {
 	}
 	c := newCore(t)
 	take(c, recordsOf(1, 0, 10))
-	if err := f.write(bytesOf(t, c, 1)); err != nil {
+	if err := f.write(filling(bytesOf(t, c, 1))); err != nil {
 		t.Fatal(err)
 	}
 	s := newSaver(f, 10)

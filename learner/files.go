@@ -1,8 +1,10 @@
 package learner
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,9 +40,9 @@ func newFiles(dir, objective string) (*files, error) {
 
 // write replaces the newest checkpoint: a temporary file is written and synced, the newest becomes the previous, the temporary the newest, and the
 // folder is synced. Killed at any point, one of the two is whole. On an error what was there is still there.
-func (f *files) write(b []byte) error {
+func (f *files) write(fill func(io.Writer) error) error {
 	temporary := fmt.Sprintf("%s.%d.temporary", f.newest, os.Getpid()) // not shared with a deposed learner that does not know it yet
-	if err := f.writeSynced(temporary, b); err != nil {
+	if err := f.writeSynced(temporary, fill); err != nil {
 		return errors.Join(fmt.Errorf("cannot write checkpoint %s: %w", temporary, err), os.Remove(temporary))
 	}
 	f.step("keep")
@@ -65,20 +67,35 @@ func (f *files) step(name string) {
 	}
 }
 
-func (f *files) writeSynced(path string, b []byte) error {
+func (f *files) writeSynced(path string, fill func(io.Writer) error) error {
 	f.step("create")
-	w, err := os.Create(path)
+	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	half := len(b) / 2
-	_, err = w.Write(b[:half])
-	f.step("write")
-	if err == nil {
-		_, err = w.Write(b[half:])
+	w := bufio.NewWriterSize(stepping{file, f}, 256<<10)
+	if err = fill(w); err == nil {
+		err = w.Flush()
 	}
 	f.step("sync")
-	return errors.Join(err, w.Sync(), w.Close())
+	return errors.Join(err, file.Sync(), file.Close())
+}
+
+// stepping is a file whose writes are steps.
+type stepping struct {
+	file  *os.File
+	files *files
+}
+
+func (s stepping) Write(b []byte) (int, error) {
+	half := len(b) / 2
+	n, err := s.file.Write(b[:half])
+	if err != nil {
+		return n, err
+	}
+	s.files.step("write")
+	m, err := s.file.Write(b[half:])
+	return n + m, err
 }
 
 func syncDir(dir string) error {

@@ -39,11 +39,7 @@ func (l *learning) loop(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		wait := l.publish(time.Now())
-		save, err := l.saver.start(l.core, l.pub.epoch, &l.o.cfg, l.o.metrics)
-		if err != nil {
-			l.o.logger.Error("cannot make a checkpoint", "err", err)
-		}
-		if save > 0 && (wait == 0 || save < wait) {
+		if save := l.saver.advance(l.core, l.pub.epoch, &l.o.cfg, l.o.metrics); save > 0 && (wait == 0 || save < wait) {
 			wait = save
 		}
 		if wait > 0 {

@@ -1,61 +1,76 @@
 package learner
 
 import (
-	"bytes"
 	"context"
+	"io"
 	"time"
+
+	"github.com/clickloop/clickloop/model"
 )
 
-// saver writes checkpoints beside learning: the owner encodes the state into memory, another goroutine sums, writes and syncs it.
+// saver writes checkpoints beside learning: the owner copies the state in small steps between batches, another goroutine writes and syncs it.
 type saver struct {
 	files   *files // nil: no checkpoints
 	saved   int64  // examples in the newest checkpoint that is written
-	begun   int64  // examples in the one on its way
 	savedAt time.Time
-	busy    bool
-	buffer  bytes.Buffer
 
-	jobs chan *bytes.Buffer // room for one
-	done chan error         // room for one
+	capture *model.Capture // being copied
+	writing bool
+	next    job    // of the capture, or the one that is being written
+	buffer  []byte // of an earlier capture
+
+	jobs chan job   // room for one
+	done chan error // room for one
 }
+
+// job is a checkpoint to be written.
+type job struct {
+	position position
+	examples int64
+	state    io.WriterTo
+}
+
+// stepBytes is how much of the state is copied between two batches: less than a millisecond's worth.
+const stepBytes = 1 << 20
 
 // newSaver returns a saver; saved is the number of examples in the checkpoint that is there, -1 for none.
 func newSaver(f *files, saved int64) *saver {
-	return &saver{files: f, saved: saved, savedAt: time.Now(), jobs: make(chan *bytes.Buffer, 1), done: make(chan error, 1)}
+	return &saver{files: f, saved: saved, savedAt: time.Now(), jobs: make(chan job, 1), done: make(chan error, 1)}
 }
 
-// start begins a checkpoint of c when it is time to, unless one is on its way. It returns how long it is until then, 0 when something else wakes the
-// loop.
-func (s *saver) start(c *core, epoch int64, cfg *Config, m *instruments) (time.Duration, error) {
-	n := c.net.Examples() - s.saved
-	if s.files == nil || s.busy || n <= 0 {
-		return 0, nil
-	}
-	if wait := cfg.CheckpointEvery - time.Since(s.savedAt); n < cfg.CheckpointExamples && wait > 0 {
-		return wait, nil
-	}
+// advance begins a checkpoint of c when it is time to, and goes on with one that is begun. It returns how long it is until it has something to do, 0
+// when something else wakes the loop.
+func (s *saver) advance(c *core, epoch int64, cfg *Config, m *instruments) time.Duration {
 	began := time.Now()
-	if err := s.encode(c, epoch); err != nil {
-		s.savedAt = began // not again at once
-		return 0, err
+	switch n := c.net.Examples() - s.saved; {
+	case s.files == nil || s.writing:
+		return 0
+	case s.capture != nil:
+	case n <= 0:
+		return 0
+	default:
+		if wait := cfg.CheckpointEvery - began.Sub(s.savedAt); n < cfg.CheckpointExamples && wait > 0 {
+			return wait
+		}
+		s.next = job{position: c.position(epoch), examples: c.net.Examples()}
+		s.capture = c.net.StartCapture(s.buffer)
 	}
-	s.busy = true
-	s.jobs <- &s.buffer // has room: none is on its way
+	done := s.capture.Step(stepBytes)
 	m.pause.Observe(time.Since(began).Seconds())
-	return 0, nil
-}
-
-func (s *saver) encode(c *core, epoch int64) error {
-	s.buffer.Reset()
-	s.begun = c.net.Examples()
-	return appendCheckpoint(&s.buffer, c.position(epoch), c.net)
+	if !done {
+		return 1 // as soon as there is nothing else to do
+	}
+	s.next.state, s.buffer = s.capture, s.capture.Buffer()
+	s.capture, s.writing = nil, true
+	s.jobs <- s.next // has room: none is on its way
+	return 0
 }
 
 // finished notes how the checkpoint on its way ended. A disk that is full costs no weights: the one before stays, and it is tried again later.
 func (s *saver) finished(err error) {
-	s.busy, s.savedAt = false, time.Now()
+	s.writing, s.savedAt = false, time.Now()
 	if err == nil {
-		s.saved = s.begun
+		s.saved = s.next.examples
 	}
 }
 
@@ -65,15 +80,14 @@ func (s *saver) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case b := <-s.jobs:
-			s.done <- s.write(b)
+		case j := <-s.jobs:
+			s.done <- s.write(j)
 		}
 	}
 }
 
-func (s *saver) write(b *bytes.Buffer) error {
-	seal(b)
-	return s.files.write(b.Bytes())
+func (s *saver) write(j job) error {
+	return s.files.write(func(w io.Writer) error { return writeCheckpoint(w, j.position, j.state) })
 }
 
 // last writes a checkpoint of c when no other goroutine of the ownership runs any more.
@@ -86,8 +100,5 @@ func (s *saver) last(c *core, epoch int64) error {
 	if s.files == nil || c.net.Examples() == s.saved {
 		return nil
 	}
-	if err := s.encode(c, epoch); err != nil {
-		return err
-	}
-	return s.write(&s.buffer)
+	return s.write(job{c.position(epoch), c.net.Examples(), c.net})
 }
