@@ -195,7 +195,7 @@ func (c *core) add(r *row, s *Scratch, field int, key uint64, x float64, learn b
 		if t.learn == 0 {
 			t.learn = c.newToken(key, field, s.pooled)
 		}
-		if c.changes.on {
+		if c.changes.on && t.learn != 0 {
 			c.changes.tokens.set(t.learn)
 		}
 		if c.capture != nil {

@@ -130,7 +130,7 @@ func (c *core) delta(d *dec, apply bool) {
 	size := func(a *arena) int { return a.fixS + a.perS*fields }
 	for range d.num(1) {
 		i := d.num(0)
-		if d.err != nil || i < 1 && c.a.len+c.b.len > 0 && i != 0 || i >= keys {
+		if d.err != nil || i < 1 || i >= keys {
 			d.fail("a token is not known")
 			return
 		}
@@ -138,7 +138,7 @@ func (c *core) delta(d *dec, apply bool) {
 			if a.len == 0 {
 				continue
 			}
-			if apply && i > 0 {
+			if apply {
 				skip(a.at(uint32(i)), size(a))
 			} else {
 				d.take(4 * size(a))
