@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -360,6 +361,7 @@ func TestKilledWithSignalNineTheWeightsComeOutTheSame(t *testing.T) {
 		victim(t, strings.Split(spec, "|"))
 		return
 	}
+	t.Parallel()
 	// Each kill costs the ten seconds after which the group gives up a member.
 	kills, step := 2, int64(400)
 	if n, err := strconv.Atoi(os.Getenv("CLICKLOOP_TEST_KILLS")); err == nil {
@@ -372,24 +374,9 @@ func TestKilledWithSignalNineTheWeightsComeOutTheSame(t *testing.T) {
 	dir := t.TempDir()
 	n := int64(0)
 	for range kills {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledWithSignalNine", "-test.v")
-		cmd.Env = append(os.Environ(), "CLICKLOOP_TEST_LEARNER="+strings.Join([]string{strings.Join(f.brokers, ","), f.prefix, dir}, "|"))
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
+		cmd, reaches := f.process(dir, 0)
 		f.produce(recordsOf(1, n, n+step))
-		moment := n + rng.Int64N(step)
-		for lines.Scan() { // the victim tells how far it is
-			var at int64
-			if _, err := fmt.Sscanf(lines.Text(), "at %d", &at); err == nil && at > moment {
-				break
-			}
-		}
+		reaches(n + 1 + rng.Int64N(step-1))
 		n += step
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
@@ -408,15 +395,104 @@ func TestKilledWithSignalNineTheWeightsComeOutTheSame(t *testing.T) {
 	}
 }
 
+// process runs a learner in a process of its own. reaches waits until it has learned n examples.
+func (f *fixture) process(dir string, publish time.Duration) (cmd *exec.Cmd, reaches func(n int64)) {
+	f.t.Helper()
+	cmd = exec.Command(os.Args[0], "-test.run=^TestKilledWithSignalNine", "-test.v")
+	spec := strings.Join([]string{strings.Join(f.brokers, ","), f.prefix, dir, publish.String()}, "|")
+	cmd.Env = append(os.Environ(), "CLICKLOOP_TEST_LEARNER="+spec)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = cmd.Process.Kill() }) // it may be gone
+	lines := bufio.NewScanner(out)
+	return cmd, func(n int64) {
+		f.t.Helper()
+		for lines.Scan() { // it tells how far it is
+			var at int64
+			if _, err := fmt.Sscanf(lines.Text(), "at %d", &at); err == nil && at >= n {
+				return
+			}
+		}
+		f.t.Fatalf("the process ended before it had learned %d examples", n)
+	}
+}
+
 // victim runs a learner until it is killed.
 func victim(t *testing.T, spec []string) {
 	f := &fixture{t: t, brokers: strings.Split(spec[0], ","), prefix: spec[1]}
-	r := f.run(spec[2], func(c *Config, _ *Deps) { c.CheckpointExamples, c.Publish = 50, 0 })
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+	publish, err := time.ParseDuration(spec[3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := f.run(spec[2], func(c *Config, _ *Deps) { c.CheckpointExamples, c.Publish = 50, publish })
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		if code, s := r.call(http.MethodGet, "/v1/learner?objective=click"); code == http.StatusOK {
 			fmt.Printf("at %d\n", s.Examples)
 		}
 	}
+}
+
+// TestADeposedLearnersLateWordsChangeNothing stops a learner's process with something still to say, lets another take over, and continues the first.
+func TestADeposedLearnersLateWordsChangeNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	first, reaches := f.process(t.TempDir(), 400*time.Millisecond)
+	f.produce(recordsOf(1, 0, 200))
+	reaches(200)
+	f.produce(recordsOf(1, 200, 260))
+	reaches(260) // and will publish in a moment
+	if err := first.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	second := f.run(t.TempDir(), nil)
+	f.produce(recordsOf(1, 260, 400))
+	taken := second.await(400)
+	if err := first.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	// The first says what it had to say, and is told by its group that it is deposed; then it asks to join again.
+	deadline := time.Now().Add(5 * time.Second)
+	late := 0
+	for late == 0 && time.Now().Before(deadline) {
+		late = lateWords(t, f.read(event.TopicModel("click")))
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Logf("%d records of the deposed learner stand behind those of its successor", late)
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait() // it was killed
+	f.produce(recordsOf(1, 400, 500))
+	s := second.await(500)
+	if s.Weights != straight(t, 500) || taken.Weights != straight(t, 400) {
+		t.Errorf("weights %s after %s, want %s after %s", s.Weights, taken.Weights, straight(t, 500), straight(t, 400))
+	}
+	second.stop()
+	if replica, _ := follow(t, f.read(event.TopicModel("click"))); replica.Examples() != 500 {
+		t.Errorf("followed past the late words, the topic leads to version %d", replica.Examples())
+	}
+}
+
+// lateWords counts records of a lower epoch than was seen before them.
+func lateWords(t *testing.T, records []stream.Record) (n int) {
+	t.Helper()
+	highest := int64(0)
+	for i := range records {
+		h, err := weights.ParseHead(records[i].Headers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Epoch < highest {
+			n++
+		}
+		highest = max(highest, h.Epoch)
+	}
+	return n
 }
 
 func TestAnExamplesTopicThatIsMadeAgainIsLearnedFromItsStart(t *testing.T) {
