@@ -32,6 +32,7 @@ type learning struct {
 	asked     []request     // for a snapshot: answered when it is written
 	committed time.Time
 	told      time.Time
+	pooled    bool // it was told that the table is full
 }
 
 func (l *learning) loop(ctx context.Context) error {
@@ -82,7 +83,7 @@ func (l *learning) batch(ctx context.Context, d *decoded) error {
 			l.o.metrics.examples.WithLabelValues(l.o.objective, name).Add(float64(t.counts[v]))
 		}
 	}
-	l.tellBehind(d)
+	l.tell(d)
 	letters := make([]deadletter.Letter, len(t.refused))
 	for i, r := range t.refused {
 		letters[i] = deadletter.Letter{Topic: l.o.topic(), Record: d.record(r.item), Reason: r.err.Error()}
@@ -90,12 +91,19 @@ func (l *learning) batch(ctx context.Context, d *decoded) error {
 	return l.o.letters.Write(ctx, letters...)
 }
 
-// tellBehind says, once in ten seconds, how far a learner is behind that does not keep up.
-func (l *learning) tellBehind(d *decoded) {
+// tell says, once in ten seconds, how far a learner is behind that does not keep up, and when its table is full.
+func (l *learning) tell(d *decoded) {
 	now := time.Now()
 	l.behind, l.late = max(d.end-l.at.Next, 0), max(now.Sub(d.newest), 0)
 	l.o.metrics.behind.WithLabelValues(l.o.objective).Set(float64(l.behind))
 	l.o.metrics.late.WithLabelValues(l.o.objective).Set(l.late.Seconds())
+	use := l.net.Occupancy()
+	l.o.metrics.tokens.WithLabelValues(l.o.objective).Set(float64(use.Tokens))
+	l.o.metrics.fields.WithLabelValues(l.o.objective).Set(float64(use.Fields))
+	if use.Pooled && !l.pooled {
+		l.pooled = true
+		l.o.logger.Warn("the network's table is full: new tokens share records from now on; a larger model.table_bits starts a larger network", "tokens", use.Tokens, "max_tokens", use.MaxTokens)
+	}
 	if l.behind > 10_000 && now.Sub(l.told) > 10*time.Second {
 		l.told = now
 		l.o.logger.Info("behind", "examples", l.behind, "seconds", int64(l.late.Seconds()))

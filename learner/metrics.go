@@ -10,6 +10,8 @@ type instruments struct {
 	behind    *prometheus.GaugeVec
 	late      *prometheus.GaugeVec
 	pause     prometheus.Histogram
+	tokens    *prometheus.GaugeVec
+	fields    *prometheus.GaugeVec
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
@@ -19,10 +21,12 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		version:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_version_examples", Help: "Examples in the weights published last."}, []string{"objective"}),
 		behind:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_examples", Help: "Examples in the topic that are not learned yet."}, []string{"objective"}),
 		late:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_seconds", Help: "Age of the newest example when it was learned."}, []string{"objective"}),
-		pause:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_learner_checkpoint_pause_seconds", Help: "How long learning paused for a checkpoint.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12)}),
+		pause:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_learner_checkpoint_pause_seconds", Help: "How long learning stood still at a time while the state was copied for a checkpoint.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12)}),
+		tokens:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_tokens", Help: "Tokens that have records of their own; model.table_bits allows 2^table_bits, and later ones share the records of a pool."}, []string{"objective"}),
+		fields:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_fields", Help: "Fields that are known; model.max_fields are allowed, and later ones share the last."}, []string{"objective"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.examples, m.published, m.version, m.behind, m.late, m.pause)
+		reg.MustRegister(m.examples, m.published, m.version, m.behind, m.late, m.pause, m.tokens, m.fields)
 	}
 	return m
 }
