@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/model"
 )
 
@@ -28,7 +29,7 @@ func wide(t testing.TB, n int) *core {
 			}
 			d.inputs = append(d.inputs, model.Feature{Field: uint64(f)*0x9E3779B97F4A7C15 + 1, Hash: (rng.Uint64N(ids) + 1) * 0xD1B54A32D192ED03, Value: 1})
 		}
-		d.items = append(d.items, item{from: from, to: len(d.inputs), y: float64(rng.IntN(2)), w: 1, revision: true})
+		d.items = append(d.items, item{from: from, to: len(d.inputs), source: event.Source{Offset: int64(len(d.items))}, y: float64(rng.IntN(2)), w: 1})
 	}
 	if _, err := c.learn(&d); err != nil {
 		t.Fatal(err)

@@ -198,3 +198,26 @@ func published(b *testing.B, client *stream.Client) (bytes int64) {
 	}
 	return bytes
 }
+
+// BenchmarkLockstep is the way of ten examples, from their production to the weights that have learned them being served, when nothing is published later
+// than it can be and the next ten wait for that.
+func BenchmarkLockstep(b *testing.B) {
+	client := dial(b)
+	mux := run(b, client, 0)
+	rng := rand.New(rand.NewPCG(1, 1))
+	n := int64(0)
+	for b.Loop() {
+		var records []stream.Record
+		for range 10 {
+			e := example(rng, n)
+			records = append(records, stream.Record{Key: []byte(e.Prediction), Value: e.AppendJSON(nil)})
+			n++
+		}
+		if err := client.Produce(b.Context(), event.TopicExamples("click"), records); err != nil {
+			b.Fatal(err)
+		}
+		if !await(mux, n) {
+			b.Fatal("not served")
+		}
+	}
+}
