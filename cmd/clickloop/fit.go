@@ -58,7 +58,7 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
-	stop := fitProgress(r, o.quiet, stderr)
+	stop := fitProgress(r, o, rec, stderr)
 	result, err := o.learn(ctx, r, rec, cfg)
 	stop()
 	if err != nil {
@@ -98,6 +98,7 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	fs.Uint64Var(&o.seed, "seed", 1, "of the initial weights")
 	fs.IntVar(&o.passes, "passes", 1, "times the files are learned; metrics are of the last pass")
 	fs.IntVar(&o.delay, "delay", 0, "learn a label `N` examples after its prediction")
+	fs.IntVar(&o.files.Holdout, "holdout", 0, "predict each `N`th example without learning it, and report those apart")
 	fs.StringVar(&o.in, "in", "", "go on from this `model`, with every setting it was made with")
 	fs.StringVar(&o.out, "out", "", "write the learned `model` here")
 	fs.StringVar(&o.predictions, "predictions", "", "write each prediction and its label to this `file`")
@@ -121,6 +122,8 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 		return nil, fmt.Errorf("--on-error is %q, want stop or skip", o.onError)
 	case o.passes < 1 || o.passes > 10_000:
 		return nil, fmt.Errorf("--passes is %d, want 1 to 10000", o.passes)
+	case o.files.Holdout < 0 || o.files.Holdout == 1:
+		return nil, fmt.Errorf("--holdout is %d, want 0 (none) or 2 and more", o.files.Holdout)
 	case o.delay < 0:
 		return nil, fmt.Errorf("--delay is %d, want 0 or more examples", o.delay)
 	}
@@ -251,16 +254,12 @@ func saveModel(path string, net *model.Net) error {
 	return os.Rename(f.Name(), path)
 }
 
-// fitProgress shows rows and rows a second until it is stopped.
-func fitProgress(r *fit.Run, quiet bool, w io.Writer) (stop func()) {
-	f, ok := w.(*os.File)
-	if ok {
-		info, err := f.Stat()
-		ok = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	if quiet || !ok {
+// fitProgress shows rows, rows a second and the time left, on a terminal, until it is stopped.
+func fitProgress(r *fit.Run, o *fitOptions, rec *recording.Recording, w io.Writer) (stop func()) {
+	if o.quiet || !isTerminal(w) {
 		return func() {}
 	}
+	total := o.totalBytes()
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -273,12 +272,29 @@ func fitProgress(r *fit.Run, quiet bool, w io.Writer) (stop func()) {
 				fmt.Fprint(w, "\r\033[K")
 				return
 			case <-tick.C:
-				n := r.Rows()
-				fmt.Fprintf(w, "\r\033[K%d rows, %.0f rows/s", n, float64(n)/time.Since(began).Seconds())
 			}
+			seconds := time.Since(began).Seconds()
+			line := fmt.Sprintf("%d rows, %.0f rows/s", r.Rows(), float64(r.Rows())/seconds)
+			if read := o.files.Bytes(); rec == nil && read > 0 && total >= read {
+				line = fmt.Sprintf("%s %s, %.0f s left", bar(read, total), line, seconds*float64(total-read)/float64(read))
+			}
+			fmt.Fprintf(w, "\r\033[K%s", line)
 		}
 	}()
 	return func() { close(done); <-ended }
+}
+
+// totalBytes is the size of the files over all passes; 0 when one is not a file.
+func (o *fitOptions) totalBytes() int64 {
+	var total int64
+	for _, path := range o.paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0
+		}
+		total += info.Size()
+	}
+	return total * int64(o.passes)
 }
 
 func printFit(w io.Writer, r *fit.Result) {
@@ -293,6 +309,9 @@ func printFit(w io.Writer, r *fit.Result) {
 	show("AUC", r.AUC)
 	show("predicted over actual", r.PredictedOverActual)
 	show("ECE", r.ECE)
+	if r.Holdout != nil {
+		show("log loss of holdout", r.Holdout.LogLoss)
+	}
 	fmt.Fprintf(w, "  %-22s %s\n", "weights", r.Weights)
 	for _, t := range r.Test {
 		fmt.Fprintf(w, "%s: %d examples\n", t.File, t.Examples)

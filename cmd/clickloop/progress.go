@@ -31,12 +31,16 @@ func newProgress(l *loop.Loop, rec *recording.Recording, limit int64, w io.Write
 	if limit > 0 && (limit < total || total == 0) {
 		total = limit
 	}
+	return &progress{l: l, rec: rec, total: total, w: w, inLine: isTerminal(w), ended: make(chan struct{})}
+}
+
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if ok {
-		info, err := f.Stat()
-		ok = err == nil && info.Mode()&os.ModeCharDevice != 0
+	if !ok {
+		return false
 	}
-	return &progress{l: l, rec: rec, total: total, w: w, inLine: ok, ended: make(chan struct{})}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // watch shows d until stop.

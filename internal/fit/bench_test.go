@@ -35,7 +35,7 @@ const benchRows = 100_000
 
 func BenchmarkRead(b *testing.B) {
 	path := pairsFile(b, benchRows)
-	f := Files{Format: "vw"}
+	f := &Files{Format: "vw"}
 	for b.Loop() {
 		if _, err := f.pipe(b.Context(), []string{path}, func(*block) error { return nil }); err != nil {
 			b.Fatal(err)

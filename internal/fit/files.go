@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
@@ -20,7 +21,13 @@ type Files struct {
 	Positive []string // values of the label that mean yes; without any, numbers above 0 and words such as yes and true do
 	Drop     []string
 	SkipBad  bool
+	Holdout  int // each so manieth example is predicted and not learned; 0 for none
+
+	bytes atomic.Int64 // read so far, of all files
 }
+
+// Bytes is how many bytes of the files were read so far, packed as they are.
+func (f *Files) Bytes() int64 { return f.bytes.Load() }
 
 // example is a line, ready for the network.
 type example struct {
@@ -32,7 +39,7 @@ type example struct {
 // file reads one file into blocks.
 func (r *reader) file(path string) error {
 	f := r.files
-	src, err := table.Open(path, table.Options{Format: f.Format, SkipBad: f.SkipBad})
+	src, err := table.Open(path, table.Options{Format: f.Format, SkipBad: f.SkipBad, Counter: &f.bytes})
 	if err != nil {
 		return err
 	}
@@ -152,10 +159,10 @@ func (f *Files) label(v event.Value) (float64, error) {
 
 // Learn learns files one after another; a label is learned delay examples after its prediction.
 func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (skipped int64, err error) {
-	if delay == 0 {
+	if delay == 0 && f.Holdout == 0 {
 		return f.pipe(ctx, paths, r.learnBlock)
 	}
-	d := &delayed{run: r, delay: delay}
+	d := &delayed{run: r, delay: delay, holdout: f.Holdout}
 	if skipped, err = f.pipe(ctx, paths, func(b *block) error { return b.each(d.take) }); err != nil {
 		return skipped, err
 	}
@@ -167,6 +174,8 @@ type delayed struct {
 	run   *Run
 	delay int
 	queue []held
+
+	holdout, seen int
 }
 
 type held struct {
@@ -177,6 +186,10 @@ type held struct {
 func (d *delayed) take(e *example) error {
 	r := d.run
 	r.progress.rows.Add(1)
+	if d.seen++; d.holdout > 0 && d.seen%d.holdout == 0 {
+		r.holdout.Add(r.net.Predict(e.x, r.scratch), e.y, e.w)
+		return nil
+	}
 	h := held{example{slices.Clone(e.x), e.y, e.w}, r.net.Predict(e.x, r.scratch)}
 	d.queue = append(d.queue, h)
 	if len(d.queue) <= d.delay {

@@ -20,6 +20,7 @@ type Run struct {
 	net      *model.Net
 	scratch  *model.Scratch
 	metrics  *metrics.Accumulator
+	holdout  *metrics.Accumulator // of examples that were kept from learning
 	began    time.Time
 	learned  int64
 	progress progress
@@ -31,7 +32,7 @@ type progress struct{ rows atomic.Int64 }
 
 // NewRun returns a Run over net.
 func NewRun(objective string, net *model.Net) *Run {
-	return &Run{Objective: objective, net: net, scratch: net.NewScratch(), metrics: metrics.New(), began: time.Now()}
+	return &Run{Objective: objective, net: net, scratch: net.NewScratch(), metrics: metrics.New(), holdout: metrics.New(), began: time.Now()}
 }
 
 // Rows is how many rows were predicted so far.
@@ -74,12 +75,13 @@ type Result struct {
 	Skipped             int64        `json:"skipped,omitempty"`
 	Seconds             float64      `json:"seconds"`
 	ExamplesPerSecond   float64      `json:"examples_per_second"`
+	Holdout             *TestResult  `json:"holdout,omitempty"` // examples that were predicted and kept from learning
 	Test                []TestResult `json:"test,omitempty"`
 }
 
 // TestResult is what the network, learning no more, says of a file.
 type TestResult struct {
-	File                string   `json:"file"`
+	File                string   `json:"file,omitempty"`
 	Examples            int64    `json:"examples"`
 	LogLoss             *float64 `json:"log_loss"`
 	AUC                 *float64 `json:"auc"`
@@ -93,8 +95,12 @@ func (r *Run) Result() Result {
 	seconds := time.Since(r.began).Seconds()
 	m := r.metrics.Result()
 	h := r.net.Hash()
+	var holdout *TestResult
+	if kept := testResult("", r.holdout); kept.Examples > 0 {
+		holdout = &kept
+	}
 	return Result{
-		Objective: r.Objective, Model: event.ModelVersion(r.Objective, r.net.Examples()), Weights: "sha256:" + hex.EncodeToString(h[:]),
+		Holdout: holdout, Objective: r.Objective, Model: event.ModelVersion(r.Objective, r.net.Examples()), Weights: "sha256:" + hex.EncodeToString(h[:]),
 		Examples: m.Examples, Positives: m.Positives, LogLoss: defined(m.LogLoss), NormalizedEntropy: defined(m.NormalizedEntropy), AUC: defined(m.AUC),
 		PredictedOverActual: defined(m.PredictedOverActual), ECE: defined(m.ECE), Accuracy: defined(m.Accuracy), Recall: defined(m.Recall),
 		Seconds: seconds, ExamplesPerSecond: float64(r.learned) / seconds,
@@ -123,4 +129,4 @@ func at(file string, line int, err error) error { return fmt.Errorf("%s:%d: %w",
 func (r *Run) Observe(fn func(p, y float64) error) { r.observe = fn }
 
 // Again begins another pass: the network goes on, the metrics start anew.
-func (r *Run) Again() { r.metrics = metrics.New() }
+func (r *Run) Again() { r.metrics, r.holdout = metrics.New(), metrics.New() }

@@ -28,7 +28,7 @@ func slow(line string) (x []model.Feature, y, w float64, err error) {
 	return features.Encode(nil, rec.Fields), y, rec.Weight, err
 }
 
-func read(t testing.TB, text string, f Files) (x [][]model.Feature, y, w []float64, skipped int64, err error) {
+func read(t testing.TB, text string, f *Files) (x [][]model.Feature, y, w []float64, skipped int64, err error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.vw")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -52,7 +52,7 @@ func TestVWLinesReadAlikeByBothPaths(t *testing.T) {
 			return
 		}
 		for _, end := range []string{"\n", "\r\n", ""} {
-			x, ys, ws, _, err := read(t, line+end, Files{Format: "vw"})
+			x, ys, ws, _, err := read(t, line+end, &Files{Format: "vw"})
 			if err != nil || len(x) != 1 || ys[0] != y || ws[0] != w || len(x[0]) != len(want) || len(want) > 0 && !reflect.DeepEqual(x[0], want) {
 				t.Errorf("%q%q: got %v %v %v %v, want %v %v %v", line, end, x, ys, ws, err, want, y, w)
 			}
@@ -84,11 +84,11 @@ func TestVWLinesReadAlikeByBothPaths(t *testing.T) {
 func TestVWLinesThatAreWrongNameFileLineAndReason(t *testing.T) {
 	f := func(line, want string) {
 		t.Helper()
-		_, _, _, _, err := read(t, "1 |A good\n"+line+"\n", Files{Format: "vw"})
+		_, _, _, _, err := read(t, "1 |A good\n"+line+"\n", &Files{Format: "vw"})
 		if err == nil || !strings.Contains(err.Error(), "a.vw:2: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q of line 2", line, err, want)
 		}
-		x, _, _, skipped, err := read(t, "1 |A good\n"+line+"\n1 |A good\n", Files{Format: "vw", SkipBad: true})
+		x, _, _, skipped, err := read(t, "1 |A good\n"+line+"\n1 |A good\n", &Files{Format: "vw", SkipBad: true})
 		if err != nil || len(x) != 2 || skipped != 1 {
 			t.Errorf("%q, skipping: %d read, %d skipped, %v", line, len(x), skipped, err)
 		}
@@ -130,7 +130,7 @@ func FuzzTable(f *testing.F) {
 	f.Add(`{"a":1,"y":1}`, "jsonl")
 	f.Add("1 |a b", "vw")
 	f.Fuzz(func(t *testing.T, text, format string) {
-		_, _, _, _, _ = read(t, text, Files{Format: format, Label: "y", SkipBad: true})
+		_, _, _, _, _ = read(t, text, &Files{Format: format, Label: "y", SkipBad: true})
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/clickloop/clickloop/event"
 )
@@ -24,6 +25,8 @@ type Options struct {
 	Format    string // csv, jsonl, vw; empty: found out from the name and the first line
 	Separator string // of csv; empty: found out from the header
 	SkipBad   bool   // pass over lines that are malformed and count them, instead of ending
+
+	Counter *atomic.Int64 // counts the bytes read from disk, for progress; nil for none
 }
 
 // Source is an opened file.
@@ -64,6 +67,9 @@ func Open(path string, o Options) (*Source, error) {
 		in = f
 		s.closers = append(s.closers, f)
 	}
+	if o.Counter != nil {
+		in = &counted{in, o.Counter}
+	}
 	s.r = bufio.NewReaderSize(in, 1<<20)
 	if head, _ := s.r.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
 		z, err := gzip.NewReader(s.r)
@@ -81,6 +87,18 @@ func Open(path string, o Options) (*Source, error) {
 		return s, nil
 	}
 	return nil, errors.Join(fmt.Errorf("%s: format %q is none of csv, jsonl, vw", path, s.format), s.Close())
+}
+
+// counted counts what is read through it.
+type counted struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 // guess tells the format by the name, else by the first line.
