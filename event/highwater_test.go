@@ -14,14 +14,19 @@ func TestHighWaterDropsWhatIsNotAboveTheHighest(t *testing.T) {
 	f("aa", 0, 0, false, false)
 	f("aa", 0, 7, false, true)
 	f("aa", 0, 3, false, false)
-	f("aa", 1, 3, false, true)  // another partition
-	f("bb", 0, 3, false, true)  // the topic was made again
-	f("aa", 0, 3, true, true)   // a revision corrects
+	f("aa", 1, 3, false, true) // another partition
+	f("bb", 0, 3, false, true) // the topic was made again
+	f("aa", 0, 3, true, true)  // a revision corrects
+	f("aa", 0, 3, true, false) // once
+	f("aa", 0, 5, true, true)
+	f("aa", 1, 2, true, true)
 	f("aa", 0, 7, false, false) // and moves nothing
 	var again HighWater
 	again.Restore(h.Marks())
 	h = again
 	f("aa", 0, 7, false, false)
 	f("aa", 0, 8, false, true)
+	f("aa", 0, 5, true, false)
+	f("aa", 0, 6, true, true)
 	f("bb", 0, 3, false, false)
 }
