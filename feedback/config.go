@@ -1,7 +1,8 @@
 // Package feedback joins predictions with what happened to them, turns each into a labelled example exactly once, and measures how good predictions were.
 //
 // The one invariant: no label before its evidence. A prediction is decided only after the watermark, the received time up to which every partition of
-// events is folded into outcomes, has passed its window. When events stall, labels stall.
+// events is folded into outcomes, has passed its window, and only from outcomes that were all in the store while they were read. When events stall, labels
+// stall; when the store of outcomes is emptied, goes back or forgets, it is folded again first.
 package feedback
 
 import (
@@ -13,37 +14,63 @@ import (
 
 // Config is the feedback section of the configuration.
 type Config struct {
-	OutcomeTTL time.Duration `yaml:"outcome_ttl"` // how long outcomes are kept beyond the longest window
-	Batch      int           `yaml:"batch"`       // examples written at once
-	Guard      Guard         `yaml:"guard"`
+	OutcomeTTL   time.Duration `yaml:"outcome_ttl"`   // how long outcomes are kept beyond the longest window; labels that are later than that wait until outcomes are folded again
+	Batch        int           `yaml:"batch"`         // examples written at once
+	ReviseWithin time.Duration `yaml:"revise_within"` // how long after its window a positive still revises an objective with revisions, which is written then; 0: half of outcome_ttl
+	Guard        Guard         `yaml:"guard"`
 }
 
-// Guard says when an evaluation carries an alarm.
+// Guard says what raises an alarm in evaluations. A band that is as wide as can be never does.
 type Guard struct {
-	MinExamples     int64   `yaml:"min_examples"` // in a window, below which nothing is judged
-	CalibrationLow  float64 `yaml:"calibration_low"`
-	CalibrationHigh float64 `yaml:"calibration_high"` // predicted over actual above it, or below the low one, raises an alarm
-	Hold            bool    `yaml:"hold"`             // hold the examples back while an alarm stands, until a person says go on (POST /v1/feedback/release)
+	MinExamples     int64   `yaml:"min_examples"`     // predictions that are judged together; fewer are noise
+	CalibrationLow  float64 `yaml:"calibration_low"`  // predicted over actual below it raises an alarm
+	CalibrationHigh float64 `yaml:"calibration_high"` // or above it
+	RateLow         float64 `yaml:"rate_low"`         // positives over examples below it
+	RateHigh        float64 `yaml:"rate_high"`        // or above it
+	CoverageLow     float64 `yaml:"coverage_low"`     // part of the predictions whose trigger happened below it
+	Hold            bool    `yaml:"hold"`             // hold examples back while an alarm stands, until the bands are met again or a person says go on (POST /v1/feedback/release)
 }
 
-// DefaultConfig keeps outcomes for a day beyond the longest window and alarms when predictions are off by a factor of 2 over 2,000 examples.
+// DefaultConfig keeps outcomes for a day beyond the longest window and alarms when predictions are off by a factor of 2 over 2,000 predictions.
 func DefaultConfig() Config {
-	return Config{OutcomeTTL: 24 * time.Hour, Batch: 2000, Guard: Guard{MinExamples: 2000, CalibrationLow: 0.5, CalibrationHigh: 2}}
+	return Config{
+		OutcomeTTL: 24 * time.Hour, Batch: 2000,
+		Guard: Guard{MinExamples: 2000, CalibrationLow: 0.5, CalibrationHigh: 2, RateHigh: 1},
+	}
 }
 
 // Validate names the first field that is wrong.
 func (c Config) Validate() error {
+	g := c.Guard
 	switch {
 	case c.OutcomeTTL < time.Minute:
 		return wrong("outcome_ttl", "is %v, want at least 1m", c.OutcomeTTL)
 	case c.Batch < 1 || c.Batch > 10_000:
 		return wrong("batch", "is %d, want 1 to 10000", c.Batch)
-	case c.Guard.CalibrationLow < 0 || c.Guard.CalibrationLow >= 1:
-		return wrong("guard.calibration_low", "is %v, want 0 (never) to below 1", c.Guard.CalibrationLow)
-	case c.Guard.CalibrationHigh <= 1:
-		return wrong("guard.calibration_high", "is %v, want above 1", c.Guard.CalibrationHigh)
+	case c.ReviseWithin < 0 || c.ReviseWithin > c.OutcomeTTL/2:
+		return wrong("revise_within", "is %v, want 0 to half of outcome_ttl (%v): outcomes are needed until then", c.ReviseWithin, c.OutcomeTTL/2)
+	case g.MinExamples < 1:
+		return wrong("guard.min_examples", "is %d, want at least 1", g.MinExamples)
+	case !(g.CalibrationLow >= 0 && g.CalibrationLow < 1):
+		return wrong("guard.calibration_low", "is %v, want 0 (never) to below 1", g.CalibrationLow)
+	case !(g.CalibrationHigh > 1):
+		return wrong("guard.calibration_high", "is %v, want above 1", g.CalibrationHigh)
+	case !(g.RateLow >= 0 && g.RateLow < 1):
+		return wrong("guard.rate_low", "is %v, want 0 (never) to below 1", g.RateLow)
+	case !(g.RateHigh > g.RateLow && g.RateHigh <= 1):
+		return wrong("guard.rate_high", "is %v, want above rate_low (%v) to 1 (never)", g.RateHigh, g.RateLow)
+	case !(g.CoverageLow >= 0 && g.CoverageLow <= 1):
+		return wrong("guard.coverage_low", "is %v, want 0 (never) to 1", g.CoverageLow)
 	}
 	return nil
+}
+
+// revise is how long after its window a positive still counts.
+func (c Config) revise() time.Duration {
+	if c.ReviseWithin == 0 {
+		return c.OutcomeTTL / 2
+	}
+	return c.ReviseWithin
 }
 
 func wrong(field, format string, args ...any) error {

@@ -5,84 +5,98 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/metrics"
 	"github.com/clickloop/clickloop/stream"
+	"golang.org/x/sync/errgroup"
 )
 
 // evaluator folds an objective's examples into metrics and writes them to evaluations: of each minute and hour of the examples' own time when it has
-// passed, and of all since the start. The topic is its memory: it begins at the topic's start and leaves out windows that are written already.
+// passed, and of all since the start: the whole each minute, its segments each hour. The topic is its memory: it begins at the topic's start and leaves out windows
+// that are written already.
+//
+// Every process folds, to answer /v1/evaluation; the one that owns the topic's partition in the group writes. One that comes to own it folds
+// again from the start, so that no window is missing in between.
 type evaluator struct {
 	objective event.Objective
 	client    *stream.Client
-	guard     *guard
+	cfg       Guard
 	logger    *slog.Logger
+
+	owner  atomic.Bool
+	gained chan struct{} // has room for one: this process owns the partition now
 
 	mu    sync.Mutex
 	all   *window
 	model string
 }
 
-// window is a span of time with its metrics.
-type window struct {
-	name  string
-	width event.Time
-	start event.Time
-	acc   *metrics.Accumulator
-	parts map[string]*part // by segment name and value
-}
-
-type part struct {
-	field event.Field
-	acc   *metrics.Accumulator
-}
-
-// maxSegments bounds the values of segments that a window tells apart; what comes beyond is left out of the parts, not of the whole.
-const maxSegments = 200
-
-func (w *window) add(x *event.Example) {
-	w.acc.Add(x.P, x.Y, x.W)
-	for _, f := range x.Segment {
-		key := f.Name + "=" + f.Value.Text()
-		p := w.parts[key]
-		if p == nil {
-			if len(w.parts) >= maxSegments {
-				continue
-			}
-			p = &part{f, metrics.New()}
-			w.parts[key] = p
-		}
-		p.acc.Add(x.P, x.Y, x.W)
-	}
-}
-
-func newWindow(name string, width event.Time) *window {
-	return &window{name: name, width: width, acc: metrics.New(), parts: map[string]*part{}}
-}
-
-const minute = event.Time(60_000)
-
 func (e *evaluator) run(ctx context.Context) error {
-	written, err := e.written(ctx)
-	if err != nil {
-		return err
-	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return e.join(ctx) })
+	group.Go(func() error { return e.again(ctx) })
+	return group.Wait()
+}
+
+// join keeps owner true while this process owns the examples' partition.
+func (e *evaluator) join(ctx context.Context) error {
+	topic := event.TopicExamples(e.objective.Name)
+	return e.client.Join(ctx, "evaluations."+e.objective.Name, []string{topic}, func(ctx context.Context, g *stream.Generation) error {
+		if len(g.Assigned[topic]) > 0 && !e.owner.Swap(true) {
+			select {
+			case e.gained <- struct{}{}:
+			default: // it was told and has not looked yet
+			}
+		} else if len(g.Assigned[topic]) == 0 {
+			e.owner.Store(false)
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+}
+
+// again folds until ctx ends, from the start whenever the partition was gained.
+func (e *evaluator) again(ctx context.Context) error {
 	for {
-		err := e.fold(ctx, written)
+		if err := e.once(ctx); err != nil && ctx.Err() == nil {
+			e.logger.Warn("cannot evaluate, beginning again", "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		e.logger.Warn("cannot evaluate, beginning again", "objective", e.objective.Name, "err", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
-		}
 	}
+}
+
+// once folds until the partition is gained or something fails.
+func (e *evaluator) once(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watched := make(chan struct{})
+	defer func() { cancel(); <-watched }()
+	gained := false
+	go func() {
+		defer close(watched)
+		select {
+		case <-e.gained:
+			gained = true
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := e.fold(ctx)
+	cancel()
+	<-watched
+	if gained {
+		return nil
+	}
+	return err
 }
 
 // written returns the newest start of each kind of window that is in the topic.
@@ -95,32 +109,30 @@ func (e *evaluator) written(ctx context.Context) (map[string]event.Time, error) 
 	const look = 100_000
 	var v event.Evaluation
 	for p, rg := range ranges {
-		if rg.First = max(rg.First, rg.End-look); rg.First >= rg.End {
-			continue
-		}
-		r := e.client.NewReader(event.TopicEvaluations, p, rg.First)
-		for r.Offset() < rg.End {
-			records, err := r.Read(ctx)
-			if err != nil && !errors.Is(err, stream.ErrTrimmed) {
-				return nil, errors.Join(err, r.Close())
+		err := e.client.ReadRange(ctx, event.TopicEvaluations, p, max(rg.First, rg.End-look), rg.End, func(r *stream.Record) error {
+			if v.UnmarshalJSON(r.Value) == nil && v.Objective == e.objective.Name {
+				newest[v.Window] = max(newest[v.Window], v.Start)
 			}
-			for i := range records {
-				if v.UnmarshalJSON(records[i].Value) == nil && v.Objective == e.objective.Name {
-					newest[v.Window] = max(newest[v.Window], v.Start)
-				}
-			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		_ = r.Close()
 	}
 	return newest, nil
 }
 
 // fold reads the examples from their start.
-func (e *evaluator) fold(ctx context.Context, written map[string]event.Time) error {
+func (e *evaluator) fold(ctx context.Context) error {
+	written, err := e.written(ctx)
+	if err != nil {
+		return err
+	}
 	var (
 		water   event.HighWater
 		x       event.Example
-		windows = []*window{newWindow("1m", minute), newWindow("1h", 60*minute)}
+		windows = []*window{newWindow("1m", minute), newWindow("1h", hour)}
+		out     []event.Evaluation
 	)
 	e.mu.Lock()
 	e.all = newWindow("all", 0)
@@ -135,10 +147,13 @@ func (e *evaluator) fold(ctx context.Context, written map[string]event.Time) err
 		if err != nil {
 			return err
 		}
-		var out []event.Evaluation
+		out = out[:0]
 		for i := range records {
 			if err := x.UnmarshalJSON(records[i].Value); err != nil || x.Revision || !water.Fresh(x.Source, false) {
 				continue // what cannot be read is the learner's to bury
+			}
+			if x.P == 0 && x.Model == "" {
+				continue // predicted for other objectives only: there is nothing to measure
 			}
 			out = e.add(out, windows, &x, written)
 		}
@@ -153,62 +168,43 @@ func (e *evaluator) add(out []event.Evaluation, windows []*window, x *event.Exam
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, w := range windows {
-		start := x.Time - x.Time%w.width
-		if w.start == 0 {
-			w.start = start
-		}
-		if start > w.start {
-			out = e.close(out, w, written)
-			w.start = start
+		if w.passed(x) {
+			if w.start > written[w.name] {
+				out = e.close(out, w)
+			}
+			w.open(x)
 		}
 		w.add(x)
 	}
-	if e.all.start == 0 || x.Time < e.all.start {
-		e.all.start = x.Time
-	}
+	e.all.passed(x)
 	e.all.add(x)
 	e.model = x.Model
 	return out
 }
 
-// close appends a window's evaluations, and with a minute's those since the start, and empties it.
-func (e *evaluator) close(out []event.Evaluation, w *window, written map[string]event.Time) []event.Evaluation {
+// close appends a window's evaluations, and with a minute's those since the start.
+func (e *evaluator) close(out []event.Evaluation, w *window) []event.Evaluation {
 	end := w.start + w.width
-	whole := e.evaluation(w.name, w.start, end, w.acc, nil)
-	if w.name == "1m" {
-		m := w.acc.Result()
-		whole.Alarm = e.guard.cfg.judge(m.Examples, m.PredictedOverActual, !math.IsNaN(m.PredictedOverActual) && !math.IsInf(m.PredictedOverActual, 0))
-	}
-	if w.start > written[w.name] {
-		out = append(out, whole)
-		for _, p := range w.parts {
-			out = append(out, e.evaluation(w.name, w.start, end, p.acc, event.Fields{p.field}))
-		}
-		if w.name == "1m" {
-			out = append(out, e.evaluation("all", e.all.start, end, e.all.acc, nil))
-		}
-	}
-	w.acc, w.parts = metrics.New(), map[string]*part{}
-	return out
-}
-
-func (e *evaluator) evaluation(name string, start, end event.Time, acc *metrics.Accumulator, segment event.Fields) event.Evaluation {
-	m := acc.Result()
-	return event.Evaluation{
-		Objective: e.objective.Name, Window: name, Start: start, End: end, Examples: m.Examples, Positives: m.Positives,
-		LogLoss: &m.LogLoss, NormalizedEntropy: &m.NormalizedEntropy, AUC: &m.AUC, PredictedOverActual: &m.PredictedOverActual, ECE: &m.ECE,
-		Segment: segment, Model: e.model,
+	name := e.objective.Name
+	switch w.name {
+	case "1m":
+		out = w.evaluations(out, name, e.model, end, e.cfg.judge(w.tally))
+		return append(out, e.all.evaluation(name, e.model, end, e.all.acc, nil))
+	default:
+		out = w.evaluations(out, name, e.model, end, "")
+		return append(out, e.all.evaluations(nil, name, e.model, end, "")[1:]...) // the whole is written each minute
 	}
 }
 
+// write is for the owner alone. While ownership moves, two may write the same windows: the same numbers, since they are functions of the topic.
 func (e *evaluator) write(ctx context.Context, out []event.Evaluation) error {
+	if !e.owner.Load() {
+		return nil
+	}
 	records := make([]stream.Record, len(out))
 	headers := e.client.MessageHeaders(event.SchemaEvaluation)
 	for i := range out {
 		records[i] = stream.Record{Partition: -1, Key: []byte(out[i].Objective), Value: out[i].AppendJSON(nil), Headers: headers}
-		if out[i].Window == "1m" && len(out[i].Segment) == 0 && out[i].Examples >= e.guard.cfg.MinExamples {
-			e.guard.observe(out[i].Alarm)
-		}
 	}
 	if err := e.client.Produce(ctx, event.TopicEvaluations, records); err != nil {
 		return fmt.Errorf("cannot write evaluations: %w", err)
@@ -216,12 +212,12 @@ func (e *evaluator) write(ctx context.Context, out []event.Evaluation) error {
 	return nil
 }
 
-// current is the evaluation since the start, as it is now.
-func (e *evaluator) current() event.Evaluation {
+// current are the evaluations since the start, as they are now: the whole, then its segments.
+func (e *evaluator) current() []event.Evaluation {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.all == nil {
-		return event.Evaluation{Objective: e.objective.Name, Window: "all"}
+		return []event.Evaluation{{Objective: e.objective.Name, Window: "all"}}
 	}
-	return e.evaluation("all", e.all.start, 0, e.all.acc, nil)
+	return e.all.evaluations(nil, e.objective.Name, e.model, 0, "")
 }

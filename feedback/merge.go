@@ -9,6 +9,8 @@ import (
 type pending struct {
 	partition  int
 	offset     int64
+	produced   event.Time // of the record, by its producer's clock
+	bytes      int        // of the record
 	prediction event.Prediction
 }
 
@@ -16,19 +18,23 @@ type pending struct {
 type queue struct {
 	partition int
 	waiting   []pending
+	bytes     int // of waiting
 	ids       repeats.Window
 	next      int64 // offset behind the last record that was read
 	done      int64 // offset behind the last record that needs no more work
 }
 
-// add takes the prediction at an offset; one that came before is dropped.
-func (q *queue) add(offset int64, p event.Prediction) {
-	q.next = offset + 1
-	if q.ids.Repeat(p.ID, p.Time) {
+// add takes a prediction; one that came before is dropped, which add says.
+func (q *queue) add(p pending) (fresh bool) {
+	q.next = p.offset + 1
+	if q.ids.Seen(p.prediction.ID, p.offset, p.produced) {
 		q.pass()
-		return
+		return false
 	}
-	q.waiting = append(q.waiting, pending{q.partition, offset, p})
+	p.partition = q.partition
+	q.waiting = append(q.waiting, p)
+	q.bytes += p.bytes
+	return true
 }
 
 // skip passes over a record that is no prediction.
@@ -47,7 +53,9 @@ func (q *queue) pass() {
 // pop takes the first prediction.
 func (q *queue) pop() pending {
 	p := q.waiting[0]
+	q.waiting[0] = pending{} // what it held may go
 	q.waiting = q.waiting[1:]
+	q.bytes -= p.bytes
 	q.done = p.offset + 1
 	q.pass()
 	return p

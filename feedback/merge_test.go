@@ -34,7 +34,7 @@ func newWorld(rng *rand.Rand, partitions, rows int) *world {
 // fetch reads up to n records of partition p.
 func (w *world) fetch(p, n int) {
 	for ; n > 0 && w.read[p] < len(w.logs[p]); n-- {
-		w.queues[p].add(int64(w.read[p]), w.logs[p][w.read[p]])
+		w.queues[p].add(pending{offset: int64(w.read[p]), prediction: w.logs[p][w.read[p]]})
 		w.read[p]++
 	}
 }
@@ -96,16 +96,28 @@ func TestDoneNeverPassesAPredictionThatWaits(t *testing.T) {
 	}
 	q.skip(0)
 	f(1)
-	q.add(1, event.Prediction{ID: "a", Time: 5})
-	q.add(2, event.Prediction{ID: "b", Time: 6})
-	q.add(3, event.Prediction{ID: "a", Time: 5}) // a repeat
+	add := func(offset int64, id string, want bool) {
+		t.Helper()
+		if got := q.add(pending{offset: offset, bytes: 10, prediction: event.Prediction{ID: id}}); got != want {
+			t.Errorf("%s at %d is fresh: %v, want %v", id, offset, got, want)
+		}
+	}
+	add(1, "a", true)
+	add(2, "b", true)
+	add(3, "a", false)
+	if q.bytes != 20 {
+		t.Errorf("%d bytes wait, want 20", q.bytes)
+	}
 	f(1)
 	q.pop()
 	f(2)
 	q.pop()
 	f(4)
-	q.add(4, event.Prediction{ID: "b", Time: 6})
+	add(4, "b", false)
 	f(5)
+	if q.bytes != 0 {
+		t.Errorf("%d bytes wait, want none", q.bytes)
+	}
 }
 
 func TestOutcomesAreTheSameInAnyOrderAndHoweverOften(t *testing.T) {
@@ -118,35 +130,5 @@ func TestOutcomesAreTheSameInAnyOrderAndHoweverOften(t *testing.T) {
 		if u := OutcomeUpdate(nil, &e, 3); len(u) != 0 {
 			t.Errorf("%+v makes %+v", e, u)
 		}
-	}
-}
-
-func TestTheGuardHoldsWhileItsAlarmStands(t *testing.T) {
-	cfg := DefaultConfig().Guard
-	f := func(examples int64, ratio float64, defined, want bool) {
-		t.Helper()
-		if got := cfg.judge(examples, ratio, defined) != ""; got != want {
-			t.Errorf("%d examples, %v: alarm %v, want %v", examples, ratio, got, want)
-		}
-	}
-	f(cfg.MinExamples, 1, true, false)
-	f(cfg.MinExamples, 3, true, true)
-	f(cfg.MinExamples, 0.4, true, true)
-	f(cfg.MinExamples-1, 3, true, false)
-	f(cfg.MinExamples, 3, false, false)
-	cfg.Hold = true
-	g := &guard{cfg: cfg}
-	g.observe("too high")
-	if !g.held() {
-		t.Error("an alarm holds nothing back")
-	}
-	g.release()
-	if g.held() {
-		t.Error("a release does not let go")
-	}
-	g.observe("")
-	g.observe("too high again")
-	if !g.held() {
-		t.Error("a new alarm holds nothing back")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 
@@ -13,99 +12,103 @@ import (
 	"github.com/clickloop/clickloop/internal/notify"
 	"github.com/clickloop/clickloop/internal/retry"
 	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 )
 
 // OutcomesGroup is the consumer group of the fold into outcomes.
 const OutcomesGroup = "outcomes"
 
-// OutcomeUpdate appends what e adds to the outcome of its prediction: of each type, the first occurrence by time. That is the same in any order and
-// however often it is folded.
-func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64) []features.Update {
-	if e.Prediction == "" || e.Type == event.TypeHeartbeat {
-		return dst
-	}
-	value := ""
-	if e.Value != 0 {
-		value = strconv.FormatFloat(e.Value, 'g', -1, 64)
-	}
-	return append(dst, features.Update{Key: e.Prediction, Offset: offset, Ops: []features.Op{
-		{Kind: features.OpFirst, Field: e.Type, Time: e.Time, Value: value},
-	}})
-}
-
-// OutcomeOf reads what OutcomeUpdate has folded.
-func OutcomeOf(p features.Profile) event.Outcome {
-	out := make(event.Outcome, len(p.Fields))
-	for kind, stamped := range p.Fields {
-		at, value, ok := features.SplitStamped(stamped)
-		if !ok {
-			continue // a field of the store's own
-		}
-		v, _ := strconv.ParseFloat(value, 64) // empty is 0
-		out[kind] = event.OutcomeEvent{Time: at, Value: v}
-	}
-	return out
-}
-
-// outcomes folds events into the store of outcomes and keeps the watermark.
+// outcomes folds events into the store of outcomes and keeps the watermark: at least once, over effects that are the same however often they are done. Where a
+// fold begins is the store's position; the group's commits are for lag tools only.
 type outcomes struct {
 	client *stream.Client
 	store  features.Store
+	types  map[string]bool // of events that are kept
+	ttl    time.Duration   // for which the store keeps an outcome, at least
+	now    func() event.Time
 	logger *slog.Logger
+
+	folded *prometheus.CounterVec // events by what became of them
 
 	changed notify.Broadcast
 	mu      sync.Mutex
-	folded  map[int]event.Time // by partition that this process folds
-	topicID string
+	marks   map[int]event.Time // by partition that this process folds
 }
+
+// errAgain ends a run because another epoch has begun.
+var errAgain = errors.New("outcomes are to be folded again from the start of events")
 
 func (o *outcomes) run(ctx context.Context) error {
 	return o.client.Join(ctx, OutcomesGroup, []string{event.TopicEvents}, func(ctx context.Context, g *stream.Generation) error {
-		return g.EachPartition(ctx, func(ctx context.Context, _ string, a stream.Assignment) error {
-			defer o.drop(a.Partition)
-			for {
-				err := o.fold(ctx, g, a.Partition)
-				if !errors.Is(err, features.ErrMoved) {
-					return err
-				}
-				o.logger.Warn("the store of outcomes is not where it was left: folding again from its position", "topic", event.TopicEvents, "partition", a.Partition)
-			}
+		id, err := o.client.TopicID(ctx, event.TopicEvents)
+		if err != nil {
+			return err
+		}
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return o.client.WatchTopic(ctx, event.TopicEvents, id) })
+		group.Go(func() error {
+			return g.EachPartition(ctx, func(ctx context.Context, _ string, a stream.Assignment) error {
+				return o.partition(ctx, g, id, a.Partition)
+			})
 		})
+		return group.Wait()
 	})
 }
 
-func (o *outcomes) set(p int, id string, t event.Time) {
+// partition folds one partition until the generation ends.
+func (o *outcomes) partition(ctx context.Context, g *stream.Generation, topicID string, p int) error {
+	defer o.drop(p)
+	for {
+		err := o.fold(ctx, g, topicID, p)
+		switch {
+		case errors.Is(err, features.ErrMoved):
+			o.logger.Warn("the store of outcomes is not where it was left: folding again from its position", "topic", event.TopicEvents, "partition", p)
+		case errors.Is(err, errAgain):
+			o.logger.Warn("outcomes are folded again from the start", "topic", event.TopicEvents, "partition", p)
+		default:
+			return err
+		}
+	}
+}
+
+func (o *outcomes) set(p int, t event.Time) {
 	o.mu.Lock()
-	o.folded[p], o.topicID = t, id
+	o.marks[p] = t
 	o.mu.Unlock()
 	o.changed.Fire()
 }
 
 func (o *outcomes) drop(p int) {
 	o.mu.Lock()
-	delete(o.folded, p)
+	delete(o.marks, p)
 	o.mu.Unlock()
 }
 
-// fold is one run over a partition, from the store's position until the generation ends or the store has moved.
-func (o *outcomes) fold(ctx context.Context, g *stream.Generation, p int) error {
-	id, err := o.client.TopicID(ctx, event.TopicEvents)
-	if err != nil {
-		return err
-	}
-	var at features.Position
-	err = retry.Persist(ctx, o.logger, "read the position of outcomes", func() error {
-		at, err = o.store.Position(ctx, id, p)
+// begin opens a run: what this process knew of the partition is forgotten first, then the run is counted, then the store says where to begin. A look-up
+// relies on that order.
+func (o *outcomes) begin(ctx context.Context, topicID string, p int) (e epoch, at features.Position, err error) {
+	o.drop(p)
+	err = retry.Persist(ctx, o.logger, "begin to fold outcomes", func() error {
+		if e, err = o.advance(ctx, topicID, false); err != nil {
+			return err
+		}
+		at, err = o.store.Position(ctx, e.log(topicID), p)
 		return err
 	})
+	return e, at, err
+}
+
+// fold is one run over a partition, from the store's position until the generation ends, the store has moved or another epoch begins.
+func (o *outcomes) fold(ctx context.Context, g *stream.Generation, topicID string, p int) error {
+	e, at, err := o.begin(ctx, topicID, p)
 	if err != nil {
 		return err
 	}
-	at.TopicID, at.Partition = id, p
-	o.set(p, id, at.Received)
+	o.set(p, at.Received)
 	r := o.client.NewReader(event.TopicEvents, p, at.Next)
 	defer r.Close()
-	committed := time.Now()
+	looked := time.Now()
 	var updates []features.Update
 	for {
 		records, err := r.Read(ctx)
@@ -123,35 +126,39 @@ func (o *outcomes) fold(ctx context.Context, g *stream.Generation, p int) error 
 			return err
 		}
 		at = to
-		o.set(p, id, at.Received)
-		if time.Since(committed) > time.Second {
+		o.set(p, at.Received)
+		if time.Since(looked) > time.Second {
+			looked = time.Now()
+			if now, err := o.epoch(ctx, topicID); err == nil && now.since != e.since {
+				return errAgain
+			}
 			if err := g.Commit(ctx, event.TopicEvents, map[int]int64{p: at.Next}); err != nil {
 				o.logger.Debug("cannot commit", "topic", event.TopicEvents, "partition", p, "err", err)
 			}
-			committed = time.Now()
 		}
 	}
 }
 
-// updates reads records and moves to behind them. What cannot be read is ingest's to bury; here it is passed over.
+// updates reads records and moves to behind them. What cannot be read is ingest's to bury; here it is passed over. Only a heartbeat moves the watermark:
+// what a producer writes into received may not make labels due.
 func (o *outcomes) updates(dst []features.Update, records []stream.Record, to *features.Position) []features.Update {
+	before := len(dst)
 	for i := range records {
 		e, err := event.ParseEvent(records[i].Value)
 		if err != nil {
+			o.folded.WithLabelValues("refused").Inc()
 			continue
 		}
-		if e.Received == 0 {
-			e.Received = event.TimeOf(records[i].Time)
+		if e.Type == event.TypeHeartbeat {
+			to.Received = max(to.Received, e.Received)
+			continue
 		}
-		if e.Time == 0 {
-			e.Time = e.Received
-		}
-		to.Received = max(to.Received, e.Received)
-		if e.Validate(0) == nil {
+		if o.types[e.Type] && e.Complete(event.TimeOf(records[i].Time)) == nil {
 			dst = OutcomeUpdate(dst, &e, records[i].Offset)
 		}
 	}
 	to.Next = records[len(records)-1].Offset + 1
+	o.folded.WithLabelValues("joined").Add(float64(len(dst) - before))
 	return dst
 }
 
@@ -164,38 +171,22 @@ func (o *outcomes) watermark(ctx context.Context) (event.Time, error) {
 	if t, ok := o.local(n); ok {
 		return t, nil
 	}
-	return o.stored(ctx)
+	v, err := o.view(ctx)
+	return v.mark, err
 }
 
 // local is the watermark when this process folds every partition.
 func (o *outcomes) local(n int) (t event.Time, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.folded) < n {
+	if len(o.marks) < n {
 		return 0, false
 	}
 	first := true
-	for _, at := range o.folded {
+	for _, at := range o.marks {
 		if first || at < t {
 			t, first = at, false
 		}
 	}
 	return t, true
-}
-
-// stored is the watermark as the store has it: what a look-up of outcomes can rely on.
-func (o *outcomes) stored(ctx context.Context) (event.Time, error) {
-	n, err := o.client.Partitions(ctx, event.TopicEvents)
-	if err != nil {
-		return 0, err
-	}
-	o.mu.Lock()
-	id := o.topicID
-	o.mu.Unlock()
-	if id == "" {
-		if id, err = o.client.TopicID(ctx, event.TopicEvents); err != nil {
-			return 0, err
-		}
-	}
-	return o.store.Watermark(ctx, id, n)
 }

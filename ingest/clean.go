@@ -2,11 +2,9 @@ package ingest
 
 import (
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/stream"
 	"github.com/google/uuid"
 )
-
-// day is how far ahead a client's clock may be before its events are refused.
-const day = event.Time(24 * 60 * 60 * 1000)
 
 // verdict is what became of one event of a request.
 type verdict struct {
@@ -24,23 +22,23 @@ func clean(e *event.Event, now event.Time, recorded bool) error {
 	if !recorded || e.Received == 0 {
 		e.Received = now
 	}
-	if e.Time == 0 {
-		e.Time = e.Received
-	}
-	if ahead := e.Time - now; !recorded && ahead > event.Time(event.MaxAhead.Milliseconds()) && ahead <= day {
-		e.Time = e.Received // a clock set to another zone or day: the event is worth more than its time
-	}
-	against := now
-	if recorded {
-		against = 0
-	}
-	if err := e.Validate(against); err != nil {
+	if err := e.Complete(now); err != nil {
 		return err
 	}
 	if e.ID == "" {
 		e.ID = uuid.NewString()
 	}
 	return nil
+}
+
+// decode reads a record as the fold takes it, now and when it is read back. Other producers than the collector write to the topic as well: an event that does
+// not say when it was received was received when it was produced. The clock has no part in it, or a fold that is run again could end elsewhere.
+func decode(r *stream.Record) (event.Event, error) {
+	e, err := event.ParseEvent(r.Value)
+	if err != nil || e.Type == event.TypeHeartbeat {
+		return e, err
+	}
+	return e, e.Complete(event.TimeOf(r.Time))
 }
 
 // key decides the partition: a user's events, and an event and its resend, share one.

@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
-	"github.com/clickloop/clickloop/internal/notify"
 	"github.com/clickloop/clickloop/internal/repeats"
 	"github.com/clickloop/clickloop/internal/retry"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 )
 
 // Group is the consumer group of the fold into profiles.
@@ -31,78 +30,49 @@ type consumer struct {
 	folded  folded
 
 	events *prometheus.CounterVec // by what became of them
-}
-
-// folded tells those who wait how far this process has folded its partitions.
-type folded struct {
-	notify.Broadcast
-	mu sync.Mutex
-	at map[int]event.Time
-}
-
-func (f *folded) set(partition int, t event.Time) {
-	f.mu.Lock()
-	f.at[partition] = t
-	f.mu.Unlock()
-	f.Fire()
-}
-
-func (f *folded) drop(partition int) {
-	f.mu.Lock()
-	delete(f.at, partition)
-	f.mu.Unlock()
-}
-
-// watermark is the smallest time of all n partitions; ok is false when some are folded elsewhere.
-func (f *folded) watermark(n int) (t event.Time, ok bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.at) < n {
-		return 0, false
-	}
-	first := true
-	for _, at := range f.at {
-		if first || at < t {
-			t, first = at, false
-		}
-	}
-	return t, true
+	moved  prometheus.Counter     // times that a partition was begun again
 }
 
 func (c *consumer) run(ctx context.Context) error {
 	return c.client.Join(ctx, Group, []string{event.TopicEvents}, func(ctx context.Context, g *stream.Generation) error {
-		return g.EachPartition(ctx, func(ctx context.Context, topic string, a stream.Assignment) error {
-			return c.partition(ctx, g, a.Partition)
+		id, err := c.client.TopicID(ctx, event.TopicEvents)
+		if err != nil {
+			return err
+		}
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return c.client.WatchTopic(ctx, event.TopicEvents, id) })
+		group.Go(func() error {
+			return g.EachPartition(ctx, func(ctx context.Context, _ string, a stream.Assignment) error {
+				return c.partition(ctx, g, id, a.Partition)
+			})
 		})
+		return group.Wait()
 	})
 }
 
 // partition folds one partition until the generation ends. When the store's position is not what it was (Redis was emptied, or lost what it had not
 // saved), it begins again from there.
-func (c *consumer) partition(ctx context.Context, g *stream.Generation, p int) error {
+func (c *consumer) partition(ctx context.Context, g *stream.Generation, topicID string, p int) error {
 	defer c.folded.drop(p)
 	for {
-		err := c.fold(ctx, g, p)
+		err := c.fold(ctx, g, topicID, p)
 		if !errors.Is(err, features.ErrMoved) {
 			return err
 		}
 		c.logger.Warn("the feature store is not where it was left: folding again from its position", "topic", event.TopicEvents, "partition", p)
+		c.moved.Inc()
 	}
 }
 
 // fold is one run from the store's position.
-func (c *consumer) fold(ctx context.Context, g *stream.Generation, p int) error {
-	at, err := c.position(ctx, p)
-	if err != nil {
+func (c *consumer) fold(ctx context.Context, g *stream.Generation, topicID string, p int) error {
+	f := &partitionFold{c: c}
+	if err := f.begin(ctx, topicID, p); err != nil {
 		return err
 	}
-	f := &partitionFold{c: c, at: at}
-	if err := f.refill(ctx); err != nil {
-		return err
-	}
-	r := c.client.NewReader(event.TopicEvents, p, at.Next)
+	r := c.client.NewReader(event.TopicEvents, p, f.at.Next)
 	defer r.Close()
-	c.folded.set(p, at.Received)
+	c.folded.set(p, f.at.Received)
 	committed := time.Now()
 	for {
 		records, err := r.Read(ctx)
@@ -126,20 +96,6 @@ func (c *consumer) fold(ctx context.Context, g *stream.Generation, p int) error 
 	}
 }
 
-// position asks the store where to begin, until it answers.
-func (c *consumer) position(ctx context.Context, p int) (at features.Position, err error) {
-	id, err := c.client.TopicID(ctx, event.TopicEvents)
-	if err != nil {
-		return at, err
-	}
-	err = retry.Persist(ctx, c.logger, "read the feature store's position", func() error {
-		at, err = c.store.Position(ctx, id, p)
-		return err
-	})
-	at.TopicID, at.Partition = id, p
-	return at, err
-}
-
 // partitionFold is the state of one run: how far it is, and the ids that came lately.
 type partitionFold struct {
 	c       *consumer
@@ -149,29 +105,21 @@ type partitionFold struct {
 	letters []deadletter.Letter
 }
 
-// refill puts the ids of the records before the position back.
-func (f *partitionFold) refill(ctx context.Context) error {
-	if f.at.Next == 0 {
-		return nil
+// begin asks the store where to begin, until it answers, and puts the ids of the records before that place back.
+func (f *partitionFold) begin(ctx context.Context, topicID string, p int) error {
+	err := retry.Persist(ctx, f.c.logger, "read the feature store's position", func() (err error) {
+		f.at, err = f.c.store.Position(ctx, topicID, p)
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	r := f.c.client.NewReader(event.TopicEvents, f.at.Partition, repeats.Start(f.at.Next))
-	defer r.Close()
-	var e event.Event
-	for r.Offset() < f.at.Next {
-		records, err := r.Read(ctx)
-		if errors.Is(err, stream.ErrTrimmed) {
-			continue
+	return f.ids.Refill(ctx, f.c.client, event.TopicEvents, p, f.at.Next, func(r *stream.Record) string {
+		if e, err := decode(r); err == nil && e.Type != event.TypeHeartbeat {
+			return e.ID
 		}
-		if err != nil {
-			return err
-		}
-		for i := range records {
-			if records[i].Offset < f.at.Next && e.UnmarshalJSON(records[i].Value) == nil && e.Type != event.TypeHeartbeat {
-				f.ids.Repeat(e.ID, e.Received)
-			}
-		}
-	}
-	return nil
+		return ""
+	})
 }
 
 // batch folds records: dead letters first, then profiles and position in one Apply, each until it succeeds.
@@ -194,37 +142,20 @@ func (f *partitionFold) batch(ctx context.Context, records []stream.Record) erro
 	return err
 }
 
-// record adds one record's updates, or its dead letter.
+// record adds one record's updates, or its dead letter. Only a heartbeat moves the watermark: what producers write into received is theirs, and one that
+// writes next year may not make a year's labels due.
 func (f *partitionFold) record(r *stream.Record, to *features.Position) {
-	e, err := event.ParseEvent(r.Value) // not into one target: updates keep parts of it
-	if err == nil && e.Type == event.TypeHeartbeat {
-		to.Received = max(to.Received, e.Received)
-		return
-	}
-	if err == nil {
-		err = complete(&e, r)
-	}
-	if err != nil {
+	e, err := decode(r)
+	switch {
+	case err != nil:
 		f.c.events.WithLabelValues("refused").Inc()
 		f.letters = append(f.letters, deadletter.Letter{Topic: event.TopicEvents, Record: *r, Reason: err.Error()})
-		return
-	}
-	to.Received = max(to.Received, e.Received)
-	if f.ids.Repeat(e.ID, e.Received) {
+	case e.Type == event.TypeHeartbeat:
+		to.Received = max(to.Received, e.Received)
+	case f.ids.Seen(e.ID, r.Offset, event.TimeOf(r.Time)):
 		f.c.events.WithLabelValues("repeated").Inc()
-		return
+	default:
+		f.c.events.WithLabelValues("folded").Inc()
+		f.updates = f.c.set.Updates(f.updates, &e, r.Offset)
 	}
-	f.c.events.WithLabelValues("folded").Inc()
-	f.updates = f.c.set.Updates(f.updates, &e, r.Offset)
-}
-
-// complete checks an event from the topic, which other producers write to as well; when it was received is then when it was produced.
-func complete(e *event.Event, r *stream.Record) error {
-	if e.Received == 0 {
-		e.Received = event.TimeOf(r.Time)
-	}
-	if e.Time == 0 {
-		e.Time = e.Received
-	}
-	return e.Validate(e.Received)
 }

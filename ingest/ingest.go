@@ -48,8 +48,11 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	consumed := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "clickloop_ingest_events_total", Help: "Events from the topic, by what became of them: folded, repeated, refused.",
 	}, []string{"result"})
+	moved := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "clickloop_ingest_moved_total", Help: "Times that a partition was folded again because the feature store was not where it was left.",
+	})
 	if d.Registerer != nil {
-		d.Registerer.MustRegister(collected, consumed)
+		d.Registerer.MustRegister(collected, consumed, moved)
 	}
 	return &Ingester{
 		client: d.Client, store: d.Store, clock: d.Clock,
@@ -60,7 +63,7 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 			headers: d.Client.MessageHeaders(event.SchemaEvent),
 		},
 		consumer: &consumer{
-			client: d.Client, set: d.Set, store: d.Store, letters: letters, logger: logger, events: consumed,
+			client: d.Client, set: d.Set, store: d.Store, letters: letters, logger: logger, events: consumed, moved: moved,
 			folded: folded{at: map[int]event.Time{}},
 		},
 	}, nil
@@ -86,16 +89,11 @@ func (i *Ingester) Ready(ctx context.Context) error {
 	if err := i.client.Ping(ctx); err != nil {
 		return err
 	}
-	i.consumer.folded.mu.Lock()
-	owned := len(i.consumer.folded.at)
-	i.consumer.folded.mu.Unlock()
-	if owned > 0 {
+	if i.consumer.folded.some() {
 		return nil
 	}
-	if _, err := i.watermark(ctx); err != nil {
-		return err
-	}
-	return nil
+	_, err := i.watermark(ctx)
+	return err
 }
 
 // watermark is how far profiles are folded: known here when every partition is this process's, else asked of the store.
@@ -107,7 +105,7 @@ func (i *Ingester) watermark(ctx context.Context) (event.Time, error) {
 	if t, ok := i.consumer.folded.watermark(n); ok {
 		return t, nil
 	}
-	id, err := i.client.TopicID(ctx, event.TopicEvents)
+	id, err := i.client.RecentTopicID(ctx, event.TopicEvents)
 	if err != nil {
 		return 0, err
 	}

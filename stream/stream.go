@@ -68,6 +68,7 @@ type Client struct {
 
 	mu         sync.Mutex
 	partitions map[string]int
+	identities map[string]identity
 }
 
 // Dial returns a Client; it does not wait for the cluster: every call retries until its context ends.

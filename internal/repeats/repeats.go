@@ -1,7 +1,9 @@
 // Package repeats finds ids that came before, within a bounded window of a partition's records.
 //
-// What counts as a repeat is a function of the records alone, so a consumer that reads again from an earlier offset, having first put back the
-// records before it, decides the same.
+// What counts as a repeat is a function of the partition's records alone: a record is one when the last record of its id lies no more than Most offsets
+// before it, and either no more than Least offsets or no more than Age. So a consumer that reads again from any offset, having first put back the records
+// before it, decides as one that was never interrupted. A repeat counts as a record of its id too: were it forgotten, it would matter where a
+// consumer began. (It holds as long as times do not fall back by more than Age: what is older than twice that is forgotten, or a window could not be small.)
 package repeats
 
 import (
@@ -9,52 +11,82 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Bounds of a window: an id is remembered for Age, and longer while there are no more than Least ids; never more than Most ids.
+// Bounds of a window.
 const (
 	Age   = event.Time(10 * 60 * 1000)
 	Least = 8192
 	Most  = 1 << 18
 )
 
-// Window remembers ids in the order they came. The zero value is empty.
+// Window remembers ids with the place where each came last. The zero value is empty. It serves one goroutine.
 type Window struct {
-	ring []entry // a queue; head is the oldest
-	head int
-	held map[uint64]struct{}
+	last  map[uint64]place
+	ring  []occurrence // in the order they came; head is the oldest
+	head  int
+	calls int64 // of Repeat
 }
 
-type entry struct {
-	hash uint64
-	at   event.Time
+// place is where an id came last.
+type place struct {
+	offset int64
+	at     event.Time
 }
 
-// Repeat says whether id came before within the window, and remembers it. at is the record's own time, not the clock's. An empty id is never a repeat.
-func (w *Window) Repeat(id string, at event.Time) bool {
+type occurrence struct {
+	hash   uint64
+	offset int64
+}
+
+// Seen says whether the record at offset repeats an id, and remembers it. Offsets rise from call to call. at is a time that the record brings
+// with it, never the clock's. An empty id is never a repeat.
+func (w *Window) Seen(id string, offset int64, at event.Time) bool {
 	if id == "" {
 		return false
 	}
-	h := xxhash.Sum64String(id)
-	if _, ok := w.held[h]; ok {
-		return true
+	return w.seen(xxhash.Sum64String(id), offset, at)
+}
+
+func (w *Window) seen(h uint64, offset int64, at event.Time) bool {
+	before, ok := w.last[h]
+	if w.last == nil {
+		w.last = map[uint64]place{}
 	}
-	if w.held == nil {
-		w.held = map[uint64]struct{}{}
-	}
-	w.held[h] = struct{}{}
-	w.ring = append(w.ring, entry{h, at})
-	for n := len(w.ring) - w.head; n > Most || n > Least && w.ring[w.head].at < at-Age; n-- {
-		delete(w.held, w.ring[w.head].hash)
+	w.last[h] = place{offset, at}
+	w.ring = append(w.ring, occurrence{h, offset})
+	w.forget(offset, at)
+	return ok && within(before, offset, at)
+}
+
+// within is the rule.
+func within(before place, offset int64, at event.Time) bool {
+	distance := offset - before.offset
+	return distance <= Most && (distance <= Least || before.at >= at-Age)
+}
+
+// forget drops the oldest that no record behind offset can repeat.
+func (w *Window) forget(offset int64, at event.Time) {
+	for w.head < len(w.ring) {
+		o := w.ring[w.head]
+		p, ok := w.last[o.hash]
+		if ok && p.offset == o.offset {
+			if offset-p.offset < Most && (offset-p.offset < Least || p.at >= at-2*Age) {
+				break
+			}
+			delete(w.last, o.hash)
+		}
 		w.head++
 	}
 	if w.head > len(w.ring)/2 && w.head > 1024 {
 		w.ring = append(w.ring[:0], w.ring[w.head:]...)
 		w.head = 0
 	}
-	return false
+}
+
+// Repeat is Seen for records that have no offsets: each call counts as the next one.
+func (w *Window) Repeat(id string, at event.Time) bool {
+	w.calls++
+	return w.Seen(id, w.calls, at)
 }
 
 // Len is the number of ids held.
-func (w *Window) Len() int { return len(w.ring) - w.head }
-
-// Start is the offset from which records are put back before reading from offset.
-func Start(offset int64) int64 { return max(0, offset-Most) }
+func (w *Window) Len() int { return len(w.last) }

@@ -1,9 +1,12 @@
 package repeats
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/clickloop/clickloop/event"
 )
 
@@ -26,7 +29,11 @@ func TestAnIdIsARepeatWithinTheWindow(t *testing.T) {
 	for i := range Least {
 		f("y"+strconv.Itoa(i), 2*Age, false)
 	}
-	f("a", 2*Age, false) // too old, and enough newer ids
+	f("a", 2*Age, true) // it came again a window ago
+	for i := range Least {
+		f("z"+strconv.Itoa(i), 3*Age+1, false)
+	}
+	f("a", 3*Age+1, false) // too old, and enough newer records
 }
 
 func TestAWindowNeverHoldsMoreThanItsBound(t *testing.T) {
@@ -34,7 +41,125 @@ func TestAWindowNeverHoldsMoreThanItsBound(t *testing.T) {
 	for i := range Most + 5000 {
 		w.Repeat(strconv.Itoa(i), 1)
 	}
-	if w.Len() != Most || len(w.held) != Most || cap(w.ring) > 4*Most {
-		t.Fatalf("holds %d ids, %d in the set, room for %d; the bound is %d", w.Len(), len(w.held), cap(w.ring), Most)
+	if w.Len() != Most || cap(w.ring) > 4*Most {
+		t.Fatalf("holds %d ids, room for %d; the bound is %d", w.Len(), cap(w.ring), Most)
 	}
+}
+
+// One id that is sent without end costs no memory, and stays a repeat.
+func TestARetryStormIsOneId(t *testing.T) {
+	var w Window
+	w.Seen("a", 0, 0)
+	for i := range int64(3 * Most) {
+		if !w.Seen("a", i+1, event.Time(i)) {
+			t.Fatalf("record %d is no repeat", i+1)
+		}
+	}
+	if w.Len() != 1 || cap(w.ring) > 4*Most {
+		t.Fatalf("holds %d ids, room for %d", w.Len(), cap(w.ring))
+	}
+}
+
+// log is a partition: ids, some empty (heartbeats), some repeated at any distance, with times that jitter.
+func randomLog(rng *rand.Rand, n int) []remembered {
+	log := make([]remembered, n)
+	now := event.Time(1e12)
+	for i := range log {
+		now += event.Time(rng.ExpFloat64() * float64(Age) / 12_000)
+		log[i] = remembered{offset: int64(i), at: now + event.Time(rng.IntN(2000)) - 1000}
+		switch back := int(rng.ExpFloat64() * 9000); {
+		case rng.IntN(5) == 0:
+		case rng.IntN(3) == 0 && back < i:
+			log[i].hash = log[i-back].hash
+		default:
+			log[i].hash = xxhash.Sum64String("id" + strconv.Itoa(i))
+		}
+	}
+	return log
+}
+
+// Wherever a consumer begins, it decides as one that was never interrupted.
+func TestDecisionsDoNotDependOnWhereReadingBegan(t *testing.T) {
+	for seed := range uint64(2) {
+		rng := rand.New(rand.NewPCG(seed, 8))
+		log := randomLog(rng, 70_000)
+		want := make([]bool, len(log))
+		var whole Window
+		repeats := 0
+		for i, r := range log {
+			if r.hash != 0 {
+				want[i] = whole.seen(r.hash, r.offset, r.at)
+			}
+			if want[i] {
+				repeats++
+			}
+		}
+		if repeats < 1000 {
+			t.Fatalf("seed %d: only %d repeats are in the log", seed, repeats)
+		}
+		for range 4 {
+			begin := rng.IntN(len(log))
+			var w Window
+			read := 0
+			back, err := stretches(int64(begin), func(from, to int64) ([]remembered, error) {
+				read += int(to - from)
+				var found []remembered
+				for _, r := range log[from:to] {
+					if r.hash != 0 {
+						found = append(found, r)
+					}
+				}
+				return found, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if read == begin && begin > 60_000 {
+				t.Errorf("seed %d: all %d records before the beginning were read", seed, begin)
+			}
+			for _, r := range back {
+				w.seen(r.hash, r.offset, r.at)
+			}
+			for i, r := range log[begin:] {
+				if r.hash == 0 {
+					continue
+				}
+				if got := w.seen(r.hash, r.offset, r.at); got != want[begin+i] {
+					t.Fatalf("seed %d: begun at %d, record %d is a repeat: %v, want %v", seed, begin, begin+i, got, want[begin+i])
+				}
+			}
+		}
+	}
+}
+
+func TestStretchesCoverWhatIsNeededInOrder(t *testing.T) {
+	f := func(next int64, everyMs event.Time, want int64) {
+		t.Helper()
+		lowest := next
+		got, err := stretches(next, func(from, to int64) ([]remembered, error) {
+			if to != lowest {
+				return nil, fmt.Errorf("a stretch ends at %d, want %d", to, lowest)
+			}
+			lowest = from
+			var found []remembered
+			for o := from; o < to; o++ {
+				found = append(found, remembered{1, o, event.Time(o) * everyMs})
+			}
+			return found, nil
+		})
+		if err != nil || lowest != want {
+			t.Errorf("before %d, a record each %d ms: read from %d (%v), want %d", next, everyMs, lowest, err, want)
+		}
+		for i := range got {
+			if got[i].offset != lowest+int64(i) {
+				t.Fatalf("record %d has offset %d", i, got[i].offset)
+			}
+		}
+	}
+	f(0, 1, 0)
+	f(100, 1, 0)
+	f(1_000_000, 1, 1_000_000-Most) // ten minutes are more than a window may hold
+	f(1_000_000, 1000, 1_000_000-Least)
+	f(1_000_000, 100, 1_000_000-Least-2*Least)  // 20 minutes are 12,000 records
+	f(1_000_000, 20, 1_000_000-(1+2+4+8)*Least) // 60,000 records
 }

@@ -1,0 +1,123 @@
+package feedback
+
+import (
+	"context"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/stream"
+)
+
+// holdPoll is how often a batch that is held back is looked up again.
+const holdPoll = time.Second
+
+// label writes the examples of due predictions, in their order.
+func (g *labeling) label(ctx context.Context, due []pending) error {
+	var d decision
+	for reported := false; ; reported = true {
+		found, err := g.outcomesOf(ctx, due)
+		if err != nil {
+			return err
+		}
+		d = g.decide(due, found)
+		alarm, changed, hold := g.l.guard.weigh(d.tally)
+		if changed || hold && !reported {
+			if err := g.report(ctx, due, d.tally, alarm, hold); err != nil {
+				return err
+			}
+		}
+		if !hold {
+			break
+		}
+		g.l.held.Set(1)
+		if err := g.waitHeld(ctx); err != nil {
+			return err
+		}
+	}
+	g.l.held.Set(0)
+	if err := g.l.client.Produce(ctx, event.TopicExamples(g.l.objective.Name), d.records); err != nil {
+		return err
+	}
+	negatives := d.tally.examples - d.tally.positives
+	for label, n := range map[string]int64{"none": d.tally.predictions - d.tally.examples, "positive": d.tally.positives, "negative": negatives} {
+		g.l.examples.WithLabelValues(g.l.objective.Name, label).Add(float64(n))
+	}
+	return nil
+}
+
+// outcomesOf looks up what happened to due predictions, by key.
+func (g *labeling) outcomesOf(ctx context.Context, due []pending) (map[string]features.Profile, error) {
+	keys := make([]string, len(due))
+	var latest event.Time
+	oldest := due[0].produced
+	for i := range due {
+		keys[i] = due[i].prediction.ID
+		latest = max(latest, g.l.objective.Due(due[i].prediction.Time))
+		oldest = min(oldest, due[i].produced)
+	}
+	return g.l.outcomes.await(ctx, keys, latest, oldest, &g.known)
+}
+
+// decision is what becomes of due predictions.
+type decision struct {
+	records []stream.Record
+	tally   tally
+}
+
+func (g *labeling) decide(due []pending, found map[string]features.Profile) decision {
+	d := decision{records: make([]stream.Record, 0, len(due)), tally: tally{predictions: int64(len(due))}}
+	for i := range due {
+		p := &due[i].prediction
+		y, _, ok := event.Label(g.l.objective, p.Time, OutcomeOf(found[p.ID]))
+		if !ok {
+			continue
+		}
+		x := Example(g.l.objective, p, y, event.Source{Topic: g.topicID, Partition: int32(due[i].partition), Offset: due[i].offset})
+		d.tally.examples++
+		d.tally.predicted += x.P
+		if y > 0 {
+			d.tally.positives++
+		}
+		d.records = append(d.records, stream.Record{Partition: 0, Key: []byte(x.Prediction), Value: x.AppendJSON(nil), Headers: g.l.headers})
+	}
+	return d
+}
+
+// report says in evaluations that an alarm began or ended.
+func (g *labeling) report(ctx context.Context, due []pending, t tally, alarm string, hold bool) error {
+	v := event.Evaluation{
+		Objective: g.l.objective.Name, Window: "guard", Start: due[0].prediction.Time, End: due[len(due)-1].prediction.Time,
+		Examples: t.examples, Positives: t.positives, Alarm: alarm,
+	}
+	if t.positives > 0 {
+		ratio := t.predicted / float64(t.positives)
+		v.PredictedOverActual = &ratio
+	}
+	switch {
+	case hold:
+		g.l.logger.Error("examples are held back until the band is met or POST /v1/feedback/release", "alarm", alarm)
+	case alarm != "":
+		g.l.logger.Warn("predictions or outcomes left their band", "alarm", alarm)
+	default:
+		g.l.logger.Info("predictions and outcomes are back in their bands")
+	}
+	return g.l.client.Produce(ctx, event.TopicEvaluations, []stream.Record{
+		{Partition: -1, Key: []byte(v.Objective), Value: v.AppendJSON(nil), Headers: g.l.client.MessageHeaders(event.SchemaEvaluation)},
+	})
+}
+
+// waitHeld waits until a batch that is held back may have changed. Its outcomes may be folded no further than its windows meanwhile, so the watermark is no
+// sign: time is.
+func (g *labeling) waitHeld(ctx context.Context) error {
+	released := g.l.guard.changed.Wait()
+	timer := time.NewTimer(holdPoll)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-released:
+	case <-timer.C:
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package feedback
+
+import (
+	"strconv"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
+)
+
+// OutcomeUpdate appends what e adds to the outcome of its prediction: of each type, the first occurrence by time. That is the same in any order and
+// however often it is folded.
+func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64) []features.Update {
+	if e.Prediction == "" || e.Type == event.TypeHeartbeat {
+		return dst
+	}
+	value := ""
+	if e.Value != 0 {
+		value = strconv.FormatFloat(e.Value, 'g', -1, 64)
+	}
+	return append(dst, features.Update{Key: e.Prediction, Offset: offset, Ops: []features.Op{
+		{Kind: features.OpFirst, Field: e.Type, Time: e.Time, Value: value},
+	}})
+}
+
+// OutcomeOf reads what OutcomeUpdate has folded.
+func OutcomeOf(p features.Profile) event.Outcome {
+	out := make(event.Outcome, len(p.Fields))
+	for kind, stamped := range p.Fields {
+		at, value, ok := features.SplitStamped(stamped)
+		if !ok {
+			continue // a field of the store's own
+		}
+		v, _ := strconv.ParseFloat(value, 64) // empty is 0
+		out[kind] = event.OutcomeEvent{Time: at, Value: v}
+	}
+	return out
+}
+
+// joined are the types of events that labels are made of. Others are not kept: a prediction's outcome must not grow with what a client calls its events.
+func joined(objectives []event.Objective) map[string]bool {
+	types := map[string]bool{event.TypeImpression: true, event.TypeClick: true, event.TypeConversion: true}
+	for _, o := range objectives {
+		types[o.Trigger], types[o.Positive] = true, true
+	}
+	return types
+}
