@@ -95,7 +95,7 @@ func (c *core) learnJ(r *row, s *jScratch) {
 		s.square[f] = squares(de) * (1.0 / embed)
 	}
 	row := s.room * ffmK
-	lead, sum := float32(max(1, r.w)), 1.0
+	lead, sum := r.lead(), 1.0
 	for i := range r.toks {
 		t := &r.toks[i]
 		if t.learn == 0 {
@@ -105,6 +105,9 @@ func (c *core) learnJ(r *row, s *jScratch) {
 		k := v[c.a.serve:]
 		f := int(t.field)
 		if x := abs32(t.x) * lead; x > k[0] {
+			if lead > 1 {
+				v[0] *= k[0] / x
+			}
 			k[0] = x
 		}
 		q := t.x / k[0]
@@ -125,11 +128,21 @@ func coin(w, t, g, r *float32, m, gx, wealth float32) {
 	*w = float32((wealth+*r)**t) / float32(m*(m+*g))
 }
 
+// lead is how much more than |x| an example can move a coin's sums: its weight, one at least.
+//
+// A weight above all before it makes a bet be settled by more than its stake was made for, and wealth could fall below nothing: from
+// there on every bet is on the wrong side. So an example that raises a bound M is settled at the stake that the new M would have
+// allowed: w M_old/M_new. Examples of weight one, which raise M by their x alone, are left as they are.
+func (r *row) lead() float32 { return float32(max(1, r.w, -r.w)) }
+
 // learnConst bets for the constant input of a member's linear part and takes in the example's sum of (x/M)^2.
 func (c *core) learnConst(i int, g, sum float64, r *row) {
 	k := c.numO[keptCoin+3*i:][:3]
-	w := &c.num[numConst+i]
-	m := max(1, r.w)
+	w, m := &c.num[numConst+i], max(1, c.numO[keptLead+i])
+	if l := max(r.w, -r.w); l > m {
+		*w = float64(*w * (m / l))
+		m, c.numO[keptLead+i] = l, l
+	}
 	k[2] -= float64(g * *w)
 	k[0] -= g
 	k[1] += max(g, -g)

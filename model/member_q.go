@@ -63,7 +63,10 @@ func (c *core) learnQ(r *row, s *Scratch) {
 	}
 	g := [4]float32{float32(gC), float32(gQ), float32(gP)}
 	bank := [4]float32{float32(wealth[0]), float32(wealth[2]), float32(wealth[3])}
-	lead, sum := float32(max(1, r.w)), 1.0
+	lead, sum := r.lead(), 1.0
+	if lead > 1 {
+		c.settleSecond(r, lead)
+	}
 	sum += c.stepSecond(r, &g, &bank, q.de, lead, rateQ)
 	c.learnConst(0, gC, sum, r)
 	c.learnConst(2, gQ, sum, r)
@@ -114,6 +117,9 @@ func (c *core) learnPairs(r *row, s *pScratch, g, lead float32) (sum float64) {
 		}
 		if c.capture != nil {
 			c.capture.touchSlot(h.slot)
+		}
+		if x := abs32(h.x) * lead; lead > 1 && x > v[1] {
+			v[0] *= v[1] / x
 		}
 		v[1] = max(v[1], 0.5, abs32(h.x)*lead)
 		u, gx := h.x/v[1], float32(g*h.x)

@@ -31,10 +31,11 @@ const (
 	numTrust     = numMix + mixers*members // how much each member and mixer is believed
 	numLen       = numTrust + mixers + members
 
-	keptCoin = 0             // T, G, R of the constant, by member
-	keptSum  = keptCoin + 12 // sum over examples of the sum of (x/M)^2
-	keptInv  = keptSum + 4   // inverse matrices of the mixers
-	keptLen  = keptInv + mixers*members*members
+	keptCoin = 0                                // T, G, R of the constant, by member
+	keptSum  = keptCoin + 12                    // sum over examples of the sum of (x/M)^2
+	keptInv  = keptSum + 4                      // inverse matrices of the mixers
+	keptLead = keptInv + mixers*members*members // largest weight of an example so far, by member
+	keptLen  = keptLead + 4
 
 	netBias, netOut, netConst, netLen = 0, hidden, 2 * hidden, 2*hidden + 8 // of one perceptron in core.dense
 

@@ -39,6 +39,23 @@ func (c *core) readSecond(r *row, lin *[4]float32, e []float32) {
 	}
 }
 
+// settleSecond raises the bounds of a heavy row's tokens before they bet; row.lead says why.
+func (c *core) settleSecond(r *row, lead float32) {
+	for i := range r.toks {
+		t := &r.toks[i]
+		if t.learn == 0 {
+			continue
+		}
+		v := (*second)(c.b.ptr(t.learn))
+		if x := float32(abs32(t.x) * lead); x > v.m[0] {
+			for k := range v.w {
+				v.w[k] *= v.m[0] / x
+			}
+			v.m = [4]float32{x, x, x, x}
+		}
+	}
+}
+
 // stepSecond bets and moves embeddings in the second arena, and gives the row's sum of (x/M)^2.
 func (c *core) stepSecond(r *row, g, wealth *[4]float32, de []float32, lead, rate float32) (sum float64) {
 	if len(r.toks) == 0 {
