@@ -80,10 +80,15 @@ type row struct {
 	reps    []rep    // by field: its tokens as they enter pairs
 	y, w    float64
 	n       int64
-	fields  int     // known when it was encoded
-	base    float64 // logit of the base rate before this example
-	z       [members]float64
+	fields  int       // known when it was encoded
+	base    float64   // logit of the base rate before this example
 	numbers []float32 // by field, with raw numbers
+
+	_  [64]byte // the two sides write on lines of their own
+	z  [members]float64
+	_  [64]byte
+	zJ float64 // becomes z[memberJ]
+	_  [64]byte
 }
 
 type hit struct {

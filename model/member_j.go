@@ -40,8 +40,8 @@ func (c *core) forwardJ(r *row, s *jScratch) {
 	}
 	net := c.outputNet(0, &s.h)
 	s.part = lin
-	s.net = r.base + (float64(lin)+c.num[numConst+1])/c.num[numMean+1] + float64(net)
-	r.z[memberJ] = s.net + float64(ffmDot(s.a, len(c.fields.hashes), s.room))
+	s.net = r.base + (float64(lin)+c.num[constAt[1]])/c.num[meanAt[1]] + float64(net)
+	r.zJ = s.net + float64(ffmDot(s.a, len(c.fields.hashes), s.room))
 }
 
 // outputNet is the output of perceptron net over the hidden units' inputs.
@@ -81,7 +81,7 @@ func adagrad(w, acc *float32, g, rate float32) {
 // The field-aware part follows the gradient of the whole. The rest follows a blend of that and of its own: otherwise the
 // field-aware part, once it knows the training pairs by heart, leaves the network no reason to learn what the pairs have in common.
 func (c *core) learnJ(r *row, s *jScratch) {
-	whole := float64((sigmoid(r.z[memberJ]) - r.y) * r.w)
+	whole := float64((sigmoid(r.zJ) - r.y) * r.w)
 	own := float64((sigmoid(s.net) - r.y) * r.w)
 	share := 0.5 * float64(r.n) / (float64(r.n) + 100000)
 	g, gf := float32(float64((1-share)*whole)+float64(share*own)), float32(whole)
@@ -92,7 +92,7 @@ func (c *core) learnJ(r *row, s *jScratch) {
 		p := c.f.ptr(uint32(f))
 		de := (*[embed]float32)(s.de[int(f)*embed:])
 		backBlock((*[embed * hidden]float32)(p), (*[hidden]float32)(unsafe.Add(p, 4*c.f.serve)), (*[embed]float32)(s.e[int(f)*embed:]), de, &dh, rateJ)
-		s.square[f] = squares(de) * (1.0 / embed)
+		s.square[f] = dot(de[:], de[:]) * (1.0 / embed)
 	}
 	row := s.room * ffmK
 	lead, sum := r.lead(), 1.0
@@ -137,16 +137,16 @@ func (r *row) lead() float32 { return float32(max(1, r.w, -r.w)) }
 
 // learnConst bets for the constant input of a member's linear part and takes in the example's sum of (x/M)^2.
 func (c *core) learnConst(i int, g, sum float64, r *row) {
-	k := c.numO[keptCoin+3*i:][:3]
-	w, m := &c.num[numConst+i], max(1, c.numO[keptLead+i])
+	k := c.numO[coinAt[i]:][:3]
+	w, m := &c.num[constAt[i]], max(1, c.numO[leadAt[i]])
 	if l := max(r.w, -r.w); l > m {
 		*w = float64(*w * (m / l))
-		m, c.numO[keptLead+i] = l, l
+		m, c.numO[leadAt[i]] = l, l
 	}
 	k[2] -= float64(g * *w)
 	k[0] -= g
 	k[1] += max(g, -g)
 	*w = float64((wealth[i]+k[2])*k[0]) / float64(m*(m+k[1]))
-	c.numO[keptSum+i] += sum
-	c.num[numMean+i] = c.numO[keptSum+i] / float64(r.n+1)
+	c.numO[sumAt[i]] += sum
+	c.num[meanAt[i]] = c.numO[sumAt[i]] / float64(r.n+1)
 }

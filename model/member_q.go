@@ -39,7 +39,7 @@ func (c *core) forwardQ(r *row, s *Scratch) {
 		pairs += float32(h.x * c.h.at(h.slot)[0])
 	}
 	bet := func(lin float32, i int) float64 {
-		return r.base + (float64(lin)+c.num[numConst+i])/c.num[numMean+i]
+		return r.base + (float64(lin)+c.num[constAt[i]])/c.num[meanAt[i]]
 	}
 	r.z[memberBase] = r.base
 	r.z[memberC] = bet(lin[0], 0)

@@ -22,22 +22,22 @@ const (
 )
 
 // Where things lie in core.num, core.numO, core.dense and core.denseO.
+//
+// What J writes lies 64 bytes apart from what the others write: the two sides learn at the same time on two cores, and would
+// otherwise take the same cache lines from each other at every example.
 const (
 	numPositives = 0
 	numRows      = 1
-	numConst     = 2                       // weight of the constant, by member from C on
-	numMean      = numConst + 4            // mean over examples of the sum of (x/M)^2
-	numMix       = numMean + 4             // weights of the three mixers
+	numMix       = 8                       // weights of the three mixers
 	numTrust     = numMix + mixers*members // how much each member and mixer is believed
-	numLen       = numTrust + mixers + members
+	numJ         = 48
+	numLen       = 56
 
-	keptCoin = 0                                // T, G, R of the constant, by member
-	keptSum  = keptCoin + 12                    // sum over examples of the sum of (x/M)^2
-	keptInv  = keptSum + 4                      // inverse matrices of the mixers
-	keptLead = keptInv + mixers*members*members // largest weight of an example so far, by member
-	keptLen  = keptLead + 4
+	keptInv = 12 // inverse matrices of the mixers
+	keptJ   = 96
+	keptLen = 104
 
-	netBias, netOut, netConst, netLen = 0, hidden, 2 * hidden, 2*hidden + 8 // of one perceptron in core.dense
+	netBias, netOut, netConst, netLen = 0, hidden, 2 * hidden, 4 * hidden // of one perceptron in core.dense
 
 	pairBits    = 20 // at most
 	chooseEvery = 5000
@@ -45,6 +45,15 @@ const (
 	ffmAt     = 12 // in a record of the first arena: [w, 3 free][embedding 8][vectors of 4 by field]
 	ffmK      = 4
 	firstKept = 8 // [M, T, G, R][accumulator of the embedding, 3 free][accumulators by field]
+)
+
+// The constant input of the linear parts of C, J, Q, P.
+var (
+	constAt = [4]int{2, numJ, 3, 4}         // in core.num: its weight
+	meanAt  = [4]int{5, numJ + 1, 6, 7}     // in core.num: mean over examples of the sum of (x/M)^2
+	coinAt  = [4]int{0, keptJ, 3, 6}        // in core.numO: T, G, R
+	sumAt   = [4]int{9, keptJ + 3, 10, 11}  // in core.numO: sum over examples of the sum of (x/M)^2
+	leadAt  = [4]int{87, keptJ + 4, 88, 89} // in core.numO: largest weight of an example so far
 )
 
 var wealth = [4]float64{4, 1, 4, 4} // of C, J, Q, P at the start of each bet
@@ -63,7 +72,7 @@ func (c *core) layoutMixture() {
 	c.dense, c.num = make([]float32, 2*netLen), make([]float64, numLen)
 	c.num[numPositives], c.num[numRows] = c.cfg.Prior, 1
 	for i := range 4 {
-		c.num[numMean+i] = 1
+		c.num[meanAt[i]] = 1
 	}
 	c.startMixers()
 	for net := range 2 {
@@ -173,5 +182,6 @@ func (c *core) predictMixture(r *row, s *Scratch) float64 {
 	r.base = c.baseLogit()
 	c.forwardJ(r, &s.j)
 	c.forwardQ(r, s)
+	r.z[memberJ] = r.zJ
 	return c.mixForward(&r.z, nil)
 }

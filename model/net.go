@@ -122,6 +122,7 @@ func (n *Net) take(x []Feature, r *row, s *Scratch, y, w float64) {
 
 func (n *Net) mixRow(r *row) float64 {
 	var p [members + mixers]float64
+	r.z[memberJ] = r.zJ
 	out := n.mixForward(&r.z, &p)
 	n.mixLearn(&r.z, &p, r.y, r.w)
 	return out
@@ -133,7 +134,7 @@ func (r *row) finite() bool {
 			return false
 		}
 	}
-	return true
+	return finite(r.zJ)
 }
 
 func (n *Net) diverged() error {
@@ -158,7 +159,7 @@ func (n *Net) stepPlain(r *row, s *plainScratch) (float64, error) {
 }
 
 const (
-	blockRows = 64
+	blockRows = 256
 	ahead     = 2 // examples whose memory is called for before it is needed
 )
 
@@ -252,7 +253,7 @@ func (n *Net) sideJ(rows []row, s *jScratch) {
 		if i+ahead < len(rows) {
 			n.prefetchRecords(&n.a, &rows[i+ahead])
 		}
-		if n.forwardJ(&rows[i], s); finite(rows[i].z[memberJ]) {
+		if n.forwardJ(&rows[i], s); finite(rows[i].zJ) {
 			n.learnJ(&rows[i], s)
 		}
 	}
@@ -262,6 +263,7 @@ func (n *Net) sideQ(rows []row, s *Scratch) {
 	for i := range rows {
 		if i+ahead < len(rows) {
 			n.prefetchRecords(&n.b, &rows[i+ahead])
+			n.prefetchPairs(&rows[i+ahead])
 		}
 		n.forwardQ(&rows[i], s)
 		n.learnQ(&rows[i], s)

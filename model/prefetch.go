@@ -34,3 +34,20 @@ func (c *core) prefetchPlain(r *row) {
 		}
 	}
 }
+
+// prefetchPairs calls for the slots of the chosen pairs by their fields' first tokens; the table is larger than any cache.
+func (c *core) prefetchPairs(r *row) {
+	if c.h.v == nil {
+		return
+	}
+	for _, p := range c.list {
+		f, g := p>>16, p&0xffff
+		if int(g) >= len(r.reps) {
+			continue
+		}
+		if a, b := &r.reps[f], &r.reps[g]; a.n > 0 && b.n > 0 {
+			slot := c.h.slot(mix(a.toks[0].key^kindPair, b.toks[0].key))
+			prefetch(unsafe.Pointer(&c.h.v[int(slot)*c.h.stride]), 1)
+		}
+	}
+}

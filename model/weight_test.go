@@ -19,7 +19,7 @@ func mustKeepWealth(t *testing.T, n *Net, about string) {
 		}
 	}
 	for i := range 4 {
-		if r := n.numO[keptCoin+3*i+2]; wealth[i]+r < 0 {
+		if r := n.numO[coinAt[i]+2]; wealth[i]+r < 0 {
 			t.Fatalf("%s: the constant of member %d has wealth %v", about, i, wealth[i]+r)
 		}
 	}
