@@ -62,7 +62,7 @@ type Optimizer struct {
 	Decay    float64 `yaml:"decay" json:"decay"`       // of the schedule
 	Beta1    float64 `yaml:"beta1" json:"beta1"`       // of adam; of ftrl: beta
 	Beta2    float64 `yaml:"beta2" json:"beta2"`       // of adam
-	Start    float64 `yaml:"start" json:"start"`       // of adagrad: accumulator's start; of adam: epsilon; of coin: initial wealth
+	Start    float64 `yaml:"start" json:"start"`       // of adagrad: accumulator's start; of adam: epsilon; of coin: initial wealth, in largest gradients
 	L1       float64 `yaml:"l1" json:"l1"`
 	L2       float64 `yaml:"l2" json:"l2"`
 }

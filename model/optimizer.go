@@ -6,7 +6,7 @@ package model
 //	adagrad  n += g^2; w -= rate g / sqrt(n), n from start
 //	adam     m, v decaying means of g and g^2; w -= rate m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + start)
 //	ftrl     z += g - (sqrt(n+g^2)-sqrt(n))/rate w; n += g^2; w = -(z -+ l1) / ((beta1+sqrt(n))/rate + l2), 0 where |z| <= l1
-//	coin     M = max(1/2, largest |g|); R -= g v; T -= g; G += |g|; v = (start+R) T / (M (M+G)); w = its start + v
+//	coin     M = largest |g|; R = max(R - g v, 0); T -= g; G += |g|; v = (start M + R) T / (M max(M+G, 100 M)); w = its start + v
 //
 // L2 adds l2 w to the gradient; L1 then pulls the weight towards zero by rate l1, and not across it. Ftrl has both in its formula,
 // coin betting has neither.
@@ -67,8 +67,8 @@ func (r *rule) step(w *float32, s []float32, g float32) {
 		return
 	case "coin":
 		v := bet(s, float32(r.Start))
-		s[0] = max(s[0], 0.5, abs32(g))
-		s[3] -= float32(g * v)
+		s[0] = max(s[0], abs32(g))
+		s[3] = max(s[3]-float32(g*v), 0)
 		s[1] -= g
 		s[2] += abs32(g)
 		*w += bet(s, float32(r.Start)) - v
@@ -80,11 +80,14 @@ func (r *rule) step(w *float32, s []float32, g float32) {
 	}
 }
 
-func bet(s []float32, wealth float32) float32 {
-	if s[0] == 0 {
+// bet is the stake of a coin with the state M, T, G, R. Many weights bet on one logit at once, and none knows of the others: so
+// wealth never falls below its start, and the first hundred bets are small.
+func bet(s []float32, start float32) float32 {
+	m := s[0]
+	if m == 0 {
 		return 0
 	}
-	return float32((wealth+s[3])*s[1]) / float32(s[0]*(s[0]+s[2]))
+	return float32((start + s[3]/m) * (s[1] / max(m+s[2], float32(100*m))))
 }
 
 func (r *rule) ftrl(w *float32, s []float32, g float32) {

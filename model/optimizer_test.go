@@ -15,8 +15,8 @@ func TestOptimizersFollowTheirFormulas(t *testing.T) {
 	f1 := -(z1 + 0.01) / ((1+0.4)/0.1 + 0.5)
 	z2 := z1 - 0.2 - (sqrt(n1+0.04)-0.4)/0.1*f1
 	f2 := -(z2 + 0.01) / ((1+sqrt(n1+0.04))/0.1 + 0.5)
-	v1 := 1 * -0.4 / (0.5 * (0.5 + 0.4))
-	v2 := (1 + 0.2*v1) * -0.2 / (0.5 * (0.5 + 0.6))
+	v1 := 1 * -0.4 / (100 * 0.4)
+	v2 := 1 * -0.2 / (100 * 0.4) // the second bet lost: no reward
 	for name, c := range map[string]struct {
 		o         Optimizer
 		one, both float64
@@ -46,6 +46,54 @@ func TestOptimizersFollowTheirFormulas(t *testing.T) {
 		if name != "ftrl l1 to 0" && math.Abs(float64(w)-c.both) > 1e-6 {
 			t.Errorf("%s: after two steps %v, want %v", name, w, c.both)
 		}
+	}
+}
+
+// Gradients 0.4, 0.4, 0.8 with start 1: (M, T, G, R) is (0.4, -0.4, 0.4, 0), (0.4, -0.8, 0.8, 0.4*0.01), (0.8, -1.6, 1.6, 0.004+0.8*0.0202).
+func TestACoinBetsWhatItWon(t *testing.T) {
+	r, w, s := newRule(Optimizer{Kind: "coin", Start: 1}), float32(0), make([]float32, maxState)
+	for i, want := range []float64{-0.4 / 40, (1 + 0.004/0.4) * -0.8 / 40, (1 + 0.02016/0.8) * -1.6 / 80} {
+		r.step(&w, s, []float32{0.4, 0.4, 0.8}[i])
+		if math.Abs(float64(w)-want) > 1e-7 {
+			t.Fatalf("after step %d the weight is %v, want %v", i+1, w, want)
+		}
+	}
+}
+
+// Settings that anyone may choose: each optimizer with steps of its own on each part must learn a short stream, and coin betting, which
+// has no rate that could be lowered, also one of uneven weights.
+func TestEveryAdaptiveOptimizerLearnsOnEveryPart(t *testing.T) {
+	xs, ys := stream(3, 2000)
+	f := func(o Optimizer, heavy float64, parts ...string) {
+		t.Helper()
+		n := mustNew(t, func(c *Config) {
+			c.Network = parts
+			c.Linear.Optimizer, c.FFM.Optimizer, c.MLP.Optimizer = o, o, o
+		})
+		s, loss := n.NewScratch(), 0.0
+		for i, x := range xs {
+			w := 1.0
+			if i%2 == 0 {
+				w = heavy
+			}
+			p, err := n.Learn(x, ys[i], w, s)
+			if err != nil {
+				t.Fatalf("%s on %v, weights to %v: %v", o.Kind, parts, heavy, err)
+			}
+			if i >= len(xs)/2 {
+				loss -= math.Log(max(ys[i]*p+(1-ys[i])*(1-p), 1e-9))
+			}
+		}
+		if loss /= float64(len(xs) / 2); loss > math.Ln2 {
+			t.Errorf("%s on %v, weights to %v: the loss is %v", o.Kind, parts, heavy, loss)
+		}
+	}
+	for _, parts := range [][]string{{"linear"}, {"ffm"}, {"mlp"}, {"linear", "ffm", "mlp"}} {
+		f(Optimizer{Kind: "adagrad", Rate: 0.05, Start: 0.1}, 1, parts...)
+		f(Optimizer{Kind: "adam", Rate: 0.001, Beta1: 0.9, Beta2: 0.999, Start: 1e-8}, 1, parts...)
+		f(Optimizer{Kind: "ftrl", Rate: 0.1, Beta1: 1}, 1, parts...)
+		f(Optimizer{Kind: "coin", Start: 1}, 1, parts...)
+		f(Optimizer{Kind: "coin", Start: 1}, 10, parts...)
 	}
 }
 
