@@ -31,7 +31,7 @@ type fetcher struct {
 }
 
 // open begins at an offset, having put back the ids of the predictions before it.
-func (f *fetcher) open(ctx context.Context, begin int64) error {
+func (f *fetcher) open(ctx context.Context, topicID string, begin int64) error {
 	err := f.q.ids.Refill(ctx, f.l.client, event.TopicPredictions, f.q.partition, begin, func(r *stream.Record) string {
 		p, err := event.ParsePrediction(r.Value)
 		if err != nil {
@@ -47,7 +47,7 @@ func (f *fetcher) open(ctx context.Context, begin int64) error {
 		return err
 	}
 	f.q.next, f.q.done = begin, begin
-	f.r = f.l.client.NewReader(event.TopicPredictions, f.q.partition, begin)
+	f.r = f.l.client.NewReader(event.TopicPredictions, f.q.partition, begin).Hold(topicID)
 	f.room <- struct{}{}
 	return nil
 }

@@ -64,7 +64,7 @@ func (l *labeler) generation(ctx context.Context, g *stream.Generation) error {
 		if again {
 			begin = 0
 		}
-		opening.Go(func() error { return f.open(openCtx, begin) })
+		opening.Go(func() error { return f.open(openCtx, topicID, begin) })
 	}
 	if err := opening.Wait(); err != nil {
 		return err

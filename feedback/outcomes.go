@@ -106,7 +106,7 @@ func (o *outcomes) fold(ctx context.Context, g *stream.Generation, topicID strin
 		return err
 	}
 	o.set(p, at.Received)
-	r := o.client.NewReader(event.TopicEvents, p, at.Next)
+	r := o.client.NewReader(event.TopicEvents, p, at.Next).Hold(topicID)
 	defer r.Close()
 	looked := time.Now()
 	var updates []features.Update

@@ -70,7 +70,7 @@ func (c *consumer) fold(ctx context.Context, g *stream.Generation, topicID strin
 	if err := f.begin(ctx, topicID, p); err != nil {
 		return err
 	}
-	r := c.client.NewReader(event.TopicEvents, p, f.at.Next)
+	r := c.client.NewReader(event.TopicEvents, p, f.at.Next).Hold(topicID)
 	defer r.Close()
 	c.folded.set(p, f.at.Received)
 	committed := time.Now()

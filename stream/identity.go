@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ErrRecreated is returned by WatchTopic when the topic was deleted and made again.
+// ErrRecreated is returned by WatchTopic, and by a Reader that is held to a topic's id, when the topic was deleted and made again.
 var ErrRecreated = errors.New("the topic was deleted and made again")
 
 // identityAge is for how long a topic's id is believed: a topic that is made again is noticed within it.
@@ -49,10 +49,14 @@ func (c *Client) WatchTopic(ctx context.Context, topic, id string) error {
 			return err
 		}
 		if now != id {
-			return fmt.Errorf("%s: %w (its id was %s and is %s)", c.name(topic), ErrRecreated, id, now)
+			return recreated(c.name(topic), id, now)
 		}
 	}
 	return ctx.Err()
+}
+
+func recreated(name, before, now string) error {
+	return fmt.Errorf("%s: %w (its id was %s and is %s)", name, ErrRecreated, before, now)
 }
 
 // ReadRange calls fn for the records from <= offset < to of a partition, in order. What is held no longer is passed over; a partition that ends before

@@ -41,6 +41,7 @@ type Reader struct {
 	client    *Client
 	topic     string // without prefix
 	partition int
+	id        string // of the topic, if it is held to one
 	offset    int64
 	end       int64
 	conn      *kafka.Conn
@@ -50,6 +51,13 @@ type Reader struct {
 // NewReader starts at offset (0 or below the first held one: at the first held one).
 func (c *Client) NewReader(topic string, partition int, offset int64) *Reader {
 	return &Reader{client: c, topic: topic, partition: partition, offset: offset}
+}
+
+// Hold makes Read return an ErrRecreated instead of records of another topic of the same name: offsets alone do not tell, since the new one may be as long as
+// the old one was. Deleting a topic breaks its readers' fetches, so the id is asked with every connection.
+func (r *Reader) Hold(id string) *Reader {
+	r.id = id
+	return r
 }
 
 // Offset is that of the next record that Read will return.
@@ -84,7 +92,7 @@ func (r *Reader) Read(ctx context.Context) ([]Record, error) {
 			continue
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case errors.Is(err, ErrTrimmed), errors.Is(err, ErrBeyond):
+		case errors.Is(err, ErrTrimmed), errors.Is(err, ErrBeyond), errors.Is(err, ErrRecreated):
 			return nil, err
 		}
 		_ = r.Close() // the connection is of no use after an error
@@ -120,6 +128,9 @@ func (r *Reader) connect(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, conn.Close())
 	}
+	if err := r.check(dial); err != nil {
+		return errors.Join(err, conn.Close())
+	}
 	r.conn, r.end = conn, end
 	if r.offset > end {
 		return fmt.Errorf("%w: %s partition %d ends at %d, wanted %d", ErrBeyond, r.client.name(r.topic), r.partition, end, r.offset)
@@ -129,6 +140,21 @@ func (r *Reader) connect(ctx context.Context) error {
 		if wanted > 0 {
 			return &TrimmedError{r.client.name(r.topic), r.partition, wanted, first}
 		}
+	}
+	return nil
+}
+
+// check asks for the topic's id.
+func (r *Reader) check(ctx context.Context) error {
+	if r.id == "" {
+		return nil
+	}
+	id, err := r.client.TopicID(ctx, r.topic)
+	if err != nil {
+		return err
+	}
+	if id != r.id {
+		return recreated(r.client.name(r.topic), r.id, id)
 	}
 	return nil
 }
