@@ -161,7 +161,9 @@ func (c *core) deltaFields(d *dec, apply bool) int {
 	before, more := d.num(0), d.num(8)
 	if d.err == nil && (before != len(c.fields.hashes) || before+more > c.cfg.MaxFields) {
 		d.fail("it knows %d fields, not %d", before, len(c.fields.hashes))
-		return 0
+	}
+	if d.err != nil {
+		return 0 // what was read is no number of fields, and memory is taken by it
 	}
 	var fresh []uint64
 	for range more {
