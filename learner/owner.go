@@ -64,7 +64,7 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	l.empty <- &decoded{}
 	l.empty <- &decoded{}
 	group, inner := errgroup.WithContext(ctx)
-	group.Go(func() error { return o.read(inner, c.at.Next, l.full, l.empty) })
+	group.Go(func() error { return o.read(inner, c.at.TopicID, c.at.Next, l.full, l.empty) })
 	group.Go(func() error { return l.watch(inner, c.at.TopicID) })
 	group.Go(func() error { return l.pub.write(inner, o.client) })
 	group.Go(func() error { return l.saver.run(inner) })
@@ -187,8 +187,8 @@ func (o *owner) trimmed(n int64, args ...any) {
 }
 
 // read fills the batches that come back empty.
-func (o *owner) read(ctx context.Context, from int64, full chan<- *decoded, empty <-chan *decoded) error {
-	r := o.client.NewReader(o.topic(), 0, from)
+func (o *owner) read(ctx context.Context, id string, from int64, full chan<- *decoded, empty <-chan *decoded) error {
+	r := o.client.NewReader(o.topic(), 0, from).Hold(id)
 	defer r.Close()
 	d := decoder{objective: o.objective}
 	for {
@@ -198,7 +198,7 @@ func (o *owner) read(ctx context.Context, from int64, full chan<- *decoded, empt
 		case errors.As(err, &trimmed):
 			o.trimmed(trimmed.First-trimmed.Wanted, "from", trimmed.Wanted, "to", trimmed.First-1)
 			continue
-		case errors.Is(err, stream.ErrBeyond):
+		case errors.Is(err, stream.ErrBeyond), errors.Is(err, stream.ErrRecreated):
 			return fmt.Errorf("%w, or lost its end: %w", errMadeAgain, err) // nothing of the new one was read
 		case err != nil:
 			return err

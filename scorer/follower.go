@@ -68,7 +68,7 @@ func (f *follower) follow(ctx context.Context) error {
 		return err
 	}
 	f.parts = weights.Assembly{}
-	r := f.client.NewReader(topic, 0, from)
+	r := f.client.NewReader(topic, 0, from).Hold(id)
 	defer r.Close()
 	for {
 		records, err := r.Read(ctx)

@@ -306,3 +306,18 @@ func TestARequestSentAgainGivesTheSame(t *testing.T) {
 		}
 	}
 }
+
+func TestAnswersTellHowOldTheProfilesAre(t *testing.T) {
+	s := newScorer(t, nil)
+	f := func(folded event.Time, want string) {
+		t.Helper()
+		s.folded.Store(int64(folded))
+		a := parseAnswer(t, post(s, `{"user":"u1","candidates":[{"ad":"a1"},{"ad":"a2"}]}`, "").Body.Bytes())
+		if got := fmt.Sprint(a.AgeMs); got != want {
+			t.Errorf("profiles folded to %v: ages %s, want %s", folded, got, want)
+		}
+	}
+	f(0, "map[]") // not known, not said
+	f(testNow-340, "map[ad:340 user:340]")
+	f(testNow+5, "map[ad:0 user:0]")
+}
