@@ -6,13 +6,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// verdict is what became of one event of a request.
-type verdict struct {
-	id     string
-	reason string // empty when accepted
-	field  string
-}
-
 // clean checks an event that came from outside and fills what it may leave open: an id, without which a resend cannot be told from a new event, the
 // time, and the moment of receipt, which is kept as given only when times are recorded ones.
 func clean(e *event.Event, now event.Time, recorded bool) error {

@@ -2,23 +2,22 @@ package ingest
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 )
 
-// collector takes events over HTTP.
+// collector takes events over HTTP and answers once Kafka has acknowledged them. Many small requests share writes: what comes while one is in flight goes
+// out with the next.
 type collector struct {
 	cfg     Config
 	client  *stream.Client
@@ -26,109 +25,84 @@ type collector struct {
 	batcher *stream.Batcher
 	letters *deadletter.Writer
 	limiter *rate.Limiter
+	budget  *semaphore.Weighted // bytes of bodies under way
 	headers []stream.Header
+	order   sync.RWMutex // read: between stamping events and enqueuing them; write: while the clock is enqueued
 
 	events *prometheus.CounterVec // by verdict
 }
 
-// tooLarge, tooMany and away are answers that concern a whole request.
 var (
-	errTooLarge = errors.New("the body is too large")
-	errAway     = errors.New("no acknowledgement from Kafka")
+	errAway = errors.New("no acknowledgement from Kafka")
+	errRate = errors.New("too many events")
 )
+
+// segmentKinds are the calls of Segment's API, and the short forms that its browser library uses.
+var segmentKinds = map[string]string{
+	"track": "track", "page": "page", "identify": "identify", "screen": "screen", "group": "group", "alias": "alias", "batch": "batch",
+	"t": "track", "p": "page", "i": "identify", "s": "screen", "g": "group", "a": "alias", "b": "batch",
+}
 
 func (c *collector) register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/events", c.handleEvents)
-	for _, kind := range []string{"track", "page", "identify", "screen", "group", "alias", "batch"} {
-		mux.HandleFunc("POST /v1/"+kind, func(w http.ResponseWriter, r *http.Request) { c.handleSegment(w, r, kind) })
-	}
-	for _, path := range []string{"events", "track", "page", "identify", "screen", "group", "alias", "batch"} {
+	mux.HandleFunc("OPTIONS /v1/events", c.handlePreflight)
+	for path, kind := range segmentKinds {
+		mux.HandleFunc("POST /v1/"+path, func(w http.ResponseWriter, r *http.Request) { c.handleSegment(w, r, kind) })
 		mux.HandleFunc("OPTIONS /v1/"+path, c.handlePreflight)
 	}
+	mux.HandleFunc("POST /beacon/v1/batch", func(w http.ResponseWriter, r *http.Request) { c.handleSegment(w, r, "batch") })
+	mux.HandleFunc("GET /v1/projects/{key}/settings", c.handleSettings)
 }
 
-// body reads a request's body, unpacking gzip whether or not it is declared.
-func (c *collector) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := int64(c.cfg.MaxBody)
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return nil, errTooLarge
-		}
-		return nil, &event.Error{Reason: "could not be read whole: " + err.Error()}
-	}
-	if len(b) < 2 || b[0] != 0x1f || b[1] != 0x8b {
-		return b, nil
-	}
-	z, err := gzip.NewReader(bytes.NewReader(b))
-	if err != nil {
-		return nil, &event.Error{Reason: "is not gzip: " + err.Error()}
-	}
-	plain, err := io.ReadAll(io.LimitReader(z, limit+1))
-	switch {
-	case err != nil:
-		return nil, &event.Error{Reason: "is not gzip: " + err.Error()}
-	case int64(len(plain)) > limit:
-		return nil, errTooLarge
-	}
-	return plain, nil
-}
-
-// split cuts a body into events: an array, one object, or JSON lines.
-func (c *collector) split(body []byte) ([][]byte, error) {
-	body = bytes.TrimSpace(body)
-	switch {
-	case len(body) == 0:
-		return nil, &event.Error{Reason: "is empty, want an event, an array of events, or one event a line"}
-	case body[0] == '[':
-		return event.SplitArray(body, c.cfg.MaxEvents)
-	case body[0] != '{':
-		return nil, &event.Error{Reason: "is no JSON object or array"}
-	}
-	var r event.Reader
-	r.Reset(string(body), event.Limits{Bytes: c.cfg.MaxBody, Depth: 1})
-	r.Skip()
-	if whole := r.End(); whole == nil || bytes.IndexByte(body, '\n') < 0 {
-		return [][]byte{body}, nil
-	}
-	return event.SplitLines(body, c.cfg.MaxEvents)
-}
-
+// handleEvents takes the loop's own form. An event without an id is given a random one: sent again, it counts again.
 func (c *collector) handleEvents(w http.ResponseWriter, r *http.Request) {
 	c.allow(w, r)
 	clock, err := c.recordedClock(r)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", err)
+		c.fail(w, err)
 		return
 	}
-	body, err := c.body(w, r)
+	if err := c.admit(1); err != nil {
+		c.fail(w, err)
+		return
+	}
+	body, err := c.readBody(w, r)
+	defer body.release()
 	if err != nil {
 		c.fail(w, err)
 		return
 	}
 	var raw [][]byte
-	if clock == 0 || len(bytes.TrimSpace(body)) > 0 {
-		if raw, err = c.split(body); err != nil {
+	if clock == 0 || len(bytes.TrimSpace(body.bytes)) > 0 {
+		if raw, err = c.split(body.bytes); err == nil {
+			err = c.admit(len(raw) - 1)
+		}
+		if err != nil {
 			c.fail(w, err)
 			return
 		}
 	}
-	in := c.newIntake(len(raw))
-	for _, b := range raw {
-		e, err := event.ParseEvent(b)
-		in.add(&e, err, b)
-	}
-	if len(raw) == 1 && in.rejected == 1 {
-		c.events.WithLabelValues("rejected").Inc()
-		refuse(w, http.StatusBadRequest, "bad_request", in.firstError)
-		return
-	}
-	if err := c.commit(r.Context(), in, clock); err != nil {
+	in, err := c.take(r.Context(), clock, len(raw), clock != 0, func(in *intake) {
+		for _, b := range raw {
+			e, err := event.ParseEvent(b)
+			in.add(&e, err, b)
+		}
+	})
+	c.answer(w, in, err, "{", in.none() && clock == 0)
+}
+
+// answer tells what became of a request's events; open is what the answer begins with. When refused is true nothing was taken and the sender can know it.
+func (c *collector) answer(w http.ResponseWriter, in *intake, err error, open string, refused bool) {
+	switch {
+	case err != nil:
 		c.fail(w, err)
-		return
+	case refused:
+		c.events.WithLabelValues("rejected").Add(float64(in.rejected))
+		b := append(appendError([]byte("{"), "bad_request", in.firstError), ',')
+		writeJSON(w, http.StatusBadRequest, append(in.appendVerdicts(b), '}'))
+	default:
+		writeJSON(w, http.StatusOK, append(in.appendVerdicts([]byte(open)), '}'))
 	}
-	writeJSON(w, http.StatusOK, in.appendVerdicts(nil, "{"))
 }
 
 // recordedClock reads ?clock=, which moves the watermark and is therefore only taken when times are recorded ones.
@@ -141,185 +115,73 @@ func (c *collector) recordedClock(r *http.Request) (event.Time, error) {
 		return 0, &event.Error{Field: "clock", Reason: "is given, but times are the wall's: start with `clock: recorded` to play recorded data"}
 	}
 	t, err := event.ParseTime(text)
-	if err != nil {
+	if err != nil || t <= 0 {
 		return 0, &event.Error{Field: "clock", Reason: "is not RFC 3339, such as 2026-11-25T09:00:00.123Z"}
 	}
 	return t, nil
 }
 
-// intake is what one request brings.
-type intake struct {
-	c          *collector
-	now        event.Time
-	recorded   bool
-	records    []stream.Record
-	verdicts   []verdict
-	rejected   int
-	firstError error
-	letters    []deadletter.Letter
-}
-
-func (c *collector) newIntake(n int) *intake {
-	return &intake{c: c, now: c.clock.Now(), recorded: c.clock.Recorded(), records: make([]stream.Record, 0, n), verdicts: make([]verdict, 0, n)}
-}
-
-// add takes an event, or the error of reading it; raw is what the sender wrote.
-func (in *intake) add(e *event.Event, err error, raw []byte) {
-	if err == nil {
-		err = clean(e, in.now, in.recorded)
-	}
-	if err != nil {
-		in.reject(e.ID, err, raw)
-		return
-	}
-	value := e.AppendJSON(nil)
-	if len(value) > event.EventLimits.Bytes {
-		in.reject(e.ID, &event.Error{Reason: fmt.Sprintf("has %d bytes, at most %d are allowed", len(value), event.EventLimits.Bytes)}, raw)
-		return
-	}
-	in.verdicts = append(in.verdicts, verdict{id: e.ID})
-	in.records = append(in.records, stream.Record{Partition: -1, Key: []byte(key(e)), Value: value, Headers: in.c.headers})
-}
-
-func (in *intake) reject(id string, err error, raw []byte) {
-	v := verdict{id: id, reason: err.Error()}
-	var wrong *event.Error
-	if errors.As(err, &wrong) {
-		v.field = wrong.Field
-	}
-	if in.firstError == nil {
-		in.firstError = err
-	}
-	in.rejected++
-	in.verdicts = append(in.verdicts, v)
-	in.letters = append(in.letters, deadletter.Letter{Record: stream.Record{Value: raw}, Reason: v.reason})
-}
-
-// commit writes what was accepted, the clock behind it, and the dead letters, and returns once Kafka has acknowledged.
-func (c *collector) commit(ctx context.Context, in *intake, clock event.Time) error {
-	if n := len(in.verdicts); n > 0 && !c.limiter.AllowN(time.Now(), min(n, c.limiter.Burst())) {
+// admit takes n events from the rate. A replay is not limited: its driver waits for every answer.
+func (c *collector) admit(n int) error {
+	if n > 0 && !c.clock.Recorded() && !c.limiter.AllowN(time.Now(), min(n, c.limiter.Burst())) {
 		return errRate
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Acknowledge)
-	defer cancel()
-	records := in.records
-	if clock != 0 {
-		beats, err := c.heartbeats(ctx, clock)
-		if err != nil {
-			return errAway
-		}
-		records = append(records, beats...)
-	}
-	if err := c.batcher.Write(ctx, records); err != nil {
-		return errAway
-	}
-	if err := c.letters.Write(ctx, in.letters...); err != nil {
-		return errAway
-	}
-	c.events.WithLabelValues("accepted").Add(float64(len(in.records)))
-	c.events.WithLabelValues("rejected").Add(float64(in.rejected))
 	return nil
 }
 
-var errRate = errors.New("too many events")
-
-// heartbeats is the clock for every partition. It needs no trust in keys: partitions are named.
-func (c *collector) heartbeats(ctx context.Context, t event.Time) ([]stream.Record, error) {
-	n, err := c.client.Partitions(ctx, event.TopicEvents)
-	if err != nil {
-		return nil, err
-	}
-	e := event.Event{Type: event.TypeHeartbeat, Time: t, Received: t}
-	value := e.AppendJSON(nil)
-	beats := make([]stream.Record, n)
-	for p := range beats {
-		beats[p] = stream.Record{Partition: p, Key: []byte(event.TypeHeartbeat), Value: value, Headers: c.headers}
-	}
-	return beats, nil
-}
-
-// beat writes the wall's clock to every partition until ctx ends, so that an idle partition holds no label back.
-func (c *collector) beat(ctx context.Context) error {
-	tick := time.NewTicker(c.cfg.Heartbeat)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-		if c.clock.Recorded() {
-			continue
-		}
-		beats, err := c.heartbeats(ctx, c.clock.Now())
+// take stamps and checks what fill adds, writes what is good and, behind it, the clock when it is given, then the dead letters, and returns once Kafka has
+// acknowledged. A request of which nothing is good has no dead letters unless bury is true: its sender is told. After errAway the fate of the events is
+// unknown: the sender repeats them with their ids.
+func (c *collector) take(ctx context.Context, clock event.Time, n int, bury bool, fill func(*intake)) (*intake, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Acknowledge)
+	defer cancel()
+	var beats []stream.Record
+	if clock != 0 {
+		partitions, err := c.client.Partitions(ctx, event.TopicEvents)
 		if err != nil {
-			continue
+			return &intake{}, errAway
 		}
-		bounded, cancel := context.WithTimeout(ctx, c.cfg.Acknowledge)
-		// One that is not acknowledged in time is followed by another.
-		_ = c.batcher.Write(bounded, beats)
-		cancel()
+		beats = c.heartbeats(partitions, clock)
 	}
+	in, done, err := c.enqueue(n, fill, beats)
+	if err != nil {
+		return in, errAway
+	}
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	bury = bury || len(in.records) > 0
+	if err == nil && bury {
+		err = c.letters.Write(ctx, in.letters...)
+	}
+	if err != nil {
+		return in, errAway
+	}
+	c.events.WithLabelValues("accepted").Add(float64(len(in.records)))
+	if bury {
+		c.events.WithLabelValues("rejected").Add(float64(in.rejected))
+	}
+	return in, nil
 }
 
-// fail answers with the status that an error means.
-func (c *collector) fail(w http.ResponseWriter, err error) {
-	switch {
-	case errors.Is(err, errTooLarge):
-		refuse(w, http.StatusRequestEntityTooLarge, "too_large", fmt.Errorf("the body has more than %d bytes: send fewer events at once", c.cfg.MaxBody))
-	case errors.Is(err, errRate):
-		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusTooManyRequests, "rate_limited", fmt.Errorf("more than %g events a second come in: send the same again in a second", c.cfg.Rate))
-	case errors.Is(err, errAway):
-		c.events.WithLabelValues("unavailable").Inc()
-		w.Header().Set("Retry-After", "2")
-		refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("no acknowledgement from Kafka: send the same again, with the same ids, after Retry-After"))
-	default:
-		refuse(w, http.StatusBadRequest, "bad_request", err)
+// enqueue holds the order from the stamp of received until the events stand in the queue, so that no heartbeat comes between.
+func (c *collector) enqueue(n int, fill func(*intake), beats []stream.Record) (*intake, <-chan error, error) {
+	c.order.RLock()
+	defer c.order.RUnlock()
+	in := &intake{
+		now: c.clock.Now(), recorded: c.clock.Recorded(), headers: c.headers,
+		records: make([]stream.Record, 0, n+len(beats)), verdicts: make([]verdict, 0, n),
 	}
+	fill(in)
+	done, err := c.batcher.Enqueue(append(in.records, beats...))
+	return in, done, err
 }
 
-// refuse writes an error answer.
-func refuse(w http.ResponseWriter, status int, code string, err error) {
-	b := append([]byte(`{"error":{"code":"`), code...)
-	b = append(b, `","message":`...)
-	b = event.AppendString(b, err.Error())
-	var wrong *event.Error
-	if errors.As(err, &wrong) && wrong.Field != "" {
-		b = append(b, `,"field":`...)
-		b = event.AppendString(b, wrong.Field)
-	}
-	writeJSON(w, status, append(b, "}}"...))
-}
-
-func writeJSON(w http.ResponseWriter, status int, b []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(status)
-	_, _ = w.Write(b) // a client that is gone cannot be told
-}
-
-// appendVerdicts writes what became of each event; open is "{" or an object's beginning with other members.
-func (in *intake) appendVerdicts(b []byte, open string) []byte {
-	b = append(b, open...)
-	b = append(b, `"results":[`...)
-	for i, v := range in.verdicts {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, `{"id":`...)
-		b = event.AppendString(b, v.id)
-		if v.reason == "" {
-			b = append(b, `,"status":"accepted"}`...)
-			continue
-		}
-		b = append(b, `,"status":"rejected","reason":`...)
-		b = event.AppendString(b, v.reason)
-		if v.field != "" {
-			b = append(b, `,"field":`...)
-			b = event.AppendString(b, v.field)
-		}
-		b = append(b, '}')
-	}
-	return append(b, "]}"...)
+// handleSettings answers what Segment's browser library asks for at start, so that it needs no other server than this one.
+func (c *collector) handleSettings(w http.ResponseWriter, r *http.Request) {
+	c.allow(w, r)
+	b := append([]byte(`{"integrations":{"Segment.io":{"apiKey":`), event.AppendString(nil, r.PathValue("key"))...)
+	writeJSON(w, http.StatusOK, append(b, "}}}"...))
 }

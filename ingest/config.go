@@ -15,7 +15,7 @@ import (
 type Config struct {
 	MaxBody     int           `yaml:"max_body"`     // bytes of a request's body, unpacked; a larger one gets 413
 	MaxEvents   int           `yaml:"max_events"`   // events in one request
-	MaxWaiting  int           `yaml:"max_waiting"`  // bytes of events that may wait for Kafka; beyond it requests get 503 at once
+	MaxWaiting  int           `yaml:"max_waiting"`  // bytes of requests that may be under way, and of events that may wait for Kafka; beyond it requests get 503 at once
 	Rate        float64       `yaml:"rate"`         // events a second that the collector takes; beyond it requests get 429
 	Acknowledge time.Duration `yaml:"acknowledge"`  // how long a request waits for Kafka before it gets 503
 	Heartbeat   time.Duration `yaml:"heartbeat"`    // how often each partition gets the clock
@@ -36,9 +36,9 @@ func (c Config) Validate() error {
 		return wrong("max_body", "is %d, want 1024 to 67108864 bytes", c.MaxBody)
 	case c.MaxEvents < 1 || c.MaxEvents > 100_000:
 		return wrong("max_events", "is %d, want 1 to 100000", c.MaxEvents)
-	case c.MaxWaiting < c.MaxBody:
-		return wrong("max_waiting", "is %d, want at least max_body (%d)", c.MaxWaiting, c.MaxBody)
-	case c.Rate < 1:
+	case c.MaxWaiting < 4*c.MaxBody:
+		return wrong("max_waiting", "is %d, want at least four times max_body (%d): a body is held packed and unpacked", c.MaxWaiting, c.MaxBody)
+	case !(c.Rate >= 1):
 		return wrong("rate", "is %v, want at least 1 event a second", c.Rate)
 	case c.Acknowledge < 10*time.Millisecond || c.Acknowledge > time.Minute:
 		return wrong("acknowledge", "is %v, want 10ms to 1m", c.Acknowledge)

@@ -13,6 +13,7 @@ import (
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 )
 
@@ -43,7 +44,7 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	logger := d.Logger.With("stage", "ingest")
 	letters := deadletter.New("ingest", d.Client, d.Clock.Now, logger, d.Registerer)
 	collected := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "clickloop_ingest_collected_total", Help: "Events that came over HTTP, by verdict; unavailable counts requests.",
+		Name: "clickloop_ingest_collected_total", Help: "Events that came over HTTP, by verdict; refused, limited and unavailable count requests.",
 	}, []string{"verdict"})
 	consumed := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "clickloop_ingest_events_total", Help: "Events from the topic, by what became of them: folded, repeated, refused.",
@@ -60,6 +61,7 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 			cfg: cfg, client: d.Client, clock: d.Clock, letters: letters, events: collected,
 			batcher: stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
 			limiter: rate.NewLimiter(rate.Limit(cfg.Rate), max(int(cfg.Rate), cfg.MaxEvents)),
+			budget:  semaphore.NewWeighted(int64(cfg.MaxWaiting)),
 			headers: d.Client.MessageHeaders(event.SchemaEvent),
 		},
 		consumer: &consumer{

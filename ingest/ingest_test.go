@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,23 +19,42 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// stage runs an Ingester over a memory store and the backend's Kafka.
-func stage(t *testing.T, store features.Store, recorded bool) (*Ingester, *stream.Client, *httptest.Server) {
+// stage runs an Ingester over a store and the backend's Kafka.
+func stage(t testing.TB, store features.Store, recorded bool) (*Ingester, *stream.Client, *httptest.Server) {
 	t.Helper()
-	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t), ClientID: "test"})
+	client := dial(t, backend.Kafka(t))
+	i, server, _ := run(t, client, DefaultConfig(), store, recorded)
+	return i, client, server
+}
+
+// dial connects under a prefix of the test's own and makes the topics.
+func dial(t testing.TB, brokers []string) *stream.Client {
+	t.Helper()
+	client, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: backend.Prefix(t), ClientID: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	topics := []stream.Topic{{Name: event.TopicEvents, Partitions: 3}, {Name: event.TopicDeadLetter, Partitions: 1}}
-	if err := client.EnsureTopics(ctx, topics...); err != nil {
+	t.Cleanup(func() { _ = client.Close() })
+	makeTopics(t, client)
+	return client
+}
+
+func makeTopics(t testing.TB, client *stream.Client) {
+	t.Helper()
+	if err := client.EnsureTopics(t.Context(), stream.Topic{Name: event.TopicEvents, Partitions: 3}, stream.Topic{Name: event.TopicDeadLetter, Partitions: 1}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// run runs an Ingester until stop, or the test's end.
+func run(t testing.TB, client *stream.Client, cfg Config, store features.Store, recorded bool) (i *Ingester, server *httptest.Server, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
 	set, err := features.Compile(features.Config{Profiles: []features.ProfileConfig{{Name: "clicks", Entity: "user", Aggregate: "count", Event: event.TypeClick, Window: "1d"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	i, err := New(DefaultConfig(), Deps{
+	i, err = New(cfg, Deps{
 		Client: client, Set: set, Store: store, Clock: NewClock(func() event.Time { return event.TimeOf(time.Now()) }, recorded), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -42,16 +62,16 @@ func stage(t *testing.T, store features.Store, recorded bool) (*Ingester, *strea
 	}
 	mux := http.NewServeMux()
 	i.Register(mux)
-	server := httptest.NewServer(mux)
+	server = httptest.NewServer(mux)
 	done := make(chan error, 1)
 	go func() { done <- i.Run(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		<-done
 		server.Close()
-		_ = client.Close()
 	})
-	return i, client, server
+	t.Cleanup(stop)
+	return i, server, stop
 }
 
 type answer struct {
@@ -60,7 +80,7 @@ type answer struct {
 	Error   struct{ Code, Message, Field string }
 }
 
-func send(t *testing.T, method, url string, headers map[string]string, body io.Reader) (int, http.Header, answer) {
+func send(t testing.TB, method, url string, headers map[string]string, body io.Reader) (int, http.Header, answer) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
 	if err != nil {
@@ -81,7 +101,7 @@ func send(t *testing.T, method, url string, headers map[string]string, body io.R
 }
 
 // clicks asks the store, once it is folded up to now, how many clicks user has.
-func clicks(t *testing.T, i *Ingester, store features.Store, user string, at event.Time) float64 {
+func clicks(t testing.TB, i *Ingester, store features.Store, user string, at event.Time) float64 {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -190,8 +210,13 @@ func TestTheCollectorTakesWhatSDKsSend(t *testing.T) {
 	f("/v1/batch", `{"batch":[{"type":"track","userId":"u1","event":"x"},{"type":"track"},{"type":"page","anonymousId":"a"}],"context":{"locale":"de"}}`, 200, "ara")
 	f("/v1/batch", `{"batch":[]}`, 200, "")
 	f("/v1/batch", `{"messages":[]}`, 400, "")
-	f("/v1/track", `{"userId":"u1"}`, 400, "")
-	f("/v1/track", `{"event":"x"}`, 400, "")
+	f("/v1/track", `{"userId":"u1"}`, 400, "r")
+	f("/v1/track", `{"event":"x"}`, 400, "r")
+	f("/v1/t", `{"userId":"u1","event":"x"}`, 200, "a")
+	f("/v1/b", `{"batch":[{"type":"page","anonymousId":"a"}]}`, 200, "a")
+	f("/beacon/v1/batch?writeKey=k", `{"batch":[{"type":"page","anonymousId":"a"}]}`, 200, "a")
+	f("/v1/batch", `{"batch":[{"type":"page"}]}`, 200, "r")
+	f("/v1/events", `[{"type":7},{"type":"page","time":"1971-01-01T00:00:00Z"}]`, 400, "rr")
 	f("/v1/events", "{\"type\":\"page\",\"user\":\"u\"}\n{\"type\":\"page\",\"user\":\"u\"}\n", 200, "aa")
 	f("/v1/events", "{\n  \"type\": \"page\",\n  \"user\": \"u\"\n}", 200, "a")
 	ahead := func(d time.Duration) string { return event.TimeOf(time.Now().Add(d)).String() }

@@ -26,34 +26,35 @@ var loopEvents = map[string]string{
 	"conversion": event.TypeConversion, "ordercompleted": event.TypeConversion,
 }
 
-// handleSegment takes one call, or a batch of them. Content types are ignored: SDKs send text/plain to save a preflight.
+// handleSegment takes one call, or a batch of them. Content types are ignored: SDKs send text/plain to save a preflight. A batch is answered 200 with verdicts
+// whatever it holds, as SDKs expect; what is rejected of it becomes dead letters.
 func (c *collector) handleSegment(w http.ResponseWriter, r *http.Request, kind string) {
 	c.allow(w, r)
-	body, err := c.body(w, r)
+	if err := c.admit(1); err != nil {
+		c.fail(w, err)
+		return
+	}
+	body, err := c.readBody(w, r)
+	defer body.release()
 	if err != nil {
 		c.fail(w, err)
 		return
 	}
-	calls, err := c.segmentCalls(body, kind)
+	calls, err := c.segmentCalls(body.bytes, kind)
+	if err == nil {
+		err = c.admit(len(calls) - 1)
+	}
 	if err != nil {
 		c.fail(w, err)
 		return
 	}
-	in := c.newIntake(len(calls))
-	for i := range calls {
-		e, err := calls[i].event(in.now)
-		in.add(&e, err, []byte(calls[i].raw))
-	}
-	if len(calls) == 1 && in.rejected == 1 && kind != "batch" {
-		c.events.WithLabelValues("rejected").Inc()
-		refuse(w, http.StatusBadRequest, "bad_request", in.firstError)
-		return
-	}
-	if err := c.commit(r.Context(), in, 0); err != nil {
-		c.fail(w, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, in.appendVerdicts(nil, `{"success":true,`))
+	in, err := c.take(r.Context(), 0, len(calls), kind == "batch", func(in *intake) {
+		for i := range calls {
+			e, err := calls[i].event(in.now)
+			in.add(&e, err, []byte(calls[i].raw))
+		}
+	})
+	c.answer(w, in, err, `{"success":true,`, kind != "batch" && in.none())
 }
 
 // segmentCalls reads a body: one call of kind, or a batch whose sentAt and context stand for all of it.
@@ -75,7 +76,7 @@ func (c *collector) segmentCalls(body []byte, kind string) ([]segmentCall, error
 			given = r.Kind() == event.KindArray
 			for r.Array(); r.Element(); {
 				if len(calls) == c.cfg.MaxEvents {
-					r.Fail("is one message too many: send fewer at once")
+					r.Fail(tooMany(c.cfg.MaxEvents))
 					break
 				}
 				raw := r.Raw()

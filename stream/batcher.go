@@ -31,10 +31,26 @@ func NewBatcher(client *Client, topic string, limit int) *Batcher {
 // Write returns nil once recs are acknowledged. When ctx ends first their fate is unknown: they are written once Kafka takes them, so a caller who
 // tries again does so with the same ids.
 func (b *Batcher) Write(ctx context.Context, recs []Record) error {
-	if len(recs) == 0 {
-		return nil
+	done, err := b.Enqueue(recs)
+	if err != nil {
+		return err
 	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Enqueue puts recs behind all that was enqueued before and returns at once; the channel tells when they are acknowledged, as Write's error. A caller who
+// needs an order among several writes enqueues them under a lock of its own.
+func (b *Batcher) Enqueue(recs []Record) (<-chan error, error) {
 	done := make(chan error, 1)
+	if len(recs) == 0 {
+		done <- nil
+		return done, nil
+	}
 	bytes := 0
 	for i := range recs {
 		bytes += len(recs[i].Key) + len(recs[i].Value) + recordOverhead
@@ -42,7 +58,7 @@ func (b *Batcher) Write(ctx context.Context, recs []Record) error {
 	b.mu.Lock()
 	if b.bytes > 0 && b.bytes+bytes > b.limit {
 		b.mu.Unlock()
-		return ErrFull
+		return nil, ErrFull
 	}
 	b.bytes += bytes
 	b.records = append(b.records, recs...)
@@ -52,12 +68,7 @@ func (b *Batcher) Write(ctx context.Context, recs []Record) error {
 	case b.wake <- struct{}{}:
 	default: // Run is awake already
 	}
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return done, nil
 }
 
 // Run writes what comes until ctx ends; then it answers all that still wait with ctx's error.
