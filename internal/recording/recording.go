@@ -145,6 +145,14 @@ func (r *Recording) check() error {
 	case c.Objective.Positive == "":
 		return errors.New("objective.positive is empty, want the type of an event, or an event with `when: positive`")
 	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"tick", c.Tick}, {"every", c.Every}, {"objective.window", c.Objective.Window}} {
+		if d.value < time.Millisecond || d.value%time.Millisecond != 0 { // recorded time counts in milliseconds: a shorter tick would never end
+			return fmt.Errorf("%s is %v, want whole milliseconds, 1ms or more", d.field, d.value)
+		}
+	}
 	for i, e := range c.Events {
 		if e.Type == "" || e.When != "positive" && e.When != "always" || e.Delay < 0 {
 			return fmt.Errorf("events[%d] is {type: %q, when: %q, delay: %v}, want a type, when positive or always, and a delay of 0 or more", i, e.Type, e.When, e.Delay)
