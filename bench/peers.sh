@@ -10,7 +10,11 @@ VENV=$CACHE/peers DATA=$CACHE/pairs-$ROWS
 [ -f "$DATA/train.vw" ] || go run ./bench/pairs -rows "$ROWS" -seed 7 "$DATA"
 F=$DATA/train.vw
 declare -A T
-seconds() { local s=$EPOCHREALTIME; "${@:2}" >/dev/null 2>&1; T[$1]="${T[$1]:-} $(echo "$EPOCHREALTIME - $s" | bc)"; }
+seconds() {
+  local s=$EPOCHREALTIME
+  "${@:2}" >/dev/null 2>"$CACHE/peers.log" || { echo "failed: ${*:2}" >&2; tail -n 5 "$CACHE/peers.log" >&2; exit 1; }
+  T[$1]="${T[$1]:-} $(echo "$EPOCHREALTIME - $s" | bc)"
+}
 median() { tr ' ' '\n' <<<"$1" | grep . | sort -n | awk '{a[NR]=$1} END {print a[int((NR+1)/2)]}'; }
 for _ in $(seq "$RUNS"); do
   seconds vw "$VENV/bin/python" -m vowpalwabbit --quiet -d "$F" --loss_function logistic --link logistic -b 20 --interactions AB
