@@ -3,6 +3,7 @@ package feedback
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/clickloop/clickloop/event"
@@ -11,8 +12,9 @@ import (
 
 // faultStore is a store that fails, forgets and is interfered with on purpose.
 type faultStore struct {
-	*features.Memory
 	mu        sync.Mutex
+	memory    *features.Memory
+	applied   []applied // all that was, so that the store can go back
 	down      bool
 	forgotten map[string]bool // keys whose time to live has run out
 	before    func()          // called once, before a Read
@@ -20,7 +22,14 @@ type faultStore struct {
 }
 
 func newFaultStore() *faultStore {
-	return &faultStore{Memory: features.NewMemory(), forgotten: map[string]bool{}}
+	return &faultStore{memory: features.NewMemory(), forgotten: map[string]bool{}}
+}
+
+// applied is one successful Apply.
+type applied struct {
+	from  int64
+	to    features.Position
+	batch []features.Update
 }
 
 var errDown = errors.New("the store is away")
@@ -38,6 +47,35 @@ func (s *faultStore) isDown() error {
 		return errDown
 	}
 	return nil
+}
+
+// Reset empties the store.
+func (s *faultStore) Reset() { s.goBack(0) }
+
+// moment is how much was applied so far.
+func (s *faultStore) moment() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.applied)
+}
+
+// goBack makes the store what it was at a moment, as a Redis that comes back with what it had saved then.
+func (s *faultStore) goBack(moment int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.applied = s.applied[:moment]
+	s.memory = features.NewMemory()
+	for _, a := range s.applied {
+		if err := s.memory.Apply(context.Background(), a.from, a.to, a.batch); err != nil {
+			panic(err)
+		}
+	}
+}
+
+func (s *faultStore) now() *features.Memory {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.memory
 }
 
 // forget lets the time to live of keys run out.
@@ -60,11 +98,12 @@ func (s *faultStore) Apply(ctx context.Context, from int64, to features.Position
 	if err := s.isDown(); err != nil {
 		return err
 	}
-	if err := s.Memory.Apply(ctx, from, to, batch); err != nil {
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.memory.Apply(ctx, from, to, batch); err != nil {
+		return err
+	}
+	s.applied = append(s.applied, applied{from, to, slices.Clone(batch)})
 	for i := range batch {
 		delete(s.forgotten, batch[i].Key)
 	}
@@ -75,14 +114,14 @@ func (s *faultStore) Position(ctx context.Context, topicID string, partition int
 	if err := s.isDown(); err != nil {
 		return features.Position{}, err
 	}
-	return s.Memory.Position(ctx, topicID, partition)
+	return s.now().Position(ctx, topicID, partition)
 }
 
 func (s *faultStore) Watermark(ctx context.Context, topicID string, n int) (event.Time, error) {
 	if err := s.isDown(); err != nil {
 		return 0, err
 	}
-	return s.Memory.Watermark(ctx, topicID, n)
+	return s.now().Watermark(ctx, topicID, n)
 }
 
 func (s *faultStore) Read(ctx context.Context, keys []string) (map[string]features.Profile, error) {
@@ -96,7 +135,7 @@ func (s *faultStore) Read(ctx context.Context, keys []string) (map[string]featur
 	if before != nil {
 		before()
 	}
-	found, err := s.Memory.Read(ctx, keys)
+	found, err := s.now().Read(ctx, keys)
 	s.mu.Lock()
 	for k := range found {
 		if s.forgotten[k] {

@@ -37,7 +37,7 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	brokers := backend.Kafka(t)
-	client, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: backend.Prefix(t), ClientID: "test"})
+	client, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: backend.Prefix(t), ClientID: "test", Session: backend.Session()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +97,34 @@ func (r *rig) start() (f *Feedback, mux *http.ServeMux, stop func()) {
 	}
 	r.Cleanup(stop)
 	return f, mux, stop
+}
+
+// join is start that waits until the process owns a part: one that is stopped while it joins keeps its place in the groups for a session.
+func (r *rig) join() (mux *http.ServeMux, stop func()) {
+	r.Helper()
+	f, mux, stop := r.start()
+	r.await("a part of events", func() bool { _, ok := f.outcomes.local(1); return ok })
+	return mux, stop
+}
+
+// commit moves a group's offset in every partition of a topic.
+func (r *rig) commit(group, topic string, next int64) {
+	r.Helper()
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	var failed error
+	_ = r.client.Join(ctx, group, []string{topic}, func(ctx context.Context, g *stream.Generation) error {
+		offsets := map[int]int64{}
+		for _, a := range g.Assigned[topic] {
+			offsets[a.Partition] = next
+		}
+		failed = g.Commit(ctx, topic, offsets)
+		cancel()
+		return failed
+	})
+	if failed != nil {
+		r.Fatal(failed)
+	}
 }
 
 // produce writes records to a topic.

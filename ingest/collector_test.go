@@ -69,6 +69,23 @@ func TestWhatIsRejectedBesideGoodEventsIsBuriedAsItCame(t *testing.T) {
 	}
 }
 
+// An event whose numbers, written out, are longer than what a message may be is refused before it is written.
+func TestAnEventThatGrowsTooLargeIsRejected(t *testing.T) {
+	_, _, server := stage(t, features.NewMemory(), false)
+	var b strings.Builder
+	b.WriteString(`{"type":"page","context":{`)
+	for i := range 900 {
+		fmt.Fprintf(&b, `"a_rather_long_name_%03d":1e20,`, i)
+	}
+	b.WriteString(`"z":1}}`)
+	if b.Len() > event.EventLimits.Bytes {
+		t.Fatalf("the event has %d bytes to begin with", b.Len())
+	}
+	if status, _, a := send(t, "POST", server.URL+"/v1/events", nil, strings.NewReader(b.String())); status != 400 || !strings.Contains(a.Error.Message, "bytes") {
+		t.Errorf("status %d, %+v", status, a)
+	}
+}
+
 func packed(size int) *bytes.Buffer {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)

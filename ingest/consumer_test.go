@@ -86,7 +86,9 @@ func TestCountersEqualTheTruthWhateverFails(t *testing.T) {
 				case 1: // sent again, as after a 503
 					post(body, recordedAt+round)
 				case 2:
-					store.Reset()
+					if round < 15 { // later ones would mend what restarts get wrong
+						store.Reset()
+					}
 				case 3:
 					store.before.Store([]int64{0, 2, 3}[rng.IntN(3)])
 				case 4:

@@ -30,7 +30,7 @@ func stage(t testing.TB, store features.Store, recorded bool) (*Ingester, *strea
 // dial connects under a prefix of the test's own and makes the topics.
 func dial(t testing.TB, brokers []string) *stream.Client {
 	t.Helper()
-	client, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: backend.Prefix(t), ClientID: "test"})
+	client, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: backend.Prefix(t), ClientID: "test", Session: backend.Session()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func (c *Client) member(ctx context.Context, group string, names []string, fn fu
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: c.name(group), Brokers: c.cfg.Brokers, Topics: names, Dialer: c.dialer,
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
-		HeartbeatInterval: time.Second, SessionTimeout: 10 * time.Second, RebalanceTimeout: 15 * time.Second, JoinGroupBackoff: 200 * time.Millisecond,
+		HeartbeatInterval: c.cfg.Session / 10, SessionTimeout: c.cfg.Session, RebalanceTimeout: c.cfg.Session * 3 / 2, JoinGroupBackoff: 200 * time.Millisecond,
 		WatchPartitionChanges: true, PartitionWatchInterval: 5 * time.Second, StartOffset: kafka.FirstOffset, Timeout: attemptTimeout,
 	})
 	if err != nil {

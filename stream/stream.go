@@ -30,6 +30,7 @@ type Config struct {
 	Prefix   string // before every topic and group name; "clickloop." by default
 	ClientID string // also the header "producer"
 	Logger   *slog.Logger
+	Session  time.Duration // after which a silent member of a group is taken for dead, ten heartbeats; 0: 10 s. Brokers refuse less than 6 s, embedded ones 100 ms
 }
 
 // Header is a record's header.
@@ -83,6 +84,9 @@ func Dial(cfg Config) (*Client, error) {
 	}
 	if cfg.ClientID == "" {
 		cfg.ClientID = "clickloop"
+	}
+	if cfg.Session <= 0 {
+		cfg.Session = 10 * time.Second
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -57,3 +57,11 @@ func deleteTopic(ctx context.Context, broker, topic string) error {
 	}
 	return nil
 }
+
+// Session is what groups of tests wait for a member that is dead: little on the embedded broker, what a real one allows otherwise.
+func Session() time.Duration {
+	if Real() {
+		return 6 * time.Second
+	}
+	return time.Second
+}
