@@ -196,6 +196,20 @@ func TestALossThatTheWatermarkDoesNotShowMakesNoLabelFalse(t *testing.T) {
 	}
 }
 
+// No more events come, because whoever sends them waits for labels first; the store is mended all the same.
+func TestALossWhileNothingComesIsMended(t *testing.T) {
+	r := newRig(t)
+	r.join()
+	r.store.Reset() // before anything was folded
+	r.produce(event.TopicPredictions, prediction(7))
+	r.produce(event.TopicEvents, click(7, time.Second))
+	r.store.interfere(r.store.Reset, nil)
+	r.beat(t0.Add(span) + 7)
+	if fresh := r.awaitExamples(1); fresh[0].Y != 1 {
+		t.Error("the label is false")
+	}
+}
+
 // What a process knows of a partition is forgotten before a new run of its fold is counted: between the two, a look-up could trust what is no more.
 func TestARunForgetsTheOldWatermarkBeforeItIsCounted(t *testing.T) {
 	r := newRig(t)

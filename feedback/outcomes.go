@@ -10,7 +10,6 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/notify"
-	"github.com/clickloop/clickloop/internal/retry"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -83,60 +82,6 @@ func (o *outcomes) drop(p int) {
 	o.mu.Lock()
 	delete(o.marks, p)
 	o.mu.Unlock()
-}
-
-// begin opens a run: what this process knew of the partition is forgotten first, then the run is counted, then the store says where to begin. A look-up
-// relies on that order.
-func (o *outcomes) begin(ctx context.Context, topicID string, p int) (e epoch, at features.Position, err error) {
-	o.drop(p)
-	err = retry.Persist(ctx, o.logger, "begin to fold outcomes", func() error {
-		if e, err = o.advance(ctx, topicID, false); err != nil {
-			return err
-		}
-		at, err = o.store.Position(ctx, e.log(topicID), p)
-		return err
-	})
-	return e, at, err
-}
-
-// fold is one run over a partition, from the store's position until the generation ends, the store has moved or another epoch begins.
-func (o *outcomes) fold(ctx context.Context, g *stream.Generation, topicID string, p int) error {
-	e, at, err := o.begin(ctx, topicID, p)
-	if err != nil {
-		return err
-	}
-	o.set(p, at.Received)
-	r := o.client.NewReader(event.TopicEvents, p, at.Next).Hold(topicID)
-	defer r.Close()
-	looked := time.Now()
-	var updates []features.Update
-	for {
-		records, err := r.Read(ctx)
-		if errors.Is(err, stream.ErrTrimmed) {
-			o.logger.Error("events were deleted before they were folded: labels may lack them", "topic", event.TopicEvents, "partition", p, "err", err)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		to := at
-		updates = o.updates(updates[:0], records, &to)
-		err = retry.Persist(ctx, o.logger, "fold events into outcomes", func() error { return o.store.Apply(ctx, at.Next, to, updates) }, features.ErrMoved)
-		if err != nil {
-			return err
-		}
-		at = to
-		o.set(p, at.Received)
-		if time.Since(looked) > time.Second {
-			looked = time.Now()
-			if now, err := o.epoch(ctx, topicID); err == nil && now.since != e.since {
-				return errAgain
-			}
-			if err := g.Commit(ctx, event.TopicEvents, map[int]int64{p: at.Next}); err != nil {
-				o.logger.Debug("cannot commit", "topic", event.TopicEvents, "partition", p, "err", err)
-			}
-		}
-	}
 }
 
 // updates reads records and moves to behind them. What cannot be read is ingest's to bury; here it is passed over. Only a heartbeat moves the watermark:

@@ -29,6 +29,7 @@ type rig struct {
 	client    *stream.Client
 	broker    string
 	store     *faultStore
+	outcomes  features.Store // what processes are given: store unless a test says otherwise
 	cfg       Config
 	objective event.Objective
 	wall      atomic.Int64 // added to the wall's clock, ms
@@ -46,6 +47,7 @@ func newRig(t testing.TB) *rig {
 		TB: t, client: client, broker: brokers[0], store: newFaultStore(), cfg: DefaultConfig(),
 		objective: event.Objective{Name: "click", Trigger: event.TriggerPrediction, Positive: event.TypeClick, Window: span},
 	}
+	r.outcomes = r.store
 	r.makeTopics()
 	return r
 }
@@ -76,7 +78,7 @@ func (r *rig) start() (f *Feedback, mux *http.ServeMux, stop func()) {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	f, err := New(r.cfg, Deps{
-		Client: r.client, Objectives: []event.Objective{r.objective}, Outcomes: r.store, Logger: logger,
+		Client: r.client, Objectives: []event.Objective{r.objective}, Outcomes: r.outcomes, Logger: logger,
 		Now: func() event.Time { return event.TimeOf(time.Now()) + event.Time(r.wall.Load()) },
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -70,9 +71,46 @@ func (c *consumer) fold(ctx context.Context, g *stream.Generation, topicID strin
 	if err := f.begin(ctx, topicID, p); err != nil {
 		return err
 	}
-	r := c.client.NewReader(event.TopicEvents, p, f.at.Next).Hold(topicID)
-	defer r.Close()
 	c.folded.set(p, f.at.Received)
+	var next atomic.Int64
+	next.Store(f.at.Next)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.watch(ctx, topicID, p, &next) })
+	group.Go(func() error { return f.follow(ctx, g, &next) })
+	return group.Wait()
+}
+
+// watch looks once a second whether the store still holds what was folded, up to next: when no events come, nothing else would notice that it does not.
+func (c *consumer) watch(ctx context.Context, topicID string, p int, next *atomic.Int64) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		folded := next.Load()
+		if at, err := c.store.Position(ctx, topicID, p); err == nil && at.Next < folded {
+			return features.ErrMoved
+		}
+	}
+}
+
+// partitionFold is the state of one run: how far it is, and the ids that came lately.
+type partitionFold struct {
+	c       *consumer
+	at      features.Position
+	ids     repeats.Window
+	updates []features.Update
+	letters []deadletter.Letter
+}
+
+// follow folds batch after batch.
+func (f *partitionFold) follow(ctx context.Context, g *stream.Generation, next *atomic.Int64) error {
+	c, p := f.c, f.at.Partition
+	r := c.client.NewReader(event.TopicEvents, p, f.at.Next).Hold(f.at.TopicID)
+	defer r.Close()
 	committed := time.Now()
 	for {
 		records, err := r.Read(ctx)
@@ -86,6 +124,7 @@ func (c *consumer) fold(ctx context.Context, g *stream.Generation, topicID strin
 		if err := f.batch(ctx, records); err != nil {
 			return err
 		}
+		next.Store(f.at.Next)
 		c.folded.set(p, f.at.Received)
 		if time.Since(committed) > time.Second {
 			if err := g.Commit(ctx, event.TopicEvents, map[int]int64{p: f.at.Next}); err != nil {
@@ -94,15 +133,6 @@ func (c *consumer) fold(ctx context.Context, g *stream.Generation, topicID strin
 			committed = time.Now()
 		}
 	}
-}
-
-// partitionFold is the state of one run: how far it is, and the ids that came lately.
-type partitionFold struct {
-	c       *consumer
-	at      features.Position
-	ids     repeats.Window
-	updates []features.Update
-	letters []deadletter.Letter
 }
 
 // begin asks the store where to begin, until it answers, and puts the ids of the records before that place back.

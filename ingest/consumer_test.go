@@ -169,6 +169,24 @@ func TestARecreatedTopicIsFoldedFromItsStart(t *testing.T) {
 	}
 }
 
+// No more events come; a store that was emptied is whole again all the same.
+func TestAStoreThatIsEmptiedWhileNothingComesIsFoldedAgain(t *testing.T) {
+	client := dial(t, backend.Kafka(t))
+	store := features.NewMemory()
+	i, server, _ := run(t, client, DefaultConfig(), store, true)
+	body := `{"id":"c","type":"click","user":"u1","time":"2026-11-25T08:59:00Z","received":"2026-11-25T08:59:00Z"}`
+	send(t, "POST", server.URL+"/v1/events?clock="+recordedAt.String(), nil, strings.NewReader(body))
+	if n := clicks(t, i, store, "u1", recordedAt); n != 1 {
+		t.Fatalf("%v clicks, want 1", n)
+	}
+	store.Reset()
+	for end := time.Now().Add(20 * time.Second); clicks(t, i, store, "u1", recordedAt) != 1; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the store stays empty")
+		}
+	}
+}
+
 // A record of a megabyte that nobody can read neither blocks the partition nor is lost.
 func TestAHugeRecordIsBuriedAndTheRestFolded(t *testing.T) {
 	client := dial(t, backend.Kafka(t))
