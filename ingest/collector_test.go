@@ -86,6 +86,22 @@ func TestAnEventThatGrowsTooLargeIsRejected(t *testing.T) {
 	}
 }
 
+// A message and its batch's context are within bounds each, but not together.
+func TestAMessageThatItsBatchMakesTooLargeIsRejected(t *testing.T) {
+	_, _, server := stage(t, features.NewMemory(), false)
+	fields := func(prefix string) string {
+		var b strings.Builder
+		for i := range 600 {
+			fmt.Fprintf(&b, `"%s%d":1,`, prefix, i)
+		}
+		return b.String()
+	}
+	body := `{"batch":[{"type":"page","userId":"u","context":{` + fields("a") + `"z":1}},{"type":"page","userId":"u"}],"context":{` + fields("b") + `"z":1}}`
+	if status, _, a := send(t, "POST", server.URL+"/v1/batch", nil, strings.NewReader(body)); status != 200 || len(a.Results) != 2 || a.Results[0].Field != "context" || a.Results[1].Status != "accepted" {
+		t.Errorf("status %d, %+v", status, a)
+	}
+}
+
 func packed(size int) *bytes.Buffer {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)

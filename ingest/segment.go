@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"math"
 	"net/http"
 	"strings"
@@ -197,7 +198,19 @@ func (s *segmentCall) event(now event.Time) (event.Event, error) {
 	s.properly(&e)
 	e.Properties = firstOfName(e.Properties)
 	e.Time = s.time(now)
+	if n := size(e.Context) + size(e.Properties); n > event.EventLimits.Fields {
+		return e, &event.Error{Field: "context", Reason: fmt.Sprintf("and properties have %d fields with what the batch adds, at most %d are allowed", n, event.EventLimits.Fields)}
+	}
 	return e, nil
+}
+
+// size counts fields and elements of lists, as readers of the topic do: a message and its batch are within bounds each, together they may not be.
+func size(f event.Fields) int {
+	n := len(f)
+	for i := range f {
+		n += len(f[i].Value.List)
+	}
+	return n
 }
 
 func text(name, value string) event.Field {

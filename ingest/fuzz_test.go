@@ -1,0 +1,58 @@
+package ingest
+
+import (
+	"testing"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/stream"
+)
+
+// Whatever comes, nothing panics, every part gets a verdict, and what is accepted is read from the topic as it was meant: complete, within bounds, unchanged by being
+// written.
+func FuzzIntake(f *testing.F) {
+	for _, s := range []string{
+		`{"type":"click","user":"u","time":"2026-11-25T09:00:00Z"}`, `[{"type":"page"},{"type":7}]`, "{\"type\":\"page\"}\n{\"type\":", `{"batch":[{"type":"track","userId":7,"event":"Ad Clicked","properties":{"revenue":2,"ad_id":"a"},"context":{"a":{"b":1}}}],"sentAt":"2026-11-25T09:00:00Z","context":{"a":{"b":2}}}`,
+		`{"batch":null}`, `{"userId":"u","event":"x","timestamp":"","originalTimestamp":null}`, "\xff", `{"type":"page","context":{"a":1e308,"b":[["x",2],"y"]}}`,
+	} {
+		f.Add(s)
+	}
+	c := &collector{cfg: DefaultConfig()}
+	now, _ := event.ParseTime("2026-11-25T09:00:00Z")
+	check := func(t *testing.T, in *intake, parts int) {
+		if len(in.verdicts) != parts || len(in.records)+in.rejected != parts {
+			t.Fatalf("%d parts have %d verdicts, %d records, %d rejected", parts, len(in.verdicts), len(in.records), in.rejected)
+		}
+		for i := range in.records {
+			r := in.records[i]
+			e, err := decode(&stream.Record{Value: r.Value})
+			if err != nil || e.ID == "" || e.Received != now || e.Time == 0 || len(r.Key) == 0 {
+				t.Fatalf("%s was accepted and reads as %+v: %v", r.Value, e, err)
+			}
+			if again := e.AppendJSON(nil); string(again) != string(r.Value) {
+				t.Fatalf("%s was accepted and is written again as %s", r.Value, again)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		if parts, err := c.split([]byte(body)); err == nil {
+			in := &intake{now: now}
+			for _, b := range parts {
+				e, err := event.ParseEvent(b)
+				in.add(&e, err, b)
+			}
+			check(t, in, len(parts))
+		}
+		for _, kind := range []string{"batch", "track"} {
+			calls, err := c.segmentCalls([]byte(body), kind)
+			if err != nil {
+				continue
+			}
+			in := &intake{now: now}
+			for i := range calls {
+				e, err := calls[i].event(now)
+				in.add(&e, err, []byte(calls[i].raw))
+			}
+			check(t, in, len(calls))
+		}
+	})
+}
