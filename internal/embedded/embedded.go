@@ -91,6 +91,9 @@ func (s *Services) start() error {
 	return s.StartRedis()
 }
 
+// lockWait is how long a lock is waited for: a process that was just killed holds its own until the system has taken it apart.
+const lockWait = 3 * time.Second
+
 // lockDir makes sure that one process alone uses dir: two brokers on one log would ruin it.
 func lockDir(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
@@ -98,7 +101,12 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the data folder: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	for until := time.Now().Add(lockWait); ; time.Sleep(20 * time.Millisecond) {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil || time.Now().After(until) {
+			break
+		}
+	}
+	if err != nil {
 		holder, _ := os.ReadFile(path)
 		_ = f.Close()
 		return nil, fmt.Errorf("the data folder %s is in use by process %s: stop it, or give another --data folder", dir, strings.TrimSpace(string(holder)))
