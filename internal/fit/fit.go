@@ -4,7 +4,6 @@ package fit
 import (
 	"encoding/hex"
 	"fmt"
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -101,8 +100,8 @@ func (r *Run) Result() Result {
 	}
 	return Result{
 		Holdout: holdout, Objective: r.Objective, Model: event.ModelVersion(r.Objective, r.net.Examples()), Weights: "sha256:" + hex.EncodeToString(h[:]),
-		Examples: m.Examples, Positives: m.Positives, LogLoss: defined(m.LogLoss), NormalizedEntropy: defined(m.NormalizedEntropy), AUC: defined(m.AUC),
-		PredictedOverActual: defined(m.PredictedOverActual), ECE: defined(m.ECE), Accuracy: defined(m.Accuracy), Recall: defined(m.Recall),
+		Examples: m.Examples, Positives: m.Positives, LogLoss: metrics.Defined(m.LogLoss), NormalizedEntropy: metrics.Defined(m.NormalizedEntropy), AUC: metrics.Defined(m.AUC),
+		PredictedOverActual: metrics.Defined(m.PredictedOverActual), ECE: metrics.Defined(m.ECE), Accuracy: metrics.Defined(m.Accuracy), Recall: metrics.Defined(m.Recall),
 		Seconds: seconds, ExamplesPerSecond: float64(r.learned) / seconds,
 	}
 }
@@ -110,16 +109,9 @@ func (r *Run) Result() Result {
 func testResult(file string, a *metrics.Accumulator) TestResult {
 	m := a.Result()
 	return TestResult{
-		File: file, Examples: m.Examples, LogLoss: defined(m.LogLoss), AUC: defined(m.AUC), Accuracy: defined(m.Accuracy), Recall: defined(m.Recall),
-		PredictedOverActual: defined(m.PredictedOverActual),
+		File: file, Examples: m.Examples, LogLoss: metrics.Defined(m.LogLoss), AUC: metrics.Defined(m.AUC), Accuracy: metrics.Defined(m.Accuracy), Recall: metrics.Defined(m.Recall),
+		PredictedOverActual: metrics.Defined(m.PredictedOverActual),
 	}
-}
-
-func defined(f float64) *float64 {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil
-	}
-	return &f
 }
 
 // At names an example in an error.

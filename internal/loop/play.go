@@ -60,7 +60,7 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 	}
 	s.Requests = d.Progress.Rows.Load()
 	s.Seconds = seconds
-	s.RequestsPerSecond = float64(s.Requests) / seconds
+	s.RequestsPerSecond = float64(s.Requests-d.Progress.Skipped.Load()) / seconds
 	return s, l.addModel(ctx, s)
 }
 

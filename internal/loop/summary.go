@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"math"
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
@@ -30,7 +29,7 @@ type Summary struct {
 	Model               string   `json:"model"`
 	Weights             string   `json:"weights"`
 	Seconds             float64  `json:"seconds"`
-	RequestsPerSecond   float64  `json:"requests_per_second"`
+	RequestsPerSecond   float64  `json:"requests_per_second"` // of those played now, not before an interruption
 }
 
 // Summarize reads the topics from their beginnings to their present ends. name is the recording's: its ids begin with it.
@@ -94,16 +93,9 @@ func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix
 	}
 	m := acc.Result()
 	s.Examples, s.Positives = m.Examples, m.Positives
-	s.LogLoss, s.NormalizedEntropy, s.AUC = defined(m.LogLoss), defined(m.NormalizedEntropy), defined(m.AUC)
-	s.PredictedOverActual, s.ECE = defined(m.PredictedOverActual), defined(m.ECE)
+	s.LogLoss, s.NormalizedEntropy, s.AUC = metrics.Defined(m.LogLoss), metrics.Defined(m.NormalizedEntropy), metrics.Defined(m.AUC)
+	s.PredictedOverActual, s.ECE = metrics.Defined(m.PredictedOverActual), metrics.Defined(m.ECE)
 	return nil
-}
-
-func defined(f float64) *float64 {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil
-	}
-	return &f
 }
 
 // readAll calls fn for every record of topic, partition after partition.

@@ -158,3 +158,11 @@ func (a *Accumulator) ece(keys []int32) float64 {
 	flush()
 	return sum / a.weight
 }
+
+// Defined is f for a message that has no NaN: nil when the metric is undefined.
+func Defined(f float64) *float64 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil
+	}
+	return &f
+}

@@ -3,6 +3,7 @@ package recording
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,16 +27,19 @@ type Row struct {
 	Events    []event.Event
 }
 
-// Rows yields every row in order; an error ends them.
+// Rows yields every row in order; an error ends them. Rows that go back in time, and a recording of which no label is positive, are errors: a label's window
+// and what counts as its past would mean nothing, and a misspelt value would look like bad luck.
 func (r *Recording) Rows() iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
-		var n int64
+		var n, positives int64
+		var last event.Time
 		for _, file := range r.cfg.Files {
 			src, err := table.Open(r.path(file), table.Options{Format: r.cfg.Format, Separator: r.cfg.Separator})
 			if err != nil {
 				yield(nil, err)
 				return
 			}
+			first := true
 			for rec, err := range src.Records() {
 				if err != nil {
 					yield(nil, err)
@@ -43,16 +47,54 @@ func (r *Recording) Rows() iter.Seq2[*Row, error] {
 				}
 				n++
 				row, err := r.row(n, rec)
+				if err == nil && first {
+					err = r.checkColumns(rec.Fields)
+				}
+				if err == nil && row.Time < last {
+					err = fmt.Errorf("the row's time %s is earlier than that of the row before it, %s: sort the data by time", row.Time, last)
+				}
 				if err != nil {
 					yield(nil, fmt.Errorf("%s: %w", rec.Place(), err))
 					return
 				}
+				if row.Positive {
+					positives++
+				}
+				first, last = false, row.Time
 				if !yield(row, nil) {
 					return
 				}
 			}
 		}
+		if n > 0 && positives == 0 && r.cfg.Format != "vw" {
+			yield(nil, fmt.Errorf("%s: none of %d rows has the label %s = %s: is `positive` spelt as the data spells it?", File, n, r.cfg.Label, strings.Join(r.cfg.Positive, " or ")))
+		}
 	}
+}
+
+// checkColumns makes sure that the columns of a CSV file that recording.yaml names are there; other formats need not have every field in every row.
+func (r *Recording) checkColumns(have event.Fields) error {
+	c := &r.cfg
+	if c.Format != "csv" {
+		return nil
+	}
+	named := map[string][]string{"drop": c.Drop, "user": {c.User}, "time": {c.Time}}
+	for field, setting := range map[string]string{"ad": c.Ad, "campaign": c.Campaign} {
+		if name, ok := strings.CutPrefix(setting, columnPrefix); ok {
+			named[field] = []string{name}
+		}
+	}
+	for i, e := range c.Events {
+		named[fmt.Sprintf("events[%d]", i)] = append(slices.Clone(e.Context), e.Value)
+	}
+	for _, field := range slices.Sorted(maps.Keys(named)) {
+		for _, name := range named[field] {
+			if _, ok := have.Lookup(name); name != "" && !ok {
+				return fmt.Errorf("%s names column %q, which the file has not: correct %s", field, name, File)
+			}
+		}
+	}
+	return nil
 }
 
 // row makes the request and events of record n.

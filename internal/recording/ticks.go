@@ -24,8 +24,7 @@ type Tick struct {
 }
 
 // Ticks yields the recording tick by tick, the first limit rows of it (0 for all). Ticks in which nothing happens are left out, and the last ones, without rows,
-// come until every window has passed. The Tick is valid until the next one. Rows must be in the order of their times; one that is earlier than
-// those before it counts in the tick of those.
+// come until every window has passed. The Tick is valid until the next one.
 func (r *Recording) Ticks(tick time.Duration, limit int64) iter.Seq2[*Tick, error] {
 	return func(yield func(*Tick, error) bool) {
 		width := event.Time(tick / time.Millisecond)

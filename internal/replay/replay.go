@@ -41,6 +41,7 @@ type Config struct {
 // Progress is how far a replay is; all its members may be read while it runs.
 type Progress struct {
 	Rows     atomic.Int64 // played, those before Resume included
+	Skipped  atomic.Int64 // of Rows, those before Resume
 	Events   atomic.Int64 // sent
 	Expected atomic.Int64 // examples due so far
 	Rejected atomic.Int64 // requests or events that were refused
@@ -106,6 +107,7 @@ func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 	d.Progress.Time.Store(int64(tick.Start))
 	if d.skip(tick) {
 		d.Progress.Rows.Add(int64(len(tick.Rows)))
+		d.Progress.Skipped.Add(int64(len(tick.Rows)))
 		d.due.add(tick.Rows, d.cfg.Objective)
 		return nil
 	}
