@@ -33,6 +33,9 @@ func (a *arena) resize(room int) {
 	a.room = room
 	a.serve = a.fixS + a.perS*room
 	a.stride = a.serve + a.fixO + a.perO*room
+	if a.stride > 16 {
+		a.stride = (a.stride + 15) &^ 15 // whole cache lines
+	}
 }
 
 // at is record i; the slice holds until the arena is laid out anew.

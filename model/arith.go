@@ -34,6 +34,14 @@ func exp(x float64) float64 {
 	return float64(float64(p*exp2Table[i&15]) * math.Float64frombits(uint64(i>>4+1023)<<52))
 }
 
+// odds are 1/23, 1/21, ..., 1/1: the series of the area tangent.
+var odds = func() (t [12]float64) {
+	for i := range t {
+		t[i] = 1 / float64(23-2*i)
+	}
+	return t
+}()
+
 // log is the natural logarithm of a positive normal number with a relative error below 1e-14.
 func log(x float64) float64 {
 	b := math.Float64bits(x)
@@ -44,8 +52,8 @@ func log(x float64) float64 {
 	}
 	s := (m - 1) / (m + 1)
 	s2, sum := float64(s*s), 0.0
-	for k := 23.0; k >= 1; k -= 2 {
-		sum = float64(sum*s2) + 1/k
+	for _, odd := range odds {
+		sum = float64(sum*s2) + odd
 	}
 	return float64(2*float64(s*sum)) + float64(float64(e)*math.Ln2)
 }
@@ -55,6 +63,15 @@ func sigmoid(z float64) float64 { return 1 / (1 + exp(-z)) }
 func logit(p float64) float64 { return log(p) - log(1-p) }
 
 func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+
+// rsqrt32 is 1/sqrt(x) of a positive normal number with a relative error below 5e-6: a first guess from the exponent, and two steps of Newton's
+// method. A processor divides and takes roots many times slower than it multiplies, and its own approximate reciprocals differ by maker.
+func rsqrt32(x float32) float32 {
+	y := math.Float32frombits(0x5f375a86 - math.Float32bits(x)>>1)
+	h := float32(0.5 * x)
+	y = float32(y * (1.5 - float32(float32(h*y)*y)))
+	return float32(y * (1.5 - float32(float32(h*y)*y)))
+}
 
 func abs32(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
 

@@ -118,12 +118,14 @@ func BenchmarkKernel(b *testing.B) {
 			}
 		})
 	}
-	each("hidden/vector", func() { hiddenAdd(&h, &e, &w) })
+	record := append(append([]float32(nil), w[:]...), acc[:]...)
+	a, r := &arena{serve: embed * hidden, stride: len(record), len: 1, chunks: [][]float32{record}}, &row{present: []uint16{0}}
+	each("hidden/vector", func() { (*core)(nil).hiddenAdd(&h, r, a, e[:]) })
 	each("hidden/plain", func() { hiddenGo(&h, &e, &w) })
 	each("hidden/blas32", func() {
 		blas32.Gemv(blas.Trans, 1, gemv, blas32.Vector{N: embed, Inc: 1, Data: e[:]}, 1, blas32.Vector{N: hidden, Inc: 1, Data: h[:]})
 	})
-	each("backEach/vector", func() { backEach(&w, &acc, &e, &de, &h, 1e-6) })
+	each("backEach/vector", func() { (*core)(nil).backEach(r, a, e[:], de[:], &h, 1e-6) })
 	each("backEach/plain", func() { backEachGo(&w, &acc, &e, &de, &h, 1e-6) })
 	v, sums := make([]float32, 48), make([]float32, 12*12*4)
 	a12 := []float32{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}

@@ -57,9 +57,11 @@ func (n *Net) StartCapture(buf []byte) *Capture {
 		s.places[i] = p
 	}
 	f := &enc{}
-	for i := range c.f.len {
-		f.f32s(c.f.served(uint32(i), s.fields))
-		f.f32s(c.f.kept(uint32(i), s.fields))
+	for _, a := range []*arena{&c.f, &c.g} {
+		for i := range a.len {
+			f.f32s(a.served(uint32(i), s.fields))
+			f.f32s(a.kept(uint32(i), s.fields))
+		}
 	}
 	if cap(e.b) < size+len(f.b) {
 		e.b = append(make([]byte, 0, size+len(f.b)+size/4), e.b...)

@@ -15,7 +15,7 @@ type core struct {
 	pooled bool // unknown tokens share the pool's records
 
 	a, b    arena     // by token
-	f       arena     // by field
+	f, g    arena     // by field
 	h       sparse    // by hash: pairs, the plain linear part
 	dense   []float32 // the rest that is served, and its optimizer's
 	denseO  []float32
@@ -27,6 +27,7 @@ type core struct {
 	crosses []cross
 	changes changes
 	capture *Capture // under way, nil for none
+	waiting *[]fresh // where new tokens wait for their records; nil: they get them at once
 	origin  uint64   // what tells it apart from nets that began differently
 }
 
@@ -293,6 +294,9 @@ func (c *core) growFields(before int) {
 		c.a.resizeEmpty(room)
 	}
 	for i := before; i < now; i++ {
+		if c.g.stride > 0 {
+			c.g.add()
+		}
 		if c.f.stride > 0 {
 			c.startField(c.f.at(c.f.add()), i, now)
 		}
@@ -335,11 +339,23 @@ func (c *core) poolKey(key uint64) uint64 {
 
 // addRecords gives the newest key its records, started from its hash.
 func (c *core) addRecords(key uint64, field int) {
+	if c.waiting != nil {
+		*c.waiting = append(*c.waiting, fresh{key, field})
+		return
+	}
+	c.addFirst(key, field)
+	c.addSecond(key)
+}
+
+func (c *core) addFirst(key uint64, field int) {
 	if c.a.stride > 0 {
 		v := c.a.at(c.a.add())
 		c.startToken(v, key)
 		c.startPieces(v, key, 0, len(c.fields.hashes), field)
 	}
+}
+
+func (c *core) addSecond(key uint64) {
 	if c.b.stride > 0 {
 		c.startSecond(c.b.at(c.b.add()), key)
 	}

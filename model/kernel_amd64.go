@@ -19,13 +19,19 @@ func ffmDotAVX(a *float32, fields, room int) float32
 func ffmStepAVX(v, acc, col *float32, room, strideBytes int, gx, rate float32)
 
 //go:noescape
-func hiddenAVX(h, e, w *float32)
+func hiddenAVX(h *float32, fields *uint16, n int, chunks unsafe.Pointer, strideBytes int, e *float32)
 
 //go:noescape
-func backBlockAVX(w, acc, e, de, dh *float32, rate float32)
+func backBlockAVX(fields *uint16, n int, chunks unsafe.Pointer, strideBytes int, e, de, square, dh *float32, rate float32)
 
 //go:noescape
-func backEachAVX(w, acc, e, de, dh *float32, rate float32)
+func backEachAVX(fields *uint16, n int, chunks unsafe.Pointer, strideBytes int, e, de, dh *float32, rate float32)
+
+//go:noescape
+func outputAVX(h, out *float32) float32
+
+//go:noescape
+func backOutputAVX(d, acc, h, dh *float32, grad, rate float32)
 
 //go:noescape
 func readFirstAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, e, a *float32, rowBytes int) float32
@@ -43,7 +49,10 @@ func adagradAVX(w, acc, grad *float32, n int, x, rate float32)
 func prefetch(p unsafe.Pointer, lines int)
 
 //go:noescape
-func stepSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, grad, wealth, de *float32, lead, rate float32) float64
+func stepSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, de *float32, p *stepArgs) float64
+
+//go:noescape
+func stepFirstAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, a *float32, room int, de, square *float32, p *stepArgs) float64
 
 func axpy(dst, src []float32, x float32) {
 	if !vector || len(dst)&7 != 0 || len(dst) == 0 {
@@ -67,30 +76,6 @@ func ffmStep(v, acc, a []float32, field, room int, gx, rate float32) {
 		return
 	}
 	ffmStepAVX(&v[0], &acc[0], &a[field*4], room, room*16, gx, rate)
-}
-
-func hiddenAdd(h *[hidden]float32, e *[embed]float32, w *[embed * hidden]float32) {
-	if !vector {
-		hiddenGo(h, e, w)
-		return
-	}
-	hiddenAVX(&h[0], &e[0], &w[0])
-}
-
-func backBlock(w *[embed * hidden]float32, acc *[hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
-	if !vector {
-		backBlockGo(w, acc, e, de, dh, rate)
-		return
-	}
-	backBlockAVX(&w[0], &acc[0], &e[0], &de[0], &dh[0], rate)
-}
-
-func backEach(w, acc *[embed * hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
-	if !vector {
-		backEachGo(w, acc, e, de, dh, rate)
-		return
-	}
-	backEachAVX(&w[0], &acc[0], &e[0], &de[0], &dh[0], rate)
 }
 
 func dot(a, b []float32) float32 {

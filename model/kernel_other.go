@@ -11,13 +11,6 @@ func ffmDot(a []float32, fields, room int) float32 { return ffmDotGo(a, fields, 
 func ffmStep(v, acc, a []float32, field, room int, gx, rate float32) {
 	ffmStepGo(v, acc, a, field, room, gx, rate)
 }
-func hiddenAdd(h *[hidden]float32, e *[embed]float32, w *[embed * hidden]float32) { hiddenGo(h, e, w) }
-func backBlock(w *[embed * hidden]float32, acc *[hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
-	backBlockGo(w, acc, e, de, dh, rate)
-}
-func backEach(w, acc *[embed * hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) {
-	backEachGo(w, acc, e, de, dh, rate)
-}
 func prefetch(p unsafe.Pointer, lines int) {}
 
 func dot(a, b []float32) float32 { return dotGo(a, b) }
@@ -32,6 +25,28 @@ func readSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, lin
 	panic("BUG: no vector instructions here")
 }
 
-func stepSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, grad, wealth, de *float32, lead, rate float32) float64 {
+func stepSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, de *float32, p *stepArgs) float64 {
+	panic("BUG: no vector instructions here")
+}
+
+func stepFirstAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, a *float32, room int, de, square *float32, p *stepArgs) float64 {
+	panic("BUG: no vector instructions here")
+}
+
+func hiddenAVX(h *float32, fields *uint16, n int, chunks unsafe.Pointer, strideBytes int, e *float32) {
+	panic("BUG: no vector instructions here")
+}
+
+func backBlockAVX(fields *uint16, n int, chunks unsafe.Pointer, strideBytes int, e, de, square, dh *float32, rate float32) {
+	panic("BUG: no vector instructions here")
+}
+
+func backEachAVX(fields *uint16, n int, chunks unsafe.Pointer, strideBytes int, e, de, dh *float32, rate float32) {
+	panic("BUG: no vector instructions here")
+}
+
+func outputAVX(h, out *float32) float32 { panic("BUG: no vector instructions here") }
+
+func backOutputAVX(d, acc, h, dh *float32, grad, rate float32) {
 	panic("BUG: no vector instructions here")
 }

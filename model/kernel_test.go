@@ -41,9 +41,7 @@ func both(t *testing.T, name string, sizes []int, run func(v [][]float32) float3
 }
 
 func TestVectorKernelsGiveThePlainBits(t *testing.T) {
-	e8 := func(v []float32) *[embed]float32 { return (*[embed]float32)(v) }
 	h16 := func(v []float32) *[hidden]float32 { return (*[hidden]float32)(v) }
-	w128 := func(v []float32) *[embed * hidden]float32 { return (*[embed * hidden]float32)(v) }
 	both(t, "axpy", []int{48, 48}, func(v [][]float32) float32 { axpy(v[0], v[1], -v[1][3]); return 0 })
 	both(t, "dot", []int{24, 24}, func(v [][]float32) float32 { v[0][2] = -v[0][2]; return dot(v[0], v[1]) })
 	both(t, "adagrad", []int{24, 24, 24}, func(v [][]float32) float32 { adagradAll(v[0], v[1], v[2], -0.3, 0.1); return 0 })
@@ -52,19 +50,36 @@ func TestVectorKernelsGiveThePlainBits(t *testing.T) {
 		ffmStep(v[0], v[1], v[2], 5, 12, -v[2][0], 0.03)
 		return 0
 	})
-	both(t, "hidden", []int{hidden, embed, embed * hidden}, func(v [][]float32) float32 {
-		hiddenAdd(h16(v[0]), e8(v[1]), w128(v[2]))
+	const size = 2 * embed * hidden                    // of a field's record: weights, then accumulators of either kind
+	layer := func(v []float32) (*core, *arena, *row) { // three fields, of which the example has two
+		a := &arena{serve: embed * hidden, stride: size, len: 3, chunks: [][]float32{v}}
+		return &core{}, a, &row{present: []uint16{2, 0}}
+	}
+	both(t, "hidden", []int{hidden, 3 * embed, 3 * size}, func(v [][]float32) float32 {
+		c, a, r := layer(v[2])
+		c.hiddenAdd(h16(v[0]), r, a, v[1])
 		return 0
 	})
-	both(t, "backBlock", []int{embed * hidden, hidden, embed, embed, hidden}, func(v [][]float32) float32 {
+	both(t, "backBlock", []int{3 * size, 3 * embed, 3 * embed, 3, hidden}, func(v [][]float32) float32 {
 		v[4][3] = 0
-		backBlock(w128(v[0]), h16(v[1]), e8(v[2]), e8(v[3]), h16(v[4]), 0.05)
+		c, a, r := layer(v[0])
+		c.backBlock(r, a, v[1], v[2], v[3], h16(v[4]), 0.05)
 		return 0
 	})
-	both(t, "backEach", []int{embed * hidden, embed * hidden, embed, embed, hidden}, func(v [][]float32) float32 {
-		v[4][3] = -v[4][3]
-		backEach(w128(v[0]), w128(v[1]), e8(v[2]), e8(v[3]), h16(v[4]), 0.1)
+	both(t, "backEach", []int{3 * size, 3 * embed, 3 * embed, hidden}, func(v [][]float32) float32 {
+		v[3][3] = -v[3][3]
+		c, a, r := layer(v[0])
+		c.backEach(r, a, v[1], v[2], h16(v[3]), 0.1)
 		return 0
+	})
+	both(t, "output", []int{netLen, netLen, hidden, hidden}, func(v [][]float32) float32 {
+		for i := range 5 {
+			v[2][3*i] = -v[2][3*i]
+		}
+		v[2][4] = 0
+		c := &core{dense: v[0], denseO: v[1]}
+		c.backNet(0, h16(v[2]), h16(v[3]), -0.3, 0.05)
+		return c.outputNet(0, h16(v[2]))
 	})
 }
 

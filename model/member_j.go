@@ -1,7 +1,5 @@
 package model
 
-import "unsafe"
-
 // jScratch is the working memory of member J.
 type jScratch struct {
 	a      []float32 // [field][field][4]: sums of x times vectors; rows of absent fields are zero
@@ -35,45 +33,16 @@ func (c *core) forwardJ(r *row, s *jScratch) {
 	s.begin(c, r)
 	lin := c.readFirst(r, s)
 	s.h = *(*[hidden]float32)(c.dense[netBias:])
-	for _, f := range r.present {
-		hiddenAdd(&s.h, (*[embed]float32)(s.e[int(f)*embed:]), (*[embed * hidden]float32)(c.f.ptr(uint32(f))))
-	}
+	c.hiddenAdd(&s.h, r, &c.f, s.e)
 	net := c.outputNet(0, &s.h)
 	s.part = lin
 	s.net = r.base + (float64(lin)+c.num[constAt[1]])/c.num[meanAt[1]] + float64(net)
 	r.zJ = s.net + float64(ffmDot(s.a, len(c.fields.hashes), s.room))
 }
 
-// outputNet is the output of perceptron net over the hidden units' inputs.
-func (c *core) outputNet(net int, h *[hidden]float32) float32 {
-	var act [hidden]float32
-	for j, v := range h {
-		if v > 0 {
-			act[j] = v
-		}
-	}
-	d := c.dense[net*netLen:]
-	return fold16(&act, d[netOut:netOut+hidden]) + d[netConst]
-}
-
-// backNet learns perceptron net's output and biases, and gives the hidden units' gradients.
-func (c *core) backNet(net int, h, dh *[hidden]float32, g, rate float32) {
-	d, acc := c.dense[net*netLen:][:netLen], c.denseO[net*netLen:][:netLen]
-	for j := range hidden {
-		dh[j] = 0
-		if h[j] <= 0 {
-			continue
-		}
-		dh[j] = float32(g * d[netOut+j])
-		adagrad(&d[netOut+j], &acc[netOut+j], float32(g*h[j]), rate)
-		adagrad(&d[netBias+j], &acc[netBias+j], dh[j], rate)
-	}
-	adagrad(&d[netConst], &acc[netConst], g, rate)
-}
-
 func adagrad(w, acc *float32, g, rate float32) {
 	*acc += float32(g * g)
-	*w -= float32(float32(rate/sqrt32(*acc)) * g)
+	*w -= float32(float32(rate*rsqrt32(*acc)) * g)
 }
 
 // learnJ follows forwardJ on the same row.
@@ -88,36 +57,9 @@ func (c *core) learnJ(r *row, s *jScratch) {
 
 	var dh [hidden]float32
 	c.backNet(0, &s.h, &dh, g, rateJ)
-	for _, f := range r.present {
-		p := c.f.ptr(uint32(f))
-		de := (*[embed]float32)(s.de[int(f)*embed:])
-		backBlock((*[embed * hidden]float32)(p), (*[hidden]float32)(unsafe.Add(p, 4*c.f.serve)), (*[embed]float32)(s.e[int(f)*embed:]), de, &dh, rateJ)
-		s.square[f] = dot(de[:], de[:]) * (1.0 / embed)
-	}
-	row := s.room * ffmK
-	lead, sum := r.lead(), 1.0
-	for i := range r.toks {
-		t := &r.toks[i]
-		if t.learn == 0 {
-			continue
-		}
-		v := c.a.at(t.learn)
-		k := v[c.a.serve:]
-		f := int(t.field)
-		if x := abs32(t.x) * lead; x > k[0] {
-			if lead > 1 {
-				v[0] *= k[0] / x
-			}
-			k[0] = x
-		}
-		q := t.x / k[0]
-		sum += float64(float32(q * q))
-		coin(&v[0], &k[1], &k[2], &k[3], k[0], float32(g*t.x), float32(wealth[1]))
-		k[4] += float32(float32(t.x*t.x) * s.square[f])
-		axpy(v[4:4+embed], s.de[f*embed:][:embed], -float32(float32(rateJEmbed/sqrt32(k[4]))*t.x))
-		ffmStep(v[ffmAt:ffmAt+row], k[firstKept:firstKept+s.room], s.a, f, s.room, float32(gf*t.x), rateFFM)
-	}
-	c.learnConst(1, float64(g), sum, r)
+	c.backBlock(r, &c.f, s.e, s.de, s.square, &dh, rateJ)
+	args := stepArgs{g: [4]float32{g, gf}, wealth: [4]float32{float32(wealth[1])}, lead: r.lead(), rate: rateJEmbed, rateFFM: rateFFM}
+	c.learnConst(1, float64(g), 1+c.stepFirst(r, s, &args), r)
 }
 
 // coin is one bet: gx the gradient times the input, m the most that |gx| can be.

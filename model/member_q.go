@@ -1,9 +1,6 @@
 package model
 
-import (
-	"slices"
-	"unsafe"
-)
+import "slices"
 
 // qScratch is the working memory of members C, Q and P.
 type qScratch struct {
@@ -29,10 +26,7 @@ func (c *core) forwardQ(r *row, s *Scratch) {
 	var lin [4]float32
 	c.readSecond(r, &lin, q.e)
 	q.h = *(*[hidden]float32)(c.dense[netLen+netBias:])
-	for _, f := range r.present {
-		p := unsafe.Add(c.f.ptr(uint32(f)), 4*embed*hidden)
-		hiddenAdd(&q.h, (*[embed]float32)(q.e[int(f)*embed:]), (*[embed * hidden]float32)(p))
-	}
+	c.hiddenAdd(&q.h, r, &c.g, q.e)
 	c.findPairs(r, &s.p)
 	pairs := lin[2]
 	for _, h := range s.p.hits {
@@ -55,22 +49,15 @@ func (c *core) learnQ(r *row, s *Scratch) {
 	gP := float64((sigmoid(r.z[memberP]) - r.y) * r.w)
 	var dh [hidden]float32
 	c.backNet(1, &q.h, &dh, float32(gQ), rateQ)
-	for _, f := range r.present {
-		p := c.f.ptr(uint32(f))
-		w := (*[embed * hidden]float32)(unsafe.Add(p, 4*embed*hidden))
-		acc := (*[embed * hidden]float32)(unsafe.Add(p, 4*(c.f.serve+hidden)))
-		backEach(w, acc, (*[embed]float32)(q.e[int(f)*embed:]), (*[embed]float32)(q.de[int(f)*embed:]), &dh, rateQ)
+	c.backEach(r, &c.g, q.e, q.de, &dh, rateQ)
+	args := stepArgs{
+		g: [4]float32{float32(gC), float32(gQ), float32(gP)}, wealth: [4]float32{float32(wealth[0]), float32(wealth[2]), float32(wealth[3])},
+		lead: r.lead(), rate: rateQ,
 	}
-	g := [4]float32{float32(gC), float32(gQ), float32(gP)}
-	bank := [4]float32{float32(wealth[0]), float32(wealth[2]), float32(wealth[3])}
-	lead, sum := r.lead(), 1.0
-	if lead > 1 {
-		c.settleSecond(r, lead)
-	}
-	sum += c.stepSecond(r, &g, &bank, q.de, lead, rateQ)
+	sum := 1 + c.stepSecond(r, q.de, &args)
 	c.learnConst(0, gC, sum, r)
 	c.learnConst(2, gQ, sum, r)
-	c.learnConst(3, gP, sum+c.learnPairs(r, &s.p, g[2], lead), r)
+	c.learnConst(3, gP, sum+c.learnPairs(r, &s.p, args.g[2], args.lead), r)
 	if (r.n+1)%chooseEvery == 0 {
 		c.choosePairs(r.fields)
 	}

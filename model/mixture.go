@@ -1,6 +1,9 @@
 package model
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // The default net: five members, each the base rate plus its own parts, each learning from its own loss, mixed online (mixer.go).
 //
@@ -10,7 +13,7 @@ import "math"
 //	Q     coin-betting linear + a fast, forgetting perceptron
 //	P     coin-betting linear over tokens and over hashed pairs of a few pairs of fields
 //
-// J lives in the first arena, the others in the second, so that two cores can learn a block of examples without sharing a
+// J lives in the arenas a and f, the others in b and g, so that two cores can learn a block of examples without sharing a
 // cache line.
 const (
 	memberBase = iota
@@ -66,8 +69,9 @@ const (
 
 func (c *core) layoutMixture() {
 	c.a = newArena(ffmAt, ffmK, firstKept, 1, c.full)
-	c.b = newArena(12, 0, 24, 0, c.full)
-	c.f = newArena(2*embed*hidden, 0, hidden+embed*hidden, 0, c.full)
+	c.b = newArena(4+embed, 0, 20, 0, c.full)
+	c.f = newArena(embed*hidden, 0, hidden, 0, c.full)
+	c.g = newArena(embed*hidden, 0, embed*hidden, 0, c.full)
 	c.h = newSparse(min(pairBits, c.cfg.TableBits), 1, 5, c.full)
 	c.dense, c.num = make([]float32, 2*netLen), make([]float64, numLen)
 	c.num[numPositives], c.num[numRows] = c.cfg.Prior, 1
@@ -135,11 +139,10 @@ func (c *core) startSecond(v []float32, key uint64) {
 		v[4+d] = normal(mix(h, uint64(d)), 0.03)
 	}
 	if c.full {
-		for k := range 4 {
-			v[12+k] = 0.5
-		}
+		s := (*second)(unsafe.Pointer(&v[0]))
+		s.r[3] = 0.5
 		for d := range embed {
-			v[28+d] = startQ
+			s.acc[d] = startQ
 		}
 	}
 }
@@ -151,16 +154,17 @@ func (c *core) startField(v []float32, field, fields int) {
 	}
 	h := mix(c.cfg.Seed^0xF1, c.fields.hashes[field])
 	deviation := math.Sqrt(2 / float64(embed*fields))
-	for i := range 2 * embed * hidden {
+	w := c.g.at(uint32(field))
+	for i := range embed * hidden {
 		v[i] = normal(mix(h, uint64(i)), deviation)
+		w[i] = normal(mix(h, uint64(embed*hidden+i)), deviation)
 	}
 	if c.full {
-		k := v[c.f.serve:]
 		for i := range hidden {
-			k[i] = startJ
+			v[c.f.serve+i] = startJ
 		}
 		for i := range embed * hidden {
-			k[hidden+i] = startQ
+			w[c.g.serve+i] = startQ
 		}
 	}
 }

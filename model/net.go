@@ -1,9 +1,6 @@
 package model
 
-import (
-	"fmt"
-	"runtime"
-)
+import "fmt"
 
 // Net learns. It belongs to one goroutine at a time; while nobody learns, any number may Predict, each with its own Scratch.
 type Net struct {
@@ -102,7 +99,7 @@ func (n *Net) learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
 	n.forwardJ(r, &s.j)
 	n.forwardQ(r, s)
 	if !r.finite() {
-		return 0, n.diverged()
+		return 0, r.diverged()
 	}
 	n.learnJ(r, &s.j)
 	n.learnQ(r, s)
@@ -137,8 +134,8 @@ func (r *row) finite() bool {
 	return finite(r.zJ)
 }
 
-func (n *Net) diverged() error {
-	return fmt.Errorf("%w at example %d", ErrDiverged, n.n)
+func (r *row) diverged() error {
+	return fmt.Errorf("%w at example %d", ErrDiverged, r.n+1)
 }
 
 func (n *Net) learnPlain(x []Feature, y, w float64, s *Scratch) (float64, error) {
@@ -151,121 +148,9 @@ func (n *Net) stepPlain(r *row, s *plainScratch) (float64, error) {
 	p := float64(s.p[0])
 	for _, z := range s.z {
 		if !finite(float64(z)) {
-			return 0, n.diverged()
+			return 0, r.diverged()
 		}
 	}
 	n.plain.learn(&n.core, r, s)
 	return p, nil
-}
-
-const (
-	blockRows = 256
-	ahead     = 2 // examples whose memory is called for before it is needed
-)
-
-// batch is what LearnBatch works in: a block of encoded examples, and a scratch for each side.
-type batch struct {
-	rows [blockRows]row
-	a, b Scratch
-}
-
-// LearnBatch learns examples one after the other, with exactly the result of Learn on each, and sets ps to the predictions. On an
-// error the examples before the one it names were learned and no later one.
-//
-// With two processors the mixture's two sides learn a block at the same time: they share no weight, so when is no matter.
-func (n *Net) LearnBatch(xs [][]Feature, ys, ws, ps []float64) error {
-	if len(ys) != len(xs) || len(ws) != len(xs) || len(ps) != len(xs) {
-		return fmt.Errorf("%w: %d examples with %d labels, %d weights and room for %d predictions", ErrInput, len(xs), len(ys), len(ws), len(ps))
-	}
-	if n.cfg.Output == "softmax" {
-		return fmt.Errorf("%w: a softmax learns classes: call LearnClass", ErrInput)
-	}
-	if n.batch == nil {
-		n.batch = &batch{}
-	}
-	for at := 0; at < len(xs); at += blockRows {
-		end := min(at+blockRows, len(xs))
-		if i, err := n.learnBlock(xs[at:end], ys[at:end], ws[at:end], ps[at:end]); err != nil {
-			return fmt.Errorf("example %d of the batch: %w", at+i, err)
-		}
-	}
-	return nil
-}
-
-// learnBlock encodes a block, then learns it. It returns where it stopped.
-func (n *Net) learnBlock(xs [][]Feature, ys, ws, ps []float64) (int, error) {
-	b := n.batch
-	var bad error
-	count := 0
-	for i := range xs {
-		if bad = n.check(xs[i], ys[i], ws[i]); bad != nil {
-			break
-		}
-		if i+ahead < len(xs) {
-			n.prefetchIndex(xs[i+ahead])
-		}
-		n.take(xs[i], &b.rows[i], &b.a, ys[i], ws[i])
-		count++
-	}
-	rows := b.rows[:count]
-	if n.plain != nil {
-		for i := range rows {
-			if i+ahead < count {
-				n.prefetchPlain(&rows[i+ahead])
-			}
-			p, err := n.stepPlain(&rows[i], &b.a.out)
-			if err != nil {
-				return i, err
-			}
-			ps[i] = p
-		}
-		return count, bad
-	}
-	n.learnSides(rows)
-	for i := range rows {
-		if !rows[i].finite() {
-			return i, n.diverged()
-		}
-		ps[i] = n.mixRow(&rows[i])
-	}
-	return count, bad
-}
-
-// learnSides lets both sides of the mixture learn a block.
-func (n *Net) learnSides(rows []row) {
-	b := n.batch
-	if len(rows) <= 4 || runtime.GOMAXPROCS(0) < 2 {
-		n.sideJ(rows, &b.b.j)
-		n.sideQ(rows, &b.a)
-		return
-	}
-	done := make(chan struct{})
-	go func() {
-		n.sideJ(rows, &b.b.j)
-		close(done)
-	}()
-	n.sideQ(rows, &b.a)
-	<-done
-}
-
-func (n *Net) sideJ(rows []row, s *jScratch) {
-	for i := range rows {
-		if i+ahead < len(rows) {
-			n.prefetchRecords(&n.a, &rows[i+ahead])
-		}
-		if n.forwardJ(&rows[i], s); finite(rows[i].zJ) {
-			n.learnJ(&rows[i], s)
-		}
-	}
-}
-
-func (n *Net) sideQ(rows []row, s *Scratch) {
-	for i := range rows {
-		if i+ahead < len(rows) {
-			n.prefetchRecords(&n.b, &rows[i+ahead])
-			n.prefetchPairs(&rows[i+ahead])
-		}
-		n.forwardQ(&rows[i], s)
-		n.learnQ(&rows[i], s)
-	}
 }

@@ -3,9 +3,12 @@ package model
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -41,7 +44,11 @@ func TestLearningLowersTheLoss(t *testing.T) {
 func TestBatchesLearnWhatSingleExamplesLearn(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	for name, change := range shapes {
-		xs, ys := stream(3, 700)
+		xs, ys := stream(3, 1200)
+		for _, i := range []int{300, 301, 700, 990} { // fields that come while a block is under way
+			xs[i] = append(xs[i], Feature{Field: FieldHash(fmt.Sprint("late", i)), Hash: 1, Value: 1})
+			xs[i+40] = append(xs[i+40], xs[i][len(xs[i])-1])
+		}
 		one := mustNew(t, change)
 		want := mustLearn(t, one, xs, ys)
 		ws, ps := make([]float64, len(xs)), make([]float64, len(xs))
@@ -50,7 +57,7 @@ func TestBatchesLearnWhatSingleExamplesLearn(t *testing.T) {
 		}
 		many := mustNew(t, change)
 		for at, r := 0, rand.New(rand.NewPCG(1, 1)); at < len(xs); {
-			end := min(len(xs), at+r.IntN(200))
+			end := min(len(xs), at+r.IntN(500))
 			if err := many.LearnBatch(xs[at:end], ys[at:end], ws[at:end], ps[at:end]); err != nil {
 				t.Fatal(err)
 			}
@@ -63,6 +70,28 @@ func TestBatchesLearnWhatSingleExamplesLearn(t *testing.T) {
 		}
 		if one.Hash() != many.Hash() {
 			t.Fatalf("%s: the weights differ", name)
+		}
+	}
+}
+
+func TestABatchStopsBeforeTheExampleThatIsOfNoUse(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	xs, ys := stream(3, 600)
+	ws, ps := make([]float64, len(xs)), make([]float64, len(xs))
+	for i := range ws {
+		ws[i] = 1
+	}
+	for _, bad := range []int{0, 1, blockRows - 1, blockRows, 2*blockRows + 3, 599} {
+		one, many := mustNew(t, nil), mustNew(t, nil)
+		mustLearn(t, one, xs[:bad], ys)
+		ys := slices.Clone(ys)
+		ys[bad] = 2
+		err := many.LearnBatch(xs, ys, ws, ps)
+		if !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), fmt.Sprintf("example %d of the batch", bad)) {
+			t.Fatalf("example %d: %v", bad, err)
+		}
+		if many.Examples() != int64(bad) || many.Hash() != one.Hash() {
+			t.Fatalf("example %d: %d were learned, or others", bad, many.Examples())
 		}
 	}
 }

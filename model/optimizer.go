@@ -56,7 +56,7 @@ func (r *rule) step(w *float32, s []float32, g float32) {
 		*w -= float32(r.rate * g)
 	case "adagrad":
 		s[0] += float32(g * g)
-		*w -= float32(float32(r.rate/sqrt32(s[0])) * g)
+		*w -= float32(float32(r.rate*rsqrt32(s[0])) * g)
 	case "adam":
 		b1, b2 := float32(r.Beta1), float32(r.Beta2)
 		s[0] = float32(b1*s[0]) + float32((1-b1)*g)

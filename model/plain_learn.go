@@ -95,7 +95,7 @@ func (p *plain) linearAdagrad(c *core, r *row, g0 float32) {
 			acc = start
 		}
 		acc += float32(g * g)
-		v[0] -= float32(float32(rate/sqrt32(acc)) * g)
+		v[0] -= float32(float32(rate*rsqrt32(acc)) * g)
 		v[1] = acc
 	}
 }
@@ -138,7 +138,7 @@ func (p *plain) stepPiece(v, o, col []float32, gx float32) {
 		sum += float32(g * g)
 	}
 	o[0] += sum / float32(p.k)
-	st := p.ff.rate / sqrt32(o[0])
+	st := float32(p.ff.rate * rsqrt32(o[0]))
 	pull := float32(p.ff.rate * float32(p.ff.L1))
 	for i := range v {
 		g := float32(gx*col[i]) + float32(l2*v[i])

@@ -54,7 +54,7 @@ func (r *Replica) Clone() *Replica {
 	c := newCore(r.c.cfg, false)
 	c.n, c.pooled = r.c.n, r.c.pooled
 	c.fields, c.index = r.c.fields.clone(), r.c.index.clone()
-	c.a, c.b, c.f, c.h = r.c.a.clone(), r.c.b.clone(), r.c.f.clone(), r.c.h.clone()
+	c.a, c.b, c.f, c.g, c.h = r.c.a.clone(), r.c.b.clone(), r.c.f.clone(), r.c.g.clone(), r.c.h.clone()
 	copy(c.dense, r.c.dense)
 	copy(c.num, r.c.num)
 	c.list = append([]uint32(nil), r.c.list...)
@@ -145,12 +145,15 @@ func (c *core) delta(d *dec, apply bool) {
 			}
 		}
 	}
-	if c.f.stride > 0 {
+	for _, a := range []*arena{&c.f, &c.g} {
 		for i := range fields {
+			if a.stride == 0 {
+				break
+			}
 			if apply {
-				skip(c.f.at(uint32(i)), size(&c.f))
+				skip(a.at(uint32(i)), size(a))
 			} else {
-				d.take(4 * size(&c.f))
+				d.take(4 * size(a))
 			}
 		}
 	}

@@ -71,8 +71,10 @@ func (n *Net) appendTouched(e *enc, fields int) {
 			e.f32s(n.b.served(i, fields))
 		}
 	}
-	for i := range n.f.len {
-		e.f32s(n.f.served(uint32(i), fields))
+	for _, a := range []*arena{&n.f, &n.g} {
+		for i := range a.len {
+			e.f32s(a.served(uint32(i), fields))
+		}
 	}
 	e.num(len(n.changes.hash.list))
 	for _, i := range n.changes.hash.list {

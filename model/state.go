@@ -76,6 +76,7 @@ func (c *core) eachArena(do func(a *arena, first int)) {
 	do(&c.a, 1)
 	do(&c.b, 1)
 	do(&c.f, 0)
+	do(&c.g, 0)
 }
 
 func (c *core) encodeSparse(e *enc, full bool) {

@@ -39,43 +39,74 @@ func (c *core) readSecond(r *row, lin *[4]float32, e []float32) {
 	}
 }
 
-// settleSecond raises the bounds of a heavy row's tokens before they bet; row.lead says why.
-func (c *core) settleSecond(r *row, lead float32) {
+// settle raises the bounds of a heavy row's tokens before they bet; row.lead says why.
+func settleFirst(c *core, r *row, lead float32) {
 	for i := range r.toks {
 		t := &r.toks[i]
 		if t.learn == 0 {
 			continue
 		}
-		v := (*second)(c.b.ptr(t.learn))
-		if x := float32(abs32(t.x) * lead); x > v.m[0] {
-			for k := range v.w {
-				v.w[k] *= v.m[0] / x
-			}
-			v.m = [4]float32{x, x, x, x}
+		v := c.a.at(t.learn)
+		if m, x := &v[c.a.serve], float32(abs32(t.x)*lead); x > *m {
+			v[0] *= *m / x
+			*m = x
 		}
 	}
 }
 
-// stepSecond bets and moves embeddings in the second arena, and gives the row's sum of (x/M)^2.
-func (c *core) stepSecond(r *row, g, wealth *[4]float32, de []float32, lead, rate float32) (sum float64) {
-	if len(r.toks) == 0 {
-		return 0
-	}
-	if vector {
-		return stepSecondAVX(&r.toks[0], len(r.toks), unsafe.Pointer(&c.b.chunks[0]), c.b.stride*4, &g[0], &wealth[0], &de[0], lead, rate)
-	}
+func settleSecond(c *core, r *row, lead float32) {
 	for i := range r.toks {
 		t := &r.toks[i]
 		if t.learn == 0 {
 			continue
 		}
 		v := (*second)(c.b.ptr(t.learn))
-		if x := float32(abs32(t.x) * lead); x > v.m[0] {
-			v.m = [4]float32{x, x, x, x}
+		if m, x := &v.r[3], float32(abs32(t.x)*lead); x > *m {
+			for k := range v.w {
+				v.w[k] *= *m / x
+			}
+			*m = x
 		}
-		u := t.x / v.m[0]
-		sum += float64(float32(u * u))
-		stepSecondGo(v, g, wealth, (*[embed]float32)(de[t.field*embed:]), t.x, rate)
+	}
+}
+
+// stepFirst lets J's tokens bet, moves their embeddings and vectors, and gives the row's sum of (x/M)^2.
+func (c *core) stepFirst(r *row, s *jScratch, p *stepArgs) (sum float64) {
+	if len(r.toks) == 0 {
+		return 0
+	}
+	if p.lead > 1 {
+		settleFirst(c, r, p.lead)
+	}
+	if vector {
+		return stepFirstAVX(&r.toks[0], len(r.toks), unsafe.Pointer(&c.a.chunks[0]), c.a.stride*4, &s.a[0], s.room, &s.de[0], &s.square[0], p)
+	}
+	for i := range r.toks {
+		t := &r.toks[i]
+		if t.learn != 0 {
+			v, f := c.a.at(t.learn), int(t.field)
+			sum += stepFirstGo(v, v[c.a.serve:], s.a, f, s.room, (*[embed]float32)(s.de[f*embed:]), s.square[f], t.x, p)
+		}
+	}
+	return sum
+}
+
+// stepSecond is stepFirst for C, Q and P.
+func (c *core) stepSecond(r *row, de []float32, p *stepArgs) (sum float64) {
+	if len(r.toks) == 0 {
+		return 0
+	}
+	if p.lead > 1 {
+		settleSecond(c, r, p.lead)
+	}
+	if vector {
+		return stepSecondAVX(&r.toks[0], len(r.toks), unsafe.Pointer(&c.b.chunks[0]), c.b.stride*4, &de[0], p)
+	}
+	for i := range r.toks {
+		t := &r.toks[i]
+		if t.learn != 0 {
+			sum += stepSecondGo((*second)(c.b.ptr(t.learn)), (*[embed]float32)(de[t.field*embed:]), t.x, p)
+		}
 	}
 	return sum
 }
