@@ -18,13 +18,14 @@ type arena struct {
 	serve, stride          int // floats: of the served half, of the record
 	len                    int // records
 	chunks                 [][]float32
+	half                   bool // of a Replica: served weights are halves, two to a float; perO and fixO are zero
 }
 
-func newArena(fixS, perS, fixO, perO int, full bool) arena {
+func newArena(fixS, perS, fixO, perO int, full, half bool) arena {
 	if !full {
 		fixO, perO = 0, 0
 	}
-	a := arena{fixS: fixS, perS: perS, fixO: fixO, perO: perO}
+	a := arena{fixS: fixS, perS: perS, fixO: fixO, perO: perO, half: half}
 	a.resize(0)
 	return a
 }
@@ -33,6 +34,9 @@ func (a *arena) resize(room int) {
 	a.room = room
 	a.serve = a.fixS + a.perS*room
 	a.stride = a.serve + a.fixO + a.perO*room
+	if a.half {
+		a.stride = (a.serve + 1) / 2
+	}
 	if a.stride > 16 {
 		a.stride = (a.stride + 15) &^ 15 // whole cache lines
 	}
@@ -69,6 +73,10 @@ func (a *arena) relayout(room int) {
 		to := make([]float32, chunkRecords*a.stride)
 		for i := range chunkRecords {
 			f, t := from[i*old.stride:(i+1)*old.stride], to[i*a.stride:(i+1)*a.stride]
+			if a.half {
+				copy(t, f)
+				continue
+			}
 			copy(t, f[:old.serve])
 			copy(t[a.serve:], f[old.serve:])
 		}
@@ -100,13 +108,15 @@ type sparse struct {
 	bits, serve, stride int
 	v                   []float32
 	zero                []float32
+	half                bool // of a Replica: h holds the weights, v nothing
+	h                   []uint16
 }
 
-func newSparse(bits, serve, stride int, full bool) sparse {
+func newSparse(bits, serve, stride int, full, half bool) sparse {
 	if !full {
 		stride = serve
 	}
-	return sparse{bits: bits, serve: serve, stride: stride, zero: make([]float32, stride)}
+	return sparse{bits: bits, serve: serve, stride: stride, zero: make([]float32, stride), half: half}
 }
 
 func (t *sparse) slot(key uint64) uint32 { return uint32(key >> (64 - t.bits)) }
@@ -119,6 +129,33 @@ func (t *sparse) at(i uint32) []float32 {
 	return t.v[int(i)*t.stride:][:t.stride:t.stride]
 }
 
+// weight is the k-th served weight of a slot.
+func (t *sparse) weight(i uint32, k int) float32 {
+	switch {
+	case t.v != nil:
+		return t.v[int(i)*t.stride+k]
+	case t.h != nil:
+		return fromHalf(t.h[int(i)*t.serve+k])
+	}
+	return 0
+}
+
+// decode reads a slot's served weights.
+func (t *sparse) decode(d *dec, i uint32) {
+	if !t.half {
+		d.weights(t.make(i)[:t.serve])
+		return
+	}
+	if t.h == nil {
+		t.h = make([]uint16, t.serve<<t.bits)
+	}
+	for k := range t.serve {
+		if b := d.take(2); b != nil {
+			t.h[int(i)*t.serve+k] = uint16(b[0]) | uint16(b[1])<<8
+		}
+	}
+}
+
 // make is at for writing.
 func (t *sparse) make(i uint32) []float32 {
 	if t.v == nil {
@@ -129,7 +166,7 @@ func (t *sparse) make(i uint32) []float32 {
 
 func (t *sparse) clone() sparse {
 	b := *t
-	b.v = append([]float32(nil), t.v...)
+	b.v, b.h = append([]float32(nil), t.v...), append([]uint16(nil), t.h...)
 	return b
 }
 

@@ -6,6 +6,7 @@ import (
 	"hash"
 	"io"
 	"math"
+	"math/bits"
 	"unsafe"
 )
 
@@ -16,6 +17,8 @@ type enc struct {
 	sum hash.Hash
 	n   int64
 	err error
+
+	half bool // served weights have 16 bits
 }
 
 func (e *enc) u64(v uint64)  { e.b = binary.LittleEndian.AppendUint64(e.b, v) }
@@ -45,6 +48,17 @@ func (e *enc) f64s(v []float64) {
 	}
 }
 
+// sorted writes numbers in order of size: of each, what differs from the one before, the ends of whole numbers being zeros that take no room.
+func (e *enc) sorted(v []float64) {
+	e.num(len(v))
+	var last uint64
+	for _, f := range v {
+		b := math.Float64bits(f)
+		e.b = binary.AppendUvarint(e.b, bits.ReverseBytes64(b^last))
+		last = b
+	}
+}
+
 func (e *enc) text(v []byte) {
 	e.num(len(v))
 	e.b = append(e.b, v...)
@@ -66,8 +80,9 @@ func (e *enc) spill(least int) {
 
 // dec reads what enc wrote. After the first error it gives zeros.
 type dec struct {
-	b   []byte
-	err error
+	b    []byte
+	err  error
+	half bool // served weights have 16 bits
 }
 
 func (d *dec) fail(format string, args ...any) {
@@ -125,6 +140,23 @@ func (d *dec) f64s() []float64 {
 	v := make([]float64, d.num(8))
 	for i := range v {
 		v[i] = d.f64()
+	}
+	return v
+}
+
+// sorted reads what enc.sorted wrote.
+func (d *dec) sorted() []float64 {
+	v := make([]float64, d.num(1))
+	var last uint64
+	for i := range v {
+		x, n := binary.Uvarint(d.b)
+		if n <= 0 {
+			d.fail("it ends early")
+			return nil
+		}
+		d.b = d.b[n:]
+		last ^= bits.ReverseBytes64(x)
+		v[i] = math.Float64frombits(last)
 	}
 	return v
 }

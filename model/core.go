@@ -9,6 +9,7 @@ import "math"
 type core struct {
 	cfg    Config
 	full   bool
+	half   bool  // of a Replica: its weights have 16 bits
 	n      int64 // examples learned
 	fields fields
 	index  index
@@ -47,8 +48,8 @@ type reservoirOp struct {
 
 const maxOps = 1 << 16
 
-func newCore(c Config, full bool) *core {
-	k := &core{cfg: c, full: full, index: newIndex(), origin: lineage(c)}
+func newCore(c Config, full, half bool) *core {
+	k := &core{cfg: c, full: full, half: half, index: newIndex(), origin: lineage(c)}
 	if len(c.Network) == 0 {
 		k.layoutMixture()
 	} else {
@@ -301,8 +302,15 @@ func (c *core) growFields(before int) {
 			c.startField(c.f.at(c.f.add()), i, now)
 		}
 	}
+	var v []float32
 	for r := 1; r < c.a.len; r++ {
-		c.startPieces(c.a.at(uint32(r)), c.index.keys[r], before, now, -1)
+		if !c.a.half {
+			c.startPieces(c.a.at(uint32(r)), c.index.keys[r], before, now, -1)
+			continue
+		}
+		v = c.a.weights(v[:0], uint32(r))
+		c.startPieces(v, c.index.keys[r], before, now, -1)
+		c.a.setWeights(uint32(r), v)
 	}
 }
 

@@ -9,6 +9,21 @@ import (
 // vector says whether the vector forms run. They give the same bits as the plain ones, so a model may move between machines.
 var vector = cpu.X86.HasAVX2
 
+// vectorHalf says whether the vector forms for halves run; F16C, which they need, came to processors before FMA did.
+var vectorHalf = cpu.X86.HasAVX2 && cpu.X86.HasFMA
+
+//go:noescape
+func toHalfAVX(dst *uint16, src *float32, n int)
+
+//go:noescape
+func fromHalfAVX(dst *float32, src *uint16, n int)
+
+//go:noescape
+func readFirstHalfAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, e, a *float32, rowBytes int) float32
+
+//go:noescape
+func readSecondHalfAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, lin, e *float32)
+
 //go:noescape
 func axpyAVX(dst, src *float32, n int, x float32)
 

@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "record_amd64.h"
 
 // The vector forms of kernel.go. No fused multiply-add and no approximate reciprocals: the results are the plain forms' bit for bit.
 
@@ -28,16 +29,6 @@ GLOBL rootGuess<>(SB), RODATA, $4
 	VMULPS HALF, x, h;    \
 	NEWTON(y, h, t, THREE); \
 	NEWTON(y, h, t, THREE)
-
-// RECORD sets DI to record number AX of an arena: R8 the chunks' slice headers, R9 a record's bytes. It uses BX.
-#define RECORD \
-	MOVL AX, BX;          \
-	SHRL $8, AX;          \
-	LEAQ (AX)(AX*2), AX;  \
-	MOVQ (R8)(AX*8), DI;  \
-	ANDL $255, BX;        \
-	IMULQ R9, BX;         \
-	ADDQ BX, DI
 
 // func axpyAVX(dst, src *float32, n int, x float32)
 TEXT ·axpyAVX(SB), NOSPLIT, $0-28

@@ -4,7 +4,16 @@ package model
 
 import "unsafe"
 
-var vector = false // no vector forms for this processor
+var vector, vectorHalf = false, false // no vector forms for this processor
+
+func toHalfAVX(dst *uint16, src *float32, n int)   { panic("BUG: no vector instructions here") }
+func fromHalfAVX(dst *float32, src *uint16, n int) { panic("BUG: no vector instructions here") }
+func readFirstHalfAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, e, a *float32, rowBytes int) float32 {
+	panic("BUG: no vector instructions here")
+}
+func readSecondHalfAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, lin, e *float32) {
+	panic("BUG: no vector instructions here")
+}
 
 func axpy(dst, src []float32, x float32)           { axpyGo(dst, src, x) }
 func ffmDot(a []float32, fields, room int) float32 { return ffmDotGo(a, fields, room) }

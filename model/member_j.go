@@ -10,6 +10,17 @@ type jScratch struct {
 	h      [hidden]float32
 	part   float32 // logit of the linear part
 	net    float64 // linear + perceptron + base
+
+	weights []float32 // of one record, unpacked
+}
+
+// read is what serving reads of a record.
+func (s *jScratch) read(a *arena, i uint32) []float32 {
+	if !a.half {
+		return a.at(i)
+	}
+	s.weights = a.weights(s.weights[:0], i)
+	return s.weights
 }
 
 func (s *jScratch) begin(c *core, r *row) {

@@ -30,7 +30,7 @@ func (c *core) forwardQ(r *row, s *Scratch) {
 	c.findPairs(r, &s.p)
 	pairs := lin[2]
 	for _, h := range s.p.hits {
-		pairs += float32(h.x * c.h.at(h.slot)[0])
+		pairs += float32(h.x * c.h.weight(h.slot, 0))
 	}
 	bet := func(lin float32, i int) float64 {
 		return r.base + (float64(lin)+c.num[constAt[i]])/c.num[meanAt[i]]

@@ -68,11 +68,11 @@ const (
 )
 
 func (c *core) layoutMixture() {
-	c.a = newArena(ffmAt, ffmK, firstKept, 1, c.full)
-	c.b = newArena(4+embed, 0, 20, 0, c.full)
-	c.f = newArena(embed*hidden, 0, hidden, 0, c.full)
-	c.g = newArena(embed*hidden, 0, embed*hidden, 0, c.full)
-	c.h = newSparse(min(pairBits, c.cfg.TableBits), 1, 5, c.full)
+	c.a = newArena(ffmAt, ffmK, firstKept, 1, c.full, c.half)
+	c.b = newArena(4+embed, 0, 20, 0, c.full, c.half)
+	c.f = newArena(embed*hidden, 0, hidden, 0, c.full, false)
+	c.g = newArena(embed*hidden, 0, embed*hidden, 0, c.full, false)
+	c.h = newSparse(min(pairBits, c.cfg.TableBits), 1, 5, c.full, c.half)
 	c.dense, c.num = make([]float32, 2*netLen), make([]float64, numLen)
 	c.num[numPositives], c.num[numRows] = c.cfg.Prior, 1
 	for i := range 4 {

@@ -5,7 +5,8 @@ import "fmt"
 // Net learns. It belongs to one goroutine at a time; while nobody learns, any number may Predict, each with its own Scratch.
 type Net struct {
 	core
-	batch *batch
+	batch     *batch
+	serveHalf bool // messages carry weights of 16 bits
 }
 
 // New makes a net that has learned nothing; the error is that of Config.Validate.
@@ -13,7 +14,7 @@ func New(c Config) (*Net, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("cannot make a model: %w", err)
 	}
-	return &Net{core: *newCore(c, true)}, nil
+	return &Net{core: *newCore(c, true, false)}, nil
 }
 
 // NewScratch makes a Scratch. Any Scratch serves any net.

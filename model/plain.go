@@ -42,7 +42,7 @@ func (c *core) layoutPlain() {
 	}
 	if p.linear {
 		p.bias = &p.lin
-		c.h = newSparse(min(g.TableBits, 26), p.outputs, p.outputs*(1+p.lin.state), c.full)
+		c.h = newSparse(min(g.TableBits, 26), p.outputs, p.outputs*(1+p.lin.state), c.full, c.half)
 	}
 	p.tokens = p.ffm || p.mlp && !p.raw
 	p.fast = p.k == 4 && p.ff.Kind == "adagrad" && p.ff.L1 == 0 && p.ff.L2 == 0
@@ -55,7 +55,7 @@ func (c *core) layoutPlain() {
 			pieceO = 1
 		}
 	}
-	c.a = newArena(embedS, pieceS, embedS*p.net.state, pieceO, c.full)
+	c.a = newArena(embedS, pieceS, embedS*p.net.state, pieceO, c.full, c.half)
 	c.num, c.dense = make([]float64, 1), make([]float32, p.outputs)
 	if c.full {
 		c.numO = []float64{1, 1, 1, 1, 1, 1} // powers of beta for the three rules
@@ -83,7 +83,7 @@ func (c *core) layoutPlain() {
 func (p *plain) layoutLayers(c *core) {
 	layers := c.cfg.MLP.Layers
 	first := p.inputs * layers[0].Units
-	c.f = newArena(first, 0, first*p.net.state, 0, c.full)
+	c.f = newArena(first, 0, first*p.net.state, 0, c.full, false)
 	for i, l := range layers {
 		next := p.outputs
 		if i+1 < len(layers) {

@@ -8,6 +8,16 @@ type plainScratch struct {
 	d       [][]float32 // gradients of the layers' inputs
 	keep    [][]float32 // dropout: 0 or 1/(1-share), by unit
 	j       jScratch
+	weights []float32 // of one record, unpacked
+}
+
+// read is a token's record.
+func (s *plainScratch) read(c *core, i uint32) []float32 {
+	if !c.a.half {
+		return c.a.at(i)
+	}
+	s.weights = c.a.weights(s.weights[:0], i)
+	return s.weights
 }
 
 func (s *plainScratch) begin(c *core, r *row) {
@@ -67,16 +77,16 @@ func (p *plain) forward(c *core, r *row, s *plainScratch, drop bool) {
 func (p *plain) forwardLinear(c *core, r *row, s *plainScratch) {
 	if p.outputs == 1 {
 		var sum float32
-		if v := c.h.v; v != nil {
-			for _, h := range r.slots {
-				sum += float32(h.x * v[int(h.slot)*c.h.stride])
-			}
+		for _, h := range r.slots {
+			sum += float32(h.x * c.h.weight(h.slot, 0))
 		}
 		s.z[0] += sum
 		return
 	}
 	for _, h := range r.slots {
-		axpyGo(s.z, c.h.at(h.slot)[:p.outputs], h.x)
+		for k := range s.z {
+			s.z[k] += float32(h.x * c.h.weight(h.slot, k))
+		}
 	}
 }
 
@@ -85,7 +95,7 @@ func (p *plain) forwardFFM(c *core, r *row, s *plainScratch) float32 {
 	a := s.j.a
 	for i := range r.toks {
 		if t := &r.toks[i]; t.read != 0 {
-			axpy(a[int(t.field)*row:][:row], c.a.at(t.read)[c.a.fixS:][:row], t.x)
+			axpy(a[int(t.field)*row:][:row], s.read(c, t.read)[c.a.fixS:][:row], t.x)
 		}
 	}
 	if k == 4 {
@@ -117,7 +127,7 @@ func (p *plain) forwardMLP(c *core, r *row, s *plainScratch, drop bool) {
 				s.in[t.field] += t.x // a token's weight; a number is already there
 			}
 		} else if t.read != 0 {
-			axpy(s.in[int(t.field)*n:][:n], c.a.at(t.read)[:n], t.x)
+			axpy(s.in[int(t.field)*n:][:n], s.read(c, t.read)[:n], t.x)
 		}
 	}
 	first := s.act[0]

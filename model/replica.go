@@ -51,7 +51,7 @@ func (r *Replica) Clone() *Replica {
 	if r.c == nil {
 		return &Replica{}
 	}
-	c := newCore(r.c.cfg, false)
+	c := newCore(r.c.cfg, false, r.c.half)
 	c.n, c.pooled = r.c.n, r.c.pooled
 	c.fields, c.index = r.c.fields.clone(), r.c.index.clone()
 	c.a, c.b, c.f, c.g, c.h = r.c.a.clone(), r.c.b.clone(), r.c.f.clone(), r.c.g.clone(), r.c.h.clone()
@@ -70,6 +70,7 @@ func (r *Replica) Apply(msg []byte) error {
 	}
 	d := &dec{b: body}
 	if kind == snapshotMagic {
+		d.readBits()
 		c := decodeState(d, false)
 		if d.err != nil {
 			return fmt.Errorf("cannot apply a snapshot: %w", d.err)
@@ -87,12 +88,15 @@ func (r *Replica) applyDelta(d *dec) error {
 	if r.c == nil {
 		return fmt.Errorf("%w: no snapshot has come yet", ErrGap)
 	}
+	d.readBits()
 	origin, from, to := d.u64(), int64(d.num(0)), int64(d.num(0))
 	switch {
 	case d.err != nil:
 		return d.err
 	case origin != r.c.origin:
 		return fmt.Errorf("%w: its configuration differs", ErrShape)
+	case d.half != r.c.half:
+		return fmt.Errorf("%w: its weights have another number of bits", ErrShape)
 	case to <= r.c.n && from <= to:
 		return nil
 	case from != r.c.n || to < from:
@@ -122,11 +126,6 @@ func (c *core) delta(d *dec, apply bool) {
 	if apply {
 		c.pooled = pooled
 	}
-	skip := func(to []float32, n int) {
-		if b := d.take(4 * n); b != nil && apply {
-			(&dec{b: b}).f32s(to[:n])
-		}
-	}
 	size := func(a *arena) int { return a.fixS + a.perS*fields }
 	for range d.num(1) {
 		i := d.num(0)
@@ -139,9 +138,9 @@ func (c *core) delta(d *dec, apply bool) {
 				continue
 			}
 			if apply {
-				skip(a.at(uint32(i)), size(a))
+				d.record(a, uint32(i), size(a))
 			} else {
-				d.take(4 * size(a))
+				d.take(d.weightBytes(size(a)))
 			}
 		}
 	}
@@ -151,9 +150,9 @@ func (c *core) delta(d *dec, apply bool) {
 				break
 			}
 			if apply {
-				skip(a.at(uint32(i)), size(a))
+				d.record(a, uint32(i), size(a))
 			} else {
-				d.take(4 * size(a))
+				d.take(d.weightBytes(size(a)))
 			}
 		}
 	}
@@ -227,7 +226,7 @@ func (c *core) deltaKeys(d *dec, apply bool) int {
 }
 
 func (c *core) deltaRest(d *dec, fields int, apply bool) {
-	n := d.num(1 + 4*c.h.serve)
+	n := d.num(1 + d.weightBytes(c.h.serve))
 	if n > 0 && c.h.serve == 0 {
 		d.fail("it has hashed weights where none belong")
 		return
@@ -238,8 +237,10 @@ func (c *core) deltaRest(d *dec, fields int, apply bool) {
 			d.fail("a hashed weight is out of place")
 			return
 		}
-		if b := d.take(4 * c.h.serve); b != nil && apply {
-			(&dec{b: b}).f32s(c.h.make(uint32(i))[:c.h.serve])
+		if apply {
+			c.h.decode(d, uint32(i))
+		} else {
+			d.take(d.weightBytes(c.h.serve))
 		}
 	}
 	if apply {

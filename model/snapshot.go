@@ -7,24 +7,49 @@ import (
 	"hash/crc32"
 )
 
-// A message to replicas is four letters, the body, and the CRC-32C of all before it.
+// A message to replicas is four letters, the body, and the CRC-32C of all before it. The body begins with the bits of a served weight, 32 or 16.
 //
 // A snapshot's body is the state without the optimizers'. A delta's is: the configuration's hash, the versions from and to, new
 // fields, what the reservoirs did, new tokens, the records touched, and the small dense rest whole.
 const (
-	snapshotMagic = "CLS1"
-	deltaMagic    = "CLD1"
+	snapshotMagic = "CLS2"
+	deltaMagic    = "CLD2"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // AppendSnapshot appends a message that sets a Replica to the net's version, and begins to list what changes after it.
 func (n *Net) AppendSnapshot(dst []byte) []byte {
-	e := &enc{b: append(dst, snapshotMagic...)}
+	e := n.message(dst, snapshotMagic)
 	n.encodeState(e, false)
 	n.changes.on = true
 	n.settle()
 	return seal(e.b, len(dst))
+}
+
+// ServeBits sets the bits of a served weight in messages, 32 or 16. The next message is a snapshot.
+func (n *Net) ServeBits(bits int) {
+	if bits != 16 && bits != 32 {
+		panic("BUG: served weights have 16 or 32 bits")
+	}
+	n.serveHalf, n.changes.on = bits == 16, false
+}
+
+// message begins a message.
+func (n *Net) message(dst []byte, magic string) *enc {
+	e := &enc{b: append(dst, magic...), half: n.serveHalf}
+	e.num(map[bool]int{false: 32, true: 16}[n.serveHalf])
+	return e
+}
+
+// readBits reads how many bits a served weight has.
+func (d *dec) readBits() {
+	switch bits := d.num(0); {
+	case bits == 16:
+		d.half = true
+	case bits != 32:
+		d.fail("its weights have %d bits", bits)
+	}
 }
 
 // AppendDelta appends a message that takes a Replica from the version of the last AppendSnapshot or AppendDelta to this one. Its
@@ -34,7 +59,7 @@ func (n *Net) AppendDelta(dst []byte) []byte {
 		return n.AppendSnapshot(dst)
 	}
 	ch, fields := &n.changes, len(n.fields.hashes)
-	e := &enc{b: append(dst, deltaMagic...)}
+	e := n.message(dst, deltaMagic)
 	e.u64(n.origin)
 	e.num(int(ch.from))
 	e.num(int(n.n))
@@ -65,24 +90,24 @@ func (n *Net) appendTouched(e *enc, fields int) {
 	for _, i := range tokens {
 		e.num(int(i))
 		if n.a.len > 0 {
-			e.f32s(n.a.served(i, fields))
+			e.weights(n.a.served(i, fields))
 		}
 		if n.b.len > 0 {
-			e.f32s(n.b.served(i, fields))
+			e.weights(n.b.served(i, fields))
 		}
 	}
 	for _, a := range []*arena{&n.f, &n.g} {
 		for i := range a.len {
-			e.f32s(a.served(uint32(i), fields))
+			e.weights(a.served(uint32(i), fields))
 		}
 	}
 	e.num(len(n.changes.hash.list))
 	for _, i := range n.changes.hash.list {
 		e.num(int(i))
-		e.f32s(n.h.at(i)[:n.h.serve])
+		e.weights(n.h.at(i)[:n.h.serve])
 	}
 	e.num(len(n.dense))
-	e.f32s(n.dense)
+	e.weights(n.dense)
 	e.f64s(n.num)
 	e.num(len(n.list))
 	for _, p := range n.list {

@@ -16,7 +16,7 @@ func (c *core) encodeState(e *enc, full bool) {
 	}
 	c.eachArena(func(a *arena, first int) {
 		for i := first; i < a.len; i++ {
-			e.f32s(a.served(uint32(i), len(c.fields.hashes)))
+			e.weights(a.served(uint32(i), len(c.fields.hashes)))
 			if full {
 				e.f32s(a.kept(uint32(i), len(c.fields.hashes)))
 			}
@@ -42,7 +42,7 @@ func (c *core) encodeHead(e *enc, full bool) {
 		if full {
 			e.num(int(c.fields.codes[i].seen))
 		}
-		e.f64s(c.fields.codes[i].sorted)
+		e.sorted(c.fields.codes[i].sorted)
 	}
 	e.num(len(c.index.keys) - 1)
 }
@@ -50,7 +50,7 @@ func (c *core) encodeHead(e *enc, full bool) {
 // encodeTail writes what stands behind the hashed weights.
 func (c *core) encodeTail(e *enc, full bool) {
 	e.num(len(c.dense))
-	e.f32s(c.dense)
+	e.weights(c.dense)
 	e.f64s(c.num)
 	e.num(len(c.list))
 	for _, p := range c.list {
@@ -91,7 +91,7 @@ func (c *core) encodeSparse(e *enc, full bool) {
 	c.eachSlot(width, func(i uint32, v []float32) {
 		e.num(int(i) - last)
 		last = int(i)
-		e.f32s(v)
+		e.weights(v)
 		e.spill(1 << 16)
 	})
 }
@@ -129,7 +129,7 @@ func decodeState(d *dec, full bool) *core {
 		d.fail("its configuration is not valid: %v", err)
 		return nil
 	}
-	c := newCore(config, full)
+	c := newCore(config, full, d.half)
 	c.n = int64(d.num(0))
 	c.pooled = d.num(0) == 1
 	c.decodeFields(d, full)
@@ -159,7 +159,7 @@ func (c *core) decodeFields(d *dec, full bool) {
 		if full {
 			r.seen = uint64(d.num(0))
 		}
-		r.sorted = d.f64s()
+		r.sorted = d.sorted()
 		if !slices.IsSorted(r.sorted) || len(r.sorted) > reservoirSize {
 			d.fail("a field's numbers are not in order")
 			return
@@ -181,7 +181,7 @@ func (c *core) decodeRecords(d *dec, full bool) {
 	fields := len(c.fields.hashes)
 	c.eachArena(func(a *arena, first int) {
 		for i := first; i < a.len && d.err == nil; i++ {
-			d.f32s(a.served(uint32(i), fields))
+			d.record(a, uint32(i), a.fixS+a.perS*fields)
 			if full {
 				d.f32s(a.kept(uint32(i), fields))
 				c.fillRoom(a, uint32(i))
@@ -219,7 +219,7 @@ func (c *core) decodeSparse(d *dec, full bool) {
 	if full {
 		width = c.h.stride
 	}
-	n := d.num(1 + 4*width)
+	n := d.num(1 + d.weightBytes(width))
 	if n > 0 && width == 0 {
 		d.fail("it has hashed weights where none belong")
 		return
@@ -231,7 +231,11 @@ func (c *core) decodeSparse(d *dec, full bool) {
 			d.fail("a hashed weight is out of place")
 			return
 		}
-		d.f32s(c.h.make(uint32(at))[:width])
+		if full {
+			d.f32s(c.h.make(uint32(at)))
+		} else {
+			c.h.decode(d, uint32(at))
+		}
 	}
 }
 
@@ -252,11 +256,11 @@ func (c *core) decodeRest(d *dec, full bool) {
 }
 
 func (c *core) decodeServed(d *dec) {
-	if n := d.num(4); d.err == nil && n != len(c.dense) {
+	if n := d.num(2); d.err == nil && n != len(c.dense) {
 		d.fail("it has %d dense weights, not %d", n, len(c.dense))
 		return
 	}
-	d.f32s(c.dense)
+	d.weights(c.dense)
 	d.fixed(c.num, "the dense part")
 	list := make([]uint32, d.num(1))
 	for i := range list {

@@ -10,13 +10,16 @@ func (c *core) readFirst(r *row, s *jScratch) (lin float32) {
 	if len(r.toks) == 0 {
 		return 0
 	}
-	if vector {
+	if vector && !c.half {
 		return readFirstAVX(&r.toks[0], len(r.toks), unsafe.Pointer(&c.a.chunks[0]), c.a.stride*4, &s.e[0], &s.a[0], s.room*ffmK*4)
+	}
+	if vectorHalf && c.half {
+		return readFirstHalfAVX(&r.toks[0], len(r.toks), unsafe.Pointer(&c.a.chunks[0]), c.a.stride*4, &s.e[0], &s.a[0], s.room*ffmK*4)
 	}
 	row := s.room * ffmK
 	for i := range r.toks {
 		t := &r.toks[i]
-		v, f := c.a.at(t.read), int(t.field)
+		v, f := s.read(&c.a, t.read), int(t.field)
 		lin += float32(t.x * v[0])
 		axpyGo(s.e[f*embed:][:embed], v[4:4+embed], t.x)
 		axpyGo(s.a[f*row:][:row], v[ffmAt:ffmAt+row], t.x)
@@ -29,13 +32,23 @@ func (c *core) readSecond(r *row, lin *[4]float32, e []float32) {
 	if len(r.toks) == 0 {
 		return
 	}
-	if vector {
+	if vector && !c.half {
 		readSecondAVX(&r.toks[0], len(r.toks), unsafe.Pointer(&c.b.chunks[0]), c.b.stride*4, &lin[0], &e[0])
 		return
 	}
+	if vectorHalf && c.half {
+		readSecondHalfAVX(&r.toks[0], len(r.toks), unsafe.Pointer(&c.b.chunks[0]), c.b.stride*4, &lin[0], &e[0])
+		return
+	}
+	var v [4 + embed]float32
 	for i := range r.toks {
 		t := &r.toks[i]
-		readSecondGo(lin, (*[embed]float32)(e[t.field*embed:]), (*secondServed)(c.b.ptr(t.read)), t.x)
+		if c.half {
+			unpackHalf(v[:], c.b.halves(t.read))
+		} else {
+			copy(v[:], c.b.at(t.read))
+		}
+		readSecondGo(lin, (*[embed]float32)(e[t.field*embed:]), (*secondServed)(unsafe.Pointer(&v)), t.x)
 	}
 }
 
