@@ -22,6 +22,7 @@ type Config struct {
 	CheckpointEvery    time.Duration     `yaml:"checkpoint_every"`    // longest time between checkpoints while examples come
 	SnapshotBytes      int64             `yaml:"snapshot_bytes"`      // bytes of deltas after which a snapshot is published
 	SnapshotEvery      time.Duration     `yaml:"snapshot_every"`      // longest time between snapshots while examples come
+	ServeBits          int               `yaml:"serve_bits"`          // of a weight in the messages to scorers and in their memory, 32 or 16
 	Warm               map[string]string `yaml:"warm"`                // by objective: file of `fit --out` to start from when there is no checkpoint
 }
 
@@ -29,7 +30,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Publish: 50 * time.Millisecond, CheckpointExamples: 50_000, CheckpointEvery: 10 * time.Second,
-		SnapshotBytes: 32 << 20, SnapshotEvery: 5 * time.Minute,
+		SnapshotBytes: 32 << 20, SnapshotEvery: 5 * time.Minute, ServeBits: 32,
 	}
 }
 
@@ -46,6 +47,8 @@ func (c Config) Validate() error {
 		return wrong("snapshot_bytes", "is %d, want 1048576 to 134217728: the topic keeps 512 MiB, and a snapshot must be among them", c.SnapshotBytes)
 	case c.SnapshotEvery < time.Second || c.SnapshotEvery > 24*time.Hour:
 		return wrong("snapshot_every", "is %v, want 1s to 24h", c.SnapshotEvery)
+	case c.ServeBits != 16 && c.ServeBits != 32:
+		return wrong("serve_bits", "is %d, want 32 or 16", c.ServeBits)
 	}
 	return nil
 }

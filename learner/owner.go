@@ -57,6 +57,7 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	if err != nil {
 		return err
 	}
+	c.net.ServeBits(o.cfg.ServeBits)
 	l := &learning{
 		o: o, core: c, generation: g, pub: newPublisher(o.objective, epoch, o.metrics), saver: newSaver(o.files, c.saved),
 		full: make(chan *decoded, 2), empty: make(chan *decoded, 2),

@@ -2,13 +2,16 @@ package config
 
 import (
 	"flag"
+	"fmt"
 	"os"
+	"strconv"
 	"strings"
 )
 
 // Common are the flags that most commands share.
 type Common struct {
 	File, Kafka, Redis, Prefix, HTTP, Data string
+	ServeBits                              string
 
 	set *flag.FlagSet
 }
@@ -22,6 +25,7 @@ func CommonFlags(fs *flag.FlagSet) *Common {
 	fs.StringVar(&c.Prefix, "prefix", "", "before every topic and group `name` (default clickloop.)")
 	fs.StringVar(&c.HTTP, "http", "", "`address` to listen on (default 127.0.0.1:8080; port 0: any free one)")
 	fs.StringVar(&c.Data, "data", "", "`folder` for checkpoints and the embedded services (default: a temporary one)")
+	fs.StringVar(&c.ServeBits, "serve-bits", "", "`bits` of a weight on the wire and in scorers, 32 or 16 (default 32)")
 	return c
 }
 
@@ -52,8 +56,8 @@ func (c *Common) LoadOver(file string) (Config, error) {
 func (c *Common) environment() {
 	given := map[string]bool{}
 	c.set.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, target := range map[string]*string{"config": &c.File, "kafka": &c.Kafka, "redis": &c.Redis, "prefix": &c.Prefix, "http": &c.HTTP, "data": &c.Data} {
-		if v, ok := os.LookupEnv("CLICKLOOP_" + strings.ToUpper(name)); ok && !given[name] {
+	for name, target := range map[string]*string{"config": &c.File, "kafka": &c.Kafka, "redis": &c.Redis, "prefix": &c.Prefix, "http": &c.HTTP, "data": &c.Data, "serve-bits": &c.ServeBits} {
+		if v, ok := os.LookupEnv("CLICKLOOP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))); ok && !given[name] {
 			*target = v
 		}
 	}
@@ -62,6 +66,13 @@ func (c *Common) environment() {
 func (c *Common) over(cfg Config) (Config, error) {
 	if c.Kafka != "" {
 		cfg.Kafka.Brokers = strings.Split(c.Kafka, ",")
+	}
+	if c.ServeBits != "" {
+		bits, err := strconv.Atoi(c.ServeBits)
+		if err != nil {
+			return cfg, fmt.Errorf("--serve-bits is %q, want 32 or 16", c.ServeBits)
+		}
+		cfg.Learner.ServeBits = bits
 	}
 	for value, target := range map[*string]*string{&c.Redis: &cfg.Redis.Address, &c.Prefix: &cfg.Kafka.Prefix, &c.HTTP: &cfg.HTTP, &c.Data: &cfg.Data} {
 		if *value != "" {
