@@ -28,12 +28,6 @@ type block struct {
 	ok    int   // rows learned until then
 }
 
-// fresh is a token that waits for its records.
-type fresh struct {
-	key   uint64
-	field int
-}
-
 // LearnBatch learns examples one after the other, with exactly the result of Learn on each, and sets ps to the predictions. On an
 // error the examples before the one it names were learned and no later one (after ErrDiverged the net must not be used again).
 //
@@ -166,7 +160,7 @@ func (n *Net) knows(x []Feature, s *Scratch) bool {
 func (n *Net) firstSide(b *block) {
 	rows, s := b.rows[:b.n], &n.batch.b
 	for _, f := range b.fresh {
-		n.addFirst(f.key, f.field)
+		n.addFirst(f)
 	}
 	if n.plain != nil {
 		n.plainSide(b)
@@ -206,7 +200,7 @@ func (n *Net) secondSide(b *block) {
 	}
 	rows, s := b.rows[:b.n], &n.batch.a
 	for _, f := range b.fresh {
-		n.addSecond(f.key)
+		n.addSecond(f)
 	}
 	for i := range min(ahead, len(rows)) {
 		n.prefetchRecords(&n.b, &rows[i])

@@ -18,6 +18,8 @@ type Capture struct {
 
 	body   []byte // the encoding up to the hashed weights; every record has its place in it
 	keys   int    // where the tokens' keys begin
+	used   int    // and, with expiry, the times of their last sighting
+	tokens int
 	places [2]place
 	sparse enc // the hashed weights that are not zero
 	slots  int // their number
@@ -47,7 +49,11 @@ func (n *Net) StartCapture(buf []byte) *Capture {
 	c.encodeHead(e, true)
 	s.keys = len(e.b)
 	tokens := len(c.index.keys) - 1
-	size := s.keys + 8*tokens
+	s.tokens, s.used = tokens, s.keys+8*tokens
+	size := s.used
+	if c.life.used != nil {
+		size += 4 * tokens
+	}
 	for i, a := range []*arena{&c.a, &c.b} {
 		p := place{arena: a, from: size}
 		if a.len > 0 {
@@ -77,7 +83,7 @@ func (n *Net) StartCapture(buf []byte) *Capture {
 
 // touch copies a token's records, which are about to change.
 func (s *Capture) touch(i uint32) {
-	if int(i) < s.token || s.keys+8*int(i) > s.places[0].from || i == 0 || s.copied.bits[i>>6]>>(i&63)&1 == 1 {
+	if int(i) < s.token || int(i) > s.tokens || i == 0 || s.copied.bits[i>>6]>>(i&63)&1 == 1 {
 		return
 	}
 	s.copied.bits[i>>6] |= 1 << (i & 63)
@@ -85,11 +91,20 @@ func (s *Capture) touch(i uint32) {
 }
 
 func (s *Capture) record(i uint32) {
+	binary.LittleEndian.PutUint64(s.body[s.keys+8*int(i-1):], s.c.index.keys[i])
+	if s.c.life.used != nil {
+		binary.LittleEndian.PutUint32(s.body[s.used+4*int(i-1):], s.c.life.used[i])
+	}
 	for _, p := range s.places {
 		if p.size == 0 {
 			continue
 		}
-		to := &enc{b: s.body[p.from+p.size*int(i-1):][:0:p.size]}
+		b := s.body[p.from+p.size*int(i-1):][:p.size]
+		if s.c.isFree(p.arena, int(i)) {
+			clear(b)
+			continue
+		}
+		to := &enc{b: b[:0]}
 		to.f32s(p.arena.served(i, s.fields))
 		to.f32s(p.arena.kept(i, s.fields))
 	}
@@ -110,10 +125,9 @@ func (s *Capture) Step(bytes int) bool {
 	if s.done {
 		return true
 	}
-	tokens := (s.places[0].from - s.keys) / 8
+	tokens := s.tokens
 	for ; bytes > 0 && s.token <= tokens; s.token++ {
 		i := uint32(s.token)
-		binary.LittleEndian.PutUint64(s.body[s.keys+8*(s.token-1):], s.c.index.keys[i])
 		if s.copied.bits[i>>6]>>(i&63)&1 == 0 {
 			s.record(i)
 		}
@@ -128,7 +142,7 @@ func (s *Capture) Step(bytes int) bool {
 		bytes -= 4 * s.c.h.stride
 	}
 	if s.token > tokens && s.slot >= end {
-		s.done = true
+		s.done, s.c.filled = true, s.slots
 		s.c.capture = nil
 	}
 	return s.done

@@ -22,6 +22,8 @@ type enc struct {
 }
 
 func (e *enc) u64(v uint64)  { e.b = binary.LittleEndian.AppendUint64(e.b, v) }
+func (e *enc) u32(v uint32)  { e.b = binary.LittleEndian.AppendUint32(e.b, v) }
+func (e *enc) zeros(n int)   { e.b = append(e.b, make([]byte, n)...) }
 func (e *enc) num(v int)     { e.b = binary.AppendUvarint(e.b, uint64(v)) }
 func (e *enc) f64(v float64) { e.u64(math.Float64bits(v)) }
 
@@ -105,6 +107,13 @@ func (d *dec) take(n int) []byte {
 func (d *dec) u64() uint64 {
 	if v := d.take(8); v != nil {
 		return binary.LittleEndian.Uint64(v)
+	}
+	return 0
+}
+
+func (d *dec) u32() uint32 {
+	if v := d.take(4); v != nil {
+		return binary.LittleEndian.Uint32(v)
 	}
 	return 0
 }

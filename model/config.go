@@ -11,17 +11,19 @@ import (
 // With Network empty the net is the default mixture of members (see README.md), which has nothing to tune; only Seed,
 // TableBits, MaxFields and Prior then count. With Network naming parts it is one plain net, the sum of those parts.
 type Config struct {
-	Seed      uint64     `yaml:"seed" json:"seed"`             // decides all random starts
-	TableBits int        `yaml:"table_bits" json:"table_bits"` // at most 2^table_bits tokens are kept; later ones share records
-	MaxFields int        `yaml:"max_fields" json:"max_fields"` // at most so many fields; later ones share the last
-	Prior     float64    `yaml:"prior" json:"prior"`           // the rate that is predicted before any label, worth one example
-	Network   []string   `yaml:"network" json:"network"`       // linear, ffm, mlp; empty: the default mixture
-	Numbers   string     `yaml:"numbers" json:"numbers"`       // encoded: bins, rank and exact token; raw: the number itself
-	Cross     [][]string `yaml:"cross" json:"cross"`           // field names to pair (or triple) in the linear part; [[all]]: every pair
-	Output    string     `yaml:"output" json:"output"`         // sigmoid, softmax, identity
-	Loss      string     `yaml:"loss" json:"loss"`             // cross_entropy, mse
-	Classes   int        `yaml:"classes" json:"classes"`       // outputs of a softmax; else 1
-	Clip      float64    `yaml:"clip" json:"clip"`             // largest absolute gradient of a logit; 0: no limit
+	Seed      uint64     `yaml:"seed" json:"seed"`                     // decides all random starts
+	TableBits int        `yaml:"table_bits" json:"table_bits"`         // at most 2^table_bits tokens are kept; later ones share records
+	MaxFields int        `yaml:"max_fields" json:"max_fields"`         // at most so many fields; later ones share the last
+	Admission int        `yaml:"admission" json:"admission,omitempty"` // sightings after which a token gets a record; 1: at once
+	Expiry    int64      `yaml:"expiry" json:"expiry,omitempty"`       // examples after which a token that did not come again loses its record; 0: never
+	Prior     float64    `yaml:"prior" json:"prior"`                   // the rate that is predicted before any label, worth one example
+	Network   []string   `yaml:"network" json:"network"`               // linear, ffm, mlp; empty: the default mixture
+	Numbers   string     `yaml:"numbers" json:"numbers"`               // encoded: bins, rank and exact token; raw: the number itself
+	Cross     [][]string `yaml:"cross" json:"cross"`                   // field names to pair (or triple) in the linear part; [[all]]: every pair
+	Output    string     `yaml:"output" json:"output"`                 // sigmoid, softmax, identity
+	Loss      string     `yaml:"loss" json:"loss"`                     // cross_entropy, mse
+	Classes   int        `yaml:"classes" json:"classes"`               // outputs of a softmax; else 1
+	Clip      float64    `yaml:"clip" json:"clip"`                     // largest absolute gradient of a logit; 0: no limit
 	Linear    Linear     `yaml:"linear" json:"linear"`
 	FFM       FFM        `yaml:"ffm" json:"ffm"`
 	MLP       MLP        `yaml:"mlp" json:"mlp"`
@@ -70,7 +72,7 @@ type Optimizer struct {
 // DefaultConfig is the mixture that needs no tuning; its part settings serve when Network is set.
 func DefaultConfig() Config {
 	return Config{
-		Seed: 1, TableBits: 20, MaxFields: 64, Prior: 0.5, Numbers: "encoded", Output: "sigmoid", Loss: "cross_entropy", Classes: 1,
+		Seed: 1, TableBits: 20, MaxFields: 64, Admission: 1, Prior: 0.5, Numbers: "encoded", Output: "sigmoid", Loss: "cross_entropy", Classes: 1,
 		Linear: Linear{Optimizer{Kind: "adagrad", Rate: 0.1, Start: 0.1}},
 		FFM:    FFM{K: 4, Init: 0.01, Optimizer: Optimizer{Kind: "adagrad", Rate: 0.03, Start: 0.001}},
 		MLP: MLP{Embedding: 8, Init: 0.03, Layers: []Layer{{16, "relu"}},
@@ -85,6 +87,14 @@ func (c Config) Validate() error {
 	}
 	if err := inRange("max_fields", float64(c.MaxFields), 1, 1024); err != nil {
 		return err
+	}
+	if err := inRange("admission", float64(c.Admission), 0, 100); err != nil {
+		return err
+	}
+	if c.Expiry != 0 {
+		if err := inRange("expiry", float64(c.Expiry), float64(leastExpiry), 1<<40); err != nil {
+			return fmt.Errorf("%w, and 0 for never", err)
+		}
 	}
 	if !(c.Prior > 0 && c.Prior < 1) {
 		return fmt.Errorf("prior is %v: allowed is a rate above 0 and below 1", c.Prior)
@@ -145,6 +155,9 @@ func (c Config) validateParts() error {
 	}
 	if len(c.Cross) > 256 {
 		return fmt.Errorf("cross has %d entries: allowed are 256", len(c.Cross))
+	}
+	if (c.Admission > 1 || c.Expiry > 0) && len(c.Network) > 0 && !c.has("ffm") && !c.has("mlp") {
+		return fmt.Errorf("admission is %d and expiry %d: network %v keeps no records of tokens, but a table of fixed size; allowed are 1 and 0", c.Admission, c.Expiry, c.Network)
 	}
 	for i, names := range c.Cross {
 		if len(names) == 1 && names[0] == "all" {

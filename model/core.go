@@ -29,7 +29,9 @@ type core struct {
 	changes changes
 	capture *Capture // under way, nil for none
 	waiting *[]fresh // where new tokens wait for their records; nil: they get them at once
-	origin  uint64   // what tells it apart from nets that began differently
+	life    life
+	filled  int    // hashed weights in use when they were last copied
+	origin  uint64 // what tells it apart from nets that began differently
 }
 
 // changes is what a delta will carry. It is kept only once a first snapshot was taken.
@@ -38,6 +40,7 @@ type changes struct {
 	from         int64
 	fields, keys int
 	ops          []reservoirOp
+	lives        []lifeOp // with expiry: which token each record got or lost
 	tokens, hash bitmap
 }
 
@@ -50,6 +53,9 @@ const maxOps = 1 << 16
 
 func newCore(c Config, full, half bool) *core {
 	k := &core{cfg: c, full: full, half: half, index: newIndex(), origin: lineage(c)}
+	if k.index.exact = c.Expiry > 0; k.index.exact && full {
+		k.life.used = make([]uint32, 1)
+	}
 	if len(c.Network) == 0 {
 		k.layoutMixture()
 	} else {
@@ -128,6 +134,9 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
 	s.grow(c)
 	r.reset(len(c.fields.hashes))
 	s.pooled, s.fresh = c.pooled, uint32(len(c.index.keys))
+	if learn {
+		c.life.born = c.life.born[:0]
+	}
 	over, known := false, len(c.fields.hashes)
 	for i := range x {
 		f := &x[i]
@@ -173,40 +182,6 @@ func (c *core) token(r *row, s *Scratch, p *rep, field int, key uint64, x float6
 		p.toks[p.n] = repTok{key, float32(x)}
 		p.n++
 	}
-}
-
-func (c *core) add(r *row, s *Scratch, field int, key uint64, x float64, learn bool) {
-	s.square[field] += float64(x * x)
-	t := tok{field: uint32(field), x: float32(x)}
-	if c.plain != nil {
-		if c.plain.linear {
-			r.slots = append(r.slots, hit{c.h.slot(key), t.x})
-		}
-		if !c.plain.tokens {
-			r.toks = append(r.toks, t)
-			return
-		}
-	}
-	t.learn = c.index.find(key)
-	if t.learn == 0 && s.pooled {
-		key = c.poolKey(key)
-		t.learn = c.index.find(key)
-	}
-	if t.learn < s.fresh { // what this example brings is read as unknown, as Predict does
-		t.read = t.learn
-	}
-	if learn {
-		if t.learn == 0 {
-			t.learn = c.newToken(key, field, s.pooled)
-		}
-		if c.changes.on && t.learn != 0 {
-			c.changes.tokens.set(t.learn)
-		}
-		if c.capture != nil {
-			c.capture.touch(t.learn)
-		}
-	}
-	r.toks = append(r.toks, t)
 }
 
 // number gives the exact token, the soft quantile and the rank.
@@ -318,54 +293,6 @@ func (c *core) growFields(before int) {
 func (a *arena) resizeEmpty(room int) {
 	if a.perS+a.perO == 0 {
 		a.room = room
-	}
-}
-
-// newToken makes a record; when the table is full the token shares one of the pool. The key is the pool's already when pooled.
-func (c *core) newToken(key uint64, field int, pooled bool) uint32 {
-	limit := 1 << c.cfg.TableBits
-	if len(c.index.keys) >= limit-limit/16 {
-		c.pooled = true
-	}
-	if c.pooled && !pooled {
-		key = c.poolKey(key)
-		if r := c.index.find(key); r != 0 {
-			return r
-		}
-	}
-	r, ok := c.index.insert(key)
-	if !ok { // chosen to collide: this one is not learned, and must not take the table from the others
-		return 0
-	}
-	c.addRecords(key, field)
-	return r
-}
-
-func (c *core) poolKey(key uint64) uint64 {
-	return mix(kindPool, key%(1<<c.cfg.TableBits/16))
-}
-
-// addRecords gives the newest key its records, started from its hash.
-func (c *core) addRecords(key uint64, field int) {
-	if c.waiting != nil {
-		*c.waiting = append(*c.waiting, fresh{key, field})
-		return
-	}
-	c.addFirst(key, field)
-	c.addSecond(key)
-}
-
-func (c *core) addFirst(key uint64, field int) {
-	if c.a.stride > 0 {
-		v := c.a.at(c.a.add())
-		c.startToken(v, key)
-		c.startPieces(v, key, 0, len(c.fields.hashes), field)
-	}
-}
-
-func (c *core) addSecond(key uint64) {
-	if c.b.stride > 0 {
-		c.startSecond(c.b.at(c.b.add()), key)
 	}
 }
 

@@ -7,7 +7,8 @@ package model
 type index struct {
 	slots []uint64 // tag in the upper half, record in the lower; 0: empty
 	shift uint
-	keys  []uint64 // by record
+	keys  []uint64 // by record; 0: none
+	exact bool     // keys are compared whole
 }
 
 const (
@@ -23,6 +24,9 @@ func newIndex() index {
 }
 
 func (t *index) find(key uint64) uint32 {
+	if t.exact {
+		return t.findExact(key)
+	}
 	slots, tag := t.slots, key<<32
 	m := uint64(len(slots) - 1)
 	j := key >> t.shift
@@ -37,6 +41,42 @@ func (t *index) find(key uint64) uint32 {
 		j++
 	}
 	return 0
+}
+
+// findExact is find where keys come and go. The slots that are taken are a function of the keys alone, but not which of them lies where in a run; so that
+// a copy finds the same records, it is the whole keys that must be equal.
+func (t *index) findExact(key uint64) uint32 {
+	m := uint64(len(t.slots) - 1)
+	for j := key >> t.shift; ; j++ {
+		e := t.slots[j&m]
+		if e == 0 {
+			return 0
+		}
+		if (e^key<<32)>>32 == 0 && t.keys[uint32(e)] == key {
+			return uint32(e)
+		}
+	}
+}
+
+// remove takes a record's key away and closes the gap: each key behind it in its run moves up if it may.
+func (t *index) remove(r uint32) {
+	m := uint64(len(t.slots) - 1)
+	gap := t.keys[r] >> t.shift & m
+	for uint32(t.slots[gap]) != r {
+		if t.slots[gap] == 0 {
+			return // a copy without a place for it
+		}
+		gap = (gap + 1) & m
+	}
+	t.keys[r] = 0
+	for j := (gap + 1) & m; t.slots[j] != 0; j = (j + 1) & m {
+		home := t.keys[uint32(t.slots[j])] >> t.shift & m
+		if (j-home)&m >= (j-gap)&m {
+			t.slots[gap] = t.slots[j]
+			gap = j
+		}
+	}
+	t.slots[gap] = 0
 }
 
 // insert gives a key that is not there the next record; false when every place for it is taken.
@@ -69,10 +109,12 @@ func (t *index) grow() {
 	t.slots = make([]uint64, 2*len(t.slots))
 	t.shift--
 	for r := 1; r < len(t.keys); r++ {
-		t.place(t.keys[r], uint32(r))
+		if t.keys[r] != 0 || !t.exact {
+			t.place(t.keys[r], uint32(r))
+		}
 	}
 }
 
 func (t *index) clone() index {
-	return index{append([]uint64(nil), t.slots...), t.shift, append([]uint64(nil), t.keys...)}
+	return index{append([]uint64(nil), t.slots...), t.shift, append([]uint64(nil), t.keys...), t.exact}
 }

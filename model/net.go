@@ -116,6 +116,7 @@ func (n *Net) take(x []Feature, r *row, s *Scratch, y, w float64) {
 		n.countBase(y, w)
 	}
 	n.n++
+	n.expire()
 }
 
 func (n *Net) mixRow(r *row) float64 {

@@ -222,7 +222,40 @@ func (c *core) deltaKeys(d *dec, apply bool) int {
 			c.addZero()
 		}
 	}
-	return before + more
+	return c.deltaLives(d, before+more, apply)
+}
+
+// deltaLives reads which tokens records got and lost, and returns how many records there are then.
+func (c *core) deltaLives(d *dec, records int, apply bool) int {
+	for range d.num(9) {
+		r, key := d.num(0), d.u64()
+		if d.err != nil || !c.index.exact || r < 1 || r > records || r == records && records > 1<<c.cfg.TableBits {
+			d.fail("a record is out of place")
+			return 0
+		}
+		if r == records {
+			records++
+		}
+		if apply {
+			c.live(uint32(r), key)
+		}
+	}
+	return records
+}
+
+// live gives a record to a token, or takes it away.
+func (c *core) live(r uint32, key uint64) {
+	if int(r) == len(c.index.keys) {
+		c.index.push(key)
+		c.addZero()
+		return
+	}
+	if c.index.keys[r] != 0 {
+		c.index.remove(r)
+	}
+	if key != 0 && c.index.place(key, r) {
+		c.index.keys[r] = key
+	}
 }
 
 func (c *core) deltaRest(d *dec, fields int, apply bool) {

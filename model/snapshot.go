@@ -76,9 +76,18 @@ func (n *Net) AppendDelta(dst []byte) []byte {
 		e.f64(op.v)
 	}
 	e.num(ch.keys)
-	e.num(len(n.index.keys) - ch.keys)
-	for _, k := range n.index.keys[ch.keys:] {
+	added := n.index.keys[ch.keys:]
+	if n.index.exact {
+		added = nil // they are among the lives
+	}
+	e.num(len(added))
+	for _, k := range added {
 		e.u64(k)
+	}
+	e.num(len(ch.lives))
+	for _, op := range ch.lives {
+		e.num(int(op.record))
+		e.u64(op.key)
 	}
 	n.appendTouched(e, fields)
 	return seal(e.b, len(dst))
@@ -86,8 +95,15 @@ func (n *Net) AppendDelta(dst []byte) []byte {
 
 func (n *Net) appendTouched(e *enc, fields int) {
 	tokens := n.changes.tokens.list
-	e.num(len(tokens))
+	left := 0
 	for _, i := range tokens {
+		left += btoi(!n.isFree(&n.a, int(i)))
+	}
+	e.num(left)
+	for _, i := range tokens {
+		if n.isFree(&n.a, int(i)) {
+			continue
+		}
 		e.num(int(i))
 		if n.a.len > 0 {
 			e.weights(n.a.served(i, fields))
@@ -120,7 +136,7 @@ func (n *Net) appendTouched(e *enc, fields int) {
 func (n *Net) settle() {
 	ch := &n.changes
 	ch.from, ch.fields, ch.keys, ch.lost = n.n, len(n.fields.hashes), len(n.index.keys), false
-	ch.ops = ch.ops[:0]
+	ch.ops, ch.lives = ch.ops[:0], ch.lives[:0]
 	ch.tokens.clear()
 	ch.hash.clear()
 }

@@ -14,8 +14,21 @@ func (c *core) encodeState(e *enc, full bool) {
 		e.u64(k)
 		e.spill(1 << 16)
 	}
+	if full && c.life.used != nil {
+		for _, u := range c.life.used[1:] {
+			e.u32(u)
+			e.spill(1 << 16)
+		}
+	}
 	c.eachArena(func(a *arena, first int) {
 		for i := first; i < a.len; i++ {
+			if c.isFree(a, i) {
+				if full { // every record has its place in a checkpoint
+					e.zeros(4 * (a.fixS + a.fixO + (a.perS+a.perO)*len(c.fields.hashes)))
+					e.spill(1 << 16)
+				}
+				continue
+			}
 			e.weights(a.served(uint32(i), len(c.fields.hashes)))
 			if full {
 				e.f32s(a.kept(uint32(i), len(c.fields.hashes)))
@@ -45,6 +58,14 @@ func (c *core) encodeHead(e *enc, full bool) {
 		e.sorted(c.fields.codes[i].sorted)
 	}
 	e.num(len(c.index.keys) - 1)
+	if full {
+		c.encodeLife(e)
+	}
+}
+
+// isFree says whether a record is one of a token's that expired.
+func (c *core) isFree(a *arena, i int) bool {
+	return c.index.exact && (a == &c.a || a == &c.b) && c.index.keys[i] == 0
 }
 
 // encodeTail writes what stands behind the hashed weights.
@@ -174,13 +195,28 @@ func (c *core) decodeRecords(d *dec, full bool) {
 		d.fail("%d tokens where %d are allowed", n, 1<<c.cfg.TableBits)
 		return
 	}
+	if full {
+		c.decodeLife(d, n+1)
+	}
 	for range n {
 		c.index.push(d.u64())
 		c.addZero()
 	}
+	if full && c.cfg.Expiry > 0 && n > 0 {
+		c.life.used = append(make([]uint32, 0, n+1), 0)
+		for range n {
+			c.life.used = append(c.life.used, d.u32())
+		}
+	}
 	fields := len(c.fields.hashes)
 	c.eachArena(func(a *arena, first int) {
 		for i := first; i < a.len && d.err == nil; i++ {
+			if c.isFree(a, i) {
+				if full {
+					d.take(4 * (a.fixS + a.fixO + (a.perS+a.perO)*fields))
+				}
+				continue
+			}
 			d.record(a, uint32(i), a.fixS+a.perS*fields)
 			if full {
 				d.f32s(a.kept(uint32(i), fields))
@@ -209,6 +245,10 @@ func (c *core) fillRoom(a *arena, i uint32) {
 
 // push is insert for a list of keys that was inserted before: a key without a place keeps its record.
 func (t *index) push(key uint64) {
+	if key == 0 && t.exact {
+		t.keys = append(t.keys, 0)
+		return
+	}
 	if _, ok := t.insert(key); !ok {
 		t.keys = append(t.keys, key)
 	}

@@ -73,11 +73,16 @@ func mustLearn(t testing.TB, n *Net, xs [][]Feature, ys []float64) (ps []float64
 	return ps
 }
 
+func init() { leastExpiry = 320 } // more than two blocks
+
 // shapes are the nets that every test of the whole runs on.
 var shapes = map[string]func(*Config){
-	"mixture":    nil,
-	"full table": func(c *Config) { c.TableBits = 6 },
-	"few fields": func(c *Config) { c.MaxFields = 3 },
+	"mixture":               nil,
+	"full table":            func(c *Config) { c.TableBits = 6 },
+	"few fields":            func(c *Config) { c.MaxFields = 3 },
+	"tokens come and go":    func(c *Config) { c.TableBits, c.Admission, c.Expiry = 8, 2, 320 },
+	"and the table is full": func(c *Config) { c.TableBits, c.Expiry = 6, 320 },
+	"ffm whose tokens go":   func(c *Config) { c.Network, c.Expiry = []string{"ffm"}, 320 },
 	"linear": func(c *Config) {
 		c.Network = []string{"linear"}
 		c.Cross = [][]string{{"f0", "f1"}, {"all"}, {"f0", "f1", "f2"}}
