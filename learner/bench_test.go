@@ -44,11 +44,11 @@ func BenchmarkCheckpointPause(b *testing.B) {
 		b.Run(fmt.Sprint("examples=", n), func(b *testing.B) {
 			c := wide(b, n)
 			var worst, whole time.Duration
-			var buffer []byte
+			var old *model.Capture
 			var size countingWriter
 			for b.Loop() {
 				began := time.Now()
-				capture := c.net.StartCapture(buffer)
+				capture := c.net.StartCapture(old)
 				for done := false; !done; began = time.Now() {
 					done = capture.Step(stepBytes)
 					worst = max(worst, time.Since(began))
@@ -58,7 +58,7 @@ func BenchmarkCheckpointPause(b *testing.B) {
 					b.Fatal(err)
 				}
 				whole = max(whole, time.Since(began))
-				buffer = capture.Buffer()
+				old = capture
 			}
 			b.ReportMetric(float64(worst.Microseconds())/1000, "longest-ms")
 			b.ReportMetric(float64(whole.Microseconds())/1000, "background-ms")

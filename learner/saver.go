@@ -16,8 +16,8 @@ type saver struct {
 
 	capture *model.Capture // being copied
 	writing bool
-	next    job    // of the capture, or the one that is being written
-	buffer  []byte // of an earlier capture
+	next    job            // of the capture, or the one that is being written
+	old     *model.Capture // written, its memory to be used again
 
 	jobs chan job   // room for one
 	done chan error // room for one
@@ -53,14 +53,15 @@ func (s *saver) advance(c *core, epoch int64, cfg *Config, m *instruments) time.
 			return wait
 		}
 		s.next = job{position: c.position(epoch), examples: c.net.Examples()}
-		s.capture = c.net.StartCapture(s.buffer)
+		s.capture = c.net.StartCapture(s.old)
+		s.old = nil
 	}
 	done := s.capture.Step(stepBytes)
 	m.pause.Observe(time.Since(began).Seconds())
 	if !done {
 		return 1 // as soon as there is nothing else to do
 	}
-	s.next.state, s.buffer = s.capture, s.capture.Buffer()
+	s.next.state, s.old = s.capture, s.capture
 	s.capture, s.writing = nil, true
 	s.jobs <- s.next // has room: none is on its way
 	return 0

@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -38,14 +39,14 @@ func captured(t *testing.T, network []string, optimizer string) {
 			}
 		}
 	}
-	var buf []byte
+	var old *Capture
 	for round := range 12 {
 		learn(rng.IntN(60))
 		var want, got bytes.Buffer
 		if _, err := net.WriteTo(&want); err != nil {
 			t.Fatal(err)
 		}
-		capture := net.StartCapture(buf)
+		capture := net.StartCapture(old)
 		for steps := 0; !capture.Step(1 + rng.IntN(3000)); steps++ {
 			learn(rng.IntN(4))
 			if round%4 == 3 && steps == 5 { // given up for another one
@@ -60,6 +61,51 @@ func captured(t *testing.T, network []string, optimizer string) {
 		if n, err := capture.WriteTo(&got); err != nil || n != int64(want.Len()) || !bytes.Equal(got.Bytes(), want.Bytes()) {
 			t.Fatalf("round %d: %d bytes (%v), want %d", round, got.Len(), err, want.Len())
 		}
-		buf = capture.Buffer()
+		old = capture
+	}
+}
+
+// A snapshot that is copied beside learning is the one of the moment when it began, and the delta behind it leads to the present.
+func TestASnapshotIsCopiedBesideLearning(t *testing.T) {
+	for name, change := range shapes {
+		for _, bits := range []int{32, 16} {
+			n, r, whole := mustNew(t, change), NewReplica(), NewReplica()
+			n.ServeBits(bits)
+			rng := rand.New(rand.NewPCG(2, 2))
+			xs, ys := stream(9, sized(1500))
+			s, a, b := n.NewScratch(), r.NewScratch(), r.NewScratch()
+			learn := func(k int) {
+				for ; k > 0 && len(xs) > 0; k-- {
+					if _, err := n.Learn(xs[0], ys[0], 1, s); err != nil {
+						t.Fatal(err)
+					}
+					xs, ys = xs[1:], ys[1:]
+				}
+			}
+			var old *Capture
+			for len(xs) > 0 {
+				learn(rng.IntN(100))
+				want := n.AppendSnapshot(nil)
+				capture := n.StartSnapshot(old)
+				for !capture.Step(1 + rng.IntN(20000)) {
+					learn(rng.IntN(4))
+				}
+				learn(rng.IntN(3))
+				if got := capture.AppendTo([]byte("before"))[6:]; !bytes.Equal(got, want) {
+					t.Fatalf("%s, %d bits: a snapshot of %d bytes, want %d", name, bits, len(got), len(want))
+				}
+				delta := n.AppendDelta(nil)
+				if err := errors.Join(r.Apply(want), r.Apply(delta), whole.Apply(n.AppendSnapshot(nil))); err != nil || r.Examples() != n.Examples() {
+					t.Fatalf("%s, %d bits: %v", name, bits, err)
+				}
+				probe, _ := stream(4, 20)
+				for _, x := range probe {
+					if p, q := r.Predict(x, a), whole.Predict(x, b); p != q {
+						t.Fatalf("%s, %d bits: the replica says %v, a new one %v", name, bits, p, q)
+					}
+				}
+				old = capture
+			}
+		}
 	}
 }

@@ -37,9 +37,14 @@ func (n *Net) ServeBits(bits int) {
 
 // message begins a message.
 func (n *Net) message(dst []byte, magic string) *enc {
-	e := &enc{b: append(dst, magic...), half: n.serveHalf}
-	e.num(map[bool]int{false: 32, true: 16}[n.serveHalf])
-	return e
+	return &enc{b: appendBits(append(dst, magic...), n.serveHalf), half: n.serveHalf}
+}
+
+func appendBits(dst []byte, half bool) []byte {
+	if half {
+		return append(dst, 16)
+	}
+	return append(dst, 32)
 }
 
 // readBits reads how many bits a served weight has.

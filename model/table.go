@@ -176,7 +176,7 @@ func (c *core) admit(key uint64) bool {
 		return true
 	}
 	if c.life.sketch.counts == nil {
-		c.life.sketch.counts = make([]uint8, 4<<c.cfg.TableBits)
+		c.life.sketch.counts = make([]uint8, sketchCounts(&c.cfg))
 	}
 	return c.life.sketch.add(key) >= c.cfg.Admission
 }
@@ -245,6 +245,9 @@ type sketch struct {
 
 const sketchRows = 4
 
+// sketchCounts is how many counts a sketch has: so many that it remembers half as many sightings as the table has records, and 260,000 at least.
+func sketchCounts(c *Config) int { return 4 << max(c.TableBits, 19) }
+
 // add counts one sighting of key and returns how many there were.
 func (s *sketch) add(key uint64) int {
 	if s.adds++; s.adds >= len(s.counts)/8 {
@@ -306,7 +309,7 @@ func (c *core) decodeLife(d *dec, records int) {
 	if c.cfg.Admission > 1 {
 		c.life.sketch.adds = d.num(0)
 		counts := slices.Clone(d.take(d.num(1)))
-		if n := len(counts); n != 0 && n != 4<<c.cfg.TableBits {
+		if n := len(counts); n != 0 && n != sketchCounts(&c.cfg) {
 			d.fail("the sketch has %d counts", n)
 		}
 		if len(counts) > 0 {
