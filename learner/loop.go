@@ -40,7 +40,7 @@ func (l *learning) loop(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		wait := l.publish(time.Now())
-		if save := l.saver.advance(l.core, l.pub.epoch, &l.o.cfg, l.o.metrics); save > 0 && (wait == 0 || save < wait) {
+		if save := l.saver.advance(l.core, l.pub, &l.o.cfg, l.o.metrics); save > 0 && (wait == 0 || save < wait) {
 			wait = save
 		}
 		if wait > 0 {
@@ -113,6 +113,12 @@ func (l *learning) tell(d *decoded) {
 // publish starts a message when there is something to say, its time has come, and none is on its way. It returns how long it is until then, 0 when
 // something else wakes the loop.
 func (l *learning) publish(now time.Time) time.Duration {
+	if l.pub.copying != nil {
+		if l.pub.step(); l.pub.copying != nil {
+			return 1 // as soon as there is nothing else to do
+		}
+		return 0
+	}
 	asked := len(l.asked) > 0 || l.pub.snapshot.IsZero()
 	if l.pub.busy || !asked && l.net.Examples() == l.pub.from {
 		return 0
@@ -123,6 +129,11 @@ func (l *learning) publish(now time.Time) time.Duration {
 	kind := l.pub.next(&l.o.cfg, now)
 	if asked {
 		kind = weights.Snapshot
+	}
+	if kind == weights.Snapshot && l.saver.capture != nil {
+		return 1 // one copy at a time
+	}
+	if asked {
 		for i := range l.asked {
 			l.asked[i].started = true
 		}

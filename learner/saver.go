@@ -40,10 +40,10 @@ func newSaver(f *files, saved int64) *saver {
 
 // advance begins a checkpoint of c when it is time to, and goes on with one that is begun. It returns how long it is until it has something to do, 0
 // when something else wakes the loop.
-func (s *saver) advance(c *core, epoch int64, cfg *Config, m *instruments) time.Duration {
+func (s *saver) advance(c *core, pub *publisher, cfg *Config, m *instruments) time.Duration {
 	began := time.Now()
 	switch n := c.net.Examples() - s.saved; {
-	case s.files == nil || s.writing:
+	case s.files == nil || s.writing || pub.copying != nil: // one copy at a time
 		return 0
 	case s.capture != nil:
 	case n <= 0:
@@ -52,7 +52,7 @@ func (s *saver) advance(c *core, epoch int64, cfg *Config, m *instruments) time.
 		if wait := cfg.CheckpointEvery - began.Sub(s.savedAt); n < cfg.CheckpointExamples && wait > 0 {
 			return wait
 		}
-		s.next = job{position: c.position(epoch), examples: c.net.Examples()}
+		s.next = job{position: c.position(pub.epoch), examples: c.net.Examples()}
 		s.capture = c.net.StartCapture(s.old)
 		s.old = nil
 	}
