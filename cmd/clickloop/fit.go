@@ -24,6 +24,7 @@ import (
 const fitExamples = `  clickloop fit examples/bank-marketing --json
   clickloop fit train.csv --label y --positive yes --drop duration --test later.csv
   clickloop fit train.vw --network linear --cross A,B --out model.bin
+  clickloop fit iris.csv --label species --output softmax --network linear,mlp
   zcat day2.vw.gz | clickloop fit - --format vw --in model.bin --out model.bin
 `
 
@@ -34,6 +35,8 @@ type fitOptions struct {
 	paths       []string
 	tests       []string
 	network     string
+	output      string
+	classes     []string
 	cross       []string
 	seed        uint64
 	passes      int
@@ -54,19 +57,32 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	}
 	began := time.Now()
-	r, rec, cfg, err := o.prepare()
+	rec, cfg, err := o.open()
 	if err != nil {
 		return err
 	}
-	stop := fitProgress(r, o, rec, stderr)
+	net, classes, err := o.newNetwork(ctx, cfg.Model, rec != nil)
+	if err != nil {
+		return err
+	}
+	if len(classes) > 0 {
+		return o.fitClasses(ctx, net, classes, began, stdout, stderr)
+	}
+	r := fit.NewRun(o.objective, net)
+	stop := fitProgress(r, o, rec != nil, stderr)
 	result, err := o.learn(ctx, r, rec, cfg)
 	stop()
 	if err != nil {
 		return err
 	}
 	result.Seconds = time.Since(began).Seconds()
+	return o.finish(net, nil, stdout, &result, func() { printFit(stdout, &result) })
+}
+
+// finish saves the model and prints the result.
+func (o *fitOptions) finish(net *model.Net, classes []string, stdout io.Writer, result any, text func()) error {
 	if o.out != "" {
-		if err := saveModel(o.out, r.Net()); err != nil {
+		if err := saveModel(o.out, net, classes); err != nil {
 			return err
 		}
 	}
@@ -78,7 +94,7 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		fmt.Fprintf(stdout, "%s\n", b)
 		return nil
 	}
-	printFit(stdout, &result)
+	text()
 	return nil
 }
 
@@ -94,6 +110,8 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	fs.StringVar(&o.files.Format, "format", "", "csv, jsonl or vw; found out by default")
 	fs.Func("test", "`file` to predict after learning, without learning from it; may repeat", func(s string) error { o.tests = append(o.tests, s); return nil })
 	fs.StringVar(&o.network, "network", "", "parts of one plain network instead of the default mixture: `linear,ffm,mlp`")
+	fs.StringVar(&o.output, "output", "", "`sigmoid` (yes or no), or softmax: the label is one of several classes; needs --network of linear, mlp")
+	fs.Func("classes", "values of the label of a softmax, `A,B,C`; may repeat; found in the first 100,000 rows by default", list(&o.classes))
 	fs.Func("cross", "pair of fields to cross in the linear part, `A,B`, or all; may repeat", func(s string) error { o.cross = append(o.cross, s); return nil })
 	fs.Uint64Var(&o.seed, "seed", 1, "of the initial weights")
 	fs.IntVar(&o.passes, "passes", 1, "times the files are learned; metrics are of the last pass")
@@ -124,6 +142,8 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 		return nil, fmt.Errorf("--passes is %d, want 1 to 10000", o.passes)
 	case o.files.Holdout < 0 || o.files.Holdout == 1:
 		return nil, fmt.Errorf("--holdout is %d, want 0 (none) or 2 and more", o.files.Holdout)
+	case o.output != "" && o.output != "sigmoid" && o.output != "softmax":
+		return nil, fmt.Errorf("--output is %q, want sigmoid or softmax", o.output)
 	case o.delay < 0:
 		return nil, fmt.Errorf("--delay is %d, want 0 or more examples", o.delay)
 	}
@@ -131,17 +151,17 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	return o, nil
 }
 
-// prepare opens the recording, if it is one, and makes the network.
-func (o *fitOptions) prepare() (*fit.Run, *recording.Recording, config.Config, error) {
+// open opens the recording, if it is one, and the configuration.
+func (o *fitOptions) open() (*recording.Recording, config.Config, error) {
 	var rec *recording.Recording
 	file := o.config
 	if isRecording(o.paths[0]) {
 		if len(o.paths) > 1 {
-			return nil, nil, config.Config{}, errors.New("one recording at a time")
+			return nil, config.Config{}, errors.New("one recording at a time")
 		}
 		var err error
 		if rec, err = recording.Open(o.paths[0]); err != nil {
-			return nil, nil, config.Config{}, err
+			return nil, config.Config{}, err
 		}
 		if file == "" {
 			file = rec.ConfigFile()
@@ -149,14 +169,7 @@ func (o *fitOptions) prepare() (*fit.Run, *recording.Recording, config.Config, e
 		o.objective = rec.Objective().Name
 	}
 	cfg, err := config.Load(file)
-	if err != nil {
-		return nil, nil, cfg, err
-	}
-	net, err := o.newNetwork(cfg.Model)
-	if err != nil {
-		return nil, nil, cfg, err
-	}
-	return fit.NewRun(o.objective, net), rec, cfg, nil
+	return rec, cfg, err
 }
 
 func isRecording(path string) bool {
@@ -164,8 +177,8 @@ func isRecording(path string) bool {
 	return err == nil && (info.IsDir() || strings.HasSuffix(path, ".yaml"))
 }
 
-// newNetwork reads --in, or makes a new network of the configuration and the flags.
-func (o *fitOptions) newNetwork(c model.Config) (*model.Net, error) {
+// newNetwork reads --in, or makes a new network of the configuration and the flags. The classes are those of a softmax.
+func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bool) (*model.Net, []string, error) {
 	if o.network != "" {
 		c.Network = strings.Split(o.network, ",")
 	}
@@ -176,24 +189,34 @@ func (o *fitOptions) newNetwork(c model.Config) (*model.Net, error) {
 		c.Seed = o.seed
 	}
 	if o.in == "" {
-		if err := c.Validate(); err != nil {
-			return nil, err
+		classes, err := o.newClasses(ctx, &c, recorded)
+		if err != nil {
+			return nil, nil, err
 		}
-		return model.New(c)
+		if err := c.Validate(); err != nil {
+			return nil, nil, err
+		}
+		net, err := model.New(c)
+		return net, classes, err
 	}
 	f, err := os.Open(o.in)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the model: %w", err)
+		return nil, nil, fmt.Errorf("cannot read the model: %w", err)
 	}
 	defer f.Close()
-	net, err := model.Read(bufio.NewReader(f))
+	net, classes, err := fit.ReadModel(f)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read model %s: %w", o.in, err)
+		return nil, nil, fmt.Errorf("cannot read model %s: %w", o.in, err)
 	}
-	if (o.given["network"] || o.given["cross"] || o.given["seed"]) && !reflect.DeepEqual(c, net.Config()) {
-		return nil, fmt.Errorf("--network, --cross or --seed contradict model %s, which goes on with the settings it was made with: leave them out", o.in)
+	made := net.Config()
+	if made.Output == "softmax" {
+		c.Output, c.Classes = made.Output, made.Classes // they have checks of their own
 	}
-	return net, nil
+	if (o.given["network"] || o.given["cross"] || o.given["seed"]) && !reflect.DeepEqual(c, made) {
+		return nil, nil, fmt.Errorf("--network, --cross or --seed contradict model %s, which goes on with the settings it was made with: leave them out", o.in)
+	}
+	classes, err = o.oldClasses(made, classes, recorded)
+	return net, classes, err
 }
 
 func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recording, cfg config.Config) (fit.Result, error) {
@@ -240,14 +263,14 @@ func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recor
 }
 
 // saveModel writes a model whole or not at all.
-func saveModel(path string, net *model.Net) error {
+func saveModel(path string, net *model.Net, classes []string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".clickloop-model-")
 	if err != nil {
 		return fmt.Errorf("cannot write the model: %w", err)
 	}
 	defer os.Remove(f.Name())
 	w := bufio.NewWriterSize(f, 1<<20)
-	_, err = net.WriteTo(w)
+	err = fit.WriteModel(w, net, classes)
 	if err = errors.Join(err, w.Flush(), f.Sync(), f.Chmod(0o644), f.Close()); err != nil {
 		return fmt.Errorf("cannot write the model to %s: %w", path, err)
 	}
@@ -255,7 +278,7 @@ func saveModel(path string, net *model.Net) error {
 }
 
 // fitProgress shows rows, rows a second and the time left, on a terminal, until it is stopped.
-func fitProgress(r *fit.Run, o *fitOptions, rec *recording.Recording, w io.Writer) (stop func()) {
+func fitProgress(r interface{ Rows() int64 }, o *fitOptions, recorded bool, w io.Writer) (stop func()) {
 	if o.quiet || !isTerminal(w) {
 		return func() {}
 	}
@@ -275,7 +298,7 @@ func fitProgress(r *fit.Run, o *fitOptions, rec *recording.Recording, w io.Write
 			}
 			seconds := time.Since(began).Seconds()
 			line := fmt.Sprintf("%d rows, %.0f rows/s", r.Rows(), float64(r.Rows())/seconds)
-			if read := o.files.Bytes(); rec == nil && read > 0 && total >= read {
+			if read := o.files.Bytes(); !recorded && read > 0 && total >= read {
 				line = fmt.Sprintf("%s %s, %.0f s left", bar(read, total), line, seconds*float64(total-read)/float64(read))
 			}
 			fmt.Fprintf(w, "\r\033[K%s", line)

@@ -23,6 +23,9 @@ type Files struct {
 	SkipBad  bool
 	Holdout  int // each so manieth example is predicted and not learned; 0 for none
 
+	classes []string       // that the label names; empty: it says yes or no
+	index   map[string]int // of classes
+
 	bytes atomic.Int64 // read so far, of all files
 }
 
@@ -100,22 +103,42 @@ func (f *Files) example(e *example, rec *table.Record) error {
 
 // topicExample reads what the examples topic holds: y, w and features.
 func (f *Files) topicExample(e *example, fields event.Fields) error {
-	y, ok := fields.Lookup("y")
-	if !ok || y.Kind != event.Number {
-		return fmt.Errorf("name the label's column with --label; there are %s", names(fields))
+	var err error
+	if e.y, err = f.topicLabel(fields); err != nil {
+		return err
 	}
-	e.y = y.Num
 	if w, ok := fields.Lookup("w"); ok && w.Kind == event.Number {
 		e.w = w.Num
 	}
 	var named event.Fields
+	_, from := fields.Lookup("prediction") // of a topic, where an example may have no features
 	for _, x := range fields {
-		if name, ok := strings.CutPrefix(x.Name, "features."); ok && !slices.Contains(f.Drop, name) {
+		name, ok := strings.CutPrefix(x.Name, "features.")
+		if from = from || ok; ok && !slices.Contains(f.Drop, name) {
 			named = append(named, event.Field{Name: name, Value: x.Value})
 		}
 	}
+	if !from { // other data that has a y: without this it would learn nothing, and not say so
+		return fmt.Errorf("there are no features: name the label's column with --label; there are %s", names(fields))
+	}
 	e.x = features.Encode(e.x, named)
 	return nil
+}
+
+// topicLabel is the label of an example of a topic; with classes it is a class's number.
+func (f *Files) topicLabel(fields event.Fields) (float64, error) {
+	if len(f.classes) > 0 {
+		class, err := topicClass(fields)
+		if err != nil {
+			return 0, err
+		}
+		return f.class(class)
+	}
+	y, err := topicLabel(fields)
+	if err == nil && y.Kind != event.Number {
+		err = fmt.Errorf("y is %.60q, want a number, or name the label's column with --label; there are %s", y.Text(), names(fields))
+	}
+	return y.Num, err
 }
 
 func names(f event.Fields) string {
@@ -130,8 +153,11 @@ func names(f event.Fields) string {
 	return strings.Join(all, ", ")
 }
 
-// label is 1 for a positive value, else 0.
+// label is 1 for a positive value, else 0; with classes it is a class's number.
 func (f *Files) label(v event.Value) (float64, error) {
+	if len(f.classes) > 0 {
+		return f.class(v)
+	}
 	text := v.Text()
 	if v.Kind == event.Null {
 		return 0, fmt.Errorf("the label %q is empty", f.Label)
@@ -162,47 +188,59 @@ func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (s
 	if delay == 0 && f.Holdout == 0 {
 		return f.pipe(ctx, paths, r.learnBlock)
 	}
-	d := &delayed{run: r, delay: delay, holdout: f.Holdout}
+	d := &delayed[float64]{
+		delay: delay, holdout: f.Holdout, rows: &r.progress.rows,
+		predict: func(e *example) float64 { return r.net.Predict(e.x, r.scratch) },
+		learn:   func(e *example, p float64) error { return r.learn(e.x, e.y, e.w, p) },
+		keep:    func(e *example, p float64) { r.holdout.Add(p, e.y, e.w) },
+	}
+	return d.files(ctx, f, paths)
+}
+
+// delayed holds examples back until their labels are known; P is a prediction.
+type delayed[P any] struct {
+	delay   int
+	holdout int
+	rows    *atomic.Int64
+	predict func(e *example) P
+	learn   func(e *example, p P) error
+	keep    func(e *example, p P) // of holdout
+
+	queue []held[P]
+	seen  int
+}
+
+type held[P any] struct {
+	example
+	p P
+}
+
+func (d *delayed[P]) files(ctx context.Context, f *Files, paths []string) (skipped int64, err error) {
 	if skipped, err = f.pipe(ctx, paths, func(b *block) error { return b.each(d.take) }); err != nil {
 		return skipped, err
 	}
 	return skipped, d.flush()
 }
 
-// delayed holds examples back until their labels are known.
-type delayed struct {
-	run   *Run
-	delay int
-	queue []held
-
-	holdout, seen int
-}
-
-type held struct {
-	example
-	p float64
-}
-
-func (d *delayed) take(e *example) error {
-	r := d.run
-	r.progress.rows.Add(1)
+func (d *delayed[P]) take(e *example) error {
+	d.rows.Add(1)
+	p := d.predict(e)
 	if d.seen++; d.holdout > 0 && d.seen%d.holdout == 0 {
-		r.holdout.Add(r.net.Predict(e.x, r.scratch), e.y, e.w)
+		d.keep(e, p)
 		return nil
 	}
-	h := held{example{slices.Clone(e.x), e.y, e.w}, r.net.Predict(e.x, r.scratch)}
-	d.queue = append(d.queue, h)
+	d.queue = append(d.queue, held[P]{example{slices.Clone(e.x), e.y, e.w}, p})
 	if len(d.queue) <= d.delay {
 		return nil
 	}
 	first := d.queue[0]
 	d.queue = d.queue[1:]
-	return r.learn(first.x, first.y, first.w, first.p)
+	return d.learn(&first.example, first.p)
 }
 
-func (d *delayed) flush() error {
-	for _, h := range d.queue {
-		if err := d.run.learn(h.x, h.y, h.w, h.p); err != nil {
+func (d *delayed[P]) flush() error {
+	for i := range d.queue {
+		if err := d.learn(&d.queue[i].example, d.queue[i].p); err != nil {
 			return err
 		}
 	}

@@ -14,31 +14,40 @@ import (
 
 // Run is one pass: a network and what is measured on the way.
 type Run struct {
+	pass
+	metrics *metrics.Accumulator
+	holdout *metrics.Accumulator     // of examples that were kept from learning
+	observe func(p, y float64) error // each prediction as it is judged, nil for none
+}
+
+// pass is what every kind of pass has.
+type pass struct {
 	Objective string
 
 	net      *model.Net
 	scratch  *model.Scratch
-	metrics  *metrics.Accumulator
-	holdout  *metrics.Accumulator // of examples that were kept from learning
 	began    time.Time
 	learned  int64
-	progress progress
-	observe  func(p, y float64) error // each prediction as it is judged, nil for none
+	progress *progress
 }
 
-// progress may be read while a Run works.
+// progress may be read while a pass works.
 type progress struct{ rows atomic.Int64 }
+
+func newPass(objective string, net *model.Net) pass {
+	return pass{Objective: objective, net: net, scratch: net.NewScratch(), began: time.Now(), progress: &progress{}}
+}
 
 // NewRun returns a Run over net.
 func NewRun(objective string, net *model.Net) *Run {
-	return &Run{Objective: objective, net: net, scratch: net.NewScratch(), metrics: metrics.New(), holdout: metrics.New(), began: time.Now()}
+	return &Run{pass: newPass(objective, net), metrics: metrics.New(), holdout: metrics.New()}
 }
 
 // Rows is how many rows were predicted so far.
-func (r *Run) Rows() int64 { return r.progress.rows.Load() }
+func (p *pass) Rows() int64 { return p.progress.rows.Load() }
 
 // Net is the network.
-func (r *Run) Net() *model.Net { return r.net }
+func (p *pass) Net() *model.Net { return p.net }
 
 // learn judges the prediction p of x, and learns.
 func (r *Run) learn(x []model.Feature, y, w, p float64) error {

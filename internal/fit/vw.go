@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/table"
 	"github.com/clickloop/clickloop/model"
@@ -64,7 +65,7 @@ func (r *reader) vwLine(text []byte, path string, line int) error {
 		return err
 	}
 	from := len(b.slab)
-	if y, ok := plainVW(b, text); ok {
+	if y, ok := r.files.plainVW(b, text); ok {
 		b.end(y, 1, line)
 		return nil
 	}
@@ -77,6 +78,10 @@ func (r *reader) vwLine(text []byte, path string, line int) error {
 	if err == nil && !rec.HasY {
 		err = errNoLabel
 	}
+	y := 0.0
+	if err == nil {
+		y, err = r.files.vwLabel(rec.Label)
+	}
 	if err != nil {
 		if r.files.SkipBad {
 			r.skipped++
@@ -84,13 +89,33 @@ func (r *reader) vwLine(text []byte, path string, line int) error {
 		}
 		return fmt.Errorf("%s:%d: %w", path, line, err)
 	}
-	y := 0.0
-	if rec.Label > 0 {
-		y = 1
-	}
 	b.slab = features.Encode(b.slab, rec.Fields)
 	b.end(y, rec.Weight, line)
 	return nil
+}
+
+// vwLabel is 1 for a number above 0, else 0; with classes it is a class's number.
+func (f *Files) vwLabel(y float64) (float64, error) {
+	if len(f.classes) > 0 {
+		return f.class(event.Value{Kind: event.Number, Num: y})
+	}
+	if y > 0 {
+		return 1, nil
+	}
+	return 0, nil
+}
+
+// plainVW is the function of that name; with classes the label is the digits of one.
+func (f *Files) plainVW(b *block, s []byte) (y float64, ok bool) {
+	if len(f.classes) == 0 {
+		return plainVW(b, s)
+	}
+	end := 0
+	for end < len(s) && '0' <= s[end] && s[end] <= '9' {
+		end++
+	}
+	class, ok := f.index[string(s[:end])]
+	return float64(class), ok && plainFields(b, s[end:])
 }
 
 // word says which bytes plain names and tokens are made of: ASCII above space, but for the colon and the bar.
@@ -122,19 +147,24 @@ func plainVW(b *block, s []byte) (y float64, ok bool) {
 	default:
 		return 0, false
 	}
-	if s[i] != ' ' || s[i+1] != '|' {
-		return 0, false
+	return y, plainFields(b, s[i:])
+}
+
+// plainFields reads what follows the label of a plain line.
+func plainFields(b *block, s []byte) bool {
+	if len(s) < 2 || s[0] != ' ' || s[1] != '|' {
+		return false
 	}
 	slab := b.slab
 	from, seen := len(slab), uint64(0)
-	for i++; i < len(s); {
+	for i := 1; i < len(s); {
 		i++ // the bar
 		start := i
 		for i < len(s) && word[s[i]] {
 			i++
 		}
 		if i == start || i >= len(s) || s[i] != ' ' {
-			return 0, false // no name, a weight, a lone name, a tab
+			return false // no name, a weight, a lone name, a tab
 		}
 		var field uint64
 		if i == start+1 {
@@ -144,7 +174,7 @@ func plainVW(b *block, s []byte) (y float64, ok bool) {
 		}
 		bit := uint64(1) << (field & 63)
 		if seen&bit != 0 && holdsField(slab[from:], field) {
-			return 0, false
+			return false
 		}
 		seen |= bit
 		tokens := len(slab)
@@ -158,16 +188,16 @@ func plainVW(b *block, s []byte) (y float64, ok bool) {
 				i++
 			}
 			if i == start || i < len(s) && s[i] != ' ' {
-				return 0, false
+				return false
 			}
 			slab = append(slab, model.Feature{Field: field, Hash: model.HashBytes(s[start:i]), Value: 1, Kind: model.Token})
 		}
 		if len(slab) == tokens {
-			return 0, false
+			return false
 		}
 	}
 	b.slab = slab
-	return y, true
+	return true
 }
 
 func holdsField(x []model.Feature, field uint64) bool {

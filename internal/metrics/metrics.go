@@ -1,65 +1,55 @@
 // Package metrics measures predictions against labels: log loss, normalized entropy, AUC, calibration. Sums are float64; memory is bounded.
 package metrics
 
-import (
-	"math"
-	"sort"
-)
+import "math"
 
 // clamp keeps the logarithm finite: a prediction of exactly 0 or 1 that is wrong costs 34.5 nats.
 const clamp = 1e-15
 
-// Scores are counted in bins of the logit, perBin to one unit, so that two scores closer than 1/perBin in logit count as equal for the AUC: with n such bins
-// under the curve the error is below 1/n.
-const (
-	perBin   = 512
-	maxLogit = 35
-)
-
-// Accumulator adds up examples. The zero value is not ready; use New.
+// Accumulator adds up examples. Memory grows with the bins of its predictions, which are at most 35,370.
 type Accumulator struct {
 	examples, positives  int64
 	weight, positive     float64
 	loss, predicted      float64
 	correct, hit, actual float64 // of weights: decided right at 0.5, positives found, positives
-	bins                 map[int32]*bin
+	bins                 bins
 }
 
-type bin struct{ negative, positive, predicted float64 }
-
 // New returns an empty Accumulator.
-func New() *Accumulator { return &Accumulator{bins: map[int32]*bin{}} }
+func New() *Accumulator { return &Accumulator{} }
 
 // Add counts one example: the probability p that was predicted, the label y (0 or 1, or between), and the weight w.
 func (a *Accumulator) Add(p, y, w float64) {
-	a.examples++
-	if y >= 0.5 {
-		a.positives++
-		a.actual += w
+	q := p
+	if q < clamp {
+		q = clamp
+	} else if q > 1-clamp {
+		q = 1 - clamp
 	}
+	switch y {
+	case 0:
+		a.loss -= w * math.Log1p(-q)
+	case 1:
+		a.loss -= w * math.Log(q)
+	default:
+		a.loss -= w * y * math.Log(q)
+		a.loss -= w * (1 - y) * math.Log1p(-q)
+	}
+	a.examples++
 	a.weight += w
 	a.positive += w * y
 	a.predicted += w * p
-	q := min(max(p, clamp), 1-clamp)
-	if y != 0 {
-		a.loss -= w * y * math.Log(q)
-	}
-	if y != 1 {
-		a.loss -= w * (1 - y) * math.Log1p(-q)
-	}
-	if (p >= 0.5) == (y >= 0.5) {
-		a.correct += w
-		if y >= 0.5 {
+	if y >= 0.5 {
+		a.positives++
+		a.actual += w
+		if p >= 0.5 {
+			a.correct += w
 			a.hit += w
 		}
+	} else if p < 0.5 {
+		a.correct += w
 	}
-	logit := min(max(math.Log(q/(1-q)), -maxLogit), maxLogit)
-	k := int32(math.Floor(logit * perBin))
-	b := a.bins[k]
-	if b == nil {
-		b = &bin{}
-		a.bins[k] = b
-	}
+	b := a.bins.of(binOf(q))
 	b.positive += w * y
 	b.negative += w * (1 - y)
 	b.predicted += w * p
@@ -76,12 +66,8 @@ func (a *Accumulator) Merge(o *Accumulator) {
 	a.correct += o.correct
 	a.hit += o.hit
 	a.actual += o.actual
-	for k, from := range o.bins {
-		to := a.bins[k]
-		if to == nil {
-			to = &bin{}
-			a.bins[k] = to
-		}
+	for _, from := range o.bins.sorted() {
+		to := a.bins.of(from.key)
 		to.positive += from.positive
 		to.negative += from.negative
 		to.predicted += from.predicted
@@ -116,20 +102,15 @@ func (a *Accumulator) Result() Result {
 	}
 	r.Accuracy = a.correct / a.weight
 	r.Recall = a.hit / a.actual
-	keys := make([]int32, 0, len(a.bins))
-	for k := range a.bins {
-		keys = append(keys, k)
-	}
-	sort.Slice(keys, func(i, j int) bool { return keys[i] < keys[j] })
-	r.AUC = a.auc(keys)
-	r.ECE = a.ece(keys)
+	sorted := a.bins.sorted()
+	r.AUC = auc(sorted)
+	r.ECE = a.ece(sorted)
 	return r
 }
 
-func (a *Accumulator) auc(keys []int32) float64 {
+func auc(sorted []bin) float64 {
 	below, pairs, positives := 0.0, 0.0, 0.0
-	for _, k := range keys {
-		b := a.bins[k]
+	for _, b := range sorted {
 		pairs += b.positive * (below + b.negative/2)
 		below += b.negative
 		positives += b.positive
@@ -140,14 +121,13 @@ func (a *Accumulator) auc(keys []int32) float64 {
 // calibrationBins is how many bins of equal mass the calibration error has.
 const calibrationBins = 15
 
-func (a *Accumulator) ece(keys []int32) float64 {
+func (a *Accumulator) ece(sorted []bin) float64 {
 	var mass, predicted, positive, sum float64
 	flush := func() {
 		sum += math.Abs(predicted - positive)
 		mass, predicted, positive = 0, 0, 0
 	}
-	for _, k := range keys {
-		b := a.bins[k]
+	for _, b := range sorted {
 		mass += b.positive + b.negative
 		predicted += b.predicted
 		positive += b.positive

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -79,6 +78,9 @@ func Open(path string, o Options) (*Source, error) {
 		s.closers = append(s.closers, z)
 		s.r = bufio.NewReaderSize(z, 1<<20)
 	}
+	if head, _ := s.r.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
+		_, _ = s.r.Discard(len(byteOrderMark))
+	}
 	if s.format = o.Format; s.format == "" {
 		s.format = s.guess()
 	}
@@ -88,6 +90,9 @@ func Open(path string, o Options) (*Source, error) {
 	}
 	return nil, errors.Join(fmt.Errorf("%s: format %q is none of csv, jsonl, vw", path, s.format), s.Close())
 }
+
+// byteOrderMark is what some programs write in front of UTF-8.
+const byteOrderMark = "\ufeff"
 
 // counted counts what is read through it.
 type counted struct {
@@ -101,9 +106,12 @@ func (c *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// base is the file's name without .gz, in lower case.
+func (s *Source) base() string { return strings.TrimSuffix(strings.ToLower(s.name), ".gz") }
+
 // guess tells the format by the name, else by the first line.
 func (s *Source) guess() string {
-	base := strings.TrimSuffix(strings.ToLower(s.name), ".gz")
+	base := s.base()
 	for suffix, format := range map[string]string{".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".vw": "vw"} {
 		if strings.HasSuffix(base, suffix) {
 			return format
@@ -199,67 +207,6 @@ func (s *Source) readLine() ([]byte, error) {
 	return bytes.TrimRight(line, "\r\n"), err
 }
 
-func (s *Source) csv(yield func(*Record, error) bool) {
-	sep, err := s.separator()
-	if err != nil {
-		yield(nil, err)
-		return
-	}
-	r := csv.NewReader(s.r)
-	r.Comma, r.ReuseRecord = sep, true
-	header, err := r.Read()
-	if err != nil {
-		yield(nil, fmt.Errorf("%s: cannot read the header: %w", s.name, err))
-		return
-	}
-	names := make([]string, len(header))
-	for i, name := range header {
-		if names[i] = strings.TrimPrefix(name, "\ufeff"); names[i] == "" {
-			names[i] = "column" + strconv.Itoa(i+1)
-		}
-	}
-	for {
-		cells, err := r.Read()
-		if err == io.EOF {
-			return
-		}
-		line, _ := r.FieldPos(0)
-		if err != nil {
-			if s.options.SkipBad {
-				s.skipped++
-				continue
-			}
-			yield(nil, fmt.Errorf("%s: %w (want %d columns, separated by %q)", s.name, err, len(names), sep))
-			return
-		}
-		rec := &Record{File: s.name, Line: line, Weight: 1, Fields: make(event.Fields, len(cells))}
-		for i, cell := range cells {
-			rec.Fields[i] = event.Field{Name: names[i], Value: Cell(cell)}
-		}
-		if !yield(rec, nil) {
-			return
-		}
-	}
-}
-
-// separator is the given one, else that of ; tab , | which the header has most of.
-func (s *Source) separator() (rune, error) {
-	if sep := []rune(s.options.Separator); len(sep) == 1 {
-		return sep[0], nil
-	} else if len(sep) > 1 {
-		return 0, fmt.Errorf("%s: separator %q is more than one character", s.name, s.options.Separator)
-	}
-	head, _ := s.r.Peek(64 << 10)
-	line, _, _ := bytes.Cut(head, []byte("\n"))
-	best, most := ',', 0
-	for _, sep := range ",;\t|" {
-		if n := bytes.Count(line, []byte(string(sep))); n > most {
-			best, most = sep, n
-		}
-	}
-	return best, nil
-}
-
 // Cell is what a cell of a CSV file says: a finite number, nothing when it is empty, else a text.
 func Cell(s string) event.Value {
 	if s == "" {
@@ -273,6 +220,9 @@ func Cell(s string) event.Value {
 
 // Number reads a finite decimal number; words such as nan and inf, and hexadecimal ones, are none.
 func Number(s string) (float64, bool) {
+	if s == "" {
+		return 0, false
+	}
 	if c := s[0]; (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' {
 		return 0, false
 	}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/fit"
+	"github.com/clickloop/clickloop/model"
+)
+
+// newClasses are those of a new softmax: of --classes, else of the files' first rows. It completes c; without a softmax there are none.
+func (o *fitOptions) newClasses(ctx context.Context, c *model.Config, recorded bool) ([]string, error) {
+	if o.output != "" && o.output != c.Output {
+		c.Output, c.Classes = o.output, 1
+	}
+	if err := o.checkClasses(c.Output, recorded); err != nil || c.Output != "softmax" {
+		return nil, err
+	}
+	configured := c.Classes // 1 when --output alone says softmax
+	c.Classes = max(2, configured)
+	if len(c.Network) == 0 {
+		return nil, errors.New("a softmax needs a plain network: add --network linear, mlp or linear,mlp")
+	}
+	if err := c.Validate(); err != nil { // before the files are looked at
+		return nil, err
+	}
+	classes := o.givenClasses()
+	if len(classes) == 0 {
+		var err error
+		if classes, err = o.files.FindClasses(ctx, o.paths); err != nil {
+			return nil, err
+		}
+	}
+	if configured > 1 && configured != len(classes) {
+		return nil, fmt.Errorf("the configuration has model.classes %d, and there are %d (%s): correct one of them", configured, len(classes), strings.Join(classes[:min(10, len(classes))], ", "))
+	}
+	c.Classes = len(classes)
+	return classes, o.files.SetClasses(classes)
+}
+
+// oldClasses are those that a model was made with.
+func (o *fitOptions) oldClasses(made model.Config, classes []string, recorded bool) ([]string, error) {
+	if o.output != "" && o.output != made.Output {
+		return nil, fmt.Errorf("--output %s contradicts model %s, whose output is %s: leave it out", o.output, o.in, made.Output)
+	}
+	if err := o.checkClasses(made.Output, recorded); err != nil || made.Output != "softmax" {
+		return nil, err
+	}
+	given := o.givenClasses()
+	switch {
+	case len(classes) == 0 && len(given) != made.Classes: // written by a program that knows numbers alone
+		return nil, fmt.Errorf("model %s has %d classes without names, and --classes gives %d: name them all, in the order of their numbers", o.in, made.Classes, len(given))
+	case len(classes) == 0:
+		classes = given
+	case len(given) > 0 && !slices.Equal(given, classes):
+		return nil, fmt.Errorf("--classes %s contradicts model %s, whose classes are %s: leave it out", strings.Join(given, ","), o.in, strings.Join(classes, ","))
+	}
+	return classes, o.files.SetClasses(classes)
+}
+
+// checkClasses says which flags do not go with the output.
+func (o *fitOptions) checkClasses(output string, recorded bool) error {
+	switch {
+	case output != "softmax" && len(o.classes) > 0:
+		return fmt.Errorf("--classes is given, and the output is %s: add --output softmax", output)
+	case output == "softmax" && recorded:
+		return fmt.Errorf("%s is a recording, whose labels are yes or no: a softmax learns from files, with --label", o.paths[0])
+	case output == "softmax" && len(o.files.Positive) > 0:
+		return errors.New("--positive says which label means yes, and a softmax learns every class: leave one of them out")
+	}
+	return nil
+}
+
+func (o *fitOptions) givenClasses() []string {
+	var names []string
+	for _, text := range o.classes {
+		names = append(names, fit.ClassName(text))
+	}
+	return names
+}
+
+// fitClasses is fit for a softmax.
+func (o *fitOptions) fitClasses(ctx context.Context, net *model.Net, classes []string, began time.Time, stdout, stderr io.Writer) error {
+	r, err := fit.NewClassRun(o.objective, net, classes)
+	if err != nil {
+		return err
+	}
+	stop := fitProgress(r, o, false, stderr)
+	result, err := o.learnClasses(ctx, r)
+	stop()
+	if err != nil {
+		return err
+	}
+	result.Seconds = time.Since(began).Seconds()
+	return o.finish(net, classes, stdout, &result, func() { printClasses(stdout, &result) })
+}
+
+func (o *fitOptions) learnClasses(ctx context.Context, r *fit.ClassRun) (result fit.ClassResult, err error) {
+	if o.predictions != "" {
+		f, err := os.Create(o.predictions)
+		if err != nil {
+			return result, err
+		}
+		w := bufio.NewWriter(f)
+		defer f.Close()
+		defer w.Flush()
+		r.Observe(classWriter(w, r.Names()))
+	}
+	var skipped int64
+	for pass := range o.passes {
+		if pass > 0 {
+			r.Again()
+		}
+		if skipped, err = r.Learn(ctx, &o.files, o.paths, o.delay); err != nil {
+			return result, err
+		}
+	}
+	result = r.Result()
+	result.Skipped = skipped
+	for _, path := range o.tests {
+		t, err := r.Test(ctx, &o.files, path)
+		if err != nil {
+			return result, err
+		}
+		result.Test = append(result.Test, t)
+	}
+	return result, nil
+}
+
+// classWriter writes predictions as JSON lines: {"p":{"a":0.75,"b":0.25},"y":"a"}.
+func classWriter(w io.Writer, names []string) func(p []float64, class int) error {
+	quoted := make([][]byte, len(names))
+	for i, name := range names {
+		quoted[i] = event.AppendString(nil, name)
+	}
+	var line []byte
+	return func(p []float64, class int) error {
+		line = append(line[:0], `{"p":{`...)
+		for i, v := range p {
+			if i > 0 {
+				line = append(line, ',')
+			}
+			line = append(append(line, quoted[i]...), ':')
+			line = event.AppendNumber(line, v)
+		}
+		line = append(append(line, `},"y":`...), quoted[class]...)
+		_, err := w.Write(append(line, '}', '\n'))
+		return err
+	}
+}
+
+const (
+	shownClasses   = 32 // in the table of classes
+	shownConfusion = 12 // classes whose confusion matrix fits a screen
+)
+
+func printClasses(w io.Writer, r *fit.ClassResult) {
+	fmt.Fprintf(w, "%s: %d examples of %d classes in %.2f s, %.0f examples/s\n", r.Model, r.Examples, len(r.Classes), r.Seconds, r.ExamplesPerSecond)
+	printClassMetrics(w, &r.ClassMetrics)
+	if r.Holdout != nil {
+		fmt.Fprintf(w, "holdout: %d examples\n", r.Holdout.Examples)
+		printClassMetrics(w, &r.Holdout.ClassMetrics)
+	}
+	fmt.Fprintf(w, "  %-22s %s\n", "weights", r.Weights)
+	for i := range r.Test {
+		fmt.Fprintf(w, "%s: %d examples\n", r.Test[i].File, r.Test[i].Examples)
+		printClassMetrics(w, &r.Test[i].ClassMetrics)
+	}
+}
+
+func printClassMetrics(w io.Writer, m *fit.ClassMetrics) {
+	for _, x := range []struct {
+		name string
+		v    *float64
+	}{
+		{"log loss", m.LogLoss}, {"normalized entropy", m.NormalizedEntropy}, {"accuracy", m.Accuracy},
+		{"macro precision", m.Macro.Precision}, {"macro recall", m.Macro.Recall}, {"macro F1", m.Macro.F1},
+	} {
+		if x.v != nil {
+			fmt.Fprintf(w, "  %-22s %.5f\n", x.name, *x.v)
+		}
+	}
+	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	row := func(cells ...string) { fmt.Fprintln(table, "  "+strings.Join(cells, "\t")+"\t") }
+	row("class", "precision", "recall", "F1", "support")
+	for _, c := range m.Classes[:min(len(m.Classes), shownClasses)] {
+		row(short(c.Class), figure(c.Precision), figure(c.Recall), figure(c.F1), count(c.Support))
+	}
+	if more := len(m.Classes) - shownClasses; more > 0 {
+		row(fmt.Sprintf("and %d more: --json has all", more))
+	}
+	table.Flush()
+	if len(m.Confusion) == 0 || len(m.Confusion) > shownConfusion {
+		return
+	}
+	head := []string{"actual \\ predicted"}
+	for _, c := range m.Classes {
+		head = append(head, short(c.Class))
+	}
+	row(head...)
+	for i, counts := range m.Confusion {
+		cells := []string{short(m.Classes[i].Class)}
+		for _, n := range counts {
+			cells = append(cells, count(n))
+		}
+		row(cells...)
+	}
+	table.Flush()
+}
+
+// short is a class's name in a table.
+func short(name string) string {
+	if r := []rune(name); len(r) > 24 {
+		return string(r[:23]) + "…"
+	}
+	return name
+}
+
+// figure is a score, or - when it is undefined.
+func figure(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return strconv.FormatFloat(*v, 'f', 5, 64)
+}
+
+// count is a sum of weights.
+func count(v float64) string { return strconv.FormatFloat(v, 'g', 10, 64) }
