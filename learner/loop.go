@@ -100,9 +100,11 @@ func (l *learning) tell(d *decoded) {
 	use := l.net.Occupancy()
 	l.o.metrics.tokens.WithLabelValues(l.o.objective).Set(float64(use.Tokens))
 	l.o.metrics.fields.WithLabelValues(l.o.objective).Set(float64(use.Fields))
+	l.o.metrics.expired.WithLabelValues(l.o.objective).Set(float64(use.Expired))
+	l.o.metrics.slots.WithLabelValues(l.o.objective).Set(float64(use.Slots) / float64(max(use.MaxSlots, 1)))
 	if use.Pooled && !l.pooled {
 		l.pooled = true
-		l.o.logger.Warn("the network's table is full: new tokens share records from now on; a larger model.table_bits starts a larger network", "tokens", use.Tokens, "max_tokens", use.MaxTokens)
+		l.o.logger.Warn("the network's table is full: new tokens share records from now on; model.admission and model.expiry keep tokens out that hardly come, a larger model.table_bits has room for more; either starts a new network", "tokens", use.Tokens, "max_tokens", use.MaxTokens)
 	}
 	if l.behind > 10_000 && now.Sub(l.told) > 10*time.Second {
 		l.told = now

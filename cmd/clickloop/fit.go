@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,6 +50,9 @@ type fitOptions struct {
 	quiet       bool
 	limit       int64
 	given       map[string]bool
+	tableBits   int
+	admission   int
+	expiry      int64
 }
 
 func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -114,6 +118,9 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	fs.Func("classes", "values of the label of a softmax, `A,B,C`; may repeat; found in the first 100,000 rows by default", list(&o.classes))
 	fs.Func("cross", "pair of fields to cross in the linear part, `A,B`, or all; may repeat", func(s string) error { o.cross = append(o.cross, s); return nil })
 	fs.Uint64Var(&o.seed, "seed", 1, "of the initial weights")
+	fs.IntVar(&o.tableBits, "table-bits", 20, "2^`bits` tokens have records of their own")
+	fs.IntVar(&o.admission, "admission", 1, "give a token a record after `n` sightings")
+	fs.Int64Var(&o.expiry, "expiry", 0, "and take it away when the token did not come for `n` examples (0: never)")
 	fs.IntVar(&o.passes, "passes", 1, "times the files are learned; metrics are of the last pass")
 	fs.IntVar(&o.delay, "delay", 0, "learn a label `N` examples after its prediction")
 	fs.IntVar(&o.files.Holdout, "holdout", 0, "predict each `N`th example without learning it, and report those apart")
@@ -177,6 +184,9 @@ func isRecording(path string) bool {
 	return err == nil && (info.IsDir() || strings.HasSuffix(path, ".yaml"))
 }
 
+// settings are the flags that a model was made with.
+var settings = []string{"network", "cross", "seed", "table-bits", "admission", "expiry"}
+
 // newNetwork reads --in, or makes a new network of the configuration and the flags. The classes are those of a softmax.
 func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bool) (*model.Net, []string, error) {
 	if o.network != "" {
@@ -187,6 +197,15 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	}
 	if o.given["seed"] {
 		c.Seed = o.seed
+	}
+	if o.given["table-bits"] {
+		c.TableBits = o.tableBits
+	}
+	if o.given["admission"] {
+		c.Admission = o.admission
+	}
+	if o.given["expiry"] {
+		c.Expiry = o.expiry
 	}
 	if o.in == "" {
 		classes, err := o.newClasses(ctx, &c, recorded)
@@ -212,8 +231,8 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	if made.Output == "softmax" {
 		c.Output, c.Classes = made.Output, made.Classes // they have checks of their own
 	}
-	if (o.given["network"] || o.given["cross"] || o.given["seed"]) && !reflect.DeepEqual(c, made) {
-		return nil, nil, fmt.Errorf("--network, --cross or --seed contradict model %s, which goes on with the settings it was made with: leave them out", o.in)
+	if slices.ContainsFunc(settings, func(name string) bool { return o.given[name] }) && !reflect.DeepEqual(c, made) {
+		return nil, nil, fmt.Errorf("--%s contradict model %s, which goes on with the settings it was made with: leave them out", strings.Join(settings, ", --"), o.in)
 	}
 	classes, err = o.oldClasses(made, classes, recorded)
 	return net, classes, err
