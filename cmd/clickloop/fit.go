@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -184,8 +183,15 @@ func isRecording(path string) bool {
 	return err == nil && (info.IsDir() || strings.HasSuffix(path, ".yaml"))
 }
 
-// settings are the flags that a model was made with.
-var settings = []string{"network", "cross", "seed", "table-bits", "admission", "expiry"}
+// contradicting are the flags given that a model which exists has made up its mind about.
+func (o *fitOptions) contradicting() (given []string) {
+	for _, name := range []string{"network", "cross", "seed", "table-bits", "admission", "expiry"} {
+		if o.given[name] {
+			given = append(given, "--"+name)
+		}
+	}
+	return given
+}
 
 // newNetwork reads --in, or makes a new network of the configuration and the flags. The classes are those of a softmax.
 func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bool) (*model.Net, []string, error) {
@@ -231,8 +237,8 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	if made.Output == "softmax" {
 		c.Output, c.Classes = made.Output, made.Classes // they have checks of their own
 	}
-	if slices.ContainsFunc(settings, func(name string) bool { return o.given[name] }) && !reflect.DeepEqual(c, made) {
-		return nil, nil, fmt.Errorf("--%s contradict model %s, which goes on with the settings it was made with: leave them out", strings.Join(settings, ", --"), o.in)
+	if given := o.contradicting(); len(given) > 0 && !reflect.DeepEqual(c, made) {
+		return nil, nil, fmt.Errorf("%s: model %s goes on with the settings it was made with, which differ: leave it out", strings.Join(given, ", "), o.in)
 	}
 	classes, err = o.oldClasses(made, classes, recorded)
 	return net, classes, err
