@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	crashExamples = 400
+	crashExamples = 240
 	crashEvery    = 40 // examples between checkpoints
 )
 
