@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -175,88 +173,9 @@ func TestADamagedCheckpointIsNeverTaken(t *testing.T) {
 	}
 }
 
-// killed is what a test's write panics with in the place of a kill -9.
-type killed struct{}
-
-// TestKilledAnywhereTheWeightsComeOutTheSame runs a learner that is killed at random points: while it learns, and at each step of writing a checkpoint.
-func TestKilledAnywhereTheWeightsComeOutTheSame(t *testing.T) {
-	const examples = 600
-	straight := newCore(t)
-	take(straight, recordsOf(1, 0, examples))
-	want := straight.net.Hash()
-	seed := uint64(time.Now().UnixNano())
-	t.Log("seed", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	steps := map[string]int{}
-	for range 12 {
-		dir := t.TempDir()
-		kills := 0
-		for {
-			c, done := life(t, dir, rng, steps, kills < 12, examples)
-			if done {
-				if c.net.Hash() != want {
-					t.Fatalf("after %d kills the weights differ", kills)
-				}
-				break
-			}
-			kills++
-		}
-		if left, _ := filepath.Glob(filepath.Join(dir, "*.temporary")); len(left) > 1 {
-			t.Fatalf("unfinished files pile up: %v", left)
-		}
-	}
-	for _, step := range []string{"create", "write", "sync", "keep", "replace", "sync folder", "done", "learn"} {
-		if steps[step] == 0 {
-			t.Errorf("no kill hit %q: %v", step, steps)
-		}
-	}
-}
-
-// life is one process of a learner: it resumes, learns, and is killed, or comes to the end.
-func life(t *testing.T, dir string, rng *rand.Rand, steps map[string]int, mortal bool, examples int64) (c *core, done bool) {
-	f, err := newFiles(dir, "click")
-	if err != nil {
-		t.Fatal(err)
-	}
-	die := func(step string) {
-		if mortal && rng.IntN(9) == 0 {
-			steps[step]++
-			panic(killed{})
-		}
-	}
-	f.before = die
-	defer func() {
-		if r := recover(); r != nil && r != any(killed{}) {
-			panic(r)
-		}
-	}()
-	o := owner{objective: "click", config: smallModel(), files: f, logger: slog.New(slog.DiscardHandler)}
-	c = &core{saved: -1}
-	if err := o.restore(c); err != nil {
-		t.Fatal(err)
-	}
-	if c.net == nil {
-		if err := o.begin(c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.at.Objective, c.at.TopicID = "click", "bbbbbbbb"
-	for c.at.Next < examples {
-		n := min(c.at.Next+1+rng.Int64N(40), examples)
-		take(c, recordsOf(1, c.at.Next, n))
-		die("learn")
-		if rng.IntN(3) == 0 {
-			if err := f.write(filling(bytesOf(t, c, 1))); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return c, true
-}
-
 func TestATornCheckpointFallsBackToTheOneBefore(t *testing.T) {
 	dir := t.TempDir()
-	f, err := newFiles(dir, "click")
+	f, err := newFiles(osDisk{}, dir, "click")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +210,7 @@ func TestATornCheckpointFallsBackToTheOneBefore(t *testing.T) {
 
 func TestAFullDiskCostsNoCheckpoint(t *testing.T) {
 	dir := t.TempDir()
-	f, err := newFiles(dir, "click")
+	f, err := newFiles(osDisk{}, dir, "click")
 	if err != nil {
 		t.Fatal(err)
 	}

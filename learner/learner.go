@@ -1,6 +1,7 @@
 package learner
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -28,6 +29,8 @@ type Deps struct {
 	Now        func() event.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
+
+	disk disk // of checkpoints; nil but in tests: the system's
 }
 
 // Learner is the stage: one network for each objective, each owned by one goroutine.
@@ -60,7 +63,7 @@ func New(cfg Config, d Deps) (*Learner, error) {
 		}
 		if d.Dir != "" {
 			var err error
-			if w.files, err = newFiles(d.Dir, o.Name); err != nil {
+			if w.files, err = newFiles(cmp.Or[disk](d.disk, osDisk{}), d.Dir, o.Name); err != nil {
 				return nil, err
 			}
 		}

@@ -1,20 +1,16 @@
 package learner
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
-	"syscall"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,7 +42,7 @@ func newFixture(t testing.TB) *fixture {
 
 func (f *fixture) dial() *stream.Client {
 	f.t.Helper()
-	c, err := stream.Dial(stream.Config{Brokers: f.brokers, Prefix: f.prefix, ClientID: "learner-test"})
+	c, err := stream.Dial(stream.Config{Brokers: f.brokers, Prefix: f.prefix, ClientID: "learner-test", Session: backend.Session()})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -179,7 +175,31 @@ func straight(t testing.TB, n int64) string {
 	return WeightsHash(c.net)
 }
 
-// follow applies a topic of weights as a scorer does, leaving out deposed learners, and returns the replica and its epochs.
+// said is what the learner of recordsOf(1) predicts at each version, for a few examples.
+var said = sync.OnceValue(func() (versions [][]float64) {
+	net, err := model.New(smallModel())
+	if err != nil {
+		panic(err)
+	}
+	c := &core{net: net}
+	for n := int64(0); n <= 4000; n++ {
+		versions = append(versions, predictions(c.net.Predict))
+		take(c, recordsOf(1, n, n+1))
+	}
+	return versions
+})
+
+func predictions(predict func([]model.Feature, *model.Scratch) float64) (p []float64) {
+	var d decoded
+	(&decoder{objective: "click"}).decode(&d, recordsOf(2, 0, 3), 0)
+	for _, it := range d.items {
+		p = append(p, predict(d.inputs[it.from:it.to], &model.Scratch{}))
+	}
+	return p
+}
+
+// follow applies a topic of weights as a scorer does, leaving out deposed learners, and returns the replica and its epochs. After each message the replica
+// must predict what the learner does that nothing happened to.
 func follow(t testing.TB, records []stream.Record) (*model.Replica, []int64) {
 	t.Helper()
 	r := model.NewReplica()
@@ -199,6 +219,9 @@ func follow(t testing.TB, records []stream.Record) (*model.Replica, []int64) {
 		if m, whole := parts.Add(h, records[i].Value); whole {
 			if err := r.Apply(m.Body); err != nil {
 				t.Fatalf("record %d (%+v): %v", i, h, err)
+			}
+			if got, want := predictions(r.Predict), said()[r.Examples()]; !slices.Equal(got, want) {
+				t.Fatalf("record %d (%+v): version %d predicts %v, want %v", i, h, r.Examples(), got, want)
 			}
 		}
 	}
@@ -353,146 +376,6 @@ func TestAWarmStartGoesOnFromAFittedModel(t *testing.T) {
 	if s := r.await(200); s.Weights != straight(t, 200) {
 		t.Errorf("state %+v, want weights %s", s, straight(t, 200))
 	}
-}
-
-// TestKilledWithSignalNineTheWeightsComeOutTheSame kills a learner's whole process at random moments while examples come.
-func TestKilledWithSignalNineTheWeightsComeOutTheSame(t *testing.T) {
-	if spec := os.Getenv("CLICKLOOP_TEST_LEARNER"); spec != "" {
-		victim(t, strings.Split(spec, "|"))
-		return
-	}
-	t.Parallel()
-	// Each kill costs the ten seconds after which the group gives up a member.
-	kills, step := 2, int64(400)
-	if n, err := strconv.Atoi(os.Getenv("CLICKLOOP_TEST_KILLS")); err == nil {
-		kills = n
-	}
-	seed := uint64(time.Now().UnixNano())
-	t.Log("seed", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	f := newFixture(t)
-	dir := t.TempDir()
-	n := int64(0)
-	for range kills {
-		cmd, reaches := f.process(dir, 0)
-		f.produce(recordsOf(1, n, n+step))
-		reaches(n + 1 + rng.Int64N(step-1))
-		n += step
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait() // it was killed
-	}
-	r := f.run(dir, nil)
-	s := r.await(n)
-	if s.Weights != straight(t, n) {
-		t.Errorf("after %d kills the weights are %s, want %s", kills, s.Weights, straight(t, n))
-	}
-	r.stop()
-	replica, epochs := follow(t, f.read(event.TopicModel("click")))
-	if replica.Examples() != n || len(epochs) != kills+1 {
-		t.Errorf("version %d, epochs %v after %d kills", replica.Examples(), epochs, kills)
-	}
-}
-
-// process runs a learner in a process of its own. reaches waits until it has learned n examples.
-func (f *fixture) process(dir string, publish time.Duration) (cmd *exec.Cmd, reaches func(n int64)) {
-	f.t.Helper()
-	cmd = exec.Command(os.Args[0], "-test.run=^TestKilledWithSignalNine", "-test.v")
-	spec := strings.Join([]string{strings.Join(f.brokers, ","), f.prefix, dir, publish.String()}, "|")
-	cmd.Env = append(os.Environ(), "CLICKLOOP_TEST_LEARNER="+spec)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		f.t.Fatal(err)
-	}
-	f.t.Cleanup(func() { _ = cmd.Process.Kill() }) // it may be gone
-	lines := bufio.NewScanner(out)
-	return cmd, func(n int64) {
-		f.t.Helper()
-		for lines.Scan() { // it tells how far it is
-			var at int64
-			if _, err := fmt.Sscanf(lines.Text(), "at %d", &at); err == nil && at >= n {
-				return
-			}
-		}
-		f.t.Fatalf("the process ended before it had learned %d examples", n)
-	}
-}
-
-// victim runs a learner until it is killed.
-func victim(t *testing.T, spec []string) {
-	f := &fixture{t: t, brokers: strings.Split(spec[0], ","), prefix: spec[1]}
-	publish, err := time.ParseDuration(spec[3])
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := f.run(spec[2], func(c *Config, _ *Deps) { c.CheckpointExamples, c.Publish = 50, publish })
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
-		if code, s := r.call(http.MethodGet, "/v1/learner?objective=click"); code == http.StatusOK {
-			fmt.Printf("at %d\n", s.Examples)
-		}
-	}
-}
-
-// TestADeposedLearnersLateWordsChangeNothing stops a learner's process with something still to say, lets another take over, and continues the first.
-func TestADeposedLearnersLateWordsChangeNothing(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	first, reaches := f.process(t.TempDir(), 400*time.Millisecond)
-	f.produce(recordsOf(1, 0, 200))
-	reaches(200)
-	f.produce(recordsOf(1, 200, 260))
-	reaches(260) // and will publish in a moment
-	if err := first.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	second := f.run(t.TempDir(), nil)
-	f.produce(recordsOf(1, 260, 400))
-	taken := second.await(400)
-	if err := first.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	// The first says what it had to say, and is told by its group that it is deposed; then it asks to join again.
-	deadline := time.Now().Add(5 * time.Second)
-	late := 0
-	for late == 0 && time.Now().Before(deadline) {
-		late = lateWords(t, f.read(event.TopicModel("click")))
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Logf("%d records of the deposed learner stand behind those of its successor", late)
-	if err := first.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = first.Wait() // it was killed
-	f.produce(recordsOf(1, 400, 500))
-	s := second.await(500)
-	if s.Weights != straight(t, 500) || taken.Weights != straight(t, 400) {
-		t.Errorf("weights %s after %s, want %s after %s", s.Weights, taken.Weights, straight(t, 500), straight(t, 400))
-	}
-	second.stop()
-	if replica, _ := follow(t, f.read(event.TopicModel("click"))); replica.Examples() != 500 {
-		t.Errorf("followed past the late words, the topic leads to version %d", replica.Examples())
-	}
-}
-
-// lateWords counts records of a lower epoch than was seen before them.
-func lateWords(t *testing.T, records []stream.Record) (n int) {
-	t.Helper()
-	highest := int64(0)
-	for i := range records {
-		h, err := weights.ParseHead(records[i].Headers)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.Epoch < highest {
-			n++
-		}
-		highest = max(highest, h.Epoch)
-	}
-	return n
 }
 
 func TestAnExamplesTopicThatIsMadeAgainIsLearnedFromItsStart(t *testing.T) {

@@ -40,8 +40,10 @@ func (l *learning) loop(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		wait := l.publish(time.Now())
-		if save := l.saver.advance(l.core, l.pub, &l.o.cfg, l.o.metrics); save > 0 && (wait == 0 || save < wait) {
-			wait = save
+		if l.pub.copying == nil { // one copy at a time
+			if save := l.saver.advance(l.core, l.pub.epoch, &l.o.cfg, l.o.metrics); save > 0 && (wait == 0 || save < wait) {
+				wait = save
+			}
 		}
 		if wait > 0 {
 			timer.Reset(wait)

@@ -18,6 +18,7 @@ type saver struct {
 	writing bool
 	next    job            // of the capture, or the one that is being written
 	old     *model.Capture // written, its memory to be used again
+	step    int            // bytes of the state that are copied between two batches
 
 	jobs chan job   // room for one
 	done chan error // room for one
@@ -35,15 +36,15 @@ const stepBytes = 1 << 20
 
 // newSaver returns a saver; saved is the number of examples in the checkpoint that is there, -1 for none.
 func newSaver(f *files, saved int64) *saver {
-	return &saver{files: f, saved: saved, savedAt: time.Now(), jobs: make(chan job, 1), done: make(chan error, 1)}
+	return &saver{files: f, saved: saved, savedAt: time.Now(), step: stepBytes, jobs: make(chan job, 1), done: make(chan error, 1)}
 }
 
 // advance begins a checkpoint of c when it is time to, and goes on with one that is begun. It returns how long it is until it has something to do, 0
 // when something else wakes the loop.
-func (s *saver) advance(c *core, pub *publisher, cfg *Config, m *instruments) time.Duration {
+func (s *saver) advance(c *core, epoch int64, cfg *Config, m *instruments) time.Duration {
 	began := time.Now()
 	switch n := c.net.Examples() - s.saved; {
-	case s.files == nil || s.writing || pub.copying != nil: // one copy at a time
+	case s.files == nil || s.writing:
 		return 0
 	case s.capture != nil:
 	case n <= 0:
@@ -52,11 +53,11 @@ func (s *saver) advance(c *core, pub *publisher, cfg *Config, m *instruments) ti
 		if wait := cfg.CheckpointEvery - began.Sub(s.savedAt); n < cfg.CheckpointExamples && wait > 0 {
 			return wait
 		}
-		s.next = job{position: c.position(pub.epoch), examples: c.net.Examples()}
+		s.next = job{position: c.position(epoch), examples: c.net.Examples()}
 		s.capture = c.net.StartCapture(s.old)
 		s.old = nil
 	}
-	done := s.capture.Step(stepBytes)
+	done := s.capture.Step(s.step)
 	m.pause.Observe(time.Since(began).Seconds())
 	if !done {
 		return 1 // as soon as there is nothing else to do

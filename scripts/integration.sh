@@ -7,6 +7,6 @@ stop() { scripts/services.sh stop "$dir" >&2 || true; rm -rf "$dir"; }
 trap stop EXIT
 addresses=$(scripts/services.sh start "$dir")
 eval "$addresses"
-export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS CLICKLOOP_TEST_KILLS=${CLICKLOOP_TEST_KILLS:-10}
+export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS CLICKLOOP_TEST_KILLS=${CLICKLOOP_TEST_KILLS:-10} CLICKLOOP_TEST_STOP=${CLICKLOOP_TEST_STOP:-30s}
 echo "Kafka at $KAFKA, Redis at $REDIS" >&2
 go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./internal/loop/... ./cmd/... "$@"

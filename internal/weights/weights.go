@@ -1,11 +1,13 @@
 // Package weights is the form of the topic model.<objective>: messages of a network's weights, cut into records.
 //
 // A message is a snapshot or a delta as the model package makes them. Its records stand one after another and carry headers that tell which
-// message they are part of. Whoever reads passes over records of a lower epoch than it has seen: they are of a learner that was deposed.
+// message they are part of. Whoever reads passes over records of a lower epoch than it has seen: they are of a learner that was deposed. The headers carry
+// a checksum of themselves: an epoch that was damaged into a higher one would have every message after it passed over.
 package weights
 
 import (
 	"fmt"
+	"hash/crc32"
 	"strconv"
 
 	"github.com/clickloop/clickloop/stream"
@@ -35,10 +37,11 @@ type Head struct {
 
 // Cut makes the records of a message. They share body, and carry extra headers.
 func Cut(h Head, key string, body []byte, extra ...stream.Header) []stream.Record {
-	return cut(h, key, body, PartBytes, extra)
+	return CutAt(PartBytes, h, key, body, extra...)
 }
 
-func cut(h Head, key string, body []byte, size int, extra []stream.Header) []stream.Record {
+// CutAt is Cut with parts of another size.
+func CutAt(size int, h Head, key string, body []byte, extra ...stream.Header) []stream.Record {
 	h.Parts = max(int64((len(body)+size-1)/size), 1)
 	records := make([]stream.Record, h.Parts)
 	for i := range records {
@@ -53,21 +56,32 @@ func (h *Head) headers() []stream.Header {
 	for _, n := range []struct {
 		name  string
 		value int64
-	}{{"epoch", h.Epoch}, {"from", h.From}, {"to", h.To}, {"part", h.Part}, {"parts", h.Parts}} {
+	}{{"epoch", h.Epoch}, {"from", h.From}, {"to", h.To}, {"part", h.Part}, {"parts", h.Parts}, {"check", h.check()}} {
 		headers = append(headers, stream.Header{Key: n.name, Value: strconv.AppendInt(nil, n.value, 10)})
 	}
 	return headers
 }
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// check is the CRC-32C of the other headers' values with a space between them, in the order in which they are written.
+func (h *Head) check() int64 {
+	text := fmt.Appendf(nil, "%s %d %d %d %d %d", h.Kind, h.Epoch, h.From, h.To, h.Part, h.Parts)
+	return int64(crc32.Checksum(text, castagnoli))
+}
+
 // ParseHead reads a record's headers; those it does not know are passed over.
 func ParseHead(headers []stream.Header) (Head, error) {
-	h := Head{Epoch: -1, From: -1, To: -1, Part: -1, Parts: -1}
+	h, check := Head{Epoch: -1, From: -1, To: -1, Part: -1, Parts: -1}, int64(-1)
 	for i := range headers {
 		if headers[i].Key == "kind" {
 			h.Kind = string(headers[i].Value)
 			continue
 		}
 		to := h.number(headers[i].Key)
+		if headers[i].Key == "check" {
+			to = &check
+		}
 		if to == nil {
 			continue
 		}
@@ -78,7 +92,10 @@ func ParseHead(headers []stream.Header) (Head, error) {
 		*to = n
 	}
 	if h.Kind != Snapshot && h.Kind != Delta || h.Epoch < 0 || h.From < 0 || h.To < 0 || h.Part < 0 || h.Part >= h.Parts || h.Parts > maxParts {
-		return h, fmt.Errorf("headers are %+v, want kind, epoch, from, to, part and parts", h)
+		return h, fmt.Errorf("headers are %+v, want kind, epoch, from, to, part, parts and check", h)
+	}
+	if want := h.check(); check != want {
+		return h, fmt.Errorf("headers are %+v with check %d, want %d: they were damaged, or an older learner wrote them (start the new one)", h, check, want)
 	}
 	return h, nil
 }

@@ -19,7 +19,7 @@ func TestPartsMakeTheMessageTheyWereCutFrom(t *testing.T) {
 		}
 		kind := []string{Snapshot, Delta}[rng.IntN(2)]
 		want := Head{Kind: kind, Epoch: rng.Int64N(9), From: rng.Int64N(99), To: rng.Int64N(99)}
-		records := cut(want, "click", body, 7, []stream.Header{{Key: "schema", Value: []byte("model/1")}})
+		records := CutAt(7, want, "click", body, stream.Header{Key: "schema", Value: []byte("model/1")})
 		for i, r := range records {
 			h, err := ParseHead(r.Headers)
 			if err != nil {
@@ -40,8 +40,8 @@ func TestPartsMakeTheMessageTheyWereCutFrom(t *testing.T) {
 func TestPartsOutOfOrderMakeNoMessage(t *testing.T) {
 	f := func(order ...int) {
 		t.Helper()
-		records := cut(Head{Kind: Delta, From: 1, To: 2}, "k", make([]byte, 30), 10, nil)
-		other := cut(Head{Kind: Delta, From: 1, To: 3}, "k", make([]byte, 30), 10, nil)
+		records := CutAt(10, Head{Kind: Delta, From: 1, To: 2}, "k", make([]byte, 30))
+		other := CutAt(10, Head{Kind: Delta, From: 1, To: 3}, "k", make([]byte, 30))
 		all := append(records, other...) // 0 1 2, and 3 4 5 of another message
 		var a Assembly
 		for _, i := range order {
@@ -88,4 +88,8 @@ func TestHeadersThatSayTooLittleAreRefused(t *testing.T) {
 	f("part", "1")
 	f("parts", "0")
 	f("parts", "1000000")
+	f("check", "0")
+	f("epoch", "9000001")
+	f("kind", Snapshot)
+	f("to", "7")
 }
