@@ -138,6 +138,7 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
 		c.life.born = c.life.born[:0]
 	}
 	over, known := false, len(c.fields.hashes)
+	hashed := c.plain != nil && !c.plain.tokens // no records: a token is where it falls in the table
 	for i := range x {
 		f := &x[i]
 		field := s.fieldOf(c, i, f.Field)
@@ -158,8 +159,12 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
 		switch f.Kind {
 		case Token:
 			if f.Value != 0 {
-				v := min(max(f.Value, -1e18), 1e18)
-				c.token(r, s, p, field, mix(f.Field^kindToken, f.Hash), v, learn)
+				v, key := min(max(f.Value, -1e18), 1e18), mix(f.Field^kindToken, f.Hash)
+				if hashed {
+					c.hashedToken(r, s, p, field, key, v)
+				} else {
+					c.token(r, s, p, field, key, v, learn)
+				}
 				over = over || s.square[field] > 4
 			}
 		case Missing:
@@ -173,6 +178,19 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
 	}
 	c.crossSlots(r)
 	r.fields = known
+}
+
+// hashedToken is token without its branches.
+func (c *core) hashedToken(r *row, s *Scratch, p *rep, field int, key uint64, x float64) {
+	s.square[field] += float64(x * x)
+	if c.plain.linear {
+		r.slots = append(r.slots, hit{c.h.slot(key), float32(x)})
+	}
+	r.toks = append(r.toks, tok{field: uint32(field), x: float32(x)})
+	if p.n < maxReps && len(c.crosses) > 0 {
+		p.toks[p.n] = repTok{key, float32(x)}
+		p.n++
+	}
 }
 
 // token appends one token, and makes it the field's representative in pairs while there is room.

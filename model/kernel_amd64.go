@@ -61,6 +61,9 @@ func dotAVX(a, b *float32, n int) float32
 func adagradAVX(w, acc, grad *float32, n int, x, rate float32)
 
 //go:noescape
+func prefetchHits(hits *hit, n int, table unsafe.Pointer, strideBytes int)
+
+//go:noescape
 func prefetch(p unsafe.Pointer, lines int)
 
 //go:noescape

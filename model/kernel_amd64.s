@@ -797,6 +797,24 @@ stepFirstNext:
 	VZEROUPPER
 	RET
 
+// A hit is {slot uint32; x float32}.
+
+// func prefetchHits(hits *hit, n int, table unsafe.Pointer, strideBytes int)
+TEXT ·prefetchHits(SB), NOSPLIT, $0-32
+	MOVQ hits+0(FP), SI
+	MOVQ n+8(FP), CX
+	MOVQ table+16(FP), DI
+	MOVQ strideBytes+24(FP), DX
+
+prefetchHit:
+	MOVL (SI), AX
+	IMULQ DX, AX
+	PREFETCHT0 (DI)(AX*1)
+	ADDQ $8, SI
+	DECQ CX
+	JG prefetchHit
+	RET
+
 // func prefetch(p unsafe.Pointer, lines int)
 TEXT ·prefetch(SB), NOSPLIT, $0-16
 	MOVQ p+0(FP), DI

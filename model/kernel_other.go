@@ -20,7 +20,8 @@ func ffmDot(a []float32, fields, room int) float32 { return ffmDotGo(a, fields, 
 func ffmStep(v, acc, a []float32, field, room int, gx, rate float32) {
 	ffmStepGo(v, acc, a, field, room, gx, rate)
 }
-func prefetch(p unsafe.Pointer, lines int) {}
+func prefetchHits(hits *hit, n int, table unsafe.Pointer, strideBytes int) {}
+func prefetch(p unsafe.Pointer, lines int)                                 {}
 
 func dot(a, b []float32) float32 { return dotGo(a, b) }
 

@@ -77,8 +77,14 @@ func (p *plain) forward(c *core, r *row, s *plainScratch, drop bool) {
 func (p *plain) forwardLinear(c *core, r *row, s *plainScratch) {
 	if p.outputs == 1 {
 		var sum float32
-		for _, h := range r.slots {
-			sum += float32(h.x * c.h.weight(h.slot, 0))
+		if v, stride := c.h.v, c.h.stride; v != nil {
+			for _, h := range r.slots {
+				sum += float32(h.x * v[int(h.slot)*stride])
+			}
+		} else if c.h.h != nil {
+			for _, h := range r.slots {
+				sum += float32(h.x * c.h.weight(h.slot, 0))
+			}
 		}
 		s.z[0] += sum
 		return

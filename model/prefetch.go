@@ -29,8 +29,8 @@ func (c *core) prefetchPlain(r *row) {
 		c.prefetchRecords(&c.a, r)
 	}
 	if c.h.v != nil {
-		for _, h := range r.slots {
-			prefetch(unsafe.Pointer(&c.h.v[int(h.slot)*c.h.stride]), 1)
+		if len(r.slots) > 0 {
+			prefetchHits(&r.slots[0], len(r.slots), unsafe.Pointer(&c.h.v[0]), c.h.stride*4)
 		}
 	}
 }
