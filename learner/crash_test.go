@@ -64,10 +64,9 @@ func (m *mortal) life() (c *core, done bool) {
 	s.step = 8000 // several batches a checkpoint
 	cfg := DefaultConfig()
 	cfg.CheckpointExamples, cfg.CheckpointEvery = crashEvery, time.Hour
-	metrics := newInstruments(nil)
 	for c.at.Next < crashExamples {
 		m.disk.operation("learn", func() { take(c, crashRecords[c.at.Next:min(c.at.Next+8, crashExamples)]) }, nil)
-		s.advance(c, 1, &cfg, metrics)
+		s.advance(c, 1, &cfg)
 		if s.writing {
 			m.wrote(s, s.write(<-s.jobs))
 		}
@@ -263,12 +262,12 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.run(ctx) }()
-	c, cfg, metrics := newCore(t), DefaultConfig(), newInstruments(nil)
+	c, cfg := newCore(t), DefaultConfig()
 	cfg.CheckpointExamples = 1
 	save := func(records []stream.Record) error {
 		take(c, records)
 		for !s.writing {
-			s.advance(c, 1, &cfg, metrics)
+			s.advance(c, 1, &cfg)
 		}
 		err := <-s.done
 		s.finished(err)

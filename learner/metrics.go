@@ -1,6 +1,10 @@
 package learner
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // instruments are the stage's metrics.
 type instruments struct {
@@ -9,7 +13,7 @@ type instruments struct {
 	version   *prometheus.GaugeVec
 	behind    *prometheus.GaugeVec
 	late      *prometheus.GaugeVec
-	pause     prometheus.Histogram
+	pause     *prometheus.HistogramVec // by what learning stood still for
 	tokens    *prometheus.GaugeVec
 	fields    *prometheus.GaugeVec
 	expired   *prometheus.GaugeVec
@@ -23,7 +27,7 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		version:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_version_examples", Help: "Examples in the weights published last."}, []string{"objective"}),
 		behind:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_examples", Help: "Examples in the topic that are not learned yet."}, []string{"objective"}),
 		late:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_seconds", Help: "Age of the newest example when it was learned."}, []string{"objective"}),
-		pause:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_learner_checkpoint_pause_seconds", Help: "How long learning stood still at a time while the state was copied for a checkpoint.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12)}),
+		pause:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "clickloop_learner_pause_seconds", Help: "How long learning stood still at a time, by what for: publish, checkpoint, question.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12)}, []string{"cause"}),
 		tokens:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_tokens", Help: "Tokens that have records of their own; model.table_bits allows 2^table_bits, and later ones share the records of a pool."}, []string{"objective"}),
 		fields:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_fields", Help: "Fields that are known; model.max_fields are allowed, and later ones share the last."}, []string{"objective"}),
 		expired:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_expired_tokens", Help: "Tokens that lost their records because they did not come for model.expiry examples."}, []string{"objective"}),
@@ -33,4 +37,26 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		reg.MustRegister(m.examples, m.published, m.version, m.behind, m.late, m.pause, m.tokens, m.fields, m.expired, m.slots)
 	}
 	return m
+}
+
+// marker returns a function that notes what a loop spends its time with, from one call to the next.
+func (m *instruments) marker() func(what string) {
+	last := time.Now()
+	publish, checkpoint, question := m.pause.WithLabelValues("publish"), m.pause.WithLabelValues("checkpoint"), m.pause.WithLabelValues("question")
+	return func(what string) {
+		now := time.Now()
+		took := now.Sub(last)
+		last = now
+		if took < 50*time.Microsecond {
+			return // it had nothing to do
+		}
+		switch what {
+		case "publish":
+			publish.Observe(took.Seconds())
+		case "checkpoint":
+			checkpoint.Observe(took.Seconds())
+		case "question":
+			question.Observe(took.Seconds())
+		}
+	}
 }

@@ -59,8 +59,8 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	}
 	c.net.ServeBits(o.cfg.ServeBits)
 	l := &learning{
-		o: o, core: c, generation: g, pub: newPublisher(o.objective, epoch, o.metrics), saver: newSaver(o.files, c.saved),
-		full: make(chan *decoded, 2), empty: make(chan *decoded, 2),
+		o: o, core: c, generation: g, pub: newPublisher(o.objective, epoch, o.metrics), saver: newSaver(o.files, c.saved), hasher: newHasher(),
+		full: make(chan *decoded, 2), empty: make(chan *decoded, 2), mark: o.metrics.marker(),
 	}
 	l.empty <- &decoded{}
 	l.empty <- &decoded{}
@@ -69,6 +69,8 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	group.Go(func() error { return l.watch(inner, c.at.TopicID) })
 	group.Go(func() error { return l.pub.write(inner, o.client) })
 	group.Go(func() error { return l.saver.run(inner) })
+	group.Go(func() error { return l.hasher.run(inner) })
+	group.Go(func() error { return l.commits(inner) })
 	group.Go(func() error { return l.loop(inner) })
 	err = group.Wait()
 	if !l.broken && !l.suspect.Load() {

@@ -31,8 +31,8 @@ type job struct {
 	state    io.WriterTo
 }
 
-// stepBytes is how much of the state is copied between two batches: less than a millisecond's worth.
-const stepBytes = 1 << 20
+// stepBytes is how much of the state is copied between two batches: a few milliseconds' worth, where hashed weights are looked for.
+const stepBytes = 512 << 10
 
 // newSaver returns a saver; saved is the number of examples in the checkpoint that is there, -1 for none.
 func newSaver(f *files, saved int64) *saver {
@@ -41,8 +41,7 @@ func newSaver(f *files, saved int64) *saver {
 
 // advance begins a checkpoint of c when it is time to, and goes on with one that is begun. It returns how long it is until it has something to do, 0
 // when something else wakes the loop.
-func (s *saver) advance(c *core, epoch int64, cfg *Config, m *instruments) time.Duration {
-	began := time.Now()
+func (s *saver) advance(c *core, epoch int64, cfg *Config) time.Duration {
 	switch n := c.net.Examples() - s.saved; {
 	case s.files == nil || s.writing:
 		return 0
@@ -50,7 +49,7 @@ func (s *saver) advance(c *core, epoch int64, cfg *Config, m *instruments) time.
 	case n <= 0:
 		return 0
 	default:
-		if wait := cfg.CheckpointEvery - began.Sub(s.savedAt); n < cfg.CheckpointExamples && wait > 0 {
+		if wait := cfg.CheckpointEvery - time.Since(s.savedAt); n < cfg.CheckpointExamples && wait > 0 {
 			return wait
 		}
 		s.next = job{position: c.position(epoch), examples: c.net.Examples()}
@@ -58,7 +57,6 @@ func (s *saver) advance(c *core, epoch int64, cfg *Config, m *instruments) time.
 		s.old = nil
 	}
 	done := s.capture.Step(s.step)
-	m.pause.Observe(time.Since(began).Seconds())
 	if !done {
 		return 1 // as soon as there is nothing else to do
 	}
