@@ -3,6 +3,7 @@ package fit
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -108,7 +109,9 @@ func (f *Files) topicExample(e *example, fields event.Fields) error {
 		return err
 	}
 	if w, ok := fields.Lookup("w"); ok && w.Kind == event.Number {
-		e.w = w.Num
+		if e.w = w.Num; math.Abs(e.w) > table.MaxWeight {
+			return fmt.Errorf("w is %v, want a weight of at most %v", e.w, table.MaxWeight)
+		}
 	}
 	var named event.Fields
 	_, from := fields.Lookup("prediction") // of a topic, where an example may have no features
