@@ -189,7 +189,7 @@ func (f *Files) label(v event.Value) (float64, error) {
 // Learn learns files one after another; a label is learned delay examples after its prediction.
 func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (skipped int64, err error) {
 	if delay == 0 && f.Holdout == 0 {
-		return f.pipe(ctx, paths, r.learnBlock)
+		return f.pipeline(ctx, paths, r.learnBlock, r.judgeBlock)
 	}
 	d := &delayed[float64]{
 		delay: delay, holdout: f.Holdout, rows: &r.progress.rows,
