@@ -17,6 +17,8 @@ type block struct {
 	w     []float64
 	p     []float64
 	lines []int
+
+	learned int // examples
 }
 
 const (
@@ -51,12 +53,17 @@ func (b *block) seal() {
 
 // pipe reads files in one goroutine and calls fn with full blocks in another, in order. It returns when both are done; the first error ends both.
 func (f *Files) pipe(ctx context.Context, paths []string, fn func(*block) error) (skipped int64, err error) {
+	return f.pipeline(ctx, paths, fn, func(*block) error { return nil })
+}
+
+// pipeline is pipe with a third goroutine that calls after with the blocks that fn is done with, also with one that fn failed at.
+func (f *Files) pipeline(ctx context.Context, paths []string, fn, after func(*block) error) (skipped int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	free, full := make(chan *block, blocks), make(chan *block, blocks)
+	free, full, done := make(chan *block, blocks), make(chan *block, blocks), make(chan *block, blocks)
 	for range blocks {
 		free <- &block{}
 	}
-	var readErr error
+	var readErr, afterErr error
 	go func() {
 		defer close(full)
 		r := &reader{ctx: ctx, files: f, free: free, full: full}
@@ -68,16 +75,36 @@ func (f *Files) pipe(ctx context.Context, paths []string, fn func(*block) error)
 		r.send()
 		skipped = r.skipped
 	}()
-	for b := range full {
-		if err == nil {
-			if err = fn(b); err != nil {
-				cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for b := range done {
+			if afterErr == nil {
+				if afterErr = after(b); afterErr != nil {
+					cancel()
+				}
 			}
+			free <- b
 		}
-		free <- b
+	}()
+	for b := range full {
+		if err != nil || ctx.Err() != nil {
+			free <- b
+			continue
+		}
+		if err = fn(b); err != nil {
+			cancel()
+		}
+		done <- b
 	}
+	close(done)
+	<-ended
 	cancel()
-	if err == nil {
+	switch {
+	case err != nil:
+	case afterErr != nil:
+		err = afterErr
+	default:
 		err = readErr
 	}
 	return skipped, err
@@ -129,19 +156,24 @@ func (b *block) each(fn func(e *example) error) error {
 	return nil
 }
 
-// learn learns a block at once.
+// learnBlock learns a block at once.
 func (r *Run) learnBlock(b *block) error {
 	r.progress.rows.Add(int64(len(b.x)))
 	n := r.net.Examples()
 	err := r.net.LearnBatch(b.x, b.y, b.w, b.p)
-	done := int(r.net.Examples() - n)
-	for i := range done {
+	b.learned = int(r.net.Examples() - n)
+	if err != nil {
+		return fmt.Errorf("%s:%d: %w", b.path, b.lines[min(b.learned, len(b.lines)-1)], err)
+	}
+	return nil
+}
+
+// judgeBlock judges what was learned of a block.
+func (r *Run) judgeBlock(b *block) error {
+	for i := range b.learned {
 		if err := r.judge(b.p[i], b.y[i], b.w[i]); err != nil {
 			return err
 		}
-	}
-	if err != nil {
-		return fmt.Errorf("%s:%d: %w", b.path, b.lines[min(done, len(b.lines)-1)], err)
 	}
 	return nil
 }

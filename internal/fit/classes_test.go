@@ -223,6 +223,26 @@ func TestExamplesOfATopicNameClasses(t *testing.T) {
 	}
 }
 
+func TestExamplesThatAreWrongNameFileLineAndReason(t *testing.T) {
+	f := func(line, want string) {
+		t.Helper()
+		good := `{"prediction":"p.0","y":0,"features":{}}` + "\n"
+		path := fileOf(t, "a.jsonl", good+line+"\n"+good)
+		for _, skip := range []bool{false, true} {
+			n := 0
+			skipped, err := (&Files{SkipBad: skip}).pipe(t.Context(), []string{path}, func(b *block) error { n += b.len(); return nil })
+			if skip && (err != nil || skipped != 1 || n != 2) || !skip && (err == nil || !strings.Contains(err.Error(), "a.jsonl:2: "+want)) {
+				t.Errorf("%s: %d read, %d skipped, %v, want %q", line, n, skipped, err, want)
+			}
+		}
+	}
+	f(`{"y":1,"w":1e7,"features":{"a":1}}`, "w is 1e+07, want a weight of at most 1e+06")
+	f(`{"y":1,"w":-1e7,"features":{"a":1}}`, "w is -1e+07")
+	f(`{"y":"yes","features":{"a":1}}`, `y is "yes", want a number, or name the label's column with --label`)
+	f(`{"features":{"a":1}}`, "name the label's column with --label; there are features.a")
+	f(`{"y":1,"a":1}`, "there are no features: name the label's column with --label; there are y, a")
+}
+
 func TestAModelOfClassesKeepsTheirNamesOrIsRefused(t *testing.T) {
 	names := []string{"größe, \"m\"", "b\nc", "3"}
 	net := softmax(t, names, "linear").Net()

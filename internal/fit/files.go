@@ -3,6 +3,7 @@ package fit
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -108,7 +109,9 @@ func (f *Files) topicExample(e *example, fields event.Fields) error {
 		return err
 	}
 	if w, ok := fields.Lookup("w"); ok && w.Kind == event.Number {
-		e.w = w.Num
+		if e.w = w.Num; math.Abs(e.w) > table.MaxWeight {
+			return fmt.Errorf("w is %v, want a weight of at most %v", e.w, table.MaxWeight)
+		}
 	}
 	var named event.Fields
 	_, from := fields.Lookup("prediction") // of a topic, where an example may have no features
@@ -186,7 +189,7 @@ func (f *Files) label(v event.Value) (float64, error) {
 // Learn learns files one after another; a label is learned delay examples after its prediction.
 func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (skipped int64, err error) {
 	if delay == 0 && f.Holdout == 0 {
-		return f.pipe(ctx, paths, r.learnBlock)
+		return f.pipeline(ctx, paths, r.learnBlock, r.judgeBlock)
 	}
 	d := &delayed[float64]{
 		delay: delay, holdout: f.Holdout, rows: &r.progress.rows,

@@ -101,37 +101,9 @@ func TestVWLinesThatAreWrongNameFileLineAndReason(t *testing.T) {
 	f("1 |A a:NaN", `value "NaN" of feature "a"`)
 	f("1 |A a:x", `value "x" of feature "a"`)
 	f("1 |A:x a", `value "x" of namespace "A"`)
-	f("1 -2 |A a", `importance "-2"`)
-}
-
-func FuzzVW(f *testing.F) {
-	for _, s := range []string{"1 |A a", "-1 |A a |B b:2 c", "0 'tag|:1 x", "1 ||", "1 |A a\t|B \xff"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, line string) {
-		if strings.ContainsAny(line, "\n\r") || len(line) > 1000 {
-			t.Skip()
-		}
-		var b block
-		b.reset("")
-		y, ok := plainVW(&b, []byte(line))
-		if !ok {
-			return
-		}
-		want, wantY, w, err := slow(line)
-		if err != nil || y != wantY || w != 1 || !reflect.DeepEqual(b.slab, want) {
-			t.Errorf("%q: the fast path reads %v %v, the general one %v %v %v %v", line, b.slab, y, want, wantY, w, err)
-		}
-	})
-}
-
-func FuzzTable(f *testing.F) {
-	f.Add("a,y\n1,yes\n", "csv")
-	f.Add(`{"a":1,"y":1}`, "jsonl")
-	f.Add("1 |a b", "vw")
-	f.Fuzz(func(t *testing.T, text, format string) {
-		_, _, _, _, _ = read(t, text, &Files{Format: format, Label: "y", SkipBad: true})
-	})
+	f("1 -2 |A a", `importance "-2" is no number of 0 to 1e+06`)
+	f("1 1e7 |A a", `importance "1e7" is no number of 0 to 1e+06`)
+	f("1 |A:1e308 a:10", `value "10" of feature "a", times its namespace's 1e+308, is no finite number`)
 }
 
 // A file that is cut at any point, saved and gone on with gives the bytes of one run; so does a block boundary anywhere.

@@ -49,12 +49,15 @@ func vwHead(rec *Record, head string) error {
 	}
 	rec.Label, rec.HasY = y, true
 	if len(words) > 1 {
-		if rec.Weight, err = vwNumber(words[1]); err != nil || rec.Weight < 0 {
-			return fmt.Errorf("importance %q is no number of 0 or more", words[1])
+		if rec.Weight, err = vwNumber(words[1]); err != nil || rec.Weight < 0 || rec.Weight > MaxWeight {
+			return fmt.Errorf("importance %q is no number of 0 to %v", words[1], MaxWeight)
 		}
 	}
 	return nil
 }
+
+// MaxWeight is the largest weight of an example that a network takes.
+const MaxWeight = 1e6
 
 var errNumber = errors.New("is no finite number")
 
@@ -93,7 +96,9 @@ func vwNamespace(rec *Record, section string) error {
 			if err != nil {
 				return fmt.Errorf("value %q of feature %q %w", word[colon+1:], word[:colon], err)
 			}
-			token, weight = word[:colon], scale*x
+			if token, weight = word[:colon], scale*x; math.IsInf(weight, 0) {
+				return fmt.Errorf("value %q of feature %q, times its namespace's %v, %w", word[colon+1:], token, scale, errNumber)
+			}
 		}
 		tokens = append(tokens, event.WeightedToken{Token: strings.ToValidUTF8(token, "\ufffd"), Weight: weight})
 	}
