@@ -48,7 +48,7 @@ func (m *mortal) life() (c *core, done bool) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	o := owner{objective: "click", config: smallModel(), files: f, logger: slog.New(slog.DiscardHandler)}
+	o := owner{objective: "click", key: "click", config: smallModel(), files: f, logger: slog.New(slog.DiscardHandler)}
 	c = &core{saved: -1}
 	if err := o.restore(c); err != nil {
 		m.t.Fatal(err)

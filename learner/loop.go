@@ -88,6 +88,7 @@ func (l *learning) loop(ctx context.Context) error {
 
 // batch learns examples in their order; what can never be learned is buried, and nothing that comes later is published or saved before that is acknowledged.
 func (l *learning) batch(ctx context.Context, d *decoded) error {
+	before := l.judged.all
 	t, err := l.learn(d)
 	if err != nil {
 		l.broken = true
@@ -96,10 +97,12 @@ func (l *learning) batch(ctx context.Context, d *decoded) error {
 	}
 	for v, name := range [verdicts]string{learned: "learned", repeated: "repeated", refused: "refused"} {
 		if t.counts[v] > 0 {
-			l.o.metrics.examples.WithLabelValues(l.o.objective, name).Add(float64(t.counts[v]))
+			l.o.metrics.examples.WithLabelValues(l.o.key, name).Add(float64(t.counts[v]))
 		}
 	}
 	l.next.Store(l.at.Next)
+	l.o.metrics.loss.WithLabelValues(l.o.key).Add(max(l.judged.all.sum-before.sum, 0))
+	l.o.metrics.judged.WithLabelValues(l.o.key).Add(l.judged.all.weight - before.weight)
 	l.tell(d)
 	letters := make([]deadletter.Letter, len(t.refused))
 	for i, r := range t.refused {
@@ -112,13 +115,13 @@ func (l *learning) batch(ctx context.Context, d *decoded) error {
 func (l *learning) tell(d *decoded) {
 	now := time.Now()
 	l.behind, l.late = max(d.end-l.at.Next, 0), max(now.Sub(d.newest), 0)
-	l.o.metrics.behind.WithLabelValues(l.o.objective).Set(float64(l.behind))
-	l.o.metrics.late.WithLabelValues(l.o.objective).Set(l.late.Seconds())
+	l.o.metrics.behind.WithLabelValues(l.o.key).Set(float64(l.behind))
+	l.o.metrics.late.WithLabelValues(l.o.key).Set(l.late.Seconds())
 	use := l.net.Occupancy()
-	l.o.metrics.tokens.WithLabelValues(l.o.objective).Set(float64(use.Tokens))
-	l.o.metrics.fields.WithLabelValues(l.o.objective).Set(float64(use.Fields))
-	l.o.metrics.expired.WithLabelValues(l.o.objective).Set(float64(use.Expired))
-	l.o.metrics.slots.WithLabelValues(l.o.objective).Set(float64(use.Slots) / float64(max(use.MaxSlots, 1)))
+	l.o.metrics.tokens.WithLabelValues(l.o.key).Set(float64(use.Tokens))
+	l.o.metrics.fields.WithLabelValues(l.o.key).Set(float64(use.Fields))
+	l.o.metrics.expired.WithLabelValues(l.o.key).Set(float64(use.Expired))
+	l.o.metrics.slots.WithLabelValues(l.o.key).Set(float64(use.Slots) / float64(max(use.MaxSlots, 1)))
 	if use.Pooled && !l.pooled {
 		l.pooled = true
 		l.o.logger.Warn("the network's table is full: new tokens share records from now on; model.admission and model.expiry keep tokens out that hardly come, a larger model.table_bits has room for more; either starts a new network", "tokens", use.Tokens, "max_tokens", use.MaxTokens)
@@ -183,8 +186,8 @@ func (l *learning) answerSnapshots() {
 func (l *learning) state() state {
 	n := l.net.Examples()
 	return state{
-		Objective: l.o.objective, Model: event.ModelVersion(l.o.objective, n), Examples: n, Epoch: l.pub.epoch,
-		Behind: l.behind, BehindSeconds: l.late.Seconds(), Published: l.pub.written, Checkpoint: max(l.saver.saved, 0),
+		Objective: l.o.objective, Network: l.o.network(), Model: event.ModelVersion(l.o.key, n), Examples: n, Epoch: l.pub.epoch,
+		Behind: l.behind, BehindSeconds: l.late.Seconds(), Published: l.pub.written, Checkpoint: max(l.saver.saved, 0), Judged: l.core.judged,
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// instruments are the stage's metrics.
+// instruments are the stage's metrics. The label objective is a NetworkKey: the objective, and another network than the default one behind a dot.
 type instruments struct {
 	examples  *prometheus.CounterVec // by objective and what became of them
 	published *prometheus.CounterVec // bytes by objective and kind
@@ -18,6 +18,8 @@ type instruments struct {
 	fields    *prometheus.GaugeVec
 	expired   *prometheus.GaugeVec
 	slots     *prometheus.GaugeVec
+	loss      *prometheus.CounterVec
+	judged    *prometheus.CounterVec
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
@@ -32,9 +34,11 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		fields:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_fields", Help: "Fields that are known; model.max_fields are allowed, and later ones share the last."}, []string{"objective"}),
 		expired:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_expired_tokens", Help: "Tokens that lost their records because they did not come for model.expiry examples."}, []string{"objective"}),
 		slots:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_hashed_fill_ratio", Help: "Share of the hashed weights (pairs, linear parts) in use at the last checkpoint: the chance that a new one collides."}, []string{"objective"}),
+		loss:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_log_loss_total", Help: "Sum of the log losses of predictions made before their labels were learned, by weight; its rate over that of clickloop_learner_judged_weight_total is the progressive log loss."}, []string{"objective"}),
+		judged:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_judged_weight_total", Help: "Sum of the weights of these predictions."}, []string{"objective"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.examples, m.published, m.version, m.behind, m.late, m.pause, m.tokens, m.fields, m.expired, m.slots)
+		reg.MustRegister(m.examples, m.published, m.version, m.behind, m.late, m.pause, m.tokens, m.fields, m.expired, m.slots, m.loss, m.judged)
 	}
 	return m
 }

@@ -17,9 +17,9 @@ import (
 // writes it; a delta is made before it is long, and waits its turn. When there are too many that wait, or examples come from far behind, where nobody needs
 // every version, deltas are given up, and the next message is a snapshot.
 type publisher struct {
-	objective string
-	epoch     int64
-	metrics   *instruments
+	key     string // the network's NetworkKey
+	epoch   int64
+	metrics *instruments
 
 	from      int64   // examples in the weights that the last message leads to
 	written   int64   // examples in those that Kafka has acknowledged
@@ -67,9 +67,9 @@ type sent struct {
 	took  time.Duration
 }
 
-func newPublisher(objective string, epoch int64, m *instruments) *publisher {
+func newPublisher(key string, epoch int64, m *instruments) *publisher {
 	return &publisher{
-		objective: objective, epoch: epoch, metrics: m, perLearnt: 4096, // a guess that is rather too much
+		key: key, epoch: epoch, metrics: m, perLearnt: 4096, // a guess that is rather too much
 		jobs: make(chan outgoing, maxWaiting+1), done: make(chan sent, maxWaiting+1),
 	}
 }
@@ -174,13 +174,13 @@ func (p *publisher) write(ctx context.Context, client *stream.Client) error {
 				snapshot = m.copy.AppendTo(snapshot[:0])
 				body = snapshot
 			}
-			records := weights.Cut(m.head, p.objective, body,
+			records := weights.Cut(m.head, p.key, body,
 				stream.Header{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, stream.Header{Key: event.HeaderSchema, Value: []byte(event.SchemaModel)})
-			if err := client.Produce(ctx, event.TopicModel(p.objective), records); err != nil {
+			if err := client.Produce(ctx, event.TopicModel(p.key), records); err != nil {
 				return err
 			}
-			p.metrics.published.WithLabelValues(p.objective, m.head.Kind).Add(float64(len(body)))
-			p.metrics.version.WithLabelValues(p.objective).Set(float64(m.head.To))
+			p.metrics.published.WithLabelValues(p.key, m.head.Kind).Add(float64(len(body)))
+			p.metrics.version.WithLabelValues(p.key).Set(float64(m.head.To))
 			p.done <- sent{m, len(body), time.Since(began)}
 		}
 	}
