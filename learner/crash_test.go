@@ -61,7 +61,7 @@ func (m *mortal) life() (c *core, done bool) {
 	c.at.Objective, c.at.TopicID = "click", "bbbbbbbb"
 	m.resumed = c.net.Examples()
 	s := newSaver(f, c.saved)
-	s.step = 8000 // several batches a checkpoint
+	s.step, s.spacing = 8000, 0 // several batches a checkpoint
 	cfg := DefaultConfig()
 	cfg.CheckpointExamples, cfg.CheckpointEvery = crashEvery, time.Hour
 	for c.at.Next < crashExamples {
@@ -259,6 +259,7 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSaver(f, -1)
+	s.spacing = 0
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.run(ctx) }()
