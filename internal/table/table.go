@@ -209,13 +209,20 @@ func (s *Source) readLine() ([]byte, error) {
 
 // Cell is what a cell of a CSV file says: a finite number, nothing when it is empty, else a text.
 func Cell(s string) event.Value {
+	v := CellOf(s)
+	v.Str = strings.Clone(v.Str)
+	return v
+}
+
+// CellOf is Cell; a text is s itself, or part of the same memory.
+func CellOf(s string) event.Value {
 	if s == "" {
 		return event.Value{}
 	}
 	if f, ok := Number(s); ok {
 		return event.Value{Kind: event.Number, Num: f}
 	}
-	return event.Value{Kind: event.String, Str: strings.ToValidUTF8(strings.Clone(s), "\ufffd")}
+	return event.Value{Kind: event.String, Str: strings.ToValidUTF8(s, "\ufffd")}
 }
 
 // Number reads a finite decimal number; words such as nan and inf, and hexadecimal ones, are none.
