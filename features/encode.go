@@ -11,12 +11,13 @@ import (
 // finite number and a list without tokens are missing. A string that looks like a number stays a token. It allocates nothing but room in dst.
 func Encode(dst []model.Feature, f event.Fields) []model.Feature {
 	for i := range f {
-		dst = encodeValue(dst, model.FieldHash(f[i].Name), &f[i].Value)
+		dst = EncodeValue(dst, model.FieldHash(f[i].Name), &f[i].Value)
 	}
 	return dst
 }
 
-func encodeValue(dst []model.Feature, field uint64, v *event.Value) []model.Feature {
+// EncodeValue is Encode for one value of a field, whose hash is model.FieldHash of its name.
+func EncodeValue(dst []model.Feature, field uint64, v *event.Value) []model.Feature {
 	switch {
 	case v.Kind == event.String:
 		return append(dst, model.Feature{Field: field, Hash: model.TokenHash(v.Str), Value: 1, Kind: model.Token})

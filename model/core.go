@@ -210,12 +210,19 @@ func (c *core) number(f *Feature, r *row, s *Scratch, p *rep, field int, learn b
 		return
 	}
 	q := &c.fields.codes[field]
-	c.add(r, s, field, mix(f.Field^kindExact, exact(f.Value)), third, learn)
+	var m *memo
+	if learn { // only the goroutine that learns may write them down
+		m = q.look(f.Value)
+	} else {
+		below, notAbove := q.rank(f.Value)
+		m = &memo{below: int32(below), notAbove: int32(notAbove), exact: exact(f.Value)}
+	}
+	c.add(r, s, field, mix(f.Field^kindExact, m.exact), third, learn)
 	best, n := uint64(binUnknown), len(q.sorted)
 	if n < reservoirMin {
 		c.add(r, s, field, mix(f.Field^kindBin, binUnknown), third, learn)
 	} else {
-		below, notAbove := q.rank(f.Value)
+		below, notAbove := int(m.below), int(m.notAbove)
 		at := float64(quantiles*(below+notAbove)) / float64(2*n)
 		j := math.Floor(at)
 		part := at - j

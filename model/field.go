@@ -52,7 +52,7 @@ func (t *fields) place(hash uint64, i int) {
 func (t *fields) clone() fields {
 	c := fields{append([]uint64(nil), t.hashes...), append([]uint16(nil), t.slots...), append([]reservoir(nil), t.codes...)}
 	for i := range c.codes {
-		c.codes[i].sorted = append([]float64(nil), c.codes[i].sorted...)
+		c.codes[i].sorted, c.codes[i].memos = append([]float64(nil), c.codes[i].sorted...), nil
 	}
 	return c
 }
@@ -67,6 +67,32 @@ const (
 type reservoir struct {
 	seen   uint64
 	sorted []float64
+
+	puts  uint32
+	memos []memo // of values seen lately, for the goroutine that learns; a function of the rest
+}
+
+// memo is what was found of a value, good as long as the sample is the same.
+type memo struct {
+	v               float64
+	puts            uint32 // one more than the reservoir had then; 0: nothing
+	below, notAbove int32
+	exact           uint64
+}
+
+const memoBits = 4
+
+// look is rank and exact of v; the numbers of a field are often few, and then most of them were looked up before.
+func (r *reservoir) look(v float64) *memo {
+	if r.memos == nil {
+		r.memos = make([]memo, 1<<memoBits)
+	}
+	m := &r.memos[math.Float64bits(v)*hashA>>(64-memoBits)]
+	if m.v != v || m.puts != r.puts+1 {
+		below, notAbove := r.rank(v)
+		*m = memo{v, r.puts + 1, int32(below), int32(notAbove), exact(v)}
+	}
+	return m
 }
 
 // rank counts the kept values below v and those not above it.
@@ -111,6 +137,7 @@ func (r *reservoir) victim(hash uint64) int {
 
 // put carries out what victim decided.
 func (r *reservoir) put(victim int, v float64) {
+	r.puts++
 	at, _ := slices.BinarySearch(r.sorted, v)
 	if victim < 0 {
 		r.sorted = slices.Insert(r.sorted, at, v)

@@ -117,6 +117,7 @@ type reader struct {
 	free    <-chan *block
 	full    chan<- *block
 	b       *block
+	most    int // features of a block so far: the room that a new one is made with
 	skipped int64
 }
 
@@ -132,6 +133,9 @@ func (r *reader) room(path string) (*block, error) {
 			return nil, r.ctx.Err()
 		}
 		r.b.reset(path)
+		if cap(r.b.slab) == 0 {
+			r.b.slab = make([]model.Feature, 0, r.most)
+		}
 	}
 	return r.b, nil
 }
@@ -140,6 +144,7 @@ func (r *reader) room(path string) (*block, error) {
 func (r *reader) send() {
 	if r.b != nil {
 		r.b.seal()
+		r.most = max(r.most, len(r.b.slab))
 		r.full <- r.b // has room for all blocks there are
 		r.b = nil
 	}

@@ -51,6 +51,9 @@ func (r *reader) file(path string) error {
 		return r.vw(src, path)
 	}
 	defer func() { r.skipped += src.Skipped() }()
+	if src.Format() == "csv" && f.Label != "" {
+		return r.csv(src, path)
+	}
 	var e example
 	for rec, err := range src.Records() {
 		if err != nil {

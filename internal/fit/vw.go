@@ -17,7 +17,7 @@ import (
 func (r *reader) vw(src *table.Source, path string) error {
 	defer src.Close()
 	in := src.Reader()
-	buf := make([]byte, 1<<20)
+	buf := make([]byte, 256<<10)
 	held := 0 // bytes of a line that has not ended
 	for line := 1; ; {
 		n, err := in.Read(buf[held:])

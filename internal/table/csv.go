@@ -9,56 +9,164 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+	"unsafe"
 
 	"github.com/clickloop/clickloop/event"
 )
 
+// errEnough ends reading without an error.
+var errEnough = errors.New("enough")
+
 func (s *Source) csv(yield func(*Record, error) bool) {
-	sep, err := s.separator()
-	if err != nil {
-		yield(nil, err)
-		return
-	}
-	in := &bounded{Reader: s.r, left: maxLine}
-	r := csv.NewReader(bufio.NewReaderSize(in, 64<<10))
-	r.Comma, r.ReuseRecord = sep, true
-	header, err := r.Read()
-	if err == io.EOF {
-		yield(nil, fmt.Errorf("%s is empty, want a header of the columns' names", s.name))
-		return
-	}
-	if err != nil {
-		yield(nil, s.rowError(err, 0, header, len(header), sep))
-		return
-	}
-	names := make([]string, len(header))
-	for i, name := range header {
-		if names[i] = strings.Clone(name); name == "" {
-			names[i] = "column" + strconv.Itoa(i+1)
-		}
-	}
-	for last := 1; ; {
-		in.left = maxLine
-		cells, err := r.Read()
-		if err == io.EOF {
-			return
-		}
-		if err != nil {
-			var malformed *csv.ParseError
-			if s.options.SkipBad && errors.As(err, &malformed) { // any other error comes again
-				s.skipped++
-				continue
-			}
-			yield(nil, s.rowError(err, last, cells, len(names), sep))
-			return
-		}
-		last, _ = r.FieldPos(0)
-		rec := &Record{File: s.name, Line: last, Weight: 1, Fields: make(event.Fields, len(cells))}
+	var names []string
+	err := s.cells(func(n []string) error { names = n; return nil }, func(line int, cells []string) error {
+		rec := &Record{File: s.name, Line: line, Weight: 1, Fields: make(event.Fields, len(cells))}
 		for i, cell := range cells {
 			rec.Fields[i] = event.Field{Name: names[i], Value: Cell(cell)}
 		}
 		if !yield(rec, nil) {
-			return
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && err != errEnough {
+		yield(nil, err)
+	}
+}
+
+// Cells reads a CSV file row by row, without records: header gets the columns' names, row each line with its cells, which it must not keep. It closes the
+// file at its end. An error of either ends it.
+func (s *Source) Cells(header func(names []string) error, row func(line int, cells []string) error) error {
+	defer s.Close()
+	return s.cells(header, row)
+}
+
+func (s *Source) cells(header func(names []string) error, row func(line int, cells []string) error) error {
+	sep, err := s.separator()
+	if err != nil {
+		return err
+	}
+	t := &rows{s: s, sep: sep, header: header, row: row}
+	for line := 1; ; line++ {
+		text, err := s.r.ReadSlice('\n')
+		if err == io.EOF && len(text) == 0 {
+			return t.end()
+		}
+		if err != nil && err != io.EOF || sep >= utf8.RuneSelf || !t.split(text) {
+			return t.general(io.MultiReader(bytes.NewReader(bytes.Clone(text)), s.r), line-1)
+		}
+		if len(t.cells) == 0 {
+			continue
+		}
+		if err := t.take(line, t.cells); err != nil {
+			return err
+		}
+	}
+}
+
+// rows are the rows of a CSV file on their way: the first is the header.
+type rows struct {
+	s      *Source
+	sep    rune
+	header func(names []string) error
+	row    func(line int, cells []string) error
+	names  []string
+	cells  []string
+}
+
+// take hands a row over.
+func (t *rows) take(line int, cells []string) error {
+	if t.names != nil {
+		return t.row(line, cells)
+	}
+	t.names = make([]string, len(cells))
+	for i, name := range cells {
+		if t.names[i] = strings.Clone(name); name == "" {
+			t.names[i] = "column" + strconv.Itoa(i+1)
+		}
+	}
+	return t.header(t.names)
+}
+
+func (t *rows) end() error {
+	if t.names == nil {
+		return fmt.Errorf("%s is empty, want a header of the columns' names", t.s.name)
+	}
+	return nil
+}
+
+// split cuts a line into cells, which are parts of it. It cuts what needs no more than a look for separators: no quote within a cell, no cell of several lines,
+// and as many cells as the header has. False: not such a line.
+func (t *rows) split(line []byte) bool {
+	t.cells = t.cells[:0]
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		line = line[:n-1]
+	}
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
+	}
+	if len(line) == 0 {
+		return true // as if it were not there
+	}
+	text, sep := unsafe.String(&line[0], len(line)), byte(t.sep)
+	for from := 0; ; {
+		end := from
+		if from < len(text) && text[from] == '"' {
+			from++
+			end = from + strings.IndexByte(text[from:], '"')
+			if end < from || end+1 < len(text) && text[end+1] != sep {
+				return false
+			}
+			t.cells = append(t.cells, text[from:end])
+			end++
+		} else {
+			for end < len(text) && text[end] != sep {
+				if text[end] == '"' {
+					return false
+				}
+				end++
+			}
+			t.cells = append(t.cells, text[from:end])
+		}
+		if end >= len(text) {
+			return t.names == nil || len(t.cells) == len(t.names)
+		}
+		from = end + 1
+	}
+}
+
+// general reads the rest of the file, of which before lines are read, with all that CSV allows.
+func (t *rows) general(rest io.Reader, before int) error {
+	in := &bounded{Reader: rest, left: maxLine}
+	r := csv.NewReader(bufio.NewReaderSize(in, 64<<10))
+	r.Comma, r.ReuseRecord, r.FieldsPerRecord = t.sep, true, len(t.names)
+	for last := before; ; {
+		in.left = maxLine
+		cells, err := r.Read()
+		if err == io.EOF {
+			return t.end()
+		}
+		if err != nil {
+			var malformed *csv.ParseError
+			if errors.As(err, &malformed) {
+				malformed.StartLine += before
+				malformed.Line += before
+				if t.s.options.SkipBad && t.names != nil { // any other error comes again
+					t.s.skipped++
+					continue
+				}
+			}
+			columns := len(t.names)
+			if t.names == nil {
+				columns = len(cells)
+			}
+			return t.s.rowError(err, last, cells, columns, t.sep)
+		}
+		last, _ = r.FieldPos(0)
+		last += before
+		if err := t.take(last, cells); err != nil {
+			return err
 		}
 	}
 }

@@ -51,6 +51,9 @@ type Record struct {
 // Place names the line, for errors.
 func (r *Record) Place() string { return r.File + ":" + strconv.Itoa(r.Line) }
 
+// bufferBytes are read at once. Memory that is touched for the first time costs more than a call to the system does.
+const bufferBytes = 128 << 10
+
 // maxLine bounds a line.
 const maxLine = 16 << 20
 
@@ -69,14 +72,14 @@ func Open(path string, o Options) (*Source, error) {
 	if o.Counter != nil {
 		in = &counted{in, o.Counter}
 	}
-	s.r = bufio.NewReaderSize(in, 1<<20)
+	s.r = bufio.NewReaderSize(in, bufferBytes)
 	if head, _ := s.r.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
 		z, err := gzip.NewReader(s.r)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
 		}
 		s.closers = append(s.closers, z)
-		s.r = bufio.NewReaderSize(z, 1<<20)
+		s.r = bufio.NewReaderSize(z, bufferBytes)
 	}
 	if head, _ := s.r.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
 		_, _ = s.r.Discard(len(byteOrderMark))
@@ -209,13 +212,20 @@ func (s *Source) readLine() ([]byte, error) {
 
 // Cell is what a cell of a CSV file says: a finite number, nothing when it is empty, else a text.
 func Cell(s string) event.Value {
+	v := CellOf(s)
+	v.Str = strings.Clone(v.Str)
+	return v
+}
+
+// CellOf is Cell; a text is s itself, or part of the same memory.
+func CellOf(s string) event.Value {
 	if s == "" {
 		return event.Value{}
 	}
 	if f, ok := Number(s); ok {
 		return event.Value{Kind: event.Number, Num: f}
 	}
-	return event.Value{Kind: event.String, Str: strings.ToValidUTF8(strings.Clone(s), "\ufffd")}
+	return event.Value{Kind: event.String, Str: strings.ToValidUTF8(s, "\ufffd")}
 }
 
 // Number reads a finite decimal number; words such as nan and inf, and hexadecimal ones, are none.

@@ -1,0 +1,96 @@
+package fit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/table"
+	"github.com/clickloop/clickloop/model"
+)
+
+// column is what becomes of a column's cells.
+type column struct {
+	role role
+	hash uint64 // of its name
+}
+
+type role int
+
+const (
+	input role = iota
+	label
+	dropped
+)
+
+// csv reads a CSV file with a named label straight from cells to features. Records through Files.example would give the same, and take three times as long.
+func (r *reader) csv(src *table.Source, path string) error {
+	f := r.files
+	var columns []column
+	var missing error
+	header := func(names []string) error {
+		found := false
+		var inputs []string
+		for _, name := range names {
+			c := column{hash: model.FieldHash(name)}
+			switch {
+			case name == f.Label:
+				c.role, found = label, true
+			case slices.Contains(f.Drop, name):
+				c.role = dropped
+			default:
+				inputs = append(inputs, name)
+			}
+			columns = append(columns, c)
+		}
+		if !found {
+			missing = noLabel(f.Label, inputs)
+		}
+		return nil
+	}
+	return src.Cells(header, func(line int, cells []string) error {
+		b, err := r.room(path)
+		if err != nil {
+			return err
+		}
+		from, y := len(b.slab), 0.0
+		if err = missing; err == nil {
+			y, err = f.cells(b, columns, cells)
+		}
+		if err != nil {
+			b.slab = b.slab[:from]
+			if f.SkipBad {
+				r.skipped++
+				return nil
+			}
+			return fmt.Errorf("%s:%d: %w", path, line, err)
+		}
+		b.end(y, 1, line)
+		return nil
+	})
+}
+
+// cells appends a row's features to b, and returns its label.
+func (f *Files) cells(b *block, columns []column, cells []string) (y float64, err error) {
+	for i, cell := range cells {
+		switch c := &columns[i]; c.role {
+		case label:
+			if y, err = f.label(table.CellOf(cell)); err != nil {
+				return 0, err
+			}
+		case input:
+			v := table.CellOf(cell)
+			b.slab = features.EncodeValue(b.slab, c.hash, &v)
+		}
+	}
+	return y, nil
+}
+
+func noLabel(label string, columns []string) error {
+	fields := make(event.Fields, len(columns))
+	for i, name := range columns {
+		fields[i].Name = name
+	}
+	return fmt.Errorf("there is no column %q for the label, only %s", label, names(fields))
+}
