@@ -20,6 +20,7 @@ import (
 // wideExamples are n examples of twelve fields, ten of them with that many ids and two with a fifth.
 func wideExamples(d *decoded, rng *rand.Rand, n int, ids uint64) {
 	d.items, d.inputs = d.items[:0], d.inputs[:0]
+	defer func() { d.end += int64(n) }()
 	for range n {
 		from := len(d.inputs)
 		for f := range 12 {
@@ -29,7 +30,8 @@ func wideExamples(d *decoded, rng *rand.Rand, n int, ids uint64) {
 			}
 			d.inputs = append(d.inputs, model.Feature{Field: uint64(f)*0x9E3779B97F4A7C15 + 1, Hash: (rng.Uint64N(of) + 1) * 0xD1B54A32D192ED03, Value: 1})
 		}
-		d.items = append(d.items, item{from: from, to: len(d.inputs), source: event.Source{Offset: d.end + int64(len(d.items))}, y: float64(rng.IntN(2)), w: 1})
+		offset := d.end + int64(len(d.items))
+		d.items = append(d.items, item{offset: offset, from: from, to: len(d.inputs), source: event.Source{Offset: offset}, y: float64(rng.IntN(2)), w: 1})
 	}
 }
 
@@ -91,7 +93,7 @@ func benchmarkPauses(b *testing.B, ids uint64, examples int) {
 		b.Fatal(err)
 	}
 	seen := &pauses{wall: map[string][]time.Duration{}, cpu: map[string][]time.Duration{}}
-	o := &owner{cfg: DefaultConfig(), objective: "click", logger: slog.New(slog.DiscardHandler), metrics: newInstruments(nil), requests: make(chan request)}
+	o := &owner{cfg: DefaultConfig(), objective: "click", key: "click", logger: slog.New(slog.DiscardHandler), metrics: newInstruments(nil), requests: make(chan request)}
 	o.cfg.CheckpointEvery = time.Second // as often as 50,000 examples allow
 	l := &learning{
 		o: o, core: &core{net: net, saved: -1}, pub: newPublisher("click", 1, o.metrics), saver: newSaver(f, -1), hasher: newHasher(), full: make(chan *decoded, 2), empty: make(chan *decoded, 2),

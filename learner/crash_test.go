@@ -66,7 +66,7 @@ func (m *mortal) life() (c *core, done bool) {
 	cfg.CheckpointExamples, cfg.CheckpointEvery = crashEvery, time.Hour
 	for c.at.Next < crashExamples {
 		m.disk.operation("learn", func() { take(c, crashRecords[c.at.Next:min(c.at.Next+8, crashExamples)]) }, nil)
-		s.advance(c, 1, &cfg)
+		s.advance(c, 0, 1, &cfg)
 		if s.writing {
 			m.wrote(s, s.write(<-s.jobs))
 		}
@@ -268,7 +268,7 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 	save := func(records []stream.Record) error {
 		take(c, records)
 		for !s.writing {
-			s.advance(c, 1, &cfg)
+			s.advance(c, 0, 1, &cfg)
 		}
 		err := <-s.done
 		s.finished(err)

@@ -26,8 +26,8 @@ func newHasher() *hasher {
 }
 
 // advance answers what is known, begins a copy when there are questions and alone is true, and goes on with one that is begun. It returns true while it has
-// more to do.
-func (h *hasher) advance(now state, net *model.Net, alone bool) bool {
+// more to do. The copy uses the memory of checkpoints, which wait meanwhile: to take as much again would be a pause, and memory.
+func (h *hasher) advance(now state, net *model.Net, alone bool, s *saver) bool {
 	switch {
 	case h.copying != nil:
 	case len(h.asked) == 0 || h.hashing:
@@ -39,12 +39,14 @@ func (h *hasher) advance(now state, net *model.Net, alone bool) bool {
 	case !alone:
 		return true
 	default:
-		h.copying, h.state = net.StartCapture(nil), now
+		h.copying, h.state = net.StartCapture(s.old), now
+		s.old = nil
 		h.asked, h.waiting = h.waiting[:0], h.asked
 	}
 	if !h.copying.Step(stepBytes) {
 		return true
 	}
+	s.old = h.copying   // it is written over when it is hashed
 	h.jobs <- h.copying // has room: none is being hashed
 	h.copying, h.hashing = nil, true
 	return false

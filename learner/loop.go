@@ -45,13 +45,13 @@ func (l *learning) loop(ctx context.Context) error {
 		l.mark("")
 		wait := l.publish(time.Now())
 		l.mark("publish")
-		if l.pub.copying == nil && l.hasher.copying == nil { // one copy at a time
-			if save := l.saver.advance(l.core, l.pub.epoch, &l.o.cfg); save > 0 && (wait == 0 || save < wait) {
+		if l.pub.copying == nil && l.hasher.copying == nil && !l.hasher.hashing { // one copy at a time
+			if save := l.saver.advance(l.core, l.behind, l.pub.epoch, &l.o.cfg); save > 0 && (wait == 0 || save < wait) {
 				wait = save
 			}
 		}
 		l.mark("checkpoint")
-		if l.hasher.advance(l.state(), l.net, l.pub.copying == nil && l.saver.capture == nil) {
+		if l.hasher.advance(l.state(), l.net, l.pub.copying == nil && l.saver.capture == nil && !l.saver.writing, l.saver) {
 			wait = 1
 		}
 		l.mark("question")

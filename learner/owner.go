@@ -213,6 +213,9 @@ func (o *owner) read(ctx context.Context, id string, from int64, full chan<- *de
 		}
 		for len(records) > 0 {
 			n := min(len(records), batchExamples)
+			if r.End()-records[0].Offset > farBehind { // then larger ones are faster, and nobody waits for what is between
+				n = min(len(records), 4*batchExamples)
+			}
 			select {
 			case b := <-empty:
 				d.decode(b, records[:n], r.End())

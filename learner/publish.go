@@ -47,10 +47,11 @@ type publisher struct {
 }
 
 const (
-	pieceBytes   = 1 << 20  // of a delta: made in a millisecond or two
-	maxWaiting   = 64       // messages
-	waitingBytes = 32 << 20 // of deltas that wait
-	farBehind    = 10_000   // examples
+	pieceBytes   = 1 << 20         // of a delta: made in a millisecond or two
+	maxWaiting   = 64              // messages
+	waitingBytes = 32 << 20        // of deltas that wait
+	farBehind    = 10_000          // examples
+	rarely       = 5 * time.Second // between snapshots when far behind
 	largestGap   = 128 << 20
 )
 
@@ -88,7 +89,7 @@ func (p *publisher) next(c *Config, examples, behind int64, now time.Time) (kind
 	case p.givenUp && p.waiting > 0:
 		return "", 0
 	case p.givenUp && behind > farBehind:
-		if wait = p.ended.Add(4 * p.whole).Sub(now); wait > 0 { // a fifth of the time, as below
+		if wait = p.ended.Add(max(4*p.whole, rarely)).Sub(now); wait > 0 { // at most a fifth of the time, as below
 			return "", wait
 		}
 		return weights.Snapshot, 0

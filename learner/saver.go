@@ -43,8 +43,8 @@ func newSaver(f *files, saved int64) *saver {
 }
 
 // advance begins a checkpoint of c when it is time to, and goes on with one that is begun. It returns how long it is until it has something to do, 0
-// when something else wakes the loop.
-func (s *saver) advance(c *core, epoch int64, cfg *Config) time.Duration {
+// when something else wakes the loop. When examples come from far behind, their number calls for no checkpoint: they come fast, and so they would again.
+func (s *saver) advance(c *core, behind, epoch int64, cfg *Config) time.Duration {
 	switch n := c.net.Examples() - s.saved; {
 	case s.files == nil || s.writing:
 		return 0
@@ -52,7 +52,7 @@ func (s *saver) advance(c *core, epoch int64, cfg *Config) time.Duration {
 	case n <= 0:
 		return 0
 	default:
-		if wait := cfg.CheckpointEvery - time.Since(s.savedAt); n < cfg.CheckpointExamples && wait > 0 {
+		if wait := cfg.CheckpointEvery - time.Since(s.savedAt); (n < cfg.CheckpointExamples || behind > farBehind) && wait > 0 {
 			return wait
 		}
 		if wait := s.spacing*s.took - time.Since(s.savedAt); wait > 0 {
