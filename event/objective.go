@@ -2,6 +2,7 @@ package event
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -13,6 +14,41 @@ type Objective struct {
 	Window    time.Duration `yaml:"window"`    // from the prediction's time
 	Revisions bool          `yaml:"revisions"` // a positive after its window writes a revision
 	Segments  []string      `yaml:"segments"`  // features or fields that evaluations are split by
+	Networks  []string      `yaml:"networks"`  // names of networks that learn it side by side; empty: the default one alone
+	Serve     string        `yaml:"serve"`     // the one of them that scorers answer with; empty: the first
+}
+
+// DefaultNetwork is the network that the configuration's section model describes. Its topic and checkpoints are named by the objective alone.
+const DefaultNetwork = "default"
+
+// NetworkNames are the names of the objective's networks, at least one.
+func (o *Objective) NetworkNames() []string {
+	if len(o.Networks) == 0 {
+		return []string{DefaultNetwork}
+	}
+	return o.Networks
+}
+
+// Served is the key of the network that scorers answer with.
+func (o *Objective) Served() string {
+	if o.Serve != "" {
+		return NetworkKey(o.Name, o.Serve)
+	}
+	return NetworkKey(o.Name, o.NetworkNames()[0])
+}
+
+// NetworkKey names a network of an objective in topics, versions, groups, metrics and files, such as "click" for the default one and "click.plain" for another.
+func NetworkKey(objective, network string) string {
+	if network == "" || network == DefaultNetwork {
+		return objective
+	}
+	return objective + "." + network
+}
+
+// KeyObjective is the objective of a NetworkKey. No name of an objective has a dot.
+func KeyObjective(key string) string {
+	objective, _, _ := strings.Cut(key, ".")
+	return objective
 }
 
 // TriggerPrediction is the Trigger of an objective in which every prediction becomes an example.

@@ -30,13 +30,13 @@ const (
 	HeaderProducer    = "producer" // the stage that wrote it
 )
 
-// ModelVersion names the weights of an objective after a number of examples, such as "click@184203".
-func ModelVersion(objective string, examples int64) string {
-	return objective + "@" + strconv.FormatInt(examples, 10)
+// ModelVersion names the weights of a network, by its NetworkKey, after a number of examples, such as "click@184203".
+func ModelVersion(key string, examples int64) string {
+	return key + "@" + strconv.FormatInt(examples, 10)
 }
 
 // ParseModelVersion takes a ModelVersion apart.
-func ParseModelVersion(version string) (objective string, examples int64, err error) {
+func ParseModelVersion(version string) (key string, examples int64, err error) {
 	at := strings.LastIndexByte(version, '@')
 	if at < 1 {
 		return "", 0, fmt.Errorf("cannot read model version %q: expected OBJECTIVE@EXAMPLES, such as click@184203", version)

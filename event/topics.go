@@ -13,8 +13,8 @@ const (
 // TopicExamples is the name of an objective's topic of examples.
 func TopicExamples(objective string) string { return "examples." + objective }
 
-// TopicModel is the name of an objective's topic of weights.
-func TopicModel(objective string) string { return "model." + objective }
+// TopicModel is the name of the topic of a network's weights, by its NetworkKey.
+func TopicModel(key string) string { return "model." + key }
 
 // Topic is how a topic is made.
 type Topic struct {
@@ -46,10 +46,10 @@ func Topics(objectives []Objective, partitions int) []Topic {
 		{Name: TopicDeadLetter, Partitions: 1, Retention: 4 * week},
 	}
 	for _, o := range objectives {
-		topics = append(topics,
-			Topic{Name: TopicExamples(o.Name), Partitions: 1, Retention: 4 * week},
-			Topic{Name: TopicModel(o.Name), Partitions: 1, Retention: week, RetentionBytes: 512 << 20, SegmentBytes: 64 << 20},
-		)
+		topics = append(topics, Topic{Name: TopicExamples(o.Name), Partitions: 1, Retention: 4 * week})
+		for _, network := range o.NetworkNames() {
+			topics = append(topics, Topic{Name: TopicModel(NetworkKey(o.Name, network)), Partitions: 1, Retention: week, RetentionBytes: 512 << 20, SegmentBytes: 64 << 20})
+		}
 	}
 	return topics
 }

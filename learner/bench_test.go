@@ -1,75 +1,171 @@
 package learner
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/model"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
-// wide is a core of the default model that has learned n examples of twelve fields, ten of them with ids out of 10,000.
-func wide(t testing.TB, n int) *core {
-	t.Helper()
-	net, err := model.New(model.DefaultConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &core{net: net, saved: -1}
-	rng := rand.New(rand.NewPCG(1, 1))
-	var d decoded
+// wideExamples are n examples of twelve fields, ten of them with that many ids and two with a fifth.
+func wideExamples(d *decoded, rng *rand.Rand, n int, ids uint64) {
+	d.items, d.inputs = d.items[:0], d.inputs[:0]
 	for range n {
 		from := len(d.inputs)
 		for f := range 12 {
-			ids := uint64(10_000)
+			of := ids
 			if f < 2 {
-				ids = 2_000
+				of = ids / 5
 			}
-			d.inputs = append(d.inputs, model.Feature{Field: uint64(f)*0x9E3779B97F4A7C15 + 1, Hash: (rng.Uint64N(ids) + 1) * 0xD1B54A32D192ED03, Value: 1})
+			d.inputs = append(d.inputs, model.Feature{Field: uint64(f)*0x9E3779B97F4A7C15 + 1, Hash: (rng.Uint64N(of) + 1) * 0xD1B54A32D192ED03, Value: 1})
 		}
-		d.items = append(d.items, item{from: from, to: len(d.inputs), source: event.Source{Offset: int64(len(d.items))}, y: float64(rng.IntN(2)), w: 1})
+		d.items = append(d.items, item{from: from, to: len(d.inputs), source: event.Source{Offset: d.end + int64(len(d.items))}, y: float64(rng.IntN(2)), w: 1})
 	}
-	if _, err := c.learn(&d); err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
-// BenchmarkCheckpointPause is the longest that learning stands still for a checkpoint at a time and how long writing takes beside it, by the
-// number of examples learned.
-func BenchmarkCheckpointPause(b *testing.B) {
-	for _, n := range []int{1_000, 10_000, 100_000} {
-		b.Run(fmt.Sprint("examples=", n), func(b *testing.B) {
-			c := wide(b, n)
-			var worst, whole time.Duration
-			var old *model.Capture
-			var size countingWriter
+// pauses are how long a loop took for what it did, on the wall's clock and on its thread's: the difference is time in which others had the processor.
+type pauses struct {
+	wall, cpu      map[string][]time.Duration
+	lastWall       time.Time
+	lastCPU        time.Duration
+	sinceW, sinceC time.Duration // spent since the last batch
+}
+
+func (p *pauses) mark(what string) {
+	now, cpu := time.Now(), threadTime()
+	wall, used := now.Sub(p.lastWall), cpu-p.lastCPU
+	p.lastWall, p.lastCPU = now, cpu
+	switch what {
+	case "":
+		return
+	case "learn":
+		p.note("between", p.sinceW, p.sinceC)
+		p.sinceW, p.sinceC = 0, 0
+	default:
+		p.sinceW, p.sinceC = p.sinceW+wall, p.sinceC+used
+	}
+	p.note(what, wall, used)
+}
+
+func (p *pauses) note(what string, wall, cpu time.Duration) {
+	p.wall[what], p.cpu[what] = append(p.wall[what], wall), append(p.cpu[what], cpu)
+}
+
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		panic(err)
+	}
+	return time.Duration(t.Nano())
+}
+
+// BenchmarkPauses learns a million examples with the stage's own loop, that writes checkpoints to a disk and publishes to nobody meanwhile, and tells how long
+// learning stood still at a time: by cause, and in all between two batches. The numbers of tokens are a tenth of the default table's room, and all of it. (The bar is 20 ms.)
+func BenchmarkPauses(b *testing.B) {
+	for _, ids := range []uint64{10_000, 100_000} {
+		b.Run(fmt.Sprint("tokens=", 10*ids+2*ids/5), func(b *testing.B) {
 			for b.Loop() {
-				began := time.Now()
-				capture := c.net.StartCapture(old)
-				for done := false; !done; began = time.Now() {
-					done = capture.Step(stepBytes)
-					worst = max(worst, time.Since(began))
-				}
-				size = 0
-				if err := writeCheckpoint(&size, c.position(1), capture); err != nil {
-					b.Fatal(err)
-				}
-				whole = max(whole, time.Since(began))
-				old = capture
+				benchmarkPauses(b, ids, 1_000_000)
 			}
-			b.ReportMetric(float64(worst.Microseconds())/1000, "longest-ms")
-			b.ReportMetric(float64(whole.Microseconds())/1000, "background-ms")
-			b.ReportMetric(float64(size)/1e6, "MB")
 		})
 	}
 }
 
-type countingWriter int64
+func benchmarkPauses(b *testing.B, ids uint64, examples int) {
+	net, err := model.New(model.DefaultConfig())
+	if err != nil {
+		b.Fatal(err)
+	}
+	f, err := newFiles(osDisk{}, b.TempDir(), "click")
+	if err != nil {
+		b.Fatal(err)
+	}
+	seen := &pauses{wall: map[string][]time.Duration{}, cpu: map[string][]time.Duration{}}
+	o := &owner{cfg: DefaultConfig(), objective: "click", logger: slog.New(slog.DiscardHandler), metrics: newInstruments(nil), requests: make(chan request)}
+	o.cfg.CheckpointEvery = time.Second // as often as 50,000 examples allow
+	l := &learning{
+		o: o, core: &core{net: net, saved: -1}, pub: newPublisher("click", 1, o.metrics), saver: newSaver(f, -1), hasher: newHasher(), full: make(chan *decoded, 2), empty: make(chan *decoded, 2),
+		mark: seen.mark,
+	}
+	l.empty <- &decoded{}
+	l.empty <- &decoded{}
+	ctx, cancel := context.WithCancel(b.Context())
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.saver.run(ctx) })
+	group.Go(func() error { return l.hasher.run(ctx) })
+	group.Go(func() error { return curious(ctx, o) })
+	group.Go(func() error {
+		runtime.LockOSThread() // whose time is measured
+		defer runtime.UnlockOSThread()
+		seen.mark("")
+		return l.loop(ctx)
+	})
+	group.Go(func() error { return swallow(ctx, l.pub) })
+	rng := rand.New(rand.NewPCG(1, 1))
+	began := time.Now()
+	for n := 0; n < examples; n += batchExamples {
+		d := <-l.empty
+		d.end = int64(n)
+		wideExamples(d, rng, batchExamples, ids)
+		l.full <- d
+	}
+	<-l.empty
+	<-l.empty
+	took := time.Since(began)
+	cancel()
+	if err := group.Wait(); !errors.Is(err, context.Canceled) {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(examples)/took.Seconds(), "examples/s")
+	for _, cause := range []string{"learn", "publish", "checkpoint", "question", "between"} {
+		at := func(all []time.Duration, q float64) float64 {
+			slices.Sort(all)
+			return float64(all[int(q*float64(len(all)-1))].Microseconds()) / 1000
+		}
+		b.ReportMetric(at(seen.wall[cause], 0.999), cause+"-p99.9-ms")
+		b.ReportMetric(at(seen.wall[cause], 1), cause+"-max-ms")
+		b.ReportMetric(at(seen.cpu[cause], 1), cause+"-max-cpu-ms")
+	}
+}
 
-func (w *countingWriter) Write(b []byte) (int, error) {
-	*w += countingWriter(len(b))
-	return len(b), nil
+// curious asks for the state every two seconds, as somebody who watches does.
+func curious(ctx context.Context, o *owner) error {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			_, _ = o.ask(ctx, askState) // ctx may end
+		}
+	}
+}
+
+// swallow takes messages as a Kafka that is fast does.
+func swallow(ctx context.Context, p *publisher) error {
+	var snapshot []byte
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case m := <-p.jobs:
+			size := len(m.body)
+			if m.copy != nil {
+				snapshot = m.copy.AppendTo(snapshot[:0])
+				size = len(snapshot)
+			}
+			p.done <- sent{m, size, time.Millisecond}
+		}
+	}
 }

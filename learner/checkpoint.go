@@ -19,10 +19,11 @@ const checkpointMagic = "clickloop checkpoint 2\n"
 // position is what a checkpoint says beside the network.
 type position struct {
 	Objective string         `json:"objective"`
-	TopicID   string         `json:"topic_id"` // of the examples topic
-	Next      int64          `json:"next"`     // offset of the first example not learned
-	Marks     []event.Source `json:"marks"`    // highest prediction learned of each place
-	Epoch     int64          `json:"epoch"`    // of the messages of weights
+	Network   string         `json:"network,omitempty"` // empty: the default one
+	TopicID   string         `json:"topic_id"`          // of the examples topic
+	Next      int64          `json:"next"`              // offset of the first example not learned
+	Marks     []event.Source `json:"marks"`             // highest prediction learned of each place
+	Epoch     int64          `json:"epoch"`             // of the messages of weights
 }
 
 // writeCheckpoint writes magic, length and JSON of the position, the SHA-256 of all these, and the network's full state, which carries a checksum of its own.

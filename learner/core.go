@@ -18,7 +18,9 @@ type core struct {
 	water event.HighWater
 	at    position
 	run   run
-	saved int64 // examples in the checkpoint it was resumed from, -1 for none
+
+	judged judged
+	saved  int64 // examples in the checkpoint it was resumed from, -1 for none
 }
 
 // item is one record of the examples topic, decoded.
@@ -129,6 +131,7 @@ func (c *core) learn(d *decoded) (tally, error) {
 			return t, fmt.Errorf("example at offset %d: %w", c.run.items[min(at+n, len(c.run.items)-1)].offset, err)
 		}
 		t.counts[learned] += n
+		c.judged.add(&c.run, at, at+n)
 		at += n
 		if err != nil {
 			t.refuse(c.run.items[at], err)

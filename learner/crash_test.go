@@ -48,7 +48,7 @@ func (m *mortal) life() (c *core, done bool) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	o := owner{objective: "click", config: smallModel(), files: f, logger: slog.New(slog.DiscardHandler)}
+	o := owner{objective: "click", key: "click", config: smallModel(), files: f, logger: slog.New(slog.DiscardHandler)}
 	c = &core{saved: -1}
 	if err := o.restore(c); err != nil {
 		m.t.Fatal(err)
@@ -61,13 +61,12 @@ func (m *mortal) life() (c *core, done bool) {
 	c.at.Objective, c.at.TopicID = "click", "bbbbbbbb"
 	m.resumed = c.net.Examples()
 	s := newSaver(f, c.saved)
-	s.step = 8000 // several batches a checkpoint
+	s.step, s.spacing = 8000, 0 // several batches a checkpoint
 	cfg := DefaultConfig()
 	cfg.CheckpointExamples, cfg.CheckpointEvery = crashEvery, time.Hour
-	metrics := newInstruments(nil)
 	for c.at.Next < crashExamples {
 		m.disk.operation("learn", func() { take(c, crashRecords[c.at.Next:min(c.at.Next+8, crashExamples)]) }, nil)
-		s.advance(c, 1, &cfg, metrics)
+		s.advance(c, 1, &cfg)
 		if s.writing {
 			m.wrote(s, s.write(<-s.jobs))
 		}
@@ -260,15 +259,16 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSaver(f, -1)
+	s.spacing = 0
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.run(ctx) }()
-	c, cfg, metrics := newCore(t), DefaultConfig(), newInstruments(nil)
+	c, cfg := newCore(t), DefaultConfig()
 	cfg.CheckpointExamples = 1
 	save := func(records []stream.Record) error {
 		take(c, records)
 		for !s.writing {
-			s.advance(c, 1, &cfg, metrics)
+			s.advance(c, 1, &cfg)
 		}
 		err := <-s.done
 		s.finished(err)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -24,8 +23,9 @@ import (
 type Deps struct {
 	Client     *stream.Client
 	Objectives []event.Objective
-	Model      model.Config
-	Dir        string // of checkpoints; empty: none, weights are rebuilt from the topic at start
+	Model      model.Config            // of the default network
+	Networks   map[string]model.Config // others, by name
+	Dir        string                  // of checkpoints; empty: none, weights are rebuilt from the topic at start
 	Now        func() event.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
@@ -33,10 +33,11 @@ type Deps struct {
 	disk disk // of checkpoints; nil but in tests: the system's
 }
 
-// Learner is the stage: one network for each objective, each owned by one goroutine.
+// Learner is the stage: one or more networks for each objective, each owned by one goroutine. Networks have nothing in common but the examples: each has its own
+// place in them, checkpoints, topic and group, so that one that comes, goes or fails leaves the others as they are.
 type Learner struct {
 	client *stream.Client
-	owners map[string]*owner
+	owners map[string]*owner // by NetworkKey
 }
 
 // New checks cfg and returns a Learner; Run runs it.
@@ -44,32 +45,55 @@ func New(cfg Config, d Deps) (*Learner, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if err := d.Model.Validate(); err != nil {
-		return nil, err
-	}
 	logger := d.Logger.With("stage", "learner")
 	letters := deadletter.New("learner", d.Client, d.Now, logger, d.Registerer)
 	m := newInstruments(d.Registerer)
 	l := &Learner{client: d.Client, owners: map[string]*owner{}}
-	for name := range cfg.Warm {
-		if !slices.ContainsFunc(d.Objectives, func(o event.Objective) bool { return o.Name == name }) {
-			return nil, wrong("warm", "names %q, which is no objective", name)
-		}
-	}
-	for _, o := range d.Objectives {
-		w := &owner{
-			cfg: cfg, objective: o.Name, client: d.Client, config: d.Model, letters: letters,
-			logger: logger.With("objective", o.Name), metrics: m, requests: make(chan request),
-		}
-		if d.Dir != "" {
-			var err error
-			if w.files, err = newFiles(cmp.Or[disk](d.disk, osDisk{}), d.Dir, o.Name); err != nil {
+	for i := range d.Objectives {
+		o := &d.Objectives[i]
+		for _, network := range o.NetworkNames() {
+			w, err := newOwner(&cfg, &d, o.Name, network)
+			if err != nil {
 				return nil, err
 			}
+			w.client, w.letters, w.logger, w.metrics = d.Client, letters, logger.With("objective", o.Name, "network", network), m
+			l.owners[w.key] = w
 		}
-		l.owners[o.Name] = w
+	}
+	for key := range cfg.Warm {
+		if l.owners[key] == nil {
+			return nil, wrong("warm", "names %q, which is no objective, and no network of one such as click.plain", key)
+		}
 	}
 	return l, nil
+}
+
+// newOwner returns the owner of a network of an objective.
+func newOwner(cfg *Config, d *Deps, objective, network string) (*owner, error) {
+	w := &owner{cfg: *cfg, objective: objective, key: event.NetworkKey(objective, network), config: d.Model, requests: make(chan request)}
+	if network != event.DefaultNetwork {
+		var ok bool
+		if w.config, ok = d.Networks[network]; !ok {
+			return nil, fmt.Errorf("objective %s has a network %q, which is not described: describe it in the section networks, or leave it out", objective, network)
+		}
+	}
+	if err := w.config.Validate(); err != nil {
+		return nil, err
+	}
+	if d.Dir == "" {
+		return w, nil
+	}
+	var err error
+	w.files, err = newFiles(cmp.Or[disk](d.disk, osDisk{}), d.Dir, fileName(objective, network))
+	return w, err
+}
+
+// fileName is what a network's checkpoints are called. A plus is in no name, so no two networks' files are taken for each other's.
+func fileName(objective, network string) string {
+	if network == event.DefaultNetwork {
+		return objective
+	}
+	return objective + "+" + network
 }
 
 // Register adds /v1/learner and /v1/learner/snapshot.
@@ -93,6 +117,7 @@ func (l *Learner) Ready(ctx context.Context) error { return l.client.Ping(ctx) }
 // state is the answer of /v1/learner.
 type state struct {
 	Objective     string  `json:"objective"`
+	Network       string  `json:"network,omitempty"` // empty: the default one
 	Model         string  `json:"model"`
 	Examples      int64   `json:"examples"`
 	Weights       string  `json:"weights"`
@@ -101,14 +126,16 @@ type state struct {
 	Checkpoint    int64   `json:"checkpoint"`     // examples in the newest checkpoint
 	Behind        int64   `json:"behind"`         // examples in the topic that are not learned yet
 	BehindSeconds float64 `json:"behind_seconds"` // from the newest learned example's production to its being learned
+	Judged        judged  `json:"judged"`         // predictions made before their labels were learned
 }
 
 // handle passes a question to the goroutine that owns the network, and waits a while for it.
 func (l *Learner) handle(w http.ResponseWriter, r *http.Request, kind int) {
-	name := r.URL.Query().Get("objective")
-	o, ok := l.owners[name]
+	query := r.URL.Query()
+	key := event.NetworkKey(query.Get("objective"), query.Get("network"))
+	o, ok := l.owners[key]
 	if !ok {
-		refuse(w, http.StatusNotFound, "not_found", fmt.Errorf("there is no objective %q: give ?objective=NAME", name))
+		refuse(w, http.StatusNotFound, "not_found", fmt.Errorf("no network %q is learned: give ?objective=NAME, and &network=NAME unless it is the default one", key))
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)

@@ -21,52 +21,66 @@ type learning struct {
 	generation *stream.Generation
 	pub        *publisher
 	saver      *saver
+	hasher     *hasher
 	full       chan *decoded
 	empty      chan *decoded
 
-	taken     atomic.Int64 // batches
-	suspect   atomic.Bool  // records of another topic may have been learned since the last checkpoint
-	broken    bool         // the network must not be used again
-	behind    int64
-	late      time.Duration // age of the newest example when it was learned
-	asked     []request     // for a snapshot: answered when it is written
-	committed time.Time
-	told      time.Time
-	pooled    bool // it was told that the table is full
+	taken   atomic.Int64 // batches
+	next    atomic.Int64 // offset of the first example that is not learned
+	suspect atomic.Bool  // records of another topic may have been learned since the last checkpoint
+	broken  bool         // the network must not be used again
+	behind  int64
+	late    time.Duration // age of the newest example when it was learned
+	asked   []request     // for a snapshot: answered when it is written
+	told    time.Time
+	pooled  bool // it was told that the table is full
+
+	mark func(what string) // says what the loop did since the last mark; empty: nothing of note
 }
 
 func (l *learning) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		l.mark("")
 		wait := l.publish(time.Now())
-		if l.pub.copying == nil { // one copy at a time
-			if save := l.saver.advance(l.core, l.pub.epoch, &l.o.cfg, l.o.metrics); save > 0 && (wait == 0 || save < wait) {
+		l.mark("publish")
+		if l.pub.copying == nil && l.hasher.copying == nil { // one copy at a time
+			if save := l.saver.advance(l.core, l.pub.epoch, &l.o.cfg); save > 0 && (wait == 0 || save < wait) {
 				wait = save
 			}
 		}
+		l.mark("checkpoint")
+		if l.hasher.advance(l.state(), l.net, l.pub.copying == nil && l.saver.capture == nil) {
+			wait = 1
+		}
+		l.mark("question")
 		if wait > 0 {
 			timer.Reset(wait)
 		}
-		l.commit(ctx)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case d := <-l.full:
 			l.taken.Add(1)
+			l.mark("")
 			if err := l.batch(ctx, d); err != nil {
 				return err
 			}
+			l.mark("learn")
 			l.empty <- d // has room for both
 		case m := <-l.pub.done:
-			l.pub.finished(m, time.Now())
-			l.answerSnapshots()
+			if l.pub.finished(m, time.Now()); m.copy != nil {
+				l.answerSnapshots()
+			}
 		case err := <-l.saver.done:
 			if l.saver.finished(err); err != nil {
 				l.o.logger.Error("cannot write a checkpoint, going on with the one before", "err", err)
 			}
 		case r := <-l.o.requests:
-			l.answer(r)
+			l.take(r)
+		case weights := <-l.hasher.done:
+			l.hasher.finished(weights)
 		case <-timer.C:
 		}
 	}
@@ -74,6 +88,7 @@ func (l *learning) loop(ctx context.Context) error {
 
 // batch learns examples in their order; what can never be learned is buried, and nothing that comes later is published or saved before that is acknowledged.
 func (l *learning) batch(ctx context.Context, d *decoded) error {
+	before := l.judged.all
 	t, err := l.learn(d)
 	if err != nil {
 		l.broken = true
@@ -82,9 +97,12 @@ func (l *learning) batch(ctx context.Context, d *decoded) error {
 	}
 	for v, name := range [verdicts]string{learned: "learned", repeated: "repeated", refused: "refused"} {
 		if t.counts[v] > 0 {
-			l.o.metrics.examples.WithLabelValues(l.o.objective, name).Add(float64(t.counts[v]))
+			l.o.metrics.examples.WithLabelValues(l.o.key, name).Add(float64(t.counts[v]))
 		}
 	}
+	l.next.Store(l.at.Next)
+	l.o.metrics.loss.WithLabelValues(l.o.key).Add(max(l.judged.all.sum-before.sum, 0))
+	l.o.metrics.judged.WithLabelValues(l.o.key).Add(l.judged.all.weight - before.weight)
 	l.tell(d)
 	letters := make([]deadletter.Letter, len(t.refused))
 	for i, r := range t.refused {
@@ -97,69 +115,66 @@ func (l *learning) batch(ctx context.Context, d *decoded) error {
 func (l *learning) tell(d *decoded) {
 	now := time.Now()
 	l.behind, l.late = max(d.end-l.at.Next, 0), max(now.Sub(d.newest), 0)
-	l.o.metrics.behind.WithLabelValues(l.o.objective).Set(float64(l.behind))
-	l.o.metrics.late.WithLabelValues(l.o.objective).Set(l.late.Seconds())
+	l.o.metrics.behind.WithLabelValues(l.o.key).Set(float64(l.behind))
+	l.o.metrics.late.WithLabelValues(l.o.key).Set(l.late.Seconds())
 	use := l.net.Occupancy()
-	l.o.metrics.tokens.WithLabelValues(l.o.objective).Set(float64(use.Tokens))
-	l.o.metrics.fields.WithLabelValues(l.o.objective).Set(float64(use.Fields))
-	l.o.metrics.expired.WithLabelValues(l.o.objective).Set(float64(use.Expired))
-	l.o.metrics.slots.WithLabelValues(l.o.objective).Set(float64(use.Slots) / float64(max(use.MaxSlots, 1)))
+	l.o.metrics.tokens.WithLabelValues(l.o.key).Set(float64(use.Tokens))
+	l.o.metrics.fields.WithLabelValues(l.o.key).Set(float64(use.Fields))
+	l.o.metrics.expired.WithLabelValues(l.o.key).Set(float64(use.Expired))
+	l.o.metrics.slots.WithLabelValues(l.o.key).Set(float64(use.Slots) / float64(max(use.MaxSlots, 1)))
 	if use.Pooled && !l.pooled {
 		l.pooled = true
 		l.o.logger.Warn("the network's table is full: new tokens share records from now on; model.admission and model.expiry keep tokens out that hardly come, a larger model.table_bits has room for more; either starts a new network", "tokens", use.Tokens, "max_tokens", use.MaxTokens)
 	}
-	if l.behind > 10_000 && now.Sub(l.told) > 10*time.Second {
+	if l.behind > farBehind && now.Sub(l.told) > 10*time.Second {
 		l.told = now
 		l.o.logger.Info("behind", "examples", l.behind, "seconds", int64(l.late.Seconds()))
 	}
 }
 
-// publish starts a message when there is something to say, its time has come, and none is on its way. It returns how long it is until then, 0 when
-// something else wakes the loop.
+// publish goes on with a snapshot that is being copied, and starts a message when there is something to say and its time has come. It returns how long it is
+// until then, 0 when something else wakes the loop.
 func (l *learning) publish(now time.Time) time.Duration {
-	if l.pub.copying != nil {
-		if l.pub.step(); l.pub.copying != nil {
-			return 1 // as soon as there is nothing else to do
-		}
-		return 0
+	p := l.pub
+	if p.copying != nil {
+		p.step()
 	}
-	asked := len(l.asked) > 0 || l.pub.snapshot.IsZero()
-	if l.pub.busy || !asked && l.net.Examples() == l.pub.from {
-		return 0
-	}
-	if wait := l.pub.wait(l.o.cfg.Publish, now); wait > 0 && !asked {
-		return wait
-	}
-	kind := l.pub.next(&l.o.cfg, now)
+	kind, wait := p.next(&l.o.cfg, l.net.Examples(), l.behind, now)
+	asked := len(l.asked) > 0 || p.snapshot.IsZero()
 	if asked {
 		kind = weights.Snapshot
 	}
-	if kind == weights.Snapshot && l.saver.capture != nil {
+	if kind == weights.Snapshot && (l.saver.capture != nil || l.hasher.copying != nil || p.snapshots > 0) {
 		return 1 // one copy at a time
 	}
-	if asked {
+	if kind == weights.Snapshot {
 		for i := range l.asked {
 			l.asked[i].started = true
 		}
 	}
-	l.pub.start(kind, l.net, now)
-	return 0
+	if kind != "" {
+		p.start(kind, l.net, now)
+	}
+	if p.copying != nil {
+		return 1 // as soon as there is nothing else to do
+	}
+	return wait
 }
 
-// answer tells where the network is, at once; a question that asks for a snapshot is answered when it is written.
-func (l *learning) answer(r request) {
+// take takes a question: one for the state is answered when the weights are hashed, one for a snapshot when that is written.
+func (l *learning) take(r request) {
 	if r.kind == askSnapshot {
 		l.asked = append(l.asked, r)
 		return
 	}
-	r.answer <- l.state()
+	l.hasher.asked = append(l.hasher.asked, r)
 }
 
 func (l *learning) answerSnapshots() {
 	rest := l.asked[:0]
 	for _, r := range l.asked {
 		if r.started {
-			r.answer <- l.state()
+			l.hasher.asked = append(l.hasher.asked, r)
 		} else {
 			rest = append(rest, r)
 		}
@@ -167,21 +182,27 @@ func (l *learning) answerSnapshots() {
 	l.asked = rest
 }
 
+// state is where the network is; its weights are not hashed.
 func (l *learning) state() state {
 	n := l.net.Examples()
 	return state{
-		Objective: l.o.objective, Model: event.ModelVersion(l.o.objective, n), Examples: n, Weights: WeightsHash(l.net), Epoch: l.pub.epoch,
-		Behind: l.behind, BehindSeconds: l.late.Seconds(), Published: l.pub.written, Checkpoint: max(l.saver.saved, 0),
+		Objective: l.o.objective, Network: l.o.network(), Model: event.ModelVersion(l.o.key, n), Examples: n, Epoch: l.pub.epoch,
+		Behind: l.behind, BehindSeconds: l.late.Seconds(), Published: l.pub.written, Checkpoint: max(l.saver.saved, 0), Judged: l.core.judged,
 	}
 }
 
-// commit moves the group's offset, for lag tools only: the position is the checkpoint's.
-func (l *learning) commit(ctx context.Context) {
-	if time.Since(l.committed) < time.Second {
-		return
-	}
-	l.committed = time.Now()
-	if err := l.generation.Commit(ctx, l.o.topic(), map[int]int64{0: l.at.Next}); err != nil && ctx.Err() == nil {
-		l.o.logger.Debug("cannot commit", "err", err)
+// commits moves the group's offset once a second, for lag tools only: the position is the checkpoint's. It is not the loop's, since Kafka may take its time.
+func (l *learning) commits(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		if err := l.generation.Commit(ctx, l.o.topic(), map[int]int64{0: l.next.Load()}); err != nil && ctx.Err() == nil {
+			l.o.logger.Debug("cannot commit", "err", err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -20,6 +21,7 @@ import (
 type owner struct {
 	cfg       Config
 	objective string
+	key       string // the network's NetworkKey
 	client    *stream.Client
 	config    model.Config
 	files     *files // nil: no checkpoints
@@ -36,8 +38,11 @@ var errMadeAgain = errors.New("the examples topic was deleted and made again")
 
 func (o *owner) topic() string { return event.TopicExamples(o.objective) }
 
+// network is empty for the default one.
+func (o *owner) network() string { return strings.TrimPrefix(o.key[len(o.objective):], ".") }
+
 func (o *owner) run(ctx context.Context) error {
-	return o.client.Join(ctx, "learner."+o.objective, []string{o.topic()}, func(ctx context.Context, g *stream.Generation) error {
+	return o.client.Join(ctx, "learner."+o.key, []string{o.topic()}, func(ctx context.Context, g *stream.Generation) error {
 		if len(g.Assigned[o.topic()]) == 0 {
 			o.logger.Info("another process learns this objective: standing by")
 			<-ctx.Done()
@@ -59,8 +64,8 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	}
 	c.net.ServeBits(o.cfg.ServeBits)
 	l := &learning{
-		o: o, core: c, generation: g, pub: newPublisher(o.objective, epoch, o.metrics), saver: newSaver(o.files, c.saved),
-		full: make(chan *decoded, 2), empty: make(chan *decoded, 2),
+		o: o, core: c, generation: g, pub: newPublisher(o.key, epoch, o.metrics), saver: newSaver(o.files, c.saved), hasher: newHasher(),
+		full: make(chan *decoded, 2), empty: make(chan *decoded, 2), mark: o.metrics.marker(),
 	}
 	l.empty <- &decoded{}
 	l.empty <- &decoded{}
@@ -69,6 +74,8 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	group.Go(func() error { return l.watch(inner, c.at.TopicID) })
 	group.Go(func() error { return l.pub.write(inner, o.client) })
 	group.Go(func() error { return l.saver.run(inner) })
+	group.Go(func() error { return l.hasher.run(inner) })
+	group.Go(func() error { return l.commits(inner) })
 	group.Go(func() error { return l.loop(inner) })
 	err = group.Wait()
 	if !l.broken && !l.suspect.Load() {
@@ -82,7 +89,7 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 // claim takes an epoch above all others. The commit after the search proves that this process still owned the objective then: whoever comes later
 // finds what this one writes, or has a higher generation.
 func (o *owner) claim(ctx context.Context, g *stream.Generation, c *core) (int64, error) {
-	highest, err := weights.HighestEpoch(ctx, o.client, o.objective)
+	highest, err := weights.HighestEpoch(ctx, o.client, o.key)
 	if err != nil {
 		return 0, err
 	}
@@ -115,7 +122,7 @@ func (o *owner) resume(ctx context.Context) (*core, error) {
 		o.logger.Warn("the examples topic was made again: reading it from its start, leaving out what was learned before", "topic", o.topic(), "id", id, "before", c.at.TopicID)
 		c.at.Next = 0
 	}
-	c.at.Objective, c.at.TopicID = o.objective, id
+	c.at.Objective, c.at.Network, c.at.TopicID = o.objective, o.network(), id
 	return c, o.place(ctx, c)
 }
 
@@ -129,8 +136,8 @@ func (o *owner) restore(c *core) error {
 	case p.net == nil && len(problems) > 0:
 		o.logger.Error("no checkpoint can be used: learning anew from the examples topic")
 	case p.net == nil:
-	case p.Objective != o.objective:
-		return fmt.Errorf("checkpoint %s is of objective %q, not %q: give each its own file", p.from, p.Objective, o.objective)
+	case event.NetworkKey(p.Objective, p.Network) != o.key:
+		return fmt.Errorf("checkpoint %s is of %q, not %q: give each its own file", p.from, event.NetworkKey(p.Objective, p.Network), o.key)
 	case !sameConfig(p.net.Config(), o.config):
 		o.logger.Warn("the checkpoint is of another configuration of the model: learning anew from the examples topic; scorers keep the old weights until that has caught up", "checkpoint", p.from, "examples", p.net.Examples())
 		c.at.Epoch = p.Epoch
@@ -144,7 +151,7 @@ func (o *owner) restore(c *core) error {
 
 // begin makes a new network, or reads the one that the configuration names.
 func (o *owner) begin(c *core) (err error) {
-	path := o.cfg.Warm[o.objective]
+	path := o.cfg.Warm[o.key]
 	if path == "" {
 		o.logger.Info("learning anew from the start of the examples topic", "topic", o.topic())
 		c.net, err = model.New(o.config)
@@ -184,7 +191,7 @@ func (o *owner) place(ctx context.Context, c *core) error {
 
 func (o *owner) trimmed(n int64, args ...any) {
 	o.logger.Error("examples were deleted before they were learned: going on behind them", append(args, "count", n)...)
-	o.metrics.examples.WithLabelValues(o.objective, "trimmed").Add(float64(n))
+	o.metrics.examples.WithLabelValues(o.key, "trimmed").Add(float64(n))
 }
 
 // read fills the batches that come back empty.

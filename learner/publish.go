@@ -13,34 +13,45 @@ import (
 // publisher makes messages of weights and has them written one after another, while learning goes on. Its epoch tells a learner that was deposed, and does not
 // know it yet, from the one that follows.
 //
-// A delta is made at once. A snapshot is copied in small steps between batches, and put together by the goroutine that writes it.
+// Nothing it does takes long, so that learning hardly stands still: a snapshot is copied in small steps between batches, and put together by the goroutine that
+// writes it; a delta is made before it is long, and waits its turn. When there are too many that wait, or examples come from far behind, where nobody needs
+// every version, deltas are given up, and the next message is a snapshot.
 type publisher struct {
-	objective string
-	epoch     int64
-	metrics   *instruments
+	key     string // the network's NetworkKey
+	epoch   int64
+	metrics *instruments
 
-	from     int64          // examples in the weights that the last message leads to
-	written  int64          // examples in those that Kafka has acknowledged
-	deltas   int64          // bytes of deltas since the last snapshot
+	from      int64   // examples in the weights that the last message leads to
+	written   int64   // examples in those that Kafka has acknowledged
+	perLearnt float64 // bytes of the last delta by its examples
+	givenUp   bool    // the next message is a snapshot
+	waiting   int     // messages that are made or being made, and not acknowledged
+	bytes     int64   // of the deltas among them
+	snapshots int     // among them
+	ended     time.Time
+	took      time.Duration // writing the last message
+
+	deltas   int64          // bytes since the last snapshot
 	snapshot time.Time      // when the last one was begun; zero: none yet
-	busy     bool           // a message is being made or written, and its memory is in use
-	copying  *model.Capture // the snapshot that is being copied
+	whole    time.Duration  // how long the last one took from then until it was written
+	size     int64          // of the last one
+	copying  *model.Capture // the one that is being copied
 	head     weights.Head   // of that
+	behind   []outgoing     // deltas that follow it
 	old      *model.Capture // one that was written, its memory to be used again
-	ended    time.Time      // when the last one was written
-	took     time.Duration
-	buffer   []byte
+	spare    [][]byte       // the same, of deltas
 
-	jobs chan outgoing // room for one
-	done chan sent     // room for one
+	jobs chan outgoing // room for all
+	done chan sent     // room for all
 }
 
-// sent is a message that is acknowledged.
-type sent struct {
-	to   int64
-	took time.Duration
-	copy *model.Capture // of a snapshot
-}
+const (
+	pieceBytes   = 1 << 20  // of a delta: made in a millisecond or two
+	maxWaiting   = 64       // messages
+	waitingBytes = 32 << 20 // of deltas that wait
+	farBehind    = 10_000   // examples
+	largestGap   = 128 << 20
+)
 
 // outgoing is a message on its way.
 type outgoing struct {
@@ -49,71 +60,51 @@ type outgoing struct {
 	copy *model.Capture // of a snapshot
 }
 
-func newPublisher(objective string, epoch int64, m *instruments) *publisher {
-	return &publisher{objective: objective, epoch: epoch, metrics: m, jobs: make(chan outgoing, 1), done: make(chan sent, 1)}
+// sent is a message that is acknowledged.
+type sent struct {
+	outgoing
+	bytes int
+	took  time.Duration
 }
 
-// start makes a message of what changed since the last one and hands it to write, or begins to copy a snapshot. There must be none on its way.
-func (p *publisher) start(kind string, net *model.Net, now time.Time) {
-	if p.busy {
-		panic("BUG: a message of weights is made while another is on its way")
-	}
-	p.busy = true
-	head := weights.Head{Kind: kind, Epoch: p.epoch, From: p.from, To: net.Examples()}
-	p.from = head.To
-	if kind == weights.Snapshot {
-		p.head, p.deltas, p.snapshot = head, 0, now
-		p.copying, p.old = net.StartSnapshot(p.old), nil
-		p.step()
-		return
-	}
-	p.buffer = net.AppendDelta(p.buffer[:0])
-	p.deltas += int64(len(p.buffer))
-	p.jobs <- outgoing{head: head, body: p.buffer}
-}
-
-// step copies more of a snapshot, and hands it to write when all is copied.
-func (p *publisher) step() {
-	began := time.Now()
-	done := p.copying.Step(stepBytes)
-	p.metrics.pause.Observe(time.Since(began).Seconds())
-	if done {
-		p.jobs <- outgoing{head: p.head, copy: p.copying}
-		p.copying = nil
+func newPublisher(key string, epoch int64, m *instruments) *publisher {
+	return &publisher{
+		key: key, epoch: epoch, metrics: m, perLearnt: 4096, // a guess that is rather too much
+		jobs: make(chan outgoing, maxWaiting+1), done: make(chan sent, maxWaiting+1),
 	}
 }
 
-// write writes messages in the order in which they were made until ctx ends.
-func (p *publisher) write(ctx context.Context, client *stream.Client) error {
-	var snapshot []byte
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case m := <-p.jobs:
-			began := time.Now()
-			if m.copy != nil {
-				snapshot = m.copy.AppendTo(snapshot[:0])
-				m.body = snapshot
-			}
-			records := weights.Cut(m.head, p.objective, m.body,
-				stream.Header{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, stream.Header{Key: event.HeaderSchema, Value: []byte(event.SchemaModel)})
-			if err := client.Produce(ctx, event.TopicModel(p.objective), records); err != nil {
-				return err
-			}
-			p.metrics.published.WithLabelValues(p.objective, m.head.Kind).Add(float64(len(m.body)))
-			p.metrics.version.WithLabelValues(p.objective).Set(float64(m.head.To))
-			p.done <- sent{m.head.To, time.Since(began), m.copy}
+// next is the kind of the message that may be made now, empty for none, and how long it is until one may be; 0 when something else wakes the loop.
+func (p *publisher) next(c *Config, examples, behind int64, now time.Time) (kind string, wait time.Duration) {
+	if examples == p.from {
+		return "", 0
+	}
+	piece := p.perLearnt*float64(examples-p.from) >= pieceBytes
+	if piece && (behind > farBehind || p.waiting >= maxWaiting || p.bytes >= waitingBytes) {
+		p.givenUp = true
+	}
+	switch {
+	case p.givenUp && p.waiting > 0:
+		return "", 0
+	case p.givenUp && behind > farBehind:
+		if wait = p.ended.Add(4 * p.whole).Sub(now); wait > 0 { // a fifth of the time, as below
+			return "", wait
 		}
+		return weights.Snapshot, 0
+	case p.givenUp:
+		return weights.Snapshot, 0
+	case piece:
+		return weights.Delta, 0
+	case p.waiting > 0:
+		return "", 0
 	}
-}
-
-// finished notes that the message on its way was written.
-func (p *publisher) finished(m sent, now time.Time) {
-	p.busy, p.written, p.took, p.ended = false, m.to, m.took, now
-	if m.copy != nil {
-		p.old = m.copy
+	if wait = p.wait(c.Publish, now); wait > 0 {
+		return "", wait
 	}
+	if p.deltas > max(c.SnapshotBytes, min(p.size, largestGap)) || now.Sub(p.snapshot) > c.SnapshotEvery {
+		return weights.Snapshot, 0 // a scorer that joins would have too much to read
+	}
+	return weights.Delta, 0
 }
 
 // wait is how long until the next message may be made. Writing takes at most a fifth of the time: where Kafka is slow there are fewer messages, not
@@ -125,10 +116,87 @@ func (p *publisher) wait(interval time.Duration, now time.Time) time.Duration {
 	return p.ended.Add(max(interval-p.took, min(4*p.took, time.Second))).Sub(now)
 }
 
-// next is the kind of the next message: a snapshot when the deltas since the last one would take a scorer that joins too long.
-func (p *publisher) next(c *Config, now time.Time) string {
-	if p.snapshot.IsZero() || p.deltas > c.SnapshotBytes || now.Sub(p.snapshot) > c.SnapshotEvery {
-		return weights.Snapshot
+// start makes a message of what changed since the last one and hands it to write, or begins to copy a snapshot; there may be one snapshot at a time.
+func (p *publisher) start(kind string, net *model.Net, now time.Time) {
+	head := weights.Head{Kind: kind, Epoch: p.epoch, From: p.from, To: net.Examples()}
+	p.from = head.To
+	p.waiting++
+	if kind == weights.Snapshot {
+		if p.snapshots > 0 {
+			panic("BUG: a snapshot is begun while another is on its way")
+		}
+		p.snapshots, p.givenUp = 1, false
+		p.head, p.deltas, p.snapshot = head, 0, now
+		p.copying, p.old = net.StartSnapshot(p.old), nil
+		p.step()
+		return
 	}
-	return weights.Delta
+	var body []byte
+	if n := len(p.spare); n > 0 {
+		body, p.spare = p.spare[n-1], p.spare[:n-1]
+	}
+	m := outgoing{head: head, body: net.AppendDelta(body[:0])}
+	if n := head.To - head.From; n > 0 {
+		p.perLearnt = float64(len(m.body)) / float64(n)
+	}
+	p.deltas += int64(len(m.body))
+	p.bytes += int64(len(m.body))
+	if p.copying != nil {
+		p.behind = append(p.behind, m)
+		return
+	}
+	p.jobs <- m
+}
+
+// step copies more of a snapshot, and hands it to write when all is copied.
+func (p *publisher) step() {
+	if !p.copying.Step(stepBytes) {
+		return
+	}
+	p.jobs <- outgoing{head: p.head, copy: p.copying}
+	for _, m := range p.behind {
+		p.jobs <- m
+	}
+	p.copying, p.behind = nil, p.behind[:0]
+}
+
+// write writes messages in the order in which they were made until ctx ends.
+func (p *publisher) write(ctx context.Context, client *stream.Client) error {
+	var snapshot []byte
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case m := <-p.jobs:
+			began := time.Now()
+			body := m.body
+			if m.copy != nil {
+				snapshot = m.copy.AppendTo(snapshot[:0])
+				body = snapshot
+			}
+			records := weights.Cut(m.head, p.key, body,
+				stream.Header{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, stream.Header{Key: event.HeaderSchema, Value: []byte(event.SchemaModel)})
+			if err := client.Produce(ctx, event.TopicModel(p.key), records); err != nil {
+				return err
+			}
+			p.metrics.published.WithLabelValues(p.key, m.head.Kind).Add(float64(len(body)))
+			p.metrics.version.WithLabelValues(p.key).Set(float64(m.head.To))
+			p.done <- sent{m, len(body), time.Since(began)}
+		}
+	}
+}
+
+// finished notes that a message was written.
+func (p *publisher) finished(m sent, now time.Time) {
+	p.waiting--
+	p.written, p.took, p.ended = m.head.To, m.took, now
+	if m.copy != nil {
+		p.snapshots--
+		p.old, p.whole, p.size = m.copy, now.Sub(p.snapshot), int64(m.bytes)
+		return
+	}
+	p.bytes -= int64(len(m.body))
+	if len(p.spare) < 4 {
+		p.spare = append(p.spare, m.body)
+	}
 }

@@ -13,6 +13,9 @@ type saver struct {
 	files   *files // nil: no checkpoints
 	saved   int64  // examples in the newest checkpoint that is written
 	savedAt time.Time
+	begun   time.Time
+	took    time.Duration // the last one, from its begin until it was written
+	spacing time.Duration // how many times as long nothing is begun after it: when examples come from far behind, there are fewer checkpoints
 
 	capture *model.Capture // being copied
 	writing bool
@@ -31,18 +34,17 @@ type job struct {
 	state    io.WriterTo
 }
 
-// stepBytes is how much of the state is copied between two batches: less than a millisecond's worth.
-const stepBytes = 1 << 20
+// stepBytes is how much of the state is copied between two batches: a few milliseconds' worth, where hashed weights are looked for.
+const stepBytes = 512 << 10
 
 // newSaver returns a saver; saved is the number of examples in the checkpoint that is there, -1 for none.
 func newSaver(f *files, saved int64) *saver {
-	return &saver{files: f, saved: saved, savedAt: time.Now(), step: stepBytes, jobs: make(chan job, 1), done: make(chan error, 1)}
+	return &saver{files: f, saved: saved, savedAt: time.Now(), spacing: 4, step: stepBytes, jobs: make(chan job, 1), done: make(chan error, 1)}
 }
 
 // advance begins a checkpoint of c when it is time to, and goes on with one that is begun. It returns how long it is until it has something to do, 0
 // when something else wakes the loop.
-func (s *saver) advance(c *core, epoch int64, cfg *Config, m *instruments) time.Duration {
-	began := time.Now()
+func (s *saver) advance(c *core, epoch int64, cfg *Config) time.Duration {
 	switch n := c.net.Examples() - s.saved; {
 	case s.files == nil || s.writing:
 		return 0
@@ -50,15 +52,18 @@ func (s *saver) advance(c *core, epoch int64, cfg *Config, m *instruments) time.
 	case n <= 0:
 		return 0
 	default:
-		if wait := cfg.CheckpointEvery - began.Sub(s.savedAt); n < cfg.CheckpointExamples && wait > 0 {
+		if wait := cfg.CheckpointEvery - time.Since(s.savedAt); n < cfg.CheckpointExamples && wait > 0 {
 			return wait
 		}
+		if wait := s.spacing*s.took - time.Since(s.savedAt); wait > 0 {
+			return wait
+		}
+		s.begun = time.Now()
 		s.next = job{position: c.position(epoch), examples: c.net.Examples()}
 		s.capture = c.net.StartCapture(s.old)
 		s.old = nil
 	}
 	done := s.capture.Step(s.step)
-	m.pause.Observe(time.Since(began).Seconds())
 	if !done {
 		return 1 // as soon as there is nothing else to do
 	}
@@ -71,6 +76,7 @@ func (s *saver) advance(c *core, epoch int64, cfg *Config, m *instruments) time.
 // finished notes how the checkpoint on its way ended. A disk that is full costs no weights: the one before stays, and it is tried again later.
 func (s *saver) finished(err error) {
 	s.writing, s.savedAt = false, time.Now()
+	s.took = s.savedAt.Sub(s.begun)
 	if err == nil {
 		s.saved = s.next.examples
 	}

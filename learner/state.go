@@ -57,6 +57,9 @@ func (s *State) Classes() []string { return s.classes }
 // Objective is empty for a model that fit has written.
 func (s *State) Objective() string { return s.core.at.Objective }
 
+// Network is empty for the default one.
+func (s *State) Network() string { return s.core.at.Network }
+
 // Next is the offset of the first example that is not learned, in the topic with id TopicID.
 func (s *State) Next() int64 { return s.core.at.Next }
 

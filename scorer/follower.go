@@ -16,6 +16,7 @@ import (
 // fits only the version it was made for, and after a gap the next snapshot mends it.
 type follower struct {
 	objective string
+	network   string // its NetworkKey
 	client    *stream.Client
 	replicas  replicas
 	now       func() event.Time
@@ -55,7 +56,7 @@ func (f *follower) run(ctx context.Context) error {
 }
 
 func (f *follower) follow(ctx context.Context) error {
-	topic := event.TopicModel(f.objective)
+	topic := event.TopicModel(f.network)
 	id, err := f.client.TopicID(ctx, topic)
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func (f *follower) follow(ctx context.Context) error {
 	if id != f.topicID {
 		f.topicID, f.epoch = id, 0 // epochs count within a topic
 	}
-	from, _, err := weights.LastSnapshot(ctx, f.client, f.objective)
+	from, _, err := weights.LastSnapshot(ctx, f.client, f.network)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
 	b := append([]byte(`{"objective":`), event.AppendString(nil, name)...)
 	if n >= 0 {
 		b = append(b, `,"model":`...)
-		b = event.AppendString(b, event.ModelVersion(name, n))
+		b = event.AppendString(b, event.ModelVersion(s.followers[i].network, n))
 		b = append(b, `,"age_ms":`...)
 		b = strconv.AppendInt(b, max(int64(s.now()-at), 0), 10)
 	}

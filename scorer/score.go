@@ -95,7 +95,7 @@ func (s *Scorer) hold(w *work, now event.Time) {
 			m.scratch, m.shape = m.side.weights.NewScratch(), m.side.shape
 		}
 		if n := m.side.weights.Examples(); m.version == "" || n != m.examples {
-			m.examples, m.version = n, event.ModelVersion(f.objective, n)
+			m.examples, m.version = n, event.ModelVersion(f.network, n)
 		}
 		oldest = max(oldest, int64(now-m.side.at), 0)
 	}

@@ -63,7 +63,7 @@ func New(cfg Config, d Deps) (*Scorer, error) {
 	s.recorded.Store(d.Recorded)
 	logger := d.Logger.With("stage", "scorer")
 	for _, o := range d.Objectives {
-		s.followers = append(s.followers, &follower{objective: o.Name, client: d.Client, now: d.Now, logger: logger, metrics: s.metrics})
+		s.followers = append(s.followers, &follower{objective: o.Name, network: o.Served(), client: d.Client, now: d.Now, logger: logger, metrics: s.metrics})
 	}
 	return s, nil
 }

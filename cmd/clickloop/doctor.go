@@ -102,12 +102,12 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) {
 	}
 	for _, o := range cfg.Objectives {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-		ranges, err := client.Offsets(bounded, event.TopicModel(o.Name))
+		ranges, err := client.Offsets(bounded, event.TopicModel(o.Served()))
 		cancel()
 		if err == nil && ranges[0].First >= ranges[0].End {
 			err = errors.New("its topic holds none")
 		}
-		d.report("weights of "+o.Name, err, "start `clickloop learner`: it publishes a snapshot as it starts")
+		d.report("weights of "+o.Served(), err, "start `clickloop learner`: it publishes a snapshot as it starts")
 	}
 }
 

@@ -6,7 +6,9 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +30,8 @@ type Config struct {
 	Clock      string            `yaml:"clock"` // wall, or recorded for replays
 	Features   features.Config   `yaml:"features"`
 	Objectives []event.Objective `yaml:"objectives"`
-	Model      model.Config      `yaml:"model"`
+	Model      model.Config      `yaml:"model"`    // of the default network
+	Networks   Networks          `yaml:"networks"` // others, by the names that objectives give
 	Ingest     ingest.Config     `yaml:"ingest"`
 	Scorer     scorer.Config     `yaml:"scorer"`
 	Feedback   feedback.Config   `yaml:"feedback"`
@@ -40,6 +43,33 @@ type Kafka struct {
 	Brokers    []string `yaml:"brokers"`    // empty: the embedded broker, in `up`
 	Prefix     string   `yaml:"prefix"`     // before every topic and group
 	Partitions int      `yaml:"partitions"` // of events and predictions, when they are created
+}
+
+// Networks are configurations of models by name. What one leaves out is as in the default configuration, not as in the section model.
+type Networks map[string]model.Config
+
+// UnmarshalYAML reads each over the defaults.
+func (n *Networks) UnmarshalYAML(unmarshal func(any) error) error {
+	var read map[string]network
+	if err := unmarshal(&read); err != nil {
+		return err
+	}
+	*n = Networks{}
+	for name, c := range read {
+		(*n)[name] = model.Config(c)
+	}
+	return nil
+}
+
+type network model.Config
+
+func (n *network) UnmarshalYAML(unmarshal func(any) error) error {
+	c := model.DefaultConfig()
+	if err := unmarshal(&c); err != nil {
+		return err
+	}
+	*n = network(c)
+	return nil
 }
 
 // Redis says where Redis is.
@@ -108,6 +138,9 @@ func (c *Config) Validate() error {
 	if err := validateObjectives(c.Objectives); err != nil {
 		return err
 	}
+	if err := c.validateNetworks(); err != nil {
+		return err
+	}
 	if _, err := features.Compile(c.Features); err != nil {
 		return within("features", err)
 	}
@@ -146,6 +179,37 @@ func validateObjectives(objectives []event.Objective) error {
 			return wrong(at+"window", "is %v, want 1ms to 2160h (90 days)", o.Window)
 		}
 		seen[o.Name] = true
+	}
+	return nil
+}
+
+// validateNetworks checks the networks and who learns which.
+func (c *Config) validateNetworks() error {
+	for _, name := range slices.Sorted(maps.Keys(c.Networks)) {
+		switch m := c.Networks[name]; {
+		case !validName(name):
+			return wrong("networks."+name, "is named %q, want 1 to 64 letters, digits, - or _ (it becomes part of topic names)", name)
+		case name == event.DefaultNetwork:
+			return wrong("networks."+name, "is the network that the section model describes: give another one another name")
+		default:
+			if err := m.Validate(); err != nil {
+				return within("networks."+name, err)
+			}
+		}
+	}
+	for i, o := range c.Objectives {
+		for j, name := range o.Networks {
+			at := fmt.Sprintf("objectives[%d].networks[%d]", i, j)
+			if _, ok := c.Networks[name]; !ok && name != event.DefaultNetwork {
+				return wrong(at, "is %q, want %s or a name in the section networks", name, event.DefaultNetwork)
+			}
+			if slices.Contains(o.Networks[:j], name) {
+				return wrong(at, "is %q, which stands before it already", name)
+			}
+		}
+		if o.Serve != "" && !slices.Contains(o.NetworkNames(), o.Serve) {
+			return wrong(fmt.Sprintf("objectives[%d].serve", i), "is %q, want one of its networks: %s", o.Serve, strings.Join(o.NetworkNames(), ", "))
+		}
 	}
 	return nil
 }

@@ -204,7 +204,7 @@ func (l *Loop) build(o Options) error {
 				dir = filepath.Join(cfg.Data, "checkpoints")
 			}
 			s, err = learner.New(cfg.Learner, learner.Deps{
-				Client: l.Client, Objectives: cfg.Objectives, Model: cfg.Model, Dir: dir, Now: now, Logger: l.logger, Registerer: l.registry,
+				Client: l.Client, Objectives: cfg.Objectives, Model: cfg.Model, Networks: cfg.Networks, Dir: dir, Now: now, Logger: l.logger, Registerer: l.registry,
 			})
 		default:
 			err = fmt.Errorf("there is no stage %q, only %s", name, strings.Join(Stages, ", "))

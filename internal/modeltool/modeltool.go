@@ -30,6 +30,7 @@ type Model struct {
 	Source    string
 	Kind      string
 	Objective string         // empty when the source does not tell
+	Key       string         // of the network, its NetworkKey
 	State     *learner.State // nil for a topic: it carries what serving needs only
 	Weights   *model.Replica // what serves
 
@@ -41,22 +42,22 @@ type Model struct {
 	Records  int64  // on the topic
 }
 
-// Open reads a model. name is a file, or an objective, or the topic model.<objective>; client is called for a topic only.
+// Open reads a model. name is a file, or an objective, or one and its network such as click.plain, or the topic model.<key>; client is called for a topic only.
 func Open(ctx context.Context, name string, client func() (*stream.Client, error)) (*Model, error) {
 	if _, err := os.Stat(name); err == nil {
 		return openFile(name)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	objective := strings.TrimPrefix(name, event.TopicModel(""))
-	if strings.ContainsAny(objective, "/\\. ") {
+	key := strings.TrimPrefix(name, event.TopicModel(""))
+	if strings.ContainsAny(key, "/\\ ") || strings.Count(key, ".") > 1 {
 		return nil, fmt.Errorf("%s: there is no such file, and an objective has no such name", name)
 	}
 	c, err := client()
 	if err != nil {
 		return nil, fmt.Errorf("%s is no file; to look for the objective of that name: %w", name, err)
 	}
-	return openTopic(ctx, objective, c)
+	return openTopic(ctx, key, c)
 }
 
 func openFile(path string) (*Model, error) {
@@ -64,7 +65,7 @@ func openFile(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Source: path, Kind: KindFile, Objective: s.Objective(), State: s, Epoch: s.Epoch(), Weights: model.NewReplica()}
+	m := &Model{Source: path, Kind: KindFile, Objective: s.Objective(), Key: event.NetworkKey(s.Objective(), s.Network()), State: s, Epoch: s.Epoch(), Weights: model.NewReplica()}
 	if m.Objective != "" {
 		m.Kind = KindCheckpoint
 	}
@@ -72,17 +73,17 @@ func openFile(path string) (*Model, error) {
 	return m, m.Weights.Apply(m.Snapshot)
 }
 
-func openTopic(ctx context.Context, objective string, client *stream.Client) (*Model, error) {
-	topic := event.TopicModel(objective)
+func openTopic(ctx context.Context, key string, client *stream.Client) (*Model, error) {
+	topic := event.TopicModel(key)
 	if err := client.CheckTopic(ctx, stream.Topic{Name: topic, Partitions: 1}); err != nil {
-		return nil, fmt.Errorf("cannot read the weights of %q: %w", objective, err)
+		return nil, fmt.Errorf("cannot read the weights of %q: %w", key, err)
 	}
-	at, end, err := weights.LastSnapshot(ctx, client, objective)
+	at, end, err := weights.LastSnapshot(ctx, client, key)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Source: client.Prefix() + topic, Kind: KindTopic, Objective: objective, Weights: model.NewReplica(), Records: end - at}
-	err = weights.Each(ctx, client, objective, at, end, func(w weights.Message) error {
+	m := &Model{Source: client.Prefix() + topic, Kind: KindTopic, Objective: event.KeyObjective(key), Key: key, Weights: model.NewReplica(), Records: end - at}
+	err = weights.Each(ctx, client, key, at, end, func(w weights.Message) error {
 		if w.Kind == weights.Snapshot {
 			m.Snapshot, m.At, m.Epoch, m.Deltas, m.Bytes = append(m.Snapshot[:0], w.Body...), w.To, w.Epoch, 0, 0
 		} else {
@@ -95,18 +96,18 @@ func openTopic(ctx context.Context, objective string, client *stream.Client) (*M
 		return nil, fmt.Errorf("cannot read the weights on %s: %w", m.Source, err)
 	}
 	if m.Snapshot == nil {
-		return nil, fmt.Errorf("there is no whole snapshot on %s: has a learner of %q run?", m.Source, objective)
+		return nil, fmt.Errorf("there is no whole snapshot on %s: has a learner of %q run?", m.Source, key)
 	}
 	return m, nil
 }
 
 // Version is the model's name, such as click@184203.
 func (m *Model) Version() string {
-	objective := m.Objective
-	if objective == "" {
-		objective = "model"
+	key := m.Key
+	if key == "" {
+		key = "model"
 	}
-	return event.ModelVersion(objective, m.Weights.Examples())
+	return event.ModelVersion(key, m.Weights.Examples())
 }
 
 // Hash is the hash of the whole learned state, empty for a topic.

@@ -45,7 +45,7 @@ func Verify(ctx context.Context, m *Model, from *learner.State, client *stream.C
 		}
 	}
 	if from != nil {
-		v.From = event.ModelVersion(m.Objective, from.Net().Examples())
+		v.From = event.ModelVersion(m.Key, from.Net().Examples())
 	}
 	before := s.Net().Examples()
 	told := func() { progress(s.Net().Examples()) }

@@ -8,12 +8,12 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// each calls fn with the records of an objective's topic in [first, end) whose headers can be read.
-func each(ctx context.Context, client *stream.Client, objective string, first, end int64, fn func(h Head, r *stream.Record)) error {
+// each calls fn with the records of a network's topic in [first, end) whose headers can be read.
+func each(ctx context.Context, client *stream.Client, key string, first, end int64, fn func(h Head, r *stream.Record)) error {
 	if first >= end {
 		return nil
 	}
-	r := client.NewReader(event.TopicModel(objective), 0, first)
+	r := client.NewReader(event.TopicModel(key), 0, first)
 	defer r.Close()
 	for r.Offset() < end {
 		records, err := r.Read(ctx)
@@ -31,15 +31,15 @@ func each(ctx context.Context, client *stream.Client, objective string, first, e
 
 // LastSnapshot returns the offset at which the last whole snapshot begins that is not of a deposed learner, looking back from the end in growing steps;
 // the start of the topic when there is none. end is where the topic ended.
-func LastSnapshot(ctx context.Context, client *stream.Client, objective string) (at, end int64, err error) {
-	ranges, err := client.Offsets(ctx, event.TopicModel(objective))
+func LastSnapshot(ctx context.Context, client *stream.Client, key string) (at, end int64, err error) {
+	ranges, err := client.Offsets(ctx, event.TopicModel(key))
 	if err != nil {
 		return 0, 0, err
 	}
 	rg := ranges[0]
 	for look := int64(64); ; look *= 8 {
 		first := max(rg.First, rg.End-look)
-		at, err := scan(ctx, client, objective, first, rg.End)
+		at, err := scan(ctx, client, key, first, rg.End)
 		if err != nil || at >= 0 {
 			return at, rg.End, err
 		}
@@ -50,10 +50,10 @@ func LastSnapshot(ctx context.Context, client *stream.Client, objective string) 
 }
 
 // scan returns where the last whole snapshot in [first, end) begins that is not of a deposed learner, -1 for none.
-func scan(ctx context.Context, client *stream.Client, objective string, first, end int64) (int64, error) {
+func scan(ctx context.Context, client *stream.Client, key string, first, end int64) (int64, error) {
 	var parts Assembly
 	at, epoch, begun := int64(-1), int64(-1), int64(-1)
-	err := each(ctx, client, objective, first, end, func(h Head, r *stream.Record) {
+	err := each(ctx, client, key, first, end, func(h Head, r *stream.Record) {
 		if h.Epoch < epoch {
 			return
 		}
@@ -71,25 +71,25 @@ func scan(ctx context.Context, client *stream.Client, objective string, first, e
 // epochLook is how many records back from the end the highest epoch is searched: a deposed learner's last words may stand behind its successor's first.
 const epochLook = 256
 
-// HighestEpoch returns the highest epoch at the end of an objective's topic, 0 when it is empty.
-func HighestEpoch(ctx context.Context, client *stream.Client, objective string) (int64, error) {
-	ranges, err := client.Offsets(ctx, event.TopicModel(objective))
+// HighestEpoch returns the highest epoch at the end of a network's topic, 0 when it is empty.
+func HighestEpoch(ctx context.Context, client *stream.Client, key string) (int64, error) {
+	ranges, err := client.Offsets(ctx, event.TopicModel(key))
 	if err != nil {
 		return 0, err
 	}
 	rg := ranges[0]
 	highest := int64(0)
-	err = each(ctx, client, objective, max(rg.First, rg.End-epochLook), rg.End, func(h Head, _ *stream.Record) { highest = max(highest, h.Epoch) })
+	err = each(ctx, client, key, max(rg.First, rg.End-epochLook), rg.End, func(h Head, _ *stream.Record) { highest = max(highest, h.Epoch) })
 	return highest, err
 }
 
-// Each calls fn with the whole messages of an objective's topic from offset first (that of a snapshot) to end, leaving out those of deposed learners. A
+// Each calls fn with the whole messages of a network's topic from offset first (that of a snapshot) to end, leaving out those of deposed learners. A
 // message is valid during the call.
-func Each(ctx context.Context, client *stream.Client, objective string, first, end int64, fn func(m Message) error) error {
+func Each(ctx context.Context, client *stream.Client, key string, first, end int64, fn func(m Message) error) error {
 	var parts Assembly
 	var failed error
 	epoch := int64(0)
-	err := each(ctx, client, objective, first, end, func(h Head, r *stream.Record) {
+	err := each(ctx, client, key, first, end, func(h Head, r *stream.Record) {
 		if failed != nil || h.Epoch < epoch {
 			return
 		}

@@ -1,0 +1,51 @@
+package config
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/model"
+)
+
+const objective = "- {name: click, trigger: impression, positive: click, window: 30m"
+
+func TestAnObjectivesNetworksAreReadOverTheDefaults(t *testing.T) {
+	c, err := Parse("f.yaml", []byte("model: {table_bits: 12}\nnetworks:\n  plain: {network: [linear], seed: 7}\nobjectives:\n  "+objective+", networks: [default, plain], serve: plain}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := model.DefaultConfig()
+	want.Network, want.Seed = []string{"linear"}, 7
+	if got := c.Networks["plain"]; got.TableBits != want.TableBits || got.Seed != 7 || len(got.Network) != 1 || got.MaxFields != want.MaxFields || c.Model.TableBits != 12 {
+		t.Errorf("plain is %+v, want %+v", got, want)
+	}
+	if o := c.Objectives[0]; o.Served() != "click.plain" || len(o.NetworkNames()) != 2 {
+		t.Errorf("objective %+v serves %s", o, o.Served())
+	}
+	topics := ""
+	for _, topic := range event.Topics(c.Objectives, 2) {
+		topics += topic.Name + " "
+	}
+	if !strings.HasSuffix(topics, "examples.click model.click model.click.plain ") {
+		t.Errorf("topics are %s", topics)
+	}
+}
+
+func TestWrongNetworksAreRefusedWithTheirPlace(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		_, err := Parse("f.yaml", []byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	one := "objectives:\n  " + objective
+	f(one+", networks: [plain]}", "f.yaml:2: objectives[0].networks[0] is \"plain\", want default or a name")
+	f(one+", networks: [default, default]}", "networks[1] is \"default\", which stands before it")
+	f(one+", serve: plain}", "objectives[0].serve is \"plain\", want one of its networks: default")
+	f("networks:\n  default: {seed: 2}", "networks.default is the network that the section model describes")
+	f("networks:\n  a.b: {seed: 2}", "want 1 to 64 letters")
+	f("networks:\n  plain: {table_bits: 99}", "networks.plain: table_bits is 99")
+	f("networks:\n  plain: {tablebits: 9}", "unknown field \"tablebits\"")
+}
