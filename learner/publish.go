@@ -31,15 +31,16 @@ type publisher struct {
 	ended     time.Time
 	took      time.Duration // writing the last message
 
-	deltas   int64          // bytes since the last snapshot
-	snapshot time.Time      // when the last one was begun; zero: none yet
-	whole    time.Duration  // how long the last one took from then until it was written
-	size     int64          // of the last one
-	copying  *model.Capture // the one that is being copied
-	head     weights.Head   // of that
-	behind   []outgoing     // deltas that follow it
-	old      *model.Capture // one that was written, its memory to be used again
-	spare    [][]byte       // the same, of deltas
+	deltas    int64          // bytes since the last snapshot
+	snapshot  time.Time      // when the last one was begun; zero: none yet
+	whole     time.Duration  // how long the last one took from then until it was written
+	size      int64          // of the last one
+	copying   *model.Capture // the one that is being copied
+	head      weights.Head   // of that
+	behind    []outgoing     // deltas that follow it
+	old       *model.Capture // one that was written, its memory to be used again
+	spare     [][]byte       // the same, of deltas
+	stepBytes int            // of a snapshot that are copied between two batches
 
 	jobs chan outgoing // room for all
 	done chan sent     // room for all
@@ -69,7 +70,7 @@ type sent struct {
 
 func newPublisher(key string, epoch int64, m *instruments) *publisher {
 	return &publisher{
-		key: key, epoch: epoch, metrics: m, perLearnt: 4096, // a guess that is rather too much
+		key: key, epoch: epoch, metrics: m, perLearnt: 4096, stepBytes: stepBytes, // a guess that is rather too much
 		jobs: make(chan outgoing, maxWaiting+1), done: make(chan sent, maxWaiting+1),
 	}
 }
@@ -150,7 +151,7 @@ func (p *publisher) start(kind string, net *model.Net, now time.Time) {
 
 // step copies more of a snapshot, and hands it to write when all is copied.
 func (p *publisher) step() {
-	if !p.copying.Step(stepBytes) {
+	if !p.copying.Step(p.stepBytes) {
 		return
 	}
 	p.jobs <- outgoing{head: p.head, copy: p.copying}
