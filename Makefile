@@ -5,10 +5,11 @@
 GO      ?= go
 BIN     := bin/clickloop
 ARGS    ?=
+BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 RACE    := ./stream/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./features/... ./internal/...
 NORACE  := . ./event/... ./model/... ./cmd/... ./examples/...
 
-.PHONY: all build demo test lint integration bench bench-peers clean
+.PHONY: all build demo test lint integration bench bench-parts bench-peers clean
 
 all: build lint test
 
@@ -33,6 +34,11 @@ integration: build
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./model ./event ./features ./stream ./scorer ./learner
+
+# the tables of bench/parts.txt: each part and kernel, its plain form against vector instructions and BLAS
+bench-parts:
+	$(GO) test -run '^$$' -bench 'Kernel|Learn|Predict|Delta' -count 6 -benchtime 200ms ./model | tee bin/parts.txt
+	{ $(GO) run $(BENCHSTAT) -col /form -filter '.name:Kernel' bin/parts.txt; $(GO) run $(BENCHSTAT) -filter '-.name:Kernel' bin/parts.txt; } > bench/parts.txt
 
 bench-peers: build
 	bench/peers.sh

@@ -14,7 +14,7 @@ import (
 )
 
 // checkpointMagic begins a checkpoint file; the last digit is the format's version.
-const checkpointMagic = "clickloop checkpoint 1\n"
+const checkpointMagic = "clickloop checkpoint 2\n"
 
 // position is what a checkpoint says beside the network.
 type position struct {

@@ -8,13 +8,15 @@ import (
 	"os"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/modelfile"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 )
 
 // State is a network with its place in an examples topic, outside of a running learner: what tools look at and replay.
 type State struct {
-	core *core
+	core    *core
+	classes []string
 }
 
 // NewState returns a State that has learned nothing of an objective.
@@ -23,7 +25,7 @@ func NewState(objective string, cfg model.Config) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &State{&core{net: net, at: position{Objective: objective}, saved: -1}}, nil
+	return &State{core: &core{net: net, at: position{Objective: objective}, saved: -1}}, nil
 }
 
 // ReadState reads a checkpoint of a learner, or a model that fit has written; the latter has no objective and no place in a topic.
@@ -33,20 +35,24 @@ func ReadState(path string) (*State, error) {
 		return nil, err
 	}
 	c := &core{saved: -1}
+	var classes []string
 	if bytes.HasPrefix(b, []byte(checkpointMagic)) {
 		c.at, c.net, err = decodeCheckpoint(b)
 		c.water.Restore(c.at.Marks)
 	} else {
-		c.net, err = model.Read(bytes.NewReader(b))
+		c.net, classes, err = modelfile.Read(bytes.NewReader(b))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot use %s: %w", path, err)
 	}
-	return &State{c}, nil
+	return &State{c, classes}, nil
 }
 
 // Net is the network; whoever learns with it leaves the State's place wrong.
 func (s *State) Net() *model.Net { return s.core.net }
+
+// Classes are the names of a softmax's classes, where fit has written them.
+func (s *State) Classes() []string { return s.classes }
 
 // Objective is empty for a model that fit has written.
 func (s *State) Objective() string { return s.core.at.Objective }

@@ -1,7 +1,9 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/blas"
@@ -46,7 +48,7 @@ func BenchmarkLearn(b *testing.B) {
 			ws[i] = 1
 		}
 		for _, network := range [][]string{nil, {"linear"}, {"ffm"}, {"mlp"}, {"linear", "ffm", "mlp"}} {
-			b.Run(fmt.Sprintf("%s/%v", name, network), func(b *testing.B) {
+			b.Run(fmt.Sprintf("data=%s/network=%s", name, cmp.Or(strings.Join(network, ","), "default")), func(b *testing.B) {
 				n := mustNew(b, func(c *Config) { c.Network, c.TableBits = network, 20 })
 				at := 0
 				for b.Loop() {
@@ -99,41 +101,66 @@ func BenchmarkHash(b *testing.B) {
 	}
 }
 
-// BenchmarkKernel compares the hand-written kernels with their plain forms and with gonum's BLAS, where BLAS has the operation.
+// BenchmarkKernel compares the vector kernels with their plain forms, and with gonum's BLAS where that has the operation.
 func BenchmarkKernel(b *testing.B) {
-	var h [hidden]float32
-	var e, de [embed]float32
-	var w, acc [embed * hidden]float32
-	for i := range w {
-		w[i], acc[i] = normal(uint64(i)*hashB, 1), 1
+	xs, ys := categories(2000)
+	n := mustNew(b, func(c *Config) { c.TableBits = 16 })
+	mustLearn(b, n, xs, ys)
+	s := n.NewScratch()
+	r := &s.row
+	n.take(xs[0], r, s, 1, 1)
+	n.forwardJ(r, &s.j)
+	n.forwardQ(r, s)
+	var dh [hidden]float32
+	for j := range dh {
+		dh[j] = normal(uint64(j)*hashB, 1e-3)
 	}
-	for i := range e {
-		e[i] = w[i]
-	}
-	gemv := blas32.General{Rows: embed, Cols: hidden, Stride: hidden, Data: w[:]}
-	each := func(name string, run func()) {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				run()
+	args := stepArgs{g: [4]float32{1e-6, 1e-6, 1e-6}, wealth: [4]float32{4, 4, 4}, lead: 1, rate: 1e-6, rateFFM: 1e-6}
+	row := s.j.room * ffmK
+	v, half := make([]float32, row), make([]uint16, row)
+	var lin [4]float32
+	was := vector
+	defer func() { vector, vectorHalf = was, was }()
+	for _, k := range []struct {
+		name string
+		run  func()
+		blas func()
+	}{
+		{"axpy", func() { axpy(v, s.j.a[:row], 1e-6) }, func() {
+			blas32.Axpy(1e-6, blas32.Vector{N: row, Inc: 1, Data: s.j.a}, blas32.Vector{N: row, Inc: 1, Data: v})
+		}},
+		{"first_layer", func() { n.hiddenAdd(&s.j.h, r, &n.f, s.j.e) }, func() {
+			for _, f := range r.present {
+				w := blas32.General{Rows: embed, Cols: hidden, Stride: hidden, Data: n.f.at(uint32(f))}
+				blas32.Gemv(blas.Trans, 1, w, blas32.Vector{N: embed, Inc: 1, Data: s.j.e[int(f)*embed:]}, 1, blas32.Vector{N: hidden, Inc: 1, Data: s.j.h[:]})
 			}
-		})
+		}},
+		{"first_layer_back_J", func() { n.backBlock(r, &n.f, s.j.e, s.j.de, s.j.square, &dh, 1e-6) }, nil},
+		{"first_layer_back_Q", func() { n.backEach(r, &n.g, s.q.e, s.q.de, &dh, 1e-6) }, nil},
+		{"output", func() { n.outputNet(0, &s.j.h) }, nil},
+		{"output_back", func() { n.backNet(0, &s.j.h, &dh, 1e-6, 1e-6) }, nil},
+		{"field_aware_dot", func() { ffmDot(s.j.a, len(n.fields.hashes), s.j.room) }, nil},
+		{"tokens_read_J", func() { n.readFirst(r, &s.j) }, nil},
+		{"tokens_read_CQP", func() { n.readSecond(r, &lin, s.q.e) }, nil},
+		{"tokens_step_J", func() { n.stepFirst(r, &s.j, &args) }, nil},
+		{"tokens_step_CQP", func() { n.stepSecond(r, s.q.de, &args) }, nil},
+		{"to_16_bits", func() { packHalf(half, v) }, nil},
+		{"from_16_bits", func() { unpackHalf(v, half) }, nil},
+	} {
+		for _, form := range []string{"plain", "vector", "blas32"} {
+			run := k.run
+			vector, vectorHalf = form == "vector" && was, form == "vector" && was
+			if form == "blas32" {
+				run = k.blas
+			}
+			if run == nil || form == "vector" && !was {
+				continue
+			}
+			b.Run("part="+k.name+"/form="+form, func(b *testing.B) {
+				for b.Loop() {
+					run()
+				}
+			})
+		}
 	}
-	record := append(append([]float32(nil), w[:]...), acc[:]...)
-	a, r := &arena{serve: embed * hidden, stride: len(record), len: 1, chunks: [][]float32{record}}, &row{present: []uint16{0}}
-	each("hidden/vector", func() { (*core)(nil).hiddenAdd(&h, r, a, e[:]) })
-	each("hidden/plain", func() { hiddenGo(&h, &e, &w) })
-	each("hidden/blas32", func() {
-		blas32.Gemv(blas.Trans, 1, gemv, blas32.Vector{N: embed, Inc: 1, Data: e[:]}, 1, blas32.Vector{N: hidden, Inc: 1, Data: h[:]})
-	})
-	each("backEach/vector", func() { (*core)(nil).backEach(r, a, e[:], de[:], &h, 1e-6) })
-	each("backEach/plain", func() { backEachGo(&w, &acc, &e, &de, &h, 1e-6) })
-	v, sums := make([]float32, 48), make([]float32, 12*12*4)
-	a12 := []float32{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}
-	each("axpy48/vector", func() { axpy(v, sums[:48], 0.5) })
-	each("axpy48/plain", func() { axpyGo(v, sums[:48], 0.5) })
-	each("axpy48/blas32", func() {
-		blas32.Axpy(0.5, blas32.Vector{N: 48, Inc: 1, Data: sums[:48]}, blas32.Vector{N: 48, Inc: 1, Data: v})
-	})
-	each("ffmStep/vector", func() { ffmStep(v, a12, sums, 3, 12, 0.1, 0.03) })
-	each("ffmStep/plain", func() { ffmStepGo(v, a12, sums, 3, 12, 0.1, 0.03) })
 }

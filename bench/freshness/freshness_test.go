@@ -18,6 +18,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/scorer"
@@ -61,7 +62,7 @@ func measure(b *testing.B, interval time.Duration) {
 	if !await(mux, n) {
 		b.Fatal("the first examples are not served")
 	}
-	cpu, bytes := processor(b), published(b, client)
+	cpu, bytes, messages := processor(b), published(b, client), deltas(b, client)
 	began := time.Now()
 	for b.Loop() {
 		start := time.Now()
@@ -91,7 +92,20 @@ func measure(b *testing.B, interval time.Duration) {
 	b.ReportMetric(at(0.5), "p50-ms")
 	b.ReportMetric(at(0.99), "p99-ms")
 	b.ReportMetric((processor(b)-cpu).Seconds()/seconds*100, "cpu-%")
-	b.ReportMetric(float64(published(b, client)-bytes)/seconds/1e6, "MB/s")
+	bytes, messages = published(b, client)-bytes, deltas(b, client)-messages
+	b.ReportMetric(float64(bytes)/seconds/1e6, "MB/s")
+	b.ReportMetric(float64(bytes)/float64(messages)/float64(snapshot(b, mux, client))*100, "%-of-snapshots")
+}
+
+// snapshot is the size of one of the present weights.
+func snapshot(b *testing.B, mux *http.ServeMux, client *stream.Client) int64 {
+	before := published(b, client)
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/learner/snapshot?objective=click", nil))
+	if w.Code != http.StatusOK {
+		b.Fatalf("no snapshot: %s", w.Body)
+	}
+	return published(b, client) - before
 }
 
 func dial(b *testing.B) *stream.Client {
@@ -130,6 +144,7 @@ func run(b *testing.B, client *stream.Client, interval time.Duration) *http.Serv
 	}
 	mux := http.NewServeMux()
 	s.Register(mux)
+	l.Register(mux)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = l.Run(ctx) }) // both end with ctx's error
@@ -181,6 +196,21 @@ func processor(b *testing.B) time.Duration {
 
 // published is how many bytes the model topic holds.
 func published(b *testing.B, client *stream.Client) (bytes int64) {
+	each(b, client, func(r *stream.Record) { bytes += int64(len(r.Value)) })
+	return bytes
+}
+
+// deltas is how many deltas it holds.
+func deltas(b *testing.B, client *stream.Client) (n int64) {
+	each(b, client, func(r *stream.Record) {
+		if h, err := weights.ParseHead(r.Headers); err == nil && h.Kind == weights.Delta && h.Part == 0 {
+			n++
+		}
+	})
+	return n
+}
+
+func each(b *testing.B, client *stream.Client, do func(*stream.Record)) {
 	ranges, err := client.Offsets(b.Context(), event.TopicModel("click"))
 	if err != nil {
 		b.Fatal(err)
@@ -193,10 +223,9 @@ func published(b *testing.B, client *stream.Client) (bytes int64) {
 			b.Fatal(err)
 		}
 		for i := range records {
-			bytes += int64(len(records[i].Value))
+			do(&records[i])
 		}
 	}
-	return bytes
 }
 
 // BenchmarkLockstep is the way of ten examples, from their production to the weights that have learned them being served, when nothing is published later

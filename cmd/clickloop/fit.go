@@ -17,6 +17,7 @@ import (
 
 	"github.com/clickloop/clickloop/internal/config"
 	"github.com/clickloop/clickloop/internal/fit"
+	"github.com/clickloop/clickloop/internal/modelfile"
 	"github.com/clickloop/clickloop/internal/recording"
 	"github.com/clickloop/clickloop/model"
 )
@@ -229,7 +230,7 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 		return nil, nil, fmt.Errorf("cannot read the model: %w", err)
 	}
 	defer f.Close()
-	net, classes, err := fit.ReadModel(f)
+	net, classes, err := modelfile.Read(f)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read model %s: %w", o.in, err)
 	}
@@ -295,7 +296,7 @@ func saveModel(path string, net *model.Net, classes []string) error {
 	}
 	defer os.Remove(f.Name())
 	w := bufio.NewWriterSize(f, 1<<20)
-	err = fit.WriteModel(w, net, classes)
+	err = modelfile.Write(w, net, classes)
 	if err = errors.Join(err, w.Flush(), f.Sync(), f.Chmod(0o644), f.Close()); err != nil {
 		return fmt.Errorf("cannot write the model to %s: %w", path, err)
 	}

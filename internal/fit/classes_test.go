@@ -1,7 +1,6 @@
 package fit
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -241,47 +240,6 @@ func TestExamplesThatAreWrongNameFileLineAndReason(t *testing.T) {
 	f(`{"y":"yes","features":{"a":1}}`, `y is "yes", want a number, or name the label's column with --label`)
 	f(`{"features":{"a":1}}`, "name the label's column with --label; there are features.a")
 	f(`{"y":1,"a":1}`, "there are no features: name the label's column with --label; there are y, a")
-}
-
-func TestAModelOfClassesKeepsTheirNamesOrIsRefused(t *testing.T) {
-	names := []string{"größe, \"m\"", "b\nc", "3"}
-	net := softmax(t, names, "linear").Net()
-	var whole bytes.Buffer
-	if err := WriteModel(&whole, net, names); err != nil {
-		t.Fatal(err)
-	}
-	back, got, err := ReadModel(bytes.NewReader(whole.Bytes()))
-	if err != nil || !reflect.DeepEqual(got, names) || back.Hash() != net.Hash() {
-		t.Fatalf("read back %q, %v", got, err)
-	}
-	body := bytes.LastIndex(whole.Bytes(), []byte("clickloop model 1\n"))
-	for i := range body {
-		damaged := bytes.Clone(whole.Bytes())
-		damaged[i] ^= 4
-		if _, names, err := ReadModel(bytes.NewReader(damaged)); err == nil {
-			t.Errorf("byte %d damaged: read with classes %q", i, names)
-		}
-		if _, _, err := ReadModel(bytes.NewReader(damaged[:i])); err == nil {
-			t.Errorf("cut at byte %d: read", i)
-		}
-	}
-	if _, err := model.Read(bytes.NewReader(whole.Bytes())); !errors.Is(err, model.ErrShape) {
-		t.Errorf("what reads models alone says %v", err)
-	}
-	whole.Reset()
-	if err := WriteModel(&whole, net, names[:2]); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := ReadModel(&whole); !errors.Is(err, model.ErrShape) {
-		t.Errorf("two names of three classes: %v", err)
-	}
-	whole.Reset()
-	if err := WriteModel(&whole, net, nil); err != nil {
-		t.Fatal(err)
-	}
-	if _, got, err := ReadModel(&whole); err != nil || got != nil {
-		t.Errorf("without names: %v, %v", got, err)
-	}
 }
 
 func TestLearningAClassCostsNoAllocation(t *testing.T) {

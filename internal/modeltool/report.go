@@ -29,6 +29,7 @@ type Report struct {
 	TopicID       string         `json:"topic_id,omitempty"`
 	Marks         []event.Source `json:"marks,omitempty"` // highest prediction learned of each place
 	Config        model.Config   `json:"config"`
+	Classes       []string       `json:"classes,omitempty"`  // names of a softmax's
 	Measured      int            `json:"measured"`           // examples on which influence is measured
 	Features      []Influence    `json:"features,omitempty"` // the strongest first
 	Values        []Influence    `json:"values,omitempty"`
@@ -46,6 +47,9 @@ func Describe(m *Model, examples []event.Example, top int) *Report {
 	}
 	if m.Kind == KindCheckpoint {
 		r.Next, r.TopicID, r.Marks = m.State.Next(), m.State.TopicID(), m.State.Marks()
+	}
+	if m.State != nil {
+		r.Classes = m.State.Classes()
 	}
 	byFeature, byValue := Influences(m.Weights, examples)
 	r.Features = byFeature[:min(top, len(byFeature))]
@@ -69,6 +73,9 @@ func (r *Report) Write(w io.Writer) {
 	line("snapshot", "%s, %d bytes, at %d examples", r.Snapshot, r.SnapshotBytes, r.SnapshotAt)
 	if r.Kind == KindTopic {
 		line("behind it", "%d deltas, %d bytes; %d records with it", r.Deltas, r.DeltaBytes, r.Records)
+	}
+	if len(r.Classes) > 0 {
+		line("classes", "%s", strings.Join(r.Classes, ", "))
 	}
 	if r.Epoch > 0 {
 		line("epoch", "%d", r.Epoch)

@@ -1,4 +1,5 @@
-package fit
+// Package modelfile reads and writes the files of fit: a model, and the names of its classes if it has some.
+package modelfile
 
 import (
 	"bufio"
@@ -15,8 +16,8 @@ import (
 // It begins as a model's format of another version does, so that what reads models alone says so.
 const classesMagic = "clickloop model of classes 1\n"
 
-// WriteModel writes a model with the names of its classes; without any it is the model alone.
-func WriteModel(w io.Writer, net *model.Net, classes []string) error {
+// Write writes a model with the names of its classes; without any it is the model alone.
+func Write(w io.Writer, net *model.Net, classes []string) error {
 	if len(classes) > 0 {
 		names, err := json.Marshal(classes)
 		if err != nil {
@@ -31,8 +32,8 @@ func WriteModel(w io.Writer, net *model.Net, classes []string) error {
 	return err
 }
 
-// ReadModel reads what WriteModel wrote.
-func ReadModel(in io.Reader) (*model.Net, []string, error) {
+// Read reads what Write wrote.
+func Read(in io.Reader) (*model.Net, []string, error) {
 	r := bufio.NewReader(in)
 	var classes []string
 	if head, _ := r.Peek(len(classesMagic)); string(head) == classesMagic {
