@@ -97,7 +97,7 @@ func (p *publisher) next(c *Config, examples, behind int64, now time.Time) (kind
 		return weights.Snapshot, 0
 	case piece:
 		return weights.Delta, 0
-	case p.waiting > 0:
+	case p.waiting > p.snapshots:
 		return "", 0
 	}
 	if wait = p.wait(c.Publish, now); wait > 0 {
@@ -120,6 +120,9 @@ func (p *publisher) wait(interval time.Duration, now time.Time) time.Duration {
 
 // start makes a message of what changed since the last one and hands it to write, or begins to copy a snapshot; there may be one snapshot at a time.
 func (p *publisher) start(kind string, net *model.Net, now time.Time) {
+	if kind == weights.Snapshot && !p.snapshot.IsZero() && !p.givenUp && p.from < net.Examples() {
+		p.start(weights.Delta, net, now) // so that those who follow have no use for the snapshot
+	}
 	head := weights.Head{Kind: kind, Epoch: p.epoch, From: p.from, To: net.Examples()}
 	p.from = head.To
 	p.waiting++
@@ -162,7 +165,11 @@ func (p *publisher) step() {
 	p.copying, p.behind = nil, p.behind[:0]
 }
 
-// write writes messages in the order in which they were made until ctx ends.
+// snapshotRecords of a snapshot are written at once; then come the deltas that are waiting.
+const snapshotRecords = 2
+
+// write writes messages until ctx ends, in the order in which they were made, but for deltas that follow a snapshot: they are written between its records, so
+// that no scorer waits for what it does not need.
 func (p *publisher) write(ctx context.Context, client *stream.Client) error {
 	var snapshot []byte
 	for {
@@ -171,32 +178,71 @@ func (p *publisher) write(ctx context.Context, client *stream.Client) error {
 			return ctx.Err()
 		case m := <-p.jobs:
 			began := time.Now()
-			body := m.body
-			if m.copy != nil {
-				snapshot = m.copy.AppendTo(snapshot[:0])
-				body = snapshot
+			if m.copy == nil {
+				if err := p.produce(ctx, client, m, p.cut(m.head, m.body)); err != nil {
+					return err
+				}
+				p.done <- sent{m, len(m.body), time.Since(began)}
+				continue
 			}
-			records := weights.Cut(m.head, p.key, body,
-				stream.Header{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, stream.Header{Key: event.HeaderSchema, Value: []byte(event.SchemaModel)})
-			if err := client.Produce(ctx, event.TopicModel(p.key), records); err != nil {
-				return err
+			snapshot = m.copy.AppendTo(snapshot[:0])
+			for records := p.cut(m.head, snapshot); len(records) > 0; {
+				n := min(snapshotRecords, len(records))
+				if err := p.produce(ctx, client, m, records[:n]); err != nil {
+					return err
+				}
+				records = records[n:]
+				if err := p.writeDeltas(ctx, client); err != nil {
+					return err
+				}
 			}
-			p.metrics.published.WithLabelValues(p.key, m.head.Kind).Add(float64(len(body)))
-			p.metrics.version.WithLabelValues(p.key).Set(float64(m.head.To))
-			p.done <- sent{m, len(body), time.Since(began)}
+			p.done <- sent{m, len(snapshot), time.Since(began)}
 		}
 	}
+}
+
+// writeDeltas writes the messages that wait. They are deltas: there is one snapshot at a time.
+func (p *publisher) writeDeltas(ctx context.Context, client *stream.Client) error {
+	for {
+		select {
+		case m := <-p.jobs:
+			began := time.Now()
+			if err := p.produce(ctx, client, m, p.cut(m.head, m.body)); err != nil {
+				return err
+			}
+			p.done <- sent{m, len(m.body), time.Since(began)}
+		default:
+			return nil
+		}
+	}
+}
+
+func (p *publisher) cut(h weights.Head, body []byte) []stream.Record {
+	return weights.Cut(h, p.key, body,
+		stream.Header{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, stream.Header{Key: event.HeaderSchema, Value: []byte(event.SchemaModel)})
+}
+
+func (p *publisher) produce(ctx context.Context, client *stream.Client, m outgoing, records []stream.Record) error {
+	if err := client.Produce(ctx, event.TopicModel(p.key), records); err != nil {
+		return err
+	}
+	for i := range records {
+		p.metrics.published.WithLabelValues(p.key, m.head.Kind).Add(float64(len(records[i].Value)))
+	}
+	return nil
 }
 
 // finished notes that a message was written.
 func (p *publisher) finished(m sent, now time.Time) {
 	p.waiting--
-	p.written, p.took, p.ended = m.head.To, m.took, now
+	p.written = max(p.written, m.head.To)
+	p.metrics.version.WithLabelValues(p.key).Set(float64(p.written))
 	if m.copy != nil {
 		p.snapshots--
 		p.old, p.whole, p.size = m.copy, now.Sub(p.snapshot), int64(m.bytes)
 		return
 	}
+	p.took, p.ended = m.took, now
 	p.bytes -= int64(len(m.body))
 	if len(p.spare) < 4 {
 		p.spare = append(p.spare, m.body)

@@ -23,7 +23,7 @@ type follower struct {
 	logger    *slog.Logger
 	metrics   *instruments
 
-	parts   weights.Assembly
+	parts   weights.Sequence
 	epoch   int64  // the highest seen
 	topicID string // of the topic of weights
 	warned  time.Time
@@ -68,7 +68,7 @@ func (f *follower) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.parts = weights.Assembly{}
+	f.parts = weights.Sequence{}
 	r := f.client.NewReader(topic, 0, from).Hold(id)
 	defer r.Close()
 	for {
@@ -100,16 +100,9 @@ func (f *follower) record(r *stream.Record) error {
 		return nil
 	}
 	f.epoch = h.Epoch
-	m, whole := f.parts.Add(h, r.Value)
-	if !whole {
-		return nil
-	}
-	now := f.now()
-	result, err := f.replicas.apply(m, now)
+	err = f.parts.Add(h, r.Value, f.apply)
 	switch {
 	case err == nil:
-		f.count(string(result))
-		f.metrics.served(f.objective, &f.replicas)
 	case errors.Is(err, model.ErrGap):
 		f.count("gap")
 		if time.Since(f.rewound) > rewindEvery {
@@ -122,6 +115,15 @@ func (f *follower) record(r *stream.Record) error {
 		f.warn("a message of weights is refused, going on with what is served until the next snapshot", err)
 	}
 	return nil
+}
+
+func (f *follower) apply(m weights.Message) error {
+	result, err := f.replicas.apply(m, f.now())
+	if err == nil {
+		f.count(string(result))
+		f.metrics.served(f.objective, &f.replicas)
+	}
+	return err
 }
 
 func (f *follower) count(result string) {

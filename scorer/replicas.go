@@ -85,6 +85,9 @@ func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 	case m.Epoch > p.idle.epoch:
 		return p.succeed(m, now)
 	}
+	if m.Kind == weights.Snapshot && m.To <= p.idle.weights.Examples() {
+		return repeated, nil // it is for those who join
+	}
 	if m.Kind == weights.Snapshot {
 		r, err := snapshotOf(m)
 		if err != nil {

@@ -58,7 +58,7 @@ func scan(ctx context.Context, client *stream.Client, key string, first, end int
 			return
 		}
 		epoch = h.Epoch
-		if h.Part == 0 {
+		if h.Kind == Snapshot && h.Part == 0 {
 			begun = r.Offset
 		}
 		if m, whole := parts.Add(h, nil); whole && m.Kind == Snapshot {
@@ -86,7 +86,7 @@ func HighestEpoch(ctx context.Context, client *stream.Client, key string) (int64
 // Each calls fn with the whole messages of a network's topic from offset first (that of a snapshot) to end, leaving out those of deposed learners. A
 // message is valid during the call.
 func Each(ctx context.Context, client *stream.Client, key string, first, end int64, fn func(m Message) error) error {
-	var parts Assembly
+	var parts Sequence
 	var failed error
 	epoch := int64(0)
 	err := each(ctx, client, key, first, end, func(h Head, r *stream.Record) {
@@ -94,9 +94,7 @@ func Each(ctx context.Context, client *stream.Client, key string, first, end int
 			return
 		}
 		epoch = h.Epoch
-		if m, whole := parts.Add(h, r.Value); whole {
-			failed = fn(m)
-		}
+		failed = parts.Add(h, r.Value, fn)
 	})
 	return errors.Join(err, failed)
 }

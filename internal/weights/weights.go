@@ -1,7 +1,7 @@
 // Package weights is the form of the topic model.<objective>: messages of a network's weights, cut into records.
 //
-// A message is a snapshot or a delta as the model package makes them. Its records stand one after another and carry headers that tell which
-// message they are part of. Whoever reads passes over records of a lower epoch than it has seen: they are of a learner that was deposed. The headers carry
+// A message is a snapshot or a delta as the model package makes them. Its records carry headers that tell which message they are part of. The parts of a
+// delta stand one after another; between those of a snapshot may stand deltas that follow it, so that those who need no snapshot do not wait for it. Whoever reads passes over records of a lower epoch than it has seen: they are of a learner that was deposed. The headers carry
 // a checksum of themselves: an epoch that was damaged into a higher one would have every message after it passed over.
 package weights
 
@@ -120,31 +120,4 @@ func (h *Head) number(name string) *int64 {
 type Message struct {
 	Head
 	Body []byte
-}
-
-// Assembly puts parts together. The parts of a message come in order and one after another; anything else drops what was begun.
-type Assembly struct {
-	head Head
-	next int64 // part that is wanted; 0 when none is begun
-	body []byte
-}
-
-// Add takes a part and returns the message that it completes. The body is valid until the next Add.
-func (a *Assembly) Add(h Head, value []byte) (Message, bool) {
-	if h.Part == 0 {
-		a.head, a.next, a.body = h, 0, a.body[:0]
-	}
-	same := h
-	same.Part = 0
-	if h.Part != a.next || same != a.head {
-		a.next = 0
-		return Message{}, false
-	}
-	a.body = append(a.body, value...)
-	a.next++
-	if a.next < h.Parts {
-		return Message{}, false
-	}
-	a.next = 0
-	return Message{a.head, a.body}, true
 }
