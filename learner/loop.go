@@ -141,7 +141,7 @@ func (l *learning) publish(now time.Time) time.Duration {
 	}
 	kind, wait := p.next(&l.o.cfg, l.net.Examples(), l.behind, now)
 	asked := len(l.asked) > 0 || p.snapshot.IsZero()
-	if asked {
+	if asked || kind == weights.Delta && l.net.DeltaLost() {
 		kind = weights.Snapshot
 	}
 	if kind == weights.Snapshot && (l.saver.capture != nil || l.hasher.copying != nil || p.snapshots > 0) {

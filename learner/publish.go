@@ -120,7 +120,7 @@ func (p *publisher) wait(interval time.Duration, now time.Time) time.Duration {
 
 // start makes a message of what changed since the last one and hands it to write, or begins to copy a snapshot; there may be one snapshot at a time.
 func (p *publisher) start(kind string, net *model.Net, now time.Time) {
-	if kind == weights.Snapshot && !p.snapshot.IsZero() && !p.givenUp && p.from < net.Examples() {
+	if kind == weights.Snapshot && !net.DeltaLost() && !p.givenUp && p.from < net.Examples() {
 		p.start(weights.Delta, net, now) // so that those who follow have no use for the snapshot
 	}
 	head := weights.Head{Kind: kind, Epoch: p.epoch, From: p.from, To: net.Examples()}

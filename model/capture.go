@@ -25,7 +25,7 @@ type Capture struct {
 	used   section // with expiry, in a checkpoint: the times of last sightings
 	a, b   section // records
 	layers []byte  // records of fields
-	sparse enc     // the hashed weights that are not zero
+	sparse pieces  // the hashed weights that are not zero
 	slots  int     // their number
 	last   int     // slot that was written last
 	tail   []byte
@@ -47,6 +47,29 @@ type section struct {
 }
 
 const slabRecords = 256
+
+// pieces is an encoding that grows without moving what is there, as moving many megabytes would be a pause.
+type pieces struct {
+	enc
+	full, spare [][]byte
+}
+
+const pieceBytes = 1 << 20
+
+// room makes room for one more value of at most size bytes.
+func (p *pieces) room(size int) {
+	if cap(p.b)-len(p.b) >= size {
+		return
+	}
+	if len(p.b) > 0 {
+		p.full = append(p.full, p.b)
+	}
+	if n := len(p.spare); n > 0 {
+		p.b, p.spare = p.spare[n-1][:0], p.spare[:n-1]
+		return
+	}
+	p.b = make([]byte, 0, max(pieceBytes, size))
+}
 
 // StartCapture begins a copy of the whole state as it is. The memory of reuse, an earlier Capture of which nothing is needed any more, is used again; it
 // may be nil. A Capture under way is given up.
@@ -98,7 +121,11 @@ func (n *Net) start(reuse *Capture, full, half bool) *Capture {
 
 // recycle takes over the memory of r.
 func (s *Capture) recycle(r *Capture) {
-	s.head, s.layers, s.tail, s.sparse.b, s.spare = r.head, r.layers, r.tail, r.sparse.b[:0], r.spare
+	s.head, s.layers, s.tail, s.spare = r.head, r.layers, r.tail, r.spare
+	s.sparse.spare = append(r.sparse.spare, r.sparse.full...)
+	if r.sparse.b != nil {
+		s.sparse.spare = append(s.sparse.spare, r.sparse.b)
+	}
 	for _, t := range []*section{&r.keys, &r.used, &r.a, &r.b} {
 		for _, b := range t.slabs {
 			if b != nil {
@@ -213,9 +240,11 @@ func (s *Capture) Step(bytes int) bool {
 }
 
 func (s *Capture) sparseSlot(i uint32) {
-	v, ok := s.before[i]
-	if !ok {
-		v = s.c.h.at(i)
+	v := s.c.h.at(i)
+	if len(s.before) > 0 {
+		if was, ok := s.before[i]; ok {
+			v = was
+		}
 	}
 	if !s.full {
 		v = v[:s.c.h.serve]
@@ -223,6 +252,7 @@ func (s *Capture) sparseSlot(i uint32) {
 	for _, f := range v {
 		if f != 0 {
 			s.slots++
+			s.sparse.room(binary.MaxVarintLen64 + 4*len(v))
 			s.sparse.num(int(i) - s.last)
 			s.last = int(i)
 			s.sparse.weights(v)
@@ -256,6 +286,9 @@ func (s *Capture) each(do func(b []byte)) {
 	count := &enc{}
 	count.num(s.slots)
 	do(count.b)
+	for _, b := range s.sparse.full {
+		do(b)
+	}
 	do(s.sparse.b)
 	do(s.tail)
 }

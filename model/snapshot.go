@@ -60,7 +60,7 @@ func (d *dec) readBits() {
 // AppendDelta appends a message that takes a Replica from the version of the last AppendSnapshot or AppendDelta to this one. Its
 // cost goes by what was touched. Before any AppendSnapshot, or when too much has changed to list, it is a snapshot.
 func (n *Net) AppendDelta(dst []byte) []byte {
-	if !n.changes.on || n.changes.lost {
+	if n.DeltaLost() {
 		return n.AppendSnapshot(dst)
 	}
 	ch, fields := &n.changes, len(n.fields.hashes)
@@ -136,6 +136,9 @@ func (n *Net) appendTouched(e *enc, fields int) {
 	}
 	n.settle()
 }
+
+// DeltaLost says that AppendDelta would be a snapshot: because there was none yet, or too much has changed since the last message to list.
+func (n *Net) DeltaLost() bool { return !n.changes.on || n.changes.lost }
 
 // settle makes the present version the one that the next delta starts from.
 func (n *Net) settle() {
