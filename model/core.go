@@ -131,6 +131,9 @@ const third = 0.57735026918962576451 // 1/sqrt(3): a number's three tokens weigh
 // encode turns an example into weighted tokens. With learn it discovers fields and tokens and lets the encoders see the numbers,
 // each after it was encoded.
 func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
+	if c.plain != nil && !c.plain.tokens && c.plain.linear && c.encodeHashed(x, r, s) {
+		return
+	}
 	s.grow(c)
 	r.reset(len(c.fields.hashes))
 	s.pooled, s.fresh = c.pooled, uint32(len(c.index.keys))

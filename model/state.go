@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"slices"
 )
@@ -105,16 +106,21 @@ func (c *core) encodeSparse(e *enc, full bool) {
 	if full {
 		width = c.h.stride
 	}
-	n := 0
-	c.eachSlot(width, func(uint32, []float32) { n++ })
-	e.num(n)
-	last := 0
+	var p pieces
+	p.half = e.half
+	n, last := 0, 0
 	c.eachSlot(width, func(i uint32, v []float32) {
-		e.num(int(i) - last)
+		n++
+		p.room(binary.MaxVarintLen64 + 4*len(v))
+		p.num(int(i) - last)
 		last = int(i)
-		e.weights(v)
-		e.spill(1 << 16)
+		p.weights(v)
 	})
+	e.num(n)
+	for _, b := range append(p.full, p.b) {
+		e.b = append(e.b, b...)
+		e.spill(1 << 16)
+	}
 }
 
 // eachSlot visits the slots that are not all zero.
