@@ -6,33 +6,45 @@ import (
 )
 
 const (
-	blockRows = 128
+	blockRows = 64
 	ahead     = 2 // examples whose memory is called for before it is needed
 )
 
-// batch is what LearnBatch works in: two blocks of encoded examples, one that is learned and one that is encoded meanwhile, and a scratch for each side.
+// batch is what LearnBatch works in: three blocks of encoded examples, one that is encoded, one that is learned and one that is mixed, and a scratch for each
+// side.
 type batch struct {
-	blocks [2]block
+	blocks [3]block
 	a, b   Scratch
-	jobs   chan *block   // for the second goroutine; nil ends it
-	done   chan struct{} // one for each job
+	jobs   chan *block // for the second goroutine; nil ends it
+	mixed  chan *block // from it, in order
+}
+
+func newBatch() *batch {
+	t := &batch{jobs: make(chan *block, 2), mixed: make(chan *block, 3)}
+	for i := range t.blocks {
+		t.blocks[i].first, t.blocks[i].second = make(chan struct{}, 1), make(chan struct{}, 1)
+	}
+	return t
 }
 
 // block is a run of examples that are encoded and not yet learned.
 type block struct {
 	rows  [blockRows]row
 	n     int
-	fresh []fresh // tokens that came with them and have no records yet
-	p     [blockRows]float64
-	err   error // of a plain net: why the row behind the last one in p cannot be learned
-	ok    int   // rows learned until then
+	at    int       // of the first one in the batch
+	fresh []fresh   // tokens that came with them and have no records yet
+	ps    []float64 // where the predictions go
+	ok    int       // rows learned
+	err   error     // why the next one was not
+
+	first, second chan struct{} // that side has learned it; each has room
 }
 
 // LearnBatch learns examples one after the other, with exactly the result of Learn on each, and sets ps to the predictions. On an
 // error the examples before the one it names were learned and no later one (after ErrDiverged the net must not be used again).
 //
-// With two processors a second goroutine learns one side of the mixture, while this one encodes the next block and learns the other side. The sides share
-// no weight, and what an example is encoded to does not depend on weights, so when is no matter. A plain net is too fast for that: it would wait for
+// With two processors a second goroutine learns one side of the mixture and mixes, while this one encodes the next block and learns the other side. The
+// sides share no weight, and what an example is encoded to does not depend on weights, so when is no matter. A plain net is too fast for that: it would wait for
 // memory that another processor has just written.
 func (n *Net) LearnBatch(xs [][]Feature, ys, ws, ps []float64) error {
 	if len(ys) != len(xs) || len(ws) != len(xs) || len(ps) != len(xs) {
@@ -42,7 +54,7 @@ func (n *Net) LearnBatch(xs [][]Feature, ys, ws, ps []float64) error {
 		return fmt.Errorf("%w: a softmax learns classes: call LearnClass", ErrInput)
 	}
 	if n.batch == nil {
-		n.batch = &batch{jobs: make(chan *block, 1), done: make(chan struct{}, 2)}
+		n.batch = newBatch()
 	}
 	learn := n.learnApart
 	if len(xs) <= 4 || n.plain != nil || n.capture != nil || runtime.GOMAXPROCS(0) < 2 {
@@ -59,62 +71,92 @@ func (n *Net) learnInTurn(xs [][]Feature, ys, ws, ps []float64) (int, error) {
 	b := &n.batch.blocks[0]
 	for at := 0; at < len(xs); {
 		bad := n.encodeBlock(b, xs[at:], ys[at:], ws[at:], false)
+		b.ps = ps[at:]
 		n.firstSide(b)
 		n.secondSide(b)
-		if i, err := n.finish(b, ps[at:]); err != nil {
-			return at + i, err
+		n.finish(b)
+		if at += b.ok; b.err != nil {
+			return at, b.err
 		}
-		if at += b.n; bad != nil {
+		if bad != nil {
 			return at, bad
 		}
 	}
 	return len(xs), nil
 }
 
-// learnApart encodes a block and learns the second side of the one before, while another goroutine learns the first side. An example that brings a new
-// field changes how records are laid out: it waits until nothing is under way.
+// learnApart encodes a block and learns the second side of the one before, while another goroutine learns the first side and mixes what both have learned.
+// An example that brings a new field changes how records are laid out: it waits until neither side learns.
 func (n *Net) learnApart(xs [][]Feature, ys, ws, ps []float64) (int, error) {
 	t := n.batch
 	go n.firstSides()
-	defer func() { t.jobs <- nil }()
-	cur, next := &t.blocks[0], &t.blocks[1]
-	bad := n.encodeBlock(cur, xs, ys, ws, false)
-	t.jobs <- cur
-	for at := 0; ; cur, next = next, cur {
-		end := at + cur.n
-		next.n = 0
-		if bad == nil && end < len(xs) {
-			if bad = n.encodeBlock(next, xs[end:], ys[end:], ws[end:], true); next.n > 0 {
-				t.jobs <- next
-			}
-		}
-		n.secondSide(cur)
-		<-t.done
-		if i, err := n.finish(cur, ps[at:]); err != nil {
-			if next.n > 0 {
-				<-t.done
-			}
-			return at + i, err
-		}
-		at = end
-		if next.n == 0 {
-			if bad != nil || at == len(xs) {
-				return at, bad
-			}
-			bad = n.encodeBlock(next, xs[at:], ys[at:], ws[at:], false)
-			t.jobs <- next
+	sent, mixed, end := 0, 0, 0
+	var bad, failed error
+	stopped := 0
+	take := func() {
+		b := <-t.mixed
+		if mixed++; b.err != nil && failed == nil {
+			stopped, failed = b.at+b.ok, b.err
 		}
 	}
+	encode := func(apart bool) *block {
+		for sent-mixed > 2 {
+			take()
+		}
+		b := &t.blocks[sent%3]
+		select {
+		case <-b.first: // nobody waited for it
+		default:
+		}
+		b.at, b.ps = end, ps[end:]
+		bad = n.encodeBlock(b, xs[end:], ys[end:], ws[end:], apart)
+		if b.n == 0 {
+			return nil
+		}
+		end += b.n
+		sent++
+		t.jobs <- b
+		return b
+	}
+	for cur := encode(false); cur != nil && failed == nil; {
+		var next *block
+		if bad == nil && end < len(xs) {
+			next = encode(true)
+		}
+		n.secondSide(cur)
+		cur.second <- struct{}{}
+		if next == nil && bad == nil && end < len(xs) { // a new field
+			<-cur.first
+			next = encode(false)
+		}
+		cur = next
+	}
+	t.jobs <- nil
+	for mixed < sent {
+		take()
+	}
+	if failed != nil {
+		return stopped, failed
+	}
+	return end, bad
 }
 
-// firstSides is the second goroutine.
+// firstSides is the second goroutine. It mixes a block when it has learned its side of the next one: until then the other side is likely to be learned too.
 func (n *Net) firstSides() {
+	var last *block
 	for b := range n.batch.jobs {
-		if b == nil {
+		if b != nil {
+			n.firstSide(b)
+			b.first <- struct{}{}
+		}
+		if last != nil {
+			<-last.second
+			n.finish(last)
+			n.batch.mixed <- last
+		}
+		if last = b; b == nil {
 			return
 		}
-		n.firstSide(b)
-		n.batch.done <- struct{}{}
 	}
 }
 
@@ -186,7 +228,7 @@ func (n *Net) plainSide(b *block) {
 		if i+ahead < len(rows) {
 			n.prefetchPlain(&rows[i+ahead])
 		}
-		if b.p[i], b.err = n.stepPlain(&rows[i], &s.out); b.err != nil {
+		if b.ps[i], b.err = n.stepPlain(&rows[i], &s.out); b.err != nil {
 			return
 		}
 		b.ok++
@@ -216,20 +258,18 @@ func (n *Net) secondSide(b *block) {
 	}
 }
 
-// finish mixes a block that both sides have learned, and sets the predictions. It returns where it stopped.
-func (n *Net) finish(b *block, ps []float64) (int, error) {
+// finish mixes a block that both sides have learned, and sets the predictions.
+func (n *Net) finish(b *block) {
 	if n.plain != nil {
-		copy(ps[:b.ok], b.p[:b.ok])
-		if b.err != nil {
-			return b.ok, b.rows[b.ok].diverged()
-		}
-		return b.n, nil
+		return
 	}
+	b.ok, b.err = 0, nil
 	for i := range b.n {
 		if !b.rows[i].finite() {
-			return i, b.rows[i].diverged()
+			b.err = b.rows[i].diverged()
+			return
 		}
-		ps[i] = n.mixRow(&b.rows[i])
+		b.ps[i] = n.mixRow(&b.rows[i])
+		b.ok++
 	}
-	return b.n, nil
 }

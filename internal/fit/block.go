@@ -22,7 +22,7 @@ type block struct {
 }
 
 const (
-	blockRows = 1024
+	blockRows = 4096
 	blocks    = 4 // that exist: one is read into, one is learned, the others wait
 )
 
