@@ -7,20 +7,20 @@ import (
 
 const (
 	blockRows = 64
-	ahead     = 2 // examples whose memory is called for before it is needed
+	ahead     = 2  // examples whose memory is called for before it is needed
+	underWay  = 12 // blocks: so many that a goroutine goes on while another waits for a processor
 )
 
-// batch is what LearnBatch works in: three blocks of encoded examples, one that is encoded, one that is learned and one that is mixed, and a scratch for each
-// side.
+// batch is what LearnBatch works in: blocks of encoded examples on their way from one goroutine to the other and back, and a scratch for each side.
 type batch struct {
-	blocks [3]block
+	blocks [underWay]block
 	a, b   Scratch
 	jobs   chan *block // for the second goroutine; nil ends it
 	mixed  chan *block // from it, in order
 }
 
 func newBatch() *batch {
-	t := &batch{jobs: make(chan *block, 2), mixed: make(chan *block, 3)}
+	t := &batch{jobs: make(chan *block, underWay), mixed: make(chan *block, underWay)}
 	for i := range t.blocks {
 		t.blocks[i].first, t.blocks[i].second = make(chan struct{}, 1), make(chan struct{}, 1)
 	}
@@ -100,10 +100,10 @@ func (n *Net) learnApart(xs [][]Feature, ys, ws, ps []float64) (int, error) {
 		}
 	}
 	encode := func(apart bool) *block {
-		for sent-mixed > 2 {
+		for sent-mixed == underWay-1 {
 			take()
 		}
-		b := &t.blocks[sent%3]
+		b := &t.blocks[sent%underWay]
 		select {
 		case <-b.first: // nobody waited for it
 		default:

@@ -162,7 +162,7 @@ const (
 	forever       = 1<<32 - 1
 )
 
-// leastExpiry is far more than the examples that are learned at the same time.
+// leastExpiry is far more than the examples of a block.
 var leastExpiry int64 = 10_000
 
 // stamp is the time in examples.
@@ -210,7 +210,8 @@ func (c *core) noteLife(r uint32, key uint64) {
 }
 
 // expire looks at a few records after each example, so that each is looked at twice within Config.Expiry examples, and takes those from tokens that were
-// not seen for so long. Nobody learns into such a record at the same time: it was not in the last leastExpiry examples.
+// not seen for so long. Who learns apart comes to the examples before in their order, and to the record's next token after them: for that a token must not
+// expire within a block.
 func (c *core) expire() {
 	records := uint32(len(c.index.keys))
 	if c.cfg.Expiry == 0 || records == 1 {
