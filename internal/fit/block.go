@@ -22,8 +22,9 @@ type block struct {
 }
 
 const (
-	blockRows = 4096
-	blocks    = 4 // that exist: one is read into, one is learned, the others wait
+	blockRows = 1024
+	manyRows  = 4096 // of a network whose learning of a batch takes a while to begin and to end
+	blocks    = 4    // that exist: one is read into, one is learned, the others wait
 )
 
 func (b *block) reset(path string) {
@@ -46,7 +47,7 @@ func (b *block) seal() {
 		from = end
 	}
 	if cap(b.p) < len(b.x) {
-		b.p = make([]float64, blockRows)
+		b.p = make([]float64, max(len(b.x), blockRows))
 	}
 	b.p = b.p[:len(b.x)]
 }
@@ -123,7 +124,7 @@ type reader struct {
 
 // room returns a block with room for another example of path.
 func (r *reader) room(path string) (*block, error) {
-	if r.b != nil && (r.b.len() >= blockRows || r.b.path != path) {
+	if r.b != nil && (r.b.len() >= max(r.files.rows, blockRows) || r.b.path != path) {
 		r.send()
 	}
 	if r.b == nil {

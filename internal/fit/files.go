@@ -27,6 +27,7 @@ type Files struct {
 	classes []string       // that the label names; empty: it says yes or no
 	index   map[string]int // of classes
 
+	rows  int          // of a block; 0: blockRows
 	bytes atomic.Int64 // read so far, of all files
 }
 
@@ -191,6 +192,9 @@ func (f *Files) label(v event.Value) (float64, error) {
 
 // Learn learns files one after another; a label is learned delay examples after its prediction.
 func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (skipped int64, err error) {
+	if len(r.net.Config().Network) == 0 {
+		f.rows = manyRows
+	}
 	if delay == 0 && f.Holdout == 0 {
 		return f.pipeline(ctx, paths, r.learnBlock, r.judgeBlock)
 	}
