@@ -118,7 +118,8 @@ func (n *Net) learnApart(xs [][]Feature, ys, ws, ps []float64) (int, error) {
 		t.jobs <- b
 		return b
 	}
-	for cur := encode(false); cur != nil && failed == nil; {
+	cur := encode(false)
+	for cur != nil && failed == nil {
 		var next *block
 		if bad == nil && end < len(xs) {
 			next = encode(true)
@@ -130,6 +131,9 @@ func (n *Net) learnApart(xs [][]Feature, ys, ws, ps []float64) (int, error) {
 			next = encode(false)
 		}
 		cur = next
+	}
+	if cur != nil { // the network diverged; the other goroutine must not wait for this side
+		cur.second <- struct{}{}
 	}
 	t.jobs <- nil
 	for mixed < sent {

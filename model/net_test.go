@@ -96,6 +96,28 @@ func TestABatchStopsBeforeTheExampleThatIsOfNoUse(t *testing.T) {
 	}
 }
 
+// A network that can no longer learn says so, wherever in a batch it is, and leaves no goroutine behind that waits.
+func TestABatchEndsWhenTheNetDiverges(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	xs, ys := stream(3, 40*blockRows)
+	ws, ps := make([]float64, len(xs)), make([]float64, len(xs))
+	for i := range ws {
+		ws[i] = 1
+	}
+	for _, at := range []int{0, netLen} { // a bias of J, one of Q
+		n := mustNew(t, nil)
+		if err := n.LearnBatch(xs[:500], ys[:500], ws[:500], ps[:500]); err != nil {
+			t.Fatal(err)
+		}
+		n.dense[at+netConst] = float32(math.NaN())
+		for range 3 {
+			if err := n.LearnBatch(xs, ys, ws, ps); !errors.Is(err, ErrDiverged) {
+				t.Fatalf("weight %d is no number: %v", at, err)
+			}
+		}
+	}
+}
+
 func TestPairsAreChosenAlikeInBatches(t *testing.T) {
 	xs, ys := stream(3, 2*chooseEvery+100)
 	one, many := mustNew(t, nil), mustNew(t, nil)
