@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -124,12 +125,13 @@ type state struct {
 	Epoch         int64   `json:"epoch"`
 	Published     int64   `json:"published"`      // examples in the weights published last
 	Checkpoint    int64   `json:"checkpoint"`     // examples in the newest checkpoint
+	Next          int64   `json:"next"`           // offset of the first record of the examples topic that is not learned
 	Behind        int64   `json:"behind"`         // examples in the topic that are not learned yet
 	BehindSeconds float64 `json:"behind_seconds"` // from the newest learned example's production to its being learned
 	Judged        judged  `json:"judged"`         // predictions made before their labels were learned
 }
 
-// handle passes a question to the goroutine that owns the network, and waits a while for it.
+// handle passes a question to the goroutine that owns the network, and waits a while for it; with learned=OFFSET until what lies before that offset is learned.
 func (l *Learner) handle(w http.ResponseWriter, r *http.Request, kind int) {
 	query := r.URL.Query()
 	key := event.NetworkKey(query.Get("objective"), query.Get("network"))
@@ -138,10 +140,22 @@ func (l *Learner) handle(w http.ResponseWriter, r *http.Request, kind int) {
 		refuse(w, http.StatusNotFound, "not_found", fmt.Errorf("no network %q is learned: give ?objective=NAME, and &network=NAME unless it is the default one", key))
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
+	var offset int64
+	if s := query.Get("learned"); s != "" {
+		var err error
+		if offset, err = strconv.ParseInt(s, 10, 64); err != nil {
+			refuse(w, http.StatusBadRequest, "bad_request", fmt.Errorf("learned is %q, want an offset of the examples topic, such as learned=1500", s))
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
 	defer cancel()
-	s, err := o.ask(ctx, kind)
-	if err != nil {
+	s, err := o.ask(ctx, kind, offset)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		refuse(w, http.StatusGatewayTimeout, "not_yet", fmt.Errorf("no answer within %v, since the learner is behind: ask again", askTimeout))
+		return
+	case err != nil:
 		refuse(w, http.StatusServiceUnavailable, "unavailable", err)
 		return
 	}
@@ -169,17 +183,22 @@ const (
 // request is a question to an owner.
 type request struct {
 	kind    int
-	answer  chan<- state // has room for one
-	started bool         // the snapshot that is asked for is on its way
+	offset  int64           // answered when what lies before it is learned
+	ctx     context.Context // of who asks
+	answer  chan<- state    // has room for one
+	started bool            // the snapshot that is asked for is on its way
 }
+
+// askTimeout is how long an answer may take.
+const askTimeout = 30 * time.Second
 
 var errNotOwner = errors.New("this process does not learn the objective at present: another one does, or it is still starting")
 
 // ask waits until the owner answers or ctx ends.
-func (o *owner) ask(ctx context.Context, kind int) (state, error) {
+func (o *owner) ask(ctx context.Context, kind int, offset int64) (state, error) {
 	answer := make(chan state, 1)
 	select {
-	case o.requests <- request{kind: kind, answer: answer}:
+	case o.requests <- request{kind: kind, offset: offset, ctx: ctx, answer: answer}:
 	case <-ctx.Done():
 		return state{}, errNotOwner
 	}

@@ -265,6 +265,45 @@ func TestExamplesBecomePublishedWeights(t *testing.T) {
 	}
 }
 
+func TestAQuestionWaitsUntilAnOffsetIsLearned(t *testing.T) {
+	f := newFixture(t)
+	r := f.run("", nil)
+	f.produce(recordsOf(1, 0, 100))
+	r.await(100)
+	ctx, cancel := context.WithCancel(t.Context())
+	for range 3 { // who goes away is forgotten
+		impatient := httptest.NewRecorder()
+		gone, leave := context.WithTimeout(ctx, 20*time.Millisecond)
+		r.mux.ServeHTTP(impatient, httptest.NewRequestWithContext(gone, http.MethodGet, "/v1/learner?objective=click&learned=101", nil))
+		leave()
+		if impatient.Code != http.StatusGatewayTimeout || !strings.Contains(impatient.Body.String(), "behind") {
+			t.Errorf("what is not learned in time: %d %s", impatient.Code, impatient.Body)
+		}
+	}
+	answered := make(chan state, 1)
+	go func() {
+		_, s := r.call(http.MethodGet, "/v1/learner?objective=click&learned=300")
+		answered <- s
+	}()
+	f.produce(recordsOf(1, 100, 200))
+	r.await(200)
+	select {
+	case s := <-answered:
+		t.Errorf("answered at %d examples", s.Examples)
+	default:
+	}
+	f.produce(recordsOf(1, 200, 400))
+	if s := <-answered; s.Examples < 300 || s.Next != s.Examples || s.Weights != straight(t, s.Examples) {
+		t.Errorf("state %+v, want that after at least 300 examples", s)
+	}
+	cancel()
+	bad := httptest.NewRecorder()
+	r.mux.ServeHTTP(bad, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/learner?objective=click&learned=all", nil))
+	if bad.Code != http.StatusBadRequest || !strings.Contains(bad.Body.String(), `\"all\"`) {
+		t.Errorf("learned=all: %d %s", bad.Code, bad.Body)
+	}
+}
+
 func TestPoisonedExamplesGoToTheDeadLetters(t *testing.T) {
 	f := newFixture(t)
 	r := f.run("", nil)
@@ -324,7 +363,7 @@ func TestAStandbyTakesOver(t *testing.T) {
 	for done := false; !done; { // whichever owns it now
 		for _, r := range []*running{a, b} {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			s, err := r.l.owners["click"].ask(ctx, askState)
+			s, err := r.l.owners["click"].ask(ctx, askState, 0)
 			cancel()
 			done = done || err == nil && s.Examples == 200
 		}

@@ -2,6 +2,7 @@ package learner
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ type learning struct {
 	behind  int64
 	late    time.Duration // age of the newest example when it was learned
 	asked   []request     // for a snapshot: answered when it is written
+	early   []request     // whose offset is not learned yet
 	told    time.Time
 	pooled  bool // it was told that the table is full
 
@@ -101,6 +103,7 @@ func (l *learning) batch(ctx context.Context, d *decoded) error {
 		}
 	}
 	l.next.Store(l.at.Next)
+	l.retake()
 	l.o.metrics.loss.WithLabelValues(l.o.key).Add(max(l.judged.all.sum-before.sum, 0))
 	l.o.metrics.judged.WithLabelValues(l.o.key).Add(l.judged.all.weight - before.weight)
 	l.tell(d)
@@ -161,13 +164,30 @@ func (l *learning) publish(now time.Time) time.Duration {
 	return wait
 }
 
-// take takes a question: one for the state is answered when the weights are hashed, one for a snapshot when that is written.
+// take takes a question: one for the state is answered when the weights are hashed, one for a snapshot when that is written, either not before its offset is learned.
 func (l *learning) take(r request) {
+	if r.offset > l.at.Next {
+		l.early = slices.DeleteFunc(l.early, func(r request) bool { return r.ctx.Err() != nil }) // so that they cannot pile up where nothing comes
+		l.early = append(l.early, r)
+		return
+	}
 	if r.kind == askSnapshot {
 		l.asked = append(l.asked, r)
 		return
 	}
 	l.hasher.asked = append(l.hasher.asked, r)
+}
+
+// retake takes the questions that were early.
+func (l *learning) retake() {
+	if len(l.early) == 0 {
+		return
+	}
+	early := l.early
+	l.early = nil
+	for _, r := range early {
+		l.take(r)
+	}
 }
 
 func (l *learning) answerSnapshots() {
@@ -187,7 +207,7 @@ func (l *learning) state() state {
 	n := l.net.Examples()
 	return state{
 		Objective: l.o.objective, Network: l.o.network(), Model: event.ModelVersion(l.o.key, n), Examples: n, Epoch: l.pub.epoch,
-		Behind: l.behind, BehindSeconds: l.late.Seconds(), Published: l.pub.written, Checkpoint: max(l.saver.saved, 0), Judged: l.core.judged,
+		Behind: l.behind, BehindSeconds: l.late.Seconds(), Published: l.pub.written, Checkpoint: max(l.saver.saved, 0), Next: l.at.Next, Judged: l.core.judged,
 	}
 }
 

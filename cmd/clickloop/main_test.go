@@ -119,6 +119,25 @@ func TestAReplayThatIsKilledEndsWithTheWeightsOfOneThatIsNot(t *testing.T) {
 	}
 }
 
+// A learner that lost its checkpoints begins anew while the scorer serves what it published before: the summary waits for it.
+func TestASummaryIsOfALearnerThatHasLearnedAll(t *testing.T) {
+	dir := t.TempDir()
+	data, slow := filepath.Join(dir, "data"), filepath.Join(dir, "slow.yaml") // to learn again takes longer than to ask
+	if err := os.WriteFile(slow, []byte("model:\n  network: [mlp]\n  mlp:\n    layers: [{units: 1024, activation: relu}, {units: 512, activation: relu}]\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"up", "--config", slow, "--data", data, "--exit", "--json", "--limit", "600", "--replay", bank}, services(t)...)
+	var want, got loop.Summary
+	output(t, &want, args...)
+	if err := os.RemoveAll(filepath.Join(data, "checkpoints")); err != nil {
+		t.Fatal(err)
+	}
+	output(t, &got, args...)
+	if got.Weights != want.Weights || got.Model != want.Model || got.Model != "conversion@600" {
+		t.Errorf("checkpoints lost: %s %s, before %s %s", got.Model, got.Weights, want.Model, want.Weights)
+	}
+}
+
 func TestWrongUsageIsExplained(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {

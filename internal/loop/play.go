@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/recording"
 	"github.com/clickloop/clickloop/internal/replay"
 )
@@ -64,15 +65,33 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 	return s, l.addModel(ctx, s)
 }
 
-// addModel asks the learner which weights it has.
+// addModel asks the learner which weights it has when it has learned all that is in the examples topic. That the scorer serves those examples does not say so:
+// its weights may be those of a learner that was killed before its checkpoint, while the one that runs learns the topic once more.
 func (l *Loop) addModel(ctx context.Context, s *Summary) error {
-	var answer struct{ Model, Weights string }
-	if err := l.getJSON(ctx, "/v1/learner?objective="+url.QueryEscape(s.Objective), &answer); err != nil {
+	ranges, err := l.Client.Offsets(ctx, event.TopicExamples(s.Objective))
+	if err != nil {
 		return err
 	}
-	s.Model, s.Weights = answer.Model, answer.Weights
-	return nil
+	path := fmt.Sprintf("/v1/learner?objective=%s&learned=%d", url.QueryEscape(s.Objective), ranges[0].End)
+	var answer struct{ Model, Weights string }
+	for {
+		err := l.getJSON(ctx, path, &answer)
+		var not *statusError
+		if errors.As(err, &not) && not.status == http.StatusGatewayTimeout {
+			continue // it is still learning
+		}
+		s.Model, s.Weights = answer.Model, answer.Weights
+		return err
+	}
 }
+
+// statusError is an answer other than 200.
+type statusError struct {
+	path   string
+	status int
+}
+
+func (e *statusError) Error() string { return fmt.Sprintf("%s answered %d", e.path, e.status) }
 
 func (l *Loop) getJSON(ctx context.Context, path string, v any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.HTTP+path, nil)
@@ -85,7 +104,7 @@ func (l *Loop) getJSON(ctx context.Context, path string, v any) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %d", path, resp.StatusCode)
+		return &statusError{path, resp.StatusCode}
 	}
 	return json.NewDecoder(resp.Body).Decode(v)
 }
