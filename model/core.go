@@ -196,6 +196,20 @@ func (c *core) hashedToken(r *row, s *Scratch, p *rep, field int, key uint64, x 
 	}
 }
 
+// hashedNumber appends a number's tokens where a token is where it falls in the table.
+func (c *core) hashedNumber(r *row, s *Scratch, field int, m *memo) {
+	square := s.square[field]
+	for i, key := range m.keys[:m.n] {
+		x := m.xs[i]
+		square += float64(x * x)
+		if c.plain.linear {
+			r.slots = append(r.slots, hit{c.h.slot(key), float32(x)})
+		}
+		r.toks = append(r.toks, tok{field: uint32(field), x: float32(x)})
+	}
+	s.square[field] = square
+}
+
 // token appends one token, and makes it the field's representative in pairs while there is room.
 func (c *core) token(r *row, s *Scratch, p *rep, field int, key uint64, x float64, learn bool) {
 	c.add(r, s, field, key, x, learn)
@@ -213,38 +227,21 @@ func (c *core) number(f *Feature, r *row, s *Scratch, p *rep, field int, learn b
 		return
 	}
 	q := &c.fields.codes[field]
-	var m *memo
+	m := &s.memo
 	if learn { // only the goroutine that learns may write them down
-		m = q.look(f.Value)
+		m = q.look(f.Field, f.Value)
 	} else {
-		below, notAbove := q.rank(f.Value)
-		m = &memo{below: int32(below), notAbove: int32(notAbove), exact: exact(f.Value)}
+		q.encode(m, f.Field, f.Value)
 	}
-	c.add(r, s, field, mix(f.Field^kindExact, m.exact), third, learn)
-	best, n := uint64(binUnknown), len(q.sorted)
-	if n < reservoirMin {
-		c.add(r, s, field, mix(f.Field^kindBin, binUnknown), third, learn)
+	if c.plain != nil && !c.plain.tokens {
+		c.hashedNumber(r, s, field, m)
 	} else {
-		below, notAbove := int(m.below), int(m.notAbove)
-		at := float64(quantiles*(below+notAbove)) / float64(2*n)
-		j := math.Floor(at)
-		part := at - j
-		best = uint64(j)
-		if part > 0.5 {
-			best++
-		}
-		if part < 1 {
-			c.add(r, s, field, mix(f.Field^kindBin, uint64(j)), float64(third*(1-part)), learn)
-		}
-		if part > 0 {
-			c.add(r, s, field, mix(f.Field^kindBin, uint64(j)+1), float64(third*part), learn)
-		}
-		if rank := float64(third*1.7) * (float64(below+notAbove)/float64(n) - 1); rank != 0 {
-			c.add(r, s, field, mix(f.Field^kindBin, binRank), rank, learn)
+		for i, key := range m.keys[:m.n] {
+			c.add(r, s, field, key, m.xs[i], learn)
 		}
 	}
 	if p.n < maxReps {
-		p.toks[p.n] = repTok{mix(f.Field^kindBin, best), 1}
+		p.toks[p.n] = repTok{m.best, 1}
 		p.n++
 	}
 	if learn {
@@ -253,7 +250,10 @@ func (c *core) number(f *Feature, r *row, s *Scratch, p *rep, field int, learn b
 }
 
 func (c *core) see(q *reservoir, field int, f *Feature) {
-	victim := q.victim(mix(mix(c.cfg.Seed^kindBin, f.Field), q.seen))
+	if q.salted != f.Field || q.salt == 0 {
+		q.salted, q.salt = f.Field, mix(c.cfg.Seed^kindBin, f.Field)
+	}
+	victim := q.victim(mix(q.salt, q.seen))
 	if victim == -2 {
 		return
 	}

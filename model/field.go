@@ -70,29 +70,66 @@ type reservoir struct {
 
 	puts  uint32
 	memos []memo // of values seen lately, for the goroutine that learns; a function of the rest
+
+	salt, salted uint64 // of chances, for the field with the latter hash
 }
 
-// memo is what was found of a value, good as long as the sample is the same.
+// memo is what a value is encoded to, good as long as the sample is the same.
 type memo struct {
-	v               float64
-	puts            uint32 // one more than the reservoir had then; 0: nothing
-	below, notAbove int32
-	exact           uint64
+	v    float64
+	puts uint32 // one more than the reservoir had then; 0: nothing
+	n    int32
+	keys [4]uint64 // of tokens: exact, one or two bins, rank
+	xs   [4]float64
+	best uint64 // the heavier bin
 }
 
-const memoBits = 4
+const memoBits = 5
 
-// look is rank and exact of v; the numbers of a field are often few, and then most of them were looked up before.
-func (r *reservoir) look(v float64) *memo {
+// look encodes v; the numbers of a field are often few, and then most of them were encoded before.
+func (r *reservoir) look(field uint64, v float64) *memo {
 	if r.memos == nil {
 		r.memos = make([]memo, 1<<memoBits)
 	}
 	m := &r.memos[math.Float64bits(v)*hashA>>(64-memoBits)]
 	if m.v != v || m.puts != r.puts+1 {
-		below, notAbove := r.rank(v)
-		*m = memo{v, r.puts + 1, int32(below), int32(notAbove), exact(v)}
+		r.encode(m, field, v)
 	}
 	return m
+}
+
+// encode gives a number's exact token, its soft quantile and its rank.
+func (r *reservoir) encode(m *memo, field uint64, v float64) {
+	m.v, m.puts = v, r.puts+1
+	m.keys[0], m.xs[0] = mix(field^kindExact, exact(v)), third
+	bin := func(i uint64) uint64 { return mix(field^kindBin, i) }
+	n := len(r.sorted)
+	if n < reservoirMin {
+		m.best = bin(binUnknown)
+		m.keys[1], m.xs[1], m.n = m.best, third, 2
+		return
+	}
+	below, notAbove := r.rank(v)
+	m.n = 1
+	add := func(key uint64, x float64) {
+		m.keys[m.n], m.xs[m.n] = key, x
+		m.n++
+	}
+	at := float64(quantiles*(below+notAbove)) / float64(2*n)
+	j := math.Floor(at)
+	part := at - j
+	if m.best = bin(uint64(j)); part > 0.5 {
+		m.best = bin(uint64(j) + 1)
+	}
+	if part < 1 {
+		add(bin(uint64(j)), float64(third*(1-part)))
+	}
+	if part > 0 {
+		add(bin(uint64(j)+1), float64(third*part))
+	}
+	if rank := float64(third*1.7) * (float64(below+notAbove)/float64(n) - 1); rank != 0 {
+		add(bin(binRank), rank)
+	}
 }
 
 // rank counts the kept values below v and those not above it.

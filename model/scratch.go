@@ -8,6 +8,7 @@ type Scratch struct {
 	square []float64 // by field: the sum of squares of this example
 	pooled bool      // of the core when the example began
 	fresh  uint32    // the first record that did not exist then
+	memo   memo      // of a number that is only predicted
 	j      jScratch
 	q      qScratch
 	p      pScratch

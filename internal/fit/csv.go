@@ -14,6 +14,10 @@ import (
 type column struct {
 	role role
 	hash uint64 // of its name
+
+	text []byte        // of the cell in the row before
+	was  model.Feature // what that became
+	same bool          // there is one
 }
 
 type role int
@@ -80,8 +84,13 @@ func (f *Files) cells(b *block, columns []column, cells []string) (y float64, er
 				return 0, err
 			}
 		case input:
+			if c.same && string(c.text) == cell { // in what comes in order of time many are
+				b.slab = append(b.slab, c.was)
+				continue
+			}
 			v := table.CellOf(cell)
 			b.slab = features.EncodeValue(b.slab, c.hash, &v)
+			c.text, c.was, c.same = append(c.text[:0], cell...), b.slab[len(b.slab)-1], true
 		}
 	}
 	return y, nil

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -237,5 +240,45 @@ func TestCellsAreNumbersTextsOrNothing(t *testing.T) {
 	}
 	if _, ok := Number(""); ok {
 		t.Error("nothing is a number")
+	}
+}
+
+// Short numbers are those of strconv, bit for bit; what is not short is left to it.
+func TestShortNumbersAreThoseOfStrconv(t *testing.T) {
+	const seed = 3
+	r := rand.New(rand.NewPCG(seed, seed))
+	taken := 0
+	for n := range 300_000 {
+		b := make([]byte, 1+r.IntN(18))
+		for i := range b {
+			b[i] = "0123456789"[r.IntN(10)]
+		}
+		for _, c := range []byte("-.-.e+x")[r.IntN(4):] {
+			if r.IntN(3) == 0 {
+				b[r.IntN(len(b))] = c
+			}
+		}
+		s := string(b)
+		got, ok := short(s)
+		if !ok {
+			continue
+		}
+		taken++
+		if want, err := strconv.ParseFloat(s, 64); err != nil || math.Float64bits(got) != math.Float64bits(want) {
+			t.Fatalf("number %d of seed %d: %q is %v, want %v, %v", n, seed, s, got, want, err)
+		}
+	}
+	if taken < 50_000 {
+		t.Errorf("only %d numbers were short", taken)
+	}
+	for _, s := range []string{"-0", "0", "999999999999999", "-.5", "5.", "0.00000000000001"} {
+		if got, ok := short(s); !ok {
+			t.Errorf("%q is short, got %v", s, got)
+		}
+	}
+	for _, s := range []string{"-", ".", "-.", "1e5", "+1", "1.2.3", "9999999999999999", "1-", "--1", "١"} {
+		if got, ok := short(s); ok {
+			t.Errorf("%q is not short, got %v", s, got)
+		}
 	}
 }

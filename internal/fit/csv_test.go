@@ -1,0 +1,63 @@
+package fit
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/clickloop/clickloop/internal/table"
+	"github.com/clickloop/clickloop/model"
+)
+
+// Cells become the same features straight as through records, whatever stood in the row before.
+func TestRowsReadAlikeByBothPaths(t *testing.T) {
+	const seed, rows = 5, 3000
+	r := rand.New(rand.NewPCG(seed, seed))
+	cells := []string{"", "1", "1.0", "-0", "0", "12.50", "a", "aa", "b", "ü", "\xff", "1e3", "007", "-", ".5", "123456789012345", "1234567890123456", `"q;r"`, `"1"`}
+	var text strings.Builder
+	text.WriteString("a;b;y;drop;c\n")
+	row := make([]string, 5)
+	for range rows {
+		for i := range row {
+			if row[i] == "" || r.IntN(3) == 0 { // else it is that of the row before
+				row[i] = cells[r.IntN(len(cells))]
+			}
+		}
+		row[2] = fmt.Sprint(r.IntN(2))
+		text.WriteString(strings.Join(row, ";") + "\n")
+	}
+	f := &Files{Format: "csv", Label: "y", Drop: []string{"drop"}}
+	x, y, _, _, err := read(t, text.String(), f)
+	if err != nil || len(x) != rows {
+		t.Fatalf("%d rows, %v", len(x), err)
+	}
+	path := filepath.Join(t.TempDir(), "a.csv")
+	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	src, err := table.Open(path, table.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for rec, err := range src.Records() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := example{x: []model.Feature{}}
+		if err := f.example(&e, rec); err != nil {
+			t.Fatal(err)
+		}
+		if y[n] != e.y || !reflect.DeepEqual(x[n], e.x) {
+			t.Fatalf("row %d: %v %v, want %v %v", n+1, y[n], x[n], e.y, e.x)
+		}
+		n++
+	}
+	if n != rows {
+		t.Errorf("%d records", n)
+	}
+}
