@@ -358,6 +358,8 @@ func printFit(w io.Writer, r *fit.Result) {
 	show("AUC", r.AUC)
 	show("predicted over actual", r.PredictedOverActual)
 	show("ECE", r.ECE)
+	show("calibration slope", r.Slope)
+	show("calibration intercept", r.Intercept)
 	if r.Holdout != nil {
 		show("log loss of holdout", r.Holdout.LogLoss)
 	}

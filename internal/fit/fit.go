@@ -78,6 +78,8 @@ type Result struct {
 	AUC                 *float64     `json:"auc"`
 	PredictedOverActual *float64     `json:"predicted_over_actual"`
 	ECE                 *float64     `json:"ece"`
+	Intercept           *float64     `json:"calibration_intercept"` // of the labels' logistic regression on the predictions' logits: 0 is calibrated
+	Slope               *float64     `json:"calibration_slope"`     // 1 is calibrated, below 1 too extreme
 	Accuracy            *float64     `json:"accuracy"`
 	Recall              *float64     `json:"recall"`
 	Skipped             int64        `json:"skipped,omitempty"`
@@ -103,6 +105,7 @@ func (r *Run) Result() Result {
 	seconds := time.Since(r.began).Seconds()
 	m := r.metrics.Result()
 	h := r.net.Hash()
+	intercept, slope := r.metrics.Calibration()
 	var holdout *TestResult
 	if kept := testResult("", r.holdout); kept.Examples > 0 {
 		holdout = &kept
@@ -110,7 +113,8 @@ func (r *Run) Result() Result {
 	return Result{
 		Holdout: holdout, Objective: r.Objective, Model: event.ModelVersion(r.Objective, r.net.Examples()), Weights: "sha256:" + hex.EncodeToString(h[:]),
 		Examples: m.Examples, Positives: m.Positives, LogLoss: metrics.Defined(m.LogLoss), NormalizedEntropy: metrics.Defined(m.NormalizedEntropy), AUC: metrics.Defined(m.AUC),
-		PredictedOverActual: metrics.Defined(m.PredictedOverActual), ECE: metrics.Defined(m.ECE), Accuracy: metrics.Defined(m.Accuracy), Recall: metrics.Defined(m.Recall),
+		PredictedOverActual: metrics.Defined(m.PredictedOverActual), ECE: metrics.Defined(m.ECE),
+		Intercept: metrics.Defined(intercept), Slope: metrics.Defined(slope), Accuracy: metrics.Defined(m.Accuracy), Recall: metrics.Defined(m.Recall),
 		Seconds: seconds, ExamplesPerSecond: float64(r.learned) / seconds,
 	}
 }

@@ -1,0 +1,92 @@
+package metrics
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+)
+
+// Calibration are the intercept and slope of the logistic regression of labels on the logits of predictions (Cox 1958): 0 and 1 are calibrated, a slope below 1
+// is of predictions that are too extreme, above 1 of ones that are too timid. Both are NaN where there is no such line: without examples, with one class
+// only, with one score only, or when a score parts the classes.
+func (a *Accumulator) Calibration() (intercept, slope float64) {
+	f := &recalibration{bins: a.bins.sorted(), weight: a.weight}
+	if !f.mixed() {
+		return math.NaN(), math.NaN()
+	}
+	x := []float64{0, 1}
+	for range 100 { // Newton's method; five or ten steps do
+		step, gain, ok := f.newton(x)
+		if !ok {
+			break
+		}
+		if gain < 1e-13 {
+			return x[0], x[1]
+		}
+		for before, t := f.loss(x), 1.0; ; t /= 2 { // the loss is convex, but a whole step may go too far
+			next := []float64{x[0] - t*step[0], x[1] - t*step[1]}
+			if f.loss(next) < before || t < 1e-6 {
+				x = next
+				break
+			}
+		}
+	}
+	return math.NaN(), math.NaN()
+}
+
+// recalibration is the mean log loss of bins as a function of intercept and slope.
+type recalibration struct {
+	bins   []bin
+	weight float64
+}
+
+// logit is that of the bin's middle.
+func (b *bin) logit() float64 { return (float64(b.key) + 0.5) / perBin }
+
+func (f *recalibration) loss(x []float64) float64 {
+	var sum float64
+	for i := range f.bins {
+		b := &f.bins[i]
+		z := x[0] + x[1]*b.logit()
+		// log(1+exp(-z)) and log(1+exp(z)), neither of which overflows so
+		sum += b.positive*max(-z, 0) + b.negative*max(z, 0) + (b.positive+b.negative)*math.Log1p(math.Exp(-math.Abs(z)))
+	}
+	return sum / f.weight
+}
+
+// mixed says that no score parts the classes: there are negatives above positives, and below.
+func (f *recalibration) mixed() bool {
+	var positive, negative []int32
+	for i := range f.bins {
+		if b := &f.bins[i]; b.positive > 0 {
+			positive = append(positive, b.key)
+		}
+		if b := &f.bins[i]; b.negative > 0 {
+			negative = append(negative, b.key)
+		}
+	}
+	if len(positive) == 0 || len(negative) == 0 {
+		return false
+	}
+	return positive[0] < negative[len(negative)-1] && negative[0] < positive[len(positive)-1]
+}
+
+// newton is the step to the minimum of the parabola that fits at x, and twice what it gains. False: no parabola does.
+func (f *recalibration) newton(x []float64) (step []float64, gain float64, ok bool) {
+	grad, hess := make([]float64, 2), mat.NewSymDense(2, nil)
+	for i := range f.bins {
+		b := &f.bins[i]
+		p := 1 / (1 + math.Exp(-x[0]-x[1]*b.logit()))
+		mass, at := (b.positive+b.negative)/f.weight, mat.NewVecDense(2, []float64{1, b.logit()})
+		floats.AddScaled(grad, p*mass-b.positive/f.weight, at.RawVector().Data)
+		hess.SymRankOne(hess, p*(1-p)*mass, at)
+	}
+	var c mat.Cholesky
+	var s mat.VecDense
+	if !c.Factorize(hess) || c.SolveVecTo(&s, mat.NewVecDense(2, grad)) != nil {
+		return nil, 0, false
+	}
+	step = s.RawVector().Data
+	return step, floats.Dot(step, grad), true
+}

@@ -1,0 +1,69 @@
+package model
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// A mixer's inverse, kept up by rank-one updates through ten thousand examples, is that of the matrix that gonum adds up and inverts; and its weights are where
+// Newton's steps with that inverse lead.
+func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
+	net, err := New(DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(8, 9))
+	matrices := make([]*mat.SymDense, mixers)
+	weights := make([]*mat.VecDense, mixers)
+	for m := range matrices {
+		matrices[m], weights[m] = mat.NewSymDense(members, nil), mat.NewVecDense(members, nil)
+		for i := range members {
+			matrices[m].SetSym(i, i, mixPrior[m])
+			weights[m].SetVec(i, 1.0/members)
+		}
+	}
+	for range 10_000 {
+		truth := 2 * rng.NormFloat64()
+		var z [members]float64
+		for i := range z {
+			z[i] = truth + rng.NormFloat64()
+		}
+		at, y := mat.NewVecDense(members, z[:]), 0.0
+		if rng.Float64() < sigmoid(truth) {
+			y = 1
+		}
+		for m := range matrices {
+			p := sigmoid(clipLogit(mat.Dot(weights[m], at)))
+			matrices[m].SymRankOne(matrices[m], max(p*(1-p), 1e-6), at)
+			var c mat.Cholesky
+			var step mat.VecDense
+			if !c.Factorize(matrices[m]) || c.SolveVecTo(&step, at) != nil {
+				t.Fatal("a sum of squares has an inverse")
+			}
+			weights[m].AddScaledVec(weights[m], y-p, &step)
+		}
+		var p [members + mixers]float64
+		net.mixForward(&z, &p)
+		net.mixLearn(&z, &p, y, 1)
+	}
+	for m := range matrices {
+		var inverse mat.Dense
+		if err := inverse.Inverse(matrices[m]); err != nil {
+			t.Fatal(err)
+		}
+		for i := range members {
+			if got, want := net.num[numMix+m*members+i], weights[m].AtVec(i); math.Abs(got-want) > 1e-9 {
+				t.Errorf("mixer %d, weight %d: %v, want %v", m, i, got, want)
+			}
+			for j := range members {
+				got, want := net.numO[keptInv+m*members*members+i*members+j], inverse.At(i, j)
+				if math.Abs(got-want) > 1e-9*math.Abs(inverse.At(i, i)) {
+					t.Errorf("mixer %d, inverse at %d, %d: %v, want %v", m, i, j, got, want)
+				}
+			}
+		}
+	}
+}
