@@ -12,6 +12,9 @@ type Occupancy struct {
 	MaxSlots  int
 }
 
+// Knows says whether a field has come, by the hash of its name.
+func (n *Net) Knows(field uint64) bool { return n.fields.find(field) >= 0 }
+
 // Occupancy tells how full the net's memory is. Like Learn it belongs to the goroutine that learns.
 func (n *Net) Occupancy() Occupancy {
 	return Occupancy{Fields: len(n.fields.hashes), MaxFields: n.cfg.MaxFields, Tokens: len(n.index.keys) - 1 - len(n.life.free), MaxTokens: 1 << n.cfg.TableBits, Pooled: n.pooled,

@@ -80,7 +80,22 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	}
 	result.Seconds = time.Since(began).Seconds()
+	o.warn(net, stderr)
 	return o.finish(net, nil, stdout, &result, func() { printFit(stdout, &result) })
+}
+
+// warn tells of names that nothing had: most likely they are misspelt.
+func (o *fitOptions) warn(net *model.Net, stderr io.Writer) {
+	for _, name := range o.files.Unmet() {
+		fmt.Fprintf(stderr, "clickloop fit: warning: --drop names %q, and there is no such column: nothing was left out for it\n", name)
+	}
+	for _, cross := range net.Config().Cross {
+		for _, name := range cross {
+			if name != "all" && !net.Knows(model.FieldHash(name)) {
+				fmt.Fprintf(stderr, "clickloop fit: warning: --cross %s: no example had a field %q\n", strings.Join(cross, ","), name)
+			}
+		}
+	}
 }
 
 // finish saves the model and prints the result.

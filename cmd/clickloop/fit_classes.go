@@ -102,6 +102,7 @@ func (o *fitOptions) fitClasses(ctx context.Context, net *model.Net, classes []s
 		return err
 	}
 	result.Seconds = time.Since(began).Seconds()
+	o.warn(net, stderr)
 	return o.finish(net, classes, stdout, &result, func() { printClasses(stdout, &result) })
 }
 

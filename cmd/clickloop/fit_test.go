@@ -37,6 +37,22 @@ func readFile(t *testing.T, path string) []byte {
 	return b
 }
 
+// A name that nothing has is told, since most likely it is misspelt; those that something has are not.
+func TestNamesThatNothingHasAreTold(t *testing.T) {
+	dir := t.TempDir()
+	csv := writeFile(t, dir, "a.csv", "a,b,c,y\n1,2,u,1\n3,4,v,0\n")
+	lines := writeFile(t, dir, "a.jsonl", `{"a":1,"b":2,"c":"u","y":1}`+"\n"+`{"a":3,"b":4,"c":"v","y":0}`+"\n")
+	for _, file := range []string{csv, lines} {
+		status, _, errs := said(t, "fit", file, "--label", "y", "--drop", "b,bb", "--network", "linear", "--cross", "a,c", "--cross", "a,cc")
+		if status != 0 || !strings.Contains(errs, `--drop names "bb"`) || !strings.Contains(errs, `--cross a,cc: no example had a field "cc"`) || strings.Count(errs, "warning") != 2 {
+			t.Errorf("%s: status %d, %s", file, status, errs)
+		}
+		if status, _, errs = said(t, "fit", file, "--label", "y", "--drop", "b", "--network", "linear", "--cross", "all"); status != 0 || strings.Contains(errs, "warning") {
+			t.Errorf("%s: status %d, %s", file, status, errs)
+		}
+	}
+}
+
 const pets = "food,kind,legs\n" + "seed,bird,2\nfish,cat,4\nbone,dog,4\nseed,bird,2\nfish,cat,4\nbone,dog,4\n"
 
 // A model of classes that is saved after some rows and gone on with has the bytes of one run, names included.

@@ -2,7 +2,6 @@ package fit
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
@@ -41,7 +40,7 @@ func (r *reader) csv(src *table.Source, path string) error {
 			switch {
 			case name == f.Label:
 				c.role, found = label, true
-			case slices.Contains(f.Drop, name):
+			case f.dropped(name):
 				c.role = dropped
 			default:
 				inputs = append(inputs, name)

@@ -29,6 +29,30 @@ type Files struct {
 
 	rows  int          // of a block; 0: blockRows
 	bytes atomic.Int64 // read so far, of all files
+	met   []bool       // by name in Drop
+}
+
+// dropped says whether a column is to be left out.
+func (f *Files) dropped(name string) bool {
+	i := slices.Index(f.Drop, name)
+	if i < 0 {
+		return false
+	}
+	if len(f.met) < len(f.Drop) {
+		f.met = make([]bool, len(f.Drop))
+	}
+	f.met[i] = true
+	return true
+}
+
+// Unmet are the names in Drop that no column had, as far as files were read: a name that is misspelt leaves its column in.
+func (f *Files) Unmet() (names []string) {
+	for i, name := range f.Drop {
+		if i >= len(f.met) || !f.met[i] {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Bytes is how many bytes of the files were read so far, packed as they are.
@@ -95,7 +119,7 @@ func (f *Files) example(e *example, rec *table.Record) error {
 				return err
 			}
 			e.y, found = y, true
-		case !slices.Contains(f.Drop, x.Name):
+		case !f.dropped(x.Name):
 			kept = append(kept, x)
 		}
 	}
