@@ -3,7 +3,6 @@ package metrics
 import (
 	"math"
 
-	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -74,19 +73,20 @@ func (f *recalibration) mixed() bool {
 
 // newton is the step to the minimum of the parabola that fits at x, and twice what it gains. False: no parabola does.
 func (f *recalibration) newton(x []float64) (step []float64, gain float64, ok bool) {
-	grad, hess := make([]float64, 2), mat.NewSymDense(2, nil)
+	var g0, g1, h00, h01, h11 float64
 	for i := range f.bins {
 		b := &f.bins[i]
-		p := 1 / (1 + math.Exp(-x[0]-x[1]*b.logit()))
-		mass, at := (b.positive+b.negative)/f.weight, mat.NewVecDense(2, []float64{1, b.logit()})
-		floats.AddScaled(grad, p*mass-b.positive/f.weight, at.RawVector().Data)
-		hess.SymRankOne(hess, p*(1-p)*mass, at)
+		z, mass := b.logit(), b.positive+b.negative
+		p := 1 / (1 + math.Exp(-x[0]-x[1]*z))
+		g, c := p*mass-b.positive, p*(1-p)*mass
+		g0, g1 = g0+g, g1+g*z
+		h00, h01, h11 = h00+c, h01+c*z, h11+c*z*z
 	}
+	grad, hess := mat.NewVecDense(2, []float64{g0, g1}), mat.NewSymDense(2, []float64{h00, h01, h01, h11})
 	var c mat.Cholesky
 	var s mat.VecDense
-	if !c.Factorize(hess) || c.SolveVecTo(&s, mat.NewVecDense(2, grad)) != nil {
+	if !c.Factorize(hess) || c.SolveVecTo(&s, grad) != nil {
 		return nil, 0, false
 	}
-	step = s.RawVector().Data
-	return step, floats.Dot(step, grad), true
+	return s.RawVector().Data, mat.Dot(&s, grad) / f.weight, true
 }
