@@ -13,6 +13,35 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
+// An example whose label the loss does not allow is told, or passed over, by its line.
+func TestALabelThatTheLossDoesNotAllowIsToldByLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.jsonl")
+	text := `{"y":1,"features":{"a":"x","b":1}}` + "\n" + `{"y":2,"features":{"a":"x"}}` + "\n" + `{"y":0.5,"features":{"a":"y"}}` + "\n"
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f := func(loss string, files *Files, wantSkipped, wantExamples int64, wantErr string) {
+		t.Helper()
+		cfg := model.DefaultConfig()
+		cfg.Network, cfg.Loss = []string{"linear"}, loss
+		net, err := model.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		skipped, err := NewRun("click", net).Learn(t.Context(), files, []string{path}, 0)
+		if fmt.Sprint(err) != wantErr || skipped != wantSkipped || err == nil && net.Examples() != wantExamples {
+			t.Errorf("%s: %d skipped, %d learned, %v; want %d, %d, %s", loss, skipped, net.Examples(), err, wantSkipped, wantExamples, wantErr)
+		}
+	}
+	drop := &Files{SkipBad: true, Drop: []string{"b", "c"}}
+	f("cross_entropy", &Files{}, 0, 0, path+":2: y is 2, want 0 to 1: the loss is cross entropy")
+	f("cross_entropy", drop, 1, 2, "<nil>")
+	f("mse", &Files{}, 0, 3, "<nil>")
+	if got := drop.Unmet(); len(got) != 1 || got[0] != "c" {
+		t.Errorf("unmet %v, want c", got)
+	}
+}
+
 // Cells become the same features straight as through records, whatever stood in the row before.
 func TestRowsReadAlikeByBothPaths(t *testing.T) {
 	const seed, rows = 5, 3000

@@ -28,6 +28,7 @@ type Files struct {
 	index   map[string]int // of classes
 
 	rows  int          // of a block; 0: blockRows
+	share bool         // labels are 0 to 1: the loss allows no others
 	bytes atomic.Int64 // read so far, of all files
 	met   []bool       // by name in Drop
 }
@@ -145,7 +146,7 @@ func (f *Files) topicExample(e *example, fields event.Fields) error {
 	_, from := fields.Lookup("prediction") // of a topic, where an example may have no features
 	for _, x := range fields {
 		name, ok := strings.CutPrefix(x.Name, "features.")
-		if from = from || ok; ok && !slices.Contains(f.Drop, name) {
+		if from = from || ok; ok && !f.dropped(name) {
 			named = append(named, event.Field{Name: name, Value: x.Value})
 		}
 	}
@@ -166,8 +167,12 @@ func (f *Files) topicLabel(fields event.Fields) (float64, error) {
 		return f.class(class)
 	}
 	y, err := topicLabel(fields)
-	if err == nil && y.Kind != event.Number {
+	switch {
+	case err != nil:
+	case y.Kind != event.Number:
 		err = fmt.Errorf("y is %.60q, want a number, or name the label's column with --label; there are %s", y.Text(), names(fields))
+	case f.share && (y.Num < 0 || y.Num > 1):
+		err = fmt.Errorf("y is %v, want 0 to 1: the loss is cross entropy", y.Num)
 	}
 	return y.Num, err
 }
@@ -219,6 +224,7 @@ func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (s
 	if len(r.net.Config().Network) == 0 {
 		f.rows = manyRows
 	}
+	f.share = r.net.Config().Loss == "cross_entropy"
 	if delay == 0 && f.Holdout == 0 {
 		return f.pipeline(ctx, paths, r.learnBlock, r.judgeBlock)
 	}
