@@ -1,5 +1,7 @@
 package model
 
+import "unsafe"
+
 // growth is an index's table of twice the size, made while the present one still answers: to make it at once, when the present one is half full, would be a
 // pause of tens of milliseconds, most of them for memory that was never touched. Its memory is taken by another goroutine; then each key that comes has a few
 // of those before it placed, so that all of them have their places when the table is needed.
@@ -52,8 +54,8 @@ func takeMemory(slots int) chan memory {
 
 const pageBytes = 4096
 
-func touchPages(v []uint64) {
-	for i := 0; i < len(v); i += pageBytes / 8 {
+func touchPages[T byte | uint64 | float32](v []T) {
+	for i := 0; i < len(v); i += pageBytes / int(unsafe.Sizeof(v[0])) {
 		v[i] = 0
 	}
 }

@@ -190,3 +190,17 @@ func resumedInGrowth(t *testing.T, expiry int64) {
 		}
 	}
 }
+
+// A net that expects examples learns them as one that does not.
+func TestANetThatExpectsExamplesIsNoOther(t *testing.T) {
+	eachShape(t, func(t *testing.T, change func(*Config)) {
+		a, b := mustNew(t, change), mustNew(t, change)
+		a.Expect()
+		xs, ys := stream(5, 200)
+		mustLearn(t, a, xs, ys)
+		mustLearn(t, b, xs, ys)
+		if a.Expect(); a.Hash() != b.Hash() {
+			t.Fatal("their hashes differ")
+		}
+	})
+}
