@@ -217,7 +217,7 @@ func follow(t testing.TB, records []stream.Record) (*model.Replica, []int64) {
 			continue
 		}
 		if m, whole := parts.Add(h, records[i].Value); whole {
-			if err := r.Apply(m.Body); err != nil {
+			if err := r.Apply(m.Body...); err != nil {
 				t.Fatalf("record %d (%+v): %v", i, h, err)
 			}
 			if got, want := predictions(r.Predict), said()[r.Examples()]; !slices.Equal(got, want) {

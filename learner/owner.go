@@ -67,6 +67,9 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 		o: o, core: c, generation: g, pub: newPublisher(o.key, epoch, o.metrics), saver: newSaver(o.files, c.saved), hasher: newHasher(),
 		full: make(chan *decoded, 2), empty: make(chan *decoded, 2), mark: o.metrics.marker(),
 	}
+	if l.pub.last, _, err = weights.LastSnapshot(ctx, o.client, o.key); err != nil {
+		return err
+	}
 	l.empty <- &decoded{}
 	l.empty <- &decoded{}
 	group, inner := errgroup.WithContext(ctx)

@@ -42,6 +42,8 @@ type publisher struct {
 	spare    [][]byte       // the same, of deltas
 	step     pace           // of copying a snapshot
 
+	last int64 // offset of the last whole snapshot, -1 for none; it is write's
+
 	jobs chan outgoing // room for all
 	done chan sent     // room for all
 }
@@ -54,7 +56,7 @@ const (
 	waitingBytes = 32 << 20        // of deltas that wait
 	farBehind    = 10_000          // examples
 	rarely       = 5 * time.Second // between snapshots when far behind
-	largestGap   = 128 << 20
+	largestGap   = 64 << 20        // of deltas behind a snapshot: who joins reads them too
 )
 
 // outgoing is a message on its way.
@@ -73,7 +75,7 @@ type sent struct {
 
 func newPublisher(key string, epoch int64, m *instruments) *publisher {
 	return &publisher{
-		key: key, epoch: epoch, metrics: m, perLearnt: 4096, step: stepPace, // a guess that is rather too much
+		key: key, epoch: epoch, metrics: m, perLearnt: 4096, step: stepPace, last: -1, // a guess that is rather too much
 		jobs: make(chan outgoing, maxWaiting+1), done: make(chan sent, maxWaiting+1),
 	}
 }
@@ -188,28 +190,55 @@ func (p *publisher) write(ctx context.Context, client *stream.Client) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case m := <-p.jobs:
-			began := time.Now()
 			if m.copy == nil {
-				if err := p.produce(ctx, client, m, p.cut(m.head, m.body)); err != nil {
+				if err := p.writeDelta(ctx, client, m); err != nil {
 					return err
 				}
-				p.done <- sent{m, len(m.body), time.Since(began)}
 				continue
 			}
+			began := time.Now()
 			snapshot = m.copy.AppendTo(snapshot[:0])
-			for records := p.cut(m.head, snapshot); len(records) > 0; {
-				n := min(snapshotRecords, len(records))
-				if err := p.produce(ctx, client, m, records[:n]); err != nil {
-					return err
-				}
-				records = records[n:]
-				if err := p.writeDeltas(ctx, client); err != nil {
-					return err
-				}
+			if err := p.writeSnapshot(ctx, client, m, snapshot); err != nil {
+				return err
 			}
 			p.done <- sent{m, len(snapshot), time.Since(began)}
 		}
 	}
+}
+
+func (p *publisher) writeDelta(ctx context.Context, client *stream.Client, m outgoing) error {
+	began := time.Now()
+	if err := p.produce(ctx, client, m, p.cut(m.head, m.body)); err != nil {
+		return err
+	}
+	p.done <- sent{m, len(m.body), time.Since(began)}
+	return nil
+}
+
+func (p *publisher) writeSnapshot(ctx context.Context, client *stream.Client, m outgoing, body []byte) error {
+	all := p.cut(m.head, body)
+	for at := 0; at < len(all); {
+		n := min(snapshotRecords, len(all)-at)
+		if at == 0 {
+			n = 1 // whose offset the last ones tell
+		}
+		if at > 0 && at+n == len(all) { // when these can be read the snapshot is whole
+			for i := range all[at:] {
+				all[at+i].Headers = weights.SetLast(all[at+i].Headers, all[0].Offset)
+			}
+		}
+		if err := p.produce(ctx, client, m, all[at:at+n]); err != nil {
+			return err
+		}
+		at += n
+		if at == len(all) {
+			p.last = all[0].Offset
+		}
+		if err := p.writeDeltas(ctx, client); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeDeltas writes the messages that wait. They are deltas: there is one snapshot at a time.
@@ -217,11 +246,9 @@ func (p *publisher) writeDeltas(ctx context.Context, client *stream.Client) erro
 	for {
 		select {
 		case m := <-p.jobs:
-			began := time.Now()
-			if err := p.produce(ctx, client, m, p.cut(m.head, m.body)); err != nil {
+			if err := p.writeDelta(ctx, client, m); err != nil {
 				return err
 			}
-			p.done <- sent{m, len(m.body), time.Since(began)}
 		default:
 			return nil
 		}
@@ -229,8 +256,11 @@ func (p *publisher) writeDeltas(ctx context.Context, client *stream.Client) erro
 }
 
 func (p *publisher) cut(h weights.Head, body []byte) []stream.Record {
-	return weights.Cut(h, p.key, body,
-		stream.Header{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, stream.Header{Key: event.HeaderSchema, Value: []byte(event.SchemaModel)})
+	headers := []stream.Header{{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, {Key: event.HeaderSchema, Value: []byte(event.SchemaModel)}}
+	if p.last >= 0 {
+		headers = weights.SetLast(headers, p.last)
+	}
+	return weights.Cut(h, p.key, body, headers...)
 }
 
 func (p *publisher) produce(ctx context.Context, client *stream.Client, m outgoing, records []stream.Record) error {

@@ -82,26 +82,96 @@ func (e *enc) spill(least int) {
 
 // dec reads what enc wrote. After the first error it gives zeros.
 type dec struct {
-	b    []byte
-	err  error
-	half bool // served weights have 16 bits
+	b      []byte
+	rest   [][]byte      // what follows b, in pieces: a message of hundreds of megabytes is not copied together
+	more   int           // bytes that follow b: of rest, or at most so many that are coming
+	coming <-chan []byte // pieces behind rest
+	err    error
+	half   bool // served weights have 16 bits
 }
 
 func (d *dec) fail(format string, args ...any) {
 	if d.err == nil {
 		d.err = fmt.Errorf("%w: %s", ErrShape, fmt.Sprintf(format, args...))
 	}
-	d.b = nil
+	d.b, d.rest, d.more, d.coming = nil, nil, 0, nil
+}
+
+// left is how many bytes were not read yet, or at most so many while there are some coming.
+func (d *dec) left() int { return len(d.b) + d.more }
+
+// ends says that all was read.
+func (d *dec) ends() bool {
+	for len(d.b) == 0 && d.more > 0 {
+		d.next()
+	}
+	return len(d.b) == 0
 }
 
 func (d *dec) take(n int) []byte {
-	if d.err != nil || n < 0 || n > len(d.b) {
+	for len(d.b) == 0 && d.more > 0 {
+		d.next()
+	}
+	if d.err != nil || n < 0 || n > d.left() {
 		d.fail("it ends early")
 		return nil
+	}
+	if n > len(d.b) {
+		return d.across(n)
 	}
 	v := d.b[:n]
 	d.b = d.b[n:]
 	return v
+}
+
+// next goes on to the next piece; there is none, and more is 0, when no more come.
+func (d *dec) next() {
+	if d.coming == nil {
+		d.b, d.rest = d.rest[0], d.rest[1:]
+		d.more -= len(d.b)
+		return
+	}
+	b, ok := <-d.coming
+	if d.b = b; !ok {
+		d.more = 0
+		return
+	}
+	d.more = max(d.more-len(b), 0)
+}
+
+// across is take of what lies in more than one piece.
+func (d *dec) across(n int) []byte {
+	v := make([]byte, 0, n)
+	for len(v) < n {
+		if len(d.b) == 0 && d.more == 0 {
+			d.fail("it ends early")
+			return nil
+		}
+		if len(d.b) == 0 {
+			d.next()
+		}
+		k := min(n-len(v), len(d.b))
+		v, d.b = append(v, d.b[:k]...), d.b[k:]
+	}
+	return v
+}
+
+// uvarint reads a number; n is not positive when there is none.
+func (d *dec) uvarint() (v uint64, n int) {
+	if len(d.b) >= binary.MaxVarintLen64 || d.more == 0 {
+		if v, n = binary.Uvarint(d.b); n > 0 {
+			d.b = d.b[n:]
+		}
+		return v, n
+	}
+	var b []byte
+	for len(b) < binary.MaxVarintLen64 && (len(b) == 0 || b[len(b)-1] >= 0x80) {
+		b = append(b, d.take(1)...)
+		if d.err != nil {
+			return 0, 0
+		}
+	}
+	return binary.Uvarint(b)
 }
 
 func (d *dec) u64() uint64 {
@@ -122,12 +192,12 @@ func (d *dec) f64() float64 { return math.Float64frombits(d.u64()) }
 
 // num reads a number of things of which each takes at least size bytes of what is left.
 func (d *dec) num(size int) int {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 || v > uint64(1<<40) || size > 0 && v > uint64(len(d.b)/size) {
+	left := d.left()
+	v, n := d.uvarint()
+	if n <= 0 || v > uint64(1<<40) || size > 0 && v > uint64(left/size) {
 		d.fail("a count is wrong")
 		return 0
 	}
-	d.b = d.b[n:]
 	return int(v)
 }
 
@@ -158,12 +228,11 @@ func (d *dec) sorted() []float64 {
 	v := make([]float64, d.num(1))
 	var last uint64
 	for i := range v {
-		x, n := binary.Uvarint(d.b)
+		x, n := d.uvarint()
 		if n <= 0 {
 			d.fail("it ends early")
 			return nil
 		}
-		d.b = d.b[n:]
 		last ^= bits.ReverseBytes64(x)
 		v[i] = math.Float64frombits(last)
 	}

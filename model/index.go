@@ -102,6 +102,19 @@ func (t *index) insert(key uint64) (uint32, bool) {
 	return r, true
 }
 
+// reserve makes room for n keys, that insert need not grow; the form that results is the same. Where keys come and go it depends on which of them are there,
+// and nothing is done.
+func (t *index) reserve(n int) {
+	if t.exact {
+		return
+	}
+	for 2*n > len(t.slots) {
+		t.slots = make([]uint64, 2*len(t.slots))
+		t.shift--
+	}
+	t.keys = append(make([]uint64, 0, n+1), t.keys...)
+}
+
 // add appends the key of the next record.
 func (t *index) add(key uint64) {
 	t.keys = append(t.keys, key)

@@ -61,14 +61,13 @@ func (r *Replica) Clone() *Replica {
 	return &Replica{c}
 }
 
-// Apply takes a message of AppendSnapshot or AppendDelta. A delta to a version that is reached already does nothing. Errors, after
+// Apply takes a message of AppendSnapshot or AppendDelta, whole or in the pieces that make it up. A delta to a version that is reached already does nothing. Errors, after
 // which the replica is as before: ErrGap (a delta from another version), ErrShape, ErrChecksum, ErrNotModel.
-func (r *Replica) Apply(msg []byte) error {
-	kind, body, err := open(msg)
+func (r *Replica) Apply(msg ...[]byte) error {
+	kind, d, err := open(msg)
 	if err != nil {
 		return fmt.Errorf("cannot apply weights: %w", err)
 	}
-	d := &dec{b: body}
 	if kind == snapshotMagic {
 		d.readBits()
 		c := decodeState(d, false)
@@ -104,8 +103,8 @@ func (r *Replica) applyDelta(d *dec) error {
 	}
 	// The first pass reads everything and changes nothing, so that the second cannot fail half-way.
 	dry := *d
-	if r.c.delta(&dry, false); dry.err == nil && len(dry.b) > 0 {
-		dry.fail("%d bytes too many", len(dry.b))
+	if r.c.delta(&dry, false); dry.err == nil && !dry.ends() {
+		dry.fail("it has too many bytes")
 	}
 	if dry.err != nil {
 		return dry.err

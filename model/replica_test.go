@@ -165,7 +165,9 @@ func FuzzApplyNeverPanics(f *testing.F) {
 		}
 		r.Apply(msg)
 		if len(msg) > 8 { // with the checksum made right, only the structure is left to refuse it
-			r.Apply(seal(slices.Clone(msg[:len(msg)-4]), 0))
+			good := seal(slices.Clone(msg[:len(msg)-4]), 0)
+			r.Apply(good)
+			r.Apply(good[:len(msg)/3], nil, good[len(msg)/3:len(msg)-2], good[len(msg)-2:])
 		}
 		for _, x := range xs {
 			r.Predict(x, &Scratch{})

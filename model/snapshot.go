@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"slices"
 )
 
 // A message to replicas is four letters, the body, and the CRC-32C of all before it. The body begins with the bits of a served weight, 32 or 16.
@@ -165,17 +166,46 @@ func seal(b []byte, from int) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[from:], castagnoli))
 }
 
-// open checks a message's checksum and gives its kind and body.
-func open(msg []byte) (kind string, body []byte, err error) {
-	if len(msg) < 8 {
-		return "", nil, fmt.Errorf("%w: %d bytes", ErrNotModel, len(msg))
+// open checks the checksum of a message in pieces and gives its kind and body.
+func open(msg [][]byte) (kind string, d *dec, err error) {
+	d = &dec{rest: slices.Clone(msg)}
+	for _, b := range msg {
+		d.more += len(b)
 	}
-	kind, body = string(msg[:4]), msg[4:len(msg)-4]
-	if kind != snapshotMagic && kind != deltaMagic {
+	if d.more < 8 {
+		return "", nil, fmt.Errorf("%w: %d bytes", ErrNotModel, d.more)
+	}
+	sum := uint32(0)
+	end := dec{rest: msg, more: d.more}
+	for left := d.more - 4; left > 0; {
+		for len(end.b) == 0 {
+			end.next()
+		}
+		b := end.take(min(left, len(end.b)))
+		sum = crc32.Update(sum, castagnoli, b)
+		left -= len(b)
+	}
+	if kind = string(d.take(4)); kind != snapshotMagic && kind != deltaMagic {
 		return "", nil, fmt.Errorf("%w: it begins with %q", ErrNotModel, kind)
 	}
-	if crc32.Checksum(msg[:len(msg)-4], castagnoli) != binary.LittleEndian.Uint32(msg[len(msg)-4:]) {
+	if sum != end.u32() {
 		return "", nil, fmt.Errorf("%w: the message was damaged", ErrChecksum)
 	}
-	return kind, body, nil
+	d.cut(4)
+	return kind, d, nil
+}
+
+// cut takes the last n bytes away.
+func (d *dec) cut(n int) {
+	for ; n > 0 && len(d.rest) > 0; d.rest = d.rest[:len(d.rest)-1] {
+		last := d.rest[len(d.rest)-1]
+		if k := len(last); k > n {
+			d.rest[len(d.rest)-1] = last[:k-n]
+			d.more -= n
+			return
+		}
+		d.more -= len(last)
+		n -= len(last)
+	}
+	d.b = d.b[:len(d.b)-n]
 }

@@ -163,8 +163,8 @@ func decodeState(d *dec, full bool) *core {
 	c.decodeRecords(d, full)
 	c.decodeSparse(d, full)
 	c.decodeRest(d, full)
-	if d.err == nil && len(d.b) > 0 {
-		d.fail("%d bytes too many", len(d.b))
+	if d.err == nil && !d.ends() {
+		d.fail("it has too many bytes")
 	}
 	return c
 }
@@ -204,6 +204,7 @@ func (c *core) decodeRecords(d *dec, full bool) {
 	if full {
 		c.decodeLife(d, n+1)
 	}
+	c.index.reserve(n)
 	for range n {
 		c.index.push(d.u64())
 		c.addZero()

@@ -24,6 +24,7 @@ type replicas struct {
 	// catching is true while idle follows a new learner from a snapshot that is behind active: versions served never go back.
 	catching bool
 	shapes   int
+	joining  bool // nothing is served before joined is called: idle takes the messages alone
 }
 
 // side is one copy.
@@ -78,15 +79,14 @@ var errNoSnapshot = fmt.Errorf("%w: no snapshot of this learner has come yet", m
 // apply brings m to both sides. On an error nothing has changed. A learner with a higher epoch starts from its checkpoint, which may be behind what is served:
 // then only the idle side follows it until it has caught up. Its network may have another shape; within an epoch another shape is refused.
 func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
-	active := p.active.Load()
 	switch {
-	case active == nil:
+	case p.idle == nil:
 		return p.first(m, now)
 	case m.Epoch > p.idle.epoch:
 		return p.succeed(m, now)
 	}
-	if m.Kind == weights.Snapshot && m.To <= p.idle.weights.Examples() {
-		return repeated, nil // it is for those who join
+	if p.has(&m.Head) {
+		return repeated, nil
 	}
 	if m.Kind == weights.Snapshot {
 		r, err := snapshotOf(m)
@@ -99,7 +99,7 @@ func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 		p.idle.weights = r
 	} else {
 		before := p.idle.weights.Examples()
-		if err := p.idle.weights.Apply(m.Body); err != nil {
+		if err := p.idle.weights.Apply(m.Body...); err != nil {
 			return "", err
 		}
 		if p.idle.weights.Examples() == before {
@@ -110,13 +110,24 @@ func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 	return p.offer(m, now), nil
 }
 
+// has says that the weights are at a snapshot's version already, or at a later one of the same learner.
+func (p *replicas) has(h *weights.Head) bool {
+	return h.Kind == weights.Snapshot && p.idle != nil && h.Epoch <= p.idle.epoch && h.To <= p.idle.weights.Examples()
+}
+
 // snapshotOf returns new weights from a snapshot.
 func snapshotOf(m weights.Message) (*model.Replica, error) {
 	if m.Kind != weights.Snapshot {
 		return nil, errNoSnapshot
 	}
 	r := model.NewReplica()
-	if err := r.Apply(m.Body); err != nil {
+	var err error
+	if m.Loading != nil {
+		r, err = m.Loading.Replica()
+	} else {
+		err = r.Apply(m.Body...)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if r.Examples() != m.To {
@@ -139,6 +150,9 @@ func (p *replicas) succeed(m weights.Message, now event.Time) (outcome, error) {
 
 // offer makes the idle side active unless that would go back.
 func (p *replicas) offer(m weights.Message, now event.Time) outcome {
+	if p.joining {
+		return held
+	}
 	if p.idle.weights.Examples() < p.active.Load().weights.Examples() {
 		p.catching = true
 		return held
@@ -147,7 +161,7 @@ func (p *replicas) offer(m weights.Message, now event.Time) outcome {
 	p.catching = false
 	p.swap()
 	active := p.active.Load()
-	if copied || p.idle.weights.Apply(m.Body) != nil {
+	if copied || m.Kind == weights.Snapshot || p.idle.weights.Apply(m.Body...) != nil {
 		p.idle = &side{weights: active.weights.Clone()}
 	}
 	p.idle.epoch, p.idle.at, p.idle.shape = active.epoch, now, active.shape
@@ -160,10 +174,35 @@ func (p *replicas) first(m weights.Message, now event.Time) (outcome, error) {
 	if err != nil {
 		return "", err
 	}
-	p.idle = &side{weights: r.Clone(), epoch: m.Epoch, at: now}
-	p.active.Store(&side{weights: r, epoch: m.Epoch, at: now})
-	p.changed.Fire()
+	p.idle = &side{weights: r, epoch: m.Epoch, at: now}
+	if p.joining {
+		return held, nil
+	}
+	p.serve(now)
 	return applied, nil
+}
+
+// joined serves what came since joining was set, and says whether anything did.
+func (p *replicas) joined(now event.Time) bool {
+	if !p.joining {
+		return false
+	}
+	p.joining = false
+	if p.idle == nil {
+		return false
+	}
+	p.catching = false
+	p.serve(now)
+	return true
+}
+
+// serve makes idle the active side where there was none. Only then is it copied.
+func (p *replicas) serve(now event.Time) {
+	s := p.idle
+	s.at = now
+	p.active.Store(s)
+	p.changed.Fire()
+	p.idle = &side{weights: s.weights.Clone(), epoch: s.epoch, at: now, shape: s.shape}
 }
 
 // swap makes idle the active side and returns when nobody reads the old one, which becomes idle.

@@ -28,7 +28,7 @@ func (e *TooLargeError) Error() string {
 
 // Produce writes recs and returns nil once every one is acknowledged by all in-sync replicas. Records of a partition are written
 // in the order given, in batches, one in flight; a batch is retried with backoff until ctx ends, so it may be written twice,
-// never skipped. On error the outcome of the rest is unknown. A *TooLargeError is final.
+// never skipped. On error the outcome of the rest is unknown. A *TooLargeError is final. Offsets of recs are set to where they were written.
 func (c *Client) Produce(ctx context.Context, topic string, recs []Record) error {
 	if len(recs) == 0 {
 		return nil
@@ -38,7 +38,7 @@ func (c *Client) Produce(ctx context.Context, topic string, recs []Record) error
 		return err
 	}
 	now := time.Now()
-	byPartition := make([][]kafka.Record, n)
+	byPartition := make([]outgoing, n)
 	for i := range recs {
 		p := recs[i].Partition
 		if p < 0 {
@@ -47,16 +47,25 @@ func (c *Client) Produce(ctx context.Context, topic string, recs []Record) error
 		if p >= n {
 			return fmt.Errorf("topic %s has no partition %d, only %d partitions", c.name(topic), p, n)
 		}
-		byPartition[p] = append(byPartition[p], toKafka(&recs[i], now))
+		byPartition[p].records = append(byPartition[p].records, toKafka(&recs[i], now))
+		byPartition[p].from = append(byPartition[p].from, &recs[i])
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	for p, records := range byPartition {
-		if len(records) > 0 {
-			g.Go(func() error { return c.producePartition(ctx, topic, p, records) })
+	for p, out := range byPartition {
+		if len(out.records) > 0 {
+			g.Go(func() error { return c.producePartition(ctx, topic, p, out) })
 		}
 	}
 	return g.Wait()
 }
+
+// outgoing are records and what they were made from.
+type outgoing struct {
+	records []kafka.Record
+	from    []*Record
+}
+
+func (o outgoing) cut(from, to int) outgoing { return outgoing{o.records[from:to], o.from[from:to]} }
 
 func toKafka(r *Record, now time.Time) kafka.Record {
 	k := kafka.Record{Time: r.Time, Value: kafka.NewBytes(r.Value)}
@@ -84,40 +93,41 @@ func size(r *kafka.Record) int {
 }
 
 // producePartition writes records batch after batch.
-func (c *Client) producePartition(ctx context.Context, topic string, p int, records []kafka.Record) error {
-	for len(records) > 0 {
+func (c *Client) producePartition(ctx context.Context, topic string, p int, out outgoing) error {
+	for len(out.records) > 0 {
 		n, bytes := 0, 0
-		for n < len(records) && (n == 0 || bytes+size(&records[n]) <= maxBatchBytes) {
-			bytes += size(&records[n])
+		for n < len(out.records) && (n == 0 || bytes+size(&out.records[n]) <= maxBatchBytes) {
+			bytes += size(&out.records[n])
 			n++
 		}
-		if err := c.produceBatch(ctx, topic, p, records[:n]); err != nil {
+		if err := c.produceBatch(ctx, topic, p, out.cut(0, n)); err != nil {
 			return err
 		}
-		records = records[n:]
+		out = out.cut(n, len(out.records))
 	}
 	return nil
 }
 
 // produceBatch repeats one batch until it is acknowledged; a batch that the broker calls too large is halved.
-func (c *Client) produceBatch(ctx context.Context, topic string, p int, records []kafka.Record) error {
+func (c *Client) produceBatch(ctx context.Context, topic string, p int, out outgoing) error {
 	err := c.retry(ctx, fmt.Sprintf("write to %s partition %d", c.name(topic), p), func(ctx context.Context) error {
-		return c.produceOnce(ctx, topic, p, records)
+		return c.produceOnce(ctx, topic, p, out)
 	})
 	if !errors.Is(err, kafka.MessageSizeTooLarge) {
 		return err
 	}
-	if len(records) == 1 {
-		return &TooLargeError{c.name(topic), size(&records[0])}
+	n := len(out.records)
+	if n == 1 {
+		return &TooLargeError{c.name(topic), size(&out.records[0])}
 	}
-	half := len(records) / 2
-	if err := c.produceBatch(ctx, topic, p, records[:half]); err != nil {
+	if err := c.produceBatch(ctx, topic, p, out.cut(0, n/2)); err != nil {
 		return err
 	}
-	return c.produceBatch(ctx, topic, p, records[half:])
+	return c.produceBatch(ctx, topic, p, out.cut(n/2, n))
 }
 
-func (c *Client) produceOnce(ctx context.Context, topic string, p int, records []kafka.Record) error {
+func (c *Client) produceOnce(ctx context.Context, topic string, p int, out outgoing) error {
+	records := out.records
 	for i := range records { // a repeated request reads the same bytes from their beginning
 		rewind(records[i].Key)
 		rewind(records[i].Value)
@@ -130,6 +140,11 @@ func (c *Client) produceOnce(ctx context.Context, topic string, p int, records [
 	}
 	if errors.Is(err, kafka.MessageSizeTooLarge) {
 		return &finalError{err}
+	}
+	if err == nil {
+		for i, r := range out.from {
+			r.Offset = resp.BaseOffset + int64(i)
+		}
 	}
 	return err
 }

@@ -33,7 +33,7 @@ func (e *TrimmedError) Is(target error) bool { return target == ErrTrimmed }
 
 const (
 	maxWait    = 500 * time.Millisecond // of an idle fetch; data that comes ends it at once
-	fetchBytes = 2 << 20
+	fetchBytes = 2 << 20                // unless Fetch says another number
 )
 
 // Reader reads one partition in order from an offset, with no group. It reconnects by itself (leader moves, broker restarts). It serves one goroutine.
@@ -45,12 +45,19 @@ type Reader struct {
 	offset    int64
 	end       int64
 	conn      *kafka.Conn
+	fetchMax  int
 	records   []Record
 }
 
 // NewReader starts at offset (0 or below the first held one: at the first held one).
 func (c *Client) NewReader(topic string, partition int, offset int64) *Reader {
-	return &Reader{client: c, topic: topic, partition: partition, offset: offset}
+	return &Reader{client: c, topic: topic, partition: partition, offset: offset, fetchMax: fetchBytes}
+}
+
+// Fetch sets how many bytes a request asks for at most, and so about how many a Read returns; the first batch comes whole however large it is.
+func (r *Reader) Fetch(bytes int) *Reader {
+	r.fetchMax = bytes
+	return r
 }
 
 // Hold makes Read return an ErrRecreated instead of records of another topic of the same name: offsets alone do not tell, since the new one may be as long as
@@ -76,7 +83,8 @@ func (r *Reader) Close() error {
 	return err
 }
 
-// Read blocks until there is at least one record or ctx ends. The slice is valid until the next Read.
+// Read blocks until there is at least one record or ctx ends. The slice is valid until the next Read; what the records
+// point to may be kept.
 func (r *Reader) Read(ctx context.Context) ([]Record, error) {
 	wait, warned := backoffMin, time.Time{}
 	for {
@@ -176,7 +184,7 @@ func (r *Reader) fetch(ctx context.Context) error {
 	if _, err := conn.Seek(r.offset, kafka.SeekAbsolute|kafka.SeekDontCheck); err != nil {
 		return err
 	}
-	batch := conn.ReadBatchWith(kafka.ReadBatchConfig{MinBytes: 1, MaxBytes: fetchBytes, MaxWait: maxWait})
+	batch := conn.ReadBatchWith(kafka.ReadBatchConfig{MinBytes: 1, MaxBytes: r.fetchMax, MaxWait: maxWait})
 	err := batch.Err()
 	for err == nil {
 		var m kafka.Message

@@ -2,6 +2,7 @@
 package modeltool
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -85,12 +86,12 @@ func openTopic(ctx context.Context, key string, client *stream.Client) (*Model, 
 	m := &Model{Source: client.Prefix() + topic, Kind: KindTopic, Objective: event.KeyObjective(key), Key: key, Weights: model.NewReplica(), Records: end - at}
 	err = weights.Each(ctx, client, key, at, end, func(w weights.Message) error {
 		if w.Kind == weights.Snapshot {
-			m.Snapshot, m.At, m.Epoch, m.Deltas, m.Bytes = append(m.Snapshot[:0], w.Body...), w.To, w.Epoch, 0, 0
+			m.Snapshot, m.At, m.Epoch, m.Deltas, m.Bytes = bytes.Join(w.Body, nil), w.To, w.Epoch, 0, 0
 		} else {
 			m.Deltas++
-			m.Bytes += int64(len(w.Body))
+			m.Bytes += int64(w.Size())
 		}
-		return m.Weights.Apply(w.Body)
+		return m.Weights.Apply(w.Body...)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the weights on %s: %w", m.Source, err)

@@ -1,43 +1,63 @@
 package weights
 
 import (
-	"bytes"
 	"errors"
 
 	"github.com/clickloop/clickloop/model"
 )
 
 // Assembly puts parts together, those of one snapshot and of one delta at a time. The parts of either come in order; anything else drops what was begun.
-type Assembly struct{ snapshot, delta partial }
-
-type partial struct {
-	head Head
-	next int64 // part that is wanted; 0 when none is begun
-	body []byte
+type Assembly struct {
+	snapshot, delta partial
+	load            bool // snapshots are decoded while they come
 }
 
-// Add takes a part and returns the message that it completes. The body is valid until the next Add of the same kind.
+type partial struct {
+	head    Head
+	next    int64 // part that is wanted; 0 when none is begun
+	body    [][]byte
+	loading *model.Loading
+}
+
+// drop gives up what was begun, and returns it.
+func (p *partial) drop() Message {
+	m := Message{Head: p.head, Body: p.body, Loading: p.loading}
+	if p.loading != nil {
+		p.loading.End()
+	}
+	p.next, p.body, p.loading = 0, nil, nil
+	return m
+}
+
+// Add takes a part and returns the message that it completes. The value becomes part of the message.
 func (a *Assembly) Add(h Head, value []byte) (Message, bool) {
 	p := &a.delta
 	if h.Kind == Snapshot {
 		p = &a.snapshot
 	}
 	if h.Part == 0 {
-		p.head, p.next, p.body = h, 0, p.body[:0]
+		p.drop()
+		p.head = h
+		if h.Kind == Snapshot && a.load {
+			p.loading = model.StartLoading(int(h.Parts) * len(value)) // the first part is as large as any
+		}
 	}
 	same := h
 	same.Part = 0
 	if h.Part != p.next || same != p.head {
-		p.next = 0
+		p.drop()
 		return Message{}, false
 	}
-	p.body = append(p.body, value...)
+	if p.loading != nil {
+		p.loading.Add(value)
+	} else {
+		p.body = append(p.body, value)
+	}
 	p.next++
 	if p.next < h.Parts {
 		return Message{}, false
 	}
-	p.next = 0
-	return Message{p.head, p.body}, true
+	return p.drop(), true
 }
 
 // Sequence puts parts together and gives the messages in the order in which they can be applied: a delta that is a gap for who has not got the snapshot
@@ -46,6 +66,16 @@ type Sequence struct {
 	parts Assembly
 	held  []Message
 	bytes int
+}
+
+// Loading returns a Sequence whose snapshots are decoded while they come. It must be closed.
+func Loading() Sequence { return Sequence{parts: Assembly{load: true}} }
+
+// Close gives up what was begun.
+func (s *Sequence) Close() {
+	s.drop()
+	s.parts.snapshot.drop()
+	s.parts.delta.drop()
 }
 
 // maxHeld bounds the deltas that are kept for a snapshot. Beyond it they are dropped, and the snapshot is followed by a gap.
@@ -71,11 +101,10 @@ func (s *Sequence) Add(h Head, value []byte, apply func(Message) error) error {
 		return err
 	}
 	if begun := &s.parts.snapshot; errors.Is(err, model.ErrGap) && begun.next > 0 && m.From >= begun.head.To && m.Epoch == begun.head.Epoch {
-		if s.bytes += len(m.Body); s.bytes > maxHeld {
+		if s.bytes += m.Size(); s.bytes > maxHeld {
 			s.drop()
 			return err
 		}
-		m.Body = bytes.Clone(m.Body)
 		s.held = append(s.held, m)
 		return nil
 	}

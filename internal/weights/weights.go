@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"strconv"
 
+	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -119,5 +120,15 @@ func (h *Head) number(name string) *int64 {
 // Message is a snapshot or delta, put together from its parts. Its Head is that of its first part.
 type Message struct {
 	Head
-	Body []byte
+	Body [][]byte // the values of its records: a large snapshot is not copied together
+
+	Loading *model.Loading // of a snapshot, in place of Body, when it is decoded while it comes
+}
+
+// Size is the number of bytes.
+func (m *Message) Size() (n int) {
+	for _, b := range m.Body {
+		n += len(b)
+	}
+	return n
 }

@@ -30,7 +30,7 @@ func TestPartsMakeTheMessageTheyWereCutFrom(t *testing.T) {
 				t.Fatalf("part %d of %d: whole %v", i, len(records), whole)
 			}
 			want.Parts = int64(len(records))
-			if whole && (m.Head != want || !bytes.Equal(m.Body, body)) {
+			if whole && (m.Head != want || !bytes.Equal(bytes.Join(m.Body, nil), body)) {
 				t.Fatalf("got %+v %x, want %+v %x", m.Head, m.Body, want, body)
 			}
 		}

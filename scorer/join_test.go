@@ -1,0 +1,256 @@
+package scorer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/weights"
+	"github.com/clickloop/clickloop/model"
+	"github.com/clickloop/clickloop/stream"
+)
+
+// joinable is a topic of weights on which a learner is at work: snapshots are written in parts with deltas between them, as a learner writes them, records tell where
+// the last snapshot begins, and lie now and then, and learners are killed, in the midst of snapshots too.
+type joinable struct {
+	t         *testing.T
+	ctx       context.Context
+	rng       *rand.Rand
+	client    *stream.Client
+	source    *source
+	truth     *truth
+	saved     []byte // a checkpoint
+	last      int64  // where the last whole snapshot begins
+	published atomic.Int64
+
+	mu        sync.Mutex
+	counts    map[string]int
+	snapshots map[int64][]byte // by version
+}
+
+func (j *joinable) count(what string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.counts[what]++
+}
+
+// enough says that all has happened that may.
+func (j *joinable) enough() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.counts["killed"] > 0 && j.counts["lies"] > 0 && j.counts["snapshots"] > 5
+}
+
+// write publishes one record.
+func (j *joinable) write(r *stream.Record) {
+	switch {
+	case j.last >= 0 && j.rng.IntN(25) == 0:
+		j.count("lies")
+		r.Headers = weights.SetLast(r.Headers, j.rng.Int64N(2*j.last+10))
+	case j.last >= 0:
+		r.Headers = weights.SetLast(r.Headers, j.last)
+	}
+	one := []stream.Record{*r}
+	if err := j.client.Produce(j.ctx, event.TopicModel("click"), one); err != nil && j.ctx.Err() == nil {
+		j.t.Error(err)
+	}
+	r.Offset = one[0].Offset
+}
+
+// learn learns some examples and notes what a scorer must have at that version.
+func (j *joinable) learn() {
+	j.source.learn(1 + j.rng.IntN(12))
+	j.truth.note(j.source)
+}
+
+// keep notes the bytes of the weights that the last message led to.
+func (j *joinable) keep() {
+	b := j.source.net.AppendSnapshot(nil)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.snapshots[j.source.net.Examples()] = b
+}
+
+func (j *joinable) delta() {
+	records := j.source.message("delta")
+	j.keep()
+	for i := range records {
+		j.write(&records[i])
+	}
+	j.published.Store(j.source.net.Examples())
+	j.count("deltas")
+}
+
+// snapshot writes one with deltas between its parts, or only the first of its parts.
+func (j *joinable) snapshot(parts int) {
+	records := j.source.message("snapshot")
+	j.keep()
+	whole := len(records)
+	for i := range records[:min(parts, whole)] {
+		j.write(&records[i])
+		if i < whole-1 && j.rng.IntN(3) == 0 {
+			j.learn()
+			j.delta()
+		}
+	}
+	if parts >= whole {
+		j.last = records[0].Offset
+		j.count("snapshots")
+	}
+}
+
+func (j *joinable) run() {
+	j.snapshot(1 << 20)
+	j.published.Store(j.source.net.Examples())
+	for j.ctx.Err() == nil {
+		j.learn()
+		j.delta()
+		switch j.rng.IntN(60) {
+		case 0, 1, 2:
+			j.snapshot(1 << 20)
+		case 3:
+			j.saved = j.source.checkpoint()
+		case 4: // the learner is killed, maybe while it writes a snapshot, and another one goes on from the last checkpoint
+			if j.rng.IntN(2) == 0 {
+				j.snapshot(1)
+			}
+			former := j.source
+			j.source = former.successor(j.saved)
+			j.snapshot(1 << 20)
+			j.published.Store(j.source.net.Examples())
+			for _, r := range former.message("delta") { // last words
+				j.write(&r)
+			}
+			j.count("killed")
+		}
+	}
+}
+
+// check compares what s serves with the learner's weights of that version, bit for bit, and returns the version.
+func (j *joinable) check(s *Scorer) int64 {
+	j.t.Helper()
+	replicas := &s.followers[0].replicas
+	n, err := j.truth.check(replicas, &model.Scratch{})
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	side := replicas.acquire()
+	defer side.release()
+	n = side.weights.Examples()
+	j.mu.Lock()
+	b := j.snapshots[n]
+	j.mu.Unlock()
+	want := model.NewReplica()
+	if err := want.Apply(b); err != nil {
+		j.t.Fatalf("version %d: %v", n, err)
+	}
+	if where := difference(reflect.ValueOf(want), reflect.ValueOf(side.weights)); where != "" {
+		j.t.Fatalf("the weights of version %d are not the learner's: %s", n, where)
+	}
+	return n
+}
+
+// difference is where two values differ in memory, empty when they do not. Slices are alike that hold the same, and "puts" only counts what was done.
+func difference(a, b reflect.Value) string {
+	switch a.Kind() {
+	case reflect.Pointer:
+		if !a.IsNil() && !b.IsNil() {
+			return difference(a.Elem(), b.Elem())
+		}
+		if a.IsNil() != b.IsNil() {
+			return "nil"
+		}
+		return ""
+	case reflect.Struct:
+		for i := range a.NumField() {
+			name := a.Type().Field(i).Name
+			if where := difference(a.Field(i), b.Field(i)); where != "" && name != "puts" {
+				return name + "." + where
+			}
+		}
+		return ""
+	case reflect.Slice, reflect.Array:
+		if a.Len() != b.Len() {
+			return fmt.Sprintf("lengths %d and %d", a.Len(), b.Len())
+		}
+		for i := range a.Len() {
+			if where := difference(a.Index(i), b.Index(i)); where != "" {
+				return fmt.Sprintf("[%d].%s", i, where)
+			}
+		}
+		return ""
+	}
+	if !a.Comparable() || !a.Equal(b) {
+		return fmt.Sprintf("%v and %v", a, b)
+	}
+	return ""
+}
+
+// TestWhoJoinsAtARandomMomentHasTheLearnersBytes has scorers join while weights are published. Each comes to serve what had been published when it joined, or a later
+// version, and what it serves, then and at the end, is the learner's to the bit.
+func TestWhoJoinsAtARandomMomentHasTheLearnersBytes(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	topicsOf(t, client)
+	ctx, cancel := context.WithCancel(t.Context())
+	j := &joinable{
+		t: t, ctx: ctx, rng: rand.New(rand.NewPCG(seed, 1)), client: client, source: newSource(t, seed, smallModel()), truth: newTruth(), last: -1,
+		counts: map[string]int{}, snapshots: map[int64][]byte{},
+	}
+	j.saved = j.source.checkpoint()
+	j.published.Store(-1)
+	j.truth.note(j.source)
+	var writing sync.WaitGroup
+	writing.Go(j.run)
+	defer writing.Wait()
+	defer cancel()
+	rng := rand.New(rand.NewPCG(seed, 2))
+	var scorers []*Scorer
+	for len(scorers) < 25 || len(scorers) < 100 && !j.enough() {
+		time.Sleep(time.Duration(rng.IntN(100)) * time.Millisecond) // the moment is random, not a synchronisation
+		published := j.published.Load()
+		s := runScorer(t, backend.Kafka(t), client.Prefix(), nil)
+		for deadline := time.Now().Add(time.Minute); ; {
+			_, m := getModel(t, s, fmt.Sprintf("objective=click&at_least=%d&wait=5s", max(published, 0)))
+			if m.Examples >= max(published, 0) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("version %d is served, %d was published before", m.Examples, published)
+			}
+		}
+		j.check(s)
+		scorers = append(scorers, s)
+	}
+	cancel()
+	writing.Wait()
+	t.Log(j.counts, "up to version", j.source.net.Examples())
+	if !j.enough() {
+		t.Error("the test tests too little")
+	}
+	j.ctx = t.Context()
+	for _, s := range scorers {
+		for n, _ := s.followers[0].replicas.version(); j.source.net.Examples() <= n; { // a successor first catches up
+			j.learn()
+		}
+	}
+	j.snapshot(1 << 20)
+	for i, s := range scorers {
+		if _, m := getModel(t, s, fmt.Sprintf("objective=click&at_least=%d&wait=30s", j.source.net.Examples())); m.Examples != j.source.net.Examples() {
+			t.Fatalf("scorer %d serves version %d at the end, want %d", i, m.Examples, j.source.net.Examples())
+		}
+		j.check(s)
+	}
+}
