@@ -40,7 +40,8 @@ type pauses struct {
 	wall, cpu      map[string][]time.Duration
 	lastWall       time.Time
 	lastCPU        time.Duration
-	sinceW, sinceC time.Duration // spent since the last batch
+	sinceW, sinceC time.Duration // spent since the last batch, or since there was none that waited
+	waits          func() bool   // a batch is there
 }
 
 func (p *pauses) mark(what string) {
@@ -54,7 +55,9 @@ func (p *pauses) mark(what string) {
 		p.note("between", p.sinceW, p.sinceC)
 		p.sinceW, p.sinceC = 0, 0
 	default:
-		p.sinceW, p.sinceC = p.sinceW+wall, p.sinceC+used
+		if p.sinceW, p.sinceC = p.sinceW+wall, p.sinceC+used; !p.waits() {
+			p.sinceW, p.sinceC = 0, 0 // nothing stands still
+		}
 	}
 	p.note(what, wall, used)
 }
@@ -88,15 +91,17 @@ func benchmarkPauses(b *testing.B, ids uint64, examples int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	net.Expect() // as an owner does that finds examples
 	f, err := newFiles(osDisk{}, b.TempDir(), "click")
 	if err != nil {
 		b.Fatal(err)
 	}
-	seen := &pauses{wall: map[string][]time.Duration{}, cpu: map[string][]time.Duration{}}
+	full := make(chan *decoded, 2)
+	seen := &pauses{waits: func() bool { return len(full) > 0 }, wall: map[string][]time.Duration{}, cpu: map[string][]time.Duration{}}
 	o := &owner{cfg: DefaultConfig(), objective: "click", key: "click", logger: slog.New(slog.DiscardHandler), metrics: newInstruments(nil), requests: make(chan request)}
 	o.cfg.CheckpointEvery = time.Second // as often as 50,000 examples allow
 	l := &learning{
-		o: o, core: &core{net: net, saved: -1}, pub: newPublisher("click", 1, o.metrics), saver: newSaver(f, -1), hasher: newHasher(), full: make(chan *decoded, 2), empty: make(chan *decoded, 2),
+		o: o, core: &core{net: net, saved: -1}, pub: newPublisher("click", 1, o.metrics), saver: newSaver(f, -1), hasher: newHasher(), full: full, empty: make(chan *decoded, 2),
 		mark: seen.mark,
 	}
 	l.empty <- &decoded{}

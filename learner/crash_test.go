@@ -61,7 +61,7 @@ func (m *mortal) life() (c *core, done bool) {
 	c.at.Objective, c.at.TopicID = "click", "bbbbbbbb"
 	m.resumed = c.net.Examples()
 	s := newSaver(f, c.saved)
-	s.step, s.spacing = 8000, 0 // several batches a checkpoint
+	s.step, s.spacing = pace{bytes: 8000}, 0 // several batches a checkpoint
 	cfg := DefaultConfig()
 	cfg.CheckpointExamples, cfg.CheckpointEvery = crashEvery, time.Hour
 	for c.at.Next < crashExamples {

@@ -38,12 +38,14 @@ func (h *hasher) advance(now state, net *model.Net, alone bool, s *saver) bool {
 		return false
 	case !alone:
 		return true
+	case !s.step.reserve(net, &s.old, true):
+		return true
 	default:
 		h.copying, h.state = net.StartCapture(s.old), now
 		s.old = nil
 		h.asked, h.waiting = h.waiting[:0], h.asked
 	}
-	if !h.copying.Step(stepBytes) {
+	if !s.step.steps(h.copying.Step) {
 		return true
 	}
 	s.old = h.copying   // it is written over when it is hashed

@@ -43,22 +43,13 @@ type learning struct {
 func (l *learning) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	rested := false // from learning, since the last batch
 	for {
-		l.mark("")
-		wait := l.publish(time.Now())
-		l.mark("publish")
-		if l.pub.copying == nil && l.hasher.copying == nil && !l.hasher.hashing { // one copy at a time
-			if save := l.saver.advance(l.core, l.behind, l.pub.epoch, &l.o.cfg); save > 0 && (wait == 0 || save < wait) {
-				wait = save
+		if !rested || len(l.full) == 0 { // a batch that waits does so for one step of a copy, whatever else there is to do
+			if wait := l.rest(); wait > 0 {
+				timer.Reset(wait)
 			}
-		}
-		l.mark("checkpoint")
-		if l.hasher.advance(l.state(), l.net, l.pub.copying == nil && l.saver.capture == nil && !l.saver.writing, l.saver) {
-			wait = 1
-		}
-		l.mark("question")
-		if wait > 0 {
-			timer.Reset(wait)
+			rested = true
 		}
 		select {
 		case <-ctx.Done():
@@ -70,6 +61,7 @@ func (l *learning) loop(ctx context.Context) error {
 				return err
 			}
 			l.mark("learn")
+			rested = false
 			l.empty <- d // has room for both
 		case m := <-l.pub.done:
 			if l.pub.finished(m, time.Now()); m.copy != nil {
@@ -86,6 +78,25 @@ func (l *learning) loop(ctx context.Context) error {
 		case <-timer.C:
 		}
 	}
+}
+
+// rest does what is to be done between two batches: a message, and a step of what is being copied. It returns how long it is until there is more, 0 when
+// something else wakes the loop.
+func (l *learning) rest() time.Duration {
+	l.mark("")
+	wait := l.publish(time.Now())
+	l.mark("publish")
+	if l.pub.copying == nil && l.hasher.copying == nil && !l.hasher.hashing { // one copy at a time
+		if save := l.saver.advance(l.core, l.behind, l.pub.epoch, &l.o.cfg); save > 0 && (wait == 0 || save < wait) {
+			wait = save
+		}
+	}
+	l.mark("checkpoint")
+	if l.hasher.advance(l.state(), l.net, l.pub.copying == nil && l.saver.capture == nil && !l.saver.writing, l.saver) {
+		wait = 1
+	}
+	l.mark("question")
+	return wait
 }
 
 // batch learns examples in their order; what can never be learned is buried, and nothing that comes later is published or saved before that is acknowledged.
@@ -140,15 +151,20 @@ func (l *learning) tell(d *decoded) {
 func (l *learning) publish(now time.Time) time.Duration {
 	p := l.pub
 	if p.copying != nil {
-		p.step()
+		p.copyOn()
 	}
 	kind, wait := p.next(&l.o.cfg, l.net.Examples(), l.behind, now)
+	due := kind != ""
 	asked := len(l.asked) > 0 || p.snapshot.IsZero()
 	if asked || kind == weights.Delta && l.net.DeltaLost() {
 		kind = weights.Snapshot
 	}
-	if kind == weights.Snapshot && (l.saver.capture != nil || l.hasher.copying != nil || p.snapshots > 0) {
-		return 1 // one copy at a time
+	alone := l.saver.capture == nil && l.hasher.copying == nil && p.snapshots == 0 // one copy at a time
+	if kind == weights.Snapshot && !(alone && p.step.reserve(l.net, &p.old, false)) {
+		if due && !p.givenUp && !l.net.DeltaLost() { // or all that is learned meanwhile would be in one delta
+			p.start(weights.Delta, l.net, now)
+		}
+		return 1
 	}
 	if kind == weights.Snapshot {
 		for i := range l.asked {

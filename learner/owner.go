@@ -188,6 +188,8 @@ func (o *owner) place(ctx context.Context, c *core) error {
 	if end := ranges[0].End; c.at.Next > end {
 		o.logger.Error("the examples topic ends before what was learned: the broker lost records; going on at its end", "learned_to", c.at.Next, "end", end)
 		c.at.Next = end
+	} else if end-c.at.Next >= batchExamples {
+		c.net.Expect()
 	}
 	return nil
 }

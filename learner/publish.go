@@ -31,16 +31,16 @@ type publisher struct {
 	ended     time.Time
 	took      time.Duration // writing the last message
 
-	deltas    int64          // bytes since the last snapshot
-	snapshot  time.Time      // when the last one was begun; zero: none yet
-	whole     time.Duration  // how long the last one took from then until it was written
-	size      int64          // of the last one
-	copying   *model.Capture // the one that is being copied
-	head      weights.Head   // of that
-	behind    []outgoing     // deltas that follow it
-	old       *model.Capture // one that was written, its memory to be used again
-	spare     [][]byte       // the same, of deltas
-	stepBytes int            // of a snapshot that are copied between two batches
+	deltas   int64          // bytes since the last snapshot
+	snapshot time.Time      // when the last one was begun; zero: none yet
+	whole    time.Duration  // how long the last one took from then until it was written
+	size     int64          // of the last one
+	copying  *model.Capture // the one that is being copied
+	head     weights.Head   // of that
+	behind   []outgoing     // deltas that follow it
+	old      *model.Capture // one that was written, its memory to be used again
+	spare    [][]byte       // the same, of deltas
+	step     pace           // of copying a snapshot
 
 	last int64 // offset of the last whole snapshot, -1 for none; it is write's
 
@@ -49,8 +49,10 @@ type publisher struct {
 }
 
 const (
-	pieceBytes   = 1 << 20         // of a delta: made in a millisecond or two
+	pieceBytes   = 768 << 10       // of a delta: with what one more batch brings it would take several milliseconds
+	mostRoom     = 8 << 20         // for a delta, before it is made
 	maxWaiting   = 64              // messages
+	maxSpare     = 8               // deltas' memory
 	waitingBytes = 32 << 20        // of deltas that wait
 	farBehind    = 10_000          // examples
 	rarely       = 5 * time.Second // between snapshots when far behind
@@ -73,7 +75,7 @@ type sent struct {
 
 func newPublisher(key string, epoch int64, m *instruments) *publisher {
 	return &publisher{
-		key: key, epoch: epoch, metrics: m, perLearnt: 4096, stepBytes: stepBytes, last: -1, // a guess that is rather too much
+		key: key, epoch: epoch, metrics: m, perLearnt: 4096, step: stepPace, last: -1, // a guess that is rather too much
 		jobs: make(chan outgoing, maxWaiting+1), done: make(chan sent, maxWaiting+1),
 	}
 }
@@ -135,14 +137,10 @@ func (p *publisher) start(kind string, net *model.Net, now time.Time) {
 		p.snapshots, p.givenUp = 1, false
 		p.head, p.deltas, p.snapshot = head, 0, now
 		p.copying, p.old = net.StartSnapshot(p.old), nil
-		p.step()
+		p.copyOn()
 		return
 	}
-	var body []byte
-	if n := len(p.spare); n > 0 {
-		body, p.spare = p.spare[n-1], p.spare[:n-1]
-	}
-	m := outgoing{head: head, body: net.AppendDelta(body[:0])}
+	m := outgoing{head: head, body: net.AppendDelta(p.room(head.To - head.From))}
 	if n := head.To - head.From; n > 0 {
 		p.perLearnt = float64(len(m.body)) / float64(n)
 	}
@@ -155,9 +153,22 @@ func (p *publisher) start(kind string, net *model.Net, now time.Time) {
 	p.jobs <- m
 }
 
-// step copies more of a snapshot, and hands it to write when all is copied.
-func (p *publisher) step() {
-	if !p.copying.Step(p.stepBytes) {
+// room is memory for a delta of so many examples: one that grows as it is made takes eight times as much in all, and each page takes its time.
+func (p *publisher) room(examples int64) []byte {
+	size := min(64<<10+int(1.25*p.perLearnt*float64(examples)), mostRoom)
+	if n := len(p.spare); n > 0 {
+		body := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		if cap(body) >= size {
+			return body[:0]
+		}
+	}
+	return make([]byte, 0, size)
+}
+
+// copyOn copies more of a snapshot, and hands it to write when all is copied.
+func (p *publisher) copyOn() {
+	if !p.step.steps(p.copying.Step) {
 		return
 	}
 	p.jobs <- outgoing{head: p.head, copy: p.copying}
@@ -274,7 +285,7 @@ func (p *publisher) finished(m sent, now time.Time) {
 	}
 	p.took, p.ended = m.took, now
 	p.bytes -= int64(len(m.body))
-	if len(p.spare) < 4 {
+	if len(p.spare) < maxSpare {
 		p.spare = append(p.spare, m.body)
 	}
 }

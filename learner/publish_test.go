@@ -32,7 +32,7 @@ func (q *queueing) run(t *testing.T, rng *rand.Rand) {
 	o := &owner{cfg: DefaultConfig(), objective: "click", key: "click", metrics: newInstruments(nil)}
 	o.cfg.SnapshotBytes = 1 << 20
 	l := &learning{o: o, core: newCore(t), pub: newPublisher("click", 1, o.metrics), saver: newSaver(nil, -1), hasher: newHasher()}
-	l.pub.stepBytes = 3000
+	l.pub.step = pace{bytes: 3000}
 	replica, now := model.NewReplica(), time.UnixMilli(1764061200000)
 	var body []byte
 	acknowledge := func() bool {

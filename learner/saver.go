@@ -17,11 +17,12 @@ type saver struct {
 	took    time.Duration // the last one, from its begin until it was written
 	spacing time.Duration // how many times as long nothing is begun after it: when examples come from far behind, there are fewer checkpoints
 
-	capture *model.Capture // being copied
-	writing bool
-	next    job            // of the capture, or the one that is being written
-	old     *model.Capture // written, its memory to be used again
-	step    int            // bytes of the state that are copied between two batches
+	reserving bool           // the memory for the next copy is being taken
+	capture   *model.Capture // being copied
+	writing   bool
+	next      job            // of the capture, or the one that is being written
+	old       *model.Capture // written, its memory to be used again
+	step      pace
 
 	jobs chan job   // room for one
 	done chan error // room for one
@@ -34,12 +35,38 @@ type job struct {
 	state    io.WriterTo
 }
 
-// stepBytes is how much of the state is copied between two batches: a few milliseconds' worth, where hashed weights are looked for.
-const stepBytes = 512 << 10
+// pace is how much of the state is copied, or of the memory for it taken, between two batches: pieces of so many bytes while that takes less than a time. A
+// share of bytes alone would be a few hundred microseconds where records lie side by side, and ten times as long where others want the processor's caches.
+type pace struct {
+	bytes int
+	time  time.Duration
+}
+
+var stepPace = pace{bytes: 64 << 10, time: 2 * time.Millisecond}
+
+// steps takes steps until one says that all is done, or the time is over; one at least.
+func (p pace) steps(step func(bytes int) bool) bool {
+	for began := time.Now(); ; {
+		if step(p.bytes) {
+			return true
+		}
+		if time.Since(began) >= p.time {
+			return false
+		}
+	}
+}
+
+// reserve takes the memory for a copy of net into m.
+func (p pace) reserve(net *model.Net, m **model.Capture, full bool) bool {
+	return p.steps(func(bytes int) (ok bool) {
+		*m, ok = net.Reserve(*m, full, bytes)
+		return ok
+	})
+}
 
 // newSaver returns a saver; saved is the number of examples in the checkpoint that is there, -1 for none.
 func newSaver(f *files, saved int64) *saver {
-	return &saver{files: f, saved: saved, savedAt: time.Now(), spacing: 4, step: stepBytes, jobs: make(chan job, 1), done: make(chan error, 1)}
+	return &saver{files: f, saved: saved, savedAt: time.Now(), spacing: 4, step: stepPace, jobs: make(chan job, 1), done: make(chan error, 1)}
 }
 
 // advance begins a checkpoint of c when it is time to, and goes on with one that is begun. It returns how long it is until it has something to do, 0
@@ -58,13 +85,18 @@ func (s *saver) advance(c *core, behind, epoch int64, cfg *Config) time.Duration
 		if wait := s.spacing*s.took - time.Since(s.savedAt); wait > 0 {
 			return wait
 		}
-		s.begun = time.Now()
+		if !s.reserving {
+			s.begun, s.reserving = time.Now(), true
+		}
+		if !s.step.reserve(c.net, &s.old, true) {
+			return 1
+		}
+		s.reserving = false
 		s.next = job{position: c.position(epoch), examples: c.net.Examples()}
 		s.capture = c.net.StartCapture(s.old)
 		s.old = nil
 	}
-	done := s.capture.Step(s.step)
-	if !done {
+	if !s.step.steps(s.capture.Step) {
 		return 1 // as soon as there is nothing else to do
 	}
 	s.next.state, s.old = s.capture, s.capture

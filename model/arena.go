@@ -110,6 +110,7 @@ type sparse struct {
 	zero                []float32
 	half                bool // of a Replica: h holds the weights, v nothing
 	h                   []uint16
+	memory              chan []float32 // on its way, nil for none
 }
 
 func newSparse(bits, serve, stride int, full, half bool) sparse {
@@ -159,9 +160,28 @@ func (t *sparse) decode(d *dec, i uint32) {
 // make is at for writing.
 func (t *sparse) make(i uint32) []float32 {
 	if t.v == nil {
-		t.v = make([]float32, t.stride<<t.bits)
+		if t.memory == nil {
+			t.v = make([]float32, t.stride<<t.bits)
+		} else {
+			t.v, t.memory = <-t.memory, nil
+		}
 	}
 	return t.v[int(i)*t.stride:][:t.stride:t.stride]
+}
+
+// expect has another goroutine take the memory, and touch all of it.
+func (t *sparse) expect() {
+	floats := t.stride << t.bits
+	if t.v != nil || t.memory != nil || floats == 0 {
+		return
+	}
+	done := make(chan []float32, 1)
+	t.memory = done
+	go func() {
+		v := make([]float32, floats)
+		touchPages(v)
+		done <- v
+	}()
 }
 
 func (t *sparse) clone() sparse {

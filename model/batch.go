@@ -57,8 +57,11 @@ func (n *Net) LearnBatch(xs [][]Feature, ys, ws, ps []float64) error {
 		n.batch = newBatch()
 	}
 	learn := n.learnApart
-	if len(xs) <= 4 || n.plain != nil || n.capture != nil || runtime.GOMAXPROCS(0) < 2 {
-		learn = n.learnInTurn
+	if len(xs) <= 4 || n.plain != nil || n.capture != nil && n.index.exact || runtime.GOMAXPROCS(0) < 2 {
+		learn = n.learnInTurn // with expiry, a key that is to be copied may change before its records are
+	} else if n.capture != nil {
+		n.capture.apart = true
+		defer func() { n.capture.apart = false }()
 	}
 	if i, err := learn(xs, ys, ws, ps); err != nil {
 		return fmt.Errorf("example %d of the batch: %w", i, err)
@@ -212,12 +215,16 @@ func (n *Net) firstSide(b *block) {
 		n.plainSide(b)
 		return
 	}
+	apart := n.capture != nil && n.capture.apart
 	for i := range min(ahead, len(rows)) {
 		n.prefetchRecords(&n.a, &rows[i])
 	}
 	for i := range rows {
 		if i+ahead < len(rows) {
 			n.prefetchRecords(&n.a, &rows[i+ahead])
+		}
+		if apart {
+			n.capture.touchFirst(&rows[i])
 		}
 		if n.forwardJ(&rows[i], &s.j); finite(rows[i].zJ) {
 			n.learnJ(&rows[i], &s.j)
@@ -248,6 +255,7 @@ func (n *Net) secondSide(b *block) {
 	for _, f := range b.fresh {
 		n.addSecond(f)
 	}
+	apart := n.capture != nil && n.capture.apart
 	for i := range min(ahead, len(rows)) {
 		n.prefetchRecords(&n.b, &rows[i])
 		n.prefetchPairs(&rows[i])
@@ -256,6 +264,9 @@ func (n *Net) secondSide(b *block) {
 		if i+ahead < len(rows) {
 			n.prefetchRecords(&n.b, &rows[i+ahead])
 			n.prefetchPairs(&rows[i+ahead])
+		}
+		if apart {
+			n.capture.touchSecond(&rows[i])
 		}
 		n.forwardQ(&rows[i], s)
 		n.learnQ(&rows[i], s)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -62,6 +63,89 @@ func captured(t *testing.T, network []string, optimizer string) {
 			t.Fatalf("round %d: %d bytes (%v), want %d", round, got.Len(), err, want.Len())
 		}
 		old = capture
+	}
+}
+
+// Whole batches are learned between two steps, by two goroutines that each copy what they are about to change.
+func TestACaptureIsTheStateAtItsStartWhateverBatchesAreLearned(t *testing.T) {
+	eachShape(t, func(t *testing.T, change func(*Config)) {
+		n, rng := mustNew(t, change), rand.New(rand.NewPCG(4, 4))
+		xs, ys := stream(5, sized(6000))
+		ws, ps := slices.Repeat([]float64{1}, len(xs)), make([]float64, len(xs))
+		at, memory, apart := 0, (*Capture)(nil), 0
+		learn := func(k int) {
+			to := min(at+k, len(xs))
+			if err := n.LearnBatch(xs[at:to], ys[at:to], ws[at:to], ps[at:to]); err != nil {
+				t.Fatal(err)
+			}
+			at = to
+		}
+		for learn(200); at < len(xs); learn(rng.IntN(20)) {
+			for ok := false; !ok; learn(rng.IntN(20)) { // more tokens come meanwhile
+				memory, ok = n.Reserve(memory, true, 20000)
+			}
+			var want, got bytes.Buffer
+			if _, err := n.WriteTo(&want); err != nil {
+				t.Fatal(err)
+			}
+			for memory = n.StartCapture(memory); !memory.Step(1 + rng.IntN(60000)); {
+				learn(rng.IntN(150))
+				apart += btoi(slices.ContainsFunc(memory.first.bits, func(w uint64) bool { return w != 0 }))
+			}
+			learn(rng.IntN(150))
+			if _, err := memory.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
+				t.Fatalf("%d bytes (%v), want %d", got.Len(), err, want.Len())
+			}
+		}
+		if apart == 0 && len(n.index.keys) > 1 {
+			t.Fatal("nothing was copied before its turn: the test tests too little")
+		}
+	})
+}
+
+// Memory that was reserved is enough: nothing is taken while a copy is under way, however much is learned meanwhile.
+func TestACaptureTakesItsMemoryBeforeItBegins(t *testing.T) {
+	for _, full := range []bool{true, false} {
+		n := mustNew(t, nil)
+		xs, ys := stream(5, sized(2000))
+		mustLearn(t, n, xs, ys)
+		var memory *Capture
+		begin := func() {
+			steps, ok := 0, false
+			for ; !ok; steps++ {
+				memory, ok = n.Reserve(memory, full, 1000)
+			}
+			if steps < 3 {
+				t.Fatalf("all memory was taken in %d steps", steps)
+			}
+			if full {
+				memory = n.StartCapture(memory)
+			} else {
+				memory = n.StartSnapshot(memory)
+			}
+		}
+		begin()
+		all := func() (slabs []*byte) {
+			for _, s := range memory.sections() {
+				for _, b := range s.slabs {
+					if len(b) != slabRecords*s.size {
+						t.Fatalf("a part has %d bytes of memory, want %d", len(b), slabRecords*s.size)
+					}
+					slabs = append(slabs, &b[0])
+				}
+			}
+			return slabs
+		}
+		before := all()
+		for !memory.Step(1000) {
+			mustLearn(t, n, xs[:20], ys[:20])
+		}
+		if !slices.Equal(before, all()) {
+			t.Fatal("memory was taken while the copy was under way")
+		}
+		if memory, ok := n.Reserve(memory, full, 1); !ok || !slices.Equal(before, all()) {
+			t.Fatalf("the memory of a copy is not enough for the next (%v), or is another", memory.tokens)
+		}
 	}
 }
 

@@ -53,6 +53,7 @@ const maxOps = 1 << 16
 
 func newCore(c Config, full, half bool) *core {
 	k := &core{cfg: c, full: full, half: half, index: newIndex(), origin: lineage(c)}
+	k.index.most = 1 << c.TableBits
 	if k.index.exact = c.Expiry > 0; k.index.exact && full {
 		k.life.used = make([]uint32, 1)
 	}

@@ -1,7 +1,7 @@
 package model
 
 // index finds the record of a token's key. It is an open-addressed table of 32-bit tags and record numbers, at most half full,
-// that doubles as tokens come; records are numbered in the order of their tokens' arrival, and record 0 stands for "unknown".
+// that doubles as tokens come (growth.go); records are numbered in the order of their tokens' arrival, and record 0 stands for "unknown".
 //
 // Its form is a function of the keys in their order, so that a copy built from the list of keys finds the same records.
 type index struct {
@@ -9,6 +9,8 @@ type index struct {
 	shift uint
 	keys  []uint64 // by record; 0: none
 	exact bool     // keys are compared whole
+	most  int      // records that there can be, by which no table is made that will not be needed; 0: no end is known
+	next  growth
 }
 
 const (
@@ -60,23 +62,31 @@ func (t *index) findExact(key uint64) uint32 {
 
 // remove takes a record's key away and closes the gap: each key behind it in its run moves up if it may.
 func (t *index) remove(r uint32) {
-	m := uint64(len(t.slots) - 1)
-	gap := t.keys[r] >> t.shift & m
-	for uint32(t.slots[gap]) != r {
-		if t.slots[gap] == 0 {
+	t.removeFrom(t.slots, t.shift, r)
+	if int(r) < t.next.to {
+		t.removeFrom(t.next.slots, t.shift-1, r)
+		t.next.keys[r] = 0
+	}
+	t.keys[r] = 0
+}
+
+func (t *index) removeFrom(slots []uint64, shift uint, r uint32) {
+	m := uint64(len(slots) - 1)
+	gap := t.keys[r] >> shift & m
+	for uint32(slots[gap]) != r {
+		if slots[gap] == 0 {
 			return // a copy without a place for it
 		}
 		gap = (gap + 1) & m
 	}
-	t.keys[r] = 0
-	for j := (gap + 1) & m; t.slots[j] != 0; j = (j + 1) & m {
-		home := t.keys[uint32(t.slots[j])] >> t.shift & m
+	for j := (gap + 1) & m; slots[j] != 0; j = (j + 1) & m {
+		home := t.keys[uint32(slots[j])] >> shift & m
 		if (j-home)&m >= (j-gap)&m {
-			t.slots[gap] = t.slots[j]
+			slots[gap] = slots[j]
 			gap = j
 		}
 	}
-	t.slots[gap] = 0
+	slots[gap] = 0
 }
 
 // insert gives a key that is not there the next record; false when every place for it is taken.
@@ -85,10 +95,10 @@ func (t *index) insert(key uint64) (uint32, bool) {
 		t.grow()
 	}
 	r := uint32(len(t.keys))
-	if !t.place(key, r) {
+	if !placeIn(t.slots, t.shift, key, r) {
 		return 0, false
 	}
-	t.keys = append(t.keys, key)
+	t.add(key)
 	return r, true
 }
 
@@ -105,29 +115,32 @@ func (t *index) reserve(n int) {
 	t.keys = append(make([]uint64, 0, n+1), t.keys...)
 }
 
-func (t *index) place(key uint64, record uint32) bool {
-	m := uint64(len(t.slots) - 1)
-	j := key >> t.shift
+// add appends the key of the next record.
+func (t *index) add(key uint64) {
+	t.keys = append(t.keys, key)
+	t.prepare()
+}
+
+// give gives a record without a key one that is not there; false when every place for it is taken.
+func (t *index) give(key uint64, r uint32) bool {
+	if !placeIn(t.slots, t.shift, key, r) {
+		return false
+	}
+	if t.keys[r] = key; int(r) < t.next.to {
+		t.follow(int(r))
+	}
+	return true
+}
+
+func placeIn(slots []uint64, shift uint, key uint64, record uint32) bool {
+	m := uint64(len(slots) - 1)
+	j := key >> shift
 	for range maxProbes {
-		if t.slots[j&m] == 0 {
-			t.slots[j&m] = key<<32 | uint64(record)
+		if slots[j&m] == 0 {
+			slots[j&m] = key<<32 | uint64(record)
 			return true
 		}
 		j++
 	}
 	return false
-}
-
-func (t *index) grow() {
-	t.slots = make([]uint64, 2*len(t.slots))
-	t.shift--
-	for r := 1; r < len(t.keys); r++ {
-		if t.keys[r] != 0 || !t.exact {
-			t.place(t.keys[r], uint32(r))
-		}
-	}
-}
-
-func (t *index) clone() index {
-	return index{append([]uint64(nil), t.slots...), t.shift, append([]uint64(nil), t.keys...), t.exact}
 }

@@ -72,6 +72,34 @@ func TestVectorKernelsGiveThePlainBits(t *testing.T) {
 		c.backEach(r, a, v[1], v[2], h16(v[3]), 0.1)
 		return 0
 	})
+	both(t, "backEach of hidden units that are silent", []int{3 * size, 3 * embed, 3 * embed, hidden, 64}, func(v [][]float32) float32 {
+		c, a, r := layer(v[0])
+		for i := range a.len {
+			acc := a.at(uint32(i))[a.serve:]
+			for k := range acc {
+				switch choice := v[4][k%len(v[4])] * float32(1+i+k/7); {
+				case choice < 1:
+					acc[k] = math.Float32frombits(uint32(choice * (1<<23 + 3000))) // about 2^-126 as well
+				case choice < 1.5:
+					acc[k] = math.Float32frombits(uint32(choice*1500) % 2500) // where fading ends
+				case choice < 2:
+					acc[k] = 0
+				}
+			}
+		}
+		for j := range hidden {
+			switch {
+			case v[4][j] < 1.3:
+				v[3][j] = 0
+			case v[4][j] < 1.6:
+				v[3][j] = math.Float32frombits(1 << 31)
+			case v[4][j] < 2:
+				v[3][j] *= 1e-22 // its square is as small
+			}
+		}
+		c.backEach(r, a, v[1], v[2], h16(v[3]), 0.1)
+		return 0
+	})
 	both(t, "output", []int{netLen, netLen, hidden, hidden}, func(v [][]float32) float32 {
 		for i := range 5 {
 			v[2][3*i] = -v[2][3*i]

@@ -17,6 +17,10 @@ func New(c Config) (*Net, error) {
 	return &Net{core: *newCore(c, true, false)}, nil
 }
 
+// Expect says that many examples are about to be learned. The table of hashed weights is touched everywhere by the first hundred, and its memory, which the
+// system gives page by page, took most of the first batch's time: another goroutine takes it meanwhile.
+func (n *Net) Expect() { n.h.expect() }
+
 // NewScratch makes a Scratch. Any Scratch serves any net.
 func (n *Net) NewScratch() *Scratch { return &Scratch{} }
 

@@ -24,6 +24,18 @@ func (c *core) prefetchRecords(a *arena, r *row) {
 	}
 }
 
+// recordsAhead is how far ahead of their turn touched records are called for.
+const recordsAhead = 8
+
+// prefetchServed calls for what serving reads of a token's records.
+func (c *core) prefetchServed(i uint32) {
+	for _, a := range []*arena{&c.a, &c.b} {
+		if a.len > 0 {
+			prefetch(a.ptr(i), (a.serve+15)/16)
+		}
+	}
+}
+
 func (c *core) prefetchPlain(r *row) {
 	if c.plain.tokens {
 		c.prefetchRecords(&c.a, r)

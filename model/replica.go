@@ -252,8 +252,8 @@ func (c *core) live(r uint32, key uint64) {
 	if c.index.keys[r] != 0 {
 		c.index.remove(r)
 	}
-	if key != 0 && c.index.place(key, r) {
-		c.index.keys[r] = key
+	if key != 0 {
+		c.index.give(key, r)
 	}
 }
 

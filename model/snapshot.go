@@ -106,7 +106,10 @@ func (n *Net) appendTouched(e *enc, fields int) {
 		left += btoi(!n.isFree(&n.a, int(i)))
 	}
 	e.num(left)
-	for _, i := range tokens {
+	for k, i := range tokens {
+		if k+recordsAhead < len(tokens) {
+			n.prefetchServed(tokens[k+recordsAhead])
+		}
 		if n.isFree(&n.a, int(i)) {
 			continue
 		}

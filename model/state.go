@@ -253,11 +253,9 @@ func (c *core) fillRoom(a *arena, i uint32) {
 // push is insert for a list of keys that was inserted before: a key without a place keeps its record.
 func (t *index) push(key uint64) {
 	if key == 0 && t.exact {
-		t.keys = append(t.keys, 0)
-		return
-	}
-	if _, ok := t.insert(key); !ok {
-		t.keys = append(t.keys, key)
+		t.add(0)
+	} else if _, ok := t.insert(key); !ok {
+		t.add(key)
 	}
 }
 

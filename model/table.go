@@ -185,13 +185,12 @@ func (c *core) admit(key uint64) bool {
 func (c *core) reuse(key uint64, field int) uint32 {
 	last := len(c.life.free) - 1
 	r := c.life.free[last]
-	if !c.index.place(key, r) {
-		return 0
-	}
 	if c.capture != nil {
 		c.capture.touch(r)
 	}
-	c.index.keys[r] = key
+	if !c.index.give(key, r) {
+		return 0
+	}
 	c.life.free, c.life.used[r] = c.life.free[:last], c.stamp()
 	c.life.born = append(c.life.born, r)
 	c.noteLife(r, key)

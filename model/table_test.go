@@ -20,10 +20,10 @@ func TestKeysComeAndGo(t *testing.T) {
 			free = append(free, at)
 		} else if !ok {
 			if n := len(free); n > 0 {
-				if !x.place(k, free[n-1]) {
+				if !x.give(k, free[n-1]) {
 					continue
 				}
-				records[k], x.keys[free[n-1]], free = free[n-1], k, free[:n-1]
+				records[k], free = free[n-1], free[:n-1]
 			} else if at, ok := x.insert(k); ok {
 				records[k] = at
 			}
