@@ -13,7 +13,6 @@ import (
 type reader struct {
 	version  int64
 	sequence Sequence
-	gaps     int
 }
 
 func (r *reader) apply(m Message) error {
