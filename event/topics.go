@@ -31,6 +31,9 @@ const (
 	slack = 2 * 24 * time.Hour
 )
 
+// ModelRetentionBytes is what a model topic is made to keep. A learner whose snapshots need more raises it.
+const ModelRetentionBytes = 512 << 20
+
 // Topics are all topics of the loop. partitions is the number of those of events and predictions. Predictions outlive the longest window; examples
 // stand in one partition, since its order is the order of learning; weights are bounded by size, and a learner writes a snapshot well before what
 // follows the last one could be deleted.
@@ -48,7 +51,7 @@ func Topics(objectives []Objective, partitions int) []Topic {
 	for _, o := range objectives {
 		topics = append(topics, Topic{Name: TopicExamples(o.Name), Partitions: 1, Retention: 4 * week})
 		for _, network := range o.NetworkNames() {
-			topics = append(topics, Topic{Name: TopicModel(NetworkKey(o.Name, network)), Partitions: 1, Retention: week, RetentionBytes: 512 << 20, SegmentBytes: 64 << 20})
+			topics = append(topics, Topic{Name: TopicModel(NetworkKey(o.Name, network)), Partitions: 1, Retention: week, RetentionBytes: ModelRetentionBytes, SegmentBytes: 64 << 20})
 		}
 	}
 	return topics

@@ -70,6 +70,7 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	if l.pub.last, _, err = weights.LastSnapshot(ctx, o.client, o.key); err != nil {
 		return err
 	}
+	l.pub.logger = o.logger
 	l.empty <- &decoded{}
 	l.empty <- &decoded{}
 	group, inner := errgroup.WithContext(ctx)

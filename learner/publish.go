@@ -2,6 +2,7 @@ package learner
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -42,7 +43,9 @@ type publisher struct {
 	spare    [][]byte       // the same, of deltas
 	step     pace           // of copying a snapshot
 
-	last int64 // offset of the last whole snapshot, -1 for none; it is write's
+	last   int64        // offset of the last whole snapshot, -1 for none; it is write's, as the next two are
+	kept   int64        // bytes that the topic keeps, as far as known
+	logger *slog.Logger // nil for none
 
 	jobs chan outgoing // room for all
 	done chan sent     // room for all
@@ -75,7 +78,7 @@ type sent struct {
 
 func newPublisher(key string, epoch int64, m *instruments) *publisher {
 	return &publisher{
-		key: key, epoch: epoch, metrics: m, perLearnt: 4096, step: stepPace, last: -1, // a guess that is rather too much
+		key: key, epoch: epoch, metrics: m, perLearnt: 4096, step: stepPace, last: -1, kept: event.ModelRetentionBytes, // a guess that is rather too much
 		jobs: make(chan outgoing, maxWaiting+1), done: make(chan sent, maxWaiting+1),
 	}
 }
@@ -198,12 +201,36 @@ func (p *publisher) write(ctx context.Context, client *stream.Client) error {
 			}
 			began := time.Now()
 			snapshot = m.copy.AppendTo(snapshot[:0])
+			p.keep(ctx, client, int64(len(snapshot)))
 			if err := p.writeSnapshot(ctx, client, m, snapshot); err != nil {
 				return err
 			}
 			p.done <- sent{m, len(snapshot), time.Since(began)}
 		}
 	}
+}
+
+const keepTimeout = 10 * time.Second
+
+// keep makes the topic keep two snapshots of a size and what stands between them: with less, the last whole one is deleted while the next one is written, and who
+// joins has none until that is there, or never.
+func (p *publisher) keep(ctx context.Context, client *stream.Client, size int64) {
+	need := 2*size + 4*largestGap
+	if need <= p.kept {
+		return
+	}
+	topic := event.TopicModel(p.key)
+	bounded, cancel := context.WithTimeout(ctx, keepTimeout) // a cluster that does not let it be seen must not hold the snapshot up
+	defer cancel()
+	kept, before, err := client.KeepBytes(bounded, topic, need+need/2) // more, as it will grow on
+	switch {
+	case p.logger == nil || ctx.Err() != nil:
+	case err != nil:
+		p.logger.Error("the model topic keeps too little for two snapshots: scorers that start may have none to read", "snapshot_bytes", size, "err", err)
+	case kept > before:
+		p.logger.Info("the model topic keeps more now, since a snapshot has grown", "topic", topic, "retention.bytes", kept, "before", before, "snapshot_bytes", size)
+	}
+	p.kept = max(kept, need+need/2) // also after an error: it is told again when it has grown by half
 }
 
 func (p *publisher) writeDelta(ctx context.Context, client *stream.Client, m outgoing) error {

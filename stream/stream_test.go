@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"testing"
@@ -131,6 +132,29 @@ func TestExistingTopicsAreChecked(t *testing.T) {
 	}
 	if err := c.EnsureTopics(t.Context(), stream.Topic{Name: "a", Partitions: 2, Retention: time.Minute}); err != nil {
 		t.Fatalf("a topic that is good: %v", err)
+	}
+}
+
+func TestATopicIsMadeToKeepMoreAndNeverLess(t *testing.T) {
+	c := dial(t, backend.Kafka(t))
+	f := func(name string, has, want, wantBefore, wantNow int64) {
+		t.Helper()
+		now, before, err := c.KeepBytes(t.Context(), name, want)
+		if err != nil || now != wantNow || before != wantBefore {
+			t.Errorf("%s, which keeps %d, asked to keep %d: %d before, %d now, %v; want %d, %d", name, has, want, before, now, err, wantBefore, wantNow)
+		}
+	}
+	if err := c.EnsureTopics(t.Context(), stream.Topic{Name: "bounded", Partitions: 1, RetentionBytes: 1 << 20}, stream.Topic{Name: "boundless", Partitions: 1}); err != nil {
+		t.Fatal(err)
+	}
+	f("bounded", 1<<20, 1<<19, 1<<20, 1<<20)
+	f("bounded", 1<<20, 1<<30, 1<<20, 1<<30)
+	f("bounded", 1<<30, 1<<20, 1<<30, 1<<30)
+	f("boundless", math.MaxInt64, 1<<30, math.MaxInt64, math.MaxInt64)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, _, err := c.KeepBytes(ctx, "nothing", 1); err == nil {
+		t.Error("a topic that is not there keeps nothing")
 	}
 }
 

@@ -66,7 +66,7 @@ func (t Topic) entries() []kafka.ConfigEntry {
 		}
 	}
 	add("retention.ms", t.Retention.Milliseconds())
-	add("retention.bytes", t.RetentionBytes)
+	add(retentionBytes, t.RetentionBytes)
 	add("segment.bytes", t.SegmentBytes)
 	add("max.message.bytes", int64(t.MaxMessage))
 	return entries
@@ -138,30 +138,16 @@ func (c *Client) leaders(ctx context.Context, topic string) (int, error) {
 // check compares an existing topic's settings.
 func (c *Client) check(ctx context.Context, t Topic) error {
 	name := c.name(t.Name)
-	resp, err := c.kafka.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
-		ResourceType: kafka.ResourceTypeTopic, ResourceName: name, ConfigNames: []string{"cleanup.policy", "retention.ms"},
-	}}})
+	found, err := c.settings(ctx, t.Name, "cleanup.policy", "retention.ms")
 	if err != nil {
 		return err
 	}
-	found := map[string]string{}
-	for _, r := range resp.Resources {
-		if r.Error != nil {
-			return r.Error
-		}
-		for _, e := range r.ConfigEntries {
-			found[e.ConfigName] = e.ConfigValue
-		}
-	}
-	mend := func(setting, value string) string {
-		return fmt.Sprintf("kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s --add-config %s=%s", c.cfg.Brokers[0], name, setting, value)
-	}
 	if policy := found["cleanup.policy"]; strings.Contains(policy, "compact") {
-		return &finalError{&TopicError{name, "cleanup.policy", policy, "delete", mend("cleanup.policy", "delete")}}
+		return &finalError{&TopicError{name, "cleanup.policy", policy, "delete", c.mend(t.Name, "cleanup.policy", "delete")}}
 	}
 	if ms, err := strconv.ParseInt(found["retention.ms"], 10, 64); err == nil && ms >= 0 && ms < t.Retention.Milliseconds() {
 		want := strconv.FormatInt(t.Retention.Milliseconds(), 10)
-		return &finalError{&TopicError{name, "retention.ms", found["retention.ms"], "at least " + want, mend("retention.ms", want)}}
+		return &finalError{&TopicError{name, "retention.ms", found["retention.ms"], "at least " + want, c.mend(t.Name, "retention.ms", want)}}
 	}
 	return nil
 }
