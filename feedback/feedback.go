@@ -18,6 +18,7 @@ import (
 type Deps struct {
 	Client     *stream.Client
 	Objectives []event.Objective
+	OneOrder   bool           // label only while this process has every partition of predictions, so that examples come in one order of all
 	Outcomes   features.Store // of the namespace of outcomes, kept for at least the longest window plus Config.OutcomeTTL
 	Now        func() event.Time
 	Logger     *slog.Logger
@@ -53,7 +54,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	for _, o := range d.Objectives {
 		logger := logger.With("objective", o.Name)
 		f.labelers = append(f.labelers, &labeler{
-			objective: o, client: d.Client, outcomes: f.outcomes, guard: &guard{cfg: cfg.Guard}, letters: letters, logger: logger,
+			objective: o, client: d.Client, oneOrder: d.OneOrder, outcomes: f.outcomes, guard: &guard{cfg: cfg.Guard}, letters: letters, logger: logger,
 			batch: cfg.Batch, headers: headers, examples: c.examples, repeated: c.repeated.WithLabelValues(o.Name), held: c.held.WithLabelValues(o.Name),
 		})
 		f.evaluators = append(f.evaluators, &evaluator{objective: o, client: d.Client, cfg: cfg.Guard, logger: logger, gained: make(chan struct{}, 1)})

@@ -323,3 +323,46 @@ func TestARecreatedPredictionsTopicIsLabelledFromItsStart(t *testing.T) {
 		})
 	}
 }
+
+// A member that was killed may keep a part of the predictions for a session, and what it has is labelled after the rest. Where examples must come in one order, as in
+// a replay in lockstep, nothing is labelled until one process has all.
+func TestOneOrderOutlastsAMemberThatIsDead(t *testing.T) {
+	for _, oneOrder := range []bool{true, false} {
+		r := newRig(t)
+		r.oneOrder = oneOrder
+		ctx, bury := context.WithCancel(t.Context())
+		has, gone := make(chan int, 16), make(chan struct{})
+		go func() {
+			defer close(gone)
+			_ = r.client.Join(ctx, "labels.click", []string{event.TopicPredictions}, func(ctx context.Context, g *stream.Generation) error {
+				has <- len(g.Assigned[event.TopicPredictions])
+				<-ctx.Done()
+				return ctx.Err()
+			})
+		}()
+		for <-has != partitions { // the dead member, which had all
+		}
+		r.start()
+		for n := <-has; n == 0 || n == partitions; n = <-has { // until each has a part
+		}
+		const n = 60
+		predictions, _ := rows(rand.New(rand.NewPCG(1, 1)), n)
+		r.produce(event.TopicPredictions, predictions...)
+		r.beat(t0.Add(span) + n)
+		r.awaitMark(t0.Add(span) + n)
+		early := 0
+		if !oneOrder {
+			r.await("the first examples", func() bool { fresh, _ := r.examples(); early = len(fresh); return early > 0 })
+		}
+		bury()
+		<-gone
+		fresh := r.awaitExamples(n)
+		ordered := true
+		for i, x := range fresh {
+			ordered = ordered && x.Row == int64(i+1)
+		}
+		if ordered != oneOrder {
+			t.Errorf("one order %v: %d examples before the dead member was given up, in order at the end: %v", oneOrder, early, ordered)
+		}
+	}
+}

@@ -19,6 +19,7 @@ import (
 type labeler struct {
 	objective event.Objective
 	client    *stream.Client
+	oneOrder  bool // see Deps
 	outcomes  *outcomes
 	guard     *guard
 	letters   *deadletter.Writer
@@ -36,7 +37,19 @@ const poll = 20 * time.Millisecond
 
 func (l *labeler) run(ctx context.Context) error {
 	return l.client.Join(ctx, "labels."+l.objective.Name, []string{event.TopicPredictions}, func(ctx context.Context, g *stream.Generation) error {
-		if len(g.Assigned[event.TopicPredictions]) == 0 {
+		assigned := len(g.Assigned[event.TopicPredictions])
+		if assigned > 0 && l.oneOrder {
+			all, err := l.client.Partitions(ctx, event.TopicPredictions)
+			if err != nil {
+				return err
+			}
+			if assigned < all {
+				l.logger.Info("another member of the group has a part of the predictions: labelling none until this one has all; a member that was killed is given up after its session",
+					"partitions", assigned, "of", all)
+				assigned = 0
+			}
+		}
+		if assigned == 0 {
 			<-ctx.Done()
 			return ctx.Err()
 		}

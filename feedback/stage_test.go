@@ -31,6 +31,7 @@ type rig struct {
 	store     *faultStore
 	outcomes  features.Store // what processes are given: store unless a test says otherwise
 	cfg       Config
+	oneOrder  bool
 	objective event.Objective
 	wall      atomic.Int64 // added to the wall's clock, ms
 }
@@ -78,7 +79,7 @@ func (r *rig) start() (f *Feedback, mux *http.ServeMux, stop func()) {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	f, err := New(r.cfg, Deps{
-		Client: r.client, Objectives: []event.Objective{r.objective}, Outcomes: r.outcomes, Logger: logger,
+		Client: r.client, Objectives: []event.Objective{r.objective}, OneOrder: r.oneOrder, Outcomes: r.outcomes, Logger: logger,
 		Now: func() event.Time { return event.TimeOf(time.Now()) + event.Time(r.wall.Load()) },
 	})
 	if err != nil {

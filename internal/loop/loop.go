@@ -196,7 +196,7 @@ func (l *Loop) build(o Options) error {
 		case "feedback":
 			var outcomes features.Store
 			if outcomes, err = store(features.Writing, "outcomes", outcomeTTL(cfg)); err == nil {
-				s, err = feedback.New(cfg.Feedback, feedback.Deps{Client: l.Client, Objectives: cfg.Objectives, Outcomes: outcomes, Now: now, Logger: l.logger, Registerer: l.registry})
+				s, err = feedback.New(cfg.Feedback, feedback.Deps{Client: l.Client, Objectives: cfg.Objectives, OneOrder: recorded && len(o.Stages) == len(Stages), Outcomes: outcomes, Now: now, Logger: l.logger, Registerer: l.registry})
 			}
 		case "learner":
 			dir := ""
