@@ -44,7 +44,7 @@ func (l *labeler) run(ctx context.Context) error {
 				return err
 			}
 			if assigned < all {
-				l.logger.Info("another member of the group has a part of the predictions: labelling none until this one has all; a member that was killed is given up after its session",
+				l.logger.Warn("another member of the group has a part of the predictions: labelling none until this one has all; a member that was killed is given up after its session",
 					"partitions", assigned, "of", all)
 				assigned = 0
 			}
