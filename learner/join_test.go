@@ -65,7 +65,7 @@ func TestTheTopicTellsWhoJoinsWhereToBegin(t *testing.T) {
 		}
 		if r.Config().TableBits > 0 {
 			joined++
-			if got, want := predictions(r.Predict), said()[r.Examples()]; !slices.Equal(got, want) || r.Examples() < last {
+			if got, want := predictions(r.Predict), said(r.Examples()); !slices.Equal(got, want) || r.Examples() < last {
 				t.Fatalf("from %d to %d: version %d predicts %v, want %v; version %d had been there", at, end, r.Examples(), got, want, last)
 			}
 			last = r.Examples()

@@ -47,7 +47,7 @@ func (q *queueing) run(t *testing.T, rng *rand.Rand) {
 			if err := replica.Apply(body); err != nil || replica.Examples() != m.head.To {
 				t.Fatalf("message %+v leads to version %d: %v", m.head, replica.Examples(), err)
 			}
-			if got, want := predictions(replica.Predict), said()[m.head.To]; !slices.Equal(got, want) {
+			if got, want := predictions(replica.Predict), said(m.head.To); !slices.Equal(got, want) {
 				t.Fatalf("version %d predicts %v, want %v", m.head.To, got, want)
 			}
 			q.deltas++
