@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -20,6 +18,9 @@ const replayExamples = `  clickloop replay examples/bank-marketing --collector h
   clickloop replay examples/bank-marketing --speed 60           a recorded minute a second
   clickloop replay examples/bank-marketing --lockstep           the stages must run with --clock recorded
 `
+
+// startPatience is how long a replay waits for a collector that is starting.
+const startPatience = 10 * time.Second
 
 func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := newFlags("replay", "replay RECORDING [flags]", replayExamples, stderr)
@@ -48,7 +49,10 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if *score == "" {
 		*score = *collector
 	}
-	if err := checkRecordedClock(ctx, *collector); err != nil {
+	logger := newLogger(stderr, false)
+	starting, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	if err := replay.CheckClock(starting, *collector, logger); err != nil {
 		return err
 	}
 	var client *stream.Client
@@ -64,7 +68,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	d, err := replay.New(replay.Config{
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: *limit, Lockstep: *lockstep, Speed: *speed, Resume: resume,
-		Collector: strings.TrimSuffix(*collector, "/"), Scorer: strings.TrimSuffix(*score, "/"), Logger: newLogger(stderr, false),
+		Collector: strings.TrimSuffix(*collector, "/"), Scorer: strings.TrimSuffix(*score, "/"), Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -76,28 +80,5 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	rows := d.Progress.Rows.Load()
 	fmt.Fprintf(stdout, "%d requests, %d events, %d refused in %.1f s: %.0f requests/s\n",
 		rows, d.Progress.Events.Load(), d.Progress.Rejected.Load(), time.Since(began).Seconds(), float64(rows)/time.Since(began).Seconds())
-	return nil
-}
-
-// checkRecordedClock makes sure that the collector takes recorded times.
-func checkRecordedClock(ctx context.Context, collector string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(collector, "/")+"/v1/clock", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("the collector does not answer: %w (start it with `clickloop ingest --clock recorded`, or give --collector)", err)
-	}
-	defer resp.Body.Close()
-	var answer struct{ Mode string }
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return fmt.Errorf("%s/v1/clock does not answer as ingest does: %w", collector, err)
-	}
-	if answer.Mode != config.ClockRecorded {
-		return fmt.Errorf("the collector's clock is %q: recorded data needs stages that were started with --clock recorded (ingest and scorer)", answer.Mode)
-	}
 	return nil
 }

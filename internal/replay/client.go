@@ -36,26 +36,39 @@ func (e *refused) Error() string {
 	return fmt.Sprintf("%s answered %d: %s", e.url, e.status, e.body)
 }
 
-// call sends body (nil for GET) until an answer with status 200 comes or ctx ends.
+// call sends body (nil for GET) until an answer with status 200 comes or ctx ends; then its error tells the last fault too.
 func (c *client) call(ctx context.Context, method, target, contentType string, body []byte) ([]byte, error) {
 	wait, warned := backoffMin, false
+	var last error
 	for {
 		answer, err := c.once(ctx, method, target, contentType, body)
 		var no *refused
-		if err == nil || errors.As(err, &no) || ctx.Err() != nil {
+		if err == nil || errors.As(err, &no) {
 			return answer, err
 		}
+		if ctx.Err() != nil {
+			return nil, ended(ctx, last)
+		}
+		last = err
 		if !warned && wait > 200*time.Millisecond {
 			c.logger.Warn("a stage does not answer, repeating until it does", "url", target, "err", err)
 			warned = true
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, ended(ctx, last)
 		case <-time.After(wait):
 		}
 		wait = min(2*wait, backoffMax)
 	}
+}
+
+// ended is why ctx ended, after the last fault if there was one.
+func ended(ctx context.Context, last error) error {
+	if last == nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w (%w)", last, ctx.Err())
 }
 
 func (c *client) once(ctx context.Context, method, target, contentType string, body []byte) ([]byte, error) {
