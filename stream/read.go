@@ -185,7 +185,8 @@ func (r *Reader) fetch(ctx context.Context) error {
 		return err
 	}
 	batch := conn.ReadBatchWith(kafka.ReadBatchConfig{MinBytes: 1, MaxBytes: r.fetchMax, MaxWait: maxWait})
-	err := batch.Err()
+	refused := batch.Err()
+	err := refused
 	for err == nil {
 		var m kafka.Message
 		if m, err = batch.ReadMessage(); err == nil && m.Offset >= r.offset {
@@ -207,7 +208,9 @@ func (r *Reader) fetch(ctx context.Context) error {
 	case errors.Is(err, kafka.OffsetOutOfRange):
 		_ = r.Close()
 		return r.connect(ctx)
-	case errors.Is(err, io.EOF), errors.Is(err, kafka.RequestTimedOut):
+	case refused == nil && errors.Is(err, kafka.RequestTimedOut) && batch.HighWaterMark() == r.offset:
+		return nil // so kafka-go tells that nothing came; the connection is as good as before
+	case errors.Is(err, io.EOF):
 		return closeErr
 	}
 	return err
