@@ -21,6 +21,7 @@ type core struct {
 
 	judged judged
 	saved  int64 // examples in the checkpoint it was resumed from, -1 for none
+	end    int64 // of the topic when it was resumed
 }
 
 // item is one record of the examples topic, decoded.

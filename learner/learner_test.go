@@ -482,14 +482,7 @@ func TestExamplesThatAreGoneAreCounted(t *testing.T) {
 	f.client = f.dial()
 	f.topics()
 	f.produce(recordsOf(1, 0, 100))
-	req := kmsg.NewPtrDeleteRecordsRequest()
-	topic, partition := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition()
-	topic.Topic, partition.Offset = "gone."+event.TopicExamples("click"), 40
-	topic.Partitions = append(topic.Partitions, partition)
-	req.Topics = append(req.Topics, topic)
-	if resp, err := req.RequestWith(t.Context(), admin(t, services.Kafka)); err != nil || resp.Topics[0].Partitions[0].ErrorCode != 0 {
-		t.Fatal(err, resp)
-	}
+	f.trim(40)
 	registry := prometheus.NewRegistry()
 	r := f.run(t.TempDir(), func(_ *Config, d *Deps) { d.Registerer = registry })
 	if s := r.await(60); s.Examples != 60 {
@@ -509,6 +502,19 @@ func TestExamplesThatAreGoneAreCounted(t *testing.T) {
 	}
 	if counts["trimmed"] != 40 || counts["learned"] != 60 {
 		t.Errorf("counted %v, want 40 trimmed and 60 learned", counts)
+	}
+}
+
+// trim deletes the examples before an offset.
+func (f *fixture) trim(offset int64) {
+	f.t.Helper()
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	topic, partition := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition()
+	topic.Topic, partition.Offset = f.prefix+event.TopicExamples("click"), offset
+	topic.Partitions = append(topic.Partitions, partition)
+	req.Topics = append(req.Topics, topic)
+	if resp, err := req.RequestWith(f.t.Context(), admin(f.t, f.brokers[0])); err != nil || resp.Topics[0].Partitions[0].ErrorCode != 0 {
+		f.t.Fatal(err, resp)
 	}
 }
 

@@ -37,6 +37,9 @@ type learning struct {
 	told    time.Time
 	pooled  bool // it was told that the table is full
 
+	takeover takeover
+	waits    bool // for it
+
 	mark func(what string) // says what the loop did since the last mark; empty: nothing of note
 }
 
@@ -142,7 +145,7 @@ func (l *learning) tell(d *decoded) {
 	}
 	if l.behind > farBehind && now.Sub(l.told) > 10*time.Second {
 		l.told = now
-		l.o.logger.Info("behind", "examples", l.behind, "seconds", int64(l.late.Seconds()))
+		l.o.logger.Warn("the learner is behind the examples", "examples", l.behind, "seconds", int64(l.late.Seconds()), "learned", l.net.Examples(), "published", max(l.pub.written, l.takeover.published))
 	}
 }
 
@@ -150,6 +153,15 @@ func (l *learning) tell(d *decoded) {
 // until then, 0 when something else wakes the loop.
 func (l *learning) publish(now time.Time) time.Duration {
 	p := l.pub
+	ready, current := l.takeover.look(l.net.Examples(), l.at.Next)
+	p.current = current
+	if l.waits != !ready {
+		l.waits = !ready
+		l.takeover.tell(l.o.logger, ready, l.net.Examples(), l.at.Next)
+	}
+	if !ready {
+		return 0 // what is learned wakes the loop
+	}
 	if p.copying != nil {
 		p.copyOn()
 	}

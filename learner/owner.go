@@ -58,14 +58,15 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	if err != nil {
 		return err
 	}
-	epoch, err := o.claim(ctx, g, c)
+	epoch, published, err := o.claim(ctx, g, c)
 	if err != nil {
 		return err
 	}
 	c.net.ServeBits(o.cfg.ServeBits)
 	l := &learning{
 		o: o, core: c, generation: g, pub: newPublisher(o.key, epoch, o.metrics), saver: newSaver(o.files, c.saved), hasher: newHasher(),
-		full: make(chan *decoded, 2), empty: make(chan *decoded, 2), mark: o.metrics.marker(),
+		takeover: takeover{published: published, end: c.end},
+		full:     make(chan *decoded, 2), empty: make(chan *decoded, 2), mark: o.metrics.marker(),
 	}
 	if l.pub.last, _, err = weights.LastSnapshot(ctx, o.client, o.key); err != nil {
 		return err
@@ -90,19 +91,19 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	return err
 }
 
-// claim takes an epoch above all others. The commit after the search proves that this process still owned the objective then: whoever comes later
+// claim takes an epoch above all others, and says how many examples the weights on the topic have learned. The commit after the search proves that this process still owned the objective then: whoever comes later
 // finds what this one writes, or has a higher generation.
-func (o *owner) claim(ctx context.Context, g *stream.Generation, c *core) (int64, error) {
-	highest, err := weights.HighestEpoch(ctx, o.client, o.key)
+func (o *owner) claim(ctx context.Context, g *stream.Generation, c *core) (epoch, published int64, err error) {
+	highest, published, err := weights.Newest(ctx, o.client, o.key)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if c.at.Next > 0 {
 		if err := g.Commit(ctx, o.topic(), map[int]int64{0: c.at.Next}); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
-	return epochAfter(max(highest, c.at.Epoch), g.ID), nil
+	return epochAfter(max(highest, c.at.Epoch), g.ID), published, nil
 }
 
 // resume takes the newest checkpoint, or a network that learns the topic from its start, and says which.
@@ -143,7 +144,7 @@ func (o *owner) restore(c *core) error {
 	case event.NetworkKey(p.Objective, p.Network) != o.key:
 		return fmt.Errorf("checkpoint %s is of %q, not %q: give each its own file", p.from, event.NetworkKey(p.Objective, p.Network), o.key)
 	case !sameConfig(p.net.Config(), o.config):
-		o.logger.Warn("the checkpoint is of another configuration of the model: learning anew from the examples topic; scorers keep the old weights until that has caught up", "checkpoint", p.from, "examples", p.net.Examples())
+		o.logger.Warn("the checkpoint is of another configuration of the model: learning anew from the examples topic", "checkpoint", p.from, "examples", p.net.Examples())
 		c.at.Epoch = p.Epoch
 	default:
 		c.net, c.at, c.saved = p.net, p.position, p.net.Examples()
@@ -182,6 +183,7 @@ func (o *owner) place(ctx context.Context, c *core) error {
 	if err != nil {
 		return err
 	}
+	c.end = ranges[0].End
 	if missing := ranges[0].First - c.at.Next; missing > 0 {
 		o.trimmed(missing, "from", c.at.Next, "to", ranges[0].First-1)
 		c.at.Next = ranges[0].First

@@ -43,6 +43,8 @@ type publisher struct {
 	spare    [][]byte       // the same, of deltas
 	step     pace           // of copying a snapshot
 
+	current bool // all examples are learned that there were at first: said with snapshots
+
 	last   int64        // offset of the last whole snapshot, -1 for none; it is write's, as the next two are
 	kept   int64        // bytes that the topic keeps, as far as known
 	logger *slog.Logger // nil for none
@@ -138,6 +140,7 @@ func (p *publisher) start(kind string, net *model.Net, now time.Time) {
 			panic("BUG: a snapshot is begun while another is on its way")
 		}
 		p.snapshots, p.givenUp = 1, false
+		head.Current = p.current
 		p.head, p.deltas, p.snapshot = head, 0, now
 		p.copying, p.old = net.StartSnapshot(p.old), nil
 		p.copyOn()

@@ -51,6 +51,7 @@ type source struct {
 	epoch   int64
 	from    int64
 	part    int // bytes
+	current bool
 }
 
 func newSource(t testing.TB, seed uint64, c model.Config) *source {
@@ -78,7 +79,7 @@ func (s *source) message(kind string) []stream.Record {
 	} else {
 		body = s.net.AppendDelta(nil)
 	}
-	records := weights.CutAt(s.part, weights.Head{Kind: kind, Epoch: s.epoch, From: s.from, To: s.net.Examples()}, "click", body)
+	records := weights.CutAt(s.part, weights.Head{Kind: kind, Epoch: s.epoch, From: s.from, To: s.net.Examples(), Current: s.current && kind == "snapshot"}, "click", body)
 	s.from = s.net.Examples()
 	return records
 }
@@ -203,6 +204,46 @@ func TestReadersSeeWholeVersionsWhileWeightsChange(t *testing.T) {
 	readers.Wait()
 	if n, _ := f.replicas.version(); n != 700 {
 		t.Errorf("version %d is served, want 700", n)
+	}
+}
+
+// A learner that begins anew where the examples of long ago are gone never has as many as the one before it: it says when it has learned all there are.
+func TestASuccessorThatIsCurrentServesWithFewerExamples(t *testing.T) {
+	for _, followed := range []bool{false, true} {
+		f := newFollower()
+		send := func(records []stream.Record) {
+			t.Helper()
+			for _, r := range records {
+				if err := f.record(&r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		old := newSource(t, 1, smallModel())
+		old.learn(100)
+		send(old.message("snapshot"))
+		s := newSource(t, 2, smallModel())
+		s.epoch = 2
+		if followed { // by a scorer that saw what was not current
+			s.learn(20)
+			send(s.message("snapshot"))
+			s.learn(20)
+			send(s.message("delta"))
+		} else {
+			s.learn(40)
+		}
+		if n, _ := f.replicas.version(); n != 100 {
+			t.Errorf("followed %v: version %d is served before the successor is current", followed, n)
+		}
+		s.current = true
+		send(s.message("snapshot"))
+		for range 3 {
+			if n, _ := f.replicas.version(); n != s.net.Examples() {
+				t.Errorf("followed %v: the successor is at %d, version %d is served", followed, s.net.Examples(), n)
+			}
+			s.learn(10)
+			send(s.message("delta"))
+		}
 	}
 }
 

@@ -77,7 +77,8 @@ const (
 var errNoSnapshot = fmt.Errorf("%w: no snapshot of this learner has come yet", model.ErrGap)
 
 // apply brings m to both sides. On an error nothing has changed. A learner with a higher epoch starts from its checkpoint, which may be behind what is served:
-// then only the idle side follows it until it has caught up. Its network may have another shape; within an epoch another shape is refused.
+// then only the idle side follows it until it has caught up, or says so: one that began anew may have fewer examples to learn than there were. Its network
+// may have another shape; within an epoch another shape is refused.
 func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 	switch {
 	case p.idle == nil:
@@ -112,7 +113,10 @@ func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 
 // has says that the weights are at a snapshot's version already, or at a later one of the same learner.
 func (p *replicas) has(h *weights.Head) bool {
-	return h.Kind == weights.Snapshot && p.idle != nil && h.Epoch <= p.idle.epoch && h.To <= p.idle.weights.Examples()
+	if p.idle == nil || h.Kind != weights.Snapshot || p.catching && h.Current {
+		return false
+	}
+	return h.Epoch <= p.idle.epoch && h.To <= p.idle.weights.Examples()
 }
 
 // snapshotOf returns new weights from a snapshot.
@@ -148,12 +152,12 @@ func (p *replicas) succeed(m weights.Message, now event.Time) (outcome, error) {
 	return p.offer(m, now), nil
 }
 
-// offer makes the idle side active unless that would go back.
+// offer makes the idle side active unless that would go back to what is not current either.
 func (p *replicas) offer(m weights.Message, now event.Time) outcome {
 	if p.joining {
 		return held
 	}
-	if p.idle.weights.Examples() < p.active.Load().weights.Examples() {
+	if p.idle.weights.Examples() < p.active.Load().weights.Examples() && !m.Current {
 		p.catching = true
 		return held
 	}

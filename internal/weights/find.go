@@ -129,16 +129,22 @@ func scan(ctx context.Context, client *stream.Client, key string, first, end int
 // epochLook is how many records back from the end the highest epoch is searched: a deposed learner's last words may stand behind its successor's first.
 const epochLook = 256
 
-// HighestEpoch returns the highest epoch at the end of a network's topic, 0 when it is empty.
-func HighestEpoch(ctx context.Context, client *stream.Client, key string) (int64, error) {
+// Newest returns the highest epoch at the end of a network's topic, and how many examples its newest weights have learned; 0 when the topic is empty.
+func Newest(ctx context.Context, client *stream.Client, key string) (epoch, examples int64, err error) {
 	ranges, err := client.Offsets(ctx, event.TopicModel(key))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	rg := ranges[0]
-	highest := int64(0)
-	err = each(ctx, client, key, max(rg.First, rg.End-epochLook), rg.End, func(h Head, _ *stream.Record) { highest = max(highest, h.Epoch) })
-	return highest, err
+	err = each(ctx, client, key, max(rg.First, rg.End-epochLook), rg.End, func(h Head, _ *stream.Record) {
+		if h.Epoch > epoch {
+			epoch, examples = h.Epoch, 0
+		}
+		if h.Epoch == epoch {
+			examples = max(examples, h.To)
+		}
+	})
+	return epoch, examples, err
 }
 
 // Each calls fn with the whole messages of a network's topic from offset first (that of a snapshot) to end, leaving out those of deposed learners. A

@@ -34,7 +34,14 @@ type Head struct {
 	To    int64  // examples in the weights that result
 	Part  int64  // from 0
 	Parts int64
+
+	// Current, of a snapshot, says that its learner has learned all the examples that there were when it began. So it may take the place of weights that have
+	// learned more, which it would never overtake where the topic of examples begins later than theirs did. The check leaves it out, so that older scorers
+	// pass it over.
+	Current bool
 }
+
+const headerCurrent = "current"
 
 // Cut makes the records of a message. They share body, and carry extra headers.
 func Cut(h Head, key string, body []byte, extra ...stream.Header) []stream.Record {
@@ -60,6 +67,9 @@ func (h *Head) headers() []stream.Header {
 	}{{"epoch", h.Epoch}, {"from", h.From}, {"to", h.To}, {"part", h.Part}, {"parts", h.Parts}, {"check", h.check()}} {
 		headers = append(headers, stream.Header{Key: n.name, Value: strconv.AppendInt(nil, n.value, 10)})
 	}
+	if h.Current {
+		headers = append(headers, stream.Header{Key: headerCurrent, Value: []byte("1")})
+	}
 	return headers
 }
 
@@ -77,6 +87,10 @@ func ParseHead(headers []stream.Header) (Head, error) {
 	for i := range headers {
 		if headers[i].Key == "kind" {
 			h.Kind = string(headers[i].Value)
+			continue
+		}
+		if headers[i].Key == headerCurrent {
+			h.Current = string(headers[i].Value) == "1"
 			continue
 		}
 		to := h.number(headers[i].Key)

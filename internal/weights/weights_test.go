@@ -63,6 +63,14 @@ func TestPartsOutOfOrderMakeNoMessage(t *testing.T) {
 	f(2, 1, 0)
 }
 
+func TestASnapshotTellsThatItIsCurrent(t *testing.T) {
+	for _, want := range []Head{{Kind: Snapshot, Parts: 1, To: 9}, {Kind: Snapshot, Parts: 1, To: 9, Current: true}} {
+		if got, err := ParseHead(want.headers()); got != want {
+			t.Errorf("%+v reads back as %+v, %v", want, got, err)
+		}
+	}
+}
+
 func TestHeadersThatSayTooLittleAreRefused(t *testing.T) {
 	good := (&Head{Kind: Delta, Part: 0, Parts: 1}).headers()
 	if _, err := ParseHead(good); err != nil {
