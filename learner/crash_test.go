@@ -61,7 +61,7 @@ func (m *mortal) life() (c *core, done bool) {
 	c.at.Objective, c.at.TopicID = "click", "bbbbbbbb"
 	m.resumed = c.net.Examples()
 	s := newSaver(f, c.saved)
-	s.step, s.spacing = pace{bytes: 8000}, 0 // several batches a checkpoint
+	s.step, s.spacing, s.pause = pace{bytes: 8000}, 0, 0 // several batches a checkpoint
 	cfg := DefaultConfig()
 	cfg.CheckpointExamples, cfg.CheckpointEvery = crashEvery, time.Hour
 	for c.at.Next < crashExamples {
@@ -259,7 +259,7 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSaver(f, -1)
-	s.spacing = 0
+	s.spacing, s.pause = 0, 0
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.run(ctx) }()
@@ -284,6 +284,11 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 	if found, problems := f.read(); found.net == nil || found.net.Examples() != 10 || len(problems) > 0 {
 		t.Errorf("while the disk is full: %+v, %v", found.position, problems)
 	}
+	s.pause = time.Hour // as in earnest it is tried again after a while, not after every batch
+	if wait := s.advance(c, 0, 1, &cfg); wait <= 0 || s.capture != nil || s.writing {
+		t.Errorf("after a failure the next checkpoint is begun at once")
+	}
+	s.pause = 0
 	d.full = nil
 	if err := save(crashRecords[20:30]); err != nil {
 		t.Fatal(err)

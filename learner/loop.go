@@ -72,7 +72,7 @@ func (l *learning) loop(ctx context.Context) error {
 			}
 		case err := <-l.saver.done:
 			if l.saver.finished(err); err != nil {
-				l.o.logger.Error("cannot write a checkpoint, going on with the one before", "err", err)
+				l.o.logger.Error("cannot write a checkpoint, going on with the one before and trying again: see that there is room in the folder data, and that it can be written", "err", err)
 			}
 		case r := <-l.o.requests:
 			l.take(r)

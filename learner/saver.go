@@ -15,6 +15,8 @@ type saver struct {
 	savedAt time.Time
 	begun   time.Time
 	took    time.Duration // the last one, from its begin until it was written
+	failed  bool          // the last one could not be written
+	pause   time.Duration // before the next one then: a disk that is full is not better off for being asked after every batch
 	spacing time.Duration // how many times as long nothing is begun after it: when examples come from far behind, there are fewer checkpoints
 
 	reserving bool           // the memory for the next copy is being taken
@@ -66,7 +68,7 @@ func (p pace) reserve(net *model.Net, m **model.Capture, full bool) bool {
 
 // newSaver returns a saver; saved is the number of examples in the checkpoint that is there, -1 for none.
 func newSaver(f *files, saved int64) *saver {
-	return &saver{files: f, saved: saved, savedAt: time.Now(), spacing: 4, step: stepPace, jobs: make(chan job, 1), done: make(chan error, 1)}
+	return &saver{files: f, saved: saved, savedAt: time.Now(), pause: 10 * time.Second, spacing: 4, step: stepPace, jobs: make(chan job, 1), done: make(chan error, 1)}
 }
 
 // advance begins a checkpoint of c when it is time to, and goes on with one that is begun. It returns how long it is until it has something to do, 0
@@ -83,6 +85,9 @@ func (s *saver) advance(c *core, behind, epoch int64, cfg *Config) time.Duration
 			return wait
 		}
 		if wait := s.spacing*s.took - time.Since(s.savedAt); wait > 0 {
+			return wait
+		}
+		if wait := s.pause - time.Since(s.savedAt); s.failed && wait > 0 {
 			return wait
 		}
 		if !s.reserving {
@@ -107,7 +112,7 @@ func (s *saver) advance(c *core, behind, epoch int64, cfg *Config) time.Duration
 
 // finished notes how the checkpoint on its way ended. A disk that is full costs no weights: the one before stays, and it is tried again later.
 func (s *saver) finished(err error) {
-	s.writing, s.savedAt = false, time.Now()
+	s.writing, s.failed, s.savedAt = false, err != nil, time.Now()
 	s.took = s.savedAt.Sub(s.begun)
 	if err == nil {
 		s.saved = s.next.examples
