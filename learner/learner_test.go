@@ -437,14 +437,7 @@ func TestAnExamplesTopicThatIsMadeAgainIsLearnedFromItsStart(t *testing.T) {
 	r := f.run(t.TempDir(), nil)
 	f.produce(recordsOf(1, 0, 100))
 	r.await(100)
-	req := kmsg.NewPtrDeleteTopicsRequest()
-	topic := kmsg.NewDeleteTopicsRequestTopic()
-	topic.Topic = kmsg.StringPtr("again." + event.TopicExamples("click"))
-	req.Topics, req.TopicNames = append(req.Topics, topic), []string{*topic.Topic}
-	if resp, err := req.RequestWith(t.Context(), admin(t, services.Kafka)); err != nil || resp.Topics[0].ErrorCode != 0 {
-		t.Fatal(err, resp)
-	}
-	f.topics()
+	f.remake(event.TopicExamples("click"))
 	f.produce(recordsOf(1, 50, 200)) // longer than the former one was, of which 50 to 99 were learned
 	if s := r.await(200); s.Weights != straight(t, 200) {
 		t.Errorf("state %+v, want weights %s", s, straight(t, 200))
@@ -482,7 +475,7 @@ func TestExamplesThatAreGoneAreCounted(t *testing.T) {
 	f.client = f.dial()
 	f.topics()
 	f.produce(recordsOf(1, 0, 100))
-	f.trim(40)
+	f.trim(event.TopicExamples("click"), 40)
 	registry := prometheus.NewRegistry()
 	r := f.run(t.TempDir(), func(_ *Config, d *Deps) { d.Registerer = registry })
 	if s := r.await(60); s.Examples != 60 {
@@ -505,17 +498,30 @@ func TestExamplesThatAreGoneAreCounted(t *testing.T) {
 	}
 }
 
-// trim deletes the examples before an offset.
-func (f *fixture) trim(offset int64) {
+// trim deletes a topic's records before an offset, -1 for all.
+func (f *fixture) trim(name string, offset int64) {
 	f.t.Helper()
 	req := kmsg.NewPtrDeleteRecordsRequest()
 	topic, partition := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition()
-	topic.Topic, partition.Offset = f.prefix+event.TopicExamples("click"), offset
+	topic.Topic, partition.Offset = f.prefix+name, offset
 	topic.Partitions = append(topic.Partitions, partition)
 	req.Topics = append(req.Topics, topic)
 	if resp, err := req.RequestWith(f.t.Context(), admin(f.t, f.brokers[0])); err != nil || resp.Topics[0].Partitions[0].ErrorCode != 0 {
 		f.t.Fatal(err, resp)
 	}
+}
+
+// remake deletes a topic and makes it again.
+func (f *fixture) remake(name string) {
+	f.t.Helper()
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	topic := kmsg.NewDeleteTopicsRequestTopic()
+	topic.Topic = kmsg.StringPtr(f.prefix + name)
+	req.Topics, req.TopicNames = append(req.Topics, topic), []string{*topic.Topic}
+	if resp, err := req.RequestWith(f.t.Context(), admin(f.t, f.brokers[0])); err != nil || resp.Topics[0].ErrorCode != 0 {
+		f.t.Fatal(err, resp)
+	}
+	f.topics()
 }
 
 // admin is a client for what the stages never do.

@@ -25,6 +25,7 @@ type learning struct {
 	hasher     *hasher
 	full       chan *decoded
 	empty      chan *decoded
+	lost       chan struct{} // room for one: the last snapshot is gone
 
 	taken   atomic.Int64 // batches
 	next    atomic.Int64 // offset of the first example that is not learned
@@ -76,6 +77,8 @@ func (l *learning) loop(ctx context.Context) error {
 			}
 		case r := <-l.o.requests:
 			l.take(r)
+		case <-l.lost:
+			l.pub.lost = true
 		case weights := <-l.hasher.done:
 			l.hasher.finished(weights)
 		case <-timer.C:
@@ -167,7 +170,7 @@ func (l *learning) publish(now time.Time) time.Duration {
 	}
 	kind, wait := p.next(&l.o.cfg, l.net.Examples(), l.behind, now)
 	due := kind != ""
-	asked := len(l.asked) > 0 || p.snapshot.IsZero()
+	asked := len(l.asked) > 0 || p.snapshot.IsZero() || p.lost
 	if asked || kind == weights.Delta && l.net.DeltaLost() {
 		kind = weights.Snapshot
 	}

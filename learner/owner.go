@@ -66,7 +66,7 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	l := &learning{
 		o: o, core: c, generation: g, pub: newPublisher(o.key, epoch, o.metrics), saver: newSaver(o.files, c.saved), hasher: newHasher(),
 		takeover: takeover{published: published, end: c.end},
-		full:     make(chan *decoded, 2), empty: make(chan *decoded, 2), mark: o.metrics.marker(),
+		full:     make(chan *decoded, 2), empty: make(chan *decoded, 2), lost: make(chan struct{}, 1), mark: o.metrics.marker(),
 	}
 	if l.pub.last, _, err = weights.LastSnapshot(ctx, o.client, o.key); err != nil {
 		return err
@@ -77,6 +77,7 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	group, inner := errgroup.WithContext(ctx)
 	group.Go(func() error { return o.read(inner, c.at.TopicID, c.at.Next, l.full, l.empty) })
 	group.Go(func() error { return l.watch(inner, c.at.TopicID) })
+	group.Go(func() error { return l.guard(inner) })
 	group.Go(func() error { return l.pub.write(inner, o.client) })
 	group.Go(func() error { return l.saver.run(inner) })
 	group.Go(func() error { return l.hasher.run(inner) })

@@ -3,6 +3,7 @@ package learner
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -45,6 +46,9 @@ type publisher struct {
 
 	current bool // all examples are learned that there were at first: said with snapshots
 
+	lost   bool         // the last snapshot is gone from the topic: the next message is another
+	begins atomic.Int64 // offset of the last one that this learner wrote, -1 for none
+
 	last   int64        // offset of the last whole snapshot, -1 for none; it is write's, as the next two are
 	kept   int64        // bytes that the topic keeps, as far as known
 	logger *slog.Logger // nil for none
@@ -79,10 +83,12 @@ type sent struct {
 }
 
 func newPublisher(key string, epoch int64, m *instruments) *publisher {
-	return &publisher{
+	p := &publisher{
 		key: key, epoch: epoch, metrics: m, perLearnt: 4096, step: stepPace, last: -1, kept: event.ModelRetentionBytes, // a guess that is rather too much
 		jobs: make(chan outgoing, maxWaiting+1), done: make(chan sent, maxWaiting+1),
 	}
+	p.begins.Store(-1)
+	return p
 }
 
 // next is the kind of the message that may be made now, empty for none, and how long it is until one may be; 0 when something else wakes the loop.
@@ -139,7 +145,7 @@ func (p *publisher) start(kind string, net *model.Net, now time.Time) {
 		if p.snapshots > 0 {
 			panic("BUG: a snapshot is begun while another is on its way")
 		}
-		p.snapshots, p.givenUp = 1, false
+		p.snapshots, p.givenUp, p.lost = 1, false, false
 		head.Current = p.current
 		p.head, p.deltas, p.snapshot = head, 0, now
 		p.copying, p.old = net.StartSnapshot(p.old), nil
@@ -263,6 +269,7 @@ func (p *publisher) writeSnapshot(ctx context.Context, client *stream.Client, m 
 		at += n
 		if at == len(all) {
 			p.last = all[0].Offset
+			p.begins.Store(p.last)
 		}
 		if err := p.writeDeltas(ctx, client); err != nil {
 			return err

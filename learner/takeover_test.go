@@ -35,7 +35,7 @@ func TestAChangedNetworkIsPublishedWhenItHasCaughtUp(t *testing.T) {
 	r := f.run(dir, nil)
 	first := r.await(12_000)
 	r.stop()
-	f.trim(1_000)
+	f.trim(event.TopicExamples("click"), 1_000)
 	r = f.run(dir, func(_ *Config, d *Deps) { d.Model = plainModel() })
 	second := r.await(11_000)
 	f.produce(recordsOf(1, 12_000, 12_100))
