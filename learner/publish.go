@@ -44,7 +44,7 @@ type publisher struct {
 	spare    [][]byte       // the same, of deltas
 	step     pace           // of copying a snapshot
 
-	current bool // all examples are learned that there were at first: said with snapshots
+	current bool // the network may take the place of one that had learned more: said with snapshots
 
 	lost   bool         // the last snapshot is gone from the topic: the next message is another
 	begins atomic.Int64 // offset of the last one that this learner wrote, -1 for none

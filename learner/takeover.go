@@ -13,10 +13,11 @@ type takeover struct {
 // leastLearned is how many examples a network has learned at least when it takes the place of one that had more, of which the topic does not hold as many any more.
 const leastLearned = 10_000
 
-// look says whether a network with so many examples may be published, and whether it has learned all before the offset end.
+// look says whether a network with so many examples may be published, and whether it may take the place of weights that have learned more: it has learned all
+// before the offset end, and not too little.
 func (t *takeover) look(examples, next int64) (ready, current bool) {
-	current = next >= t.end
-	return examples >= t.published || current && examples >= leastLearned, current
+	current = next >= t.end && examples >= leastLearned
+	return examples >= t.published || current, current
 }
 
 // tell says that scorers have to wait, or need not any more.

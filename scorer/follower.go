@@ -69,6 +69,7 @@ func (f *follower) follow(ctx context.Context) error {
 	}
 	if id != f.topicID {
 		f.topicID, f.epoch = id, 0 // epochs count within a topic
+		f.replicas.renew()
 	}
 	find := weights.LastSnapshot
 	if f.search {

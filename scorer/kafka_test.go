@@ -14,6 +14,8 @@ import (
 	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // topicsOf makes the loop's topics.
@@ -201,6 +203,53 @@ func TestAScorerThatJoinsReadsTheLastWholeSnapshotAndWhatFollows(t *testing.T) {
 	_, m := getModel(t, s, "objective=click&at_least=300&wait=30s")
 	if n, err := want.check(&s.followers[0].replicas, &model.Scratch{}); err != nil || n != 300 || m.Examples != 300 {
 		t.Errorf("version %d is served (%+v): %v", n, m, err)
+	}
+}
+
+// Epochs count within a topic: the deltas of a learner that begins anew in one that was made again must not be put upon the weights of another.
+func TestALearnerInATopicThatIsMadeAgainIsAnotherOne(t *testing.T) {
+	services, prefix := backend.Embedded(t), "again."
+	c, err := stream.Dial(stream.Config{Brokers: []string{services.Kafka}, Prefix: prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	topicsOf(t, c)
+	before := newSource(t, 1, smallModel())
+	before.epoch = 5
+	before.learn(100)
+	publish(t, c, before.message("snapshot"))
+	s := runScorer(t, []string{services.Kafka}, prefix, nil)
+	if _, m := getModel(t, s, "objective=click&at_least=100&wait=30s"); m.Examples != 100 {
+		t.Fatalf("%+v is served", m)
+	}
+	deleteTopic(t, services.Kafka, prefix+event.TopicModel("click"))
+	topicsOf(t, c)
+	src, want := newSource(t, 2, smallModel()), newTruth()
+	publish(t, c, src.message("snapshot"))
+	for _, n := range []int{100, 20} {
+		src.learn(n)
+		publish(t, c, src.message("delta"))
+	}
+	want.note(src)
+	getModel(t, s, "objective=click&at_least=120&wait=30s")
+	if n, err := want.check(&s.followers[0].replicas, &model.Scratch{}); err != nil || n != 120 {
+		t.Errorf("version %d is served: %v", n, err)
+	}
+}
+
+func deleteTopic(t *testing.T, broker, name string) {
+	t.Helper()
+	admin, err := kgo.NewClient(kgo.SeedBrokers(broker))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	req, topic := kmsg.NewPtrDeleteTopicsRequest(), kmsg.NewDeleteTopicsRequestTopic()
+	topic.Topic = &name
+	req.Topics, req.TopicNames = append(req.Topics, topic), []string{name}
+	if resp, err := req.RequestWith(t.Context(), admin); err != nil || resp.Topics[0].ErrorCode != 0 {
+		t.Fatal(err, resp)
 	}
 }
 

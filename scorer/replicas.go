@@ -111,6 +111,14 @@ func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 	return p.offer(m, now), nil
 }
 
+// renew makes whoever writes next a new learner: the topic is another one, whose epochs begin again. Else it would be taken for the former one, and its deltas be
+// put upon other weights when they come to the same version.
+func (p *replicas) renew() {
+	if p.idle != nil {
+		p.idle.epoch = 0
+	}
+}
+
 // has says that the weights are at a snapshot's version already, or at a later one of the same learner.
 func (p *replicas) has(h *weights.Head) bool {
 	if p.idle == nil || h.Kind != weights.Snapshot || p.catching && h.Current {

@@ -35,9 +35,9 @@ type Head struct {
 	Part  int64  // from 0
 	Parts int64
 
-	// Current, of a snapshot, says that its learner has learned all the examples that there were when it began. So it may take the place of weights that have
-	// learned more, which it would never overtake where the topic of examples begins later than theirs did. The check leaves it out, so that older scorers
-	// pass it over.
+	// Current, of a snapshot, says that its learner has learned all the examples that there were when it began, and not too few. So it may take the place of
+	// weights that have learned more, which it would never overtake where the topic of examples begins later than theirs did. The check leaves it out, so
+	// that older scorers pass it over.
 	Current bool
 }
 
