@@ -65,6 +65,9 @@ func New(cfg Config, d Deps) (*Learner, error) {
 		if l.owners[key] == nil {
 			return nil, wrong("warm", "names %q, which is no objective, and no network of one such as click.plain", key)
 		}
+		if err := l.owners[key].checkWarm(); err != nil {
+			return nil, err
+		}
 	}
 	return l, nil
 }

@@ -422,11 +422,34 @@ func TestAWarmStartGoesOnFromAFittedModel(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r := f.run(t.TempDir(), func(cfg *Config, _ *Deps) { cfg.Warm = map[string]string{"click": path} })
+	dir := t.TempDir()
+	r := f.run(dir, func(cfg *Config, _ *Deps) { cfg.Warm = map[string]string{"click": path} })
 	f.produce(recordsOf(1, 100, 200))
 	if s := r.await(200); s.Weights != straight(t, 200) {
 		t.Errorf("state %+v, want weights %s", s, straight(t, 200))
 	}
+	r.stop()
+	refused := func(dir, path string, m model.Config, wants ...string) {
+		t.Helper()
+		cfg := DefaultConfig()
+		cfg.Warm = map[string]string{"click": path}
+		_, err := New(cfg, Deps{Client: f.client, Objectives: objectives("click"), Model: m, Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+		if len(wants) == 0 && err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		for _, want := range wants {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q in it", path, err, want)
+			}
+		}
+	}
+	wider := smallModel()
+	wider.TableBits = 11
+	refused("", path, smallModel())
+	refused(t.TempDir(), path, wider, "click", path, "table_bits is 10, here 11")
+	refused(dir, path, wider, "table_bits") // the checkpoint does not fit either
+	refused(t.TempDir(), path+"x", smallModel(), "click", path+"x", "no such file")
+	refused(dir, path+"x", smallModel()) // there is a checkpoint
 }
 
 func TestAnExamplesTopicThatIsMadeAgainIsLearnedFromItsStart(t *testing.T) {

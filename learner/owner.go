@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -145,7 +144,7 @@ func (o *owner) restore(c *core) error {
 	case event.NetworkKey(p.Objective, p.Network) != o.key:
 		return fmt.Errorf("checkpoint %s is of %q, not %q: give each its own file", p.from, event.NetworkKey(p.Objective, p.Network), o.key)
 	case !sameConfig(p.net.Config(), o.config):
-		o.logger.Warn("the checkpoint is of another configuration of the model: learning anew from the examples topic", "checkpoint", p.from, "examples", p.net.Examples())
+		o.logger.Warn("the checkpoint is of another configuration of the model: learning anew from the examples topic", "differs", differences(p.net.Config(), o.config), "checkpoint", p.from, "examples", p.net.Examples())
 		c.at.Epoch = p.Epoch
 	default:
 		c.net, c.at, c.saved = p.net, p.position, p.net.Examples()
@@ -163,16 +162,8 @@ func (o *owner) begin(c *core) (err error) {
 		c.net, err = model.New(o.config)
 		return err
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("cannot open the model to start from: %w", err)
-	}
-	defer f.Close()
-	if c.net, err = model.Read(f); err != nil {
-		return fmt.Errorf("cannot read the model to start from, %s: %w", path, err)
-	}
-	if !sameConfig(c.net.Config(), o.config) {
-		return fmt.Errorf("the model to start from, %s, was made with another configuration: give the model section that it was made with (clickloop model show prints it)", path)
+	if c.net, err = o.warm(path); err != nil {
+		return err
 	}
 	o.logger.Info("starting from a model that was fitted before", "file", path, "examples", c.net.Examples())
 	return nil
