@@ -82,6 +82,13 @@ type Until struct {
 // are no longer in the topic.
 func (s *State) Replay(ctx context.Context, client *stream.Client, until Until, progress func()) error {
 	objective := s.Objective()
+	ranges, err := client.Offsets(ctx, event.TopicExamples(objective))
+	if err != nil {
+		return err
+	}
+	if end := ranges[0].End; end < until.Offset {
+		return fmt.Errorf("the topic ends at offset %d, but the model has learned up to %d: the broker lost examples", end, until.Offset)
+	}
 	r := client.NewReader(event.TopicExamples(objective), 0, s.Next())
 	defer r.Close()
 	dec := decoder{objective: objective}

@@ -121,6 +121,27 @@ func (c *Client) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Await returns nil as soon as a broker answers, or the last fault when ctx ends first.
+func (c *Client) Await(ctx context.Context) error {
+	var last error
+	wait := backoffMin
+	for {
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+		err := c.Ping(attempt)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
+		if !sleep(ctx, wait) {
+			return last
+		}
+		wait = min(2*wait, backoffMax)
+	}
+}
+
 // retry repeats fn, each time with a bound on it, until it succeeds, says that repeating is of no use, or ctx ends.
 func (c *Client) retry(ctx context.Context, what string, fn func(ctx context.Context) error) error {
 	wait, warned := backoffMin, time.Time{}

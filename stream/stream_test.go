@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -315,6 +316,29 @@ func TestABrokerThatGoesAwayIsWaitedFor(t *testing.T) {
 				seen[string(rec.Value)] = true
 			}
 		}
+	}
+}
+
+func TestABrokerThatStartsIsAwaited(t *testing.T) {
+	s := backend.Embedded(t)
+	c := dial(t, []string{s.Kafka})
+	s.StopKafka()
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := c.Await(short); err == nil || !strings.Contains(err.Error(), s.Kafka) {
+		t.Errorf("without a broker: %v", err)
+	}
+	answered := make(chan error, 1)
+	go func() {
+		long, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		answered <- c.Await(long)
+	}()
+	if err := s.StartKafka(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answered; err != nil {
+		t.Errorf("with a broker that started: %v", err)
 	}
 }
 

@@ -69,8 +69,11 @@ func (o *modelOptions) flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.from, "from", "", "verify: replay from this earlier checkpoint `file`, not from the start of the topic")
 }
 
-// dial connects on first use: files alone need no Kafka.
-func (o *modelOptions) dial() (*stream.Client, error) {
+// errNoBrokers is returned by dial where none are given: then a file is looked at without examples.
+var errNoBrokers = errors.New("no Kafka brokers are given: set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA")
+
+// dial connects on first use: files alone need no Kafka. A broker that is starting is waited for.
+func (o *modelOptions) dial(ctx context.Context) (*stream.Client, error) {
 	if o.client != nil {
 		return o.client, nil
 	}
@@ -78,8 +81,25 @@ func (o *modelOptions) dial() (*stream.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.client, err = stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-model"})
-	return o.client, err
+	if len(cfg.Kafka.Brokers) == 0 {
+		return nil, errNoBrokers
+	}
+	client, err := stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-model", Logger: newLogger(o.stderr, false)})
+	if err != nil {
+		return nil, err
+	}
+	starting, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	if err := client.Await(starting); err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	o.client = client
+	return client, nil
+}
+
+// dialer is dial for who has no ctx.
+func (o *modelOptions) dialer(ctx context.Context) func() (*stream.Client, error) {
+	return func() (*stream.Client, error) { return o.dial(ctx) }
 }
 
 func (o *modelOptions) close() {
@@ -88,22 +108,33 @@ func (o *modelOptions) close() {
 	}
 }
 
-// sampled returns the examples to measure on, none when there are none to be had.
+// sampled returns the examples to measure on, none when there are none to be had: a model can be looked at without.
 func (o *modelOptions) sampled(ctx context.Context, objective string) ([]event.Example, error) {
 	if o.examples != "" {
 		return modeltool.FileExamples(o.examples, o.sample)
 	}
-	client, err := o.dial()
-	if err != nil || objective == "" {
+	if objective == "" {
 		return nil, nil
 	}
-	bounded, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	return modeltool.RecentExamples(bounded, client, objective, int64(o.sample))
+	client, err := o.dial(ctx)
+	if errors.Is(err, errNoBrokers) {
+		return nil, nil
+	}
+	var examples []event.Example
+	if err == nil {
+		bounded, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		examples, err = modeltool.RecentExamples(bounded, client, objective, int64(o.sample))
+	}
+	if err != nil && ctx.Err() == nil {
+		fmt.Fprintf(o.stderr, "going on without examples: %v\n", err)
+		err = nil
+	}
+	return examples, err
 }
 
 func (o *modelOptions) show(ctx context.Context, name string) error {
-	m, err := modeltool.Open(ctx, name, o.dial)
+	m, err := modeltool.Open(ctx, name, o.dialer(ctx))
 	if err != nil {
 		return err
 	}
@@ -116,11 +147,11 @@ func (o *modelOptions) show(ctx context.Context, name string) error {
 }
 
 func (o *modelOptions) diff(ctx context.Context, first, second string) error {
-	a, err := modeltool.Open(ctx, first, o.dial)
+	a, err := modeltool.Open(ctx, first, o.dialer(ctx))
 	if err != nil {
 		return err
 	}
-	b, err := modeltool.Open(ctx, second, o.dial)
+	b, err := modeltool.Open(ctx, second, o.dialer(ctx))
 	if err != nil {
 		return err
 	}
@@ -141,7 +172,7 @@ func (o *modelOptions) diff(ctx context.Context, first, second string) error {
 }
 
 func (o *modelOptions) verify(ctx context.Context, name string) error {
-	m, err := modeltool.Open(ctx, name, o.dial)
+	m, err := modeltool.Open(ctx, name, o.dialer(ctx))
 	if err != nil {
 		return err
 	}
@@ -151,7 +182,7 @@ func (o *modelOptions) verify(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	client, err := o.dial()
+	client, err := o.dial(ctx)
 	if err != nil {
 		return err
 	}

@@ -75,6 +75,9 @@ func logit(p float64) float64 {
 // RecentExamples reads the last n examples of an objective's topic; what cannot be read is passed over.
 func RecentExamples(ctx context.Context, client *stream.Client, objective string, n int64) ([]event.Example, error) {
 	topic := event.TopicExamples(objective)
+	if err := client.CheckTopic(ctx, stream.Topic{Name: topic, Partitions: 1}); err != nil {
+		return nil, fmt.Errorf("cannot read the examples of %q: %w", objective, err) // at once, where Offsets waits for a topic to be made
+	}
 	ranges, err := client.Offsets(ctx, topic)
 	if err != nil {
 		return nil, err

@@ -162,6 +162,35 @@ func TestVerifyTellsAModelThatTheExamplesDoNotGive(t *testing.T) {
 	}
 }
 
+// What will not come is told at once, not waited for.
+func TestExamplesThatAreNotThereAreToldOf(t *testing.T) {
+	client, dir := learned(t, 100)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	m, err := openFile(filepath.Join(dir, "click.checkpoint"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := Verify(ctx, m, nil, other, func(int64) {}); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "examples.click") {
+		t.Errorf("no topic: %v", err)
+	}
+	if _, err := RecentExamples(ctx, other, "click", 10); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "examples.click") {
+		t.Errorf("no topic: %v", err)
+	}
+	s, err := learner.NewState("click", smallModel())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Replay(ctx, client, learner.Until{Offset: 101}, func() {}); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "ends at offset 100") {
+		t.Errorf("a topic that has lost its end: %v", err)
+	}
+}
+
 func TestDifferencesNameSettings(t *testing.T) {
 	save := func(c model.Config) *Model {
 		t.Helper()

@@ -31,7 +31,11 @@ func Verify(ctx context.Context, m *Model, from *learner.State, client *stream.C
 	if m.Objective == "" {
 		return v, fmt.Errorf("%s does not tell its objective: give a learner's checkpoint, or the topic", m.Source)
 	}
-	id, err := client.TopicID(ctx, event.TopicExamples(m.Objective))
+	topic := event.TopicExamples(m.Objective)
+	if err := client.CheckTopic(ctx, stream.Topic{Name: topic, Partitions: 1}); err != nil {
+		return v, fmt.Errorf("cannot replay the examples of %q: %w", m.Objective, err) // at once, where TopicID waits for a topic to be made
+	}
+	id, err := client.TopicID(ctx, topic)
 	if err != nil {
 		return v, err
 	}
