@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sort"
 	"sync"
 	"time"
@@ -38,10 +39,15 @@ func (c *Client) Join(ctx context.Context, group string, topics []string, fn fun
 		names[i] = c.name(t)
 	}
 	wait := backoffMin
+	told, at := "", time.Time{}
 	for ctx.Err() == nil {
 		began := time.Now()
 		if err := c.member(ctx, group, names, fn); err != nil && ctx.Err() == nil {
-			c.logger.Warn("left the group, joining again", "group", c.name(group), "err", err)
+			level := slog.LevelDebug // of what was said a moment ago, as while a broker makes the topic of groups
+			if err.Error() != told || time.Since(at) > 10*time.Second {
+				told, at, level = err.Error(), time.Now(), slog.LevelWarn
+			}
+			c.logger.Log(ctx, level, "left the group, joining again", "group", c.name(group), "err", err)
 		}
 		if time.Since(began) > 10*time.Second {
 			wait = backoffMin

@@ -1,9 +1,11 @@
 package stream_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strconv"
 	"strings"
@@ -316,6 +318,28 @@ func TestABrokerThatGoesAwayIsWaitedFor(t *testing.T) {
 				seen[string(rec.Value)] = true
 			}
 		}
+	}
+}
+
+func TestAFaultThatRepeatsIsToldOfOnce(t *testing.T) {
+	var log bytes.Buffer // Join's goroutine alone writes to it
+	c, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t), Session: backend.Session(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	topic(t, c, "a", 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	faults := 0
+	_ = c.Join(ctx, "g", []string{"a"}, func(context.Context, *stream.Generation) error { // it ends with ctx's error
+		if faults++; faults == 5 {
+			cancel()
+		}
+		return errors.New("out of order")
+	})
+	if n := strings.Count(log.String(), "out of order"); faults != 5 || n != 1 {
+		t.Errorf("%d faults were told of %d times:\n%s", faults, n, log.String())
 	}
 }
 
