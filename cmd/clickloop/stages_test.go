@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/embedded"
 	"github.com/clickloop/clickloop/internal/loop"
 	"github.com/clickloop/clickloop/internal/recording"
 	"github.com/clickloop/clickloop/stream"
@@ -31,12 +32,11 @@ type stageProcess struct {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := embedded.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
 
 func (s *stageProcess) start(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -133,12 +134,21 @@ func choosePort(want, usual int) (int, error) {
 	case want == 0 && free(usual):
 		return usual, nil
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("cannot find a free port: %w", err)
+	return FreePort()
+}
+
+// Free ports are looked for below those that systems give to outgoing connections, from 32768 on: one of these may be gone again when it is listened on, and a
+// client that asks for a server that has stopped can even be connected with itself, and keep the port from the server that comes back.
+const lowestPort, highestPort = 12000, 32000
+
+// FreePort returns a port that nobody listens on.
+func FreePort() (int, error) {
+	for range 1000 {
+		if port := lowestPort + rand.IntN(highestPort-lowestPort); free(port) {
+			return port, nil
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("cannot find a free port from %d to %d", lowestPort, highestPort)
 }
 
 func free(port int) bool {

@@ -76,3 +76,13 @@ func TestTheLogOutlivesARestartOfTheBroker(t *testing.T) {
 		}
 	}
 }
+
+// A client that asks for a broker that has stopped must never be given the broker's port for its own end of the connection.
+func TestFreePortsAreNoneOfOutgoingConnections(t *testing.T) {
+	for range 20 {
+		port, err := embedded.FreePort()
+		if err != nil || port >= 32768 {
+			t.Errorf("port %d, %v", port, err)
+		}
+	}
+}
