@@ -188,7 +188,7 @@ type request struct {
 	kind    int
 	offset  int64           // answered when what lies before it is learned
 	ctx     context.Context // of who asks
-	answer  chan<- state    // has room for one
+	answer  chan<- state    // has room for one; closed when the generation ends first
 	started bool            // the snapshot that is asked for is on its way
 }
 
@@ -197,18 +197,22 @@ const askTimeout = 30 * time.Second
 
 var errNotOwner = errors.New("this process does not learn the objective at present: another one does, or it is still starting")
 
-// ask waits until the owner answers or ctx ends.
+// ask waits until the owner answers or ctx ends. A question whose generation ends before it is answered is asked again.
 func (o *owner) ask(ctx context.Context, kind int, offset int64) (state, error) {
-	answer := make(chan state, 1)
-	select {
-	case o.requests <- request{kind: kind, offset: offset, ctx: ctx, answer: answer}:
-	case <-ctx.Done():
-		return state{}, errNotOwner
-	}
-	select {
-	case s := <-answer:
-		return s, nil
-	case <-ctx.Done():
-		return state{}, ctx.Err()
+	for {
+		answer := make(chan state, 1)
+		select {
+		case o.requests <- request{kind: kind, offset: offset, ctx: ctx, answer: answer}:
+		case <-ctx.Done():
+			return state{}, errNotOwner
+		}
+		select {
+		case s, ok := <-answer:
+			if ok {
+				return s, nil
+			}
+		case <-ctx.Done():
+			return state{}, ctx.Err()
+		}
 	}
 }

@@ -221,6 +221,13 @@ func (l *learning) retake() {
 	}
 }
 
+// giveBack tells those whose questions are not answered that the generation has ended.
+func (l *learning) giveBack() {
+	for _, r := range slices.Concat(l.early, l.asked, l.hasher.asked, l.hasher.waiting) {
+		close(r.answer)
+	}
+}
+
 func (l *learning) answerSnapshots() {
 	rest := l.asked[:0]
 	for _, r := range l.asked {

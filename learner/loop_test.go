@@ -60,6 +60,32 @@ func TestABatchWaitsForOneStepOfACopy(t *testing.T) {
 	}
 }
 
+// A question that was taken by a generation that ends, as when a busy machine is late with a heartbeat, is asked again instead of waiting for its end.
+func TestAQuestionOutlivesItsGeneration(t *testing.T) {
+	l := newLearning(t, nil)
+	answered := make(chan error, 1)
+	go func() {
+		s, err := l.o.ask(t.Context(), askSnapshot, 0)
+		if err == nil && s.Examples != 7 {
+			err = errors.New("another answer")
+		}
+		answered <- err
+	}()
+	take := []func(request){
+		func(r request) { l.early = []request{r} }, func(r request) { l.early, l.asked = nil, []request{r} },
+		func(r request) { l.asked, l.hasher.asked = nil, []request{r} }, func(r request) { l.hasher.asked, l.hasher.waiting = nil, []request{r} },
+	}
+	for _, taken := range take {
+		taken(<-l.o.requests)
+		l.giveBack()
+	}
+	r := <-l.o.requests
+	r.answer <- state{Examples: 7}
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
 // A delta whose time has come does not wait until a snapshot can be begun: all that is learned meanwhile would be in it.
 func TestADeltaDoesNotWaitForASnapshot(t *testing.T) {
 	l, now := newLearning(t, nil), time.UnixMilli(1764061200000)

@@ -83,6 +83,7 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	group.Go(func() error { return l.commits(inner) })
 	group.Go(func() error { return l.loop(inner) })
 	err = group.Wait()
+	l.giveBack()
 	if !l.broken && !l.suspect.Load() {
 		if err := l.saver.last(l.core, epoch); err != nil {
 			o.logger.Error("cannot write the last checkpoint: the examples behind the one before will be learned again", "err", err)

@@ -77,8 +77,11 @@ func (l *Loop) addModel(ctx context.Context, s *Summary) error {
 	for {
 		err := l.getJSON(ctx, path, &answer)
 		var not *statusError
-		if errors.As(err, &not) && not.status == http.StatusGatewayTimeout {
-			continue // it is still learning
+		if errors.As(err, &not) && (not.status == http.StatusGatewayTimeout || not.status == http.StatusServiceUnavailable) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			continue // it is still learning, or joins its group
 		}
 		s.Model, s.Weights = answer.Model, answer.Weights
 		return err
