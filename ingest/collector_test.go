@@ -207,8 +207,10 @@ func TestWhileKafkaIsAwayTheCollectorSaysSo(t *testing.T) {
 		}
 		return status
 	}
-	if status := post("c1"); status != 200 {
-		t.Fatalf("status %d", status)
+	for end := time.Now().Add(20 * time.Second); post("c1") != 200; { // on a slow machine an acknowledgement may come too late
+		if time.Now().After(end) {
+			t.Fatal("the collector does not begin")
+		}
 	}
 	services.StopKafka()
 	for range 3 {
