@@ -15,6 +15,9 @@ func (p *Prediction) AppendJSON(dst []byte) []byte {
 	l.text("anonymous", p.Anonymous)
 	l.text("ad", p.Ad)
 	l.text("campaign", p.Campaign)
+	if p.W != nil {
+		l.number("w", *p.W)
+	}
 	l.probabilities(p.P)
 	l.versions(p.Model)
 	l.optional("propensity", p.Propensity)
@@ -103,6 +106,9 @@ func (p *Prediction) read(r *Reader) {
 			p.Ad = r.Text()
 		case "campaign":
 			p.Campaign = r.Text()
+		case "w":
+			w := r.Number()
+			p.W = &w
 		case "p":
 			for r.Object(); r.Key(); {
 				p.P = append(p.P, ObjectiveP{Objective: r.Name(), P: r.Number()})

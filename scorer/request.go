@@ -17,6 +17,7 @@ type request struct {
 	source    string
 	time      event.Time
 	row       int64
+	w         *float64 // weight of what is learned from it, nil for 1
 	context   event.Fields
 	choose    int64
 	chosen    bool // choose was given
@@ -63,6 +64,8 @@ func (q *request) parse(text string, cfg *Config) error {
 			q.time = r.Time()
 		case "row":
 			q.row = r.Integer()
+		case "w":
+			q.w = weight(&r)
 		case "context":
 			q.context = r.Fields(q.context)
 		case "choose":
@@ -78,6 +81,15 @@ func (q *request) parse(text string, cfg *Config) error {
 		return err
 	}
 	return q.check(given)
+}
+
+// weight takes the weight of an example.
+func weight(r *event.Reader) *float64 {
+	w := r.Number()
+	if !(w >= 0 && w <= event.MaxWeight) {
+		r.Fail(fmt.Sprintf("is %v, want a weight of 0 to %v", w, event.MaxWeight))
+	}
+	return &w
 }
 
 // id takes a text that is used as an id.

@@ -144,8 +144,8 @@ func (f *Files) topicExample(e *example, fields event.Fields) error {
 		return err
 	}
 	if w, ok := fields.Lookup("w"); ok && w.Kind == event.Number {
-		if e.w = w.Num; math.Abs(e.w) > table.MaxWeight {
-			return fmt.Errorf("w is %v, want a weight of at most %v", e.w, table.MaxWeight)
+		if e.w = w.Num; math.Abs(e.w) > event.MaxWeight {
+			return fmt.Errorf("w is %v, want a weight of at most %v", e.w, event.MaxWeight)
 		}
 	}
 	var named event.Fields

@@ -49,15 +49,12 @@ func vwHead(rec *Record, head string) error {
 	}
 	rec.Label, rec.HasY = y, true
 	if len(words) > 1 {
-		if rec.Weight, err = vwNumber(words[1]); err != nil || rec.Weight < 0 || rec.Weight > MaxWeight {
-			return fmt.Errorf("importance %q is no number of 0 to %v", words[1], MaxWeight)
+		if rec.Weight, err = vwNumber(words[1]); err != nil || rec.Weight < 0 || rec.Weight > event.MaxWeight {
+			return fmt.Errorf("importance %q is no number of 0 to %v", words[1], event.MaxWeight)
 		}
 	}
 	return nil
 }
-
-// MaxWeight is the largest weight of an example that a network takes.
-const MaxWeight = 1e6
 
 var errNumber = errors.New("is no finite number")
 
