@@ -143,8 +143,10 @@ func (f *Files) topicExample(e *example, fields event.Fields) error {
 	if e.y, err = f.topicLabel(fields); err != nil {
 		return err
 	}
-	if w, ok := fields.Lookup("w"); ok && w.Kind == event.Number {
-		if e.w = w.Num; math.Abs(e.w) > event.MaxWeight {
+	if w, ok := fields.Lookup("w"); ok {
+		if e.w = w.Num; w.Kind != event.Number {
+			return fmt.Errorf("w is %.60q, want a number: it is the example's weight", w.Text())
+		} else if math.Abs(e.w) > event.MaxWeight {
 			return fmt.Errorf("w is %v, want a weight of at most %v", e.w, event.MaxWeight)
 		}
 	}

@@ -73,6 +73,7 @@ func TestVWLinesReadAlikeByBothPaths(t *testing.T) {
 	f("1 2.5 'tag|A a", 1, 1, 2.5)          // a tag that touches the bar
 	f("1 2.5 'tag |A a", 1, 1, 2.5)         // and one with a space
 	f("1 'tag|A a", 1, 1, 1)                //
+	f("1 2 0 tag|A a", 1, 1, 2)             // a base of nothing
 	f("1\t|A\ta\tb", 2, 1, 1)               // tabs
 	f("1  |A  a   b  ", 2, 1, 1)            // spaces
 	f("+1 |A a", 1, 1, 1)                   //
@@ -102,6 +103,9 @@ func TestVWLinesThatAreWrongNameFileLineAndReason(t *testing.T) {
 	f("1 |A a:x", `value "x" of feature "a"`)
 	f("1 |A:x a", `value "x" of namespace "A"`)
 	f("1 -2 |A a", `importance "-2" is no number of 0 to 1e+06`)
+	f("1 1 0.5 |A a", `"0.5" stands behind the importance`)
+	f("1 1 word |A a", `"word" stands behind the importance`)
+	f("1 1 0 2 |A a", `"0 2" stands behind the importance`)
 	f("1 1e7 |A a", `importance "1e7" is no number of 0 to 1e+06`)
 	f("1 |A:1e308 a:10", `value "10" of feature "a", times its namespace's 1e+308, is no finite number`)
 }

@@ -88,7 +88,7 @@ func judgeCells(line, separator string) verdict {
 	switch {
 	case strings.Contains(line, `"`):
 		return either
-	case len(cells) != 4 || cells[2] == "":
+	case len(cells) != 4 || strings.Trim(cells[2], " \t") == "":
 		return no
 	}
 	return yes
