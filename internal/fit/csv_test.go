@@ -50,6 +50,22 @@ func TestALabelThatTheLossDoesNotAllowIsToldByLine(t *testing.T) {
 	}
 }
 
+// A header alone that lacks the label is no empty file that happens to be right.
+func TestAHeaderWithoutTheLabelIsTold(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		_, _, _, _, err := read(t, text, &Files{Format: "csv", Label: "y"})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	f("a,y\n", "")
+	f("a,b\n", `:1: there is no column "y" for the label, only a, b`)
+	f("a,b\n1,2\n", `:2: there is no column "y" for the label, only a, b`)
+	f("a,y\r1,0\r", "has a carriage return in it")
+	f("\xff\xfea\x00,\x00y\x00\n\x00", "is UTF-16, want UTF-8")
+}
+
 // Cells become the same features straight as through records, whatever stood in the row before.
 func TestRowsReadAlikeByBothPaths(t *testing.T) {
 	const seed, rows = 5, 3000

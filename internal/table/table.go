@@ -84,6 +84,9 @@ func Open(path string, o Options) (*Source, error) {
 		s.closers = append(s.closers, z)
 		s.r = bufio.NewReaderSize(unpacked{z}, bufferBytes)
 	}
+	if head, _ := s.r.Peek(2); string(head) == "\xff\xfe" || string(head) == "\xfe\xff" {
+		return nil, errors.Join(fmt.Errorf("%s is UTF-16, want UTF-8: iconv -f utf-16 -t utf-8 makes it so", path), s.Close())
+	}
 	if head, _ := s.r.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
 		_, _ = s.r.Discard(len(byteOrderMark))
 	}
