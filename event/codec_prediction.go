@@ -1,6 +1,9 @@
 package event
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+)
 
 // AppendJSON appends p as one line of JSON, without a newline. A probability that is no finite number is left out.
 func (p *Prediction) AppendJSON(dst []byte) []byte {
@@ -107,8 +110,7 @@ func (p *Prediction) read(r *Reader) {
 		case "campaign":
 			p.Campaign = r.Text()
 		case "w":
-			w := r.Number()
-			p.W = &w
+			p.W = r.Weight()
 		case "p":
 			for r.Object(); r.Key(); {
 				p.P = append(p.P, ObjectiveP{Objective: r.Name(), P: r.Number()})
@@ -133,6 +135,15 @@ func (p *Prediction) read(r *Reader) {
 			r.Skip()
 		}
 	}
+}
+
+// Weight takes the weight that examples will have.
+func (r *Reader) Weight() *float64 {
+	w := r.Number()
+	if !(w >= 0 && w <= MaxWeight) {
+		r.Fail(fmt.Sprintf("is %v, expected a weight of 0 to 1e6", w))
+	}
+	return &w
 }
 
 // need refuses a message without a field that it must have.

@@ -72,7 +72,7 @@ func (r random) event() Event {
 func (r random) prediction() Prediction {
 	p := Prediction{"p" + r.text(), r.text(), r.Int64(), 1 + r.time(), r.text(), r.text(), r.text(), r.text(), nil, nil, nil, r.number(), r.text(),
 		r.fields(), nil, r.text()}
-	if w := r.number(); r.IntN(2) == 0 {
+	if w := r.Float64() * MaxWeight; r.IntN(2) == 0 {
 		p.W = &w
 	}
 	for i := range r.IntN(3) {

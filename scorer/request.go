@@ -65,7 +65,7 @@ func (q *request) parse(text string, cfg *Config) error {
 		case "row":
 			q.row = r.Integer()
 		case "w":
-			q.w = weight(&r)
+			q.w = r.Weight()
 		case "context":
 			q.context = r.Fields(q.context)
 		case "choose":
@@ -81,15 +81,6 @@ func (q *request) parse(text string, cfg *Config) error {
 		return err
 	}
 	return q.check(given)
-}
-
-// weight takes the weight of an example.
-func weight(r *event.Reader) *float64 {
-	w := r.Number()
-	if !(w >= 0 && w <= event.MaxWeight) {
-		r.Fail(fmt.Sprintf("is %v, want a weight of 0 to %v", w, event.MaxWeight))
-	}
-	return &w
 }
 
 // id takes a text that is used as an id.

@@ -139,7 +139,7 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	fs.Int64Var(&o.expiry, "expiry", 0, "and take it away when the token did not come for `n` examples (0: never)")
 	fs.IntVar(&o.passes, "passes", 1, "times the files are learned; metrics are of the last pass")
 	fs.IntVar(&o.delay, "delay", 0, "learn a label `N` examples after its prediction")
-	fs.IntVar(&o.files.Holdout, "holdout", 0, "predict each `N`th example without learning it, and report those apart")
+	fs.IntVar(&o.files.Holdout, "holdout", 0, "predict each `N`th example that is read now without learning it, and report those apart")
 	fs.StringVar(&o.in, "in", "", "go on from this `model`, with every setting it was made with")
 	fs.StringVar(&o.out, "out", "", "write the learned `model` here")
 	fs.StringVar(&o.predictions, "predictions", "", "write each prediction and its label to this `file`")
