@@ -114,8 +114,8 @@ var settingFlags = map[string]string{
 	"network": "network", "cross": "cross", "seed": "seed", "table_bits": "table-bits", "admission": "admission", "expiry": "expiry",
 }
 
-// contradiction finds a setting, given by a flag or in the configuration, that is another than the one a model was made with. A setting that
-// the configuration leaves at its default is not given.
+// contradiction finds a setting, given by a flag or in the file of --config, that is another than the one a model was made with. A setting that
+// the file leaves at its default is not given, and neither are those of a recording's own file: they are for new models.
 func (o *fitOptions) contradiction(given, made model.Config) error {
 	want, have, usual := reflect.ValueOf(given), reflect.ValueOf(made), reflect.ValueOf(model.DefaultConfig())
 	for i := range want.NumField() {
@@ -126,7 +126,7 @@ func (o *fitOptions) contradiction(given, made model.Config) error {
 		case text(want) == text(have):
 		case o.given[flag]:
 			return fmt.Errorf("--%s makes %s %s, and model %s was made with %s: leave the flag out", flag, name, text(want), o.in, text(have))
-		case text(want) != text(usual):
+		case o.given["config"] && text(want) != text(usual):
 			return fmt.Errorf("the configuration has model.%s %s, and model %s was made with %s: leave the setting out", name, text(want), o.in, text(have))
 		}
 	}

@@ -317,5 +317,9 @@ func short(s string) (float64, bool) {
 var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 func parseJSON(rec *Record, line string) error {
-	return rec.Fields.UnmarshalJSON([]byte(line))
+	err := rec.Fields.UnmarshalJSON([]byte(line))
+	if err != nil && !strings.HasSuffix(strings.TrimSpace(line), "}") { // an array, or an object over several lines
+		return fmt.Errorf("%w: want one whole object a line", err)
+	}
+	return err
 }

@@ -130,7 +130,8 @@ func TestWhatIsWrongIsToldWithFileLineColumnAndWhatIsWanted(t *testing.T) {
 	f("a.csv", "a,b,c, b\n1,2,3,4\n", `a.csv:1: columns 2 and 4 are both named "b"`, 0, 0)
 	f("a.csv", "a,\"b\"\"\",\"b\"\"\"\n1,2,3\n", `a.csv:1: columns 2 and 3 are both named "b\""`, 0, 0)
 	f("a.jsonl", "{\"a\":1}\n{\"a\":}\n{\"a\":2}\n", "a.jsonl:2: the value is not JSON: byte 6: expected a value", 2, 1)
-	f("a.jsonl", "{\"a\":1}\n[1]\n{\"a\":2}\n", "a.jsonl:2: ", 2, 1)
+	f("a.jsonl", "{\"a\":1}\n[1]\n{\"a\":2}\n", "a.jsonl:2: the value is an array, expected an object: want one whole object a line", 2, 1)
+	f("a.json", "{\n\"a\":1\n}\n{\"a\":2}\n", "a.json:1: the value is not JSON: byte 2: expected a name in quotes: want one whole object a line", 1, 3)
 	f("a.vw", "1 |A a\n1 A a\n1 |A a\n", `a.vw:2: "1 A a" has no |, want LABEL |NAMESPACE FEATURE`, 2, 1)
 	f("a.vw", "1 |A a\n1 |A a:x\n1 |A a\n", `a.vw:2: value "x" of feature "a" is no finite number`, 2, 1)
 }
