@@ -1,6 +1,9 @@
 package event
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+)
 
 // AppendJSON appends p as one line of JSON, without a newline. A probability that is no finite number is left out.
 func (p *Prediction) AppendJSON(dst []byte) []byte {
@@ -15,6 +18,9 @@ func (p *Prediction) AppendJSON(dst []byte) []byte {
 	l.text("anonymous", p.Anonymous)
 	l.text("ad", p.Ad)
 	l.text("campaign", p.Campaign)
+	if p.W != nil {
+		l.number("w", *p.W)
+	}
 	l.probabilities(p.P)
 	l.versions(p.Model)
 	l.optional("propensity", p.Propensity)
@@ -103,6 +109,8 @@ func (p *Prediction) read(r *Reader) {
 			p.Ad = r.Text()
 		case "campaign":
 			p.Campaign = r.Text()
+		case "w":
+			p.W = r.Weight()
 		case "p":
 			for r.Object(); r.Key(); {
 				p.P = append(p.P, ObjectiveP{Objective: r.Name(), P: r.Number()})
@@ -127,6 +135,15 @@ func (p *Prediction) read(r *Reader) {
 			r.Skip()
 		}
 	}
+}
+
+// Weight takes the weight that examples will have.
+func (r *Reader) Weight() *float64 {
+	w := r.Number()
+	if !(w >= 0 && w <= MaxWeight) {
+		r.Fail(fmt.Sprintf("is %v, expected a weight of 0 to 1e6", w))
+	}
+	return &w
 }
 
 // need refuses a message without a field that it must have.

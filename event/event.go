@@ -46,6 +46,7 @@ type Prediction struct {
 	Anonymous  string
 	Ad         string
 	Campaign   string
+	W          *float64           // weight that its examples have; nil: 1
 	P          []ObjectiveP       // "p": {"click": 0.0123}, in the order of the configuration
 	Model      []ObjectiveVersion // "model": {"click": "click@184203"}
 	Propensity float64
@@ -53,6 +54,14 @@ type Prediction struct {
 	Features   Fields // the named raw values that were used, in the order in which they were encoded
 	AgeMs      []Age  // "age_ms": {"user": 340, "model": 120}
 	Source     string
+}
+
+// Weight is the weight that the prediction's examples have.
+func (p *Prediction) Weight() float64 {
+	if p.W == nil {
+		return 1
+	}
+	return *p.W
 }
 
 // ObjectiveP is a probability for one objective.

@@ -67,6 +67,26 @@ func TestWrongEventsAreRefusedWithFieldAndReason(t *testing.T) {
 	f(`{"type":"`+strings.Repeat("x", 40000)+`"}`, "", "too large")
 }
 
+// A weight that no network takes is refused where the prediction is read, not when it has become an example.
+func TestWeightsOfPredictionsAreBounded(t *testing.T) {
+	f := func(w, want string) {
+		t.Helper()
+		p, err := ParsePrediction([]byte(`{"id":"p","time":"2026-11-25T09:00:00.000Z","p":{},"w":` + w + `}`))
+		got := fmt.Sprint(p.Weight())
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("w %s: %s, want %s", w, got, want)
+		}
+	}
+	f("0", "0")
+	f("1e6", "1e+06")
+	f("-1", "w is -1, expected a weight of 0 to 1e6")
+	f("1000001", "w is 1.000001e+06, expected a weight")
+	f(`"2"`, "w is a string")
+}
+
 func TestRepeatedNamesAreFoundAmongMany(t *testing.T) {
 	f := func(n int, repeated int) error {
 		var b strings.Builder

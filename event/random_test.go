@@ -70,8 +70,11 @@ func (r random) event() Event {
 }
 
 func (r random) prediction() Prediction {
-	p := Prediction{"p" + r.text(), r.text(), r.Int64(), 1 + r.time(), r.text(), r.text(), r.text(), r.text(), nil, nil, r.number(), r.text(),
+	p := Prediction{"p" + r.text(), r.text(), r.Int64(), 1 + r.time(), r.text(), r.text(), r.text(), r.text(), nil, nil, nil, r.number(), r.text(),
 		r.fields(), nil, r.text()}
+	if w := r.Float64() * MaxWeight; r.IntN(2) == 0 {
+		p.W = &w
+	}
 	for i := range r.IntN(3) {
 		p.P = append(p.P, ObjectiveP{r.text() + strconv.Itoa(i), r.Float64()})
 		p.Model = append(p.Model, ObjectiveVersion{r.text() + strconv.Itoa(i), r.text()})

@@ -12,6 +12,7 @@ import (
 const (
 	MaxTypeBytes = 64
 	MaxIDBytes   = 256
+	MaxWeight    = 1e6 // of an example: the most that a network takes
 	MaxValue     = 1e9 // so that sums of micro-units stay below 64 bits
 	// MaxAhead is how far an event's time may be ahead of the time at which it was received: clients' clocks are wrong.
 	MaxAhead = time.Hour

@@ -178,6 +178,9 @@ func TestARevisionsWeightIsBounded(t *testing.T) {
 			t.Errorf("p %v: %+v", p, v)
 		}
 	}
+	if v := Revision(&event.Example{P: 0.9, W: event.MaxWeight}); v.W != event.MaxWeight {
+		t.Errorf("a revision weighs %v, which no network takes", v.W)
+	}
 }
 
 // Clicks that an outage holds up raise an alarm; what is held back then becomes true when the clicks come.

@@ -5,7 +5,7 @@ import "github.com/clickloop/clickloop/event"
 // Example is a prediction with its label.
 func Example(o event.Objective, p *event.Prediction, y float64, source event.Source) event.Example {
 	x := event.Example{
-		Objective: o.Name, Prediction: p.ID, Row: p.Row, Time: p.Time, Y: y, W: 1, Features: p.Features, Source: source,
+		Objective: o.Name, Prediction: p.ID, Row: p.Row, Time: p.Time, Y: y, W: p.Weight(), Features: p.Features, Source: source,
 	}
 	for _, op := range p.P {
 		if op.Objective == o.Name {
@@ -41,7 +41,7 @@ func segment(p *event.Prediction, name string) (event.Value, bool) {
 	return p.Features.Lookup(name)
 }
 
-// maxRevisionWeight bounds what one late positive may weigh.
+// maxRevisionWeight bounds what one late positive may weigh, in weights of its example.
 const maxRevisionWeight = 20
 
 // Revision is the example that takes x, a negative, back, because its positive came late: label 1, weight w/(1-p). Where the network still says p, the gradient
@@ -49,6 +49,6 @@ const maxRevisionWeight = 20
 func Revision(x *event.Example) event.Example {
 	r := *x
 	r.Revision, r.Y = true, 1
-	r.W = x.W * min(1/max(1-x.P, 1.0/maxRevisionWeight), maxRevisionWeight)
+	r.W = min(x.W*min(1/max(1-x.P, 1.0/maxRevisionWeight), maxRevisionWeight), event.MaxWeight)
 	return r
 }

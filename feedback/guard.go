@@ -12,11 +12,12 @@ type tally struct {
 	predictions int64
 	examples    int64 // whose trigger happened
 	positives   int64
-	predicted   float64 // sum of the examples' probabilities
+	predicted   float64 // sum of the examples' probabilities, weighted
+	actual      float64 // weight of the positives
 }
 
 func (t tally) plus(o tally) tally {
-	return tally{t.predictions + o.predictions, t.examples + o.examples, t.positives + o.positives, t.predicted + o.predicted}
+	return tally{t.predictions + o.predictions, t.examples + o.examples, t.positives + o.positives, t.predicted + o.predicted, t.actual + o.actual}
 }
 
 // expectable is from how many predicted positives on none at all is a sign: the odds of that are below 1 in 20,000.
@@ -36,13 +37,13 @@ func (g Guard) judge(t tally) string {
 	if rate := float64(t.positives) / float64(t.examples); rate < g.RateLow || rate > g.RateHigh {
 		return fmt.Sprintf("the rate of positives is %.3g, outside %g to %g", rate, g.RateLow, g.RateHigh)
 	}
-	if t.positives == 0 {
+	if t.actual == 0 {
 		if t.predicted >= expectable {
 			return fmt.Sprintf("there are no positives where %.3g were predicted", t.predicted)
 		}
 		return ""
 	}
-	if ratio := t.predicted / float64(t.positives); ratio < g.CalibrationLow || ratio > g.CalibrationHigh {
+	if ratio := t.predicted / t.actual; ratio < g.CalibrationLow || ratio > g.CalibrationHigh {
 		return fmt.Sprintf("predicted over actual is %.3g, outside %g to %g", ratio, g.CalibrationLow, g.CalibrationHigh)
 	}
 	return ""

@@ -9,7 +9,7 @@ func TestTheGuardTellsWhichBandIsLeft(t *testing.T) {
 	g := Guard{MinExamples: 100, CalibrationLow: 0.5, CalibrationHigh: 2, RateLow: 0.01, RateHigh: 0.5, CoverageLow: 0.6}
 	f := func(predictions, examples, positives int64, predicted float64, want string) {
 		t.Helper()
-		got := g.judge(tally{predictions, examples, positives, predicted})
+		got := g.judge(tally{predictions, examples, positives, predicted, float64(positives)})
 		if (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%d predictions, %d examples, %d positives, %v predicted: %q, want %q", predictions, examples, positives, predicted, got, want)
 		}
@@ -27,10 +27,13 @@ func TestTheGuardTellsWhichBandIsLeft(t *testing.T) {
 	f(100, 0, 0, 0, "")
 	f(1000, 1000, 0, 9.9, "")
 	f(1000, 1000, 0, 10, "no positives where 10")
+	if got := g.judge(tally{1000, 1000, 10, 100, 100}); got != "" { // positives of weight 10
+		t.Errorf("predictions and labels of the same weight: %q", got)
+	}
 }
 
 // good and bad are batches of a block each.
-var good, bad = tally{100, 100, 10, 10}, tally{100, 100, 0, 30}
+var good, bad = tally{100, 100, 10, 10, 10}, tally{100, 100, 0, 30, 0}
 
 func TestTheGuardHoldsABatchUntilItIsGoodOrReleased(t *testing.T) {
 	cfg := DefaultConfig().Guard
@@ -70,7 +73,7 @@ func TestTheGuardGathersSmallBatchesIntoBlocks(t *testing.T) {
 	if alarm, _, hold := g.weigh(small); alarm == "" || !hold {
 		t.Fatalf("the block is full: alarm %q, hold %v", alarm, hold)
 	}
-	if _, _, hold := g.weigh(tally{predictions: 10, examples: 10, predicted: 5, positives: 40}); hold {
+	if _, _, hold := g.weigh(tally{predictions: 10, examples: 10, predicted: 5, positives: 40, actual: 40}); hold {
 		t.Error("the batch makes the block good and is held back")
 	}
 	if alarm, _, _ := g.weigh(small); alarm != "" {

@@ -75,9 +75,10 @@ func (g *labeling) decide(due []pending, found map[string]features.Profile) deci
 		}
 		x := Example(g.l.objective, p, y, event.Source{Topic: g.topicID, Partition: int32(due[i].partition), Offset: due[i].offset})
 		d.tally.examples++
-		d.tally.predicted += x.P
+		d.tally.predicted += x.W * x.P
 		if y > 0 {
 			d.tally.positives++
+			d.tally.actual += x.W
 		}
 		d.records = append(d.records, stream.Record{Partition: 0, Key: []byte(x.Prediction), Value: x.AppendJSON(nil), Headers: g.l.headers})
 	}
@@ -90,8 +91,8 @@ func (g *labeling) report(ctx context.Context, due []pending, t tally, alarm str
 		Objective: g.l.objective.Name, Window: "guard", Start: due[0].prediction.Time, End: due[len(due)-1].prediction.Time,
 		Examples: t.examples, Positives: t.positives, Alarm: alarm,
 	}
-	if t.positives > 0 {
-		ratio := t.predicted / float64(t.positives)
+	if t.actual > 0 {
+		ratio := t.predicted / t.actual
 		v.PredictedOverActual = &ratio
 	}
 	switch {

@@ -41,7 +41,7 @@ type block struct {
 }
 
 // LearnBatch learns examples one after the other, with exactly the result of Learn on each, and sets ps to the predictions. On an
-// error the examples before the one it names were learned and no later one (after ErrDiverged the net must not be used again).
+// error, a BatchError, the examples before the one it names were learned and no later one (after ErrDiverged the net must not be used again).
 //
 // With two processors a second goroutine learns one side of the mixture and mixes, while this one encodes the next block and learns the other side. The
 // sides share no weight, and what an example is encoded to does not depend on weights, so when is no matter. A plain net is too fast for that: it would wait for
@@ -64,7 +64,7 @@ func (n *Net) LearnBatch(xs [][]Feature, ys, ws, ps []float64) error {
 		defer func() { n.capture.apart = false }()
 	}
 	if i, err := learn(xs, ys, ws, ps); err != nil {
-		return fmt.Errorf("example %d of the batch: %w", i, err)
+		return &BatchError{i, err}
 	}
 	return nil
 }

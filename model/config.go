@@ -229,8 +229,8 @@ func (o Optimizer) validate(name string) error {
 	if o.Kind == "adam" && (o.Beta1 >= 1 || o.Beta2 >= 1) {
 		return fmt.Errorf("%s.beta1 and beta2 are %v and %v: adam needs them below 1", name, o.Beta1, o.Beta2)
 	}
-	if (o.Kind == "coin" || o.Kind == "adagrad" || o.Kind == "adam") && o.Start <= 0 {
-		return fmt.Errorf("%s.start is %v: %s needs a positive one", name, o.Start, o.Kind)
+	if (o.Kind == "coin" || o.Kind == "adagrad" || o.Kind == "adam") && float32(o.Start) <= 0 { // what float32 has as 0 would be divided by
+		return fmt.Errorf("%s.start is %v: %s needs a positive one, at least 1e-45", name, o.Start, o.Kind)
 	}
 	return nil
 }

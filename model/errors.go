@@ -1,6 +1,9 @@
 package model
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors that a caller may test with errors.Is; what is returned wraps them and says more.
 var (
@@ -11,3 +14,15 @@ var (
 	ErrInput    = errors.New("input cannot be learned")        // Learn: NaN, infinite or out of range; nothing was learned
 	ErrDiverged = errors.New("the network has diverged")       // Learn: a logit is not finite; go back to a checkpoint
 )
+
+// BatchError is returned by LearnBatch when an example cannot be learned: At is its place in the batch.
+type BatchError struct {
+	At  int
+	Err error
+}
+
+// Error says which example it is, and why it cannot be learned.
+func (e *BatchError) Error() string { return fmt.Sprintf("example %d of the batch: %v", e.At, e.Err) }
+
+// Unwrap is why it cannot be learned.
+func (e *BatchError) Unwrap() error { return e.Err }

@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// A mixer's inverse, kept up by rank-one updates through ten thousand examples, is that of the matrix that gonum adds up and inverts; and its weights are where
+// A mixer's inverse, kept up by rank-one updates through ten thousand examples of several weights, is that of the matrix that gonum adds up and inverts; and its weights are where
 // Newton's steps with that inverse lead.
 func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
 	net, err := New(DefaultConfig())
@@ -31,23 +31,23 @@ func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
 		for i := range z {
 			z[i] = truth + rng.NormFloat64()
 		}
-		at, y := mat.NewVecDense(members, z[:]), 0.0
+		at, y, weight := mat.NewVecDense(members, z[:]), 0.0, []float64{1, 1, 0.25, 3}[rng.IntN(4)]
 		if rng.Float64() < sigmoid(truth) {
 			y = 1
 		}
 		for m := range matrices {
 			p := sigmoid(clipLogit(mat.Dot(weights[m], at)))
-			matrices[m].SymRankOne(matrices[m], max(p*(1-p), 1e-6), at)
+			matrices[m].SymRankOne(matrices[m], max(p*(1-p), 1e-6)*weight, at)
 			var c mat.Cholesky
 			var step mat.VecDense
 			if !c.Factorize(matrices[m]) || c.SolveVecTo(&step, at) != nil {
 				t.Fatal("a sum of squares has an inverse")
 			}
-			weights[m].AddScaledVec(weights[m], y-p, &step)
+			weights[m].AddScaledVec(weights[m], (y-p)*weight, &step)
 		}
 		var p [members + mixers]float64
 		net.mixForward(&z, &p)
-		net.mixLearn(&z, &p, y, 1)
+		net.mixLearn(&z, &p, y, weight)
 	}
 	for m := range matrices {
 		var inverse mat.Dense

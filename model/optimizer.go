@@ -105,6 +105,7 @@ func (r *rule) ftrl(w *float32, s []float32, g float32) {
 	*z += g - float32((sqrt32(more)-sqrt32(*n))/alpha**w)
 	*n = more
 	switch d := (beta+sqrt32(more))/alpha + l2; {
+	case d == 0: // without beta and l2, and gradients so small that their squares are nothing
 	case *z > l1:
 		*w = -(*z - l1) / d
 	case *z < -l1:

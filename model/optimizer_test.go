@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -16,7 +17,12 @@ func TestOptimizersFollowTheirFormulas(t *testing.T) {
 	z2 := z1 - 0.2 - (sqrt(n1+0.04)-0.4)/0.1*f1
 	f2 := -(z2 + 0.01) / ((1+sqrt(n1+0.04))/0.1 + 0.5)
 	v1 := 1 * -0.4 / (100 * 0.4)
-	v2 := 1 * -0.2 / (100 * 0.4) // the second bet lost: no reward
+	v2 := 1 * -0.2 / (100 * 0.4)         // the second bet lost: no reward
+	l2a := 0.5 - 0.1*0.5/sqrt(0.09+0.25) // the gradient is 0.4 + 0.2*0.5
+	l2g := -0.2 + 0.2*l2a
+	l2b := l2a - 0.1*l2g/sqrt(0.09+0.25+l2g*l2g)
+	l2d := -0.2 + 0.2*(0.5-0.01*0.5/0.6)
+	l2c := 0.01 * -l2d / (-l2d + 0.1)
 	for name, c := range map[string]struct {
 		o         Optimizer
 		one, both float64
@@ -29,6 +35,10 @@ func TestOptimizersFollowTheirFormulas(t *testing.T) {
 		"sgd l1 to 0":  {Optimizer{Kind: "sgd", Rate: 0.1, L1: 20}, 0, 0},
 		"adagrad":      {Optimizer{Kind: "adagrad", Rate: 0.1, Start: 0.09}, 0.5 - 0.1*0.4/0.5, 0.5 - 0.08 + 0.1*0.2/sqrt(0.29)},
 		"adam":         {Optimizer{Kind: "adam", Rate: 0.01, Beta1: 0.9, Beta2: 0.999, Start: 1e-8}, adam1, adam2},
+		"adagrad l2":   {Optimizer{Kind: "adagrad", Rate: 0.1, Start: 0.09, L2: 0.2}, l2a, l2b},
+		"adagrad l1":   {Optimizer{Kind: "adagrad", Rate: 0.1, Start: 0.09, L1: 0.2}, 0.5 - 0.08 - 0.02, 0.4 + 0.1*0.2/sqrt(0.29) - 0.02},
+		"adam epsilon": {Optimizer{Kind: "adam", Rate: 0.01, Start: 0.1}, 0.5 - 0.01*0.4/(0.4+0.1), 0.492 + 0.01*0.2/(0.2+0.1)},
+		"adam l2":      {Optimizer{Kind: "adam", Rate: 0.01, Start: 0.1, L2: 0.2}, 0.5 - 0.01*0.5/0.6, 0.5 - 0.01*0.5/0.6 + l2c},
 		"ftrl":         {Optimizer{Kind: "ftrl", Rate: 0.1, Beta1: 1, L1: 0.01, L2: 0.5}, f1, f2},
 		"ftrl l1 to 0": {Optimizer{Kind: "ftrl", Rate: 0.1, Beta1: 1, L1: 50, L2: 0.5}, -(-0.5*10.5 - 50 + 0.4 - 2 + 50) / (14 + 0.5), 0},
 		"coin":         {Optimizer{Kind: "coin", Start: 1}, 0.5 + v1, 0.5 + v2},
@@ -45,6 +55,144 @@ func TestOptimizersFollowTheirFormulas(t *testing.T) {
 		r.step(&w, s, -0.2)
 		if name != "ftrl l1 to 0" && math.Abs(float64(w)-c.both) > 1e-6 {
 			t.Errorf("%s: after two steps %v, want %v", name, w, c.both)
+		}
+	}
+}
+
+// Two weights of a field-aware vector share an accumulator of the mean square of their gradients, 0.8+0.5*0.5 and 0.4-0.5*0.3; L1 then pulls by 0.1*0.2.
+func TestAVectorFollowsItsFormula(t *testing.T) {
+	p := plain{k: 2, ff: newRule(Optimizer{Kind: "adagrad", Rate: 0.1, L1: 0.2, L2: 0.5})}
+	v, o := []float32{0.5, -0.3}, []float32{0.09}
+	p.stepPiece(v, o, []float32{0.4, 0.2}, 2)
+	sum := 0.09 + (1.05*1.05+0.25*0.25)/2
+	for i, want := range []float64{0.5 - 0.1*1.05/math.Sqrt(sum) - 0.02, -0.3 - 0.1*0.25/math.Sqrt(sum) + 0.02} {
+		if math.Abs(float64(v[i])-want) > 1e-6 || math.Abs(float64(o[0])-sum) > 1e-6 {
+			t.Errorf("weight %d is %v, want %v; accumulator %v, want %v", i, v[i], want, o[0], sum)
+		}
+	}
+}
+
+// A gradient too small to be squared moves nothing where the formula would divide by nothing.
+func TestFtrlWithoutBetaStaysFinite(t *testing.T) {
+	r, w, s := newRule(Optimizer{Kind: "ftrl", Rate: 0.1}), float32(0), make([]float32, 2)
+	for _, g := range []float32{0, 1e-30, -1e-30, 0.5} {
+		r.step(&w, s, g)
+		if !finite(float64(w)) || !finite(float64(s[0])) {
+			t.Fatalf("after gradient %v the weight is %v, the state %v", g, w, s)
+		}
+	}
+	if want := float32(-0.1); math.Abs(float64(w-want)) > 1e-6 {
+		t.Errorf("the weight is %v, want %v", w, want)
+	}
+}
+
+// An optimizer of one part counts the examples once, whatever other parts there are: of a single field the field-aware part has no say.
+func TestPartsCountExamplesApart(t *testing.T) {
+	adam := Optimizer{Kind: "adam", Rate: 0.01, Beta1: 0.9, Beta2: 0.999, Start: 1e-8}
+	var predicted [2][]float64
+	for i, parts := range [][]string{{"linear"}, {"linear", "ffm"}} {
+		n := mustNew(t, func(c *Config) {
+			if c.Network, c.Linear.Optimizer = parts, adam; len(parts) > 1 {
+				c.FFM.Optimizer = adam
+			}
+		})
+		s := n.NewScratch()
+		for j := range 50 {
+			p, err := n.Learn([]Feature{{Field: 1, Hash: uint64(j % 3), Value: 1}}, float64(j%2), 1, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			predicted[i] = append(predicted[i], p)
+		}
+	}
+	if !slices.Equal(predicted[0], predicted[1]) {
+		t.Errorf("predictions %v, beside another part %v", predicted[0], predicted[1])
+	}
+}
+
+// With clip 0.25 and a rate of 1 the bias moves by 0.25, however wrong the prediction and however heavy the example.
+func TestGradientsAreClipped(t *testing.T) {
+	sgd := Optimizer{Kind: "sgd", Rate: 1}
+	f := func(clip, y, w, want float64) {
+		t.Helper()
+		n := mustNew(t, func(c *Config) { c.Network, c.Linear.Optimizer, c.Clip = []string{"linear"}, sgd, clip })
+		s := n.NewScratch()
+		if _, err := n.Learn(nil, y, w, s); err != nil {
+			t.Fatal(err)
+		}
+		if z := logit(n.Predict(nil, s)); math.Abs(z-want) > 1e-5 {
+			t.Errorf("clip %v, label %v, weight %v: the logit is %v, want %v", clip, y, w, z, want)
+		}
+	}
+	f(0, 1, 1, 0.5)
+	f(0, 1, 10, 5)
+	f(0.25, 1, 10, 0.25)
+	f(0.25, 0, 1, -0.25)
+	f(0.25, 1, 0.1, 0.05)
+	f(0.25, 1, -3, -0.25)
+	n := mustNew(t, func(c *Config) {
+		c.Network, c.Linear.Optimizer, c.Clip, c.Output, c.Classes = []string{"linear"}, sgd, 0.25, "softmax", 4
+	})
+	s := n.NewScratch()
+	if err := n.LearnClass(nil, 2, 1, s); err != nil { // gradients 0.25, 0.25, -0.75, 0.25
+		t.Fatal(err)
+	}
+	if p := n.PredictClasses(nil, nil, s); math.Abs(math.Log(p[2]/p[0])-0.5) > 1e-6 {
+		t.Errorf("probabilities %v, want a difference of logits of 0.5", p)
+	}
+}
+
+// Dropout is a net of its own in each example: the gradient is that of the units which are left, and they stand in for the others.
+func TestDropoutsGradientIsTheFiniteDifference(t *testing.T) {
+	for _, activation := range []string{"tanh", "relu", "sigmoid"} {
+		n := mustNew(t, func(c *Config) {
+			c.Network, c.TableBits = []string{"mlp"}, 9
+			c.MLP.Layers, c.MLP.Init, c.MLP.Dropout = []Layer{{6, activation}, {5, "tanh"}}, 0.5, 0.6
+			c.MLP.Optimizer = Optimizer{Kind: "sgd", Rate: 1}
+		})
+		xs, ys := stream(40, 30)
+		s := n.NewScratch()
+		for i := range xs {
+			learnAny(n, xs[i], ys[i], 0.3, s)
+		}
+		x := xs[len(xs)-1]
+		after := reread(t, n)
+		learnAny(after, x, 1, 1, after.NewScratch())
+		loss := func() float64 {
+			n.encode(x, &s.row, s, false)
+			s.row.n = n.n
+			n.plain.forward(&n.core, &s.row, &s.out, true)
+			return -math.Log(float64(s.out.p[0]))
+		}
+		loss()
+		left := map[float32]int{}
+		for _, keep := range s.out.keep {
+			for _, v := range keep {
+				left[v]++
+			}
+		}
+		if len(left) != 2 || left[0] == 0 || left[float32(1/(1-0.6))] == 0 {
+			t.Fatalf("%s: units are kept as %v, want some as 0 and some as 2.5", activation, left)
+		}
+		old, now := weights(n), weights(after)
+		moved := 0
+		for i, p := range old {
+			w, gradient := *p, float64(*p-*now[i])
+			const eps = 1.0 / 256
+			*p = w + eps
+			up := loss()
+			*p = w - eps
+			down := loss()
+			*p = w
+			if d := (up - down) / (2 * eps); math.Abs(d-gradient) > 2e-3+0.02*math.Abs(d) {
+				t.Fatalf("%s: weight %d of %d: gradient %v, finite difference %v", activation, i, len(old), gradient, d)
+			}
+			if gradient != 0 {
+				moved++
+			}
+		}
+		if moved < 5 {
+			t.Fatalf("%s: only %d weights moved", activation, moved)
 		}
 	}
 }

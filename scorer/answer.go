@@ -9,7 +9,7 @@ import (
 // prediction is a chosen candidate as it goes to the topic.
 func (s *Scorer) prediction(w *work, q *request, c *candidate) []byte {
 	p := event.Prediction{
-		ID: event.PredictionID(q.id, c.index), Request: q.id, Row: q.row, Time: q.time, User: q.user, Anonymous: q.anonymous,
+		ID: event.PredictionID(q.id, c.index), Request: q.id, Row: q.row, W: q.w, Time: q.time, User: q.user, Anonymous: q.anonymous,
 		Ad: c.ad, Campaign: c.campaign, Propensity: c.propensity, Policy: q.policy, Features: c.used, AgeMs: w.ages, Source: q.source,
 	}
 	for i, f := range s.followers {

@@ -17,6 +17,7 @@ type request struct {
 	source    string
 	time      event.Time
 	row       int64
+	w         *float64 // weight of what is learned from it, nil for 1
 	context   event.Fields
 	choose    int64
 	chosen    bool // choose was given
@@ -63,6 +64,8 @@ func (q *request) parse(text string, cfg *Config) error {
 			q.time = r.Time()
 		case "row":
 			q.row = r.Integer()
+		case "w":
+			q.w = r.Weight()
 		case "context":
 			q.context = r.Fields(q.context)
 		case "choose":

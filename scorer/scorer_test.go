@@ -253,6 +253,29 @@ func TestTimeAndRowAreKeptOnlyOfRecordings(t *testing.T) {
 	f(false, "0 "+testNow.String()+" s x")
 }
 
+// The weight of a request is that of its predictions, recorded or not, and 0 is one.
+func TestTheWeightOfARequestGoesWithItsPredictions(t *testing.T) {
+	f := func(given, want string) {
+		t.Helper()
+		s := newScorer(t, nil)
+		k := s.takeWork()
+		s.parse(k, []byte(`{"request":"r",`+given+`"candidates":[{"ad":"a"}]}`), false)
+		s.score(t.Context(), k)
+		p, err := event.ParsePrediction(k.records[0].Value)
+		if got := fmt.Sprint(p.Weight(), p.W == nil); err != nil || got != want {
+			t.Errorf("%s: %s %v, want %s", given, got, err, want)
+		}
+	}
+	f("", "1 true")
+	f(`"w":2.5,`, "2.5 false")
+	f(`"w":0,`, "0 false")
+	for _, w := range []string{"-1", "1e7", `"2"`} {
+		if r := post(newScorer(t, nil), `{"w":`+w+`,"candidates":[{"ad":"a"}]}`, ""); r.Code != 400 || !strings.Contains(r.Body.String(), `"field":"w"`) {
+			t.Errorf("w %s: %d %s", w, r.Code, r.Body)
+		}
+	}
+}
+
 func TestTheBestByValueComesFirst(t *testing.T) {
 	s := newScorer(t, nil)
 	a := parseAnswer(t, post(s, `{"choose":2,"candidates":[{"ad":"a","value":1},{"ad":"b","value":3},{"ad":"c","value":3},{"ad":"d"}]}`, "").Body.Bytes())

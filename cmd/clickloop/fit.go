@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bufio"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -65,6 +61,9 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
+	if err := o.check(rec != nil); err != nil {
+		return err
+	}
 	net, classes, err := o.newNetwork(ctx, cfg.Model, rec != nil)
 	if err != nil {
 		return err
@@ -80,12 +79,18 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	}
 	result.Seconds = time.Since(began).Seconds()
-	o.warn(net, stderr)
-	return o.finish(net, nil, stdout, &result, func() { printFit(stdout, &result) })
+	o.warn(net, result.Examples, result.Skipped, stderr)
+	if rec == nil { // a recording has checks of its own
+		o.warnLabels(&result, stderr)
+	}
+	return o.finish(stdout, &result, func() { printFit(stdout, &result) })
 }
 
-// warn tells of names that nothing had: most likely they are misspelt.
-func (o *fitOptions) warn(net *model.Net, stderr io.Writer) {
+// warn tells of names that nothing had, for most likely they are misspelt, and of data in which there was nothing.
+func (o *fitOptions) warn(net *model.Net, examples, skipped int64, stderr io.Writer) {
+	if examples == 0 {
+		fmt.Fprintf(stderr, "clickloop fit: warning: nothing was learned: %s has no examples, and %d malformed lines were skipped\n", strings.Join(o.paths, ", "), skipped)
+	}
 	for _, name := range o.files.Unmet() {
 		fmt.Fprintf(stderr, "clickloop fit: warning: --drop names %q, and there is no such column: nothing was left out for it\n", name)
 	}
@@ -98,23 +103,19 @@ func (o *fitOptions) warn(net *model.Net, stderr io.Writer) {
 	}
 }
 
-// finish saves the model and prints the result.
-func (o *fitOptions) finish(net *model.Net, classes []string, stdout io.Writer, result any, text func()) error {
-	if o.out != "" {
-		if err := saveModel(o.out, net, classes); err != nil {
-			return err
-		}
+// warnLabels tells of labels that are all the same: most likely the value that means yes is another one.
+func (o *fitOptions) warnLabels(r *fit.Result, stderr io.Writer) {
+	switch {
+	case r.Examples == 0:
+	case r.Positives == 0 && len(o.files.Positive) > 0:
+		fmt.Fprintf(stderr, "clickloop fit: warning: none of %d labels is %s, as --positive says: is it spelt as the data spells it?\n", r.Examples, strings.Join(o.files.Positive, " or "))
+	case r.Positives == 0:
+		fmt.Fprintf(stderr, "clickloop fit: warning: all of %d labels mean no\n", r.Examples)
+	case r.Positives == r.Examples && len(o.files.Positive) == 0:
+		fmt.Fprintf(stderr, "clickloop fit: warning: all of %d labels mean yes, as numbers above 0 do: say with --positive which value means yes\n", r.Examples)
+	case r.Positives == r.Examples:
+		fmt.Fprintf(stderr, "clickloop fit: warning: all of %d labels mean yes\n", r.Examples)
 	}
-	if o.json {
-		b, err := json.Marshal(result)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(stdout, "%s\n", b)
-		return nil
-	}
-	text()
-	return nil
 }
 
 func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
@@ -138,7 +139,7 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	fs.Int64Var(&o.expiry, "expiry", 0, "and take it away when the token did not come for `n` examples (0: never)")
 	fs.IntVar(&o.passes, "passes", 1, "times the files are learned; metrics are of the last pass")
 	fs.IntVar(&o.delay, "delay", 0, "learn a label `N` examples after its prediction")
-	fs.IntVar(&o.files.Holdout, "holdout", 0, "predict each `N`th example without learning it, and report those apart")
+	fs.IntVar(&o.files.Holdout, "holdout", 0, "predict each `N`th example that is read now without learning it, and report those apart")
 	fs.StringVar(&o.in, "in", "", "go on from this `model`, with every setting it was made with")
 	fs.StringVar(&o.out, "out", "", "write the learned `model` here")
 	fs.StringVar(&o.predictions, "predictions", "", "write each prediction and its label to this `file`")
@@ -199,16 +200,6 @@ func isRecording(path string) bool {
 	return err == nil && (info.IsDir() || strings.HasSuffix(path, ".yaml"))
 }
 
-// contradicting are the flags given that a model which exists has made up its mind about.
-func (o *fitOptions) contradicting() (given []string) {
-	for _, name := range []string{"network", "cross", "seed", "table-bits", "admission", "expiry"} {
-		if o.given[name] {
-			given = append(given, "--"+name)
-		}
-	}
-	return given
-}
-
 // newNetwork reads --in, or makes a new network of the configuration and the flags. The classes are those of a softmax.
 func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bool) (*model.Net, []string, error) {
 	if o.network != "" {
@@ -253,31 +244,23 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	if made.Output == "softmax" {
 		c.Output, c.Classes = made.Output, made.Classes // they have checks of their own
 	}
-	if given := o.contradicting(); len(given) > 0 && !reflect.DeepEqual(c, made) {
-		return nil, nil, fmt.Errorf("%s: model %s goes on with the settings it was made with, which differ: leave it out", strings.Join(given, ", "), o.in)
+	if err := o.contradiction(c, made); err != nil {
+		return nil, nil, err
 	}
 	classes, err = o.oldClasses(made, classes, recorded)
 	return net, classes, err
 }
 
-func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recording, cfg config.Config) (fit.Result, error) {
+func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recording, cfg config.Config) (result fit.Result, err error) {
 	if o.predictions != "" {
-		f, err := os.Create(o.predictions)
-		if err != nil {
-			return fit.Result{}, err
+		out, failed := newPredictions(o.predictions)
+		if failed != nil {
+			return result, failed
 		}
-		w := bufio.NewWriter(f)
-		defer f.Close()
-		defer w.Flush()
-		r.Observe(func(p, y float64) error {
-			b := strconv.AppendFloat(nil, p, 'g', -1, 64)
-			b = strconv.AppendFloat(append(b, ' '), y, 'g', -1, 64)
-			_, err := w.Write(append(b, '\n'))
-			return err
-		})
+		r.Observe(out.write)
+		defer func() { err = cmp.Or(err, out.end()) }()
 	}
 	var skipped int64
-	var err error
 	for pass := range o.passes {
 		if pass > 0 {
 			r.Again()
@@ -288,11 +271,14 @@ func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recor
 			skipped, err = r.Learn(ctx, &o.files, o.paths, o.delay)
 		}
 		if err != nil {
-			return fit.Result{}, err
+			return result, err
 		}
 	}
-	result := r.Result()
+	result = r.Result()
 	result.Skipped = skipped
+	if err := o.save(r.Net(), nil); err != nil {
+		return result, err
+	}
 	for _, path := range o.tests {
 		t, err := r.Test(ctx, &o.files, path)
 		if err != nil {
@@ -301,21 +287,6 @@ func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recor
 		result.Test = append(result.Test, t)
 	}
 	return result, nil
-}
-
-// saveModel writes a model whole or not at all.
-func saveModel(path string, net *model.Net, classes []string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".clickloop-model-")
-	if err != nil {
-		return fmt.Errorf("cannot write the model: %w", err)
-	}
-	defer os.Remove(f.Name())
-	w := bufio.NewWriterSize(f, 1<<20)
-	err = modelfile.Write(w, net, classes)
-	if err = errors.Join(err, w.Flush(), f.Sync(), f.Chmod(0o644), f.Close()); err != nil {
-		return fmt.Errorf("cannot write the model to %s: %w", path, err)
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // fitProgress shows rows, rows a second and the time left, on a terminal, until it is stopped.
@@ -359,30 +330,4 @@ func (o *fitOptions) totalBytes() int64 {
 		total += info.Size()
 	}
 	return total * int64(o.passes)
-}
-
-func printFit(w io.Writer, r *fit.Result) {
-	fmt.Fprintf(w, "%s: %d examples (%d positive) in %.2f s, %.0f examples/s\n", r.Model, r.Examples, r.Positives, r.Seconds, r.ExamplesPerSecond)
-	show := func(name string, v *float64) {
-		if v != nil {
-			fmt.Fprintf(w, "  %-22s %.5f\n", name, *v)
-		}
-	}
-	show("log loss", r.LogLoss)
-	show("normalized entropy", r.NormalizedEntropy)
-	show("AUC", r.AUC)
-	show("predicted over actual", r.PredictedOverActual)
-	show("ECE", r.ECE)
-	show("calibration slope", r.Slope)
-	show("calibration intercept", r.Intercept)
-	if r.Holdout != nil {
-		show("log loss of holdout", r.Holdout.LogLoss)
-	}
-	fmt.Fprintf(w, "  %-22s %s\n", "weights", r.Weights)
-	for _, t := range r.Test {
-		fmt.Fprintf(w, "%s: %d examples\n", t.File, t.Examples)
-		show("log loss", t.LogLoss)
-		show("AUC", t.AUC)
-		show("accuracy", t.Accuracy)
-	}
 }

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,20 +101,18 @@ func (o *fitOptions) fitClasses(ctx context.Context, net *model.Net, classes []s
 		return err
 	}
 	result.Seconds = time.Since(began).Seconds()
-	o.warn(net, stderr)
-	return o.finish(net, classes, stdout, &result, func() { printClasses(stdout, &result) })
+	o.warn(net, result.Examples, result.Skipped, stderr)
+	return o.finish(stdout, &result, func() { printClasses(stdout, &result) })
 }
 
 func (o *fitOptions) learnClasses(ctx context.Context, r *fit.ClassRun) (result fit.ClassResult, err error) {
 	if o.predictions != "" {
-		f, err := os.Create(o.predictions)
-		if err != nil {
-			return result, err
+		out, failed := newPredictions(o.predictions)
+		if failed != nil {
+			return result, failed
 		}
-		w := bufio.NewWriter(f)
-		defer f.Close()
-		defer w.Flush()
-		r.Observe(classWriter(w, r.Names()))
+		defer func() { err = cmp.Or(err, out.end()) }()
+		r.Observe(classWriter(out.w, r.Names()))
 	}
 	var skipped int64
 	for pass := range o.passes {
@@ -128,6 +125,9 @@ func (o *fitOptions) learnClasses(ctx context.Context, r *fit.ClassRun) (result 
 	}
 	result = r.Result()
 	result.Skipped = skipped
+	if err := o.save(r.Net(), r.Names()); err != nil {
+		return result, err
+	}
 	for _, path := range o.tests {
 		t, err := r.Test(ctx, &o.files, path)
 		if err != nil {
@@ -167,6 +167,7 @@ const (
 
 func printClasses(w io.Writer, r *fit.ClassResult) {
 	fmt.Fprintf(w, "%s: %d examples of %d classes in %.2f s, %.0f examples/s\n", r.Model, r.Examples, len(r.Classes), r.Seconds, r.ExamplesPerSecond)
+	printSkipped(w, r.Skipped)
 	printClassMetrics(w, &r.ClassMetrics)
 	if r.Holdout != nil {
 		fmt.Fprintf(w, "holdout: %d examples\n", r.Holdout.Examples)
@@ -175,6 +176,7 @@ func printClasses(w io.Writer, r *fit.ClassResult) {
 	fmt.Fprintf(w, "  %-22s %s\n", "weights", r.Weights)
 	for i := range r.Test {
 		fmt.Fprintf(w, "%s: %d examples\n", r.Test[i].File, r.Test[i].Examples)
+		printSkipped(w, r.Test[i].Skipped)
 		printClassMetrics(w, &r.Test[i].ClassMetrics)
 	}
 }

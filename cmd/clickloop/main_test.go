@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,34 @@ func TestLockstepThroughAllStagesIsOfflineFitBitForBit(t *testing.T) {
 	}
 	f(1500, bank)
 	f(1500, profiles, "--config", bank+"/profiles.clickloop.yaml")
+	f(400, weighted(t))
+}
+
+// weighted writes a recording of VW text whose rows are of different importance.
+func weighted(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	var rows strings.Builder
+	for i := range 400 {
+		weight := []string{"", " 1", " 0", " 0.1", " 2.5", " 1000"}[i%6]
+		fmt.Fprintf(&rows, "%d%s 'row%d|device d%d |words w%d:0.5 w%d | x\n", i*i%7%2, weight, i, i%5, i%11, i%3)
+	}
+	writeFile(t, dir, "rows.vw", rows.String())
+	writeFile(t, dir, "recording.yaml", "name: weighted\nfiles: [rows.vw]\nformat: vw\nobjective: {name: click, window: 30s}\nevents: [{type: click, when: positive, delay: 5s}]\n")
+	return dir
+}
+
+// Importance counts: without it the weights would be others, and without it in the loop as well, the test of lockstep would say nothing.
+func TestTheImportanceOfARecordingIsLearned(t *testing.T) {
+	dir := weighted(t)
+	var with, without fit.Result
+	output(t, &with, "fit", dir, "--json")
+	text := string(readFile(t, filepath.Join(dir, "rows.vw")))
+	writeFile(t, dir, "rows.vw", regexp.MustCompile(`(?m)^([01]) [0-9.]+ `).ReplaceAllString(text, "$1 "))
+	output(t, &without, "fit", dir, "--json")
+	if with.Examples != 400 || without.Examples != 400 || with.Weights == without.Weights {
+		t.Errorf("%d and %d examples, weights %s and %s", with.Examples, without.Examples, with.Weights, without.Weights)
+	}
 }
 
 func TestAReplayThatIsKilledEndsWithTheWeightsOfOneThatIsNot(t *testing.T) {

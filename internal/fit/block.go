@@ -2,6 +2,7 @@ package fit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/clickloop/clickloop/model"
@@ -151,12 +152,12 @@ func (r *reader) send() {
 	}
 }
 
-// each calls fn for every example of a block.
+// each calls fn for every example of a block; an error of fn names its line.
 func (b *block) each(fn func(e *example) error) error {
 	for i := range b.x {
-		e := example{b.x[i], b.y[i], b.w[i]}
+		e := example{b.x[i], b.y[i], b.w[i], b.path, b.lines[i]}
 		if err := fn(&e); err != nil {
-			return at(b.path, b.lines[i], err)
+			return err
 		}
 	}
 	return nil
@@ -165,13 +166,22 @@ func (b *block) each(fn func(e *example) error) error {
 // learnBlock learns a block at once.
 func (r *Run) learnBlock(b *block) error {
 	r.progress.rows.Add(int64(len(b.x)))
-	n := r.net.Examples()
 	err := r.net.LearnBatch(b.x, b.y, b.w, b.p)
-	b.learned = int(r.net.Examples() - n)
-	if err != nil {
-		return fmt.Errorf("%s:%d: %w", b.path, b.lines[min(b.learned, len(b.lines)-1)], err)
+	b.learned = len(b.x)
+	var failed *model.BatchError
+	if errors.As(err, &failed) {
+		b.learned = failed.At
+		return placed(b.path, b.lines[failed.At], failed.Err)
 	}
-	return nil
+	return err
+}
+
+// placed names the line of an error, and says what helps.
+func placed(path string, line int, err error) error {
+	if errors.Is(err, model.ErrDiverged) {
+		return fmt.Errorf("%s:%d: %w: lower the optimizers' rates, set model.clip, or scale the numbers if they are raw", path, line, err)
+	}
+	return fmt.Errorf("%s:%d: %w", path, line, err)
 }
 
 // judgeBlock judges what was learned of a block.

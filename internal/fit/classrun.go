@@ -40,7 +40,7 @@ func (r *ClassRun) Again() {
 	r.metrics, r.holdout = metrics.NewClasses(len(r.names)), metrics.NewClasses(len(r.names))
 }
 
-// Observe makes fn see each prediction with its class, as it is judged. p is valid until fn returns.
+// Observe makes fn see each prediction with its class, in the order of the examples. p is valid until fn returns.
 func (r *ClassRun) Observe(fn func(p []float64, class int) error) { r.observe = fn }
 
 // Learn learns files one after another; a label is learned delay examples after its prediction.
@@ -49,7 +49,10 @@ func (r *ClassRun) Learn(ctx context.Context, f *Files, paths []string, delay in
 		return f.pipe(ctx, paths, func(b *block) error {
 			return b.each(func(e *example) error {
 				r.progress.rows.Add(1)
-				return r.learn(e, r.predict(e))
+				if err := r.learn(e, r.predict(e)); err != nil {
+					return e.at(err)
+				}
+				return nil
 			})
 		})
 	}
@@ -57,7 +60,10 @@ func (r *ClassRun) Learn(ctx context.Context, f *Files, paths []string, delay in
 		delay: delay, holdout: f.Holdout, rows: &r.progress.rows,
 		predict: func(e *example) []float64 { return slices.Clone(r.predict(e)) },
 		learn:   r.learn,
-		keep:    func(e *example, p []float64) { r.holdout.Add(p, int(e.y), e.w) },
+		keep: func(e *example, p []float64) error {
+			r.holdout.Add(p, int(e.y), e.w)
+			return r.seen(p, int(e.y))
+		},
 	}
 	return d.files(ctx, f, paths)
 }
@@ -76,22 +82,26 @@ func (r *ClassRun) learn(e *example, p []float64) error {
 	}
 	r.metrics.Add(p, class, e.w)
 	r.learned++
-	if r.observe != nil {
-		return r.observe(p, class)
+	return r.seen(p, class)
+}
+
+func (r *ClassRun) seen(p []float64, class int) error {
+	if r.observe == nil {
+		return nil
 	}
-	return nil
+	return r.observe(p, class)
 }
 
 // Test predicts a file without learning from it.
 func (r *ClassRun) Test(ctx context.Context, f *Files, path string) (ClassTest, error) {
 	acc := metrics.NewClasses(len(r.names))
-	_, err := f.pipe(ctx, []string{path}, func(b *block) error {
+	skipped, err := f.pipe(ctx, []string{path}, func(b *block) error {
 		return b.each(func(e *example) error {
 			acc.Add(r.predict(e), int(e.y), e.w)
 			return nil
 		})
 	})
-	return ClassTest{path, r.measured(acc)}, err
+	return ClassTest{path, skipped, r.measured(acc)}, err
 }
 
 // ClassResult is what a pass of a softmax prints as JSON.
@@ -136,7 +146,8 @@ type ClassScore struct {
 
 // ClassTest is what the network, learning no more, says of a file.
 type ClassTest struct {
-	File string `json:"file,omitempty"`
+	File    string `json:"file,omitempty"`
+	Skipped int64  `json:"skipped,omitempty"` // malformed lines
 	ClassMetrics
 }
 

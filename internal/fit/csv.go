@@ -32,6 +32,7 @@ func (r *reader) csv(src *table.Source, path string) error {
 	f := r.files
 	var columns []column
 	var missing error
+	rows := 0
 	header := func(names []string) error {
 		found := false
 		var inputs []string
@@ -52,7 +53,8 @@ func (r *reader) csv(src *table.Source, path string) error {
 		}
 		return nil
 	}
-	return src.Cells(header, func(line int, cells []string) error {
+	err := src.Cells(header, func(line int, cells []string) error {
+		rows++
 		b, err := r.room(path)
 		if err != nil {
 			return err
@@ -72,6 +74,10 @@ func (r *reader) csv(src *table.Source, path string) error {
 		b.end(y, 1, line)
 		return nil
 	})
+	if err == nil && missing != nil && rows == 0 && !f.SkipBad {
+		return fmt.Errorf("%s:1: %w", path, missing)
+	}
+	return err
 }
 
 // cells appends a row's features to b, and returns its label.

@@ -37,16 +37,40 @@ func TestALabelThatTheLossDoesNotAllowIsToldByLine(t *testing.T) {
 	f("cross_entropy", &Files{}, 0, 0, path+":2: y is 2, want 0 to 1: the loss is cross entropy")
 	f("cross_entropy", drop, 1, 2, "<nil>")
 	f("mse", &Files{}, 0, 3, "<nil>")
+	for _, w := range []string{`"3"`, "null", "[1]"} {
+		text = strings.Replace(text, `{"y":1,`, `{"y":1,"w":`+w+`,`, 1)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f("mse", &Files{}, 0, 0, fmt.Sprintf("%s:1: w is %q, want a number: it is the example's weight", path, strings.Trim(w, `"nul[1]`)))
+		text = strings.Replace(text, `"w":`+w+`,`, "", 1)
+	}
 	if got := drop.Unmet(); len(got) != 1 || got[0] != "c" {
 		t.Errorf("unmet %v, want c", got)
 	}
+}
+
+// A header alone that lacks the label is no empty file that happens to be right.
+func TestAHeaderWithoutTheLabelIsTold(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		_, _, _, _, err := read(t, text, &Files{Format: "csv", Label: "y"})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	f("a,y\n", "")
+	f("a,b\n", `:1: there is no column "y" for the label, only a, b`)
+	f("a,b\n1,2\n", `:2: there is no column "y" for the label, only a, b`)
+	f("a,y\r1,0\r", "has a carriage return in it")
+	f("\xff\xfea\x00,\x00y\x00\n\x00", "is UTF-16, want UTF-8")
 }
 
 // Cells become the same features straight as through records, whatever stood in the row before.
 func TestRowsReadAlikeByBothPaths(t *testing.T) {
 	const seed, rows = 5, 3000
 	r := rand.New(rand.NewPCG(seed, seed))
-	cells := []string{"", "1", "1.0", "-0", "0", "12.50", "a", "aa", "b", "ü", "\xff", "1e3", "007", "-", ".5", "123456789012345", "1234567890123456", `"q;r"`, `"1"`}
+	cells := []string{"", "1", "1.0", "-0", "0", "12.50", "a", "aa", "b", "ü", "\xff", "1e3", "007", "-", ".5", "123456789012345", "1234567890123456", " 2.5 ", " a", `"q;r"`, `"1"`}
 	var text strings.Builder
 	text.WriteString("a;b;y;drop;c\n")
 	row := make([]string, 5)

@@ -64,7 +64,13 @@ type example struct {
 	x []model.Feature
 	y float64
 	w float64
+
+	path string
+	line int
 }
+
+// at names the example's line in an error.
+func (e *example) at(err error) error { return placed(e.path, e.line, err) }
 
 // file reads one file into blocks.
 func (r *reader) file(path string) error {
@@ -137,9 +143,11 @@ func (f *Files) topicExample(e *example, fields event.Fields) error {
 	if e.y, err = f.topicLabel(fields); err != nil {
 		return err
 	}
-	if w, ok := fields.Lookup("w"); ok && w.Kind == event.Number {
-		if e.w = w.Num; math.Abs(e.w) > table.MaxWeight {
-			return fmt.Errorf("w is %v, want a weight of at most %v", e.w, table.MaxWeight)
+	if w, ok := fields.Lookup("w"); ok {
+		if e.w = w.Num; w.Kind != event.Number {
+			return fmt.Errorf("w is %.60q, want a number: it is the example's weight", w.Text())
+		} else if math.Abs(e.w) > event.MaxWeight {
+			return fmt.Errorf("w is %v, want a weight of at most %v", e.w, event.MaxWeight)
 		}
 	}
 	var named event.Fields
@@ -199,7 +207,7 @@ func (f *Files) label(v event.Value) (float64, error) {
 		return 0, fmt.Errorf("the label %q is empty", f.Label)
 	}
 	if len(f.Positive) > 0 {
-		if slices.Contains(f.Positive, text) {
+		if f.positive(v, text) {
 			return 1, nil
 		}
 		return 0, nil
@@ -219,6 +227,17 @@ func (f *Files) label(v event.Value) (float64, error) {
 	return 0, fmt.Errorf("the label %q is %q: say with --positive which value means yes", f.Label, text)
 }
 
+// positive says whether a label is among those that mean yes; a number is, however it is written.
+func (f *Files) positive(v event.Value, text string) bool {
+	if slices.Contains(f.Positive, text) {
+		return true
+	}
+	return v.Kind == event.Number && slices.ContainsFunc(f.Positive, func(p string) bool {
+		n, ok := table.Number(p)
+		return ok && n == v.Num
+	})
+}
+
 // Learn learns files one after another; a label is learned delay examples after its prediction.
 func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (skipped int64, err error) {
 	if len(r.net.Config().Network) == 0 {
@@ -232,7 +251,10 @@ func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (s
 		delay: delay, holdout: f.Holdout, rows: &r.progress.rows,
 		predict: func(e *example) float64 { return r.net.Predict(e.x, r.scratch) },
 		learn:   func(e *example, p float64) error { return r.learn(e.x, e.y, e.w, p) },
-		keep:    func(e *example, p float64) { r.holdout.Add(p, e.y, e.w) },
+		keep: func(e *example, p float64) error {
+			r.holdout.Add(p, e.y, e.w)
+			return r.seen(p, e.y)
+		},
 	}
 	return d.files(ctx, f, paths)
 }
@@ -244,58 +266,64 @@ type delayed[P any] struct {
 	rows    *atomic.Int64
 	predict func(e *example) P
 	learn   func(e *example, p P) error
-	keep    func(e *example, p P) // of holdout
+	keep    func(e *example, p P) error // of holdout
 
-	queue []held[P]
-	seen  int
+	queue   []held[P]
+	seen    int
+	waiting int // in the queue, to be learned
 }
 
 type held[P any] struct {
 	example
-	p P
+	p    P
+	kept bool // from learning
 }
 
 func (d *delayed[P]) files(ctx context.Context, f *Files, paths []string) (skipped int64, err error) {
 	if skipped, err = f.pipe(ctx, paths, func(b *block) error { return b.each(d.take) }); err != nil {
 		return skipped, err
 	}
-	return skipped, d.flush()
+	return skipped, d.release(0)
 }
 
 func (d *delayed[P]) take(e *example) error {
 	d.rows.Add(1)
-	p := d.predict(e)
-	if d.seen++; d.holdout > 0 && d.seen%d.holdout == 0 {
-		d.keep(e, p)
-		return nil
+	d.seen++
+	h := held[P]{example: *e, p: d.predict(e), kept: d.holdout > 0 && d.seen%d.holdout == 0}
+	h.x = slices.Clone(e.x)
+	if d.queue = append(d.queue, h); !h.kept {
+		d.waiting++
 	}
-	d.queue = append(d.queue, held[P]{example{slices.Clone(e.x), e.y, e.w}, p})
-	if len(d.queue) <= d.delay {
-		return nil
-	}
-	first := d.queue[0]
-	d.queue = d.queue[1:]
-	return d.learn(&first.example, first.p)
+	return d.release(d.delay)
 }
 
-func (d *delayed[P]) flush() error {
-	for i := range d.queue {
-		if err := d.learn(&d.queue[i].example, d.queue[i].p); err != nil {
-			return err
+// release takes from the queue, in order, what need not wait when the labels of that many are unknown.
+func (d *delayed[P]) release(unknown int) error {
+	for len(d.queue) > 0 && (d.queue[0].kept || d.waiting > unknown) {
+		h := &d.queue[0]
+		d.queue = d.queue[1:]
+		do := d.keep
+		if !h.kept {
+			d.waiting--
+			do = d.learn
+		}
+		if err := do(&h.example, h.p); err != nil {
+			return h.at(err)
 		}
 	}
-	d.queue = nil
 	return nil
 }
 
 // Test predicts a file without learning from it.
 func (r *Run) Test(ctx context.Context, f *Files, path string) (TestResult, error) {
 	acc := metrics.New()
-	_, err := f.pipe(ctx, []string{path}, func(b *block) error {
+	skipped, err := f.pipe(ctx, []string{path}, func(b *block) error {
 		return b.each(func(e *example) error {
 			acc.Add(r.net.Predict(e.x, r.scratch), e.y, e.w)
 			return nil
 		})
 	})
-	return testResult(path, acc), err
+	result := testResult(path, acc)
+	result.Skipped = skipped
+	return result, err
 }

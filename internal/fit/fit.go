@@ -3,7 +3,6 @@ package fit
 
 import (
 	"encoding/hex"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -60,10 +59,14 @@ func (r *Run) learn(x []model.Feature, y, w, p float64) error {
 func (r *Run) judge(p, y, w float64) error {
 	r.metrics.Add(p, y, w)
 	r.learned++
-	if r.observe != nil {
-		return r.observe(p, y)
+	return r.seen(p, y)
+}
+
+func (r *Run) seen(p, y float64) error {
+	if r.observe == nil {
+		return nil
 	}
-	return nil
+	return r.observe(p, y)
 }
 
 // Result is what a pass prints as JSON.
@@ -93,6 +96,7 @@ type Result struct {
 type TestResult struct {
 	File                string   `json:"file,omitempty"`
 	Examples            int64    `json:"examples"`
+	Skipped             int64    `json:"skipped,omitempty"` // malformed lines
 	LogLoss             *float64 `json:"log_loss"`
 	AUC                 *float64 `json:"auc"`
 	Accuracy            *float64 `json:"accuracy"`
@@ -127,10 +131,7 @@ func testResult(file string, a *metrics.Accumulator) TestResult {
 	}
 }
 
-// At names an example in an error.
-func at(file string, line int, err error) error { return fmt.Errorf("%s:%d: %w", file, line, err) }
-
-// Observe makes fn see each prediction with its label, as it is judged.
+// Observe makes fn see each prediction with its label, in the order of the examples.
 func (r *Run) Observe(fn func(p, y float64) error) { r.observe = fn }
 
 // Again begins another pass: the network goes on, the metrics start anew.

@@ -73,6 +73,7 @@ func TestVWLinesReadAlikeByBothPaths(t *testing.T) {
 	f("1 2.5 'tag|A a", 1, 1, 2.5)          // a tag that touches the bar
 	f("1 2.5 'tag |A a", 1, 1, 2.5)         // and one with a space
 	f("1 'tag|A a", 1, 1, 1)                //
+	f("1 2 0 tag|A a", 1, 1, 2)             // a base of nothing
 	f("1\t|A\ta\tb", 2, 1, 1)               // tabs
 	f("1  |A  a   b  ", 2, 1, 1)            // spaces
 	f("+1 |A a", 1, 1, 1)                   //
@@ -102,8 +103,74 @@ func TestVWLinesThatAreWrongNameFileLineAndReason(t *testing.T) {
 	f("1 |A a:x", `value "x" of feature "a"`)
 	f("1 |A:x a", `value "x" of namespace "A"`)
 	f("1 -2 |A a", `importance "-2" is no number of 0 to 1e+06`)
+	f("1 1 0.5 |A a", `"0.5" stands behind the importance`)
+	f("1 1 word |A a", `"word" stands behind the importance`)
+	f("1 1 0 2 |A a", `"0 2" stands behind the importance`)
 	f("1 1e7 |A a", `importance "1e7" is no number of 0 to 1e+06`)
 	f("1 |A:1e308 a:10", `value "10" of feature "a", times its namespace's 1e+308, is no finite number`)
+}
+
+// Labels are numbers, and --positive names some of them however they are written.
+func TestPositiveNumbersAreThoseOfTheirValue(t *testing.T) {
+	f := func(want string, positive ...string) {
+		t.Helper()
+		_, ys, _, _, err := read(t, "1 |A a\n0 |A a\n-1 |A a\n2 |A a\n1.0 |A a\n", &Files{Format: "vw", Positive: positive})
+		if got := fmt.Sprint(ys); err != nil || got != want {
+			t.Errorf("%q: %s, %v, want %s", positive, got, err, want)
+		}
+	}
+	f("[1 0 0 1 1]")
+	f("[1 0 0 0 1]", "1")
+	f("[1 0 0 0 1]", "+1.00")
+	f("[0 1 0 1 0]", "2.0", "0")
+	f("[0 0 1 0 0]", "-1")
+}
+
+// A network that diverges stops at the line that it diverged at, whatever stands between a prediction and its label.
+func TestDivergenceNamesItsLine(t *testing.T) {
+	for name, change := range map[string]func(r *Run, f *Files, path string) error{
+		"in blocks": func(r *Run, f *Files, path string) error {
+			_, err := r.Learn(t.Context(), f, []string{path}, 0)
+			return err
+		},
+		"delayed": func(r *Run, f *Files, path string) error {
+			_, err := r.Learn(t.Context(), f, []string{path}, 2)
+			return err
+		},
+		"at the end": func(r *Run, f *Files, path string) error {
+			_, err := r.Learn(t.Context(), f, []string{path}, 9)
+			return err
+		},
+	} {
+		c := model.DefaultConfig()
+		c.Network, c.Numbers = []string{"linear"}, "raw"
+		net, err := model.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = change(NewRun("click", net), &Files{Label: "y"}, fileOf(t, "a.csv", "a,y\n1e30,1\n2,0\n1e300,1\n-1e30,0\n2,1\n"))
+		if err == nil || !strings.Contains(err.Error(), "a.csv:4: the network has diverged at example 3: lower") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Each row has its prediction, in order, whether it is learned now, later or not at all.
+func TestPredictionsAreSeenInTheOrderOfRows(t *testing.T) {
+	path := fileOf(t, "a.vw", strings.Repeat("1 |A a\n0 |A b\n0 |A c\n1 |A d\n1 |A a\n", 4))
+	for _, delay := range []int{0, 1, 3, 100} {
+		for _, holdout := range []int{0, 2, 3} {
+			net, err := model.New(model.DefaultConfig())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, seen := NewRun("click", net), ""
+			r.Observe(func(_, y float64) error { seen += fmt.Sprint(y); return nil })
+			if _, err := r.Learn(t.Context(), &Files{Holdout: holdout}, []string{path}, delay); err != nil || seen != strings.Repeat("10011", 4) {
+				t.Errorf("delay %d, holdout %d: labels %s, %v", delay, holdout, seen, err)
+			}
+		}
+	}
 }
 
 // A file that is cut at any point, saved and gone on with gives the bytes of one run; so does a block boundary anywhere.

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/clickloop/clickloop/internal/table"
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/model"
 )
 
@@ -88,7 +88,7 @@ func judgeCells(line, separator string) verdict {
 	switch {
 	case strings.Contains(line, `"`):
 		return either
-	case len(cells) != 4 || cells[2] == "":
+	case len(cells) != 4 || strings.Trim(cells[2], " \t") == "":
 		return no
 	}
 	return yes
@@ -140,7 +140,7 @@ func (f *lineFormat) rows(dir, text string, skip bool) (path string, n int, skip
 	skipped, err = files.pipe(context.Background(), []string{path}, func(b *block) error {
 		return b.each(func(e *example) error {
 			n++
-			if math.IsNaN(e.y) || math.IsInf(e.y, 0) || f.files.Label != "" && e.y != 0 && e.y != 1 || !(math.Abs(e.w) <= table.MaxWeight) {
+			if math.IsNaN(e.y) || math.IsInf(e.y, 0) || f.files.Label != "" && e.y != 0 && e.y != 1 || !(math.Abs(e.w) <= event.MaxWeight) {
 				return fmt.Errorf("%w: label %v, weight %v", errTaken, e.y, e.w)
 			}
 			for _, x := range e.x {

@@ -34,6 +34,7 @@ type waiting struct {
 	id string
 	at event.Time
 	p  float64
+	w  float64
 	x  []model.Feature
 }
 
@@ -119,7 +120,7 @@ func (l *lockstep) learn(ctx context.Context, t event.Time) error {
 		if !ok {
 			continue
 		}
-		if err := l.run.learn(w.x, y, 1, w.p); err != nil {
+		if err := l.run.learn(w.x, y, w.w, w.p); err != nil {
 			return err
 		}
 	}
@@ -140,7 +141,7 @@ func (l *lockstep) predict(ctx context.Context, row *recording.Row) error {
 	}
 	l.features = l.set.Assemble(l.features[:0], &request, profiles)
 	x := features.Encode(make([]model.Feature, 0, len(l.features)), l.features)
-	w := waiting{id: event.PredictionID(row.Request, 0), at: row.Time, x: x, p: l.run.net.Predict(x, l.run.scratch)}
+	w := waiting{id: event.PredictionID(row.Request, 0), at: row.Time, w: row.Weight, x: x, p: l.run.net.Predict(x, l.run.scratch)}
 	l.waiting = append(l.waiting, w)
 	l.run.progress.rows.Add(1)
 	return nil

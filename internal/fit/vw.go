@@ -94,20 +94,17 @@ func (r *reader) vwLine(text []byte, path string, line int) error {
 	return nil
 }
 
-// vwLabel is 1 for a number above 0, else 0; with classes it is a class's number.
+// vwLabel is the label that a number says.
 func (f *Files) vwLabel(y float64) (float64, error) {
-	if len(f.classes) > 0 {
-		return f.class(event.Value{Kind: event.Number, Num: y})
-	}
-	if y > 0 {
-		return 1, nil
-	}
-	return 0, nil
+	return f.label(event.Value{Kind: event.Number, Num: y})
 }
 
 // plainVW is the function of that name; with classes the label is the digits of one.
 func (f *Files) plainVW(b *block, s []byte) (y float64, ok bool) {
 	if len(f.classes) == 0 {
+		if len(f.Positive) > 0 { // 0 and -1 may mean different things
+			return 0, false
+		}
 		return plainVW(b, s)
 	}
 	end := 0

@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -22,6 +23,7 @@ type Row struct {
 	Ad        string
 	Campaign  string
 	Context   event.Fields
+	Weight    float64 // importance of the row, 1 unless vw says otherwise
 	Positive  bool
 	Label     string
 	Events    []event.Event
@@ -100,9 +102,12 @@ func (r *Recording) checkColumns(have event.Fields) error {
 // row makes the request and events of record n.
 func (r *Recording) row(n int64, rec *table.Record) (*Row, error) {
 	c := &r.cfg
-	row := &Row{N: n, Request: fmt.Sprintf("%s-%08d", r.name, n)}
+	row := &Row{N: n, Request: fmt.Sprintf("%s-%08d", r.name, n), Weight: rec.Weight}
 	row.Time = r.start + event.Time(n-1)*event.Time(c.Every.Milliseconds())
 	if c.Format == "vw" {
+		if !rec.HasY {
+			return nil, errors.New("the label is missing, want LABEL |NAMESPACE FEATURE")
+		}
 		row.Label, row.Positive = strconv.FormatFloat(rec.Label, 'g', -1, 64), rec.Label > 0
 	}
 	row.Ad, row.Campaign = r.constant(c.Ad, rec.Fields), r.constant(c.Campaign, rec.Fields)

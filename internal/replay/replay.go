@@ -259,6 +259,10 @@ func appendRequest(dst []byte, r *recording.Row) []byte {
 	dst = r.Time.AppendJSON(dst)
 	dst = append(dst, `,"row":`...)
 	dst = strconv.AppendInt(dst, r.N, 10)
+	if r.Weight != 1 {
+		dst = append(dst, `,"w":`...)
+		dst = event.AppendNumber(dst, r.Weight)
+	}
 	dst = appendText(dst, "user", r.User)
 	dst = appendText(dst, "anonymous", r.Anonymous)
 	dst = append(dst, `,"context":`...)

@@ -81,10 +81,18 @@ func (t *rows) take(line int, cells []string) error {
 		return t.row(line, cells)
 	}
 	t.names = make([]string, len(cells))
+	first := make(map[string]int, len(cells))
 	for i, name := range cells {
-		if t.names[i] = strings.Clone(name); name == "" {
+		if t.names[i] = strings.Clone(strings.Trim(name, " \t")); t.names[i] == "" {
 			t.names[i] = "column" + strconv.Itoa(i+1)
 		}
+		if strings.IndexByte(t.names[i], '\r') >= 0 {
+			return fmt.Errorf("%s:%d: the name of column %d has a carriage return in it, as where lines end with that alone: want a newline at each line's end", t.s.name, line, i+1)
+		}
+		if j, twice := first[t.names[i]]; twice { // they would be one field, or two labels
+			return fmt.Errorf("%s:%d: columns %d and %d are both named %q, want a name of its own for each", t.s.name, line, j+1, i+1, t.names[i])
+		}
+		first[t.names[i]] = i
 	}
 	return t.header(t.names)
 }

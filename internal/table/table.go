@@ -75,11 +75,17 @@ func Open(path string, o Options) (*Source, error) {
 	s.r = bufio.NewReaderSize(in, bufferBytes)
 	if head, _ := s.r.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
 		z, err := gzip.NewReader(s.r)
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
+			return nil, errors.Join(fmt.Errorf("%s: %w", path, packedError(err)), s.Close())
 		}
 		s.closers = append(s.closers, z)
-		s.r = bufio.NewReaderSize(z, bufferBytes)
+		s.r = bufio.NewReaderSize(unpacked{z}, bufferBytes)
+	}
+	if head, _ := s.r.Peek(2); string(head) == "\xff\xfe" || string(head) == "\xfe\xff" {
+		return nil, errors.Join(fmt.Errorf("%s is UTF-16, want UTF-8: iconv -f utf-16 -t utf-8 makes it so", path), s.Close())
 	}
 	if head, _ := s.r.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
 		_, _ = s.r.Discard(len(byteOrderMark))
@@ -107,6 +113,24 @@ func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.Reader.Read(b)
 	c.n.Add(int64(n))
 	return n, err
+}
+
+// unpacked says what is wrong with packed data.
+type unpacked struct{ z *gzip.Reader }
+
+func (u unpacked) Read(b []byte) (int, error) {
+	n, err := u.z.Read(b)
+	return n, packedError(err)
+}
+
+func packedError(err error) error {
+	switch {
+	case err == nil, err == io.EOF:
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the gzip data ends too early, as of a file that was cut short: %w", err)
+	}
+	return fmt.Errorf("the gzip data is damaged, or followed by something else: %w", err)
 }
 
 // base is the file's name without .gz, in lower case.
@@ -210,7 +234,7 @@ func (s *Source) readLine() ([]byte, error) {
 	return bytes.TrimRight(line, "\r\n"), err
 }
 
-// Cell is what a cell of a CSV file says: a finite number, nothing when it is empty, else a text.
+// Cell is what a cell of a CSV file says, without the spaces around it: a finite number, nothing when it is empty, else a text.
 func Cell(s string) event.Value {
 	v := CellOf(s)
 	v.Str = strings.Clone(v.Str)
@@ -225,8 +249,13 @@ func CellOf(s string) event.Value {
 	if f, ok := Number(s); ok {
 		return event.Value{Kind: event.Number, Num: f}
 	}
+	if space(s[0]) || space(s[len(s)-1]) { // as "1, 2" leaves them
+		return CellOf(strings.Trim(s, " \t"))
+	}
 	return event.Value{Kind: event.String, Str: strings.ToValidUTF8(s, "\ufffd")}
 }
+
+func space(c byte) bool { return c == ' ' || c == '\t' }
 
 // Number reads a finite decimal number; words such as nan and inf, and hexadecimal ones, are none.
 func Number(s string) (float64, bool) {
@@ -288,5 +317,9 @@ func short(s string) (float64, bool) {
 var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 func parseJSON(rec *Record, line string) error {
-	return rec.Fields.UnmarshalJSON([]byte(line))
+	err := rec.Fields.UnmarshalJSON([]byte(line))
+	if err != nil && !strings.HasSuffix(strings.TrimSpace(line), "}") { // an array, or an object over several lines
+		return fmt.Errorf("%w: want one whole object a line", err)
+	}
+	return err
 }

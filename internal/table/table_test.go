@@ -87,6 +87,7 @@ func TestRecordsAreReadAsTheyAreMeant(t *testing.T) {
 	f("a.csv", "a|b|c\n1|2|3\n", `2 {"a":1,"b":2,"c":3}`)
 	f("a.txt", "a\tb\n1\tx y\n", `2 {"a":1,"b":"x y"}`)
 	f("a.tsv", "a, the first\n1\n", `2 {"a, the first":1}`) // a name says tab, whatever the header has
+	f("a.csv", "a, b ,c d\n1, 2.5, x y \n", `2 {"a":1,"b":2.5,"c d":"x y"}`)
 	f("a.csv", "only\nx\n", `2 {"only":"x"}`)
 	f("a.csv", "\"a,b,c\";d\n1;2\n", `2 {"a,b,c":1,"d":2}`) // separators in quotes separate nothing
 	f("a.csv", "a,,c\n1,2,3\n", `2 {"a":1,"column2":2,"c":3}`)
@@ -126,8 +127,11 @@ func TestWhatIsWrongIsToldWithFileLineColumnAndWhatIsWanted(t *testing.T) {
 	f("a.csv", "a,b\n4,5\n\"x,2\n4,5\n", "a cell that begins with a quote on line 3", 1, 1)
 	f("a.csv", "a,b\"\n1,2\n", "a.csv:1:4: there is a quote within a cell", 0, 0)
 	f("a.csv", "", "a.csv is empty, want a header", 0, 0)
+	f("a.csv", "a,b,c, b\n1,2,3,4\n", `a.csv:1: columns 2 and 4 are both named "b"`, 0, 0)
+	f("a.csv", "a,\"b\"\"\",\"b\"\"\"\n1,2,3\n", `a.csv:1: columns 2 and 3 are both named "b\""`, 0, 0)
 	f("a.jsonl", "{\"a\":1}\n{\"a\":}\n{\"a\":2}\n", "a.jsonl:2: the value is not JSON: byte 6: expected a value", 2, 1)
-	f("a.jsonl", "{\"a\":1}\n[1]\n{\"a\":2}\n", "a.jsonl:2: ", 2, 1)
+	f("a.jsonl", "{\"a\":1}\n[1]\n{\"a\":2}\n", "a.jsonl:2: the value is an array, expected an object: want one whole object a line", 2, 1)
+	f("a.json", "{\n\"a\":1\n}\n{\"a\":2}\n", "a.json:1: the value is not JSON: byte 2: expected a name in quotes: want one whole object a line", 1, 3)
 	f("a.vw", "1 |A a\n1 A a\n1 |A a\n", `a.vw:2: "1 A a" has no |, want LABEL |NAMESPACE FEATURE`, 2, 1)
 	f("a.vw", "1 |A a\n1 |A a:x\n1 |A a\n", `a.vw:2: value "x" of feature "a" is no finite number`, 2, 1)
 }
@@ -151,9 +155,11 @@ func TestADamagedFileEndsWithAnError(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"\x1f\x8b", "\x1f\x8bnot gzip"} {
-		if _, _, err := all(t, fileOf(t, "a.csv", text), Options{}); err == nil {
-			t.Errorf("%q is read as gzip", text)
+	for text, want := range map[string]string{
+		"\x1f\x8b": "ends too early", "\x1f\x8bnot gzip": "is damaged", whole[:len(whole)-3]: "ends too early", string(flipped): "is damaged", whole + "and more than ten": "followed by something else",
+	} {
+		if _, _, err := all(t, fileOf(t, "a.csv", text), Options{}); err == nil || !strings.Contains(err.Error(), "the gzip data") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: %v, want %q", text, err, want)
 		}
 	}
 }
@@ -235,9 +241,14 @@ func TestCellsAreNumbersTextsOrNothing(t *testing.T) {
 	f("1e3", number(1000))
 	f("010", number(10))
 	f("1e400", text("1e400"))
-	for _, s := range []string{"-", ".", "nan", "-inf", "Infinity", "0x10", "1p3", "1_000", "1,5", " 1", "1 ", "1.2.3", "2026-01-02"} {
+	for _, s := range []string{"-", ".", "nan", "-inf", "Infinity", "0x10", "1p3", "1_000", "1,5", "1 2", "1.2.3", "2026-01-02"} {
 		f(s, text(s))
 	}
+	for _, s := range []string{" 1", "1 ", " \t1.0  "} { // as "a, 1" leaves them
+		f(s, number(1))
+	}
+	f(" yes ", text("yes"))
+	f("  ", event.Value{})
 	if _, ok := Number(""); ok {
 		t.Error("nothing is a number")
 	}

@@ -48,16 +48,18 @@ func vwHead(rec *Record, head string) error {
 		return fmt.Errorf("label %q %w", words[0], err)
 	}
 	rec.Label, rec.HasY = y, true
+	if len(words) > 2 { // the third is what VW calls base or initial: a prediction that its own is added to
+		if base, err := vwNumber(words[2]); err != nil || base != 0 || len(words) > 3 {
+			return fmt.Errorf("%.60q stands behind the importance, want LABEL IMPORTANCE 'TAG and no base but 0", strings.Join(words[2:], " "))
+		}
+	}
 	if len(words) > 1 {
-		if rec.Weight, err = vwNumber(words[1]); err != nil || rec.Weight < 0 || rec.Weight > MaxWeight {
-			return fmt.Errorf("importance %q is no number of 0 to %v", words[1], MaxWeight)
+		if rec.Weight, err = vwNumber(words[1]); err != nil || rec.Weight < 0 || rec.Weight > event.MaxWeight {
+			return fmt.Errorf("importance %q is no number of 0 to %v", words[1], event.MaxWeight)
 		}
 	}
 	return nil
 }
-
-// MaxWeight is the largest weight of an example that a network takes.
-const MaxWeight = 1e6
 
 var errNumber = errors.New("is no finite number")
 

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/clickloop/clickloop/internal/recording"
+	"github.com/clickloop/clickloop/model"
+)
+
+// check refuses, before anything is learned, what would fail or mean nothing after hours of learning.
+func (o *fitOptions) check(recorded bool) error {
+	if err := o.checkFlags(recorded); err != nil {
+		return err
+	}
+	data := o.tests
+	if !recorded {
+		data = append(o.paths[:len(o.paths):len(o.paths)], o.tests...)
+	}
+	piped := false
+	for i, path := range data {
+		if path == "-" && piped {
+			return errors.New("- is named twice, and standard input can be read only once")
+		}
+		piped = piped || path == "-"
+		if err := checkReadable(path, i < len(data)-len(o.tests) && o.passes > 1); err != nil {
+			return err
+		}
+	}
+	if err := checkWritable("--out", o.out, append(data, o.predictions)); err != nil { // may be that of --in: it goes on in its place
+		return err
+	}
+	return checkWritable("--predictions", o.predictions, append(data, o.in, o.out))
+}
+
+// checkFlags refuses flags that would be passed over.
+func (o *fitOptions) checkFlags(recorded bool) error {
+	var idle []string
+	for _, name := range []string{"delay", "holdout", "label", "positive", "drop", "format", "on-error", "limit"} {
+		ofFiles := name != "limit"
+		ofTests := name != "limit" && name != "delay" && name != "holdout" && len(o.tests) > 0
+		if o.given[name] && ofFiles == recorded && !ofTests {
+			idle = append(idle, "--"+name)
+		}
+	}
+	switch {
+	case len(idle) == 0 || o.output == "softmax" && recorded: // that is refused on its own
+		return nil
+	case recorded:
+		return fmt.Errorf("%s is of files, and %s is a recording, whose %s says what its labels are and when they come: leave it out", strings.Join(idle, ", "), o.paths[0], recording.File)
+	}
+	return fmt.Errorf("--limit is of recordings: give fewer rows of files, such as by head -n %d FILE | clickloop fit -", o.limit)
+}
+
+// checkReadable makes sure that a file of examples is there, and that it can be read again if it has to be.
+func checkReadable(path string, again bool) error {
+	regular := false
+	if path != "-" {
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			return fmt.Errorf("cannot read examples: %w", err)
+		case info.IsDir():
+			return fmt.Errorf("cannot read examples: %s is a folder, want a file", path)
+		}
+		if regular = info.Mode().IsRegular(); regular { // opening a pipe would wait for whoever writes to it
+			f, err := os.Open(path)
+			if err != nil {
+				return fmt.Errorf("cannot read examples: %w", err)
+			}
+			_ = f.Close()
+		}
+	}
+	if again && !regular {
+		return fmt.Errorf("%s can be read only once, and --passes needs it again: write it to a file first", path)
+	}
+	return nil
+}
+
+// checkWritable makes sure that a file can be written, and that it is none of the others.
+func checkWritable(flag, path string, others []string) error {
+	if path == "" {
+		return nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s %s is a folder, want the name of a file", flag, path)
+	case err == nil && !info.Mode().IsRegular():
+		return nil
+	}
+	for _, other := range others {
+		if other == "" {
+			continue
+		}
+		was, e := os.Stat(other)
+		if filepath.Clean(other) == filepath.Clean(path) || err == nil && e == nil && os.SameFile(info, was) {
+			return fmt.Errorf("%s %s would be written over %s: choose another name", flag, path, other)
+		}
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".clickloop-")
+	if err != nil {
+		return fmt.Errorf("cannot write %s %s: %w", flag, path, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// settingFlags are the flags of settings, by their names in the configuration.
+var settingFlags = map[string]string{
+	"network": "network", "cross": "cross", "seed": "seed", "table_bits": "table-bits", "admission": "admission", "expiry": "expiry",
+}
+
+// contradiction finds a setting, given by a flag or in the file of --config, that is another than the one a model was made with. A setting that
+// the file leaves at its default is not given, and neither are those of a recording's own file: they are for new models.
+func (o *fitOptions) contradiction(given, made model.Config) error {
+	want, have, usual := reflect.ValueOf(given), reflect.ValueOf(made), reflect.ValueOf(model.DefaultConfig())
+	for i := range want.NumField() {
+		name := want.Type().Field(i).Tag.Get("yaml")
+		text := func(v reflect.Value) string { return fmt.Sprintf("%+v", v.Field(i)) } // none and empty are the same
+		flag := settingFlags[name]
+		switch {
+		case text(want) == text(have):
+		case o.given[flag]:
+			return fmt.Errorf("--%s makes %s %s, and model %s was made with %s: leave the flag out", flag, name, text(want), o.in, text(have))
+		case o.given["config"] && text(want) != text(usual):
+			return fmt.Errorf("the configuration has model.%s %s, and model %s was made with %s: leave the setting out", name, text(want), o.in, text(have))
+		}
+	}
+	return nil
+}
