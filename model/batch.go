@@ -205,7 +205,7 @@ func (n *Net) knows(x []Feature, s *Scratch) bool {
 	return true
 }
 
-// firstSide learns member J of the mixture, or all of a plain net.
+// firstSide learns members J and T of the mixture, or all of a plain net.
 func (n *Net) firstSide(b *block) {
 	rows, s := b.rows[:b.n], &n.batch.b
 	for _, f := range b.fresh {
@@ -226,8 +226,11 @@ func (n *Net) firstSide(b *block) {
 		if apart {
 			n.capture.touchFirst(&rows[i])
 		}
-		if n.forwardJ(&rows[i], &s.j); finite(rows[i].zJ) {
+		n.forwardJ(&rows[i], &s.j)
+		n.forwardT(&rows[i], &s.t)
+		if finite(rows[i].zJ) && finite(rows[i].zT) {
 			n.learnJ(&rows[i], &s.j)
+			n.learnT(&rows[i], &s.t)
 		}
 	}
 }

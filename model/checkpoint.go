@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-const fileMagic = "clickloop model 2\n"
+const fileMagic = "clickloop model 3\n"
 
 // Hash is the SHA-256 of the whole learned state in its canonical encoding, configuration included. Nets with one hash go on alike.
 func (n *Net) Hash() (sum [32]byte) {
@@ -45,7 +45,7 @@ func Read(r io.Reader) (*Net, error) {
 	}
 	if !bytes.HasPrefix(b, []byte(fileMagic)) {
 		if bytes.HasPrefix(b, []byte("clickloop model ")) {
-			return nil, fmt.Errorf("cannot read the model: %w: its format is not version 2", ErrShape)
+			return nil, fmt.Errorf("cannot read the model: %w: its format is not version 3", ErrShape)
 		}
 		return nil, fmt.Errorf("cannot read the model: %w: it does not begin with %q", ErrNotModel, fileMagic[:len(fileMagic)-1])
 	}

@@ -94,6 +94,7 @@ type row struct {
 	z  [members]float64
 	_  [64]byte
 	zJ float64 // becomes z[memberJ]
+	zT float64 // becomes z[memberT]
 	_  [64]byte
 }
 

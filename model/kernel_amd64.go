@@ -72,6 +72,12 @@ func stepSecondAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, de 
 //go:noescape
 func stepFirstAVX(toks *tok, n int, chunks unsafe.Pointer, strideBytes int, a *float32, room int, de, square *float32, p *stepArgs) float64
 
+//go:noescape
+func addRowsAVX(az, inv, x *float64, dims *uint16, n, lanes int)
+
+//go:noescape
+func subtractSquareAVX(inv, az *float64, lanes int)
+
 func axpy(dst, src []float32, x float32) {
 	if !vector || len(dst)&7 != 0 || len(dst) == 0 {
 		axpyGo(dst, src, x)

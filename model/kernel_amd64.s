@@ -948,3 +948,67 @@ adagradLoop:
 	JG adagradLoop
 	VZEROUPPER
 	RET
+
+// func addRowsAVX(az, inv, x *float64, dims *uint16, n, lanes int)
+TEXT ·addRowsAVX(SB), NOSPLIT, $0-48
+	MOVQ az+0(FP), DI
+	MOVQ inv+8(FP), SI
+	MOVQ x+16(FP), BX
+	MOVQ dims+24(FP), DX
+	MOVQ n+32(FP), CX
+	MOVQ lanes+40(FP), R8
+
+addRowsLanes:                        // eight at a time, over all rows in their order
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	XORQ R9, R9
+
+addRowsRow:
+	MOVWLZX (DX)(R9*2), R10
+	VBROADCASTSD (BX)(R10*8), Y2
+	SHLQ $9, R10                 // bytes of a row: 64 doubles
+	VMULPD (SI)(R10*1), Y2, Y3
+	VMULPD 32(SI)(R10*1), Y2, Y4
+	VADDPD Y3, Y0, Y0
+	VADDPD Y4, Y1, Y1
+	INCQ R9
+	CMPQ R9, CX
+	JLT addRowsRow
+	VMOVUPD Y0, (DI)
+	VMOVUPD Y1, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $8, R8
+	JNZ addRowsLanes
+	VZEROUPPER
+	RET
+
+// func subtractSquareAVX(inv, az *float64, lanes int)
+TEXT ·subtractSquareAVX(SB), NOSPLIT, $0-24
+	MOVQ inv+0(FP), DI
+	MOVQ az+8(FP), SI
+	MOVQ lanes+16(FP), CX
+	XORQ R9, R9
+
+subtractSquareRow:
+	VBROADCASTSD (SI)(R9*8), Y2
+	XORQ R10, R10
+
+subtractSquareLanes:
+	VMULPD (SI)(R10*8), Y2, Y0
+	VMULPD 32(SI)(R10*8), Y2, Y1
+	VMOVUPD (DI)(R10*8), Y3
+	VMOVUPD 32(DI)(R10*8), Y4
+	VSUBPD Y0, Y3, Y3
+	VSUBPD Y1, Y4, Y4
+	VMOVUPD Y3, (DI)(R10*8)
+	VMOVUPD Y4, 32(DI)(R10*8)
+	ADDQ $8, R10
+	CMPQ R10, CX
+	JLT subtractSquareLanes
+	ADDQ $512, DI
+	INCQ R9
+	CMPQ R9, CX
+	JLT subtractSquareRow
+	VZEROUPPER
+	RET

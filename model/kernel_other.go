@@ -60,3 +60,9 @@ func outputAVX(h, out *float32) float32 { panic("BUG: no vector instructions her
 func backOutputAVX(d, acc, h, dh *float32, grad, rate float32) {
 	panic("BUG: no vector instructions here")
 }
+
+func addRowsAVX(az, inv, x *float64, dims *uint16, n, lanes int) {
+	panic("BUG: no vector instructions here")
+}
+
+func subtractSquareAVX(inv, az *float64, lanes int) { panic("BUG: no vector instructions here") }

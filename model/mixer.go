@@ -1,5 +1,7 @@
 package model
 
+import "unsafe"
+
 // Three Newton mixers (online Newton logistic regression over the members' logits, differing in their prior lambda), and a
 // fixed-share trust over members and mixers: the final probability is the trusted average of all of theirs.
 const (
@@ -32,6 +34,9 @@ func (c *core) startMixers() {
 		for i := range members {
 			c.numO[keptInv+m*members*members+i*members+i] = 1 / mixPrior[m]
 		}
+	}
+	for i := range targetDims {
+		c.numO[keptT+i*targetDims+i] = 1.0 / targetLambda
 	}
 }
 
@@ -91,14 +96,14 @@ func (c *core) mixLearn(z *[members]float64, p *[members + mixers]float64, y, w 
 
 // newton: A += h z z', w -= inverse(A) (p-y) z, the inverse kept up by the rank-one formula.
 func (c *core) newton(m int, z *[members]float64, p, y, weight float64) {
-	inv := (*[members * members]float64)(c.numO[keptInv+m*members*members:])
-	w := c.num[numMix+m*members:][:members]
+	inv := (*[members][members]float64)(unsafe.Pointer(&c.numO[keptInv+m*members*members]))
+	w := (*[members]float64)(c.num[numMix+m*members:])
 	var az [members]float64
 	var zaz float64
 	for i := range members {
 		var sum float64
 		for j := range members {
-			sum += float64(inv[i*members+j] * z[j])
+			sum += float64(inv[i][j] * z[j])
 		}
 		az[i] = sum
 		zaz += float64(sum * z[i])
@@ -106,9 +111,10 @@ func (c *core) newton(m int, z *[members]float64, p, y, weight float64) {
 	h := float64(max(float64(p*(1-p)), 1e-6) * weight)
 	scale := h / (1 + float64(h*zaz))
 	for i := range members {
+		by := float64(scale * az[i])
 		for j := range i + 1 {
-			v := inv[i*members+j] - float64(float64(scale*az[i])*az[j])
-			inv[i*members+j], inv[j*members+i] = v, v
+			v := inv[i][j] - float64(by*az[j])
+			inv[i][j], inv[j][i] = v, v
 		}
 	}
 	// After the update inverse(A) z = az / (1 + h z'az).

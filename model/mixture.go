@@ -5,15 +5,16 @@ import (
 	"unsafe"
 )
 
-// The default net: five members, each the base rate plus its own parts, each learning from its own loss, mixed online (mixer.go).
+// The default net: six members, each the base rate plus its own parts, each learning from its own loss, mixed online (mixer.go).
 //
 //	base  nothing else
 //	C     a coin-betting linear part
 //	J     coin-betting linear + perceptron + field-aware part
 //	Q     coin-betting linear + a fast, forgetting perceptron
 //	P     coin-betting linear over tokens and over hashed pairs of a few pairs of fields
+//	T     a regression over what a field's tokens say by themselves (member_t.go)
 //
-// J lives in the arenas a and f, the others in b and g, so that two cores can learn a block of examples without sharing a
+// J and T live in the arenas a and f, the others in b and g, so that two cores can learn a block of examples without sharing a
 // cache line.
 const (
 	memberBase = iota
@@ -21,12 +22,13 @@ const (
 	memberJ
 	memberQ
 	memberP
+	memberT
 	members
 )
 
 // Where things lie in core.num, core.numO, core.dense and core.denseO.
 //
-// What J writes lies 64 bytes apart from what the others write: the two sides learn at the same time on two cores, and would
+// What J and T write lies 64 bytes apart from what the others write: the two sides learn at the same time on two cores, and would
 // otherwise take the same cache lines from each other at every example.
 const (
 	numPositives = 0
@@ -34,29 +36,31 @@ const (
 	numMix       = 8                       // weights of the three mixers
 	numTrust     = numMix + mixers*members // how much each member and mixer is believed
 	numJ         = 48
-	numLen       = 56
+	numT         = 56 // weights of T
+	numLen       = numT + targetDims
 
 	keptInv = 12 // inverse matrices of the mixers
-	keptJ   = 96
-	keptLen = 104
+	keptJ   = 136
+	keptT   = 144 // the inverse matrix of T
+	keptLen = keptT + targetDims*targetDims
 
 	netBias, netOut, netConst, netLen = 0, hidden, 2 * hidden, 4 * hidden // of one perceptron in core.dense
 
 	pairBits    = 20 // at most
 	chooseEvery = 5000
 
-	ffmAt     = 12 // in a record of the first arena: [w, 3 free][embedding 8][vectors of 4 by field]
+	ffmAt     = 12 // in a record of the first arena: [w, target encoding, 2 free][embedding 8][vectors of 4 by field]
 	ffmK      = 4
-	firstKept = 8 // [M, T, G, R][accumulator of the embedding, 3 free][accumulators by field]
+	firstKept = 8 // [M, T, G, R][accumulator of the embedding, counts of positives and of negatives, 1 free][accumulators by field]
 )
 
 // The constant input of the linear parts of C, J, Q, P.
 var (
-	constAt = [4]int{2, numJ, 3, 4}         // in core.num: its weight
-	meanAt  = [4]int{5, numJ + 1, 6, 7}     // in core.num: mean over examples of the sum of (x/M)^2
-	coinAt  = [4]int{0, keptJ, 3, 6}        // in core.numO: T, G, R
-	sumAt   = [4]int{9, keptJ + 3, 10, 11}  // in core.numO: sum over examples of the sum of (x/M)^2
-	leadAt  = [4]int{87, keptJ + 4, 88, 89} // in core.numO: largest weight of an example so far
+	constAt = [4]int{2, numJ, 3, 4}            // in core.num: its weight
+	meanAt  = [4]int{5, numJ + 1, 6, 7}        // in core.num: mean over examples of the sum of (x/M)^2
+	coinAt  = [4]int{0, keptJ, 3, 6}           // in core.numO: T, G, R
+	sumAt   = [4]int{9, keptJ + 3, 10, 11}     // in core.numO: sum over examples of the sum of (x/M)^2
+	leadAt  = [4]int{120, keptJ + 4, 121, 122} // in core.numO: largest weight of an example so far
 )
 
 var wealth = [4]float64{4, 1, 4, 4} // of C, J, Q, P at the start of each bet
@@ -185,7 +189,8 @@ func (c *core) countBase(y, w float64) {
 func (c *core) predictMixture(r *row, s *Scratch) float64 {
 	r.base = c.baseLogit()
 	c.forwardJ(r, &s.j)
+	c.forwardT(r, &s.t)
 	c.forwardQ(r, s)
-	r.z[memberJ] = r.zJ
+	r.z[memberJ], r.z[memberT] = r.zJ, r.zT
 	return c.mixForward(&r.z, nil)
 }

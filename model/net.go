@@ -102,11 +102,13 @@ func (n *Net) learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
 	r := &s.row
 	n.take(x, r, s, y, w)
 	n.forwardJ(r, &s.j)
+	n.forwardT(r, &s.t)
 	n.forwardQ(r, s)
 	if !r.finite() {
 		return 0, r.diverged()
 	}
 	n.learnJ(r, &s.j)
+	n.learnT(r, &s.t)
 	n.learnQ(r, s)
 	return n.mixRow(r), nil
 }
@@ -125,7 +127,7 @@ func (n *Net) take(x []Feature, r *row, s *Scratch, y, w float64) {
 
 func (n *Net) mixRow(r *row) float64 {
 	var p [members + mixers]float64
-	r.z[memberJ] = r.zJ
+	r.z[memberJ], r.z[memberT] = r.zJ, r.zT
 	out := n.mixForward(&r.z, &p)
 	n.mixLearn(&r.z, &p, r.y, r.w)
 	return out
@@ -137,7 +139,7 @@ func (r *row) finite() bool {
 			return false
 		}
 	}
-	return finite(r.zJ)
+	return finite(r.zJ) && finite(r.zT)
 }
 
 func (r *row) diverged() error {

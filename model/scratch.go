@@ -10,6 +10,7 @@ type Scratch struct {
 	fresh  uint32    // the first record that did not exist then
 	memo   memo      // of a number that is only predicted
 	j      jScratch
+	t      tScratch
 	q      qScratch
 	p      pScratch
 	out    plainScratch

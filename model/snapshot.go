@@ -13,8 +13,8 @@ import (
 // A snapshot's body is the state without the optimizers'. A delta's is: the configuration's hash, the versions from and to, new
 // fields, what the reservoirs did, new tokens, the records touched, and the small dense rest whole.
 const (
-	snapshotMagic = "CLS2"
-	deltaMagic    = "CLD2"
+	snapshotMagic = "CLS3"
+	deltaMagic    = "CLD3"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
