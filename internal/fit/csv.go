@@ -11,12 +11,27 @@ import (
 
 // column is what becomes of a column's cells.
 type column struct {
-	role role
-	hash uint64 // of its name
+	role  role
+	hash  uint64 // of its name
+	memos [memos]memo
+}
 
-	text []byte        // of the cell in the row before
-	was  model.Feature // what that became
-	same bool          // there is one
+// memo is a cell of an earlier row, and what it became. The cells of a column are often few, and in what comes in order of time one stays for long.
+type memo struct {
+	text []byte
+	was  model.Feature
+	good bool
+}
+
+const memos = 16
+
+// memo is where a cell is remembered, if it is.
+func (c *column) memo(cell string) *memo {
+	n := len(cell)
+	if n == 0 {
+		return &c.memos[0]
+	}
+	return &c.memos[(n+3*int(cell[0])+5*int(cell[n-1])+7*int(cell[n/2]))%memos]
 }
 
 type role int
@@ -89,13 +104,14 @@ func (f *Files) cells(b *block, columns []column, cells []string) (y float64, er
 				return 0, err
 			}
 		case input:
-			if c.same && string(c.text) == cell { // in what comes in order of time many are
-				b.slab = append(b.slab, c.was)
+			m := c.memo(cell)
+			if m.good && string(m.text) == cell {
+				b.slab = append(b.slab, m.was)
 				continue
 			}
 			v := table.CellOf(cell)
 			b.slab = features.EncodeValue(b.slab, c.hash, &v)
-			c.text, c.was, c.same = append(c.text[:0], cell...), b.slab[len(b.slab)-1], true
+			m.text, m.was, m.good = append(m.text[:0], cell...), b.slab[len(b.slab)-1], true
 		}
 	}
 	return y, nil

@@ -5,7 +5,6 @@ package table
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"sync/atomic"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/klauspost/compress/gzip"
 )
 
 // Options say how a file is read.
