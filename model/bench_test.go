@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
+	"gonum.org/v1/gonum/blas/blas64"
 )
 
 // categories is a stream of twelve fields: two that decide, of 2,000 tokens each, and ten of noise, of 10,000 each.
@@ -110,7 +111,10 @@ func BenchmarkKernel(b *testing.B) {
 	r := &s.row
 	n.take(xs[0], r, s, 1, 1)
 	n.forwardJ(r, &s.j)
+	n.forwardT(r, &s.t)
+	n.learnT(r, &s.t)
 	n.forwardQ(r, s)
+	inverse, inputs := n.numO[keptT:], len(s.t.dims)
 	var dh [hidden]float32
 	for j := range dh {
 		dh[j] = normal(uint64(j)*hashB, 1e-3)
@@ -144,13 +148,19 @@ func BenchmarkKernel(b *testing.B) {
 		{"tokens_read_CQP", func() { n.readSecond(r, &lin, s.q.e) }, nil},
 		{"tokens_step_J", func() { n.stepFirst(r, &s.j, &args) }, nil},
 		{"tokens_step_CQP", func() { n.stepSecond(r, s.q.de, &args) }, nil},
+		{"newton_T", func() { addRows(&s.t, inverse); subtractSquare(&s.t, inverse) }, func() {
+			a := blas64.Symmetric{Uplo: blas.Upper, N: inputs, Stride: targetDims, Data: inverse}
+			x, az := blas64.Vector{N: inputs, Inc: 1, Data: s.t.x[:]}, blas64.Vector{N: inputs, Inc: 1, Data: s.t.az[:]}
+			blas64.Symv(1, a, x, 0, az)
+			blas64.Syr(-1, az, a)
+		}},
 		{"to_16_bits", func() { packHalf(half, v) }, nil},
 		{"from_16_bits", func() { unpackHalf(v, half) }, nil},
 	} {
-		for _, form := range []string{"plain", "vector", "blas32"} {
+		for _, form := range []string{"plain", "vector", "blas"} {
 			run := k.run
 			vector, vectorHalf = form == "vector" && was, form == "vector" && was
-			if form == "blas32" {
+			if form == "blas" {
 				run = k.blas
 			}
 			if run == nil || form == "vector" && !was {
