@@ -13,7 +13,7 @@ import (
 type column struct {
 	role  role
 	hash  uint64 // of its name
-	memos [memos]memo
+	memos []memo
 }
 
 // memo is a cell of an earlier row, and what it became. The cells of a column are often few, and in what comes in order of time one stays for long.
@@ -23,7 +23,11 @@ type memo struct {
 	good bool
 }
 
-const memos = 16
+const (
+	memoCells   = 16
+	memoBytes   = 256  // no longer cell is remembered
+	memoColumns = 1000 // with more, a column remembers one cell
+)
 
 // memo is where a cell is remembered, if it is.
 func (c *column) memo(cell string) *memo {
@@ -31,7 +35,7 @@ func (c *column) memo(cell string) *memo {
 	if n == 0 {
 		return &c.memos[0]
 	}
-	return &c.memos[(n+3*int(cell[0])+5*int(cell[n-1])+7*int(cell[n/2]))%memos]
+	return &c.memos[(n+3*int(cell[0])+5*int(cell[n-1])+7*int(cell[n/2]))&(len(c.memos)-1)]
 }
 
 type role int
@@ -60,6 +64,11 @@ func (r *reader) csv(src *table.Source, path string) error {
 				c.role = dropped
 			default:
 				inputs = append(inputs, name)
+				cells := memoCells
+				if len(names) > memoColumns {
+					cells = 1
+				}
+				c.memos = make([]memo, cells)
 			}
 			columns = append(columns, c)
 		}
@@ -111,7 +120,9 @@ func (f *Files) cells(b *block, columns []column, cells []string) (y float64, er
 			}
 			v := table.CellOf(cell)
 			b.slab = features.EncodeValue(b.slab, c.hash, &v)
-			m.text, m.was, m.good = append(m.text[:0], cell...), b.slab[len(b.slab)-1], true
+			if len(cell) <= memoBytes {
+				m.text, m.was, m.good = append(m.text[:0], cell...), b.slab[len(b.slab)-1], true
+			}
 		}
 	}
 	return y, nil
