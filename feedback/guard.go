@@ -12,12 +12,13 @@ type tally struct {
 	predictions int64
 	examples    int64 // whose trigger happened
 	positives   int64
-	predicted   float64 // sum of the examples' probabilities, weighted
+	expected    float64 // sum of the examples' probabilities: how many positives there should be
+	predicted   float64 // the same, weighted
 	actual      float64 // weight of the positives
 }
 
 func (t tally) plus(o tally) tally {
-	return tally{t.predictions + o.predictions, t.examples + o.examples, t.positives + o.positives, t.predicted + o.predicted, t.actual + o.actual}
+	return tally{t.predictions + o.predictions, t.examples + o.examples, t.positives + o.positives, t.expected + o.expected, t.predicted + o.predicted, t.actual + o.actual}
 }
 
 // expectable is from how many predicted positives on none at all is a sign: the odds of that are below 1 in 20,000.
@@ -37,10 +38,13 @@ func (g Guard) judge(t tally) string {
 	if rate := float64(t.positives) / float64(t.examples); rate < g.RateLow || rate > g.RateHigh {
 		return fmt.Sprintf("the rate of positives is %.3g, outside %g to %g", rate, g.RateLow, g.RateHigh)
 	}
-	if t.actual == 0 {
-		if t.predicted >= expectable {
-			return fmt.Sprintf("there are no positives where %.3g were predicted", t.predicted)
+	if t.positives == 0 { // chance goes by how many there are, not by what they weigh
+		if t.expected >= expectable {
+			return fmt.Sprintf("there are no positives where %.3g were predicted", t.expected)
 		}
+		return ""
+	}
+	if t.actual == 0 {
 		return ""
 	}
 	if ratio := t.predicted / t.actual; ratio < g.CalibrationLow || ratio > g.CalibrationHigh {

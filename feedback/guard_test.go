@@ -9,7 +9,7 @@ func TestTheGuardTellsWhichBandIsLeft(t *testing.T) {
 	g := Guard{MinExamples: 100, CalibrationLow: 0.5, CalibrationHigh: 2, RateLow: 0.01, RateHigh: 0.5, CoverageLow: 0.6}
 	f := func(predictions, examples, positives int64, predicted float64, want string) {
 		t.Helper()
-		got := g.judge(tally{predictions, examples, positives, predicted, float64(positives)})
+		got := g.judge(tally{predictions, examples, positives, predicted, predicted, float64(positives)})
 		if (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%d predictions, %d examples, %d positives, %v predicted: %q, want %q", predictions, examples, positives, predicted, got, want)
 		}
@@ -27,13 +27,19 @@ func TestTheGuardTellsWhichBandIsLeft(t *testing.T) {
 	f(100, 0, 0, 0, "")
 	f(1000, 1000, 0, 9.9, "")
 	f(1000, 1000, 0, 10, "no positives where 10")
-	if got := g.judge(tally{1000, 1000, 10, 100, 100}); got != "" { // positives of weight 10
-		t.Errorf("predictions and labels of the same weight: %q", got)
+	for _, weighted := range []tally{
+		{1000, 1000, 10, 10, 100, 100}, // all of weight 10
+		{1000, 1000, 0, 1, 1000, 0},    // all of weight 1000: one positive was expected, and none came
+		{1000, 1000, 10, 10, 0, 0},     // all of weight 0
+	} {
+		if got := g.judge(weighted); got != "" {
+			t.Errorf("%+v: %q", weighted, got)
+		}
 	}
 }
 
 // good and bad are batches of a block each.
-var good, bad = tally{100, 100, 10, 10, 10}, tally{100, 100, 0, 30, 0}
+var good, bad = tally{100, 100, 10, 10, 10, 10}, tally{100, 100, 0, 30, 30, 0}
 
 func TestTheGuardHoldsABatchUntilItIsGoodOrReleased(t *testing.T) {
 	cfg := DefaultConfig().Guard
@@ -64,7 +70,7 @@ func TestTheGuardGathersSmallBatchesIntoBlocks(t *testing.T) {
 	cfg := DefaultConfig().Guard
 	cfg.MinExamples, cfg.Hold = 100, true
 	g := &guard{cfg: cfg}
-	small := tally{predictions: 10, examples: 10, predicted: 5}
+	small := tally{predictions: 10, examples: 10, expected: 5, predicted: 5}
 	for i := range 9 {
 		if alarm, _, hold := g.weigh(small); alarm != "" || hold {
 			t.Fatalf("batch %d: alarm %q, hold %v", i, alarm, hold)
@@ -73,7 +79,7 @@ func TestTheGuardGathersSmallBatchesIntoBlocks(t *testing.T) {
 	if alarm, _, hold := g.weigh(small); alarm == "" || !hold {
 		t.Fatalf("the block is full: alarm %q, hold %v", alarm, hold)
 	}
-	if _, _, hold := g.weigh(tally{predictions: 10, examples: 10, predicted: 5, positives: 40, actual: 40}); hold {
+	if _, _, hold := g.weigh(tally{predictions: 10, examples: 10, expected: 5, predicted: 5, positives: 40, actual: 40}); hold {
 		t.Error("the batch makes the block good and is held back")
 	}
 	if alarm, _, _ := g.weigh(small); alarm != "" {

@@ -75,6 +75,7 @@ func (g *labeling) decide(due []pending, found map[string]features.Profile) deci
 		}
 		x := Example(g.l.objective, p, y, event.Source{Topic: g.topicID, Partition: int32(due[i].partition), Offset: due[i].offset})
 		d.tally.examples++
+		d.tally.expected += x.P
 		d.tally.predicted += x.W * x.P
 		if y > 0 {
 			d.tally.positives++

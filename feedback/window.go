@@ -43,7 +43,7 @@ func (w *window) reset() {
 // add counts an example that was served a probability.
 func (w *window) add(x *event.Example) {
 	w.acc.Add(x.P, x.Y, x.W)
-	t := tally{predictions: 1, examples: 1, predicted: x.W * x.P}
+	t := tally{predictions: 1, examples: 1, expected: x.P, predicted: x.W * x.P}
 	if x.Y > 0 {
 		t.positives, t.actual = 1, x.W
 	}
