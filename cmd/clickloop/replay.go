@@ -19,7 +19,7 @@ const replayExamples = `  clickloop replay examples/bank-marketing --collector h
   clickloop replay examples/bank-marketing --lockstep           the stages must run with --clock recorded
 `
 
-// startPatience is how long a replay waits for a collector that is starting.
+// startPatience is how long a command waits for a collector or broker that is starting.
 const startPatience = 10 * time.Second
 
 func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
