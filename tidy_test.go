@@ -59,6 +59,42 @@ func TestTestsThatTheReadmeNamesExist(t *testing.T) {
 	}
 }
 
+// What documents tell to run must be there.
+func TestProgramsThatDocumentsNameExist(t *testing.T) {
+	documents, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, name := range append(documents, "model/README.md") {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range regexp.MustCompile("go (?:run|test) [^`\n]*?(\\./[a-z/]+)").FindAllStringSubmatch(string(b), -1) {
+			named++
+			if _, err := os.Stat(command[1]); err != nil {
+				t.Errorf("%s names %s: %v", name, command[1], err)
+			}
+		}
+	}
+	if named < 8 {
+		t.Errorf("%d commands are found in the documents", named)
+	}
+}
+
+func TestNoFileIsLarge(t *testing.T) {
+	out, err := exec.Command("git", "ls-files").Output()
+	if err != nil {
+		t.Skipf("git: %v", err)
+	}
+	for _, name := range strings.Fields(string(out)) {
+		if info, err := os.Stat(name); err == nil && info.Size() > 2<<20 {
+			t.Errorf("%s has %d bytes: is it something that was built?", name, info.Size())
+		}
+	}
+}
+
 func TestExamplesNameTheirData(t *testing.T) {
 	recordings, err := filepath.Glob("examples/*/recording.yaml")
 	if err != nil || len(recordings) < 3 {
