@@ -72,8 +72,8 @@ func (s *Set) appendAggregates(dst event.Fields, r *Request, profiles map[string
 			continue
 		}
 		field := event.Field{Name: f.name}
-		if profiles != nil {
-			field.Value = f.value(&scratch.of[i], profiles[key], r.Time)
+		if p := profiles[key]; profiles != nil && !p.unknown {
+			field.Value = f.value(&scratch.of[i], p, r.Time)
 		}
 		dst = append(dst, field)
 	}

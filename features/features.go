@@ -46,7 +46,8 @@ type Request struct {
 type Profile struct {
 	Fields map[string]string
 
-	series []series // the tiles among Fields, as Read leaves them for Assemble, which walks them once a candidate
+	series  []series // the tiles among Fields, as Read leaves them for Assemble, which walks them once a candidate
+	unknown bool     // it could not be read: not known is not zero
 }
 
 // series are the tiles of one series, in no order.

@@ -3,6 +3,7 @@ package features
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -35,8 +36,14 @@ var applyScript = redis.NewScript(applySource)
 // NewRedis returns a store in client under prefix and namespace, such as "clickloop." and "profiles". A profile that no event has touched for ttl is
 // forgotten; 0 keeps it for ever. The caller closes the client.
 func NewRedis(client *redis.Client, prefix, namespace string, ttl time.Duration) *Redis {
-	return &Redis{client: client, profiles: prefix + namespace + ":{", positions: prefix + namespace + ":position:", ttlMs: ttl.Milliseconds()}
+	return &Redis{client: client, profiles: prefix + namespace + profileInfix, positions: prefix + namespace + positionInfix, ttlMs: ttl.Milliseconds()}
 }
+
+// What follows the namespace in the names of keys.
+const (
+	profileInfix  = ":{"
+	positionInfix = ":position:"
+)
 
 func (s *Redis) profileKey(key string) string { return s.profiles + key + "}" }
 
@@ -46,14 +53,15 @@ func receivedField(partition int) string { return strconv.Itoa(partition) + ".re
 func (s *Redis) Position(ctx context.Context, topicID string, partition int) (Position, error) {
 	p := Position{TopicID: topicID, Partition: partition}
 	key := s.positions + topicID
-	values, err := s.client.HMGet(ctx, key, strconv.Itoa(partition), receivedField(partition)).Result()
+	fields := []string{strconv.Itoa(partition), receivedField(partition)}
+	values, err := s.client.HMGet(ctx, key, fields...).Result()
 	if err != nil {
-		return p, fmt.Errorf("cannot read the position of partition %d from Redis: %w", partition, err)
+		return p, fmt.Errorf("cannot read the position of partition %d from Redis: %w", partition, wrongType(err, key))
 	}
 	received := int64(0)
 	for i, to := range []*int64{&p.Next, &received} {
 		if *to, err = integerOf(values[i]); err != nil {
-			return p, fmt.Errorf("cannot read the position of partition %d: Redis holds %v at %s: %w", partition, values[i], key, err)
+			return p, fmt.Errorf("cannot read the position of partition %d: %w", partition, notWhole(key, fields[i], values[i]))
 		}
 	}
 	p.Received = event.Time(received)
@@ -81,13 +89,13 @@ func (s *Redis) Watermark(ctx context.Context, topicID string, partitions int) (
 	key := s.positions + topicID
 	values, err := s.client.HMGet(ctx, key, fields...).Result()
 	if err != nil {
-		return 0, fmt.Errorf("cannot read the watermark from Redis: %w", err)
+		return 0, fmt.Errorf("cannot read the watermark from Redis: %w", wrongType(err, key))
 	}
 	var lowest int64
 	for i, value := range values {
 		received, err := integerOf(value)
 		if err != nil {
-			return 0, fmt.Errorf("cannot read the watermark: Redis holds %v at %s, field %s: %w", value, key, fields[i], err)
+			return 0, fmt.Errorf("cannot read the watermark: %w", notWhole(key, fields[i], value))
 		}
 		if i == 0 || received < lowest {
 			lowest = received
@@ -102,27 +110,44 @@ const readChunk = 200
 // Read implements Store. More than 200 keys take more than one round trip.
 func (s *Redis) Read(ctx context.Context, keys []string) (map[string]Profile, error) {
 	found := make(map[string]Profile, len(keys))
+	var bad error
 	for len(keys) > 0 {
 		n := min(len(keys), readChunk)
-		if err := s.readChunk(ctx, keys[:n], found); err != nil {
+		err := s.readChunk(ctx, keys[:n], found)
+		var wrong *KeyError
+		switch {
+		case errors.As(err, &wrong):
+			bad = err
+		case err != nil:
 			return nil, fmt.Errorf("cannot read %d profiles from Redis: %w", n, err)
 		}
 		keys = keys[n:]
 	}
-	return found, nil
+	return found, bad
 }
 
+// readChunk adds what keys hold to found. A key that is no hash is there as an unknown profile, and the
+// error is a *KeyError.
 func (s *Redis) readChunk(ctx context.Context, keys []string, found map[string]Profile) error {
 	pipe := s.client.Pipeline()
 	replies := make([]*redis.MapStringStringCmd, len(keys))
 	for i, key := range keys {
 		replies[i] = pipe.HGetAll(ctx, s.profileKey(key))
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	_, err := pipe.Exec(ctx)
+	if err != nil && !redis.HasErrorPrefix(err, wrongTypePrefix) {
 		return err
 	}
+	var bad error
 	for i, reply := range replies {
-		fields := reply.Val()
+		fields, err := reply.Result()
+		if err != nil {
+			if err = wrongType(err, s.profileKey(keys[i])); !errors.As(err, new(*KeyError)) {
+				return err
+			}
+			found[keys[i]], bad = Profile{unknown: true}, err
+			continue
+		}
 		for name := range fields {
 			if reservedField(name) {
 				delete(fields, name)
@@ -132,5 +157,19 @@ func (s *Redis) readChunk(ctx context.Context, keys []string, found map[string]P
 			found[keys[i]] = newProfile(fields)
 		}
 	}
-	return nil
+	return bad
+}
+
+const wrongTypePrefix = "WRONGTYPE"
+
+// wrongType names the key of a command that Redis refused because the key is no hash.
+func wrongType(err error, key string) error {
+	if redis.HasErrorPrefix(err, wrongTypePrefix) {
+		return &KeyError{Key: key, Reason: "is no hash"}
+	}
+	return err
+}
+
+func notWhole(key, field string, value any) error {
+	return &KeyError{Key: key, Reason: fmt.Sprintf("has %q in field %s, expected a whole number", value, field)}
 }

@@ -118,7 +118,7 @@ func (a *application) runMany(ctx context.Context, calls []call) error {
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		return a.runApart(ctx, calls)
 	}
-	if err != nil {
+	if err != nil && !redis.HasErrorPrefix(err, badKey) {
 		return a.failed(err)
 	}
 	var rest []group
@@ -180,7 +180,7 @@ func (a *application) failed(err error) error {
 func (c *call) outcome(reply *redis.Cmd) ([]group, error) {
 	answer, err := reply.StringSlice()
 	if err != nil {
-		return nil, err
+		return nil, asKeyError(err, c.keys)
 	}
 	if len(answer) == 1 {
 		return nil, ErrMoved

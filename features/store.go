@@ -26,6 +26,7 @@ type Store interface {
 	// Watermark is the smallest Received of the topic's partitions; 0 when one of them has no position yet.
 	Watermark(ctx context.Context, topicID string, partitions int) (event.Time, error)
 	// Read returns the profiles of keys in one round trip; a key that is not held is not in the map, which is never nil without an error.
+	// With a *KeyError the map holds all the others, and the profile that could not be read as one of which nothing is known.
 	Read(ctx context.Context, keys []string) (map[string]Profile, error)
 }
 

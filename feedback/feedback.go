@@ -28,6 +28,7 @@ type Deps struct {
 // Feedback is the stage: outcomes, and for each objective a labeler, an evaluator and maybe a reviser.
 type Feedback struct {
 	client     *stream.Client
+	store      *features.Watched
 	outcomes   *outcomes
 	labelers   []*labeler
 	evaluators []*evaluator
@@ -41,10 +42,11 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	}
 	logger := d.Logger.With("stage", "feedback")
 	c := newCounters()
+	store := features.Watch(d.Outcomes, d.Now)
 	f := &Feedback{
-		client: d.Client,
+		client: d.Client, store: store,
 		outcomes: &outcomes{
-			client: d.Client, store: d.Outcomes, types: joined(d.Objectives), ttl: longest(d.Objectives) + cfg.OutcomeTTL, now: d.Now, logger: logger,
+			client: d.Client, store: store, types: joined(d.Objectives), ttl: longest(d.Objectives) + cfg.OutcomeTTL, now: d.Now, logger: logger,
 			folded: c.outcomes, marks: map[int]event.Time{},
 		},
 	}
@@ -90,9 +92,13 @@ func (f *Feedback) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Ready returns nil when Kafka answers and the watermark can be read.
+// Ready returns nil when Kafka answers, the watermark can be read, and no fold or label stands still for
+// a fault of the store.
 func (f *Feedback) Ready(ctx context.Context) error {
 	if err := f.client.Ping(ctx); err != nil {
+		return err
+	}
+	if err := f.store.Fault(); err != nil {
 		return err
 	}
 	if _, err := f.outcomes.watermark(ctx); err != nil {

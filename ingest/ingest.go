@@ -30,7 +30,7 @@ type Deps struct {
 // Ingester is the stage: collector and consumer.
 type Ingester struct {
 	client    *stream.Client
-	store     features.Store
+	store     *features.Watched
 	clock     *Clock
 	collector *collector
 	consumer  *consumer
@@ -55,8 +55,9 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	if d.Registerer != nil {
 		d.Registerer.MustRegister(collected, consumed, moved)
 	}
+	store := features.Watch(d.Store, d.Clock.Now)
 	return &Ingester{
-		client: d.Client, store: d.Store, clock: d.Clock,
+		client: d.Client, store: store, clock: d.Clock,
 		collector: &collector{
 			cfg: cfg, client: d.Client, clock: d.Clock, letters: letters, events: collected,
 			batcher: stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
@@ -65,7 +66,7 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 			headers: d.Client.MessageHeaders(event.SchemaEvent),
 		},
 		consumer: &consumer{
-			client: d.Client, set: d.Set, store: d.Store, letters: letters, logger: logger, events: consumed, moved: moved,
+			client: d.Client, set: d.Set, store: store, letters: letters, logger: logger, events: consumed, moved: moved,
 			folded: folded{at: map[int]event.Time{}},
 		},
 	}, nil
@@ -86,9 +87,13 @@ func (i *Ingester) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Ready returns nil when Kafka answers and profiles are being folded, here or elsewhere.
+// Ready returns nil when Kafka answers and profiles are being folded, here or elsewhere, and no fold
+// stands still for a fault of the store.
 func (i *Ingester) Ready(ctx context.Context) error {
 	if err := i.client.Ping(ctx); err != nil {
+		return err
+	}
+	if err := i.store.Fault(); err != nil {
 		return err
 	}
 	if i.consumer.folded.some() {

@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -150,7 +151,11 @@ func (s *Scorer) readProfiles(ctx context.Context, w *work) {
 	if err != nil {
 		s.metrics.degraded.WithLabelValues("profiles").Inc()
 		w.withoutProfiles = true
-		return
+		var bad *features.KeyError
+		if !errors.As(err, &bad) {
+			return
+		}
+		s.warnKey(bad) // the others were read
 	}
 	w.profiles = profiles
 }

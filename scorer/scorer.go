@@ -44,6 +44,8 @@ type Scorer struct {
 	patience  time.Duration // how long a replay's calls wait for Redis and Kafka; then they are refused, and repeated
 	folded    atomic.Int64  // event.Time up to which profiles are folded; 0 when not known
 	metrics   *instruments
+	logger    *slog.Logger
+	warnedKey atomic.Int64 // event.Time of the last warnKey
 }
 
 // New checks cfg and returns a Scorer; Run follows the weights.
@@ -62,6 +64,7 @@ func New(cfg Config, d Deps) (*Scorer, error) {
 	s.works.New = func() any { return &work{} }
 	s.recorded.Store(d.Recorded)
 	logger := d.Logger.With("stage", "scorer")
+	s.logger = logger
 	for _, o := range d.Objectives {
 		s.followers = append(s.followers, &follower{objective: o.Name, network: o.Served(), client: d.Client, now: d.Now, logger: logger, metrics: s.metrics})
 	}
@@ -138,4 +141,13 @@ func (s *Scorer) Ready(context.Context) error {
 		}
 	}
 	return nil
+}
+
+// warnKey names a key of the feature store that cannot be read, at most once a period.
+func (s *Scorer) warnKey(bad *features.KeyError) {
+	now := s.now()
+	last := s.warnedKey.Load()
+	if now.Sub(event.Time(last)) > warnEvery && s.warnedKey.CompareAndSwap(last, int64(now)) {
+		s.logger.Warn("a profile cannot be read, scoring without it", "err", bad)
+	}
 }

@@ -127,11 +127,16 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config) {
 	if err != nil {
 		return
 	}
-	policy, err := client.ConfigGet(ctx, "maxmemory-policy").Result()
-	if err == nil {
-		if p := policy["maxmemory-policy"]; p != "" && p != "noeviction" {
-			err = fmt.Errorf("maxmemory-policy is %s: profiles would vanish silently when memory is full", p)
-		}
-		d.report("Redis keeps what it is given", err, "redis-cli config set maxmemory-policy noeviction")
+	bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	capacity, ok, err := features.ReadCapacity(bounded, client)
+	if err == nil && !ok {
+		return // the embedded one
 	}
+	if err == nil {
+		if faults := capacity.Faults(0); len(faults) > 0 {
+			err = errors.New(strings.Join(faults, "; "))
+		}
+	}
+	d.report("Redis keeps what it is given", err, "give Redis more memory than it needs and maxmemory-policy noeviction")
 }

@@ -24,7 +24,8 @@ func (l *Loop) handler() http.Handler {
 	return mux
 }
 
-// handleReady answers 503 with the reason while a dependency does not answer.
+// handleReady answers 503 with the reason while a dependency does not answer, and else 200 with what is
+// wrong nevertheless, a line each.
 func (l *Loop) handleReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
@@ -33,4 +34,7 @@ func (l *Loop) handleReady(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	for _, warning := range l.capacity.warnings() {
+		fmt.Fprintln(w, "warning: Redis: "+warning)
+	}
 }

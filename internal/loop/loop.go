@@ -56,6 +56,7 @@ type Loop struct {
 	registry *prometheus.Registry
 	listener net.Listener
 	cancel   context.CancelFunc
+	capacity *capacity
 	done     chan struct{}
 	err      error
 }
@@ -97,6 +98,9 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 		return err
 	}
 	if err := l.build(o); err != nil {
+		return err
+	}
+	if err := l.watchRedis(); err != nil {
 		return err
 	}
 	runCtx, cancel := context.WithCancel(ctx)
@@ -144,6 +148,17 @@ func (l *Loop) connect(o Options) error {
 	}
 	l.Client = client
 	l.closers = append(l.closers, client.Close)
+	return nil
+}
+
+// watchRedis makes what looks after the memory of Redis.
+func (l *Loop) watchRedis() error {
+	client, err := features.DialRedis(l.Redis, features.Serving)
+	if err != nil {
+		return err
+	}
+	l.closers = append(l.closers, client.Close)
+	l.capacity = newCapacity(client, l.logger, l.registry)
 	return nil
 }
 
@@ -224,6 +239,7 @@ func (l *Loop) run(ctx context.Context) {
 	for _, s := range l.stages {
 		g.Go(func() error { return s.Run(ctx) })
 	}
+	g.Go(func() error { return l.capacity.run(ctx) })
 	server := &http.Server{Handler: l.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(l.logger.Handler(), slog.LevelDebug)}
 	g.Go(func() error {
 		if err := server.Serve(l.listener); !errors.Is(err, http.ErrServerClosed) {

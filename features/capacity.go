@@ -1,0 +1,84 @@
+package features
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Capacity is what a Redis says about its memory.
+type Capacity struct {
+	Used    int64  // bytes
+	Max     int64  // maxmemory in bytes; 0: no limit
+	Policy  string // maxmemory-policy
+	Evicted int64  // keys that it has thrown away since it started, to make room
+}
+
+// ReadCapacity asks Redis; ok is false for a server that does not tell, such as the embedded one.
+func ReadCapacity(ctx context.Context, client *redis.Client) (c Capacity, ok bool, err error) {
+	text, err := client.Info(ctx, "memory").Result()
+	if err != nil {
+		if strings.Contains(err.Error(), "not supported") {
+			return c, false, nil
+		}
+		return c, false, fmt.Errorf("cannot ask Redis for its memory: %w", err)
+	}
+	stats, err := client.Info(ctx, "stats").Result()
+	if err != nil {
+		return c, false, fmt.Errorf("cannot ask Redis for its statistics: %w", err)
+	}
+	return parseCapacity(text + "\n" + stats)
+}
+
+// parseCapacity reads the answers of INFO; ok is false when there is no used_memory among them.
+func parseCapacity(text string) (c Capacity, ok bool, err error) {
+	for line := range strings.Lines(text) {
+		name, value, found := strings.Cut(strings.TrimSpace(line), ":")
+		if !found {
+			continue
+		}
+		var to *int64
+		switch name {
+		case "used_memory":
+			to, ok = &c.Used, true
+		case "maxmemory":
+			to = &c.Max
+		case "evicted_keys":
+			to = &c.Evicted
+		case "maxmemory_policy":
+			c.Policy = value
+		}
+		if to == nil {
+			continue
+		}
+		if *to, err = strconv.ParseInt(value, 10, 64); err != nil {
+			return c, false, fmt.Errorf("cannot read Redis's %s: %w", name, err)
+		}
+	}
+	return c, ok, nil
+}
+
+// fullShare is the part of maxmemory at which a Redis counts as full: folds fail a moment later.
+const fullShare = 0.97
+
+// Faults says what is wrong, each with how to mend it: keys that were evicted since it had evicted
+// as many as before, a policy that would evict, and memory that has run out.
+func (c Capacity) Faults(before int64) []string {
+	var faults []string
+	if c.Evicted > before {
+		faults = append(faults, fmt.Sprintf("it has evicted %d keys: profiles lack what these counted, and labels their outcomes; "+
+			"set maxmemory-policy noeviction and more maxmemory, then empty it: everything is folded again from the events", c.Evicted-before))
+	}
+	if c.Policy != "" && c.Policy != noEviction {
+		faults = append(faults, fmt.Sprintf("its maxmemory-policy is %s: profiles vanish when its memory is full (mend it with: redis-cli config set maxmemory-policy noeviction)", c.Policy))
+	}
+	if c.Max > 0 && float64(c.Used) >= fullShare*float64(c.Max) {
+		faults = append(faults, fmt.Sprintf("its memory is full: %d of %d bytes are used, and nothing more can be folded (mend it with: redis-cli config set maxmemory BYTES)", c.Used, c.Max))
+	}
+	return faults
+}
+
+const noEviction = "noeviction"
