@@ -1,6 +1,7 @@
 -- Folds a part of a micro-batch into the profiles KEYS[2..], if the partition's position in KEYS[1] is where the batch begins.
 --
 -- ARGV: partition, position expected, position to set ('' when the batch goes on), received, fence field, time to live in ms (0: for ever),
+-- collectors to keep beside the position ('': those that are kept),
 -- then for each profile: first offset, last offset, number of arguments after the next one; number of fields to be read, which are those of the operations but 'a',
 -- in their order; the fields; the operations:
 --   a field n          add n to an integer
@@ -103,7 +104,7 @@ local function apply(i, stop)
 end
 
 local split = {}
-local i = 7
+local i = 8
 for k = 2, #KEYS do
   key = KEYS[k]
   local first, last, reads = tonumber(ARGV[i]), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 3])
@@ -126,6 +127,9 @@ end
 
 if ARGV[3] ~= '' and #split == 0 then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+  if ARGV[7] ~= '' then
+    redis.call('HSET', KEYS[1], ARGV[1] .. '.collectors', ARGV[7])
+  end
   local received = ARGV[1] .. '.received'
   if tonumber(ARGV[4]) > tonumber(redis.call('HGET', KEYS[1], received) or '-1') then
     redis.call('HSET', KEYS[1], received, ARGV[4])
