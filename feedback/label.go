@@ -50,11 +50,11 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 func (g *labeling) outcomesOf(ctx context.Context, due []pending) (map[string]features.Profile, error) {
 	keys := make([]string, len(due))
 	var latest event.Time
-	oldest := due[0].produced
+	oldest := due[0].written()
 	for i := range due {
 		keys[i] = due[i].prediction.ID
 		latest = max(latest, g.l.objective.Due(due[i].prediction.Time))
-		oldest = min(oldest, due[i].produced)
+		oldest = min(oldest, due[i].written())
 	}
 	return g.l.outcomes.await(ctx, keys, latest, oldest, &g.known)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/clickloop/clickloop/features"
 )
 
-// OutcomeUpdate appends what e adds to the outcome of its prediction: of each type, the first occurrence by time. That is the same in any order and
-// however often it is folded.
+// OutcomeUpdate appends what e adds to the outcome of its prediction: of each type, what was received first. That is the same in any order and
+// however often it is folded. e.Received is the receipt that counts: Marks.Settle finds it out.
 func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64) []features.Update {
 	if e.Prediction == "" || e.Type == event.TypeHeartbeat {
 		return dst
@@ -18,7 +18,7 @@ func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64) []featur
 		value = strconv.FormatFloat(e.Value, 'g', -1, 64)
 	}
 	return append(dst, features.Update{Key: e.Prediction, Offset: offset, Ops: []features.Op{
-		{Kind: features.OpFirst, Field: e.Type, Time: e.Time, Value: value},
+		{Kind: features.OpFirst, Field: e.Type, Time: e.Received, Value: value},
 	}})
 }
 
@@ -31,7 +31,7 @@ func OutcomeOf(p features.Profile) event.Outcome {
 			continue // a field of the store's own
 		}
 		v, _ := strconv.ParseFloat(value, 64) // empty is 0
-		out[kind] = event.OutcomeEvent{Time: at, Value: v}
+		out[kind] = event.OutcomeEvent{Received: at, Value: v}
 	}
 	return out
 }

@@ -21,6 +21,14 @@ type Config struct {
 // DefaultConfig waits ten seconds for a silent collector and believes clocks that differ by five.
 func DefaultConfig() Config { return Config{Lease: 10 * time.Second, Ahead: 5 * time.Second} }
 
+// OrDefault is c, checked, or the default when c is zero.
+func (c Config) OrDefault() (Config, error) {
+	if c == (Config{}) {
+		c = DefaultConfig()
+	}
+	return c, c.Validate()
+}
+
 // Validate names the first field that is wrong.
 func (c Config) Validate() error {
 	switch {
