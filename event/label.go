@@ -3,9 +3,10 @@ package event
 // Outcome is what happened to a prediction: by type of event, the first that was received.
 type Outcome map[string]OutcomeEvent
 
-// OutcomeEvent is when it was first received that something happened to a prediction, and what it was worth.
+// OutcomeEvent is when it was first received that something happened to a prediction, when that happened, and what it was worth.
 type OutcomeEvent struct {
 	Received Time
+	Time     Time // not after Received
 	Value    float64
 }
 
@@ -18,15 +19,21 @@ func (o Objective) Due(predicted Time) Time { return predicted.Add(o.Window) }
 // Receipt decides, not the time at which clients say that things happened: what is received by the window's end is a fact of the log, while a click that
 // happened in time and is received later would count or not by how long the label happens to wait.
 func Label(o Objective, predicted Time, out Outcome) (y, value float64, ok bool) {
-	due := o.Due(predicted)
+	return label(o, out, func(e OutcomeEvent) bool { return e.Received <= o.Due(predicted) })
+}
+
+// LabelLate is Label for a prediction whose label was held back because events were missing: what happened within the window counts whenever it was received.
+func LabelLate(o Objective, predicted Time, out Outcome) (y, value float64, ok bool) {
+	return label(o, out, func(e OutcomeEvent) bool { return e.Time <= o.Due(predicted) })
+}
+
+func label(o Objective, out Outcome, inTime func(OutcomeEvent) bool) (y, value float64, ok bool) {
 	if o.Trigger != TriggerPrediction {
-		trigger, happened := out[o.Trigger]
-		if !happened || trigger.Received > due {
+		if trigger, happened := out[o.Trigger]; !happened || !inTime(trigger) {
 			return 0, 0, false
 		}
 	}
-	positive, happened := out[o.Positive]
-	if happened && positive.Received <= due {
+	if positive, happened := out[o.Positive]; happened && inTime(positive) {
 		return 1, positive.Value, true
 	}
 	return 0, 0, true

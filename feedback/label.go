@@ -31,6 +31,9 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 			break
 		}
 		g.l.held.Set(1)
+		if mark, err := g.l.outcomes.watermark(ctx); err == nil {
+			g.late = max(g.late, mark)
+		}
 		if err := g.waitHeld(ctx); err != nil {
 			return err
 		}
@@ -65,11 +68,16 @@ type decision struct {
 	tally   tally
 }
 
+// decide labels due predictions. What the outage that is waited out has kept from being received in time counts for those that were due during it.
 func (g *labeling) decide(due []pending, found map[string]features.Profile) decision {
 	d := decision{records: make([]stream.Record, 0, len(due)), tally: tally{predictions: int64(len(due))}}
 	for i := range due {
 		p := &due[i].prediction
-		y, _, ok := event.Label(g.l.objective, p.Time, OutcomeOf(found[p.ID]))
+		label := event.Label
+		if g.l.objective.Due(p.Time) <= g.late {
+			label = event.LabelLate
+		}
+		y, _, ok := label(g.l.objective, p.Time, OutcomeOf(found[p.ID]))
 		if !ok {
 			continue
 		}
