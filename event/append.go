@@ -127,6 +127,14 @@ func (l *line) time(name string, t Time) {
 	}
 }
 
+// flag writes true, or nothing.
+func (l *line) flag(name string, value bool) {
+	if value {
+		l.key(name)
+		l.dst = append(l.dst, "true"...)
+	}
+}
+
 func (l *line) number(name string, f float64) {
 	l.key(name)
 	l.dst = AppendNumber(l.dst, f)

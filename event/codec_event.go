@@ -7,6 +7,8 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	l.text("type", e.Type)
 	l.time("time", e.Time)
 	l.time("received", e.Received)
+	l.text("time_rule", e.TimeRule)
+	l.time("original_time", e.OriginalTime)
 	l.text("user", e.User)
 	l.text("anonymous", e.Anonymous)
 	l.text("prediction", e.Prediction)
@@ -18,6 +20,8 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	l.fields("context", e.Context, false)
 	l.fields("properties", e.Properties, false)
 	l.text("source", e.Source)
+	l.text("collector", e.Collector)
+	l.flag("leaving", e.Leaving)
 	return l.end()
 }
 
@@ -51,6 +55,10 @@ func (e *Event) read(r *Reader) {
 			e.Time = r.Time()
 		case "received":
 			e.Received = r.Time()
+		case "time_rule":
+			e.TimeRule = r.Text()
+		case "original_time":
+			e.OriginalTime = r.Time()
 		case "user":
 			e.User = r.Text()
 		case "anonymous":
@@ -73,6 +81,10 @@ func (e *Event) read(r *Reader) {
 			e.Properties = r.Fields(e.Properties)
 		case "source":
 			e.Source = r.Text()
+		case "collector":
+			e.Collector = r.Text()
+		case "leaving":
+			e.Leaving = r.Bool()
 		default:
 			r.Skip()
 		}

@@ -16,10 +16,7 @@ func (e *Example) AppendJSON(dst []byte) []byte {
 	l.text("model", e.Model)
 	l.fields("features", e.Features, true)
 	l.fields("segment", e.Segment, false)
-	if e.Revision {
-		l.key("revision")
-		l.dst = append(l.dst, "true"...)
-	}
+	l.flag("revision", e.Revision)
 	l.key("source")
 	l.dst = e.Source.appendJSON(l.dst)
 	return l.end()

@@ -19,21 +19,27 @@ const (
 
 // Event is something that a user or an ad system did (topic events, key: User or Anonymous).
 type Event struct {
-	ID         string
-	Type       string
-	Time       Time // when it happened
-	Received   Time // when ingest took it: the watermark of the join is made of these
-	User       string
-	Anonymous  string
-	Prediction string
-	Request    string
-	Ad         string
-	Campaign   string
-	Value      float64 // money, in units of the currency; profiles keep it in micro-units
-	Channel    string
-	Context    Fields
-	Properties Fields
-	Source     string // the site or app that sent it
+	ID       string
+	Type     string
+	Time     Time // when it happened
+	Received Time // when ingest took it: the watermark of the join is made of these
+	// TimeRule says which rule set Time, empty when it is as the client gave it; OriginalTime is then the client's own, if it gave one.
+	TimeRule     string
+	OriginalTime Time
+	User         string
+	Anonymous    string
+	Prediction   string
+	Request      string
+	Ad           string
+	Campaign     string
+	Value        float64 // money, in units of the currency; profiles keep it in micro-units
+	Channel      string
+	Context      Fields
+	Properties   Fields
+	Source       string // the site or app that sent it
+	// Collector names the process that wrote a heartbeat, and Leaving says that it is that process's last.
+	Collector string
+	Leaving   bool
 }
 
 // Prediction is one scored candidate that was chosen (topic predictions, key: ID).

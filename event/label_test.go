@@ -11,7 +11,7 @@ func TestLabelAsksForTriggerAndPositiveWithinTheWindow(t *testing.T) {
 	at := func(types ...any) Outcome {
 		out := Outcome{}
 		for i := 0; i < len(types); i += 2 {
-			out[types[i].(string)] = OutcomeEvent{Time: Time(types[i+1].(int)), Value: 3}
+			out[types[i].(string)] = OutcomeEvent{Received: Time(types[i+1].(int)), Value: 3}
 		}
 		return out
 	}

@@ -65,8 +65,8 @@ func (r random) fields() Fields {
 }
 
 func (r random) event() Event {
-	return Event{r.text(), r.text(), r.time(), r.time(), r.text(), r.text(), r.text(), r.text(), r.text(), r.text(), r.number(), r.text(),
-		r.fields(), r.fields(), r.text()}
+	return Event{r.text(), r.text(), r.time(), r.time(), r.text(), r.time(), r.text(), r.text(), r.text(), r.text(), r.text(), r.text(), r.number(), r.text(),
+		r.fields(), r.fields(), r.text(), r.text(), r.IntN(2) == 0}
 }
 
 func (r random) prediction() Prediction {

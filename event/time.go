@@ -11,8 +11,13 @@ const (
 	maxTime Time = 253402300799999
 )
 
-// TimeOf converts t, truncated to milliseconds.
-func TimeOf(t time.Time) Time { return Time(t.UnixMilli()) }
+// TimeOf converts t, truncated to milliseconds. The zero time.Time, which says that there is none, gives the zero Time.
+func TimeOf(t time.Time) Time {
+	if t.IsZero() {
+		return 0
+	}
+	return Time(t.UnixMilli())
+}
 
 // Std converts t to the standard library's time in UTC.
 func (t Time) Std() time.Time { return time.UnixMilli(int64(t)).UTC() }
@@ -22,6 +27,9 @@ func (t Time) Add(d time.Duration) Time { return t + Time(d.Milliseconds()) }
 
 // Sub returns t - u.
 func (t Time) Sub(u Time) time.Duration { return time.Duration(t-u) * time.Millisecond }
+
+// Duration is a difference of two times as the standard library's.
+func (t Time) Duration() time.Duration { return time.Duration(t) * time.Millisecond }
 
 // String returns t as RFC 3339 in UTC with three decimals, such as 2026-11-25T09:00:00.123Z, also when t is zero.
 func (t Time) String() string { return string(t.appendText(make([]byte, 0, 24))) }

@@ -60,3 +60,12 @@ func TestTimesBeyondRFC3339AreMovedToItsBounds(t *testing.T) {
 		t.Fatal("Add and Sub differ")
 	}
 }
+
+func TestNoTimeIsTheZeroTime(t *testing.T) {
+	if at := TimeOf(time.Time{}); at != 0 {
+		t.Errorf("no time is %v", at)
+	}
+	if at := TimeOf(time.UnixMilli(5)); at != 5 {
+		t.Errorf("5 ms after 1970 is %d", at)
+	}
+}

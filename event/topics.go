@@ -23,6 +23,7 @@ type Topic struct {
 	Retention      time.Duration
 	RetentionBytes int64 // per partition; 0: no bound
 	SegmentBytes   int64
+	AppendTime     bool // records carry the time at which the broker took them, not one that their producer says
 }
 
 const (
@@ -43,7 +44,7 @@ func Topics(objectives []Objective, partitions int) []Topic {
 		longest = max(longest, o.Window)
 	}
 	topics := []Topic{
-		{Name: TopicEvents, Partitions: partitions, Retention: max(week, longest+slack)},
+		{Name: TopicEvents, Partitions: partitions, Retention: max(week, longest+slack), AppendTime: true},
 		{Name: TopicPredictions, Partitions: partitions, Retention: max(week, longest+slack)},
 		{Name: TopicEvaluations, Partitions: 1, Retention: 4 * week},
 		{Name: TopicDeadLetter, Partitions: 1, Retention: 4 * week},

@@ -14,15 +14,13 @@ const (
 	MaxIDBytes   = 256
 	MaxWeight    = 1e6 // of an example: the most that a network takes
 	MaxValue     = 1e9 // so that sums of micro-units stay below 64 bits
-	// MaxAhead is how far an event's time may be ahead of the time at which it was received: clients' clocks are wrong.
-	MaxAhead = time.Hour
 )
 
 // earliest is the first time that an event may have: what is before it was never set, or in other units.
 var earliest = Time(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 
-// Validate checks what e holds, for whoever takes events from outside; the error is an *Error with the field and the reason. now is the clock against
-// which e.Time is held; with 0 a time may be as late as it likes.
+// Validate checks what e holds, for whoever takes events from outside; the error is an *Error with the field and the reason. now is when the event was
+// received, after which e.Time may lie by no more than MaxAhead; with 0 a time may be as late as it likes.
 func (e *Event) Validate(now Time) error {
 	if err := checkName("type", e.Type, MaxTypeBytes); err != nil {
 		return err
@@ -33,6 +31,7 @@ func (e *Event) Validate(now Time) error {
 	ids := [...]struct{ name, value string }{
 		{"id", e.ID}, {"user", e.User}, {"anonymous", e.Anonymous}, {"prediction", e.Prediction}, {"request", e.Request},
 		{"ad", e.Ad}, {"campaign", e.Campaign}, {"channel", e.Channel}, {"source", e.Source},
+		{"collector", e.Collector}, {"time_rule", e.TimeRule},
 	}
 	for _, id := range ids {
 		if err := checkName(id.name, id.value, MaxIDBytes); err != nil {
@@ -52,7 +51,7 @@ func (e *Event) checkTime(now Time) error {
 	case e.Time < earliest:
 		return &Error{"time", "is " + e.Time.String() + ", before the year 2000"}
 	case now != 0 && e.Time > now.Add(MaxAhead):
-		return &Error{"time", fmt.Sprintf("is %s, more than %s ahead of the clock, which is at %s", e.Time, MaxAhead, now)}
+		return &Error{"time", fmt.Sprintf("is %s, more than %d hours after its receipt at %s: the client's clock is wrong", e.Time, MaxAhead/time.Hour, now)}
 	case e.Time > maxTime:
 		return &Error{"time", "is after the year 9999"}
 	}

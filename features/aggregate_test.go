@@ -28,7 +28,7 @@ func foldAll(t testing.TB, s *Set, store Store, events []event.Event) {
 	for i := range events {
 		batch = s.Updates(batch, &events[i], int64(i))
 	}
-	if err := store.Apply(t.Context(), 0, Position{"aaaa", 0, int64(len(events)), 1}, batch); err != nil {
+	if err := store.Apply(t.Context(), 0, Position{"aaaa", 0, int64(len(events)), 1, ""}, batch); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -292,7 +292,7 @@ func TestAnEventAheadOfTheClockDoesNotPushOutTheWindow(t *testing.T) {
 	m := NewMemory()
 	foldAll(t, s, m, []event.Event{
 		{Type: "click", User: "u1", Time: testNow.Add(-11 * time.Minute)},
-		{Type: "click", User: "u1", Time: testNow.Add(event.MaxAhead)},
+		{Type: "click", User: "u1", Time: testNow + slack},
 	})
 	if got := assembled(t, s, m, &Request{Time: testNow, User: "u1"})[0].Value.Num; got != 1 {
 		t.Fatal(got)

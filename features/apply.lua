@@ -2,9 +2,10 @@
 -- is where the batch begins.
 --
 -- ARGV: partition, position expected, position to set ('' when the batch goes on), received, fence
--- field, time to live in ms (0: for ever), then for each profile: first offset, last offset, number
--- of arguments after the next one; number of fields to be read, which are those of the operations
--- but 'a', in their order; the fields; the operations:
+-- field, time to live in ms (0: for ever), collectors to keep beside the position ('': those that are
+-- kept), then for each profile: first offset, last offset, number of arguments after the next one;
+-- number of fields to be read, which are those of the operations but 'a', in their order; the fields;
+-- the operations:
 --   a field n          add n to an integer
 --   m field time       keep the largest time
 --   l field time value keep the value with the largest (time, value)
@@ -175,7 +176,7 @@ if #KEYS > 1 then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) -- see above: it needs memory and changes nothing
 end
 local split = {}
-local i = 7
+local i = 8
 for k = 2, #KEYS do
   key = KEYS[k]
   local first, last, reads = tonumber(ARGV[i]), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 3])
@@ -209,6 +210,9 @@ end
 
 if ARGV[3] ~= '' and #split == 0 then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+  if ARGV[7] ~= '' then
+    redis.call('HSET', KEYS[1], ARGV[1] .. '.collectors', ARGV[7])
+  end
   local received = ARGV[1] .. '.received'
   local before = redis.call('HGET', KEYS[1], received)
   if tonumber(ARGV[4]) > (tonumber(before or '-1') or -1) then

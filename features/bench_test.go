@@ -119,7 +119,7 @@ func BenchmarkApply(b *testing.B) {
 				batch = s.Updates(batch, &events[next%int64(len(events))], next)
 				next++
 			}
-			if err := store.Apply(b.Context(), from, Position{"aaaa", 0, next, testNow}, batch); err != nil {
+			if err := store.Apply(b.Context(), from, Position{"aaaa", 0, next, testNow, ""}, batch); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -191,7 +191,7 @@ func BenchmarkHeartbeat(b *testing.B) {
 		store := NewRedis(client, "bench.", "profiles", 0)
 		next := int64(0)
 		for b.Loop() {
-			if err := store.Apply(b.Context(), next, Position{"aaaa", 0, next + 1, testNow}, nil); err != nil {
+			if err := store.Apply(b.Context(), next, Position{"aaaa", 0, next + 1, testNow, ""}, nil); err != nil {
 				b.Fatal(err)
 			}
 			next++

@@ -311,7 +311,7 @@ func TestUnreachableRedisIsAnErrorThatNamesTheBatch(t *testing.T) {
 	address := l.Addr().String()
 	l.Close()
 	s := NewRedis(dial(t, address), "t.", "profiles", 0)
-	err = s.Apply(t.Context(), 5, Position{"aaaa", 2, 9, 1}, nil)
+	err = s.Apply(t.Context(), 5, Position{"aaaa", 2, 9, 1, ""}, nil)
 	if err == nil || errors.Is(err, ErrMoved) || err.Error()[:54] != "cannot fold offsets 5 to 9 of partition 2 into Redis: " {
 		t.Fatal(err)
 	}

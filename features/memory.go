@@ -52,6 +52,9 @@ func (m *Memory) Apply(_ context.Context, from int64, to Position, batch []Updat
 		m.updateLocked(source, &batch[i])
 	}
 	to.Received = max(to.Received, position.Received)
+	if to.Collectors == "" {
+		to.Collectors = position.Collectors
+	}
 	m.positions[source] = to
 	return nil
 }

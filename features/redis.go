@@ -49,11 +49,13 @@ func (s *Redis) profileKey(key string) string { return s.profiles + key + "}" }
 
 func receivedField(partition int) string { return strconv.Itoa(partition) + ".received" }
 
+func collectorsField(partition int) string { return strconv.Itoa(partition) + ".collectors" }
+
 // Position implements Store.
 func (s *Redis) Position(ctx context.Context, topicID string, partition int) (Position, error) {
 	p := Position{TopicID: topicID, Partition: partition}
 	key := s.positions + topicID
-	fields := []string{strconv.Itoa(partition), receivedField(partition)}
+	fields := []string{strconv.Itoa(partition), receivedField(partition), collectorsField(partition)}
 	values, err := s.client.HMGet(ctx, key, fields...).Result()
 	if err != nil {
 		return p, fmt.Errorf("cannot read the position of partition %d from Redis: %w", partition, wrongType(err, key))
@@ -65,6 +67,7 @@ func (s *Redis) Position(ctx context.Context, topicID string, partition int) (Po
 		}
 	}
 	p.Received = event.Time(received)
+	p.Collectors, _ = values[2].(string) // nil when there are none
 	return p, nil
 }
 

@@ -20,7 +20,12 @@ func (s *Redis) Apply(ctx context.Context, from int64, to Position, batch []Upda
 	if err := checkBatch(from, to, batch); err != nil {
 		return err
 	}
-	a := application{store: s, from: from, to: to}
+	return s.apply(ctx, from, to, batch, false)
+}
+
+// apply folds a batch and then, unless it shall stay, moves the position.
+func (s *Redis) apply(ctx context.Context, from int64, to Position, batch []Update, stay bool) error {
+	a := application{store: s, from: from, to: to, stay: stay}
 	groups := groupByKey(batch)
 	var calls []call
 	for len(groups) > 0 {
@@ -29,14 +34,14 @@ func (s *Redis) Apply(ctx context.Context, from int64, to Position, batch []Upda
 		calls = append(calls, c)
 	}
 	if a.tooWide {
-		return s.applyHalves(ctx, from, to, batch)
+		return s.applyHalves(ctx, from, to, batch, stay)
 	}
 	if len(calls) > 1 {
 		return a.runMany(ctx, calls)
 	}
 	last := a.lastCall()
 	if len(calls) == 1 { // the one part moves the position too
-		calls[0].args[2] = last.args[2]
+		a.move(&calls[0])
 		last = calls[0]
 	}
 	rest, err := a.run(ctx, last)
@@ -47,8 +52,9 @@ func (s *Redis) Apply(ctx context.Context, from int64, to Position, batch []Upda
 }
 
 // applyHalves folds a batch as two. A profile's operations must not go on in another call of the same batch: if the first call left some of them to be sent
-// again, the fence of the second would refuse them.
-func (s *Redis) applyHalves(ctx context.Context, from int64, to Position, batch []Update) error {
+// again, the fence of the second would refuse them. The position moves behind both: watermark and collectors are those of the
+// whole batch, so one that is cut off in between is done again from its beginning.
+func (s *Redis) applyHalves(ctx context.Context, from int64, to Position, batch []Update, stay bool) error {
 	n := len(batch) / 2
 	for n > 0 && batch[n-1].Offset == batch[n].Offset {
 		n--
@@ -58,11 +64,10 @@ func (s *Redis) applyHalves(ctx context.Context, from int64, to Position, batch 
 			return fmt.Errorf("cannot fold offset %d of partition %d: it has more than %d operations on one profile", batch[0].Offset, to.Partition, maxGroupOps)
 		}
 	}
-	half := Position{TopicID: to.TopicID, Partition: to.Partition, Next: batch[n].Offset}
-	if err := s.Apply(ctx, from, half, batch[:n]); err != nil {
+	if err := s.apply(ctx, from, to, batch[:n], true); err != nil {
 		return err
 	}
-	return s.Apply(ctx, half.Next, to, batch[n:])
+	return s.apply(ctx, from, to, batch[n:], stay)
 }
 
 // application is one Apply under way.
@@ -70,6 +75,7 @@ type application struct {
 	store   *Redis
 	from    int64
 	to      Position
+	stay    bool // the position is moved by another
 	scratch []merged
 	tooWide bool // a profile has more operations than one call can hold
 }
@@ -81,11 +87,18 @@ type call struct {
 	args   []any
 }
 
-// lastCall folds nothing and moves the position.
+// lastCall folds nothing and moves the position, if this application moves it.
 func (a *application) lastCall() call {
 	c, _ := a.newCall(nil)
-	c.args[2] = decimal(a.to.Next)
+	a.move(&c)
 	return c
+}
+
+// move makes a call move the position when it has folded all.
+func (a *application) move(c *call) {
+	if !a.stay {
+		c.args[2], c.args[6] = decimal(a.to.Next), a.to.Collectors
+	}
 }
 
 // newCall takes as many of groups as one call may hold, at least one, and returns what is left of them.
@@ -93,7 +106,7 @@ func (a *application) newCall(groups []group) (call, []group) {
 	s := a.store
 	c := call{keys: []string{s.positions + a.to.TopicID}}
 	c.args = append(make([]any, 0, 512), strconv.Itoa(a.to.Partition), decimal(a.from), "", decimal(int64(a.to.Received)),
-		fenceField(a.to.TopicID, a.to.Partition), decimal(s.ttlMs))
+		fenceField(a.to.TopicID, a.to.Partition), decimal(s.ttlMs), "")
 	n := 0
 	for n < len(groups) && n < callProfiles && len(c.args) < callArgs {
 		g := groups[n]

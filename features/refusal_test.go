@@ -70,7 +70,7 @@ func checkRefusal(t *testing.T, client *redis.Client, prefix string, ops []Op, r
 		for _, key := range keys {
 			batch = append(batch, Update{Key: key, Offset: from, Ops: ops})
 		}
-		return s.Apply(t.Context(), from, Position{"aaaa", 0, from + 1, event.Time(from + 1)}, batch)
+		return s.Apply(t.Context(), from, Position{TopicID: "aaaa", Partition: 0, Next: from + 1, Received: event.Time(from + 1)}, batch)
 	}
 	calm := NewMemory()
 	for _, s := range []Store{store, calm} {
@@ -161,7 +161,7 @@ func TestAFieldThatSomebodyElseChangedIsNamedAndNothingIsFolded(t *testing.T) {
 func checkDamage(t *testing.T, client *redis.Client, store *Redis, what, field, value, says string, ops []Op) {
 	t.Helper()
 	apply := func(from int64, ops []Op) error {
-		return store.Apply(t.Context(), from, Position{"aaaa", 0, from + 1, 1}, []Update{{Key: "user:1", Offset: from, Ops: ops}})
+		return store.Apply(t.Context(), from, Position{TopicID: "aaaa", Partition: 0, Next: from + 1, Received: 1}, []Update{{Key: "user:1", Offset: from, Ops: ops}})
 	}
 	if err := apply(0, seedOps()); err != nil {
 		t.Fatal(err)
@@ -195,7 +195,7 @@ func TestAKeyOfAnotherTypeIsNamed(t *testing.T) {
 	eachRedis(t, func(t *testing.T, client *redis.Client, prefix string) {
 		store := NewRedis(client, prefix, "profiles", time.Hour)
 		batch := []Update{{Key: "user:1", Offset: 0, Ops: seedOps()}, {Key: "user:2", Offset: 0, Ops: seedOps()}}
-		to := Position{"aaaa", 0, 1, 1}
+		to := Position{TopicID: "aaaa", Partition: 0, Next: 1, Received: 1}
 		wrong := store.profileKey("user:1")
 		mustSet(t, client, wrong)
 		err := store.Apply(t.Context(), 0, to, batch)
@@ -229,7 +229,7 @@ func TestAPositionOfAnotherTypeIsNamed(t *testing.T) {
 		_, err = store.Watermark(t.Context(), "aaaa", 2)
 		checkNamed(t, err, wrong, "is no hash")
 		for _, batch := range [][]Update{nil, {{Key: "user:1", Offset: 0, Ops: seedOps()}}} {
-			checkNamed(t, store.Apply(t.Context(), 0, Position{"aaaa", 0, 1, 1}, batch), wrong, "is a string")
+			checkNamed(t, store.Apply(t.Context(), 0, Position{TopicID: "aaaa", Partition: 0, Next: 1, Received: 1}, batch), wrong, "is a string")
 		}
 		if err := client.Del(t.Context(), wrong).Err(); err != nil {
 			t.Fatal(err)

@@ -92,11 +92,13 @@ func hopName(hop event.Time) string {
 // first is the oldest tile that the span covers at t; the newest is t's own.
 func (s span) first(t event.Time) int64 { return tileOf(t-s.length(), s.hop) }
 
-// keep is how many tiles a series needs for the span: those it can cover, and as many as clocks may run ahead, because the newest tile may be of an event
-// whose clock was.
+// slack is how far the newest event of a profile may be ahead of a request: the clocks of collectors and scorers differ, and so do the speeds of folds.
+const slack = hour
+
+// keep is how many tiles a series needs for the span: those it can cover, and those of slack, because the newest tile may be of an event ahead of the request.
 func (s span) keep() int64 {
 	tiles := (s.length() + s.hop - 1) / s.hop
-	ahead := (event.Time(event.MaxAhead.Milliseconds()) + s.hop - 1) / s.hop
+	ahead := (slack + s.hop - 1) / s.hop
 	return int64(tiles + ahead + 1)
 }
 

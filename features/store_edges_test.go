@@ -20,7 +20,7 @@ func TestABatchThatContradictsItselfIsRefused(t *testing.T) {
 			for _, o := range offsets {
 				batch = append(batch, Update{Key: "user:1", Offset: o, Ops: []Op{{Kind: OpAdd, Field: "n", Add: 1}}})
 			}
-			if err := b.Apply(t.Context(), from, Position{"aaaa", 0, next, 1}, batch); err == nil || errors.Is(err, ErrMoved) {
+			if err := b.Apply(t.Context(), from, Position{"aaaa", 0, next, 1, ""}, batch); err == nil || errors.Is(err, ErrMoved) {
 				t.Fatalf("from %d to %d with offsets %v: %v", from, next, offsets, err)
 			}
 		}
@@ -55,7 +55,7 @@ func TestFieldsOfTheStoresOwnAreOutOfReach(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b backend) {
 		ops := []Op{{Kind: OpFirst, Field: fenceField("aaaa", 0), Time: 1, Value: "x"}, {Kind: OpAdd, Field: "n", Add: 1}}
 		for offset := range int64(2) {
-			if err := b.Apply(t.Context(), offset, Position{"aaaa", 0, offset + 1, 1}, []Update{{Key: "user:1", Offset: offset, Ops: ops}}); err != nil {
+			if err := b.Apply(t.Context(), offset, Position{"aaaa", 0, offset + 1, 1, ""}, []Update{{Key: "user:1", Offset: offset, Ops: ops}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -70,7 +70,7 @@ func TestSumsThatExceed64BitsStayAsTheyWere(t *testing.T) {
 		add := func(from, n int64) {
 			t.Helper()
 			batch := []Update{{Key: "user:1", Offset: from, Ops: []Op{{Kind: OpAdd, Field: "n", Add: n}}}}
-			if err := b.Apply(t.Context(), from, Position{"aaaa", 0, from + 1, 1}, batch); err != nil {
+			if err := b.Apply(t.Context(), from, Position{"aaaa", 0, from + 1, 1, ""}, batch); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -115,7 +115,7 @@ func TestStoresServeReadersWhilePartitionsAreFolded(t *testing.T) {
 				for offset := range int64(each) {
 					e := event.Event{Type: "click", User: "u1", Time: testNow - event.Time(offset)}
 					batch := s.Updates(nil, &e, offset)
-					if err := b.Apply(t.Context(), offset, Position{"aaaa", p, offset + 1, testNow}, batch); err != nil {
+					if err := b.Apply(t.Context(), offset, Position{"aaaa", p, offset + 1, testNow, ""}, batch); err != nil {
 						t.Error(err)
 					}
 				}

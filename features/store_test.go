@@ -90,7 +90,7 @@ func (l *logOf) batch(from, to int) []Update {
 // fold applies offsets from..to as one batch.
 func (l *logOf) fold(t *testing.T, s Store, from, to int) error {
 	t.Helper()
-	return s.Apply(t.Context(), int64(from), Position{l.topicID, l.partition, int64(to), event.Time(1e12 + to)}, l.batch(from, to))
+	return s.Apply(t.Context(), int64(from), Position{l.topicID, l.partition, int64(to), event.Time(1e12 + to), fmt.Sprint("at ", to)}, l.batch(from, to))
 }
 
 var opFields = []string{"a", "b", "c"}
@@ -237,7 +237,7 @@ func TestABatchOfManyProfilesIsFoldedWhole(t *testing.T) {
 			}
 		}
 		p, err := b.Position(t.Context(), "aaaa", 0)
-		if want := (Position{"aaaa", 0, 450, 1e12 + 450}); err != nil || p != want {
+		if want := (Position{"aaaa", 0, 450, 1e12 + 450, "at 450"}); err != nil || p != want {
 			t.Fatalf("%+v, %v; want %+v", p, err, want)
 		}
 	})
@@ -248,7 +248,7 @@ func (b backend) forgetPosition(t *testing.T, topicID string, partition int, nex
 	t.Helper()
 	switch s := b.Store.(type) {
 	case *Memory:
-		s.positions[partitionKey{topicID, partition}] = Position{topicID, partition, next, 0}
+		s.positions[partitionKey{topicID, partition}] = Position{topicID, partition, next, 0, ""}
 	case *Redis:
 		if err := s.client.HSet(t.Context(), s.positions+topicID, fmt.Sprint(partition), next).Err(); err != nil {
 			t.Fatal(err)
@@ -348,7 +348,7 @@ func TestTheWatermarkIsTheSlowestPartitions(t *testing.T) {
 		}
 		beat := func(partition int, from int64, received event.Time) {
 			t.Helper()
-			if err := b.Apply(t.Context(), from, Position{"aaaa", partition, from + 1, received}, nil); err != nil {
+			if err := b.Apply(t.Context(), from, Position{"aaaa", partition, from + 1, received, ""}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -48,7 +48,7 @@ func newWatchedRun(t *testing.T) *watchedRun {
 
 func (r *watchedRun) fold(ctx context.Context, partition int) {
 	from := r.next[partition]
-	if r.Apply(ctx, from, Position{"aaaa", partition, from + 1, 1}, nil) == nil {
+	if r.Apply(ctx, from, Position{TopicID: "aaaa", Partition: partition, Next: from + 1, Received: 1}, nil) == nil {
 		r.next[partition]++
 	}
 }

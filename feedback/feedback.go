@@ -9,6 +9,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -21,6 +22,8 @@ type Deps struct {
 	OneOrder   bool           // label only while this process has every partition of predictions, so that examples come in one order of all
 	Outcomes   features.Store // of the namespace of outcomes, kept for at least the longest window plus Config.OutcomeTTL
 	Now        func() event.Time
+	Recorded   func() bool      // says whether times of events are recorded ones, which are held against no clock; nil: they are not
+	Watermark  watermark.Config // zero: the default
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
 }
@@ -40,6 +43,13 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	var err error
+	if d.Watermark, err = d.Watermark.OrDefault(); err != nil {
+		return nil, err
+	}
+	if d.Recorded == nil {
+		d.Recorded = func() bool { return false }
+	}
 	logger := d.Logger.With("stage", "feedback")
 	c := newCounters()
 	store := features.Watch(d.Outcomes, d.Now)
@@ -47,6 +57,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 		client: d.Client, store: store,
 		outcomes: &outcomes{
 			client: d.Client, store: store, types: joined(d.Objectives), ttl: longest(d.Objectives) + cfg.OutcomeTTL, now: d.Now, logger: logger,
+			recorded: d.Recorded, watermarks: d.Watermark, beats: watermark.NewReporter("feedback", d.Now, logger, d.Registerer),
 			folded: c.outcomes, marks: map[int]event.Time{},
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/retry"
+	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"golang.org/x/sync/errgroup"
 )
@@ -83,6 +84,10 @@ func (f *foldRun) follow(ctx context.Context, at features.Position) error {
 	r := o.client.NewReader(event.TopicEvents, p, at.Next).Hold(f.topicID)
 	defer r.Close()
 	committed := time.Now()
+	marks, err := watermark.New(o.watermarks, at.Received, at.Collectors)
+	if err != nil {
+		o.logger.Error("the collectors beside the position of outcomes cannot be read: beginning with none", "topic", event.TopicEvents, "partition", p, "err", err)
+	}
 	var updates []features.Update
 	for {
 		records, err := r.Read(ctx)
@@ -93,8 +98,9 @@ func (f *foldRun) follow(ctx context.Context, at features.Position) error {
 		if err != nil {
 			return err
 		}
+		updates = o.updates(updates[:0], records, &marks, p)
 		to := at
-		updates = o.updates(updates[:0], records, &to)
+		to.Next, to.Received, to.Collectors = records[len(records)-1].Offset+1, marks.At(), marks.Encode()
 		err = retry.Persist(ctx, o.logger, "fold events into outcomes", func() error { return o.store.Apply(ctx, at.Next, to, updates) }, features.ErrMoved)
 		if err != nil {
 			return err

@@ -31,6 +31,9 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 			break
 		}
 		g.l.held.Set(1)
+		if mark, err := g.l.outcomes.watermark(ctx); err == nil {
+			g.late = max(g.late, mark)
+		}
 		if err := g.waitHeld(ctx); err != nil {
 			return err
 		}
@@ -50,11 +53,11 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 func (g *labeling) outcomesOf(ctx context.Context, due []pending) (map[string]features.Profile, error) {
 	keys := make([]string, len(due))
 	var latest event.Time
-	oldest := due[0].produced
+	oldest := due[0].written()
 	for i := range due {
 		keys[i] = due[i].prediction.ID
 		latest = max(latest, g.l.objective.Due(due[i].prediction.Time))
-		oldest = min(oldest, due[i].produced)
+		oldest = min(oldest, due[i].written())
 	}
 	return g.l.outcomes.await(ctx, keys, latest, oldest, &g.known)
 }
@@ -65,11 +68,16 @@ type decision struct {
 	tally   tally
 }
 
+// decide labels due predictions. What the outage that is waited out has kept from being received in time counts for those that were due during it.
 func (g *labeling) decide(due []pending, found map[string]features.Profile) decision {
 	d := decision{records: make([]stream.Record, 0, len(due)), tally: tally{predictions: int64(len(due))}}
 	for i := range due {
 		p := &due[i].prediction
-		y, _, ok := event.Label(g.l.objective, p.Time, OutcomeOf(found[p.ID]))
+		label := event.Label
+		if g.l.objective.Due(p.Time) <= g.late {
+			label = event.LabelLate
+		}
+		y, _, ok := label(g.l.objective, p.Time, OutcomeOf(found[p.ID]))
 		if !ok {
 			continue
 		}

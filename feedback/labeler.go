@@ -124,7 +124,8 @@ type labeling struct {
 	committed time.Time
 	marked    map[int]int64 // ends of partitions, as asked after the watermark was read
 	due       []pending
-	known     view // of outcomes, as last seen
+	known     view       // of outcomes, as last seen
+	late      event.Time // watermark up to which an alarm has held labels back
 }
 
 // loop labels what is due each time the watermark moves or predictions arrive.

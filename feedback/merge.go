@@ -9,9 +9,17 @@ import (
 type pending struct {
 	partition  int
 	offset     int64
-	produced   event.Time // of the record, by its producer's clock
+	produced   event.Time // of the record, by its producer's clock; 0 when it gave none
 	bytes      int        // of the record
 	prediction event.Prediction
+}
+
+// written is when it was produced, or made if its producer gave the record no time.
+func (p *pending) written() event.Time {
+	if p.produced != 0 {
+		return p.produced
+	}
+	return p.prediction.Time
 }
 
 // queue holds the predictions of one partition that were read and not labelled, in the order of their offsets. Its length is bounded by whoever fills it.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
 )
 
 // world is partitions of predictions, some of them written twice, read in random portions.
@@ -121,11 +122,31 @@ func TestDoneNeverPassesAPredictionThatWaits(t *testing.T) {
 }
 
 func TestOutcomesAreTheSameInAnyOrderAndHoweverOften(t *testing.T) {
-	c := event.Event{Type: event.TypeClick, Prediction: "p", Time: 7, Value: 1.5}
-	u := OutcomeUpdate(nil, &c, 3)
-	if len(u) != 1 || u[0].Key != "p" || u[0].Ops[0].Field != event.TypeClick || u[0].Ops[0].Value != "1.5" {
-		t.Fatalf("the update is %+v", u)
+	f := func(e event.Event, want event.OutcomeEvent) {
+		t.Helper()
+		e.Type, e.Prediction = event.TypeClick, "p"
+		store := features.NewMemory()
+		for offset := range int64(3) { // sent again, later and before
+			e := e
+			e.Received += event.Time([]int64{5, 0, 9}[offset])
+			u := OutcomeUpdate(nil, &e, offset)
+			if len(u) != 1 || u[0].Key != "p" || u[0].Ops[0].Field != event.TypeClick {
+				t.Fatalf("the update is %+v", u)
+			}
+			if err := store.Apply(t.Context(), offset, features.Position{Next: offset + 1}, u); err != nil {
+				t.Fatal(err)
+			}
+		}
+		found, err := store.Read(t.Context(), []string{"p"})
+		if got := OutcomeOf(found["p"])[event.TypeClick]; err != nil || got != want {
+			t.Errorf("%+v is kept as %+v, %v; want %+v", e, got, err, want)
+		}
 	}
+	f(event.Event{Time: 7, Received: 7, Value: 1.5}, event.OutcomeEvent{Received: 7, Time: 7, Value: 1.5})
+	f(event.Event{Time: 3, Received: 7, Value: 1.5}, event.OutcomeEvent{Received: 7, Time: 3, Value: 1.5})
+	f(event.Event{Time: 3, Received: 7}, event.OutcomeEvent{Received: 7, Time: 3})
+	f(event.Event{Time: -3, Received: 7, Value: -1e-9}, event.OutcomeEvent{Received: 7, Time: -3, Value: -1e-9})
+	f(event.Event{Time: 7, Received: 7}, event.OutcomeEvent{Received: 7, Time: 7})
 	for _, e := range []event.Event{{Type: event.TypeClick, Time: 7}, {Type: event.TypeHeartbeat, Prediction: "p"}} {
 		if u := OutcomeUpdate(nil, &e, 3); len(u) != 0 {
 			t.Errorf("%+v makes %+v", e, u)

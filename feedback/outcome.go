@@ -2,13 +2,14 @@ package feedback
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 )
 
-// OutcomeUpdate appends what e adds to the outcome of its prediction: of each type, the first occurrence by time. That is the same in any order and
-// however often it is folded.
+// OutcomeUpdate appends what e adds to the outcome of its prediction: of each type, what was received first. That is the same in any order and
+// however often it is folded. e.Received is the receipt that counts: Marks.Settle finds it out.
 func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64) []features.Update {
 	if e.Prediction == "" || e.Type == event.TypeHeartbeat {
 		return dst
@@ -17,10 +18,16 @@ func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64) []featur
 	if e.Value != 0 {
 		value = strconv.FormatFloat(e.Value, 'g', -1, 64)
 	}
+	if e.Time != e.Received {
+		value += happened + strconv.FormatInt(int64(e.Time), 10)
+	}
 	return append(dst, features.Update{Key: e.Prediction, Offset: offset, Ops: []features.Op{
-		{Kind: features.OpFirst, Field: e.Type, Time: e.Time, Value: value},
+		{Kind: features.OpFirst, Field: e.Type, Time: e.Received, Value: value},
 	}})
 }
+
+// happened parts, in what is kept of an event, its value from the time at which it happened, where that is not when it was received.
+const happened = "@"
 
 // OutcomeOf reads what OutcomeUpdate has folded.
 func OutcomeOf(p features.Profile) event.Outcome {
@@ -30,8 +37,13 @@ func OutcomeOf(p features.Profile) event.Outcome {
 		if !ok {
 			continue // a field of the store's own
 		}
-		v, _ := strconv.ParseFloat(value, 64) // empty is 0
-		out[kind] = event.OutcomeEvent{Time: at, Value: v}
+		e := event.OutcomeEvent{Received: at, Time: at}
+		value, ms, earlier := strings.Cut(value, happened)
+		if t, err := strconv.ParseInt(ms, 10, 64); earlier && err == nil {
+			e.Time = event.Time(t)
+		}
+		e.Value, _ = strconv.ParseFloat(value, 64) // empty is 0
+		out[kind] = e
 	}
 	return out
 }

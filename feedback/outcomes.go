@@ -10,6 +10,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/notify"
+	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -27,6 +28,10 @@ type outcomes struct {
 	ttl    time.Duration   // for which the store keeps an outcome, at least
 	now    func() event.Time
 	logger *slog.Logger
+
+	recorded   func() bool // says whether times of events are recorded ones
+	watermarks watermark.Config
+	beats      *watermark.Reporter
 
 	folded *prometheus.CounterVec // events by what became of them
 
@@ -84,25 +89,40 @@ func (o *outcomes) drop(p int) {
 	o.mu.Unlock()
 }
 
-// updates reads records and moves to behind them. What cannot be read is ingest's to bury; here it is passed over. Only a heartbeat moves the watermark:
-// what a producer writes into received may not make labels due.
-func (o *outcomes) updates(dst []features.Update, records []stream.Record, to *features.Position) []features.Update {
+// reader is this process's clock, 0 while times are recorded ones: those are held against no clock.
+func (o *outcomes) reader() event.Time {
+	if o.recorded() {
+		return 0
+	}
+	return o.now()
+}
+
+// updates reads records of a partition. What cannot be read is ingest's to bury; here it is passed over. Only a heartbeat moves the watermark: what a producer
+// writes into received may not make labels due.
+func (o *outcomes) updates(dst []features.Update, records []stream.Record, marks *watermark.Marks, partition int) []features.Update {
 	before := len(dst)
+	reader := o.reader()
 	for i := range records {
-		e, err := event.ParseEvent(records[i].Value)
-		if err != nil {
+		r := &records[i]
+		clocks := watermark.Clocks{Reader: reader}
+		if reader != 0 {
+			clocks.Stamp = event.TimeOf(r.Time)
+		}
+		e, err := event.ParseEvent(r.Value)
+		beat := e.Type == event.TypeHeartbeat
+		if err == nil && beat {
+			err = e.Complete(0)
+		}
+		switch {
+		case err != nil:
 			o.folded.WithLabelValues("refused").Inc()
-			continue
-		}
-		if e.Type == event.TypeHeartbeat {
-			to.Received = max(to.Received, e.Received)
-			continue
-		}
-		if o.types[e.Type] && e.Complete(event.TimeOf(records[i].Time)) == nil {
-			dst = OutcomeUpdate(dst, &e, records[i].Offset)
+		case beat:
+			o.beats.Report(&e, marks.Beat(&e, clocks), partition, r.Offset)
+		case o.types[e.Type] && e.Complete(event.TimeOf(r.Time)) == nil:
+			marks.Settle(&e, clocks)
+			dst = OutcomeUpdate(dst, &e, r.Offset)
 		}
 	}
-	to.Next = records[len(records)-1].Offset + 1
 	o.folded.WithLabelValues("joined").Add(float64(len(dst) - before))
 	return dst
 }

@@ -113,7 +113,7 @@ func (r *reviser) revise(ctx context.Context, waiting []negative, known *view) e
 	for i := range waiting {
 		x := &waiting[i].example
 		positive, ok := OutcomeOf(found[keys[i]])[r.objective.Positive]
-		if !ok || positive.Time > r.due(x) {
+		if !ok || positive.Received > r.due(x) {
 			continue
 		}
 		v := Revision(x)

@@ -22,6 +22,10 @@ func (c *collector) fail(w http.ResponseWriter, err error) {
 		c.events.WithLabelValues("unavailable").Inc()
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("too many requests are under way: send the same again after Retry-After"))
+	case errors.Is(err, errLeaving):
+		c.events.WithLabelValues("unavailable").Inc()
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("this collector is ending: send the same again, with the same ids, after Retry-After"))
 	case errors.Is(err, errAway):
 		c.events.WithLabelValues("unavailable").Inc()
 		w.Header().Set("Retry-After", "2")

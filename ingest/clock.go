@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/notify"
 )
 
 // Clock says what time events are received at. When it is recorded, the times in events are kept and a replay's driver moves the watermark; otherwise
@@ -11,6 +12,7 @@ import (
 type Clock struct {
 	now      func() event.Time
 	recorded atomic.Bool
+	turned   notify.Broadcast
 }
 
 // NewClock returns a Clock over now, the wall's clock.
@@ -24,7 +26,10 @@ func NewClock(now func() event.Time, recorded bool) *Clock {
 func (c *Clock) Recorded() bool { return c.recorded.Load() }
 
 // SetRecorded turns the clock.
-func (c *Clock) SetRecorded(recorded bool) { c.recorded.Store(recorded) }
+func (c *Clock) SetRecorded(recorded bool) {
+	c.recorded.Store(recorded)
+	c.turned.Fire()
+}
 
 // Now is the wall's time.
 func (c *Clock) Now() event.Time { return c.now() }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -20,14 +21,18 @@ import (
 // out with the next.
 type collector struct {
 	cfg     Config
+	name    string // in its heartbeats
 	client  *stream.Client
 	clock   *Clock
+	logger  *slog.Logger
 	batcher *stream.Batcher
 	letters *deadletter.Writer
 	limiter *rate.Limiter
 	budget  *semaphore.Weighted // bytes of bodies under way
 	headers []stream.Header
 	order   sync.RWMutex // read: between stamping events and enqueuing them; write: while the clock is enqueued
+
+	standing standing
 
 	events *prometheus.CounterVec // by verdict
 }
@@ -85,6 +90,9 @@ func (c *collector) handleEvents(w http.ResponseWriter, r *http.Request) {
 	in, err := c.take(r.Context(), clock, len(raw), clock != 0, func(in *intake) {
 		for _, b := range raw {
 			e, err := event.ParseEvent(b)
+			if !in.recorded {
+				e.TimeRule, e.OriginalTime = "", 0 // how a time came about is the collector's to say
+			}
 			in.add(&e, err, b)
 		}
 	})
@@ -141,11 +149,11 @@ func (c *collector) take(ctx context.Context, clock event.Time, n int, bury bool
 		if err != nil {
 			return &intake{}, errAway
 		}
-		beats = c.heartbeats(partitions, clock)
+		beats = c.heartbeats(partitions, event.Event{Time: clock, Received: clock})
 	}
-	in, done, err := c.enqueue(n, fill, beats)
+	in, done, err := c.enqueueStanding(ctx, n, fill, beats)
 	if err != nil {
-		return in, errAway
+		return in, err
 	}
 	select {
 	case err = <-done:
@@ -166,16 +174,38 @@ func (c *collector) take(ctx context.Context, clock event.Time, n int, bury bool
 	return in, nil
 }
 
+// enqueueStanding is enqueue as soon as labels wait for what this collector takes, which they do in the moment after its start. While Kafka is away they do not.
+func (c *collector) enqueueStanding(ctx context.Context, n int, fill func(*intake), beats []stream.Record) (*intake, <-chan error, error) {
+	for {
+		changed := c.standing.changed.Wait()
+		in, done, err := c.enqueue(n, fill, beats)
+		if !errors.Is(err, errSilent) {
+			return in, done, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return in, nil, errAway
+		}
+	}
+}
+
 // enqueue holds the order from the stamp of received until the events stand in the queue, so that no heartbeat comes between.
 func (c *collector) enqueue(n int, fill func(*intake), beats []stream.Record) (*intake, <-chan error, error) {
 	c.order.RLock()
 	defer c.order.RUnlock()
+	if err := c.standing.check(c.clock.Now(), c.clock.Recorded()); err != nil {
+		return &intake{}, nil, err
+	}
 	in := &intake{
 		now: c.clock.Now(), recorded: c.clock.Recorded(), headers: c.headers,
 		records: make([]stream.Record, 0, n+len(beats)), verdicts: make([]verdict, 0, n),
 	}
 	fill(in)
 	done, err := c.batcher.Enqueue(append(in.records, beats...))
+	if err != nil {
+		err = errAway
+	}
 	return in, done, err
 }
 

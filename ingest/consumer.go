@@ -12,6 +12,7 @@ import (
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/repeats"
 	"github.com/clickloop/clickloop/internal/retry"
+	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -26,12 +27,17 @@ type consumer struct {
 	client  *stream.Client
 	set     *features.Set
 	store   features.Store
+	clock   *Clock
 	letters *deadletter.Writer
 	logger  *slog.Logger
 	folded  folded
 
-	events *prometheus.CounterVec // by what became of them
-	moved  prometheus.Counter     // times that a partition was begun again
+	watermark watermark.Config
+	beats     *watermark.Reporter
+
+	events *prometheus.CounterVec        // by what became of them
+	times  map[string]prometheus.Counter // by the rule that set the event's time
+	moved  prometheus.Counter            // times that a partition was begun again
 }
 
 func (c *consumer) run(ctx context.Context) error {
@@ -101,6 +107,7 @@ func (c *consumer) watch(ctx context.Context, topicID string, p int, next *atomi
 type partitionFold struct {
 	c       *consumer
 	at      features.Position
+	marks   watermark.Marks
 	ids     repeats.Window
 	updates []features.Update
 	letters []deadletter.Letter
@@ -144,6 +151,9 @@ func (f *partitionFold) begin(ctx context.Context, topicID string, p int) error 
 	if err != nil {
 		return err
 	}
+	if f.marks, err = watermark.New(f.c.watermark, f.at.Received, f.at.Collectors); err != nil {
+		f.c.logger.Error("the feature store's collectors cannot be read: beginning with none", "topic", event.TopicEvents, "partition", p, "err", err)
+	}
 	return f.ids.Refill(ctx, f.c.client, event.TopicEvents, p, f.at.Next, func(r *stream.Record) string {
 		if e, err := decode(r); err == nil && e.Type != event.TypeHeartbeat {
 			return e.ID
@@ -155,11 +165,12 @@ func (f *partitionFold) begin(ctx context.Context, topicID string, p int) error 
 // batch folds records: dead letters first, then profiles and position in one Apply, each until it succeeds.
 func (f *partitionFold) batch(ctx context.Context, records []stream.Record) error {
 	f.updates, f.letters = f.updates[:0], f.letters[:0]
-	to := f.at
+	reader := f.c.clock.reader()
 	for i := range records {
-		f.record(&records[i], &to)
+		f.record(&records[i], reader)
 	}
-	to.Next = records[len(records)-1].Offset + 1
+	to := f.at
+	to.Next, to.Received, to.Collectors = records[len(records)-1].Offset+1, f.marks.At(), f.marks.Encode()
 	if err := f.c.letters.Write(ctx, f.letters...); err != nil {
 		return err
 	}
@@ -173,19 +184,43 @@ func (f *partitionFold) batch(ctx context.Context, records []stream.Record) erro
 }
 
 // record adds one record's updates, or its dead letter. Only a heartbeat moves the watermark: what producers write into received is theirs, and one that
-// writes next year may not make a year's labels due.
-func (f *partitionFold) record(r *stream.Record, to *features.Position) {
+// writes next year may not make a year's labels due. reader is this process's clock.
+func (f *partitionFold) record(r *stream.Record, reader event.Time) {
 	e, err := decode(r)
+	clocks := watermark.Clocks{Reader: reader}
+	if reader != 0 {
+		clocks.Stamp = event.TimeOf(r.Time)
+	}
 	switch {
 	case err != nil:
 		f.c.events.WithLabelValues("refused").Inc()
 		f.letters = append(f.letters, deadletter.Letter{Topic: event.TopicEvents, Record: *r, Reason: err.Error()})
 	case e.Type == event.TypeHeartbeat:
-		to.Received = max(to.Received, e.Received)
+		f.c.beats.Report(&e, f.marks.Beat(&e, clocks), f.at.Partition, r.Offset)
 	case f.ids.Seen(e.ID, r.Offset, event.TimeOf(r.Time)):
 		f.c.events.WithLabelValues("repeated").Inc()
 	default:
 		f.c.events.WithLabelValues("folded").Inc()
+		f.marks.Settle(&e, clocks)
+		f.c.countTime(e.TimeRule)
 		f.updates = f.c.set.Updates(f.updates, &e, r.Offset)
 	}
+}
+
+// countersOf are the counters of the rules by which times are set.
+func countersOf(times *prometheus.CounterVec) map[string]prometheus.Counter {
+	counters := map[string]prometheus.Counter{"": times.WithLabelValues("given")}
+	for _, rule := range []string{event.TimeReceived, event.TimeClamped, event.TimeSentAt} {
+		counters[rule] = times.WithLabelValues(rule)
+	}
+	return counters
+}
+
+// countTime counts an event by its rule; one that is not known is its producer's own.
+func (c *consumer) countTime(rule string) {
+	counter, ok := c.times[rule]
+	if !ok {
+		counter = c.times[""]
+	}
+	counter.Inc()
 }

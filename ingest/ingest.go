@@ -10,6 +10,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,7 @@ type Deps struct {
 	Set        *features.Set
 	Store      features.Store
 	Clock      *Clock
+	Watermark  watermark.Config // zero: the default
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
 }
@@ -41,6 +43,10 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	var err error
+	if d.Watermark, err = d.Watermark.OrDefault(); err != nil {
+		return nil, err
+	}
 	logger := d.Logger.With("stage", "ingest")
 	letters := deadletter.New("ingest", d.Client, d.Clock.Now, logger, d.Registerer)
 	collected := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -49,24 +55,30 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	consumed := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "clickloop_ingest_events_total", Help: "Events from the topic, by what became of them: folded, repeated, refused.",
 	}, []string{"result"})
+	times := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "clickloop_ingest_event_times_total",
+		Help: "Events folded, by the rule that set their time: given (the client's own), received (none was given), clamped (it lay after the receipt), sent_at (the client's clock was corrected).",
+	}, []string{"rule"})
 	moved := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "clickloop_ingest_moved_total", Help: "Times that a partition was folded again because the feature store was not where it was left.",
 	})
 	if d.Registerer != nil {
-		d.Registerer.MustRegister(collected, consumed, moved)
+		d.Registerer.MustRegister(collected, consumed, times, moved)
 	}
 	store := features.Watch(d.Store, d.Clock.Now)
 	return &Ingester{
 		client: d.Client, store: store, clock: d.Clock,
 		collector: &collector{
-			cfg: cfg, client: d.Client, clock: d.Clock, letters: letters, events: collected,
-			batcher: stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
-			limiter: rate.NewLimiter(rate.Limit(cfg.Rate), max(int(cfg.Rate), cfg.MaxEvents)),
-			budget:  semaphore.NewWeighted(int64(cfg.MaxWaiting)),
-			headers: d.Client.MessageHeaders(event.SchemaEvent),
+			cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters, events: collected,
+			standing: standing{lease: d.Watermark.Lease},
+			batcher:  stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
+			limiter:  rate.NewLimiter(rate.Limit(cfg.Rate), max(int(cfg.Rate), cfg.MaxEvents)),
+			budget:   semaphore.NewWeighted(int64(cfg.MaxWaiting)),
+			headers:  d.Client.MessageHeaders(event.SchemaEvent),
 		},
 		consumer: &consumer{
-			client: d.Client, set: d.Set, store: store, letters: letters, logger: logger, events: consumed, moved: moved,
+			client: d.Client, set: d.Set, store: store, clock: d.Clock, letters: letters, logger: logger, events: consumed, times: countersOf(times), moved: moved,
+			watermark: d.Watermark, beats: watermark.NewReporter("ingest", d.Clock.Now, logger, d.Registerer),
 			folded: folded{at: map[int]event.Time{}},
 		},
 	}, nil
@@ -81,16 +93,18 @@ func (i *Ingester) Register(mux *http.ServeMux) {
 // Run takes events and folds them until ctx ends.
 func (i *Ingester) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return i.collector.batcher.Run(ctx) })
-	g.Go(func() error { return i.collector.beat(ctx) })
+	g.Go(func() error { return i.collector.run(ctx) })
 	g.Go(func() error { return i.consumer.run(ctx) })
 	return g.Wait()
 }
 
-// Ready returns nil when Kafka answers and profiles are being folded, here or elsewhere, and no fold
-// stands still for a fault of the store.
+// Ready returns nil when Kafka answers, labels wait for this collector's events, profiles are being
+// folded, here or elsewhere, and no fold stands still for a fault of the store.
 func (i *Ingester) Ready(ctx context.Context) error {
 	if err := i.client.Ping(ctx); err != nil {
+		return err
+	}
+	if err := i.collector.standing.check(i.clock.Now(), i.clock.Recorded()); err != nil {
 		return err
 	}
 	if err := i.store.Fault(); err != nil {
@@ -119,7 +133,7 @@ func (i *Ingester) watermark(ctx context.Context) (event.Time, error) {
 	return i.store.Watermark(ctx, id, n)
 }
 
-// handleClock tells the clock's mode and how far profiles are folded; with ?folded=T it waits, up to ?wait=, until that is T.
+// handleClock tells the clock's mode, how far profiles are folded, and which collectors had a wrong clock lately; with ?folded=T it waits, up to ?wait=, until that is T.
 func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 	var want event.Time
 	if text := r.URL.Query().Get("folded"); text != "" {
@@ -146,7 +160,18 @@ func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 	b = append(b, i.clock.Now().String()...)
 	b = append(b, `","folded":"`...)
 	b = append(b, t.String()...)
-	writeJSON(w, http.StatusOK, append(b, `"}`...))
+	b = append(b, '"')
+	if faulty := i.consumer.beats.Faulty(); len(faulty) > 0 {
+		b = append(b, `,"faulty":[`...)
+		for n, collector := range faulty {
+			if n > 0 {
+				b = append(b, ',')
+			}
+			b = event.AppendString(b, collector)
+		}
+		b = append(b, ']')
+	}
+	writeJSON(w, http.StatusOK, append(b, '}'))
 }
 
 // awaitFolded returns the watermark once it is at least want, or as it is when ctx ends.

@@ -198,6 +198,9 @@ func (s *segmentCall) event(now event.Time) (event.Event, error) {
 	s.properly(&e)
 	e.Properties = firstOfName(e.Properties)
 	e.Time = s.time(now)
+	if own := s.own(); e.Time != own {
+		e.OriginalTime, e.TimeRule = own, event.TimeSentAt
+	}
 	if n := size(e.Context) + size(e.Properties); n > event.EventLimits.Fields {
 		return e, &event.Error{Field: "context", Reason: fmt.Sprintf("and properties have %d fields with what the batch adds, at most %d are allowed", n, event.EventLimits.Fields)}
 	}
@@ -241,12 +244,17 @@ func (s *segmentCall) properly(e *event.Event) {
 // reorders a device's events nor shows in their distances.
 const skewStep = 5 * time.Minute
 
-// time is when the call was made, by our clock.
-func (s *segmentCall) time(now event.Time) event.Time {
-	t := s.original
-	if t == 0 {
-		t = s.timestamp
+// own is when the call was made by its client's clock, 0 when it does not say.
+func (s *segmentCall) own() event.Time {
+	if s.original != 0 {
+		return s.original
 	}
+	return s.timestamp
+}
+
+// time is when the call was made by the client's clock, moved by what that was wrong when the call was sent.
+func (s *segmentCall) time(now event.Time) event.Time {
+	t := s.own()
 	if t == 0 || s.sent == 0 {
 		return t
 	}

@@ -24,7 +24,8 @@ type Topic struct {
 	Retention      time.Duration // 0: the broker's default
 	RetentionBytes int64         // per partition; 0: no bound by size
 	SegmentBytes   int64
-	MaxMessage     int // bytes of a record batch; 0: the broker's default, 1 MiB
+	MaxMessage     int  // bytes of a record batch; 0: the broker's default, 1 MiB
+	AppendTime     bool // records carry the time at which the broker took them; a topic that exists is not asked for it
 }
 
 // TopicError says what an existing topic lacks and how to mend it.
@@ -69,6 +70,9 @@ func (t Topic) entries() []kafka.ConfigEntry {
 	add(retentionBytes, t.RetentionBytes)
 	add("segment.bytes", t.SegmentBytes)
 	add("max.message.bytes", int64(t.MaxMessage))
+	if t.AppendTime {
+		entries = append(entries, kafka.ConfigEntry{ConfigName: "message.timestamp.type", ConfigValue: "LogAppendTime"})
+	}
 	return entries
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
+	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/scorer"
@@ -30,8 +31,9 @@ type Config struct {
 	Clock      string            `yaml:"clock"` // wall, or recorded for replays
 	Features   features.Config   `yaml:"features"`
 	Objectives []event.Objective `yaml:"objectives"`
-	Model      model.Config      `yaml:"model"`    // of the default network
-	Networks   Networks          `yaml:"networks"` // others, by the names that objectives give
+	Model      model.Config      `yaml:"model"`     // of the default network
+	Networks   Networks          `yaml:"networks"`  // others, by the names that objectives give
+	Watermark  watermark.Config  `yaml:"watermark"` // up to which time events are complete
 	Ingest     ingest.Config     `yaml:"ingest"`
 	Scorer     scorer.Config     `yaml:"scorer"`
 	Feedback   feedback.Config   `yaml:"feedback"`
@@ -94,11 +96,12 @@ func Default() Config {
 			{Name: "click", Trigger: event.TypeImpression, Positive: event.TypeClick, Window: 30 * time.Minute},
 			{Name: "conversion", Trigger: event.TypeImpression, Positive: event.TypeConversion, Window: 24 * time.Hour},
 		},
-		Model:    model.DefaultConfig(),
-		Ingest:   ingest.DefaultConfig(),
-		Scorer:   scorer.DefaultConfig(),
-		Feedback: feedback.DefaultConfig(),
-		Learner:  learner.DefaultConfig(),
+		Model:     model.DefaultConfig(),
+		Watermark: watermark.DefaultConfig(),
+		Ingest:    ingest.DefaultConfig(),
+		Scorer:    scorer.DefaultConfig(),
+		Feedback:  feedback.DefaultConfig(),
+		Learner:   learner.DefaultConfig(),
 	}
 }
 
@@ -148,13 +151,16 @@ func (c *Config) Validate() error {
 		name     string
 		validate func() error
 	}{
-		{"model", c.Model.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
+		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
 		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate},
 	}
 	for _, s := range sections {
 		if err := s.validate(); err != nil {
 			return within(s.name, err)
 		}
+	}
+	if least := 4 * c.Ingest.Heartbeat; c.Watermark.Lease < least {
+		return wrong("watermark.lease", "is %v, want at least four times ingest.heartbeat (%v): a collector that beats on time must not be left out", c.Watermark.Lease, least)
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	}
 	topics := make([]stream.Topic, 0, 8)
 	for _, t := range event.Topics(o.Config.Objectives, o.Config.Kafka.Partitions) {
-		topics = append(topics, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention, RetentionBytes: t.RetentionBytes, SegmentBytes: t.SegmentBytes})
+		topics = append(topics, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention, RetentionBytes: t.RetentionBytes, SegmentBytes: t.SegmentBytes, AppendTime: t.AppendTime})
 	}
 	if err := l.Client.EnsureTopics(ctx, topics...); err != nil {
 		return err
@@ -198,7 +198,7 @@ func (l *Loop) build(o Options) error {
 		case "ingest":
 			var profiles features.Store
 			if profiles, err = store(features.Writing, "profiles", profileTTL); err == nil {
-				s, err = ingest.New(cfg.Ingest, ingest.Deps{Client: l.Client, Set: set, Store: profiles, Clock: l.clock, Logger: l.logger, Registerer: l.registry})
+				s, err = ingest.New(cfg.Ingest, ingest.Deps{Client: l.Client, Set: set, Store: profiles, Clock: l.clock, Watermark: cfg.Watermark, Logger: l.logger, Registerer: l.registry})
 			}
 		case "scorer":
 			var profiles features.Store
@@ -211,7 +211,7 @@ func (l *Loop) build(o Options) error {
 		case "feedback":
 			var outcomes features.Store
 			if outcomes, err = store(features.Writing, "outcomes", outcomeTTL(cfg)); err == nil {
-				s, err = feedback.New(cfg.Feedback, feedback.Deps{Client: l.Client, Objectives: cfg.Objectives, OneOrder: recorded && len(o.Stages) == len(Stages), Outcomes: outcomes, Now: now, Logger: l.logger, Registerer: l.registry})
+				s, err = feedback.New(cfg.Feedback, feedback.Deps{Client: l.Client, Objectives: cfg.Objectives, OneOrder: recorded && len(o.Stages) == len(Stages), Outcomes: outcomes, Now: now, Recorded: l.clock.Recorded, Watermark: cfg.Watermark, Logger: l.logger, Registerer: l.registry})
 			}
 		case "learner":
 			dir := ""

@@ -2,7 +2,6 @@ package repeats
 
 import (
 	"context"
-	"math"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -33,7 +32,7 @@ func stretches(next int64, read func(from, to int64) ([]remembered, error)) ([]r
 		older, younger := latest(found[:len(found)/2]), latest(found[len(found)/2:])
 		newest = max(newest, older, younger)
 		all = append(all, found)
-		if len(found) > 1 && older < newest-2*Age {
+		if older > 0 && older < newest-2*Age {
 			break
 		}
 		to = from
@@ -42,8 +41,9 @@ func stretches(next int64, read func(from, to int64) ([]remembered, error)) ([]r
 	return slices.Concat(all...), nil
 }
 
+// latest is the newest time of records, 0 when none has one.
 func latest(records []remembered) event.Time {
-	at := event.Time(math.MinInt64)
+	at := event.Time(0)
 	for i := range records {
 		at = max(at, records[i].at)
 	}

@@ -3,7 +3,7 @@
 // What counts as a repeat is a function of the partition's records alone: a record is one when the last record of its id lies no more than Most offsets
 // before it, and either no more than Least offsets or no more than Age. So a consumer that reads again from any offset, having first put back the records
 // before it, decides as one that was never interrupted. A repeat counts as a record of its id too: were it forgotten, it would matter where a
-// consumer began. (It holds as long as times do not fall back by more than Age: what is older than twice that is forgotten, or a window could not be small.)
+// consumer began. A record whose time is not known is held to the offsets alone. (It holds as long as times do not fall back by more than Age: what is older than twice that is forgotten, or a window could not be small.)
 package repeats
 
 import (
@@ -38,7 +38,7 @@ type occurrence struct {
 }
 
 // Seen says whether the record at offset repeats an id, and remembers it. Offsets rise from call to call. at is a time that the record brings
-// with it, never the clock's. An empty id is never a repeat.
+// with it, never the clock's; 0 when it brings none. An empty id is never a repeat.
 func (w *Window) Seen(id string, offset int64, at event.Time) bool {
 	if id == "" {
 		return false
@@ -60,7 +60,7 @@ func (w *Window) seen(h uint64, offset int64, at event.Time) bool {
 // within is the rule.
 func within(before place, offset int64, at event.Time) bool {
 	distance := offset - before.offset
-	return distance <= Most && (distance <= Least || before.at >= at-Age)
+	return distance <= Most && (distance <= Least || before.at != 0 && at != 0 && before.at >= at-Age)
 }
 
 // forget drops the oldest that no record behind offset can repeat.
@@ -69,7 +69,7 @@ func (w *Window) forget(offset int64, at event.Time) {
 		o := w.ring[w.head]
 		p, ok := w.last[o.hash]
 		if ok && p.offset == o.offset {
-			if offset-p.offset < Most && (offset-p.offset < Least || p.at >= at-2*Age) {
+			if offset-p.offset < Most && (offset-p.offset < Least || p.at != 0 && p.at >= at-2*Age) {
 				break
 			}
 			delete(w.last, o.hash)

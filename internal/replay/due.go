@@ -51,7 +51,7 @@ func triggered(r *recording.Row, o event.Objective) bool {
 		return true
 	}
 	for i := range r.Events {
-		if r.Events[i].Type == o.Trigger && r.Events[i].Time <= r.Time+event.Time(o.Window/time.Millisecond) {
+		if r.Events[i].Type == o.Trigger && r.Events[i].Received <= r.Time+event.Time(o.Window/time.Millisecond) {
 			return true
 		}
 	}

@@ -298,7 +298,7 @@ func TestAWrongTickIsRefused(t *testing.T) {
 func TestExamplesDueAreThoseWhoseTriggerCameInTime(t *testing.T) {
 	o := event.Objective{Trigger: "impression", Positive: "click", Window: 10 * time.Second}
 	q := dueQueue{window: 10_000}
-	shown := func(at event.Time) []event.Event { return []event.Event{{Type: "impression", Time: at}} }
+	shown := func(at event.Time) []event.Event { return []event.Event{{Type: "impression", Time: at, Received: at}} }
 	q.add([]recording.Row{{Time: 0, Events: shown(0)}, {Time: 0}, {Time: 0, Events: shown(10_000)}, {Time: 1000, Events: shown(11_001)}, {Time: 2000, Events: shown(3000)}}, o)
 	for _, c := range []struct {
 		at   event.Time
