@@ -29,6 +29,7 @@ type labeler struct {
 	headers   []stream.Header
 
 	examples  *prometheus.CounterVec // by objective and label
+	joined    *prometheus.CounterVec // outcomes, by objective and type
 	repeated  prometheus.Counter     // predictions that came before
 	conflicts prometheus.Counter     // predictions of a request that had another choice before
 	warned    time.Time              // of conflicts

@@ -98,12 +98,19 @@ func (o *outcomes) updates(dst []features.Update, records []stream.Record, to *f
 			to.Received = max(to.Received, e.Received)
 			continue
 		}
-		if o.types[e.Type] && e.Complete(event.TimeOf(records[i].Time)) == nil {
+		switch {
+		case e.Prediction == "":
+			o.folded.WithLabelValues("no_prediction").Inc()
+		case !o.types[e.Type]:
+			o.folded.WithLabelValues("other_type").Inc()
+		case e.Complete(event.TimeOf(records[i].Time)) != nil:
+			o.folded.WithLabelValues("refused").Inc()
+		default:
 			dst = OutcomeUpdate(dst, &e, records[i].Offset)
 		}
 	}
 	to.Next = records[len(records)-1].Offset + 1
-	o.folded.WithLabelValues("joined").Add(float64(len(dst) - before))
+	o.folded.WithLabelValues("kept").Add(float64(len(dst) - before))
 	return dst
 }
 
