@@ -322,6 +322,7 @@ func TestAFullQueueIsNotReportedAsPublished(t *testing.T) {
 func TestRecordingsMayRepeatIDs(t *testing.T) {
 	s := newScorer(t, nil)
 	s.SetRecorded(true)
+	s.patience = time.Millisecond
 	for _, ad := range []string{"a", "b"} {
 		k := s.takeWork()
 		s.parse(k, []byte(`{"request":"r","candidates":[{"ad":"`+ad+`"}]}`), false)
