@@ -162,6 +162,14 @@ func TestAChoiceStandsThroughARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	prefers(t, s, likeable(t), "a2")
+	for _, body := range []string{
+		strings.Replace(two, `"u"`, `"v"`, 1), strings.Replace(two, "a3", "a4", 1), strings.Replace(two, `"choose":2`, `"choose":1`, 1),
+		`{"request":"q1","candidates":[{"ad":"b1"},{"ad":"b2"}]}`, `{"request":"q1","candidates":[{"ad":"b1"}]}`,
+	} {
+		if w := post(s, body, ""); w.Code != 409 {
+			t.Errorf("%s after the restart: %d %s", body, w.Code, w.Body)
+		}
+	}
 	moved := 0
 	for id, ad := range chosen {
 		if got := chosenAd(t, s, id); got != ad {
@@ -178,14 +186,6 @@ func TestAChoiceStandsThroughARestart(t *testing.T) {
 	for i := range 2 {
 		if a, b := first.Predictions[i], again.Predictions[i]; a.Prediction != b.Prediction || a.Ad != b.Ad || a.Propensity != b.Propensity || !b.Chosen {
 			t.Errorf("place %d: %+v before, %+v after the restart", i, a, b)
-		}
-	}
-	for _, body := range []string{
-		strings.Replace(two, `"u"`, `"v"`, 1), strings.Replace(two, "a3", "a4", 1), strings.Replace(two, `"choose":2`, `"choose":1`, 1),
-		`{"request":"q1","candidates":[{"ad":"b1"},{"ad":"b2"}]}`, `{"request":"q1","candidates":[{"ad":"b1"}]}`,
-	} {
-		if w := post(s, body, ""); w.Code != 409 {
-			t.Errorf("%s after the restart: %d %s", body, w.Code, w.Body)
 		}
 	}
 	if w := post(s, strings.Replace(two, `"r1"`, `"r3"`, 1), ""); w.Code != 200 {
@@ -239,8 +239,15 @@ func TestOfTwoCallsAtOnceTheSecondLearnsTheFirstsAnswer(t *testing.T) {
 	<-b.entered
 	go send(two + "\n" + one + "\n" + strings.Replace(one, "r1", "r3", 1)) // r3 is scored before it waits
 	<-b.entered
-	if w := post(s, strings.Replace(one, "a1", "a2", 1), ""); w.Code != 409 {
-		t.Errorf("another question meanwhile: %d %s", w.Code, w.Body)
+	other := make(chan *httptest.ResponseRecorder, 1)
+	go func() { other <- post(s, strings.Replace(one, "a1", "a2", 1), "") }()
+	select {
+	case w := <-other:
+		if w.Code != 409 {
+			t.Errorf("another question meanwhile: %d %s", w.Code, w.Body)
+		}
+	case <-b.entered:
+		t.Error("another question is scored under an id that is at work")
 	}
 	close(b.leave)
 	for range 2 {

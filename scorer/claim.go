@@ -89,7 +89,7 @@ func (m *memory) finish(k *work) {
 		q.claimed = false
 		delete(m.owners, q.hash)
 		switch {
-		case q.err != nil || q.progress != finished:
+		case q.progress != finished:
 			delete(m.entries, q.hash)
 		case q.fate == predictionsLost:
 			m.store(q.hash, entry{content: q.content, state: entryLost}, nil)
