@@ -291,6 +291,9 @@ func TestALateAnswerIsGivenAgainAndQueuedOnce(t *testing.T) {
 			t.Errorf("with Kafka: %+v, want an answer that is published", a)
 		}
 	}
+	if len(s.memory.late) != 0 {
+		t.Error("what Kafka has is still remembered as late")
+	}
 	if n := len(readAll(t, s.client, event.TopicPredictions)); n != 1 {
 		t.Errorf("the topic holds %d predictions, want 1", n)
 	}
@@ -357,6 +360,11 @@ func TestTheMemoryIsBoundedAndForgetsTheOldestFirst(t *testing.T) {
 			q.fate, q.late = predictionsLate, newDelivery(nil)
 		}
 		m.finish(k)
+		if i == rows-8000 || i == rows-4000 { // one that was lost, and is answered a while later
+			m.mu.Lock()
+			m.store(m.hash("again"), entry{state: entryLost}, nil)
+			m.mu.Unlock()
+		}
 		if m.bytes+lateBytes*len(m.late) > m.limit && len(m.blocks) > 1 {
 			t.Fatalf("after %d answers the memory has %d bytes", i, m.bytes)
 		}
@@ -371,6 +379,9 @@ func TestTheMemoryIsBoundedAndForgetsTheOldestFirst(t *testing.T) {
 				first = i
 			}
 		}
+	}
+	if _, ok := m.entries[m.hash("again")]; !ok || first < rows-8000 || first > rows-4000 {
+		t.Errorf("the oldest known answer is %d of %d; what was answered anew is known: %v", first, rows, ok)
 	}
 	if known != rows-first || known < 1000 || len(m.owners) != 0 || len(m.late) > known {
 		t.Errorf("%d answers are known, the oldest is %d of %d; %d are late", known, first, rows, len(m.late))
