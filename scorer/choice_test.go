@@ -360,7 +360,7 @@ func TestTheMemoryIsBoundedAndForgetsTheOldestFirst(t *testing.T) {
 			q.fate, q.late = predictionsLate, newDelivery(nil)
 		}
 		m.finish(k)
-		if i == rows-8000 || i == rows-4000 { // one that was lost, and is answered a while later
+		if i == rows-3000 || i == rows-1500 { // one that was lost, and is answered a while later
 			m.mu.Lock()
 			m.store(m.hash("again"), entry{state: entryLost}, nil)
 			m.mu.Unlock()
@@ -380,7 +380,7 @@ func TestTheMemoryIsBoundedAndForgetsTheOldestFirst(t *testing.T) {
 			}
 		}
 	}
-	if _, ok := m.entries[m.hash("again")]; !ok || first < rows-8000 || first > rows-4000 {
+	if _, ok := m.entries[m.hash("again")]; !ok || first < rows-3000 || first > rows-1500 {
 		t.Errorf("the oldest known answer is %d of %d; what was answered anew is known: %v", first, rows, ok)
 	}
 	if known != rows-first || known < 1000 || len(m.owners) != 0 || len(m.late) > known {
