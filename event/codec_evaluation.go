@@ -14,6 +14,10 @@ func (e *Evaluation) AppendJSON(dst []byte) []byte {
 	l.defined("auc", e.AUC)
 	l.defined("predicted_over_actual", e.PredictedOverActual)
 	l.defined("ece", e.ECE)
+	l.defined("weight", e.Weight)
+	l.defined("predicted", e.Predicted)
+	l.defined("actual", e.Actual)
+	l.defined("log_loss_sum", e.LogLossSum)
 	l.fields("segment", e.Segment, false)
 	l.text("model", e.Model)
 	l.text("alarm", e.Alarm)
@@ -66,6 +70,14 @@ func (e *Evaluation) read(r *Reader) {
 			e.PredictedOverActual = r.defined()
 		case "ece":
 			e.ECE = r.defined()
+		case "weight":
+			e.Weight = r.defined()
+		case "predicted":
+			e.Predicted = r.defined()
+		case "actual":
+			e.Actual = r.defined()
+		case "log_loss_sum":
+			e.LogLossSum = r.defined()
 		case "segment":
 			e.Segment = r.Fields(e.Segment)
 		case "model":

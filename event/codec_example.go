@@ -14,6 +14,8 @@ func (e *Example) AppendJSON(dst []byte) []byte {
 	l.number("w", e.W)
 	l.number("p", e.P)
 	l.text("model", e.Model)
+	l.optional("propensity", e.Propensity)
+	l.text("policy", e.Policy)
 	l.fields("features", e.Features, true)
 	l.fields("segment", e.Segment, false)
 	l.flag("revision", e.Revision)
@@ -77,6 +79,10 @@ func (e *Example) read(r *Reader) (hasY, hasW bool) {
 			e.P = r.Number()
 		case "model":
 			e.Model = r.Text()
+		case "propensity":
+			e.Propensity = r.Number()
+		case "policy":
+			e.Policy = r.Text()
 		case "features":
 			e.Features = r.Fields(e.Features)
 		case "segment":

@@ -25,6 +25,12 @@ func (p *Prediction) AppendJSON(dst []byte) []byte {
 	l.versions(p.Model)
 	l.optional("propensity", p.Propensity)
 	l.text("policy", p.Policy)
+	l.text("choice", p.Choice)
+	l.others(p.Others)
+	if p.OthersCount != 0 {
+		l.integer("others_count", p.OthersCount)
+	}
+	l.text("others_hash", p.OthersHash)
 	l.fields("features", p.Features, true)
 	l.ages(p.AgeMs)
 	l.text("source", p.Source)
@@ -83,7 +89,7 @@ func ParsePrediction(b []byte) (Prediction, error) {
 func (p *Prediction) UnmarshalJSON(b []byte) error {
 	r := borrow(b, DefaultLimits)
 	defer giveBack(r)
-	*p = Prediction{P: p.P[:0], Model: p.Model[:0], Features: p.Features[:0], AgeMs: p.AgeMs[:0]}
+	*p = Prediction{P: p.P[:0], Model: p.Model[:0], Others: p.Others[:0], Features: p.Features[:0], AgeMs: p.AgeMs[:0]}
 	p.read(r)
 	r.need("id", p.ID != "")
 	r.need("time", p.Time != 0)
@@ -112,9 +118,7 @@ func (p *Prediction) read(r *Reader) {
 		case "w":
 			p.W = r.Weight()
 		case "p":
-			for r.Object(); r.Key(); {
-				p.P = append(p.P, ObjectiveP{Objective: r.Name(), P: r.Number()})
-			}
+			p.P = r.probabilities(p.P)
 		case "model":
 			for r.Object(); r.Key(); {
 				p.Model = append(p.Model, ObjectiveVersion{Objective: r.Name(), Version: r.Text()})
@@ -123,6 +127,14 @@ func (p *Prediction) read(r *Reader) {
 			p.Propensity = r.Number()
 		case "policy":
 			p.Policy = r.Text()
+		case "choice":
+			p.Choice = r.Text()
+		case "others":
+			p.Others = r.others(p.Others)
+		case "others_count":
+			p.OthersCount = r.Integer()
+		case "others_hash":
+			p.OthersHash = r.Text()
 		case "features":
 			p.Features = r.Fields(p.Features)
 		case "age_ms":
@@ -135,6 +147,13 @@ func (p *Prediction) read(r *Reader) {
 			r.Skip()
 		}
 	}
+}
+
+func (r *Reader) probabilities(dst []ObjectiveP) []ObjectiveP {
+	for r.Object(); r.Key(); {
+		dst = append(dst, ObjectiveP{Objective: r.Name(), P: r.Number()})
+	}
+	return dst
 }
 
 // Weight takes the weight that examples will have.

@@ -57,9 +57,22 @@ type Prediction struct {
 	Model      []ObjectiveVersion // "model": {"click": "click@184203"}
 	Propensity float64
 	Policy     string
-	Features   Fields // the named raw values that were used, in the order in which they were encoded
-	AgeMs      []Age  // "age_ms": {"user": 340, "model": 120}
-	Source     string
+	Choice     string  // fingerprint of the request and of what was chosen: one request has one choice
+	Others     []Other // candidates that were not chosen, best first
+	// OthersCount and OthersHash stand for Others where there are too many of them to be listed. The hash
+	// is that of their ads and campaigns, whatever their order.
+	OthersCount int64
+	OthersHash  string
+	Features    Fields // the named raw values that were used, in the order in which they were encoded
+	AgeMs       []Age  // "age_ms": {"user": 340, "model": 120}
+	Source      string
+}
+
+// Other is a candidate that was not chosen.
+type Other struct {
+	Ad       string
+	Campaign string
+	P        []ObjectiveP
 }
 
 // Weight is the weight that the prediction's examples have.
@@ -99,6 +112,8 @@ type Example struct {
 	W          float64
 	P          float64 // as served
 	Model      string
+	Propensity float64 // of the prediction
+	Policy     string
 	Features   Fields
 	Segment    Fields // what evaluations are split by: campaign, source, ...
 	Revision   bool   // true when it corrects an earlier example of the same prediction
@@ -115,7 +130,7 @@ type Source struct {
 // Evaluation is a set of metrics over a window of examples (topic evaluations, key: Objective).
 type Evaluation struct {
 	Objective           string
-	Window              string // "1m", "1h", "all"
+	Window              string // "1m", "1h", "1d", "all", or "guard"
 	Start               Time
 	End                 Time
 	Examples            int64
@@ -125,9 +140,15 @@ type Evaluation struct {
 	AUC                 *float64
 	PredictedOverActual *float64
 	ECE                 *float64
-	Segment             Fields
-	Model               string
-	Alarm               string // what left its band, empty when nothing did
+	// Sums over the examples, which add up over windows: of weights, of probabilities and of labels by
+	// weight, and of the weighted log loss. Windows have them always; what the guard writes has no loss.
+	Weight     *float64
+	Predicted  *float64
+	Actual     *float64
+	LogLossSum *float64
+	Segment    Fields
+	Model      string
+	Alarm      string // what left its band, empty when nothing did
 }
 
 // DeadLetter is a record that can never succeed (topic deadletter, key: the original one).

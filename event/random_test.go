@@ -3,6 +3,7 @@ package event
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 )
 
@@ -71,20 +72,21 @@ func (r random) event() Event {
 
 func (r random) prediction() Prediction {
 	p := Prediction{"p" + r.text(), r.text(), r.Int64(), 1 + r.time(), r.text(), r.text(), r.text(), r.text(), nil, nil, nil, r.number(), r.text(),
-		r.fields(), nil, r.text()}
+		r.text(), nil, r.Int64(), r.text(), r.fields(), nil, r.text()}
 	if w := r.Float64() * MaxWeight; r.IntN(2) == 0 {
 		p.W = &w
 	}
 	for i := range r.IntN(3) {
 		p.P = append(p.P, ObjectiveP{r.text() + strconv.Itoa(i), r.Float64()})
 		p.Model = append(p.Model, ObjectiveVersion{r.text() + strconv.Itoa(i), r.text()})
+		p.Others = append(p.Others, Other{r.text(), r.text(), slices.Clone(p.P)})
 		p.AgeMs = append(p.AgeMs, Age{r.text() + strconv.Itoa(i), r.Int64() - r.Int64()})
 	}
 	return p
 }
 
 func (r random) example() Example {
-	return Example{"o" + r.text(), "p" + r.text(), r.Int64(), 1 + r.time(), r.number(), r.text(), r.number(), r.number(), r.text(), r.fields(), r.fields(),
+	return Example{"o" + r.text(), "p" + r.text(), r.Int64(), 1 + r.time(), r.number(), r.text(), r.number(), r.number(), r.text(), r.number(), r.text(), r.fields(), r.fields(),
 		r.IntN(2) == 0, Source{r.text(), r.Int32(), r.Int64()}}
 }
 
@@ -96,7 +98,7 @@ func (r random) evaluation() Evaluation {
 		f := r.number()
 		return &f
 	}
-	return Evaluation{"o" + r.text(), "w" + r.text(), r.time(), r.time(), r.Int64(), r.Int64(), metric(), metric(), metric(), metric(), metric(), r.fields(),
+	return Evaluation{"o" + r.text(), "w" + r.text(), r.time(), r.time(), r.Int64(), r.Int64(), metric(), metric(), metric(), metric(), metric(), metric(), metric(), metric(), metric(), r.fields(),
 		r.text(), r.text()}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // example is the record of an example of row, that many seconds after t0, read from partition row%3 of the predictions topic.
@@ -139,6 +140,7 @@ func TestTheEvaluationSinceTheStartIsServed(t *testing.T) {
 func TestLatePositivesAreRevisedOnce(t *testing.T) {
 	r := newRig(t)
 	r.objective.Revisions = true
+	r.registry = prometheus.NewRegistry()
 	r.cfg.ReviseWithin = 10 * time.Minute
 	_, _, stop := r.start()
 	r.produce(event.TopicPredictions, prediction(1), prediction(2), prediction(3), prediction(4))
@@ -164,7 +166,9 @@ func TestLatePositivesAreRevisedOnce(t *testing.T) {
 			t.Errorf("at the served probability its gradient is %v, want -1: the negative taken back and the positive learned", got)
 		}
 	}
+	r.awaitMetric(2, "clickloop_feedback_revisions_total", "click")
 	stop()
+	r.registry = nil
 	r.start()
 	r.produce(event.TopicPredictions, prediction(5))
 	r.beat(due.Add(20 * time.Minute))

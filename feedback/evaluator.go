@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// evaluator folds an objective's examples into metrics and writes them to evaluations: of each minute and hour of the examples' own time when it has
+// evaluator folds an objective's examples into metrics and writes them to evaluations: of each minute, hour and day of the examples' own time when it has
 // passed, and of all since the start: the whole each minute, its segments each hour. The topic is its memory: it begins at the topic's start and leaves out windows
 // that are written already.
 //
@@ -122,8 +122,16 @@ func (e *evaluator) written(ctx context.Context) (map[string]event.Time, error) 
 	return newest, nil
 }
 
+// isWritten says whether a window that is to be closed is in the topic. Windows are written in order and
+// minutes before what ends with them, so the newest minute tells of all windows that ended before it: of a
+// day it may lie too far back to have been found.
+func isWritten(w *window, newest map[string]event.Time) bool {
+	return w.start <= newest[w.name] || w.start+w.width <= newest["1m"]
+}
+
 // fold reads the examples from their start.
 func (e *evaluator) fold(ctx context.Context) error {
+	owner := e.owner.Load() // one that becomes the owner on the way begins again, with what the last one has written
 	written, err := e.written(ctx)
 	if err != nil {
 		return err
@@ -131,7 +139,7 @@ func (e *evaluator) fold(ctx context.Context) error {
 	var (
 		water   event.HighWater
 		x       event.Example
-		windows = []*window{newWindow("1m", minute), newWindow("1h", hour)}
+		windows = []*window{newWindow("1m", minute), newWindow("1h", hour), newWindow("1d", day)}
 		out     []event.Evaluation
 	)
 	e.mu.Lock()
@@ -157,6 +165,9 @@ func (e *evaluator) fold(ctx context.Context) error {
 			}
 			out = e.add(out, windows, &x, written)
 		}
+		if !owner {
+			continue
+		}
 		if err := e.write(ctx, out); err != nil {
 			return err
 		}
@@ -169,7 +180,7 @@ func (e *evaluator) add(out []event.Evaluation, windows []*window, x *event.Exam
 	defer e.mu.Unlock()
 	for _, w := range windows {
 		if w.passed(x) {
-			if w.start > written[w.name] {
+			if !isWritten(w, written) {
 				out = e.close(out, w)
 			}
 			w.open(x)
@@ -187,6 +198,8 @@ func (e *evaluator) close(out []event.Evaluation, w *window) []event.Evaluation 
 	end := w.start + w.width
 	name := e.objective.Name
 	switch w.name {
+	case "1d":
+		return w.evaluations(out, name, e.model, end, "")
 	case "1m":
 		out = w.evaluations(out, name, e.model, end, e.cfg.judge(w.tally))
 		return append(out, e.all.evaluation(name, e.model, end, e.all.acc, nil))

@@ -5,7 +5,7 @@ import "github.com/clickloop/clickloop/event"
 // Example is a prediction with its label.
 func Example(o event.Objective, p *event.Prediction, y float64, source event.Source) event.Example {
 	x := event.Example{
-		Objective: o.Name, Prediction: p.ID, Row: p.Row, Time: p.Time, Y: y, W: p.Weight(), Features: p.Features, Source: source,
+		Objective: o.Name, Prediction: p.ID, Row: p.Row, Time: p.Time, Y: y, W: p.Weight(), Propensity: p.Propensity, Policy: p.Policy, Features: p.Features, Source: source,
 	}
 	for _, op := range p.P {
 		if op.Objective == o.Name {

@@ -68,7 +68,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 		logger := logger.With("objective", o.Name)
 		f.labelers = append(f.labelers, &labeler{
 			objective: o, client: d.Client, oneOrder: d.OneOrder, outcomes: f.outcomes, guard: &guard{cfg: cfg.Guard}, letters: letters, logger: logger,
-			batch: cfg.Batch, headers: headers, examples: c.examples, repeated: c.repeated.WithLabelValues(o.Name), held: c.held.WithLabelValues(o.Name),
+			batch: cfg.Batch, headers: headers, examples: c.examples, joined: c.joined, repeated: c.repeated.WithLabelValues(o.Name), conflicts: c.conflicts.WithLabelValues(o.Name), held: c.held.WithLabelValues(o.Name),
 		})
 		f.evaluators = append(f.evaluators, &evaluator{objective: o, client: d.Client, cfg: cfg.Guard, logger: logger, gained: make(chan struct{}, 1)})
 		if o.Revisions {

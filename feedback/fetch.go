@@ -30,15 +30,9 @@ type fetcher struct {
 	idle bool           // no token is out and no batch is under way
 }
 
-// open begins at an offset, having put back the ids of the predictions before it.
+// open begins at an offset, having put back the ids and choices of the predictions before it.
 func (f *fetcher) open(ctx context.Context, topicID string, begin int64) error {
-	err := f.q.ids.Refill(ctx, f.l.client, event.TopicPredictions, f.q.partition, begin, func(r *stream.Record) string {
-		p, err := event.ParsePrediction(r.Value)
-		if err != nil {
-			return ""
-		}
-		return p.ID
-	})
+	err := f.q.choices.Refill(ctx, f.l.client, event.TopicPredictions, f.q.partition, begin)
 	if errors.Is(err, stream.ErrBeyond) {
 		f.l.logger.Error("the partition ends before the group's offset: reading it from its start", "topic", event.TopicPredictions, "partition", f.q.partition, "err", err)
 		begin, err = 0, nil

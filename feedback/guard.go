@@ -13,12 +13,16 @@ type tally struct {
 	examples    int64 // whose trigger happened
 	positives   int64
 	expected    float64 // sum of the examples' probabilities: how many positives there should be
-	predicted   float64 // the same, weighted
+	weight      float64 // of the examples
+	predicted   float64 // sum of their probabilities, weighted
 	actual      float64 // weight of the positives
 }
 
 func (t tally) plus(o tally) tally {
-	return tally{t.predictions + o.predictions, t.examples + o.examples, t.positives + o.positives, t.expected + o.expected, t.predicted + o.predicted, t.actual + o.actual}
+	return tally{
+		t.predictions + o.predictions, t.examples + o.examples, t.positives + o.positives,
+		t.expected + o.expected, t.weight + o.weight, t.predicted + o.predicted, t.actual + o.actual,
+	}
 }
 
 // expectable is from how many predicted positives on none at all is a sign: the odds of that are below 1 in 20,000.

@@ -9,7 +9,7 @@ func TestTheGuardTellsWhichBandIsLeft(t *testing.T) {
 	g := Guard{MinExamples: 100, CalibrationLow: 0.5, CalibrationHigh: 2, RateLow: 0.01, RateHigh: 0.5, CoverageLow: 0.6}
 	f := func(predictions, examples, positives int64, predicted float64, want string) {
 		t.Helper()
-		got := g.judge(tally{predictions, examples, positives, predicted, predicted, float64(positives)})
+		got := g.judge(tally{predictions: predictions, examples: examples, positives: positives, expected: predicted, predicted: predicted, actual: float64(positives)})
 		if (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%d predictions, %d examples, %d positives, %v predicted: %q, want %q", predictions, examples, positives, predicted, got, want)
 		}
@@ -28,9 +28,9 @@ func TestTheGuardTellsWhichBandIsLeft(t *testing.T) {
 	f(1000, 1000, 0, 9.9, "")
 	f(1000, 1000, 0, 10, "no positives where 10")
 	for _, weighted := range []tally{
-		{1000, 1000, 10, 10, 100, 100}, // all of weight 10
-		{1000, 1000, 0, 1, 1000, 0},    // all of weight 1000: one positive was expected, and none came
-		{1000, 1000, 10, 10, 0, 0},     // all of weight 0
+		{1000, 1000, 10, 10, 10000, 100, 100}, // all of weight 10
+		{1000, 1000, 0, 1, 1e6, 1000, 0},      // all of weight 1000: one positive was expected, and none came
+		{1000, 1000, 10, 10, 0, 0, 0},         // all of weight 0
 	} {
 		if got := g.judge(weighted); got != "" {
 			t.Errorf("%+v: %q", weighted, got)
@@ -39,7 +39,7 @@ func TestTheGuardTellsWhichBandIsLeft(t *testing.T) {
 }
 
 // good and bad are batches of a block each.
-var good, bad = tally{100, 100, 10, 10, 10, 10}, tally{100, 100, 0, 30, 30, 0}
+var good, bad = tally{100, 100, 10, 10, 100, 10, 10}, tally{100, 100, 0, 30, 100, 30, 0}
 
 func TestTheGuardHoldsABatchUntilItIsGoodOrReleased(t *testing.T) {
 	cfg := DefaultConfig().Guard

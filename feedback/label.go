@@ -46,6 +46,9 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 	for label, n := range map[string]int64{"none": d.tally.predictions - d.tally.examples, "positive": d.tally.positives, "negative": negatives} {
 		g.l.examples.WithLabelValues(g.l.objective.Name, label).Add(float64(n))
 	}
+	for kind, n := range d.joined {
+		g.l.joined.WithLabelValues(g.l.objective.Name, kind).Add(float64(n))
+	}
 	return nil
 }
 
@@ -66,24 +69,30 @@ func (g *labeling) outcomesOf(ctx context.Context, due []pending) (map[string]fe
 type decision struct {
 	records []stream.Record
 	tally   tally
+	joined  map[string]int // outcomes that were found, by type
 }
 
 // decide labels due predictions. What the outage that is waited out has kept from being received in time counts for those that were due during it.
 func (g *labeling) decide(due []pending, found map[string]features.Profile) decision {
-	d := decision{records: make([]stream.Record, 0, len(due)), tally: tally{predictions: int64(len(due))}}
+	d := decision{records: make([]stream.Record, 0, len(due)), tally: tally{predictions: int64(len(due))}, joined: map[string]int{}}
 	for i := range due {
 		p := &due[i].prediction
+		outcome := OutcomeOf(found[p.ID])
+		for kind := range outcome {
+			d.joined[kind]++
+		}
 		label := event.Label
 		if g.l.objective.Due(p.Time) <= g.late {
 			label = event.LabelLate
 		}
-		y, _, ok := label(g.l.objective, p.Time, OutcomeOf(found[p.ID]))
+		y, _, ok := label(g.l.objective, p.Time, outcome)
 		if !ok {
 			continue
 		}
 		x := Example(g.l.objective, p, y, event.Source{Topic: g.topicID, Partition: int32(due[i].partition), Offset: due[i].offset})
 		d.tally.examples++
 		d.tally.expected += x.P
+		d.tally.weight += x.W
 		d.tally.predicted += x.W * x.P
 		if y > 0 {
 			d.tally.positives++
@@ -99,6 +108,7 @@ func (g *labeling) report(ctx context.Context, due []pending, t tally, alarm str
 	v := event.Evaluation{
 		Objective: g.l.objective.Name, Window: "guard", Start: due[0].prediction.Time, End: due[len(due)-1].prediction.Time,
 		Examples: t.examples, Positives: t.positives, Alarm: alarm,
+		Weight: &t.weight, Predicted: &t.predicted, Actual: &t.actual,
 	}
 	if t.actual > 0 {
 		ratio := t.predicted / t.actual

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/repeats"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -27,9 +28,12 @@ type labeler struct {
 	batch     int
 	headers   []stream.Header
 
-	examples *prometheus.CounterVec // by objective and label
-	repeated prometheus.Counter     // predictions that came before
-	held     prometheus.Gauge       // 1 while examples are held back
+	examples  *prometheus.CounterVec // by objective and label
+	joined    *prometheus.CounterVec // outcomes, by objective and type
+	repeated  prometheus.Counter     // predictions that came before
+	conflicts prometheus.Counter     // predictions of a request that had another choice before
+	warned    time.Time              // of conflicts
+	held      prometheus.Gauge       // 1 while examples are held back
 }
 
 // poll is how soon a watermark is seen that another process moves.
@@ -162,8 +166,11 @@ func (g *labeling) take(ctx context.Context, b fetched) error {
 			q.skip(r.Offset)
 			continue
 		}
-		if !q.add(pending{offset: r.Offset, produced: event.TimeOf(r.Time), bytes: len(r.Value), prediction: p}) {
+		switch q.add(pending{offset: r.Offset, produced: event.TimeOf(r.Time), bytes: len(r.Value), prediction: p}) {
+		case repeats.Repeat:
 			g.l.repeated.Inc()
+		case repeats.Conflict:
+			g.l.conflict(&p)
 		}
 	}
 	if err := g.l.letters.Write(ctx, letters...); err != nil { // the offset behind them is not committed before this
@@ -172,6 +179,19 @@ func (g *labeling) take(ctx context.Context, b fetched) error {
 	b.f.idle = true
 	g.refill()
 	return nil
+}
+
+// warnEvery is how often conflicts are logged; each is counted.
+const warnEvery = time.Minute
+
+// conflict counts a prediction that is dropped since its request was answered otherwise before, as when
+// two scorers are asked with one request id.
+func (l *labeler) conflict(p *event.Prediction) {
+	l.conflicts.Inc()
+	if now := time.Now(); now.Sub(l.warned) > warnEvery {
+		l.warned = now
+		l.logger.Warn("a request id was used for two choices: the first in the topic counts, predictions of the other make no example", "request", p.Request, "prediction", p.ID)
+	}
 }
 
 // refill gives a token to each fetcher whose queue has room.

@@ -27,22 +27,23 @@ type queue struct {
 	partition int
 	waiting   []pending
 	bytes     int // of waiting
-	ids       repeats.Window
+	choices   repeats.Choices
 	next      int64 // offset behind the last record that was read
 	done      int64 // offset behind the last record that needs no more work
 }
 
-// add takes a prediction; one that came before is dropped, which add says.
-func (q *queue) add(p pending) (fresh bool) {
+// add takes a prediction and says what it is; only one that is fresh is kept.
+func (q *queue) add(p pending) repeats.Verdict {
 	q.next = p.offset + 1
-	if q.ids.Seen(p.prediction.ID, p.offset, p.produced) {
+	verdict := q.choices.Seen(&p.prediction, p.offset, p.produced)
+	if verdict != repeats.Fresh {
 		q.pass()
-		return false
+		return verdict
 	}
 	p.partition = q.partition
 	q.waiting = append(q.waiting, p)
 	q.bytes += p.bytes
-	return true
+	return repeats.Fresh
 }
 
 // skip passes over a record that is no prediction.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/repeats"
 )
 
 // world is partitions of predictions, some of them written twice, read in random portions.
@@ -99,7 +100,7 @@ func TestDoneNeverPassesAPredictionThatWaits(t *testing.T) {
 	f(1)
 	add := func(offset int64, id string, want bool) {
 		t.Helper()
-		if got := q.add(pending{offset: offset, bytes: 10, prediction: event.Prediction{ID: id}}); got != want {
+		if got := q.add(pending{offset: offset, bytes: 10, prediction: event.Prediction{ID: id}}) == repeats.Fresh; got != want {
 			t.Errorf("%s at %d is fresh: %v, want %v", id, offset, got, want)
 		}
 	}

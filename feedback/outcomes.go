@@ -118,12 +118,18 @@ func (o *outcomes) updates(dst []features.Update, records []stream.Record, marks
 			o.folded.WithLabelValues("refused").Inc()
 		case beat:
 			o.beats.Report(&e, marks.Beat(&e, clocks), partition, r.Offset)
-		case o.types[e.Type] && e.Complete(event.TimeOf(r.Time)) == nil:
+		case e.Prediction == "":
+			o.folded.WithLabelValues("no_prediction").Inc()
+		case !o.types[e.Type]:
+			o.folded.WithLabelValues("other_type").Inc()
+		case e.Complete(event.TimeOf(r.Time)) != nil:
+			o.folded.WithLabelValues("refused").Inc()
+		default:
 			marks.Settle(&e, clocks)
 			dst = OutcomeUpdate(dst, &e, r.Offset)
 		}
 	}
-	o.folded.WithLabelValues("joined").Add(float64(len(dst) - before))
+	o.folded.WithLabelValues("kept").Add(float64(len(dst) - before))
 	return dst
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -34,6 +36,7 @@ type rig struct {
 	oneOrder  bool
 	objective event.Objective
 	wall      atomic.Int64 // added to the wall's clock, ms
+	registry  *prometheus.Registry
 }
 
 func newRig(t testing.TB) *rig {
@@ -78,10 +81,14 @@ func (r *rig) start() (f *Feedback, mux *http.ServeMux, stop func()) {
 	if os.Getenv("CLICKLOOP_TEST_LOG") != "" {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
-	f, err := New(r.cfg, Deps{
+	deps := Deps{
 		Client: r.client, Objectives: []event.Objective{r.objective}, OneOrder: r.oneOrder, Outcomes: r.outcomes, Logger: logger,
 		Now: func() event.Time { return event.TimeOf(time.Now()) + event.Time(r.wall.Load()) },
-	})
+	}
+	if r.registry != nil {
+		deps.Registerer = r.registry
+	}
+	f, err := New(r.cfg, deps)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -209,6 +216,41 @@ func (r *rig) await(what string, ok func() bool) {
 			r.Fatalf("waited 20s for %s", what)
 		}
 	}
+}
+
+// awaitMetric waits until a metric has a value; labels are values, in the order of their names, with
+// spaces between.
+func (r *rig) awaitMetric(want float64, name, labels string) {
+	r.Helper()
+	got := 0.0
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if got = r.metric(name, labels); got == want {
+			return
+		}
+		if time.Now().After(end) {
+			r.Fatalf("%s of %q is %v, want %v", name, labels, got, want)
+		}
+	}
+}
+
+func (r *rig) metric(name, labels string) float64 {
+	r.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var values []string
+			for _, l := range m.GetLabel() {
+				values = append(values, l.GetValue())
+			}
+			if f.GetName() == name && strings.Join(values, " ") == labels {
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+	}
+	return 0
 }
 
 // awaitExamples waits until readers have taken n.

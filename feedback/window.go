@@ -9,6 +9,7 @@ import (
 const (
 	minute = event.Time(60_000)
 	hour   = 60 * minute
+	day    = 24 * hour
 )
 
 // maxSegments bounds the values of segments that a window tells apart; what comes beyond is left out of the parts, not of the whole.
@@ -43,7 +44,7 @@ func (w *window) reset() {
 // add counts an example that was served a probability.
 func (w *window) add(x *event.Example) {
 	w.acc.Add(x.P, x.Y, x.W)
-	t := tally{predictions: 1, examples: 1, expected: x.P, predicted: x.W * x.P}
+	t := tally{predictions: 1, examples: 1, expected: x.P, weight: x.W, predicted: x.W * x.P}
 	if x.Y > 0 {
 		t.positives, t.actual = 1, x.W
 	}
@@ -96,10 +97,11 @@ func (w *window) evaluations(dst []event.Evaluation, objective, model string, en
 }
 
 func (w *window) evaluation(objective, model string, end event.Time, acc *metrics.Accumulator, segment event.Fields) event.Evaluation {
-	m := acc.Result()
+	m, sums := acc.Result(), acc.Sums()
 	return event.Evaluation{
 		Objective: objective, Window: w.name, Start: w.start, End: end, Examples: m.Examples, Positives: m.Positives,
 		LogLoss: &m.LogLoss, NormalizedEntropy: &m.NormalizedEntropy, AUC: &m.AUC, PredictedOverActual: &m.PredictedOverActual, ECE: &m.ECE,
+		Weight: &sums.Weight, Predicted: &sums.Predicted, Actual: &sums.Actual, LogLossSum: &sums.Loss,
 		Segment: segment, Model: model,
 	}
 }

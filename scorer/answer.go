@@ -6,23 +6,66 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// prediction is a chosen candidate as it goes to the topic.
-func (s *Scorer) prediction(w *work, q *request, c *candidate) []byte {
-	p := event.Prediction{
-		ID: event.PredictionID(q.id, c.index), Request: q.id, Row: q.row, W: q.w, Time: q.time, User: q.user, Anonymous: q.anonymous,
-		Ad: c.ad, Campaign: c.campaign, Propensity: c.propensity, Policy: q.policy, Features: c.used, AgeMs: w.ages, Source: q.source,
+// describe puts what all predictions of a request have in common into w.prediction.
+func (s *Scorer) describe(w *work, q *request) {
+	p := &w.prediction
+	*p = event.Prediction{
+		Request: q.id, Row: q.row, W: q.w, Time: q.time, User: q.user, Anonymous: q.anonymous, Policy: q.policy, AgeMs: w.ages, Source: q.source,
+		P: p.P[:0], Model: p.Model[:0], Others: p.Others[:0],
 	}
 	for i, f := range s.followers {
-		p.P = append(p.P, event.ObjectiveP{Objective: f.objective, P: c.p[i]})
 		if v := w.models[i].version; v != "" {
 			p.Model = append(p.Model, event.ObjectiveVersion{Objective: f.objective, Version: v})
 		}
 	}
-	return p.AppendJSON(nil)
+	w.indices = w.indices[:0]
+	for i := range q.candidates[:q.choose] {
+		w.indices = append(w.indices, q.candidates[i].index)
+	}
+	if q.content == 0 {
+		q.content = q.fingerprint()
+	}
+	p.Choice = choiceOf(q.content, w.indices).String()
+	others := q.candidates[q.choose:]
+	if len(others) > s.cfg.MaxOthers {
+		countOthers(p, others)
+		return
+	}
+	for i := range others {
+		p.Others = event.GrowOthers(p.Others)
+		o := &p.Others[i]
+		o.Ad, o.Campaign, o.P = others[i].ad, others[i].campaign, s.probabilities(o.P, &others[i])
+	}
 }
 
-// appendAnswer appends the answer to a request.
-func (s *Scorer) appendAnswer(b []byte, w *work, q *request, published bool) []byte {
+func (s *Scorer) probabilities(dst []event.ObjectiveP, c *candidate) []event.ObjectiveP {
+	for i, f := range s.followers {
+		dst = append(dst, event.ObjectiveP{Objective: f.objective, P: c.p[i]})
+	}
+	return dst
+}
+
+// message is a chosen candidate as it goes to the topic, in memory that the next one takes. Where the
+// candidates that were not chosen make it too long, it has their number in their place.
+func (s *Scorer) message(w *work, q *request, c *candidate) []byte {
+	p := &w.prediction
+	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.id, c.index), c.ad, c.campaign, c.propensity, c.used
+	p.P = s.probabilities(p.P[:0], c)
+	w.message = p.AppendJSON(w.message[:0])
+	if len(w.message) > maxPrediction && len(p.Others) > 0 {
+		countOthers(p, q.candidates[q.choose:])
+		w.message = p.AppendJSON(w.message[:0])
+	}
+	return w.message
+}
+
+// countOthers puts the number and the hash of the candidates that were not chosen in their place.
+func countOthers(p *event.Prediction, others []candidate) {
+	p.Others, p.OthersCount, p.OthersHash = p.Others[:0], int64(len(others)), othersHash(others).String()
+}
+
+// appendCore appends the answer to a request without its end: what is kept for when it is sent again.
+func (s *Scorer) appendCore(b []byte, w *work, q *request) []byte {
 	b = append(b, `{"request":`...)
 	b = event.AppendString(b, q.id)
 	b = append(b, `,"predictions":[`...)
@@ -52,22 +95,39 @@ func (s *Scorer) appendAnswer(b []byte, w *work, q *request, published bool) []b
 	b = append(b, '}')
 	switch {
 	case without && w.withoutProfiles:
-		b = append(b, `,"degraded":["profiles","model"]`...)
+		return append(b, `,"degraded":["profiles","model"]`...)
 	case without:
-		b = append(b, `,"degraded":["model"]`...)
+		return append(b, `,"degraded":["model"]`...)
 	case w.withoutProfiles:
-		b = append(b, `,"degraded":["profiles"]`...)
+		return append(b, `,"degraded":["profiles"]`...)
 	}
-	if !published {
+	return b
+}
+
+// appendAnswer appends the answer to a request that was scored or answered before.
+func appendAnswer(b []byte, w *work, q *request) []byte {
+	o := q
+	if q.progress == twin {
+		o = &w.requests[q.twin]
+	}
+	if o.progress == known {
+		b = append(b, o.answer...)
+	} else {
+		b = append(b, w.cores[o.from:o.to]...)
+	}
+	if o.fate != predictionsAcknowledged {
 		b = append(b, `,"published":false`...)
 	}
-	return append(b, '}')
+	return append(appendWarnings(b, q), '}')
 }
 
 func (s *Scorer) appendCandidate(b []byte, q *request, i int) []byte {
 	c := &q.candidates[i]
 	b = append(b, `{"prediction":`...)
-	b = event.AppendString(b, event.PredictionID(q.id, c.index))
+	b = event.AppendString(b, q.id)
+	b = append(b[:len(b)-1], '.') // as event.PredictionID, in the quotes of the id
+	b = strconv.AppendInt(b, int64(c.index), 10)
+	b = append(b, '"')
 	b = append(b, `,"ad":`...)
 	b = event.AppendString(b, c.ad)
 	if c.campaign != "" {

@@ -125,8 +125,9 @@ func BenchmarkScoreAlone(b *testing.B) {
 				k := s.takeWork()
 				s.parse(k, body, false)
 				s.score(b.Context(), k)
-				k.out = s.appendAnswer(k.out, k, &k.requests[0], true)
-				s.works.Put(k)
+				s.render(k, predictionsAcknowledged, nil)
+				k.out = appendAnswer(k.out, k, &k.requests[0])
+				s.giveBack(k)
 				took = append(took, time.Since(began))
 			}
 			report(b, took)

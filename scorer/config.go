@@ -17,6 +17,8 @@ type Config struct {
 	MaxCandidates int           `yaml:"max_candidates"` // of one request
 	MaxInFlight   int           `yaml:"max_in_flight"`  // requests at work at once; beyond it they get 429
 	MaxWaiting    int           `yaml:"max_waiting"`    // bytes of predictions that may wait for Kafka
+	MaxRemembered int           `yaml:"max_remembered"` // bytes of answers that are kept, so that a request that is sent again is answered the same
+	MaxOthers     int           `yaml:"max_others"`     // candidates not chosen that a prediction lists; of more it has the number and a hash
 	ProfileWait   time.Duration `yaml:"profile_wait"`   // how long profiles are waited for before a request is scored without them
 	PublishWait   time.Duration `yaml:"publish_wait"`   // how long an answer waits for Kafka; then it says "published":false, and the prediction is written later
 	Epsilon       float64       `yaml:"epsilon"`        // share of requests in which the choice is random
@@ -27,7 +29,7 @@ type Config struct {
 // DefaultConfig explores nothing and waits 20 ms for profiles and 50 ms for Kafka.
 func DefaultConfig() Config {
 	return Config{
-		MaxBody: 1 << 20, MaxCandidates: 500, MaxInFlight: 256, MaxWaiting: 64 << 20,
+		MaxBody: 1 << 20, MaxCandidates: 500, MaxInFlight: 256, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
 		ProfileWait: 20 * time.Millisecond, PublishWait: 50 * time.Millisecond, Prior: 0.01, Seed: 1,
 	}
 }
@@ -43,6 +45,10 @@ func (c Config) Validate() error {
 		return wrong("max_in_flight", "is %d, want at least 1", c.MaxInFlight)
 	case c.MaxWaiting < 1<<20:
 		return wrong("max_waiting", "is %d, want at least 1048576 bytes", c.MaxWaiting)
+	case c.MaxRemembered < 1<<20:
+		return wrong("max_remembered", "is %d, want at least 1048576 bytes", c.MaxRemembered)
+	case c.MaxOthers < 0 || c.MaxOthers > 200:
+		return wrong("max_others", "is %d, want 0 to 200: a prediction has at most 20 KiB", c.MaxOthers)
 	case c.ProfileWait < time.Millisecond || c.ProfileWait > time.Minute:
 		return wrong("profile_wait", "is %v, want 1ms to 1m", c.ProfileWait)
 	case c.PublishWait < time.Millisecond || c.PublishWait > time.Minute:

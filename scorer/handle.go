@@ -13,12 +13,13 @@ import (
 	"unsafe"
 
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/stream"
 )
 
 // Answers, as counted.
 const (
 	answerOK          = "ok"
+	answerRepeated    = "repeated"
+	answerConflict    = "conflict"
 	answerRefused     = "refused"
 	answerBusy        = "busy"
 	answerUnavailable = "unavailable"
@@ -80,41 +81,31 @@ func (s *Scorer) parse(k *work, body []byte, lines bool) {
 // answer reads, scores, publishes and writes.
 func (s *Scorer) answer(ctx context.Context, w http.ResponseWriter, body []byte, lines bool) {
 	k := s.takeWork()
-	defer s.works.Put(k)
+	defer s.giveBack(k)
 	s.parse(k, body, lines)
+	s.countUnknown(k)
+	if s.recorded.Load() {
+		if what := s.replay(ctx, k); what != "" {
+			s.unavailable(w, what)
+			return
+		}
+	} else {
+		s.bid(ctx, k)
+	}
+	s.countAnswers(k)
 	if !lines && k.requests[0].err != nil {
-		s.count(answerRefused, 1)
-		refuse(w, http.StatusBadRequest, "", k.requests[0].err)
+		refuseRequest(w, &k.requests[0])
 		return
 	}
-	s.score(ctx, k)
-	recorded := s.recorded.Load()
-	if recorded && k.withoutProfiles {
-		s.unavailable(w, "the feature store does not answer")
-		return
-	}
-	published := s.publish(ctx, k)
-	if recorded && !published {
-		s.unavailable(w, "Kafka does not acknowledge")
-		return
-	}
-	ok := 0
 	for i := range k.requests {
 		if q := &k.requests[i]; q.err != nil {
-			k.out = appendError(k.out, "", q.err)
+			k.out = appendRefusal(k.out, q)
 		} else {
-			ok++
-			k.out = s.appendAnswer(k.out, k, q, published)
+			k.out = appendAnswer(k.out, k, q)
 		}
 		if lines {
 			k.out = append(k.out, '\n')
 		}
-	}
-	s.count(answerOK, ok)
-	s.count(answerRefused, len(k.requests)-ok)
-	if !lines && k.requests[0].err != nil { // it was found wanting when it was scored
-		refuse(w, http.StatusBadRequest, "", k.requests[0].err)
-		return
 	}
 	contentType := "application/json"
 	if lines {
@@ -123,6 +114,89 @@ func (s *Scorer) answer(ctx context.Context, w http.ResponseWriter, body []byte,
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(k.out)))
 	_, _ = w.Write(k.out) // a client that is gone cannot be told
+}
+
+// bid answers the requests of a call, each id once: what was answered before is answered the same.
+func (s *Scorer) bid(ctx context.Context, k *work) {
+	k.identify()
+	for i := range k.requests {
+		if q := &k.requests[i]; q.err == nil {
+			q.hash, q.content = s.memory.hash(q.id), q.fingerprint()
+		}
+	}
+	defer s.memory.finish(k) // also when something panics: others may wait
+	for again := true; again; again = k.awaitBusy(ctx) {
+		s.memory.claim(k)
+		if k.anyOpen() {
+			s.score(ctx, k)
+			fate, late := s.publish(ctx, k)
+			s.render(k, fate, late)
+			s.memory.finish(k)
+		}
+		s.awaitLate(ctx, k)
+	}
+	for i := range k.requests {
+		if q := &k.requests[i]; q.err == nil && q.progress == twin {
+			q.err = k.requests[q.twin].err
+		}
+	}
+}
+
+func (w *work) anyOpen() bool {
+	for i := range w.requests {
+		if w.requests[i].open() {
+			return true
+		}
+	}
+	return false
+}
+
+// awaitLate waits, as long as an answer may, for the predictions of answers that were given before and were
+// late then.
+func (s *Scorer) awaitLate(ctx context.Context, k *work) {
+	for i := range k.requests {
+		q := &k.requests[i]
+		if q.err != nil || q.progress != known || q.late == nil {
+			continue
+		}
+		bounded, cancel := context.WithTimeout(ctx, s.cfg.PublishWait)
+		q.fate = predictionsLate
+		if q.late.acknowledged(bounded) {
+			q.fate = predictionsAcknowledged
+			s.memory.settled(q)
+		}
+		cancel()
+		q.late = nil
+	}
+}
+
+// replay answers the requests of a recording. It says what is missing when that was in vain: then the same
+// call comes again.
+func (s *Scorer) replay(ctx context.Context, k *work) (missing string) {
+	if !k.anyOpen() {
+		return ""
+	}
+	s.score(ctx, k)
+	if k.withoutProfiles {
+		return "the feature store does not answer"
+	}
+	fate, _ := s.publish(ctx, k)
+	if fate != predictionsAcknowledged {
+		return "Kafka does not acknowledge"
+	}
+	s.render(k, fate, nil)
+	return ""
+}
+
+// render makes the answers of what was scored.
+func (s *Scorer) render(k *work, fate fate, late *delivery) {
+	for i := range k.requests {
+		if q := &k.requests[i]; q.open() {
+			q.from = len(k.cores)
+			k.cores = s.appendCore(k.cores, k, q)
+			q.to, q.progress, q.fate, q.late = len(k.cores), finished, fate, late
+		}
+	}
 }
 
 func (s *Scorer) count(answer string, n int) {
@@ -137,11 +211,20 @@ func (s *Scorer) unavailable(w http.ResponseWriter, what string) {
 	refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New(what+": send the same again"))
 }
 
+// fate is what became of a call's predictions by the time of its answer.
+type fate uint8
+
+const (
+	predictionsAcknowledged fate = iota
+	predictionsLate              // they are written when Kafka takes them
+	predictionsLost
+)
+
 // publish writes the predictions and says whether Kafka has acknowledged them in time. If not they are written when it can be: a bid does not
 // wait for that, a replay does. What finds no room to wait is lost, and counted.
-func (s *Scorer) publish(ctx context.Context, k *work) bool {
+func (s *Scorer) publish(ctx context.Context, k *work) (fate, *delivery) {
 	if len(k.records) == 0 {
-		return true
+		return predictionsAcknowledged, nil
 	}
 	wait := s.cfg.PublishWait
 	if s.recorded.Load() {
@@ -149,16 +232,79 @@ func (s *Scorer) publish(ctx context.Context, k *work) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	err := s.batcher.Write(ctx, k.records)
-	result := "acknowledged"
-	switch {
-	case errors.Is(err, stream.ErrFull):
-		result = "lost"
-	case err != nil:
-		result = "late"
+	done, err := s.batcher.Enqueue(k.records)
+	if err == nil {
+		select {
+		case err = <-done:
+		case <-ctx.Done():
+			s.countPredictions("late", k)
+			return predictionsLate, newDelivery(done)
+		}
 	}
+	if err != nil {
+		s.countPredictions("lost", k)
+		return predictionsLost, nil
+	}
+	s.countPredictions("acknowledged", k)
+	return predictionsAcknowledged, nil
+}
+
+func (s *Scorer) countPredictions(result string, k *work) {
 	s.metrics.predictions.WithLabelValues(result).Add(float64(len(k.records)))
-	return err == nil
+}
+
+// countUnknown counts the fields that nobody knows.
+func (s *Scorer) countUnknown(k *work) {
+	n := 0
+	for i := range k.requests {
+		n += k.requests[i].unknownFields
+	}
+	if n > 0 {
+		s.metrics.unknown.Add(float64(n))
+	}
+}
+
+// countAnswers counts a call's requests by how they were answered.
+func (s *Scorer) countAnswers(k *work) {
+	ok, repeated, conflict, refused := 0, 0, 0, 0
+	for i := range k.requests {
+		switch q := &k.requests[i]; {
+		case q.err == errConflict:
+			conflict++
+		case q.err != nil:
+			refused++
+		case q.progress == known || q.progress == twin:
+			repeated++
+		default:
+			ok++
+		}
+	}
+	s.count(answerOK, ok)
+	s.count(answerRepeated, repeated)
+	s.count(answerConflict, conflict)
+	s.count(answerRefused, refused)
+}
+
+// refuseRequest writes why a request is refused.
+func refuseRequest(w http.ResponseWriter, q *request) {
+	status := http.StatusBadRequest
+	if q.err == errConflict {
+		status = http.StatusConflict
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(appendRefusal(nil, q)) // a client that is gone cannot be told
+}
+
+// appendRefusal appends the error object of a request, with what is to be warned of: the field that is
+// missing may be there under a wrong name.
+func appendRefusal(b []byte, q *request) []byte {
+	code := ""
+	if q.err == errConflict {
+		code = "conflict"
+	}
+	b = appendError(b, code, q.err)
+	return append(appendWarnings(b[:len(b)-1], q), '}')
 }
 
 // refuse writes an error object; code may be empty for a bad request.

@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // instruments are the stage's metrics.
 type instruments struct {
 	requests    *prometheus.CounterVec
+	unknown     prometheus.Counter
 	degraded    *prometheus.CounterVec
 	predictions *prometheus.CounterVec
 	latency     prometheus.Histogram
@@ -14,7 +15,8 @@ type instruments struct {
 
 func newInstruments(reg prometheus.Registerer) *instruments {
 	m := &instruments{
-		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests by answer: ok, refused, busy, unavailable."}, []string{"answer"}),
+		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests by answer: ok, repeated (the answer that was given before), conflict (the id stands for another request), refused, busy, unavailable."}, []string{"answer"}),
+		unknown:     prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_scorer_unknown_fields_total", Help: "Fields of requests that nobody knows; the answers' warnings name them."}),
 		degraded:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_degraded_total", Help: "Calls that were scored without profiles or without weights."}, []string{"without"}),
 		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_predictions_total", Help: "Predictions by what became of them: acknowledged, late (answered before Kafka had them), lost (too many waited)."}, []string{"result"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_scorer_call_seconds", Help: "Time from a call to its answer.",
@@ -24,7 +26,7 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Examples in the weights that are served."}, []string{"objective"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.requests, m.degraded, m.predictions, m.latency, m.weights, m.version)
+		reg.MustRegister(m.requests, m.unknown, m.degraded, m.predictions, m.latency, m.weights, m.version)
 	}
 	return m
 }

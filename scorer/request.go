@@ -6,9 +6,6 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// maxIDBytes bounds ids in requests.
-const maxIDBytes = event.MaxIDBytes
-
 // request is a question with its candidates.
 type request struct {
 	id        string
@@ -25,6 +22,22 @@ type request struct {
 	candidates []candidate
 	policy     string
 	err        error // why it is refused
+
+	warnings      []warning // of fields that nobody knows
+	unnamed       int       // of them, beyond maxWarnings
+	unknownFields int
+
+	progress progress
+	claimed  bool        // its id is this call's
+	hash     uint64      // of the id
+	content  fingerprint // of what is asked
+	past     *past       // the choice that was made before, nil for none
+	wait     chan struct{}
+	twin     int    // index in the call of the request that it repeats
+	from, to int    // of its answer in work.cores
+	answer   []byte // the one that was given before
+	fate     fate
+	late     *delivery // of its predictions, while Kafka has not acknowledged them
 }
 
 // candidate is one ad that may be chosen.
@@ -45,7 +58,7 @@ type candidate struct {
 func (q *request) parse(text string, cfg *Config) error {
 	var r event.Reader
 	r.Reset(text, event.Limits{Bytes: cfg.MaxBody, Depth: 16, Fields: 4000 + 200*cfg.MaxCandidates})
-	*q = request{context: q.context[:0], candidates: q.candidates[:0]}
+	*q = request{context: q.context[:0], candidates: q.candidates[:0], warnings: q.warnings[:0]}
 	if r.Kind() == event.KindNull {
 		return &event.Error{Reason: "is null, want an object"}
 	}
@@ -53,7 +66,9 @@ func (q *request) parse(text string, cfg *Config) error {
 	for r.Object(); r.Key(); {
 		switch r.Name() {
 		case "request":
-			q.id = id(&r)
+			if q.id = r.Text(); event.CheckRequestID(q.id) != nil {
+				r.Fail(event.CheckRequestID(q.id).(*event.Error).Reason)
+			}
 		case "user":
 			q.user = id(&r)
 		case "anonymous":
@@ -74,7 +89,7 @@ func (q *request) parse(text string, cfg *Config) error {
 			given = true
 			q.parseCandidates(&r, cfg)
 		default:
-			r.Skip()
+			q.unknown(&r, false)
 		}
 	}
 	if err := r.End(); err != nil {
@@ -83,11 +98,11 @@ func (q *request) parse(text string, cfg *Config) error {
 	return q.check(given)
 }
 
-// id takes a text that is used as an id.
+// id takes a text that is used as an id: events that name it must be taken by the collector.
 func id(r *event.Reader) string {
 	s := r.Text()
-	if len(s) > maxIDBytes {
-		r.Fail(fmt.Sprintf("has %d bytes, at most %d are allowed", len(s), maxIDBytes))
+	if err := event.CheckID("", s); err != nil {
+		r.Fail(err.(*event.Error).Reason)
 	}
 	return s
 }
@@ -115,7 +130,7 @@ func (q *request) parseCandidates(r *event.Reader, cfg *Config) {
 			case "context":
 				c.context = r.Fields(c.context)
 			default:
-				r.Skip()
+				q.unknown(r, true)
 			}
 		}
 		if c.ad == "" {

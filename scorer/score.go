@@ -25,6 +25,11 @@ type work struct {
 	models          []served // by objective
 	ages            []event.Age
 	records         []stream.Record
+	cores           []byte        // answers without their ends, by request
+	done            chan struct{} // closed when the call has answered, nil while nobody waits; the memory's lock guards it
+	prediction      event.Prediction
+	message         []byte
+	indices         []int
 	out             []byte
 }
 
@@ -40,12 +45,20 @@ type served struct {
 // takeWork returns a cleared work.
 func (s *Scorer) takeWork() *work {
 	w := s.works.Get().(*work)
-	w.requests, w.keys, w.records, w.out, w.ages = w.requests[:0], w.keys[:0], w.records[:0], w.out[:0], w.ages[:0]
-	w.profiles, w.withoutProfiles = nil, false
+	w.requests, w.cores, w.out = w.requests[:0], w.cores[:0], w.out[:0]
 	if w.models == nil {
 		w.models = make([]served, len(s.followers))
 	}
 	return w
+}
+
+// giveBack returns a work, and what it refers to of the memory.
+func (s *Scorer) giveBack(w *work) {
+	for i := range w.requests {
+		q := &w.requests[i]
+		q.answer, q.past, q.wait, q.late = nil, nil, nil, nil
+	}
+	s.works.Put(w)
 }
 
 // add reads one request.
@@ -56,8 +69,10 @@ func (w *work) add(text string, cfg *Config) {
 	q.err = q.parse(text, cfg)
 }
 
-// score scores the requests that were read without an error and makes the records of what was chosen.
+// score scores the requests that are open and makes the records of what was chosen.
 func (s *Scorer) score(ctx context.Context, w *work) {
+	w.keys, w.records, w.ages = w.keys[:0], w.records[:0], w.ages[:0]
+	w.profiles, w.withoutProfiles = nil, false
 	now := s.now()
 	recorded := s.recorded.Load()
 	for i := range w.requests {
@@ -68,16 +83,26 @@ func (s *Scorer) score(ctx context.Context, w *work) {
 		if !recorded {
 			q.row = 0
 		}
-		if q.id == "" {
-			q.id = uuid.NewString()
-		}
 	}
+	w.identify()
 	s.readProfiles(ctx, w)
 	s.hold(w, now)
 	defer w.release()
 	for i := range w.requests {
-		if q := &w.requests[i]; q.err == nil {
+		if q := &w.requests[i]; q.open() {
 			s.scoreOne(w, q)
+		}
+	}
+}
+
+// open says whether the request is to be scored.
+func (q *request) open() bool { return q.err == nil && q.progress == open }
+
+// identify gives ids to the requests that brought none.
+func (w *work) identify() {
+	for i := range w.requests {
+		if q := &w.requests[i]; q.id == "" {
+			q.id = uuid.NewString()
 		}
 	}
 }
@@ -130,7 +155,7 @@ func (s *Scorer) readProfiles(ctx context.Context, w *work) {
 	for i := range w.requests {
 		q := &w.requests[i]
 		for j := range q.candidates {
-			if q.err == nil {
+			if q.open() {
 				r := featureRequest(q, &q.candidates[j])
 				w.keys = s.set.Keys(w.keys, &r)
 			}
@@ -180,16 +205,22 @@ func (s *Scorer) scoreOne(w *work, q *request) {
 		}
 		return 0
 	})
-	q.policy = s.choose(q)
+	if !q.past.apply(q) {
+		q.policy = s.choose(q)
+	}
 	begun := len(w.records)
+	s.describe(w, q)
 	for i := range q.choose {
-		value := s.prediction(w, q, &q.candidates[i])
+		value := s.message(w, q, &q.candidates[i])
 		if len(value) > maxPrediction {
 			q.err = &event.Error{Field: "context", Reason: fmt.Sprintf("makes a prediction of %d bytes, at most %d are allowed: send fewer or shorter values", len(value), maxPrediction)}
 			w.records = w.records[:begun]
 			return
 		}
-		w.records = append(w.records, stream.Record{Partition: -1, Key: []byte(event.PredictionID(q.id, q.candidates[i].index)), Value: value, Headers: s.headers})
+		// All predictions of a request stand in one partition, so that whoever reads them finds another
+		// choice of the same request.
+		key := []byte(w.prediction.ID)
+		w.records = append(w.records, stream.Record{Partition: -1, Key: key, Place: key[:len(q.id)], Value: slices.Clone(value), Headers: s.headers})
 	}
 }
 

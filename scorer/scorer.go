@@ -43,8 +43,9 @@ type Scorer struct {
 	works     sync.Pool     // of *work
 	patience  time.Duration // how long a replay's calls wait for Redis and Kafka; then they are refused, and repeated
 	folded    atomic.Int64  // event.Time up to which profiles are folded; 0 when not known
-	metrics   *instruments
+	memory    *memory
 	logger    *slog.Logger
+	metrics   *instruments
 	warnedKey atomic.Int64 // event.Time of the last warnKey
 }
 
@@ -58,15 +59,15 @@ func New(cfg Config, d Deps) (*Scorer, error) {
 		batcher:  stream.NewBatcher(d.Client, event.TopicPredictions, cfg.MaxWaiting),
 		headers:  d.Client.MessageHeaders(event.SchemaPrediction),
 		inFlight: make(chan struct{}, cfg.MaxInFlight),
+		memory:   newMemory(cfg.MaxRemembered),
+		logger:   d.Logger.With("stage", "scorer"),
 		metrics:  newInstruments(d.Registerer),
 		patience: 10 * time.Second,
 	}
 	s.works.New = func() any { return &work{} }
 	s.recorded.Store(d.Recorded)
-	logger := d.Logger.With("stage", "scorer")
-	s.logger = logger
 	for _, o := range d.Objectives {
-		s.followers = append(s.followers, &follower{objective: o.Name, network: o.Served(), client: d.Client, now: d.Now, logger: logger, metrics: s.metrics})
+		s.followers = append(s.followers, &follower{objective: o.Name, network: o.Served(), client: d.Client, now: d.Now, logger: s.logger, metrics: s.metrics})
 	}
 	return s, nil
 }
@@ -85,6 +86,9 @@ func (s *Scorer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.batcher.Run(ctx) })
 	g.Go(func() error { return s.watchFold(ctx) })
+	if !s.recorded.Load() {
+		g.Go(func() error { return s.restore(ctx) })
+	}
 	for _, f := range s.followers {
 		g.Go(func() error { return f.run(ctx) })
 	}

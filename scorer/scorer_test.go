@@ -16,6 +16,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // testNow is the clock of tests.
@@ -32,6 +33,7 @@ type setup struct {
 	store     features.Store
 	recorded  bool
 	objective []string
+	registry  *prometheus.Registry
 }
 
 // newScorer returns a Scorer that is not running; by default without Kafka, with one objective and two aggregates of the user.
@@ -57,6 +59,9 @@ func newScorer(t testing.TB, change func(*setup)) *Scorer {
 	d := Deps{Client: client, Set: set, Store: u.store, Now: func() event.Time { return testNow }, Recorded: u.recorded, Logger: slog.New(slog.DiscardHandler)}
 	for _, name := range u.objective {
 		d.Objectives = append(d.Objectives, event.Objective{Name: name, Trigger: "impression", Positive: name, Window: time.Minute})
+	}
+	if u.registry != nil {
+		d.Registerer = u.registry
 	}
 	s, err := New(u.config, d)
 	if err != nil {
@@ -91,6 +96,7 @@ type answered struct {
 	AgeMs     map[string]int64 `json:"age_ms"`
 	Degraded  []string
 	Published *bool
+	Warnings  []struct{ Field, Message, Nearest string }
 	Error     struct{ Code, Message, Field string }
 }
 

@@ -42,7 +42,7 @@ func (c *Client) Produce(ctx context.Context, topic string, recs []Record) error
 	for i := range recs {
 		p := recs[i].Partition
 		if p < 0 {
-			p = Partition(recs[i].Key, n)
+			p = Partition(recs[i].place(), n)
 		}
 		if p >= n {
 			return fmt.Errorf("topic %s has no partition %d, only %d partitions", c.name(topic), p, n)
@@ -57,6 +57,14 @@ func (c *Client) Produce(ctx context.Context, topic string, recs []Record) error
 		}
 	}
 	return g.Wait()
+}
+
+// place is what the partition is chosen by.
+func (r *Record) place() []byte {
+	if r.Place != nil {
+		return r.Place
+	}
+	return r.Key
 }
 
 // outgoing are records and what they were made from.

@@ -39,11 +39,12 @@ type Header struct {
 	Value []byte
 }
 
-// Record is one message. Partition -1 asks Produce to choose by Murmur2 of Key, as Java's clients do.
+// Record is one message. Partition -1 asks Produce to choose by Murmur2 of Place or Key, as Java's clients do.
 type Record struct {
 	Partition int
 	Offset    int64
 	Key       []byte
+	Place     []byte // what Produce chooses the partition by in place of Key; nil: Key
 	Value     []byte
 	Time      time.Time // moment of production; set by Produce when zero
 	Headers   []Header

@@ -87,6 +87,18 @@ type Result struct {
 	Recall              float64 // of the positives, at 0.5
 }
 
+// Sums are what adds up over parts of the examples: those of two Accumulators are the sums of both. They
+// are defined wherever Result's ratios are not.
+type Sums struct {
+	Weight    float64
+	Predicted float64 // probabilities, by weight
+	Actual    float64 // labels, by weight
+	Loss      float64 // nats, by weight
+}
+
+// Sums returns the sums so far.
+func (a *Accumulator) Sums() Sums { return Sums{a.weight, a.predicted, a.positive, a.loss} }
+
 // Result computes the metrics; the Accumulator may be added to afterwards.
 func (a *Accumulator) Result() Result {
 	r := Result{Examples: a.examples, Positives: a.positives}

@@ -14,6 +14,8 @@ type remembered struct {
 	hash   uint64
 	offset int64
 	at     event.Time
+
+	request, choice uint64 // see Choices
 }
 
 // stretches calls read for stretches of offsets, from the one that ends at next backwards, each twice as long as the one before, until the older half of one is too
@@ -57,7 +59,7 @@ func (w *Window) Refill(ctx context.Context, c *stream.Client, topic string, par
 		var found []remembered
 		err := c.ReadRange(ctx, topic, partition, from, to, func(r *stream.Record) error {
 			if s := id(r); s != "" {
-				found = append(found, remembered{xxhash.Sum64String(s), r.Offset, event.TimeOf(r.Time)})
+				found = append(found, remembered{hash: xxhash.Sum64String(s), offset: r.Offset, at: event.TimeOf(r.Time)})
 			}
 			return nil
 		})

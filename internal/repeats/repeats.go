@@ -30,6 +30,7 @@ type Window struct {
 type place struct {
 	offset int64
 	at     event.Time
+	mark   uint64 // of the first record of the id; see standing
 }
 
 type occurrence struct {
@@ -47,14 +48,32 @@ func (w *Window) Seen(id string, offset int64, at event.Time) bool {
 }
 
 func (w *Window) seen(h uint64, offset int64, at event.Time) bool {
+	_, repeat := w.note(h, 0, offset, at)
+	return repeat
+}
+
+// standing is the mark under which an id stands: that of its first record, and mark if this is the
+// first.
+func (w *Window) standing(h, mark uint64, offset int64, at event.Time) uint64 {
+	first, _ := w.note(h, mark, offset, at)
+	return first
+}
+
+// note remembers the record at offset. It returns the mark under which its id stands, and whether the id
+// is repeated.
+func (w *Window) note(h, mark uint64, offset int64, at event.Time) (uint64, bool) {
 	before, ok := w.last[h]
 	if w.last == nil {
 		w.last = map[uint64]place{}
 	}
-	w.last[h] = place{offset, at}
+	repeat := ok && within(before, offset, at)
+	if repeat {
+		mark = before.mark
+	}
+	w.last[h] = place{offset, at, mark}
 	w.ring = append(w.ring, occurrence{h, offset})
 	w.forget(offset, at)
-	return ok && within(before, offset, at)
+	return mark, repeat
 }
 
 // within is the rule.

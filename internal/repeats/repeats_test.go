@@ -143,7 +143,7 @@ func TestStretchesCoverWhatIsNeededInOrder(t *testing.T) {
 			lowest = from
 			var found []remembered
 			for o := from; o < to; o++ {
-				found = append(found, remembered{1, o, event.Time(o) * everyMs})
+				found = append(found, remembered{hash: 1, offset: o, at: event.Time(o) * everyMs})
 			}
 			return found, nil
 		})

@@ -1,0 +1,430 @@
+package scorer
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/model"
+	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const asked = `{"request":"r","user":"u","anonymous":"x","source":"s","w":2,"context":{"a":1,"b":{"c":"d"},"t":["x",["y",2]]},"choose":2,` +
+	`"candidates":[{"ad":"a1","campaign":"c1","value":2,"context":{"size":"1x1"}},{"ad":"a2"},{"ad":"a3"}]}`
+
+// A request id stands for what was asked with it first. What a resend may change is the spelling, the
+// time, and what is ignored.
+func TestARequestIDStandsForOneQuestion(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	s := newScorer(t, func(u *setup) { u.registry = reg })
+	first := post(s, asked, "").Body.String()
+	same := func(from, to string) {
+		t.Helper()
+		body := strings.Replace(asked, from, to, 1)
+		if w := post(s, body, ""); w.Code != 200 || (w.Body.String() != first && !strings.Contains(to, "tmax")) || body == asked && from != "" {
+			t.Errorf("%s: %d %s, want the first answer %s", body, w.Code, w.Body, first)
+		}
+	}
+	same("", "")
+	same(`"a":1,"b":{"c":"d"}`, `"b.c":"d", "a":1.0`)
+	same(`"w":2`, `"w":2,"time":"2026-01-01T00:00:00Z","row":9`)
+	same(`"w":2`, `"w":2,"tmax":7`)
+	same(`"a2"}`, `"a2","value":1}`)
+	if got, ok := metric(t, reg, "clickloop_scorer_requests_total", "repeated"), metric(t, reg, "clickloop_scorer_requests_total", "ok"); got != 5 || ok != 1 {
+		t.Errorf("%v answers are counted as repeated and %v as ok, want 5 and 1", got, ok)
+	}
+	conflicts := 0.0
+	other := func(from, to string) {
+		t.Helper()
+		body := strings.Replace(asked, from, to, 1)
+		w := post(s, body, "")
+		a := parseAnswer(t, w.Body.Bytes())
+		if w.Code != 409 || a.Error.Code != "conflict" || a.Error.Field != "request" || len(a.Predictions) != 0 || body == asked {
+			t.Errorf("%s: %d %s, want a conflict", body, w.Code, w.Body)
+		}
+		conflicts++
+	}
+	other(`"user":"u"`, `"user":"v"`)
+	other(`"anonymous":"x",`, ``)
+	other(`"source":"s"`, `"source":"t"`)
+	other(`"w":2,`, ``)
+	other(`"w":2,`, `"w":1,`)
+	other(`"a":1`, `"a":2`)
+	other(`"a":1`, `"a":"1"`)
+	other(`"c":"d"`, `"c":null`)
+	other(`["y",2]`, `["y",3]`)
+	other(`"choose":2`, `"choose":1`)
+	other(`"a1"`, `"a4"`)
+	other(`"c1"`, `"c2"`)
+	other(`"value":2`, `"value":3`)
+	other(`"1x1"`, `"2x2"`)
+	other(`{"ad":"a2"},{"ad":"a3"}`, `{"ad":"a3"},{"ad":"a2"}`)
+	other(`{"ad":"a2"},{"ad":"a3"}`, `{"ad":"a2"}`)
+	other(`{"ad":"a3"}`, `{"ad":"a3"},{"ad":"a4"}`)
+	if got := metric(t, reg, "clickloop_scorer_requests_total", "conflict"); got != conflicts {
+		t.Errorf("%v conflicts are counted, want %v", got, conflicts)
+	}
+	if got := post(s, asked, "").Body.String(); got != first {
+		t.Errorf("after the conflicts: %s, want the first answer %s", got, first)
+	}
+	if w := post(s, strings.Replace(asked, `"r"`, `"r2"`, 1), ""); w.Code != 200 {
+		t.Errorf("the same under another id: %d %s", w.Code, w.Body)
+	}
+}
+
+// prefers makes weights that like one of two ads.
+func prefers(t *testing.T, s *Scorer, src *source, ad string) {
+	t.Helper()
+	k := s.takeWork()
+	defer s.giveBack(k)
+	for i := range 400 {
+		k.requests = k.requests[:0]
+		s.parse(k, []byte(fmt.Sprintf(`{"candidates":[{"ad":"a%d"}]}`, 1+i%2)), false)
+		c := &k.requests[0].candidates[0]
+		r := featureRequest(&k.requests[0], c)
+		c.used = s.set.Assemble(c.used[:0], &r, nil)
+		k.encoded = features.Encode(k.encoded[:0], c.used)
+		y := 0.0
+		if c.ad == ad {
+			y = 1
+		}
+		if _, err := src.net.Learn(k.encoded, y, 1, src.scratch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range src.message("snapshot") {
+		if err := s.followers[0].record(&r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func likeable(t testing.TB) *source {
+	src := newSource(t, 1, model.DefaultConfig())
+	src.part = 900_000
+	return src
+}
+
+func chosenAd(t *testing.T, s *Scorer, id string) string {
+	t.Helper()
+	a := parseAnswer(t, post(s, fmt.Sprintf(`{"request":%q,"candidates":[{"ad":"a1"},{"ad":"a2"}]}`, id), "").Body.Bytes())
+	for _, p := range a.Predictions {
+		if p.Chosen {
+			return p.Ad
+		}
+	}
+	t.Fatalf("answer %+v", a)
+	return ""
+}
+
+func TestAChoiceStandsWhenLearningMovesTheRanking(t *testing.T) {
+	s := runScorer(t, backend.Kafka(t), backend.Prefix(t), nil)
+	src := likeable(t)
+	prefers(t, s, src, "a1")
+	if got := chosenAd(t, s, "r1"); got != "a1" {
+		t.Fatalf("first %s is chosen", got)
+	}
+	prefers(t, s, src, "a2")
+	if got := chosenAd(t, s, "r2"); got != "a2" {
+		t.Fatalf("after learning, %s is chosen: the test tests nothing", got)
+	}
+	if got := chosenAd(t, s, "r1"); got != "a1" {
+		t.Errorf("sent again, %s is chosen, first it was a1", got)
+	}
+	if n := len(readAll(t, s.client, event.TopicPredictions)); n != 2 {
+		t.Errorf("the topic holds %d predictions, want one for each request", n)
+	}
+}
+
+// A process that begins reads back what was chosen before it, also by one that was killed.
+func TestAChoiceStandsThroughARestart(t *testing.T) {
+	brokers, prefix := backend.Kafka(t), backend.Prefix(t)
+	explore := func(u *setup) { u.config.Epsilon = 0.3 }
+	before := runScorer(t, brokers, prefix, explore)
+	prefers(t, before, likeable(t), "a1")
+	const two = `{"request":"r1","user":"u","choose":2,"candidates":[{"ad":"a1"},{"ad":"a2"},{"ad":"a3"}]}`
+	first := parseAnswer(t, post(before, two, "").Body.Bytes())
+	chosen := map[string]string{}
+	for i := range 20 {
+		id := fmt.Sprint("q", i)
+		chosen[id] = chosenAd(t, before, id)
+	}
+	s := newScorer(t, func(u *setup) { explore(u); u.brokers, u.prefix = brokers, prefix })
+	if err := s.restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	prefers(t, s, likeable(t), "a2")
+	for _, body := range []string{
+		strings.Replace(two, `"u"`, `"v"`, 1), strings.Replace(two, "a3", "a4", 1), strings.Replace(two, `"choose":2`, `"choose":1`, 1),
+		`{"request":"q1","candidates":[{"ad":"b1"},{"ad":"b2"}]}`, `{"request":"q1","candidates":[{"ad":"b1"}]}`,
+	} {
+		if w := post(s, body, ""); w.Code != 409 {
+			t.Errorf("%s after the restart: %d %s", body, w.Code, w.Body)
+		}
+	}
+	moved := 0
+	for id, ad := range chosen {
+		if got := chosenAd(t, s, id); got != ad {
+			t.Errorf("%s: %s is chosen after the restart, %s before", id, got, ad)
+		}
+		if chosenAd(t, s, "new-"+id) != ad {
+			moved++
+		}
+	}
+	if moved == 0 {
+		t.Error("the ranking is as it was: the test tests nothing")
+	}
+	again := parseAnswer(t, post(s, two, "").Body.Bytes())
+	for i := range 2 {
+		if a, b := first.Predictions[i], again.Predictions[i]; a.Prediction != b.Prediction || a.Ad != b.Ad || a.Propensity != b.Propensity || !b.Chosen {
+			t.Errorf("place %d: %+v before, %+v after the restart", i, a, b)
+		}
+	}
+	if w := post(s, strings.Replace(two, `"r1"`, `"r3"`, 1), ""); w.Code != 200 {
+		t.Errorf("a new request: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestLinesWithOneIDAreOneRequest(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	s := newScorer(t, func(u *setup) { u.registry = reg })
+	w := post(s, `{"request":"r","candidates":[{"ad":"a"}]}
+{"request":"r","candidates":[{"ad":"b"}]}
+{"request":"r","candidates":[{"ad":"a"}],"tmax":1}
+{"request":"big","context":{"a":"`+strings.Repeat("y", 21_000)+`"},"candidates":[{"ad":"a"}]}
+{"request":"big","context":{"a":"`+strings.Repeat("y", 21_000)+`"},"candidates":[{"ad":"a"}]}
+`, "application/x-ndjson")
+	lines := strings.Split(strings.TrimSpace(w.Body.String()), "\n")
+	if w.Code != 200 || len(lines) != 5 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	var all []answered
+	for _, l := range lines {
+		all = append(all, parseAnswer(t, []byte(l)))
+	}
+	if all[1].Error.Code != "conflict" || len(all[2].Predictions) != 1 || all[2].Predictions[0].Ad != "a" || warned(all[2]) != "tmax" || len(all[0].Warnings) != 0 {
+		t.Errorf("answers %s", w.Body)
+	}
+	if all[3].Error.Field != "context" || all[4].Error.Field != "context" {
+		t.Errorf("what cannot be answered: %s", w.Body)
+	}
+	for answer, want := range map[string]float64{"ok": 1, "repeated": 1, "conflict": 1, "refused": 2} {
+		if got := metric(t, reg, "clickloop_scorer_requests_total", answer); got != want {
+			t.Errorf("%v are counted as %s, want %v", got, answer, want)
+		}
+	}
+	// The id of what could not be answered is free.
+	if w := post(s, `{"request":"big","candidates":[{"ad":"a"}]}`, ""); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// Two calls with one id at the same time get one choice: the second waits for the first, which it can
+// since no call waits while another waits for it.
+func TestOfTwoCallsAtOnceTheSecondLearnsTheFirstsAnswer(t *testing.T) {
+	b := blocking{entered: make(chan struct{}), leave: make(chan struct{})}
+	s := newScorer(t, func(u *setup) { u.store = b })
+	const one, two = `{"request":"r1","user":"u","candidates":[{"ad":"a1"}]}`, `{"request":"r2","user":"u","candidates":[{"ad":"a1"}]}`
+	answers := make(chan *httptest.ResponseRecorder, 2)
+	send := func(body string) { answers <- post(s, body, "application/x-ndjson") }
+	go send(one + "\n" + two)
+	<-b.entered
+	go send(two + "\n" + one + "\n" + strings.Replace(one, "r1", "r3", 1)) // r3 is scored before it waits
+	<-b.entered
+	other := make(chan *httptest.ResponseRecorder, 1)
+	go func() { other <- post(s, strings.Replace(one, "a1", "a2", 1), "") }()
+	select {
+	case w := <-other:
+		if w.Code != 409 {
+			t.Errorf("another question meanwhile: %d %s", w.Code, w.Body)
+		}
+	case <-b.entered:
+		t.Error("another question is scored under an id that is at work")
+	}
+	close(b.leave)
+	for range 2 {
+		w := <-answers
+		if got := w.Body.String(); w.Code != 200 || strings.Count(got, `"prediction":"r1.0"`) != 1 || strings.Count(got, `"prediction":"r2.0"`) != 1 || strings.Contains(got, "error") {
+			t.Errorf("%d %s", w.Code, got)
+		}
+	}
+	select {
+	case <-b.entered:
+		t.Error("a request was scored twice")
+	default:
+	}
+}
+
+// An answer that was given while Kafka was away is given again; its predictions are queued once, and when
+// Kafka has them the answer says so.
+func TestALateAnswerIsGivenAgainAndQueuedOnce(t *testing.T) {
+	services := backend.Embedded(t)
+	reg := prometheus.NewRegistry()
+	s := runScorer(t, []string{services.Kafka}, "late.", func(u *setup) { u.registry = reg; u.config.PublishWait = 2 * time.Second })
+	const body = `{"request":"r","candidates":[{"ad":"a"},{"ad":"b"}]}`
+	services.StopKafka()
+	s.cfg.PublishWait = 10 * time.Millisecond
+	first := post(s, body, "").Body.String()
+	if a := parseAnswer(t, []byte(first)); a.Published == nil || *a.Published {
+		t.Fatalf("without Kafka: %s", first)
+	}
+	if got := post(s, body, "").Body.String(); got != first {
+		t.Errorf("again without Kafka: %s, want %s", got, first)
+	}
+	if got := metric(t, reg, "clickloop_scorer_predictions_total", "late"); got != 1 {
+		t.Errorf("%v predictions are counted as late, want 1", got)
+	}
+	if err := services.StartKafka(); err != nil {
+		t.Fatal(err)
+	}
+	s.cfg.PublishWait = 20 * time.Second
+	for range 2 {
+		if a := parseAnswer(t, post(s, body, "").Body.Bytes()); a.Published != nil || a.Predictions[0].Prediction != "r.0" {
+			t.Errorf("with Kafka: %+v, want an answer that is published", a)
+		}
+	}
+	if len(s.memory.late) != 0 {
+		t.Error("what Kafka has is still remembered as late")
+	}
+	if n := len(readAll(t, s.client, event.TopicPredictions)); n != 1 {
+		t.Errorf("the topic holds %d predictions, want 1", n)
+	}
+}
+
+// A full queue loses predictions, says so, and the request may be sent again.
+func TestAFullQueueIsNotReportedAsPublished(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	s := newScorer(t, func(u *setup) { u.registry = reg })
+	s.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1) // nobody writes: the first waits, the others find it full
+	send := func(id, ad string) *httptest.ResponseRecorder {
+		return post(s, fmt.Sprintf(`{"request":%q,"candidates":[{"ad":%q}]}`, id, ad), "")
+	}
+	for i, want := range []string{"late", "lost", "lost"} {
+		a := parseAnswer(t, send(fmt.Sprint("r", min(i, 1)), "a").Body.Bytes()) // the third is the second one again
+		if a.Published == nil || *a.Published {
+			t.Errorf("request %d: %+v, want published false", i, a)
+		}
+		if got := metric(t, reg, "clickloop_scorer_predictions_total", want); got != float64(max(i, 1)) {
+			t.Errorf("request %d: %v predictions are %s", i, got, want)
+		}
+	}
+	if got := metric(t, reg, "clickloop_scorer_predictions_total", "acknowledged"); got != 0 {
+		t.Errorf("%v predictions are counted as acknowledged", got)
+	}
+	if w := send("r1", "b"); w.Code != 409 {
+		t.Errorf("other candidates under the id of a lost request: %d", w.Code)
+	}
+	s.SetRecorded(true)
+	s.patience = 10 * time.Millisecond
+	if w := send("r9", "a"); w.Code != 503 {
+		t.Errorf("a replay whose predictions are lost: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestRecordingsMayRepeatIDs(t *testing.T) {
+	s := newScorer(t, nil)
+	s.SetRecorded(true)
+	s.patience = time.Millisecond
+	for _, ad := range []string{"a", "b"} {
+		k := s.takeWork()
+		s.parse(k, []byte(`{"request":"r","candidates":[{"ad":"`+ad+`"}]}`), false)
+		_ = s.replay(t.Context(), k)
+		if k.requests[0].err != nil || len(k.records) != 1 {
+			t.Errorf("ad %s: %v", ad, k.requests[0].err)
+		}
+		s.giveBack(k)
+	}
+}
+
+func TestTheMemoryIsBoundedAndForgetsTheOldestFirst(t *testing.T) {
+	s := newScorer(t, func(u *setup) { u.config.MaxRemembered = 1 << 20 })
+	s.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1<<30)
+	m := s.memory
+	k := &work{}
+	const rows = 20_000
+	for i := range rows {
+		k.requests = append(k.requests[:0], request{hash: m.hash(strconv.Itoa(i)), content: 1})
+		m.claim(k)
+		k.cores = append(k.cores[:0], fmt.Sprintf(`{"request":"%d","predictions":[0123456789012345678901234567890123456789]`, i)...)
+		q := &k.requests[0]
+		q.from, q.to, q.progress = 0, len(k.cores), finished
+		if i%3 == 0 {
+			q.fate, q.late = predictionsLate, newDelivery(nil)
+		}
+		m.finish(k)
+		if i == rows-3000 || i == rows-1500 { // one that was lost, and is answered a while later
+			m.mu.Lock()
+			m.store(m.hash("again"), entry{state: entryLost}, nil)
+			m.mu.Unlock()
+		}
+		if m.bytes+lateBytes*len(m.late) > m.limit && len(m.blocks) > 1 {
+			t.Fatalf("after %d answers the memory has %d bytes", i, m.bytes)
+		}
+	}
+	known, first := 0, -1
+	for i := range rows {
+		if e, ok := m.entries[m.hash(strconv.Itoa(i))]; ok {
+			if want := fmt.Sprintf(`{"request":"%d"`, i); !strings.HasPrefix(string(m.data(e)), want) {
+				t.Fatalf("request %d: %s", i, m.data(e))
+			}
+			if known++; first < 0 {
+				first = i
+			}
+		}
+	}
+	if _, ok := m.entries[m.hash("again")]; !ok || first < rows-3000 || first > rows-1500 {
+		t.Errorf("the oldest known answer is %d of %d; what was answered anew is known: %v", first, rows, ok)
+	}
+	if known != rows-first || known < 1000 || len(m.owners) != 0 || len(m.late) > known {
+		t.Errorf("%d answers are known, the oldest is %d of %d; %d are late", known, first, rows, len(m.late))
+	}
+}
+
+// A call that panics gives up what it has claimed.
+func TestACallThatEndsEarlyGivesItsIDsUp(t *testing.T) {
+	s := newScorer(t, func(u *setup) { u.store = panicking{} })
+	const body = `{"request":"r","user":"u","candidates":[{"ad":"a"}]}`
+	func() {
+		defer func() { _ = recover() }()
+		post(s, body, "")
+	}()
+	s.store = features.NewMemory()
+	if w := post(s, body, ""); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+type panicking struct{ features.Store }
+
+func (panicking) Read(context.Context, []string) (map[string]features.Profile, error) {
+	panic("on purpose")
+}
+
+func TestFingerprintsReadBack(t *testing.T) {
+	for _, f := range []fingerprint{0, 1, 0x0123456789abcdef, ^fingerprint(0)} {
+		if got, ok := parseFingerprint(f.String()); !ok || got != f {
+			t.Errorf("%x is written as %s", uint64(f), f)
+		}
+	}
+	for _, s := range []string{"", "0123456789abcdeg", "0123456789ABCDEF", "0123456789abcde", "0123456789abcdef0"} {
+		if _, ok := parseFingerprint(s); ok {
+			t.Errorf("%q is a fingerprint", s)
+		}
+	}
+	// It is the same in every process and version: predictions carry it.
+	q := request{}
+	if err := q.parse(asked, &Config{MaxBody: 1 << 20, MaxCandidates: 10}); err != nil {
+		t.Fatal(err)
+	}
+	if got := q.fingerprint().String(); got != "2f383031d2d2ebbb" {
+		t.Errorf("the fingerprint is %s", got)
+	}
+}
