@@ -2,6 +2,7 @@
 # make demo       the whole loop on real recorded data; ARGS=--exit ends by itself
 # make test       unit and whole-loop tests with Go alone
 # make integration  the same whole-loop tests against real Kafka and Redis
+# make long       ten minutes of random kills, pauses and losses of all stages and of real Kafka and Redis
 GO      ?= go
 BIN     := bin/clickloop
 ARGS    ?=
@@ -9,7 +10,7 @@ BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 RACE    := ./model/... ./stream/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./features/... ./internal/...
 NORACE  := . ./event/... ./model/... ./cmd/... ./examples/... ./bench/...
 
-.PHONY: all build demo test lint integration bench bench-parts bench-peers clean
+.PHONY: all build demo test lint integration long bench bench-parts bench-peers clean
 
 all: build lint test
 
@@ -31,6 +32,11 @@ lint:
 
 integration: build
 	scripts/integration.sh
+
+# CLICKLOOP_CHAOS_TIME=2m makes it shorter, CLICKLOOP_CHAOS_SEED=N makes the same faults again
+long:
+	$(GO) vet -tags long ./cmd/clickloop
+	$(GO) test -tags long -run TestChaos -count 1 -timeout 60m -v ./cmd/clickloop
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./model ./event ./features ./stream ./scorer ./learner
