@@ -358,8 +358,9 @@ func TestACallEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A batch that must be folded in halves moves the position, and what the watermark is made of, behind both at once: after a fault between them it is done again
-// from its beginning, since nobody knows what the collectors were in its middle.
+// A batch that must be folded in halves moves the position, and what the watermark is made of,
+// behind both at once: after a fault between them it is done again from its beginning, since nobody
+// knows what the collectors were in its middle.
 func TestABatchInHalvesMovesThePositionOnce(t *testing.T) {
 	eachRedis(t, func(t *testing.T, client *redis.Client, prefix string) {
 		l := &logOf{topicID: "aaaa"}

@@ -68,7 +68,8 @@ type decision struct {
 	tally   tally
 }
 
-// decide labels due predictions. What the outage that is waited out has kept from being received in time counts for those that were due during it.
+// decide labels due predictions. What the outage that is waited out has kept from being received in
+// time counts for those that were due during it.
 func (g *labeling) decide(due []pending, found map[string]features.Profile) decision {
 	d := decision{records: make([]stream.Record, 0, len(due)), tally: tally{predictions: int64(len(due))}}
 	for i := range due {

@@ -97,7 +97,8 @@ func (i *Ingester) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Ready returns nil when Kafka answers, labels wait for this collector's events, and profiles are being folded, here or elsewhere.
+// Ready returns nil when Kafka answers, labels wait for this collector's events, and profiles are
+// being folded, here or elsewhere.
 func (i *Ingester) Ready(ctx context.Context) error {
 	if err := i.client.Ping(ctx); err != nil {
 		return err
@@ -128,7 +129,8 @@ func (i *Ingester) watermark(ctx context.Context) (event.Time, error) {
 	return i.store.Watermark(ctx, id, n)
 }
 
-// handleClock tells the clock's mode, how far profiles are folded, and which collectors had a wrong clock lately; with ?folded=T it waits, up to ?wait=, until that is T.
+// handleClock tells the clock's mode, how far profiles are folded, and which collectors had a wrong
+// clock lately; with ?folded=T it waits, up to ?wait=, until that is T.
 func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 	var want event.Time
 	if text := r.URL.Query().Get("folded"); text != "" {

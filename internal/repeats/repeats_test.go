@@ -60,7 +60,8 @@ func TestARetryStormIsOneId(t *testing.T) {
 	}
 }
 
-// A record whose producer gave it no time is held to the offsets alone, and shortens nobody else's window.
+// A record whose producer gave it no time is held to the offsets alone, and shortens nobody else's
+// window.
 func TestARecordWithoutATimeIsARepeatByItsOffset(t *testing.T) {
 	const now = event.Time(1e12)
 	f := func(first, second event.Time, distance int64, want bool) {
@@ -83,7 +84,8 @@ func TestARecordWithoutATimeIsARepeatByItsOffset(t *testing.T) {
 	f(now, now, 3*Least, true)
 }
 
-// log is a partition: ids, some empty (heartbeats), some repeated at any distance, with times that jitter; a part of untimed has none.
+// log is a partition: ids, some empty (heartbeats), some repeated at any distance, with times that
+// jitter; a part of untimed has none.
 func randomLog(rng *rand.Rand, n int, untimed float64) []remembered {
 	log := make([]remembered, n)
 	now := event.Time(1e12)
