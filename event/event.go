@@ -23,7 +23,8 @@ type Event struct {
 	Type     string
 	Time     Time // when it happened
 	Received Time // when ingest took it: the watermark of the join is made of these
-	// TimeRule says which rule set Time, empty when it is as the client gave it; OriginalTime is then the client's own, if it gave one.
+	// TimeRule says which rule set Time, empty when it is as the client gave it; OriginalTime is
+	// then the client's own, if it gave one.
 	TimeRule     string
 	OriginalTime Time
 	User         string
@@ -37,7 +38,8 @@ type Event struct {
 	Context      Fields
 	Properties   Fields
 	Source       string // the site or app that sent it
-	// Collector names the process that wrote a heartbeat, and Leaving says that it is that process's last.
+	// Collector names the process that wrote a heartbeat, and Leaving says that it is that
+	// process's last.
 	Collector string
 	Leaving   bool
 }

@@ -11,7 +11,8 @@ const (
 	maxTime Time = 253402300799999
 )
 
-// TimeOf converts t, truncated to milliseconds. The zero time.Time, which says that there is none, gives the zero Time.
+// TimeOf converts t, truncated to milliseconds. The zero time.Time, which says that there is none,
+// gives the zero Time.
 func TimeOf(t time.Time) Time {
 	if t.IsZero() {
 		return 0

@@ -19,8 +19,9 @@ const (
 // earliest is the first time that an event may have: what is before it was never set, or in other units.
 var earliest = Time(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 
-// Validate checks what e holds, for whoever takes events from outside; the error is an *Error with the field and the reason. now is when the event was
-// received, after which e.Time may lie by no more than MaxAhead; with 0 a time may be as late as it likes.
+// Validate checks what e holds, for whoever takes events from outside; the error is an *Error with
+// the field and the reason. now is when the event was received, after which e.Time may lie by no
+// more than MaxAhead; with 0 a time may be as late as it likes.
 func (e *Event) Validate(now Time) error {
 	if err := checkName("type", e.Type, MaxTypeBytes); err != nil {
 		return err

@@ -357,3 +357,42 @@ func TestACallEndsWithItsContext(t *testing.T) {
 		}
 	}
 }
+
+// A batch that must be folded in halves moves the position, and what the watermark is made of,
+// behind both at once: after a fault between them it is done again from its beginning, since nobody
+// knows what the collectors were in its middle.
+func TestABatchInHalvesMovesThePositionOnce(t *testing.T) {
+	eachRedis(t, func(t *testing.T, client *redis.Client, prefix string) {
+		l := &logOf{topicID: "aaaa"}
+		for offset := range int64(10) { // more operations on one profile than a call may hold
+			u := Update{Key: "user:1", Offset: offset}
+			for i := range 300 {
+				u.Ops = append(u.Ops, Op{Kind: OpAdd, Field: fmt.Sprint("n", offset, ".", i), Add: 1})
+			}
+			l.records = append(l.records, []Update{u})
+		}
+		s := NewRedis(client, prefix, "profiles", time.Hour)
+		fault := errors.New("a fault between the halves")
+		calls, failing := int64(0), true
+		client.AddHook(newHook(func(n int64) error {
+			if calls = n; failing && n == 3 {
+				failing = false
+				return fault
+			}
+			return nil
+		}))
+		if err := l.fold(t, s, 0, 10); !errors.Is(err, fault) {
+			t.Fatalf("%v, want the fault", err)
+		}
+		if p, err := s.Position(t.Context(), "aaaa", 0); err != nil || p.Next != 0 || p.Received != 0 || p.Collectors != "" {
+			t.Errorf("after the first half: %+v, %v; want nothing", p, err)
+		}
+		if err := l.fold(t, s, 0, 10); err != nil || calls < 6 {
+			t.Fatalf("%v after %d calls", err, calls)
+		}
+		if p, err := s.Position(t.Context(), "aaaa", 0); err != nil || p != (Position{"aaaa", 0, 10, 1e12 + 10, "at 10"}) {
+			t.Errorf("%+v, %v", p, err)
+		}
+		checkFold(t, s, l)
+	})
+}

@@ -51,9 +51,10 @@ func (s *Redis) apply(ctx context.Context, from int64, to Position, batch []Upda
 	return a.finish(ctx, rest)
 }
 
-// applyHalves folds a batch as two. A profile's operations must not go on in another call of the same batch: if the first call left some of them to be sent
-// again, the fence of the second would refuse them. The position moves behind both: watermark and collectors are those of the
-// whole batch, so one that is cut off in between is done again from its beginning.
+// applyHalves folds a batch as two. A profile's operations must not go on in another call of the
+// same batch: if the first call left some of them to be sent again, the fence of the second would
+// refuse them. The position moves behind both: watermark and collectors are those of the whole
+// batch, so one that is cut off in between is done again from its beginning.
 func (s *Redis) applyHalves(ctx context.Context, from int64, to Position, batch []Update, stay bool) error {
 	n := len(batch) / 2
 	for n > 0 && batch[n-1].Offset == batch[n].Offset {

@@ -92,10 +92,12 @@ func hopName(hop event.Time) string {
 // first is the oldest tile that the span covers at t; the newest is t's own.
 func (s span) first(t event.Time) int64 { return tileOf(t-s.length(), s.hop) }
 
-// slack is how far the newest event of a profile may be ahead of a request: the clocks of collectors and scorers differ, and so do the speeds of folds.
+// slack is how far the newest event of a profile may be ahead of a request: the clocks of
+// collectors and scorers differ, and so do the speeds of folds.
 const slack = hour
 
-// keep is how many tiles a series needs for the span: those it can cover, and those of slack, because the newest tile may be of an event ahead of the request.
+// keep is how many tiles a series needs for the span: those it can cover, and those of slack,
+// because the newest tile may be of an event ahead of the request.
 func (s span) keep() int64 {
 	tiles := (s.length() + s.hop - 1) / s.hop
 	ahead := (slack + s.hop - 1) / s.hop

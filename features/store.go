@@ -36,7 +36,8 @@ type Position struct {
 	Partition int
 	Next      int64      // offset of the first record not folded
 	Received  event.Time // watermark: received time up to which the partition is folded; it never goes back
-	// Collectors is what the watermark is made of, for whoever goes on folding; the store only keeps it. Empty: what is kept stays.
+	// Collectors is what the watermark is made of, for whoever goes on folding; the store only
+	// keeps it. Empty: what is kept stays.
 	Collectors string
 }
 

@@ -364,3 +364,32 @@ func TestTheWatermarkIsTheSlowestPartitions(t *testing.T) {
 		f(400)
 	})
 }
+
+// What a watermark is made of moves with the position, and not apart from it.
+func TestCollectorsAreKeptBesideThePosition(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b backend) {
+		f := func(from, next int64, received event.Time, collectors string, want Position) {
+			t.Helper()
+			if err := b.Apply(t.Context(), from, Position{"aaaa", 3, next, received, collectors}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if p, err := b.Position(t.Context(), "aaaa", 3); err != nil || p != want {
+				t.Errorf("%+v, %v; want %+v", p, err, want)
+			}
+		}
+		f(0, 10, 100, "1\n100 host-1\n", Position{"aaaa", 3, 10, 100, "1\n100 host-1\n"})
+		f(10, 20, 90, "", Position{"aaaa", 3, 20, 100, "1\n100 host-1\n"})
+		f(20, 30, 110, "1\n", Position{"aaaa", 3, 30, 110, "1\n"})
+		long := strings.Repeat("1764000000000 a host with \"signs\" and ü\n", 64)
+		f(30, 31, 110, long, Position{"aaaa", 3, 31, 110, long})
+		if err := b.Apply(t.Context(), 7, Position{"aaaa", 3, 8, 1, "other"}, nil); !errors.Is(err, ErrMoved) {
+			t.Fatal(err)
+		}
+		if p, err := b.Position(t.Context(), "aaaa", 3); err != nil || p.Collectors != long {
+			t.Errorf("a batch that was refused leaves %+v, %v", p, err)
+		}
+		if p, err := b.Position(t.Context(), "aaaa", 4); err != nil || p != (Position{TopicID: "aaaa", Partition: 4}) {
+			t.Errorf("another partition has %+v, %v", p, err)
+		}
+	})
+}

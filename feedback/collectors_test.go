@@ -76,7 +76,8 @@ func received(row int64, t event.Time) stream.Record {
 	return stream.Record{Partition: -1, Key: []byte(e.User), Value: e.AppendJSON(nil)}
 }
 
-// pausedRig has two collectors that beat, one of which then holds clicks on all rows that it took in time.
+// pausedRig has two collectors that beat, one of which then holds clicks on all rows that it took
+// in time.
 func pausedRig(t *testing.T, n int64) (r *rig, due event.Time, late []stream.Record) {
 	r = newRig(t)
 	r.objective.Revisions, r.cfg.ReviseWithin = true, span
@@ -147,7 +148,8 @@ func TestACollectorThatSaysFarewellHoldsNothingBack(t *testing.T) {
 	r.wantLabels(20, 1)
 }
 
-// A collector that is killed and one that takes its place have two names: the new one does not vouch for what the old one had in flight.
+// A collector that is killed and one that takes its place have two names: the new one does not
+// vouch for what the old one had in flight.
 func TestACollectorThatStartsAgainDoesNotVouchForItsPast(t *testing.T) {
 	r, due, late := pausedRig(t, 20)
 	r.beats("other", due.Add(-1500*time.Millisecond), true)
@@ -161,7 +163,8 @@ func TestACollectorThatStartsAgainDoesNotVouchForItsPast(t *testing.T) {
 	r.wantLabels(20, 1)
 }
 
-// predictNow makes predictions whose windows end a second from now: as far as heartbeats may be ahead.
+// predictNow makes predictions whose windows end a second from now: as far as heartbeats may be
+// ahead.
 func predictNow(r *rig, n int64) (now, due event.Time) {
 	now = event.TimeOf(time.Now())
 	due = now.Add(time.Second)
@@ -223,7 +226,8 @@ func TestAClickOfACollectorAheadCounts(t *testing.T) {
 	r.wantLabels(4, 1)
 }
 
-// A collector whose clock is an hour slow is not waited for, and what it takes counts when it is written.
+// A collector whose clock is an hour slow is not waited for, and what it takes counts when it is
+// written.
 func TestASlowCollectorHoldsNothingBack(t *testing.T) {
 	r := newRig(t)
 	for row := int64(1); row <= 3; row++ {
@@ -248,13 +252,15 @@ func TestASlowCollectorHoldsNothingBack(t *testing.T) {
 	}
 }
 
-// own is the record of an event by a producer of its own, who writes these times; a zero one is left out.
+// own is the record of an event by a producer of its own, who writes these times; a zero one is
+// left out.
 func own(kind string, row int64, at, received event.Time, stamp time.Time) stream.Record {
 	e := event.Event{ID: fmt.Sprint(kind, row), Type: kind, Time: at, Received: received, User: fmt.Sprint("u", row), Prediction: fmt.Sprint("p", row)}
 	return stream.Record{Partition: -1, Key: []byte(e.User), Value: e.AppendJSON(nil), Time: stamp}
 }
 
-// Whatever clocks say, an impression and a click that are in the log before the window's end is vouched for make a positive.
+// Whatever clocks say, an impression and a click that are in the log before the window's end is
+// vouched for make a positive.
 func TestClientsClocksThatAreAheadLoseNoLabel(t *testing.T) {
 	r := newRig(t)
 	r.objective.Trigger = event.TypeImpression
@@ -298,7 +304,8 @@ func TestClientsClocksThatAreAheadLoseNoLabel(t *testing.T) {
 	}
 }
 
-// Outcomes that are folded again, from whatever place and wherever the fold before was cut, are those that were.
+// Outcomes that are folded again, from whatever place and wherever the fold before was cut, are
+// those that were.
 func TestOutcomesThatAreFoldedAgainAreTheSame(t *testing.T) {
 	r, due, late := pausedRig(t, 20)
 	r.beats("other", due.Add(3*time.Second), false)

@@ -72,7 +72,8 @@ type decision struct {
 	joined  map[string]int // outcomes that were found, by type
 }
 
-// decide labels due predictions. What the outage that is waited out has kept from being received in time counts for those that were due during it.
+// decide labels due predictions. What the outage that is waited out has kept from being received in
+// time counts for those that were due during it.
 func (g *labeling) decide(due []pending, found map[string]features.Profile) decision {
 	d := decision{records: make([]stream.Record, 0, len(due)), tally: tally{predictions: int64(len(due))}, joined: map[string]int{}}
 	for i := range due {

@@ -8,8 +8,9 @@ import (
 	"github.com/clickloop/clickloop/features"
 )
 
-// OutcomeUpdate appends what e adds to the outcome of its prediction: of each type, what was received first. That is the same in any order and
-// however often it is folded. e.Received is the receipt that counts: Marks.Settle finds it out.
+// OutcomeUpdate appends what e adds to the outcome of its prediction: of each type, what was
+// received first. That is the same in any order and however often it is folded. e.Received is the
+// receipt that counts: Marks.Settle finds it out.
 func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64) []features.Update {
 	if e.Prediction == "" || e.Type == event.TypeHeartbeat {
 		return dst
@@ -26,7 +27,8 @@ func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64) []featur
 	}})
 }
 
-// happened parts, in what is kept of an event, its value from the time at which it happened, where that is not when it was received.
+// happened parts, in what is kept of an event, its value from the time at which it happened, where
+// that is not when it was received.
 const happened = "@"
 
 // OutcomeOf reads what OutcomeUpdate has folded.

@@ -97,8 +97,9 @@ func (o *outcomes) reader() event.Time {
 	return o.now()
 }
 
-// updates reads records of a partition. What cannot be read is ingest's to bury; here it is passed over. Only a heartbeat moves the watermark: what a producer
-// writes into received may not make labels due.
+// updates reads records of a partition. What cannot be read is ingest's to bury; here it is passed
+// over. Only a heartbeat moves the watermark: what a producer writes into received may not make
+// labels due.
 func (o *outcomes) updates(dst []features.Update, records []stream.Record, marks *watermark.Marks, partition int) []features.Update {
 	before := len(dst)
 	reader := o.reader()

@@ -6,8 +6,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// clean checks an event that came from outside and fills what it may leave open: an id, without which a resend cannot be told from a new event, the
-// time, and the moment of receipt. When times are recorded ones, the receipt is kept as given and is otherwise when the event happened.
+// clean checks an event that came from outside and fills what it may leave open: an id, without
+// which a resend cannot be told from a new event, the time, and the moment of receipt. When times
+// are recorded ones, the receipt is kept as given and is otherwise when the event happened.
 func clean(e *event.Event, now event.Time, recorded bool) error {
 	if e.Type == event.TypeHeartbeat {
 		return &event.Error{Field: "type", Reason: "is heartbeat, which only the collector writes"}
@@ -28,6 +29,14 @@ func clean(e *event.Event, now event.Time, recorded bool) error {
 	return nil
 }
 
+// ownForm takes from an event of the loop's own form what a client cannot know: by which rule its
+// time was set. A recording may have it from the topic.
+func ownForm(e *event.Event, recorded bool) {
+	if !recorded {
+		e.TimeRule, e.OriginalTime = "", 0
+	}
+}
+
 // decode reads a record as the fold takes it, now and when it is read back. Other producers than the collector write to the topic as well: an event that does
 // not say when it was received was received when it was produced. The clock has no part in it, or a fold that is run again could end elsewhere.
 func decode(r *stream.Record) (event.Event, error) {
@@ -38,7 +47,8 @@ func decode(r *stream.Record) (event.Event, error) {
 	return e, e.Complete(event.TimeOf(r.Time))
 }
 
-// reader is the clock of whoever folds records now, 0 while times are recorded ones: those are held against no clock.
+// reader is the clock of whoever folds records now, 0 while times are recorded ones: those are held
+// against no clock.
 func (c *Clock) reader() event.Time {
 	if c.Recorded() {
 		return 0

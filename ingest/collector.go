@@ -90,9 +90,7 @@ func (c *collector) handleEvents(w http.ResponseWriter, r *http.Request) {
 	in, err := c.take(r.Context(), clock, len(raw), clock != 0, func(in *intake) {
 		for _, b := range raw {
 			e, err := event.ParseEvent(b)
-			if !in.recorded {
-				e.TimeRule, e.OriginalTime = "", 0 // how a time came about is the collector's to say
-			}
+			ownForm(&e, in.recorded)
 			in.add(&e, err, b)
 		}
 	})
@@ -174,7 +172,8 @@ func (c *collector) take(ctx context.Context, clock event.Time, n int, bury bool
 	return in, nil
 }
 
-// enqueueStanding is enqueue as soon as labels wait for what this collector takes, which they do in the moment after its start. While Kafka is away they do not.
+// enqueueStanding is enqueue as soon as labels wait for what this collector takes, which they do in
+// the moment after its start. While Kafka is away they do not.
 func (c *collector) enqueueStanding(ctx context.Context, n int, fill func(*intake), beats []stream.Record) (*intake, <-chan error, error) {
 	for {
 		changed := c.standing.changed.Wait()

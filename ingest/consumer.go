@@ -183,8 +183,9 @@ func (f *partitionFold) batch(ctx context.Context, records []stream.Record) erro
 	return err
 }
 
-// record adds one record's updates, or its dead letter. Only a heartbeat moves the watermark: what producers write into received is theirs, and one that
-// writes next year may not make a year's labels due. reader is this process's clock.
+// record adds one record's updates, or its dead letter. Only a heartbeat moves the watermark: what
+// producers write into received is theirs, and one that writes next year may not make a year's
+// labels due. reader is this process's clock.
 func (f *partitionFold) record(r *stream.Record, reader event.Time) {
 	e, err := decode(r)
 	clocks := watermark.Clocks{Reader: reader}

@@ -10,10 +10,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// farewellWait is how long a collector that ends waits for Kafka to take its last events and its farewell.
+// farewellWait is how long a collector that ends waits for Kafka to take its last events and its
+// farewell.
 const farewellWait = 2 * time.Second
 
-// collectorName names this start of a collector: another start must not vouch for events that this one had in flight.
+// collectorName names this start of a collector: another start must not vouch for events that this
+// one had in flight.
 func collectorName() string {
 	const limit = 100
 	host, err := os.Hostname()
@@ -50,8 +52,9 @@ func (c *collector) run(ctx context.Context) error {
 	return err
 }
 
-// beat writes the wall's clock to every partition until ctx ends, so that an idle partition holds no label back. The first heartbeat goes out at once, and when the
-// clock is turned: before it is acknowledged the collector takes no events.
+// beat writes the wall's clock to every partition until ctx ends, so that an idle partition holds
+// no label back. The first heartbeat goes out at once, and when the clock is turned: before it is
+// acknowledged the collector takes no events.
 func (c *collector) beat(ctx context.Context) error {
 	tick := time.NewTicker(c.cfg.Heartbeat)
 	defer tick.Stop()
@@ -67,7 +70,8 @@ func (c *collector) beat(ctx context.Context) error {
 	}
 }
 
-// beatOnce writes one heartbeat and waits for its acknowledgement: while one waits for Kafka there is no second, what it would say will be said.
+// beatOnce writes one heartbeat and waits for its acknowledgement: while one waits for Kafka there
+// is no second, what it would say will be said.
 func (c *collector) beatOnce(ctx context.Context) {
 	if c.clock.Recorded() {
 		return
@@ -90,8 +94,9 @@ func (c *collector) beatOnce(ctx context.Context) {
 	}
 }
 
-// enqueueClock puts the clock behind every event that was stamped before it. A request holds the order from when it stamps received to when its events are
-// enqueued; so the clock never vouches for an event that is still to come. The farewell is the last: no event is taken behind it.
+// enqueueClock puts the clock behind every event that was stamped before it. A request holds the
+// order from when it stamps received to when its events are enqueued; so the clock never vouches
+// for an event that is still to come. The farewell is the last: no event is taken behind it.
 func (c *collector) enqueueClock(n int, farewell bool) (done <-chan error, stamp event.Time, err error) {
 	c.order.Lock()
 	defer c.order.Unlock()
@@ -107,8 +112,8 @@ func (c *collector) enqueueClock(n int, farewell bool) (done <-chan error, stamp
 	return done, stamp, err
 }
 
-// leave takes no more events, and waits until Kafka has those that wait and, behind them, the farewell: so labels need not wait for the lease of a collector that
-// has ended.
+// leave takes no more events, and waits until Kafka has those that wait and, behind them, the
+// farewell: so labels need not wait for the lease of a collector that has ended.
 func (c *collector) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, farewellWait)
 	defer cancel()

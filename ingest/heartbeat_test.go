@@ -128,7 +128,8 @@ func TestACollectorTakesNoEventBeforeItHasAnnouncedItself(t *testing.T) {
 	}
 }
 
-// What a collector has taken when it is told to end is acknowledged, and stands before its farewell.
+// What a collector has taken when it is told to end is acknowledged, and stands before its
+// farewell.
 func TestACollectorThatEndsWritesWhatItHasTaken(t *testing.T) {
 	client := dial(t, backend.Kafka(t))
 	i, _ := unstarted(t, client, DefaultConfig())
@@ -158,7 +159,8 @@ func TestACollectorThatEndsWritesWhatItHasTaken(t *testing.T) {
 	}
 }
 
-// A collector that was stopped for longer than labels wait for it takes nothing before it has announced itself again.
+// A collector that was stopped for longer than labels wait for it takes nothing before it has
+// announced itself again.
 func TestStandingEndsWithSilence(t *testing.T) {
 	s := standing{lease: 10 * time.Second}
 	f := func(now event.Time, recorded bool, want error) {
@@ -181,7 +183,8 @@ func TestStandingEndsWithSilence(t *testing.T) {
 	f(6003, true, errLeaving)
 }
 
-// When a recording has ended, events of the moment are taken as soon as the collector has announced itself.
+// When a recording has ended, events of the moment are taken as soon as the collector has announced
+// itself.
 func TestACollectorWhoseClockIsTurnedAnnouncesItself(t *testing.T) {
 	i, client, server := stage(t, features.NewMemory(), true)
 	t0, _ := event.ParseTime("2026-11-25T09:00:00Z")
@@ -204,7 +207,8 @@ func TestACollectorWhoseClockIsTurnedAnnouncesItself(t *testing.T) {
 	}
 }
 
-// Acknowledged clicks of a collector that is paused stand behind the heartbeats of another, and are received when they were.
+// Acknowledged clicks of a collector that is paused stand behind the heartbeats of another, and are
+// received when they were.
 func TestClicksOfAPausedCollectorAreReceivedWhenTheyWere(t *testing.T) {
 	client := dial(t, backend.Kafka(t))
 	paused, _ := unstarted(t, client, DefaultConfig())

@@ -133,7 +133,8 @@ func (i *Ingester) watermark(ctx context.Context) (event.Time, error) {
 	return i.store.Watermark(ctx, id, n)
 }
 
-// handleClock tells the clock's mode, how far profiles are folded, and which collectors had a wrong clock lately; with ?folded=T it waits, up to ?wait=, until that is T.
+// handleClock tells the clock's mode, how far profiles are folded, and which collectors had a wrong
+// clock lately; with ?folded=T it waits, up to ?wait=, until that is T.
 func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 	var want event.Time
 	if text := r.URL.Query().Get("folded"); text != "" {

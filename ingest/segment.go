@@ -2,10 +2,8 @@ package ingest
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/clickloop/clickloop/event"
 )
@@ -197,10 +195,7 @@ func (s *segmentCall) event(now event.Time) (event.Event, error) {
 	}
 	s.properly(&e)
 	e.Properties = firstOfName(e.Properties)
-	e.Time = s.time(now)
-	if own := s.own(); e.Time != own {
-		e.OriginalTime, e.TimeRule = own, event.TimeSentAt
-	}
+	s.stamp(&e, now)
 	if n := size(e.Context) + size(e.Properties); n > event.EventLimits.Fields {
 		return e, &event.Error{Field: "context", Reason: fmt.Sprintf("and properties have %d fields with what the batch adds, at most %d are allowed", n, event.EventLimits.Fields)}
 	}
@@ -238,28 +233,6 @@ func (s *segmentCall) properly(e *event.Event) {
 			e.Campaign = v.Str
 		}
 	}
-}
-
-// A client's clock is believed unless it is wrong by more than skewStep; then it is corrected in whole steps, so that the time on the wire neither
-// reorders a device's events nor shows in their distances.
-const skewStep = 5 * time.Minute
-
-// own is when the call was made by its client's clock, 0 when it does not say.
-func (s *segmentCall) own() event.Time {
-	if s.original != 0 {
-		return s.original
-	}
-	return s.timestamp
-}
-
-// time is when the call was made by the client's clock, moved by what that was wrong when the call was sent.
-func (s *segmentCall) time(now event.Time) event.Time {
-	t := s.own()
-	if t == 0 || s.sent == 0 {
-		return t
-	}
-	steps := math.Round(float64(now-s.sent) / float64(skewStep/time.Millisecond))
-	return t.Add(time.Duration(steps) * skewStep)
 }
 
 func letters(name string) string {

@@ -9,8 +9,10 @@ import (
 	"github.com/clickloop/clickloop/internal/notify"
 )
 
-// standing says whether labels wait for a collector's events. They do from its first acknowledged heartbeat on, and no longer when it was silent for the lease. An
-// event that is taken outside of that could be received in time and yet come behind the heartbeats of others that vouch for that time.
+// standing says whether labels wait for a collector's events. They do from its first acknowledged
+// heartbeat on, and no longer when it was silent for the lease. An event that is taken outside of
+// that could be received in time and yet come behind the heartbeats of others that vouch for that
+// time.
 type standing struct {
 	lease   time.Duration
 	changed notify.Broadcast
@@ -49,7 +51,8 @@ func (s *standing) announced() bool {
 	return s.vouched != 0
 }
 
-// check returns nil when an event that is received now will be waited for. Half of the lease is left for it to reach Kafka.
+// check returns nil when an event that is received now will be waited for. Half of the lease is
+// left for it to reach Kafka.
 func (s *standing) check(now event.Time, recorded bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

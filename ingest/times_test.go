@@ -19,7 +19,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Whatever the clocks of clients say, no event happens after its receipt, and the topic tells which rule set its time.
+// Whatever the clocks of clients say, no event happens after its receipt, and the topic tells which
+// rule set its time.
 func TestNoEventHappensAfterItsReceipt(t *testing.T) {
 	_, client, server := stage(t, features.NewMemory(), false)
 	began := wallNow()
@@ -144,7 +145,8 @@ func folds(t *testing.T) (client *stream.Client, store *features.Memory, i *Inge
 	return client, store, i, registry, server.URL
 }
 
-// Other producers write what they like: what they write ahead of Kafka's clock counts as of that, and what has no timestamp of Kafka is taken by the watermark.
+// Other producers write what they like: what they write ahead of Kafka's clock counts as of that,
+// and what has no timestamp of Kafka is taken by the watermark.
 func TestOtherProducersTimesAreHeldAgainstKafkas(t *testing.T) {
 	client, store, i, registry, url := folds(t)
 	now := wallNow()

@@ -1,9 +1,12 @@
 // Package repeats finds ids that came before, within a bounded window of a partition's records.
 //
-// What counts as a repeat is a function of the partition's records alone: a record is one when the last record of its id lies no more than Most offsets
-// before it, and either no more than Least offsets or no more than Age. So a consumer that reads again from any offset, having first put back the records
-// before it, decides as one that was never interrupted. A repeat counts as a record of its id too: were it forgotten, it would matter where a
-// consumer began. A record whose time is not known is held to the offsets alone. (It holds as long as times do not fall back by more than Age: what is older than twice that is forgotten, or a window could not be small.)
+// What counts as a repeat is a function of the partition's records alone: a record is one when the
+// last record of its id lies no more than Most offsets before it, and either no more than Least
+// offsets or no more than Age. So a consumer that reads again from any offset, having first put
+// back the records before it, decides as one that was never interrupted. A repeat counts as a
+// record of its id too: were it forgotten, it would matter where a consumer began. A record whose
+// time is not known is held to the offsets alone. (It holds as long as times do not fall back by
+// more than Age: what is older than twice that is forgotten, or a window could not be small.)
 package repeats
 
 import (
@@ -38,8 +41,9 @@ type occurrence struct {
 	offset int64
 }
 
-// Seen says whether the record at offset repeats an id, and remembers it. Offsets rise from call to call. at is a time that the record brings
-// with it, never the clock's; 0 when it brings none. An empty id is never a repeat.
+// Seen says whether the record at offset repeats an id, and remembers it. Offsets rise from call to
+// call. at is a time that the record brings with it, never the clock's; 0 when it brings none. An
+// empty id is never a repeat.
 func (w *Window) Seen(id string, offset int64, at event.Time) bool {
 	if id == "" {
 		return false

@@ -1,8 +1,11 @@
-// Package watermark says up to which time a partition of events is complete, from the heartbeats in it. It is pure: records and times come as arguments, so
-// whoever folds the same records decides the same.
+// Package watermark says up to which time a partition of events is complete, from the heartbeats in
+// it. It is pure: records and times come as arguments, so whoever folds the same records decides
+// the same.
 //
-// A heartbeat vouches for its own collector only: every event that this collector received before it stands before it in the partition. So the watermark is the
-// smallest, over the living collectors, of the last heartbeat of each. It never goes back; what comes behind it counts as received after it.
+// A heartbeat vouches for its own collector only: every event that this collector received before
+// it stands before it in the partition. So the watermark is the smallest, over the living
+// collectors, of the last heartbeat of each. It never goes back; what comes behind it counts as
+// received after it.
 package watermark
 
 import (
@@ -12,7 +15,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Config is the watermark section of the configuration: when a collector's heartbeats count. Every stage that folds events must have the same.
+// Config is the watermark section of the configuration: when a collector's heartbeats count. Every
+// stage that folds events must have the same.
 type Config struct {
 	Lease time.Duration `yaml:"lease"` // a collector whose last heartbeat is further behind the newest holds nothing back any more; what it writes later counts as received then
 	Ahead time.Duration `yaml:"ahead"` // a heartbeat that is further ahead of the clocks of Kafka or of the reader is not believed

@@ -9,10 +9,12 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// MaxCollectors bounds the collectors that a partition waits for. Where more beat, the one that was silent for longest is left out, as if its lease had passed.
+// MaxCollectors bounds the collectors that a partition waits for. Where more beat, the one that was
+// silent for longest is left out, as if its lease had passed.
 const MaxCollectors = 64
 
-// Marks are one partition's watermark and the collectors for which it waits. They serve one goroutine.
+// Marks are one partition's watermark and the collectors for which it waits. They serve one
+// goroutine.
 type Marks struct {
 	cfg     Config
 	at      event.Time
@@ -26,7 +28,8 @@ type beat struct {
 	at        event.Time
 }
 
-// Clocks are what a record is held against: the time that Kafka gives it and the reader's. A zero one is not known, and both are zero where times are recorded ones.
+// Clocks are what a record is held against: the time that Kafka gives it and the reader's. A zero
+// one is not known, and both are zero where times are recorded ones.
 type Clocks struct{ Stamp, Reader event.Time }
 
 // ahead says by how much t is ahead of the clocks, if by more than bound.
@@ -91,7 +94,8 @@ func (m *Marks) Encode() string {
 	return m.encoded
 }
 
-// At is the watermark: what was received up to then stands before this place, or counts as received later.
+// At is the watermark: what was received up to then stands before this place, or counts as received
+// later.
 func (m *Marks) At() event.Time { return m.at }
 
 // Collectors is the number of those that the partition waits for.
@@ -129,7 +133,8 @@ func (m *Marks) newest() event.Time {
 	return t
 }
 
-// set remembers a collector's heartbeat; one that comes again, or after a clock went back, moves nothing back.
+// set remembers a collector's heartbeat; one that comes again, or after a clock went back, moves
+// nothing back.
 func (m *Marks) set(collector string, t event.Time) {
 	i, found := slices.BinarySearchFunc(m.beats, collector, func(b beat, name string) int { return strings.Compare(b.collector, name) })
 	if found {
@@ -139,8 +144,8 @@ func (m *Marks) set(collector string, t event.Time) {
 	m.beats = slices.Insert(m.beats, i, beat{strings.Clone(collector), t}) // the name may be a part of a record's text
 }
 
-// leaveOut forgets the collectors whose lease has passed, and the oldest above the bound. The newest always stays: where one beats alone, its silence is the
-// stream's, and labels wait.
+// leaveOut forgets the collectors whose lease has passed, and the oldest above the bound. The
+// newest always stays: where one beats alone, its silence is the stream's, and labels wait.
 func (m *Marks) leaveOut() (left []string) {
 	first := m.newest() - m.lease()
 	m.beats = slices.DeleteFunc(m.beats, func(b beat) bool {
@@ -174,9 +179,10 @@ func (m *Marks) advance() {
 	m.at = max(m.at, lowest)
 }
 
-// Settle gives an event that stands at this place its receipt: what it says, or its own time when there is no other, but not after Kafka took it, and not by
-// the watermark, which vouched that all received by then stands before. So what a collector that was left out writes later changes no label that was made. Of a
-// receipt in the future only the watermark is believed.
+// Settle gives an event that stands at this place its receipt: what it says, or its own time when
+// there is no other, but not after Kafka took it, and not by the watermark, which vouched that all
+// received by then stands before. So what a collector that was left out writes later changes no
+// label that was made. Of a receipt in the future only the watermark is believed.
 func (m *Marks) Settle(e *event.Event, clocks Clocks) {
 	received := e.Received
 	if received == 0 && m.at == 0 {

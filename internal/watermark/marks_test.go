@@ -27,7 +27,8 @@ func newMarks(t *testing.T) *Marks {
 	return &m
 }
 
-// step takes a heartbeat and holds the watermark to what it should be, in milliseconds behind start.
+// step takes a heartbeat and holds the watermark to what it should be, in milliseconds behind
+// start.
 func step(t *testing.T, m *Marks, e *event.Event, clocks Clocks, want Result, wantAt event.Time) {
 	t.Helper()
 	if o := m.Beat(e, clocks); o.Result != want || m.At() != start+wantAt {
@@ -83,7 +84,8 @@ func TestAFarewellIsNotWaitedFor(t *testing.T) {
 	step(t, m, beatOf("c", start+2600), Clocks{}, Taken, 2600)
 }
 
-// A replay's driver and collectors before names are one, and the clock of today leaves a recording's behind.
+// A replay's driver and collectors before names are one, and the clock of today leaves a
+// recording's behind.
 func TestTheWallFollowsARecording(t *testing.T) {
 	m := newMarks(t)
 	old := start - 500_000_000_000

@@ -8,7 +8,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// record is a place of a partition: a heartbeat or an event, with the clocks that it is held against.
+// record is a place of a partition: a heartbeat or an event, with the clocks that it is held
+// against.
 type record struct {
 	e      event.Event
 	clocks Clocks
@@ -24,7 +25,8 @@ type writer struct {
 	stopped event.Time // until when
 }
 
-// randomLog lets collectors come, stop, resume, go and have wrong clocks, over one partition whose broker's clock is right.
+// randomLog lets collectors come, stop, resume, go and have wrong clocks, over one partition whose
+// broker's clock is right.
 func randomLog(rng *rand.Rand, n int) (log []record) {
 	now := start
 	var writers []*writer
@@ -67,9 +69,10 @@ func randomLog(rng *rand.Rand, n int) (log []record) {
 	return log
 }
 
-// TestTheWatermarkIsRightWhateverCollectorsDo holds every step of random logs to the definition: the watermark never goes back, lies behind no living collector's last
-// heartbeat, and is the same whoever folds and wherever a fold was cut; an event of a living collector keeps its receipt, and none is received before the
-// watermark, or after Kafka has it.
+// TestTheWatermarkIsRightWhateverCollectorsDo holds every step of random logs to the definition:
+// the watermark never goes back, lies behind no living collector's last heartbeat, and is the same
+// whoever folds and wherever a fold was cut; an event of a living collector keeps its receipt, and
+// none is received before the watermark, or after Kafka has it.
 func TestTheWatermarkIsRightWhateverCollectorsDo(t *testing.T) {
 	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 11))

@@ -12,10 +12,12 @@ import (
 // period is how often one collector's fault is named in the log.
 const period = event.Time(60_000)
 
-// maxNamed bounds the faults that are remembered; with more, those that come are counted and not named.
+// maxNamed bounds the faults that are remembered; with more, those that come are counted and not
+// named.
 const maxNamed = 256
 
-// Reporter counts heartbeats by what became of them, and names collectors whose heartbeats do not count. It may be used by several goroutines.
+// Reporter counts heartbeats by what became of them, and names collectors whose heartbeats do not
+// count. It may be used by several goroutines.
 type Reporter struct {
 	now        func() event.Time
 	logger     *slog.Logger
@@ -55,7 +57,7 @@ func (r *Reporter) Report(e *event.Event, o Outcome, partition int, offset int64
 		}
 	case Slow:
 		if r.due(fault{e.Collector, "slow"}) {
-			r.logger.Error("a heartbeat lies behind the others and its collector is not waited for: it was held up for longer than the lease, or its clock is slow", at(e.Collector, "heartbeat", e.Received.String(), "behind", o.By.Duration())...)
+			r.logger.Warn("a heartbeat lies behind the others and its collector is not waited for: it was held up for longer than the lease, or its clock is slow", at(e.Collector, "heartbeat", e.Received.String(), "behind", o.By.Duration())...)
 		}
 	}
 	for _, collector := range o.Left {
