@@ -1,7 +1,6 @@
 package repeats
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -80,7 +79,7 @@ func TestChoicesDoNotDependOnWhereReadingBegan(t *testing.T) {
 			}
 			for i := begin; i < n; i++ {
 				if got := c.seen(at[i], log[i].offset, log[i].at); got != want[i] {
-					t.Fatal(fmt.Sprintf("seed %d: begun at %d, record %d is %d, want %d", seed, begin, i, got, want[i]))
+					t.Fatalf("seed %d: begun at %d, record %d is %d, want %d", seed, begin, i, got, want[i])
 				}
 			}
 		}
