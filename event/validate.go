@@ -35,7 +35,7 @@ func (e *Event) Validate(now Time) error {
 		{"ad", e.Ad}, {"campaign", e.Campaign}, {"channel", e.Channel}, {"source", e.Source},
 	}
 	for _, id := range ids {
-		if err := checkName(id.name, id.value, MaxIDBytes); err != nil {
+		if err := CheckID(id.name, id.value); err != nil {
 			return err
 		}
 	}
@@ -58,6 +58,17 @@ func (e *Event) checkTime(now Time) error {
 	}
 	return nil
 }
+
+// CheckID is the rule for ids and names of things, wherever they come from: at most MaxIDBytes of UTF-8
+// without control characters. The error is an *Error about field.
+func CheckID(field, s string) error { return checkName(field, s, MaxIDBytes) }
+
+// MaxRequestIDBytes leaves room for what PredictionID adds, of up to 10,000 candidates.
+const MaxRequestIDBytes = MaxIDBytes - len(".9999")
+
+// CheckRequestID is CheckID for the id of a score request, of which the ids of predictions are made: a
+// prediction whose id the collector refuses could never get a label.
+func CheckRequestID(s string) error { return checkName("request", s, MaxRequestIDBytes) }
 
 // checkName refuses ids that could not be told apart or shown: too long, not UTF-8, or with control characters.
 func checkName(field, s string, limit int) error {

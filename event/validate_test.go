@@ -49,6 +49,55 @@ func TestBadEventsAreInvalidForAReason(t *testing.T) {
 	f(func(e *Event) { e.Time += Time(MaxAhead.Milliseconds()) + 1 }, "time is 2026-11-25T10:00:00.001Z, more than 1h0m0s ahead of the clock")
 }
 
+// Whatever request id is taken, events may name the predictions that are made of it.
+func TestARequestIDLeavesRoomForItsPredictions(t *testing.T) {
+	f := func(id string, want string) {
+		t.Helper()
+		err := CheckRequestID(id)
+		if want != "" {
+			if err == nil || err.Error() != want {
+				t.Errorf("%.20q of %d bytes: %v, want %s", id, len(id), err, want)
+			}
+			return
+		}
+		if err != nil {
+			t.Errorf("%.20q of %d bytes: %v", id, len(id), err)
+		}
+		for _, candidate := range []int{0, 9, 500, 9999} {
+			e := Event{Type: "click", Time: testNow, Request: id, Prediction: PredictionID(id, candidate)}
+			if err := e.Validate(testNow); err != nil {
+				t.Errorf("candidate %d of %.20q: %v", candidate, id, err)
+			}
+		}
+	}
+	f("r1", "")
+	f("", "")
+	f(strings.Repeat("x", MaxRequestIDBytes), "")
+	f(strings.Repeat("ü", MaxRequestIDBytes/2), "")
+	f(strings.Repeat("x", MaxRequestIDBytes+1), "request has 252 bytes, at most 251 are allowed")
+	f("r\n1", "request contains a control character")
+	f("r\x7f", "request contains a control character")
+	f("r\xff", "request is not valid UTF-8")
+}
+
+func TestOneRuleHoldsForAllIDs(t *testing.T) {
+	f := func(s, want string) {
+		t.Helper()
+		err := CheckID("ad", s)
+		if (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("%.20q: %v, want %q", s, err, want)
+		}
+	}
+	f("", "")
+	f(strings.Repeat("x", MaxIDBytes), "")
+	f(strings.Repeat("x", MaxIDBytes+1), "ad has 257 bytes, at most 256 are allowed")
+	f("\x1f", "ad contains a control character")
+	f("\x00", "ad contains a control character")
+	f(" ~", "")
+	f("\x7f", "ad contains a control character")
+	f("\xc3", "ad is not valid UTF-8")
+}
+
 func TestModelVersionsReadBack(t *testing.T) {
 	objective, n, err := ParseModelVersion(ModelVersion("a@b", 184203))
 	if objective != "a@b" || n != 184203 || err != nil {

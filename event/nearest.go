@@ -1,0 +1,141 @@
+package event
+
+import (
+	"slices"
+	"strings"
+)
+
+// aliases are names that other systems give to what the loop has under another name, folded as fold
+// does. A list ends with the least likely meaning; the first one that is known is proposed.
+var aliases = map[string][]string{
+	"timestamp": {"time"}, "ts": {"time"}, "datetime": {"time"}, "date": {"time"}, "at": {"time"}, "eventtime": {"time"}, "createdat": {"time"},
+	"originaltimestamp": {"time"}, "occurredat": {"time"},
+	"uid": {"user"}, "customer": {"user"}, "customerid": {"user"}, "distinctid": {"user"}, "visitor": {"anonymous", "user"},
+	"visitorid": {"anonymous", "user"}, "deviceid": {"anonymous", "user"}, "cookie": {"anonymous", "user"}, "cookieid": {"anonymous", "user"},
+	"event": {"type"}, "name": {"type"}, "eventname": {"type"}, "action": {"type"}, "kind": {"type"}, "verb": {"type"},
+	"eventid": {"id"}, "messageid": {"id", "request"}, "uuid": {"id", "request"}, "insertid": {"id"}, "key": {"id"},
+	"revenue": {"value"}, "amount": {"value"}, "price": {"value"}, "total": {"value"}, "money": {"value"}, "bid": {"value"},
+	"props": {"properties"}, "params": {"properties", "context"}, "data": {"properties", "context"}, "traits": {"properties", "context"},
+	"attributes": {"properties", "context"}, "payload": {"properties", "context"}, "metadata": {"properties", "context"}, "features": {"context", "properties"},
+	"creative": {"ad"}, "creativeid": {"ad"}, "item": {"ad"}, "itemid": {"ad"}, "banner": {"ad"}, "impid": {"prediction", "request"},
+	"site": {"source"}, "app": {"source"}, "origin": {"source"},
+	"id": {"request"}, "trace": {"request"}, "traceid": {"request"},
+	"ads": {"candidates"}, "items": {"candidates"}, "imp": {"candidates"}, "imps": {"candidates"}, "n": {"choose"}, "k": {"choose"}, "top": {"choose"},
+	"topk": {"choose"}, "limit": {"choose"}, "count": {"choose"}, "weight": {"w"}, "model": {"objective"},
+}
+
+// Nearest returns the one of the known names that a name which nobody knows most likely stands for, or
+// "" when none is near: another spelling (userId for user_id), a word of it (predictionId for
+// prediction), what other systems call it (timestamp for time), or a typing error (campain).
+func Nearest(name string, known []string) string {
+	const longest = 64 // bytes: a longer name is nobody's typing error, and distances take quadratic time
+	if len(name) > longest {
+		return ""
+	}
+	folded := fold(name)
+	if folded == "" {
+		return ""
+	}
+	for _, k := range known {
+		if fold(k) == folded {
+			return k
+		}
+	}
+	for _, meant := range aliases[folded] {
+		if slices.Contains(known, meant) {
+			return meant
+		}
+	}
+	if k := byWord(words(name), known); k != "" {
+		return k
+	}
+	best, least := "", max(1, len(folded)/4)+1
+	for _, k := range known {
+		if len(k) < 2 { // w is one letter away from any other
+			continue
+		}
+		if d := distance(folded, fold(k)); d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// byWord finds the known name that is a word of a name, the first word first; id is too common to mean
+// anything beside another word.
+func byWord(words, known []string) string {
+	for _, w := range words {
+		if len(w) < 2 || w == "id" {
+			continue
+		}
+		for _, k := range known {
+			if w == fold(k) || w == fold(k)+"s" {
+				return k
+			}
+		}
+	}
+	return ""
+}
+
+// fold leaves the letters and digits of a name, in lower case.
+func fold(name string) string { return strings.Join(words(name), "") }
+
+// words cuts a name where case changes or a character is neither letter nor digit: userId and user_id
+// are user and id.
+func words(name string) []string {
+	var all []string
+	start := -1
+	for i := 0; i <= len(name); i++ {
+		var c, before byte
+		if i < len(name) {
+			c = name[i]
+		}
+		if i > 0 {
+			before = name[i-1]
+		}
+		inside := isLower(c) || isUpper(c) || c-'0' <= 9 || c >= 0x80
+		if start >= 0 && (!inside || isUpper(c) && !isUpper(before)) {
+			all = append(all, strings.ToLower(name[start:i]))
+			start = -1
+		}
+		if inside && start < 0 {
+			start = i
+		}
+	}
+	return all
+}
+
+func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
+func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
+
+// distance counts the letters to insert, delete, replace or swap with the next to make b of a.
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row[0] = i + 1
+		for j := range len(b) {
+			d := last[j]
+			if a[i] != b[j] {
+				d = min(d, last[j+1], row[j]) + 1
+			}
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				d = min(d, before[j-1]+1)
+			}
+			row[j+1] = d
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
+
+// UnknownName says of a name that nobody knows which one was meant, or which there are: the Reason of an
+// Error or of a warning about it.
+func UnknownName(name string, known []string) string {
+	if near := Nearest(name, known); near != "" {
+		return "is not known; did you mean " + near + "?"
+	}
+	return "is not known; known are " + strings.Join(known, ", ")
+}
