@@ -128,7 +128,7 @@ func (r *Reader) value(dst Fields, name string) Fields {
 	case KindString:
 		v = Value{Kind: String, Str: r.Text()}
 	case KindNumber:
-		v = Value{Kind: Number, Num: r.Number()}
+		v = r.exact()
 	case KindBool:
 		v = Value{Kind: String, Str: r.boolText()}
 	case KindNull:

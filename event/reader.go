@@ -40,7 +40,8 @@ const (
 // Reader walks one JSON text in order. Object and Key, Array and Element step through it; between two steps the caller takes exactly one
 // value by Text, Number, Integer, Bool, Fields, Raw or Skip, or steps into it. The first error ends all steps and is kept; the methods
 // return zero values from then on. A null reads as the zero value, an empty object or an empty array. Strings that a Reader returns are parts of the
-// text wherever nothing was escaped. A Reader may be used again after Reset, by one goroutine at a time.
+// text wherever nothing was escaped. Half a character (a lone surrogate, as in a title that was cut in the
+// middle of an emoji) reads as U+FFFD. A Reader may be used again after Reset, by one goroutine at a time.
 type Reader struct {
 	s      string
 	pos    int
@@ -53,6 +54,8 @@ type Reader struct {
 	used   int      // how long names has been
 	many   map[memberName]struct{}
 	opened int // objects and arrays so far
+
+	replaced int // halves of characters that became U+FFFD so far
 
 	fields int  // made by Fields so far
 	nested bool // Fields has put a name together
@@ -88,13 +91,16 @@ func giveBack(r *Reader) {
 // Reset starts reading s.
 func (r *Reader) Reset(s string, limits Limits) {
 	clear(r.names[:r.used])
-	r.used, r.many, r.opened = 0, nil, 0
+	r.used, r.many, r.opened, r.replaced = 0, nil, 0, 0
 	r.s, r.pos, r.limits, r.err = s, 0, limits, nil
 	r.depth, r.names, r.fields, r.nested, r.dotted = 0, r.names[:0], 0, false, false
 	if len(s) > limits.Bytes {
 		r.fail("", fmt.Sprintf("is too large: %d bytes, at most %d are allowed", len(s), limits.Bytes))
 	}
 }
+
+// Replaced counts the halves of characters that were read as U+FFFD.
+func (r *Reader) Replaced() int { return r.replaced }
 
 // Err returns the first error, an *Error, or nil.
 func (r *Reader) Err() error {

@@ -69,7 +69,7 @@ func (r *Reader) Skip() {
 	}
 	start := r.pos
 	if r.skip(min(r.limits.Depth, maxDepth)-r.depth) && !utf8.ValidString(r.s[start:r.pos]) {
-		r.Fail("is not valid UTF-8")
+		r.mend([]byte(r.s[start:r.pos]))
 	}
 }
 
