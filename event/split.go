@@ -127,6 +127,17 @@ func SplitObject(b []byte, limit int) ([]Member, error) {
 	}
 }
 
+// IsObject says whether b is a JSON object and nothing more, as far as brackets, names and scalars go.
+func IsObject(b []byte) bool {
+	s := view(b)
+	i := skipSpace(s, 0)
+	if i >= len(s) || s[i] != '{' {
+		return false
+	}
+	end, reason := skipValue(s, i, maxRawDepth)
+	return reason == "" && skipSpace(s, end) == len(s)
+}
+
 // nameOf reads a member's name from the text up to its value.
 func nameOf(s string) string {
 	var r Reader

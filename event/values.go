@@ -28,6 +28,19 @@ func (r *Reader) Text() string {
 	return ""
 }
 
+// Loose takes a string, or a number or a boolean as its text: what an id or a name is to a sender whose
+// language knows no types.
+func (r *Reader) Loose() string {
+	switch r.Kind() {
+	case KindNumber:
+		v := r.exact()
+		return v.Text()
+	case KindBool:
+		return r.boolText()
+	}
+	return r.Text()
+}
+
 // Bool takes true or false.
 func (r *Reader) Bool() bool {
 	if r.err != nil {
