@@ -139,7 +139,7 @@ func (r *Reader) value(dst Fields, name string) Fields {
 	case KindArray:
 		return r.list(dst, name)
 	default:
-		r.syntax("expected a value")
+		r.syntax(noValue)
 		return dst
 	}
 	return r.add(dst, Field{Name: name, Value: v})

@@ -291,7 +291,7 @@ var kindNames = [...]string{KindEnd: "is missing", KindObject: "is an object", K
 func (r *Reader) mismatch(expected string) {
 	k := r.Kind()
 	if k == KindInvalid || k == KindEnd {
-		r.syntax("expected a value")
+		r.syntax(noValue)
 		return
 	}
 	r.Fail(kindNames[k] + ", expected " + expected)
@@ -299,8 +299,29 @@ func (r *Reader) mismatch(expected string) {
 
 // syntax reports that the text is not JSON; it returns false for the convenience of its callers.
 func (r *Reader) syntax(what string) bool {
+	if what == noValue || what == noNumber {
+		what += found(r.s[min(r.pos, len(r.s)):])
+	}
 	r.fail("", "is not JSON: byte "+strconv.Itoa(r.pos+1)+": "+what)
 	return false
+}
+
+// Reasons of syntax that go on with what was found instead.
+const (
+	noValue  = "expected a value"
+	noNumber = "this is no number"
+)
+
+// found names the word that s begins with, such as NaN or 'text', for the end of a reason.
+func found(s string) string {
+	end := strings.IndexAny(s, ",]}\"\n")
+	if end < 0 {
+		end = len(s)
+	}
+	if word := strings.TrimSpace(s[:end]); word != "" {
+		return ", found " + quoteShort(word)
+	}
+	return ""
 }
 
 func (r *Reader) fail(field, reason string) {

@@ -217,7 +217,7 @@ func (r *Reader) numberText(expected string) string {
 	}
 	end := scanNumber(r.s, r.pos)
 	if end == 0 {
-		r.syntax("this is no number")
+		r.syntax(noNumber)
 		return ""
 	}
 	text := r.s[r.pos:end]

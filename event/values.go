@@ -102,7 +102,7 @@ func (r *Reader) Raw() string {
 
 func (r *Reader) literal(word string) bool {
 	if !strings.HasPrefix(r.s[r.pos:], word) {
-		return r.syntax("expected a value")
+		return r.syntax(noValue)
 	}
 	r.pos += len(word)
 	return true
