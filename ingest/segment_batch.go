@@ -79,6 +79,10 @@ func (b *segmentBatch) split(array *event.Part, limit int) error {
 		p.At += array.At
 		b.calls = append(b.calls, segmentCall{part: p, batch: true})
 	}
+	if n := len(parts); array.Lost != "" && (n == 0 || parts[n-1].Lost == "") {
+		end := event.Part{At: array.At + len(array.Text), Lost: "is not there: the body has no end, so what came after the batch is lost"}
+		b.calls = append(b.calls, segmentCall{part: end, batch: true})
+	}
 	return err
 }
 
