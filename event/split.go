@@ -113,7 +113,7 @@ func SplitObject(b []byte, limit int) ([]Member, error) {
 		}
 		value, reason := skipName(s, i)
 		if reason != "" {
-			add("", i, len(s), lost(value, reason))
+			add("", i, len(s), lost(value-i, reason))
 			return members, nil
 		}
 		name := nameOf(s[i:value])
@@ -180,11 +180,12 @@ func cutValue(s string, i int, close byte) (end int, reason string) {
 	if end, ok := resync(s, i, close); ok {
 		return end, ""
 	}
-	return len(s), lost(strict, wrong)
+	return len(s), lost(strict-i, wrong)
 }
 
+// lost is why a part is; at counts from its beginning.
 func lost(at int, reason string) string {
-	return "is not JSON: byte " + strconv.Itoa(at+1) + " of the body: " + reason + "; nobody can tell where it ends, so the rest of the body is lost"
+	return "is not JSON: byte " + strconv.Itoa(at+1) + ": " + reason + "; nobody can tell where it ends, so the rest of the body is lost"
 }
 
 // notA is the error for a text that is no array or object.

@@ -77,7 +77,7 @@ func TestWhatComesBeforeALostElementIsKept(t *testing.T) {
 			t.Errorf("%s: the rest at %d is lost since it %s, want %s", text, last.At, last.Lost, reason)
 		}
 	}
-	f(`[{"a":1},{"b":"x},{"c":3}]`, "byte 21 of the body", `{"a":1}`, `lost: {"b":"x},{"c":3}]`)
+	f(`[{"a":1},{"b":"x},{"c":3}]`, "byte 12: expected", `{"a":1}`, `lost: {"b":"x},{"c":3}]`)
 	f(`[{"a":1},{"b":{"c":3},{"d":4}]`, "the rest of the body is lost", `{"a":1}`, `lost: {"b":{"c":3},{"d":4}]`)
 	f(`[{"a":1},{"b":2}`, "expected ','", `{"a":1}`, `lost: {"b":2}`)
 	f(`[{"a":1},`, "the array has no end", `{"a":1}`, `lost: `)

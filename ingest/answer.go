@@ -14,6 +14,7 @@ import (
 func (c *collector) fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errTooLarge):
+		c.events.WithLabelValues("refused").Inc()
 		refuse(w, http.StatusRequestEntityTooLarge, "too_large", fmt.Errorf("the body has more than %d bytes: send fewer events at once", c.cfg.MaxBody))
 	case errors.Is(err, errRate):
 		c.events.WithLabelValues("limited").Inc()

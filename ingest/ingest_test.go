@@ -20,6 +20,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+var discard = slog.New(slog.DiscardHandler)
+
 // stage runs an Ingester over a store and the backend's Kafka.
 func stage(t testing.TB, store features.Store, recorded bool) (*Ingester, *stream.Client, *httptest.Server) {
 	t.Helper()
@@ -61,7 +63,7 @@ func runWith(t testing.TB, client *stream.Client, cfg Config, store features.Sto
 		t.Fatal(err)
 	}
 	i, err = New(cfg, Deps{
-		Client: client, Set: set, Store: store, Clock: NewClock(func() event.Time { return event.TimeOf(time.Now()) }, recorded), Logger: slog.New(slog.DiscardHandler),
+		Client: client, Set: set, Store: store, Clock: NewClock(func() event.Time { return event.TimeOf(time.Now()) }, recorded), Logger: discard,
 		Registerer: reg,
 	})
 	if err != nil {
