@@ -27,6 +27,23 @@ func (v Value) Text() string {
 	return ""
 }
 
+// Amount returns a Number, or what a String says that is a plain number, as some senders write theirs. A
+// text with a currency or separators is none: which it is would be a guess.
+func (v Value) Amount() (float64, bool) {
+	switch v.Kind {
+	case Number:
+		return v.Num, true
+	case String:
+		s := strings.TrimSpace(v.Str)
+		if s == "" || strings.Trim(s, "0123456789.eE+-") != "" {
+			return 0, false
+		}
+		f, err := strconv.ParseFloat(s, 64)
+		return f, err == nil
+	}
+	return 0, false
+}
+
 // AppendJSON appends f as an object, in its order. Names must be unique.
 func (f Fields) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')

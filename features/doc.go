@@ -28,7 +28,7 @@
 // An aggregate is one of
 //
 //   - count: how many events. Without window and half_life: since ever.
-//   - sum: the total of value over the events that have it, kept in millionths.
+//   - sum: the total of value over the events that have it, as a number or as a text that is one ("12.54"), kept in millionths.
 //   - ratio: (events + prior*weight) / (over + weight), both counted over the same window.
 //   - recency: seconds since the last event.
 //   - last: the value that the last event had, as string or number.

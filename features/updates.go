@@ -85,9 +85,9 @@ func (p *opPlan) appendOp(ops []Op, e *event.Event, at event.Time) []Op {
 	case OpAdd, OpTile:
 		op.Add = 1
 		if p.source != (source{}) {
-			v := p.source.of(e)
-			amount, ok := toMicro(v.Num)
-			if v.Kind != event.Number || !ok || amount == 0 {
+			v, ok := p.source.of(e).Amount()
+			amount, summable := toMicro(v)
+			if !ok || !summable || amount == 0 {
 				return ops
 			}
 			op.Add = amount

@@ -101,6 +101,32 @@ func TestEventsCountByTypeAndByName(t *testing.T) {
 	f(event.Event{Type: "heartbeat"}, `{"event":"Product Viewed"}`, "")
 }
 
+// Senders write amounts as numbers and as texts; a whole number beyond 2^53 is read as a text.
+func TestSumsTakeAmountsAsNumbersAndAsTexts(t *testing.T) {
+	s := mustCompile(t, Config{Profiles: []ProfileConfig{{Entity: "user", Aggregate: "sum", Event: "track", Value: "properties.amount"}}})
+	f := func(amount string, want int64) {
+		t.Helper()
+		e := event.Event{Type: "track", User: "u", Time: testNow, Properties: fieldsOf(t, `{"amount":`+amount+`}`)}
+		got := int64(0)
+		for _, u := range s.Updates(nil, &e, 7) {
+			got += u.Ops[0].Add
+		}
+		if got != want {
+			t.Errorf("%s adds %d, want %d", amount, got, want)
+		}
+	}
+	f(`12.54`, 12_540_000)
+	f(`"12.54"`, 12_540_000)
+	f(`" -1e2 "`, -100_000_000)
+	f(`9007199254740993`, event.MaxValue*1_000_000)
+	f(`"$12.54"`, 0)
+	f(`"12,54"`, 0)
+	f(`"NaN"`, 0)
+	f(`true`, 0)
+	f(`["1"]`, 0)
+	f(`null`, 0)
+}
+
 func TestLastValuesAreCutAtACharacter(t *testing.T) {
 	got := encodeLast(event.Value{Kind: event.String, Str: "x" + strings.Repeat("ä", 200)})
 	if want := "sx" + strings.Repeat("ä", 127); got != want {

@@ -40,9 +40,9 @@ func lift(e *event.Event, n *notes) {
 
 func setMember(e *event.Event, to, name string, v *event.Value, n *notes) bool {
 	if to == "value" {
-		amount, reason := amountOf(v)
-		if reason != "" {
-			n.cannotUse("properties."+name, reason)
+		amount, ok := v.Amount()
+		if !ok {
+			n.cannotUse("properties."+name, notAmount(v))
 			return false
 		}
 		e.Value = amount
@@ -66,25 +66,16 @@ func setMember(e *event.Event, to, name string, v *event.Value, n *notes) bool {
 	return true
 }
 
-// amountOf reads an amount of money. A text must be a plain number: which currency it is and whether a
-// comma stands for thousands or for decimals would be a guess.
-func amountOf(v *event.Value) (amount float64, reason string) {
-	switch v.Kind {
-	case event.Number:
-		return v.Num, ""
-	case event.List:
-		return 0, "is a list, expected a number"
+// notAmount says why v is no amount of money.
+func notAmount(v *event.Value) string {
+	if v.Kind == event.List {
+		return "is a list, expected a number"
 	}
 	s := strings.TrimSpace(v.Str)
-	if s != "" && strings.Trim(s, "0123456789.eE+-") == "" {
-		if f, err := strconv.ParseFloat(s, 64); err == nil {
-			return f, ""
-		}
-	}
 	if len(s) > 40 {
 		s = strings.ToValidUTF8(s[:40], "") + "..."
 	}
-	return 0, "is " + strconv.Quote(s) + ", expected a number such as 12.54, without currency and separators"
+	return "is " + strconv.Quote(s) + ", expected a number such as 12.54, without currency and separators"
 }
 
 // nestedInstead tells of objects where a member was expected: they have become properties of longer
