@@ -171,7 +171,7 @@ func TestEventsThatWaitForKafkaAreBounded(t *testing.T) {
 	client := dial(t, []string{services.Kafka})
 	cfg := DefaultConfig()
 	cfg.MaxBody, cfg.MaxWaiting, cfg.Acknowledge = 16<<10, 64<<10, time.Minute
-	i, server, stop := run(t, client, cfg, features.NewMemory(), false)
+	_, server, stop := run(t, client, cfg, features.NewMemory(), false)
 	services.StopKafka()
 	body := "[" + strings.TrimSuffix(strings.Repeat(`{"type":"page"},`, 500), ",") + "]"
 	var wg sync.WaitGroup
@@ -196,9 +196,6 @@ func TestEventsThatWaitForKafkaAreBounded(t *testing.T) {
 	case <-refused:
 	case <-time.After(20 * time.Second):
 		t.Error("four requests wait for Kafka, of which two fill what may wait")
-	}
-	if i.collector.budget == nil {
-		t.Fatal("no budget")
 	}
 }
 
@@ -346,9 +343,10 @@ func TestWhatBecomesOfEventsIsCounted(t *testing.T) {
 	if n := metric(t, reg, "clickloop_ingest_unknown_fields_total", ""); n != 4 {
 		t.Errorf("what a sender must send again is warned of: %v", n)
 	}
+	free(t, i.collector)
 	held := int64(cfg.MaxWaiting)
-	if err := i.collector.budget.Acquire(t.Context(), held); err != nil {
-		t.Fatal(err)
+	if !i.collector.budget.TryAcquire(held) {
+		t.Fatal("the budget is not free")
 	}
 	f("/v1/events", `{"type":"page"}`, "unavailable1 ")
 	i.collector.budget.Release(held)
