@@ -100,6 +100,9 @@ func TestCommasTooManyAndTooFewAreTold(t *testing.T) {
 	f(`[,{"a":1}]`, ``, `{"a":1}`)
 	f(`[{"a":1},,{"b":2}]`, `{"a":1}`, ``, `{"b":2}`)
 	f(`[{"a":1} {"b":2}]`, `{"a":1}`, `{"b":2}`)
+	f("[{\"a\":http://shop.example/},\n{\"b\":2}]", `{"a":http://shop.example/}`, `{"b":2}`) // no comment begins in an address
+	f("[{\"a\":1} // one\n,{\"b\":2}]", "{\"a\":1} // one", `{"b":2}`)
+	f(`[{"a":NaN,"b":"\"]}"},{"c":3}]`, `{"a":NaN,"b":"\"]}"}`, `{"c":3}`)
 	f("[{\"a\":1}\n{\"b\":2},{\"c\":3}]", `{"a":1}`, `{"b":2}`, `{"c":3}`)
 }
 
