@@ -16,7 +16,7 @@ var layer = map[string]int{
 }
 
 // lower are the internal packages that stages may use; the others are for commands alone.
-var lower = map[string]bool{"internal/embedded": true, "internal/metrics": true, "internal/deadletter": true, "internal/notify": true, "internal/retry": true, "internal/repeats": true, "internal/backend": true, "internal/weights": true, "internal/watermark": true, "internal/modelfile": true}
+var lower = map[string]bool{"internal/embedded": true, "internal/metrics": true, "internal/deadletter": true, "internal/notify": true, "internal/retry": true, "internal/repeats": true, "internal/backend": true, "internal/weights": true, "internal/watermark": true, "internal/modelfile": true, "internal/inbound": true}
 
 // TestImportsPointOneWay keeps the arrows of DESIGN.md: cmd -> stages -> features, model, stream -> event; stages meet on topics only; the Kafka
 // client is stream's alone.

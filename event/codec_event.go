@@ -1,5 +1,7 @@
 package event
 
+import "strings"
+
 // AppendJSON appends e as one line of JSON, without a newline.
 func (e *Event) AppendJSON(dst []byte) []byte {
 	l := newLine(dst)
@@ -35,16 +37,54 @@ func ParseEvent(b []byte) (Event, error) {
 	return e, err
 }
 
+// EventNames are the members of an event.
+var EventNames = []string{"id", "type", "time", "time_rule", "original_time", "received", "collector", "leaving", "user", "anonymous", "prediction", "request", "ad", "campaign", "value", "channel", "context",
+	"properties", "source"}
+
+// Notes are what a reader found that is no error.
+type Notes struct {
+	Unknown  []string // names of members that nobody knows, the first maxNoted of them
+	Unnamed  int      // how many more there were
+	Replaced int      // halves of characters that became U+FFFD
+}
+
+// maxNoted bounds what is remembered of one event, and maxNotedBytes of one name.
+const (
+	maxNoted      = 8
+	maxNotedBytes = 64
+)
+
+func (n *Notes) unknown(name string) {
+	if len(n.Unknown) == maxNoted {
+		n.Unnamed++
+		return
+	}
+	if len(name) > maxNotedBytes {
+		name = strings.ToValidUTF8(name[:maxNotedBytes], "") + "..."
+	}
+	n.Unknown = append(n.Unknown, strings.Clone(name))
+}
+
+// ParseEventNoted is ParseEvent, and notes what a sender should hear of.
+func ParseEventNoted(b []byte, n *Notes) (Event, error) {
+	var e Event
+	r := borrow(b, EventLimits)
+	defer giveBack(r)
+	e.read(r, n)
+	n.Replaced += r.replaced
+	return e, r.End()
+}
+
 // UnmarshalJSON is ParseEvent into e, whose slices are used again: nothing of what e held before may still be in use.
 func (e *Event) UnmarshalJSON(b []byte) error {
 	r := borrow(b, EventLimits)
 	defer giveBack(r)
 	*e = Event{Context: e.Context[:0], Properties: e.Properties[:0]}
-	e.read(r)
+	e.read(r, nil)
 	return r.End()
 }
 
-func (e *Event) read(r *Reader) {
+func (e *Event) read(r *Reader, n *Notes) {
 	for r.message(); r.Key(); {
 		switch r.Name() {
 		case "id":
@@ -86,6 +126,9 @@ func (e *Event) read(r *Reader) {
 		case "leaving":
 			e.Leaving = r.Bool()
 		default:
+			if n != nil {
+				n.unknown(r.Name())
+			}
 			r.Skip()
 		}
 	}

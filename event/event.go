@@ -12,6 +12,7 @@ const (
 	TypeConversion = "conversion"
 	TypePage       = "page"
 	TypeTrack      = "track"
+	TypeScreen     = "screen"
 	TypeIdentify   = "identify"
 	// TypeHeartbeat carries the collector's clock into every partition of events; it is no user's event and is counted as none.
 	TypeHeartbeat = "heartbeat"
@@ -42,6 +43,34 @@ type Event struct {
 	// process's last.
 	Collector string
 	Leaving   bool
+}
+
+// Name is what an SDK calls the event beside its type: the property "event" of a track call, also of one
+// that became an impression, a click or a conversion, and "name" of a page or a screen. Empty where there
+// is none, and where it is a type: a page that is called click is no click.
+func (e *Event) Name() string {
+	property := "event"
+	switch e.Type {
+	case TypePage, TypeScreen:
+		property = "name"
+	case TypeTrack, TypeImpression, TypeClick, TypeConversion:
+	default:
+		return ""
+	}
+	v, _ := e.Properties.Lookup(property)
+	if KnownType(v.Str) {
+		return ""
+	}
+	return v.Str
+}
+
+// KnownType says whether s is a type of events that the loop or Segment's form gives itself.
+func KnownType(s string) bool {
+	switch s {
+	case TypeImpression, TypeClick, TypeConversion, TypePage, TypeTrack, TypeIdentify, TypeScreen, TypeHeartbeat, "group", "alias":
+		return true
+	}
+	return false
 }
 
 // Prediction is one scored candidate that was chosen (topic predictions, key: ID).

@@ -27,6 +27,23 @@ func (v Value) Text() string {
 	return ""
 }
 
+// Amount returns a Number, or what a String says that is a plain number, as some senders write theirs. A
+// text with a currency or separators is none: which it is would be a guess.
+func (v Value) Amount() (float64, bool) {
+	switch v.Kind {
+	case Number:
+		return v.Num, true
+	case String:
+		s := strings.TrimSpace(v.Str)
+		if s == "" || strings.Trim(s, "0123456789.eE+-") != "" {
+			return 0, false
+		}
+		f, err := strconv.ParseFloat(s, 64)
+		return f, err == nil
+	}
+	return 0, false
+}
+
 // AppendJSON appends f as an object, in its order. Names must be unique.
 func (f Fields) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
@@ -128,7 +145,7 @@ func (r *Reader) value(dst Fields, name string) Fields {
 	case KindString:
 		v = Value{Kind: String, Str: r.Text()}
 	case KindNumber:
-		v = Value{Kind: Number, Num: r.Number()}
+		v = r.exact()
 	case KindBool:
 		v = Value{Kind: String, Str: r.boolText()}
 	case KindNull:
@@ -139,7 +156,7 @@ func (r *Reader) value(dst Fields, name string) Fields {
 	case KindArray:
 		return r.list(dst, name)
 	default:
-		r.syntax("expected a value")
+		r.syntax(noValue)
 		return dst
 	}
 	return r.add(dst, Field{Name: name, Value: v})

@@ -26,7 +26,8 @@ var aliases = map[string][]string{
 
 // Nearest returns the one of the known names that a name which nobody knows most likely stands for, or
 // "" when none is near: another spelling (userId for user_id), a word of it (predictionId for
-// prediction), what other systems call it (timestamp for time), or a typing error (campain).
+// prediction), what other systems call it (timestamp for time), an abbreviation (prop for properties), or
+// a typing error (campain).
 func Nearest(name string, known []string) string {
 	const longest = 64 // bytes: a longer name is nobody's typing error, and distances take quadratic time
 	if len(name) > longest {
@@ -48,6 +49,12 @@ func Nearest(name string, known []string) string {
 	}
 	if k := byWord(words(name), known); k != "" {
 		return k
+	}
+	const short = 3 // letters that make an abbreviation
+	for _, k := range known {
+		if len(folded) >= short && strings.HasPrefix(fold(k), folded) {
+			return k
+		}
 	}
 	best, least := "", max(1, len(folded)/4)+1
 	for _, k := range known {

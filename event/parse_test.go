@@ -28,9 +28,6 @@ func TestWrongEventsAreRefusedWithFieldAndReason(t *testing.T) {
 	f(`{"type":"click" "id":"1"}`, "", "expected ',' or '}'")
 	f(`{"type":"a`+"\n"+`b"}`, "", "control character")
 	f(`{"type":"\x"}`, "", "escape")
-	f(`{"type":"\ud800"}`, "", "lone surrogate")
-	f(`{"type":"\ud800\u0041"}`, "", "lone surrogate")
-	f(`{"type":"\udc00"}`, "", "lone surrogate")
 	f(`{"type":"\u12g4"}`, "", "hexadecimal")
 	f("{\"type\":\"a\xff\"}", "type", "UTF-8")
 	f("{\"type\":\"\\n\xff\"}", "type", "UTF-8")
@@ -42,7 +39,10 @@ func TestWrongEventsAreRefusedWithFieldAndReason(t *testing.T) {
 	f(`{"type":true}`, "type", "is a boolean, expected a string")
 	f(`{"type":"click","type":"click"}`, "type", "is given twice")
 	f(`{"value":"7"}`, "value", "is a string, expected a number")
-	f(`{"value":NaN}`, "", "is not JSON")
+	f(`{"value":NaN}`, "", `is not JSON: byte 10: expected a value, found "NaN"`)
+	f(`{"value":-Infinity,"a":1}`, "", `found "-Infinity"`)
+	f(`{"x":undefined}`, "", `byte 6: expected a value, found "undefined"`)
+	f(`{"value":}`, "", "expected a value")
 	f(`{"value":-}`, "", "no number")
 	f(`{"value":01}`, "", "expected ','")
 	f(`{"value":1.}`, "", "no number")
@@ -203,41 +203,19 @@ func TestRequiredFieldsAreRequired(t *testing.T) {
 	f(parse(new(DeadLetter), `{"payload_base64":"?"}`), "payload_base64 is not base64")
 }
 
-func TestBadElementsOfABatchAreCutOutAlone(t *testing.T) {
-	parts, err := SplitArray([]byte(` [ {"a":[1,"]"]} , 7,"\ud800",{"x":1e999},`+"\"\xff\""+`, [] ] `), 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{`{"a":[1,"]"]}`, `7`, `"\ud800"`, `{"x":1e999}`, "\"\xff\"", `[]`}
-	if len(parts) != len(want) {
-		t.Fatalf("%q", parts)
-	}
-	for i := range want {
-		if string(parts[i]) != want[i] {
-			t.Fatalf("element %d is %q, want %q", i, parts[i], want[i])
-		}
-	}
-}
-
-func TestBatchesThatCannotBeCutAreRefused(t *testing.T) {
-	f := func(text, want string) {
-		t.Helper()
-		if _, err := SplitArray([]byte(text), 2); err == nil || !strings.Contains(err.Error(), want) {
-			t.Fatalf("%.40s: got %v, want %s", text, err, want)
-		}
-	}
-	f(`{}`, "is an object, expected an array")
-	f(`[1,2,3]`, "too many elements: at most 2")
-	f(`[1,2`, "expected ','")
-	f(`[1] 2`, "expected the end")
-	f(`[{]`, "is not JSON")
-	f(`[`+strings.Repeat("[", 2000)+`]`, "nested too deep")
-}
-
 func TestLinesAreCutAndBounded(t *testing.T) {
-	parts, err := SplitLines([]byte("{}\n\n {\"a\":1} \r\n7"), 3)
-	if err != nil || len(parts) != 3 || string(parts[1]) != `{"a":1}` || string(parts[2]) != "7" {
-		t.Fatalf("%q, %v", parts, err)
+	const text = "\ufeff{}\n\n {\"a\":1} \r\n\ufeff7"
+	parts, err := SplitLines([]byte(text), 3)
+	if err != nil || len(parts) != 3 || string(parts[0].Text) != "{}" || string(parts[1].Text) != `{"a":1}` || string(parts[2].Text) != "7" {
+		t.Fatalf("%+v, %v", parts, err)
+	}
+	for i, line := range []int{1, 3, 4} {
+		if p := parts[i]; p.Line != line || text[p.At:p.At+len(p.Text)] != string(p.Text) || p.Lost != "" {
+			t.Errorf("part %d is on line %d at %d, want line %d", i, p.Line, p.At, line)
+		}
+	}
+	if place := parts[1].Place("events", 1); place != "line 3, byte 9" {
+		t.Error(place)
 	}
 	if _, err := SplitLines([]byte("1\n2\n3"), 2); err == nil {
 		t.Fatal("three lines pass a limit of two")

@@ -40,7 +40,8 @@ const (
 // Reader walks one JSON text in order. Object and Key, Array and Element step through it; between two steps the caller takes exactly one
 // value by Text, Number, Integer, Bool, Fields, Raw or Skip, or steps into it. The first error ends all steps and is kept; the methods
 // return zero values from then on. A null reads as the zero value, an empty object or an empty array. Strings that a Reader returns are parts of the
-// text wherever nothing was escaped. A Reader may be used again after Reset, by one goroutine at a time.
+// text wherever nothing was escaped. Half a character (a lone surrogate, as in a title that was cut in the
+// middle of an emoji) reads as U+FFFD. A Reader may be used again after Reset, by one goroutine at a time.
 type Reader struct {
 	s      string
 	pos    int
@@ -53,6 +54,8 @@ type Reader struct {
 	used   int      // how long names has been
 	many   map[memberName]struct{}
 	opened int // objects and arrays so far
+
+	replaced int // halves of characters that became U+FFFD so far
 
 	fields int  // made by Fields so far
 	nested bool // Fields has put a name together
@@ -88,13 +91,16 @@ func giveBack(r *Reader) {
 // Reset starts reading s.
 func (r *Reader) Reset(s string, limits Limits) {
 	clear(r.names[:r.used])
-	r.used, r.many, r.opened = 0, nil, 0
+	r.used, r.many, r.opened, r.replaced = 0, nil, 0, 0
 	r.s, r.pos, r.limits, r.err = s, 0, limits, nil
 	r.depth, r.names, r.fields, r.nested, r.dotted = 0, r.names[:0], 0, false, false
 	if len(s) > limits.Bytes {
 		r.fail("", fmt.Sprintf("is too large: %d bytes, at most %d are allowed", len(s), limits.Bytes))
 	}
 }
+
+// Replaced counts the halves of characters that were read as U+FFFD.
+func (r *Reader) Replaced() int { return r.replaced }
 
 // Err returns the first error, an *Error, or nil.
 func (r *Reader) Err() error {
@@ -285,7 +291,7 @@ var kindNames = [...]string{KindEnd: "is missing", KindObject: "is an object", K
 func (r *Reader) mismatch(expected string) {
 	k := r.Kind()
 	if k == KindInvalid || k == KindEnd {
-		r.syntax("expected a value")
+		r.syntax(noValue)
 		return
 	}
 	r.Fail(kindNames[k] + ", expected " + expected)
@@ -293,8 +299,29 @@ func (r *Reader) mismatch(expected string) {
 
 // syntax reports that the text is not JSON; it returns false for the convenience of its callers.
 func (r *Reader) syntax(what string) bool {
+	if what == noValue || what == noNumber {
+		what += found(r.s[min(r.pos, len(r.s)):])
+	}
 	r.fail("", "is not JSON: byte "+strconv.Itoa(r.pos+1)+": "+what)
 	return false
+}
+
+// Reasons of syntax that go on with what was found instead.
+const (
+	noValue  = "expected a value"
+	noNumber = "this is no number"
+)
+
+// found names the word that s begins with, such as NaN or 'text', for the end of a reason.
+func found(s string) string {
+	end := strings.IndexAny(s, ",]}\"\n")
+	if end < 0 {
+		end = len(s)
+	}
+	if word := strings.TrimSpace(s[:end]); word != "" {
+		return ", found " + quoteShort(word)
+	}
+	return ""
 }
 
 func (r *Reader) fail(field, reason string) {

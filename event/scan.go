@@ -2,6 +2,7 @@ package event
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -16,8 +17,7 @@ func (r *Reader) scanString() (string, bool) {
 		case c == '"':
 			r.pos = i + 1
 			if seen >= utf8.RuneSelf && !utf8.ValidString(s[start:i]) {
-				r.Fail("is not valid UTF-8")
-				return "", false
+				return r.mend([]byte(s[start:i]))
 			}
 			return s[start:i], true
 		case c == '\\':
@@ -42,8 +42,7 @@ func (r *Reader) unescape(start, i int) (string, bool) {
 		case c == '"':
 			r.pos = i + 1
 			if !utf8.Valid(buf) {
-				r.Fail("is not valid UTF-8")
-				return "", false
+				return r.mend(buf)
 			}
 			return string(buf), true
 		case c < ' ':
@@ -67,12 +66,15 @@ func (r *Reader) unescape(start, i int) (string, bool) {
 			i += 2
 			continue
 		}
-		char, size, reason := unescapeRune(s[i:])
-		if reason != "" {
+		char, size := unescapeRune(s[i:])
+		if size == 0 {
 			r.pos = i
-			return "", r.syntax(reason)
+			return "", r.syntax(`expected four hexadecimal digits after \u`)
 		}
-		buf = utf8.AppendRune(buf, char)
+		if utf16.IsSurrogate(char) {
+			r.replaced++
+		}
+		buf = utf8.AppendRune(buf, char) // a surrogate is appended as U+FFFD
 		i += size
 	}
 	r.pos = len(s)
@@ -82,23 +84,63 @@ func (r *Reader) unescape(start, i int) (string, bool) {
 // unescaped maps the letter after a backslash to its character.
 var unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
-// unescapeRune reads \uXXXX, or two of them that make a surrogate pair.
-func unescapeRune(s string) (r rune, size int, reason string) {
+// unescapeRune reads \uXXXX, or two of them that make a surrogate pair; size is 0 when the digits are none. A
+// surrogate is returned for half a pair: a text that was cut in the middle of a character.
+func unescapeRune(s string) (r rune, size int) {
 	r, ok := hex4(s)
 	if !ok {
-		return 0, 0, `expected four hexadecimal digits after \u`
+		return 0, 0
 	}
-	if !utf16.IsSurrogate(r) {
-		return r, 6, ""
-	}
-	if len(s) >= 12 && s[6] == '\\' && s[7] == 'u' {
+	if utf16.IsSurrogate(r) && len(s) >= 12 && s[6] == '\\' && s[7] == 'u' {
 		if low, ok := hex4(s[6:]); ok {
 			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
-				return pair, 12, ""
+				return pair, 12
 			}
 		}
 	}
-	return 0, 0, "a lone surrogate is no character"
+	return r, 6
+}
+
+// mend is for a string that is not UTF-8. Surrogates that were written as if they were characters
+// (CESU-8) become the character of which they are halves, or U+FFFD; any other wrong byte refuses the
+// string, since it tells of another encoding.
+func (r *Reader) mend(b []byte) (string, bool) {
+	mended, replaced := mendSurrogates(b)
+	if !utf8.Valid(mended) {
+		r.Fail("is not valid UTF-8")
+		return "", false
+	}
+	r.replaced += replaced
+	return string(mended), true
+}
+
+func mendSurrogates(b []byte) (mended []byte, replaced int) {
+	mended = make([]byte, 0, len(b))
+	for i := 0; i < len(b); {
+		first := surrogate(b[i:])
+		if first == 0 {
+			mended = append(mended, b[i])
+			i++
+			continue
+		}
+		i += 3
+		char := utf16.DecodeRune(first, surrogate(b[i:]))
+		if char == utf8.RuneError {
+			replaced++
+		} else {
+			i += 3
+		}
+		mended = utf8.AppendRune(mended, char)
+	}
+	return mended, replaced
+}
+
+// surrogate returns the surrogate that b begins with, encoded as UTF-8 would if it were a character; else 0.
+func surrogate(b []byte) rune {
+	if len(b) < 3 || b[0] != 0xed || b[1] < 0xa0 || b[1] > 0xbf || b[2]&0xc0 != 0x80 {
+		return 0
+	}
+	return 0xd000 | rune(b[1]&0x3f)<<6 | rune(b[2]&0x3f)
 }
 
 // hex4 reads the digits of \uXXXX.
@@ -175,7 +217,7 @@ func (r *Reader) numberText(expected string) string {
 	}
 	end := scanNumber(r.s, r.pos)
 	if end == 0 {
-		r.syntax("this is no number")
+		r.syntax(noNumber)
 		return ""
 	}
 	text := r.s[r.pos:end]
@@ -192,12 +234,44 @@ func (r *Reader) Number() float64 {
 	if f, ok := parseShort(text); ok {
 		return f
 	}
+	return r.parseLong(text)
+}
+
+func (r *Reader) parseLong(text string) float64 {
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		r.Fail("is " + cut(text) + ", which is too large for a number")
 		return 0
 	}
 	return f
+}
+
+// exact takes a number as a Value: a Number, or a String of its digits where it is a whole number that
+// float64 would round (beyond 2^53). Such numbers are ids, and rounded two of them would become one.
+func (r *Reader) exact() Value {
+	text := r.numberText("a number")
+	if text == "" {
+		return Value{}
+	}
+	if f, ok := parseShort(text); ok {
+		return Value{Kind: Number, Num: f}
+	}
+	if Rounded(text) {
+		return Value{Kind: String, Str: text}
+	}
+	return Value{Kind: Number, Num: r.parseLong(text)}
+}
+
+// Rounded says whether text is a whole number, written without fraction and exponent, that float64 does
+// not hold: the nearest that it holds has other digits.
+func Rounded(text string) bool {
+	digits := strings.TrimPrefix(text, "-")
+	const exact = 15 // digits that float64 always holds
+	if len(digits) <= exact || scanDigits(digits, 0) < len(digits) {
+		return false
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return err != nil || strconv.FormatFloat(f, 'f', -1, 64) != text
 }
 
 // Integer takes a whole number of at most 64 bits, written without fraction and exponent.

@@ -27,7 +27,7 @@ func skipValue(s string, i, maxDepth int) (int, string) {
 	for {
 		i = skipSpace(s, i)
 		if i >= len(s) {
-			return i, "expected a value"
+			return i, noValue
 		}
 		open := false
 		switch c := s[i]; c {
@@ -112,14 +112,14 @@ func skipScalar(s string, i int) (int, string) {
 		if end := scanNumber(s, i); end > 0 {
 			return end, ""
 		}
-		return i, "this is no number"
+		return i, noNumber
 	}
 	for _, word := range [...]string{"true", "false", "null"} {
 		if len(s)-i >= len(word) && s[i:i+len(word)] == word {
 			return i + len(word), ""
 		}
 	}
-	return i, "expected a value"
+	return i, noValue
 }
 
 // skipString returns where the string at i ends; 0 when it has no end, or holds a control character or an unknown escape.

@@ -3,41 +3,207 @@ package event
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"unsafe"
 )
 
-// SplitArray cuts a JSON array into the texts of its elements, which share b's memory. It checks no more of an element than where it ends. More than limit
-// elements are an error, as is what is no array.
-func SplitArray(b []byte, limit int) ([][]byte, error) {
-	// The Reader keeps the text no longer than this call, and b does not change during it.
-	var r Reader
-	r.Reset(unsafe.String(unsafe.SliceData(b), len(b)), Limits{Bytes: len(b), Depth: 1})
-	var parts [][]byte
-	for r.Array(); r.Element(); {
-		if len(parts) == limit {
-			return nil, &Error{Reason: fmt.Sprintf("has too many elements: at most %d are allowed", limit)}
-		}
-		n := len(r.Raw())
-		parts = append(parts, b[r.pos-n:r.pos:r.pos])
+// Part is one event of a body that brings several.
+type Part struct {
+	Text []byte // shares the body's memory
+	At   int    // where it begins in the body: the number of bytes before it
+	Line int    // its line, from 1, where a line is an event; else 0
+	Lost string // not empty: why nobody can tell where it ends; Text is then all the rest of the body
+}
+
+// Place tells where in a body of several events the part with an index stands; of is what the array is
+// called.
+func (p *Part) Place(of string, index int) string {
+	if p.Line > 0 {
+		return fmt.Sprintf("line %d, byte %d", p.Line, p.At+1)
 	}
-	if err := r.End(); err != nil {
-		return nil, err
+	return fmt.Sprintf("%s[%d], byte %d", of, index, p.At+1)
+}
+
+// SplitArray cuts a JSON array into its elements. It asks no more of an element than that its end can be
+// told, so one that is no JSON (a NaN, a comma too many, a comment) spares the others. Where the end
+// cannot be told (a string has no end), what came before is returned, and the rest as one part that is
+// Lost. What stands between two commas may be nothing, and is returned like that. More than limit
+// elements are an error, as is what is no array.
+func SplitArray(b []byte, limit int) ([]Part, error) {
+	s := view(b)
+	i := skipSpace(s, 0)
+	if i >= len(s) || s[i] != '[' {
+		return nil, notA("an array", s)
+	}
+	var parts []Part
+	add := func(from, to int, lost string) error {
+		if len(parts) == limit {
+			return &Error{Reason: fmt.Sprintf("has too many elements: at most %d are allowed", limit)}
+		}
+		parts = append(parts, Part{Text: b[from:to:to], At: from, Lost: lost})
+		return nil
+	}
+	comma := false // one was passed and nothing followed it yet
+	for i = skipSpace(s, i+1); ; i = skipSpace(s, i) {
+		var err error
+		switch {
+		case i >= len(s):
+			return parts, add(i, i, "is not there: the array has no end, so what came after it is lost")
+		case s[i] == ']':
+			if comma {
+				err = add(i, i, "")
+			}
+			if rest := skipSpace(s, i+1); err == nil && rest < len(s) {
+				err = add(rest, len(s), "follows the end of the array")
+			}
+			return parts, err
+		case s[i] == ',':
+			err = add(i, i, "")
+			i++
+			comma = true
+		default:
+			end, reason := cutValue(s, i, ']')
+			if err = add(i, trimSpace(s, i, end), reason); reason != "" {
+				return parts, err
+			}
+			if comma = s[end] == ','; comma {
+				end++
+			}
+			i = end
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Member is a member of an object, whose value is not read yet.
+type Member struct {
+	Name string
+	Part
+}
+
+// SplitObject cuts a JSON object into its members as SplitArray does an array. What cannot be told apart
+// is a Lost member, with a name if it had one.
+func SplitObject(b []byte, limit int) ([]Member, error) {
+	s := view(b)
+	i := skipSpace(s, 0)
+	if i >= len(s) || s[i] != '{' {
+		return nil, notA("an object", s)
+	}
+	var members []Member
+	add := func(name string, from, to int, lost string) {
+		members = append(members, Member{name, Part{Text: b[from:to:to], At: from, Lost: lost}})
+	}
+	for i = skipSpace(s, i+1); ; i = skipSpace(s, i) {
+		switch {
+		case len(members) == limit:
+			return nil, &Error{Reason: fmt.Sprintf("has too many members: at most %d are allowed", limit)}
+		case i >= len(s):
+			add("", i, i, "is not there: the object has no end, so what came after it is lost")
+			return members, nil
+		case s[i] == '}':
+			if rest := skipSpace(s, i+1); rest < len(s) {
+				add("", rest, len(s), "follows the end of the object")
+			}
+			return members, nil
+		case s[i] == ',':
+			i++
+			continue
+		}
+		value, reason := skipName(s, i)
+		if reason != "" {
+			add("", i, len(s), lost(value-i, reason))
+			return members, nil
+		}
+		name := nameOf(s[i:value])
+		value = skipSpace(s, value)
+		end, reason := cutValue(s, value, '}')
+		add(name, value, trimSpace(s, value, end), reason)
+		if reason != "" {
+			return members, nil
+		}
+		i = end
+	}
+}
+
+// IsObject says whether b is a JSON object and nothing more, as far as brackets, names and scalars go.
+func IsObject(b []byte) bool {
+	s := view(b)
+	i := skipSpace(s, 0)
+	if i >= len(s) || s[i] != '{' {
+		return false
+	}
+	end, reason := skipValue(s, i, maxRawDepth)
+	return reason == "" && skipSpace(s, end) == len(s)
+}
+
+// nameOf reads a member's name from the text up to its value.
+func nameOf(s string) string {
+	var r Reader
+	r.Reset(s, Limits{Bytes: len(s), Depth: 1})
+	return r.Text()
+}
+
+// SplitLines cuts JSON lines into lines, leaving out empty ones and byte order marks. More than limit
+// lines are an error.
+func SplitLines(b []byte, limit int) ([]Part, error) {
+	var parts []Part
+	at, number := 0, 0
+	for line := range bytes.Lines(b) {
+		number++
+		text := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(line), []byte(bom)))
+		if len(text) > 0 {
+			if len(parts) == limit {
+				return nil, &Error{Reason: fmt.Sprintf("has too many lines: at most %d are allowed", limit)}
+			}
+			parts = append(parts, Part{Text: text, At: at + bytes.Index(line, text), Line: number})
+		}
+		at += len(line)
 	}
 	return parts, nil
 }
 
-// SplitLines cuts JSON lines into lines, which share b's memory, leaving out empty ones. More than limit lines are an error.
-func SplitLines(b []byte, limit int) ([][]byte, error) {
-	var parts [][]byte
-	for line := range bytes.Lines(b) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			continue
+const bom = "\ufeff"
+
+// cutValue returns where the value that starts at i ends in an array or object that ends with close: at
+// the comma or the close behind it, or at the next object where only the comma is missing. When no end
+// can be told, reason says why.
+func cutValue(s string, i int, close byte) (end int, reason string) {
+	strict, wrong := skipValue(s, i, maxRawDepth)
+	if wrong == "" {
+		if end = skipSpace(s, strict); end < len(s) && (s[end] == ',' || s[end] == close || s[i] == '{' && s[end] == '{') {
+			return end, ""
 		}
-		if len(parts) == limit {
-			return nil, &Error{Reason: fmt.Sprintf("has too many lines: at most %d are allowed", limit)}
-		}
-		parts = append(parts, line)
+		wrong = "expected ',' or '" + string(close) + "'"
 	}
-	return parts, nil
+	if end, ok := resync(s, i, close); ok {
+		return end, ""
+	}
+	return len(s), lost(strict-i, wrong)
+}
+
+// lost is why a part is; at counts from its beginning.
+func lost(at int, reason string) string {
+	return "is not JSON: byte " + strconv.Itoa(at+1) + ": " + reason + "; nobody can tell where it ends, so the rest of the body is lost"
+}
+
+// notA is the error for a text that is no array or object.
+func notA(what, s string) error {
+	var r Reader
+	r.Reset(s, Limits{Bytes: len(s), Depth: 1})
+	r.mismatch(what)
+	return r.Err()
+}
+
+// view is b as a string, for functions that keep it no longer than their caller, during which b does not
+// change.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// trimSpace moves to back over space, but not before from.
+func trimSpace(s string, from, to int) int {
+	for to > from && (s[to-1] == ' ' || s[to-1] == '\n' || s[to-1] == '\t' || s[to-1] == '\r') {
+		to--
+	}
+	return to
 }

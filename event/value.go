@@ -8,7 +8,7 @@ const (
 	Null ValueKind = iota
 	// String is a text or a category. JSON booleans become "true" and "false".
 	String
-	// Number is a finite number.
+	// Number is a finite number. A whole number that float64 would round is a String of its digits instead.
 	Number
 	// List is several weighted tokens: in JSON an array whose elements are strings, numbers (taken as tokens of that text), or pairs
 	// ["token", weight].

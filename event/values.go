@@ -28,6 +28,19 @@ func (r *Reader) Text() string {
 	return ""
 }
 
+// Loose takes a string, or a number or a boolean as its text: what an id or a name is to a sender whose
+// language knows no types.
+func (r *Reader) Loose() string {
+	switch r.Kind() {
+	case KindNumber:
+		v := r.exact()
+		return v.Text()
+	case KindBool:
+		return r.boolText()
+	}
+	return r.Text()
+}
+
 // Bool takes true or false.
 func (r *Reader) Bool() bool {
 	if r.err != nil {
@@ -69,7 +82,7 @@ func (r *Reader) Skip() {
 	}
 	start := r.pos
 	if r.skip(min(r.limits.Depth, maxDepth)-r.depth) && !utf8.ValidString(r.s[start:r.pos]) {
-		r.Fail("is not valid UTF-8")
+		r.mend([]byte(r.s[start:r.pos]))
 	}
 }
 
@@ -89,7 +102,7 @@ func (r *Reader) Raw() string {
 
 func (r *Reader) literal(word string) bool {
 	if !strings.HasPrefix(r.s[r.pos:], word) {
-		return r.syntax("expected a value")
+		return r.syntax(noValue)
 	}
 	r.pos += len(word)
 	return true

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/clickloop/clickloop/event"
 )
 
 // Aggregates of profiles.
@@ -197,6 +199,7 @@ func (s *Set) planOp(entity int, eventType string, op opPlan) {
 	}
 	plans[i].ops = ops
 	s.plans[eventType] = plans
+	s.named = s.named || !event.KnownType(eventType)
 }
 
 func (s *Set) addCross(names []string) *Error {

@@ -21,10 +21,14 @@
 // An entity is what a profile belongs to: user (or the anonymous id when there is no user), ad, campaign, user*campaign, or context.NAME: one
 // profile for each value of that context field. An event counts for the entities that it names.
 //
+// What an aggregate counts (event, over) is a type of events, or what an SDK calls them: "Product Viewed"
+// counts the track calls of that name, and "Pricing" the pages and screens, while track and page count
+// all of them (event.Event.Name).
+//
 // An aggregate is one of
 //
 //   - count: how many events. Without window and half_life: since ever.
-//   - sum: the total of value over the events that have it, kept in millionths.
+//   - sum: the total of value over the events that have it, as a number or as a text that is one ("12.54"), kept in millionths.
 //   - ratio: (events + prior*weight) / (over + weight), both counted over the same window.
 //   - recency: seconds since the last event.
 //   - last: the value that the last event had, as string or number.

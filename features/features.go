@@ -22,11 +22,11 @@ type ProfileConfig struct {
 	Name      string  `yaml:"name"`      // of the feature; derived from the rest when empty, such as user.click_count_1h
 	Entity    string  `yaml:"entity"`    // user, ad, campaign, user*campaign, or context.NAME (one profile for each value of it)
 	Aggregate string  `yaml:"aggregate"` // count, sum, recency, last, ratio
-	Event     string  `yaml:"event"`     // type of the events that are counted
+	Event     string  `yaml:"event"`     // type of the events that are counted, or the name of a track, page or screen call
 	Window    string  `yaml:"window"`    // 10m, 1h, 1d, 7d, ... (sawtooth tiles)
 	HalfLife  string  `yaml:"half_life"` // exponential decay instead of a window
 	Value     string  `yaml:"value"`     // for sum and last: value, ad, campaign, channel, source, context.NAME or properties.NAME
-	Over      string  `yaml:"over"`      // for ratio: type of the events in the denominator
+	Over      string  `yaml:"over"`      // for ratio: type or name of the events in the denominator
 	Prior     float64 `yaml:"prior"`     // for ratio: (numerator + prior*weight) / (denominator + weight)
 	Weight    float64 `yaml:"weight"`
 }
@@ -90,7 +90,8 @@ type Set struct {
 	features []aggregate
 	crosses  []cross
 	reserved map[string]bool        // names of aggregates and crosses, which no context may take
-	plans    map[string][]eventPlan // by the type of an event
+	plans    map[string][]eventPlan // by the type or the name of an event
+	named    bool                   // some aggregate may count a name: no known type
 	uses     []map[string][]use     // by entity: what the tiles of a series are for
 }
 

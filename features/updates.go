@@ -1,10 +1,12 @@
 package features
 
 import (
+	"slices"
+
 	"github.com/clickloop/clickloop/event"
 )
 
-// Updates appends what e adds to the profiles (pure). Only types that an aggregate counts add anything, heartbeats never. An event counts at its own time, or
+// Updates appends what e adds to the profiles (pure). Only types and names (Event.Name) that an aggregate counts add anything, heartbeats never. An event counts at its own time, or
 // at the time when it was received if it has none. The Ops slices in dst's spare capacity are used again.
 func (s *Set) Updates(dst []Update, e *event.Event, offset int64) []Update {
 	if e.Type == event.TypeHeartbeat {
@@ -14,8 +16,24 @@ func (s *Set) Updates(dst []Update, e *event.Event, offset int64) []Update {
 	if at == 0 {
 		at = e.Received
 	}
-	plans := s.plans[e.Type]
-	if len(plans) == 0 || at <= 0 {
+	if at <= 0 {
+		return dst
+	}
+	from := len(dst)
+	dst = s.update(dst, from, s.plans[e.Type], e, at, offset)
+	if !s.named {
+		return dst
+	}
+	if name := e.Name(); name != "" {
+		dst = s.update(dst, from, s.plans[name], e, at, offset)
+	}
+	return dst
+}
+
+// update appends what plans make of e. An event changes an entity once, for the store refuses a second
+// update from the same offset: what comes for an entity that dst[from:] has already is added to that.
+func (s *Set) update(dst []Update, from int, plans []eventPlan, e *event.Event, at event.Time, offset int64) []Update {
+	if len(plans) == 0 {
 		return dst
 	}
 	r := requestOf(e)
@@ -24,9 +42,14 @@ func (s *Set) Updates(dst []Update, e *event.Event, offset int64) []Update {
 		if key == "" {
 			continue
 		}
+		n := slices.IndexFunc(dst[from:], func(u Update) bool { return u.Key == key })
 		var u *Update
-		dst, u = nextUpdate(dst)
-		u.Key, u.Offset = key, offset
+		if n >= 0 {
+			u = &dst[from+n]
+		} else {
+			dst, u = nextUpdate(dst)
+			u.Key, u.Offset = key, offset
+		}
 		for j := range plans[i].ops {
 			u.Ops = plans[i].ops[j].appendOp(u.Ops, e, at)
 		}
@@ -62,9 +85,9 @@ func (p *opPlan) appendOp(ops []Op, e *event.Event, at event.Time) []Op {
 	case OpAdd, OpTile:
 		op.Add = 1
 		if p.source != (source{}) {
-			v := p.source.of(e)
-			amount, ok := toMicro(v.Num)
-			if v.Kind != event.Number || !ok || amount == 0 {
+			v, ok := p.source.of(e).Amount()
+			amount, summable := toMicro(v)
+			if !ok || !summable || amount == 0 {
 				return ops
 			}
 			op.Add = amount

@@ -55,6 +55,78 @@ func TestAnEventAddsToTheProfilesThatItNames(t *testing.T) {
 	f(event.Event{Type: "conversion", User: "u1", Properties: fieldsOf(t, `{"color":["red"]}`)})
 }
 
+// SDKs send one type, track, for all that a shop calls by name: profiles count both.
+func TestEventsCountByTypeAndByName(t *testing.T) {
+	counter := func(entity, event string) ProfileConfig {
+		return ProfileConfig{Entity: entity, Aggregate: "count", Event: event, Name: entity + " " + event}
+	}
+	s := mustCompile(t, Config{Profiles: []ProfileConfig{
+		counter("user", "track"), counter("user", "Product Viewed"), counter("ad", "Product Viewed"), counter("user", "Pricing"), counter("user", "page"),
+		counter("user", "Order Completed"), counter("user", "conversion"), counter("user", "click"), counter("user", "upgrade"),
+		{Entity: "user", Aggregate: "ratio", Event: "Order Completed", Over: "Product Viewed", Name: "ratio"},
+	}})
+	f := func(e event.Event, properties, want string) {
+		t.Helper()
+		e.Time, e.User, e.Properties = 1795616820000, "u1", fieldsOf(t, properties)
+		got := ""
+		keys := map[string]bool{}
+		for _, u := range s.Updates(nil, &e, 7) {
+			if keys[u.Key] || u.Offset != 7 {
+				t.Errorf("%s %s changes %s twice, of which a store takes the first only", e.Type, properties, u.Key)
+			}
+			keys[u.Key] = true
+			got += u.Key
+			for _, op := range u.Ops {
+				got += " " + op.Field
+			}
+			got += ";"
+		}
+		if got != want {
+			t.Errorf("%s %s counts as %q, want %q", e.Type, properties, got, want)
+		}
+	}
+	f(event.Event{Type: "track"}, `{"event":"Product Viewed"}`, "user:u1 track Product Viewed;")
+	f(event.Event{Type: "track", Ad: "a1"}, `{"event":"Product Viewed"}`, "user:u1 track Product Viewed;ad:a1 Product Viewed;")
+	f(event.Event{Type: "track"}, `{"event":"Other"}`, "user:u1 track;")
+	f(event.Event{Type: "track"}, `{"event":"page"}`, "user:u1 track;")
+	f(event.Event{Type: "track"}, `{"name":"Product Viewed"}`, "user:u1 track;")
+	f(event.Event{Type: "conversion"}, `{"event":"Order Completed"}`, "user:u1 conversion Order Completed;")
+	f(event.Event{Type: "conversion"}, `{"event":"conversion"}`, "user:u1 conversion;")
+	f(event.Event{Type: "page"}, `{"name":"Pricing"}`, "user:u1 page Pricing;")
+	f(event.Event{Type: "page"}, `{"name":"click"}`, "user:u1 page;")
+	f(event.Event{Type: "screen"}, `{"name":"Pricing"}`, "user:u1 Pricing;")
+	f(event.Event{Type: "Pricing"}, `{}`, "user:u1 Pricing;")
+	f(event.Event{Type: "upgrade"}, `{"event":"Product Viewed"}`, "user:u1 upgrade;")
+	f(event.Event{Type: "identify"}, `{"event":"Product Viewed","name":"Pricing"}`, "")
+	f(event.Event{Type: "heartbeat"}, `{"event":"Product Viewed"}`, "")
+}
+
+// Senders write amounts as numbers and as texts; a whole number beyond 2^53 is read as a text.
+func TestSumsTakeAmountsAsNumbersAndAsTexts(t *testing.T) {
+	s := mustCompile(t, Config{Profiles: []ProfileConfig{{Entity: "user", Aggregate: "sum", Event: "track", Value: "properties.amount"}}})
+	f := func(amount string, want int64) {
+		t.Helper()
+		e := event.Event{Type: "track", User: "u", Time: testNow, Properties: fieldsOf(t, `{"amount":`+amount+`}`)}
+		got := int64(0)
+		for _, u := range s.Updates(nil, &e, 7) {
+			got += u.Ops[0].Add
+		}
+		if got != want {
+			t.Errorf("%s adds %d, want %d", amount, got, want)
+		}
+	}
+	f(`12.54`, 12_540_000)
+	f(`"12.54"`, 12_540_000)
+	f(`" -1e2 "`, -100_000_000)
+	f(`9007199254740993`, event.MaxValue*1_000_000)
+	f(`"$12.54"`, 0)
+	f(`"12,54"`, 0)
+	f(`"NaN"`, 0)
+	f(`true`, 0)
+	f(`["1"]`, 0)
+	f(`null`, 0)
+}
+
 func TestLastValuesAreCutAtACharacter(t *testing.T) {
 	got := encodeLast(event.Value{Kind: event.String, Str: "x" + strings.Repeat("ä", 200)})
 	if want := "sx" + strings.Repeat("ä", 127); got != want {

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// chosen is the record of a prediction of request r, for the candidate of an index, under a choice.
-func chosen(request string, index int, ad, choice string, at event.Time) stream.Record {
+// predictionOf is the record of a prediction of request r, for the candidate of an index, under a choice.
+func predictionOf(request string, index int, ad, choice string, at event.Time) stream.Record {
 	p := event.Prediction{ID: event.PredictionID(request, index), Request: request, Time: at, User: "u", Ad: ad, Choice: choice,
 		P: []event.ObjectiveP{{Objective: "click", P: 0.25}}, Model: []event.ObjectiveVersion{{Objective: "click", Version: "click@0"}}, Propensity: 0.75, Policy: "epsilon",
 		Features: event.Fields{{Name: "ad", Value: event.Value{Kind: event.String, Str: ad}}}}
@@ -24,8 +24,8 @@ func TestOneRequestGivesTheExamplesOfOneChoice(t *testing.T) {
 	r.registry = prometheus.NewRegistry()
 	_, stop := r.join()
 	r.produce(event.TopicPredictions,
-		chosen("r1", 0, "a0", "one", t0), chosen("r1", 1, "a1", "two", t0+1), chosen("r1", 0, "a9", "three", t0+1), // a resend, and another question
-		chosen("r2", 2, "b2", "one", t0), chosen("r2", 0, "b0", "one", t0), chosen("r2", 2, "b2", "one", t0+1)) // two were chosen, one is written twice
+		predictionOf("r1", 0, "a0", "one", t0), predictionOf("r1", 1, "a1", "two", t0+1), predictionOf("r1", 0, "a9", "three", t0+1), // a resend, and another question
+		predictionOf("r2", 2, "b2", "one", t0), predictionOf("r2", 0, "b0", "one", t0), predictionOf("r2", 2, "b2", "one", t0+1)) // two were chosen, one is written twice
 	r.produce(event.TopicEvents, clickOn("r1.0"), clickOn("r1.1"), clickOn("r2.2"))
 	r.beat(t0.Add(span) + 1)
 	r.awaitExamples(3)
@@ -34,7 +34,7 @@ func TestOneRequestGivesTheExamplesOfOneChoice(t *testing.T) {
 	stop()
 	r.registry = nil
 	r.join()
-	r.produce(event.TopicPredictions, chosen("r1", 2, "a2", "two", t0+2), chosen("r1", 0, "a0", "one", t0+2), chosen("r3", 0, "c0", "one", t0+2))
+	r.produce(event.TopicPredictions, predictionOf("r1", 2, "a2", "two", t0+2), predictionOf("r1", 0, "a0", "one", t0+2), predictionOf("r3", 0, "c0", "one", t0+2))
 	r.beat(t0.Add(span) + 2)
 	got := map[string]string{}
 	for _, x := range r.awaitExamples(4) {

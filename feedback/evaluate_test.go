@@ -1,12 +1,14 @@
 package feedback
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,6 +136,73 @@ func TestTheEvaluationSinceTheStartIsServed(t *testing.T) {
 	f("?objective=conversion", 404)
 	if _, b := evaluation(t, mux, "?segments=1"); json.Valid(b) || len(b) == 0 {
 		t.Errorf("with segments: %s, want a line for each", b)
+	}
+}
+
+// What a question asks for is answered, or refused by name: a filter that does nothing gives false numbers.
+func TestWindowsAndSegmentsAreServed(t *testing.T) {
+	r := newRig(t)
+	_, mux, _ := r.start()
+	for row := range int64(150) {
+		r.produce(event.TopicExamples("click"), example(row, float64(row%5/4), 0.2, nil))
+	}
+	lines := func(query string) (all []event.Evaluation) {
+		t.Helper()
+		code, b := evaluation(t, mux, query)
+		if code != 200 {
+			t.Fatalf("%s: %d %s", query, code, b)
+		}
+		for line := range bytes.Lines(b) {
+			v, err := event.ParseEvaluation(bytes.TrimSpace(line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, v)
+		}
+		return all
+	}
+	r.await("all examples", func() bool { return lines("")[0].Examples == 150 })
+	f := func(query, window string, examples ...int64) {
+		t.Helper()
+		all := lines(query)
+		if len(all) != len(examples) {
+			t.Errorf("%s: %d evaluations, want %d", query, len(all), len(examples))
+			return
+		}
+		for i, v := range all {
+			if v.Window != window || v.Examples != examples[i] {
+				t.Errorf("%s: line %d is %+v, want %d examples of %s", query, i, v, examples[i], window)
+			}
+		}
+	}
+	f("?window=all", "all", 150)
+	f("?segments=1", "all", 150, 75, 75)
+	f("?segments=0", "all", 150)
+	f("?segment=campaign", "all", 75, 75)
+	f("?segment=campaign%3Dc1", "all", 75)
+	f("?window=1m&segment=campaign=c0", "1m", 30)
+	f("?window=1m", "1m", 60)
+	f("?window=1h", "1h", 0) // none has passed
+	if v := lines("?window=1m")[0]; v.Start != t0+minute || v.End != t0+2*minute || v.Positives != 12 {
+		t.Errorf("the newest minute that has passed is %+v", v)
+	}
+	refused := func(query, want string) {
+		t.Helper()
+		if code, b := evaluation(t, mux, query); code != 400 || !strings.Contains(string(b), want) {
+			t.Errorf("%s: %d %s, want 400 with %s", query, code, b, want)
+		}
+	}
+	refused("?window=1w", `"field":"window"`)
+	refused("?window=1w", "1h, 1m, all")
+	refused("?segment=campain", `"field":"segment"`)
+	refused("?segment=campaign=c7", "campaign=c7")
+	refused("?segment=campaign&segments=1", "give one")
+	refused("?segments=campaign", `"field":"segments"`)
+	refused("?windw=1m", "did you mean window?")
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/feedback/release?objektive=click", nil))
+	if w.Code != 400 || !strings.Contains(w.Body.String(), "did you mean objective?") {
+		t.Errorf("release: %d %s", w.Code, w.Body)
 	}
 }
 

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,9 +32,10 @@ type evaluator struct {
 	owner  atomic.Bool
 	gained chan struct{} // has room for one: this process owns the partition now
 
-	mu    sync.Mutex
-	all   *window
-	model string
+	mu     sync.Mutex
+	all    *window
+	model  string
+	passed map[string]window // the newest window of each name that has passed; one without width: none has
 }
 
 func (e *evaluator) run(ctx context.Context) error {
@@ -143,7 +147,10 @@ func (e *evaluator) fold(ctx context.Context) error {
 		out     []event.Evaluation
 	)
 	e.mu.Lock()
-	e.all = newWindow("all", 0)
+	e.all, e.passed = newWindow("all", 0), map[string]window{}
+	for _, w := range windows {
+		e.passed[w.name] = window{name: w.name}
+	}
 	e.mu.Unlock()
 	r := e.client.NewReader(event.TopicExamples(e.objective.Name), 0, 0)
 	defer r.Close()
@@ -183,6 +190,7 @@ func (e *evaluator) add(out []event.Evaluation, windows []*window, x *event.Exam
 			if !isWritten(w, written) {
 				out = e.close(out, w)
 			}
+			e.passed[w.name] = *w // open gives w parts of its own
 			w.open(x)
 		}
 		w.add(x)
@@ -223,6 +231,24 @@ func (e *evaluator) write(ctx context.Context, out []event.Evaluation) error {
 		return fmt.Errorf("cannot write evaluations: %w", err)
 	}
 	return nil
+}
+
+// of are the evaluations of the newest window of that name that has passed, or of all since the start: the
+// whole, then its segments. The error names the windows that there are.
+func (e *evaluator) of(name string) ([]event.Evaluation, error) {
+	if name == "" || name == "all" {
+		return e.current(), nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if w, ok := e.passed[name]; ok {
+		if w.width == 0 {
+			return []event.Evaluation{{Objective: e.objective.Name, Window: name}}, nil
+		}
+		return w.evaluations(nil, e.objective.Name, e.model, w.start+w.width, ""), nil
+	}
+	names := append(slices.Sorted(maps.Keys(e.passed)), "all")
+	return nil, &event.Error{Field: "window", Reason: fmt.Sprintf("is %.40q, want one of %s", name, strings.Join(names, ", "))}
 }
 
 // current are the evaluations since the start, as they are now: the whole, then its segments.

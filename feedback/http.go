@@ -1,11 +1,14 @@
 package feedback
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/inbound"
 )
 
 // Register adds /v1/evaluation and /v1/feedback/release.
@@ -14,17 +17,28 @@ func (f *Feedback) Register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/feedback/release", f.handleRelease)
 }
 
-// handleEvaluation answers with an objective's metrics since the start, as in the topic; with ?segments=1 its segments' follow, one a line. The objective may be
-// left out when there is only one.
+// handleEvaluation answers with an objective's metrics, as in the topic: since the start, or with ?window= of
+// the newest window of that name that has passed. ?segments=1 adds its segments, one a line;
+// ?segment=NAME and ?segment=NAME=VALUE give those alone. The objective may be left out when there is
+// only one.
 func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
-	i, err := f.objective(r)
+	query, err := inbound.Query(r, "objective", "window", "segment", "segments")
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "bad_request", err)
+		return
+	}
+	i, err := f.objective(query.Get("objective"))
 	if err != nil {
 		refuse(w, http.StatusNotFound, "not_found", err)
 		return
 	}
-	all := f.evaluators[i].current()
-	if r.URL.Query().Get("segments") == "" {
-		all = all[:1]
+	all, err := f.evaluators[i].of(query.Get("window"))
+	if err == nil {
+		all, err = chosen(all, query.Get("segment"), query.Get("segments"))
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "bad_request", err)
+		return
 	}
 	var b []byte
 	for i := range all {
@@ -36,9 +50,40 @@ func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, b)
 }
 
+// chosen are those of a window's evaluations, the whole first, that a request asks for.
+func chosen(all []event.Evaluation, segment, segments string) ([]event.Evaluation, error) {
+	switch {
+	case segment != "" && segments != "":
+		return nil, &event.Error{Field: "segment", Reason: "is given beside segments, which gives all of them: give one"}
+	case segment == "" && (segments == "" || segments == "0" || segments == "false"):
+		return all[:1], nil
+	case segment == "":
+		if segments != "1" && segments != "true" {
+			return nil, &event.Error{Field: "segments", Reason: fmt.Sprintf("is %.40q, want 1 or 0; segment=NAME gives one", segments)}
+		}
+		return all, nil
+	}
+	name, value, valued := strings.Cut(segment, "=")
+	var found []event.Evaluation
+	for _, e := range all[1:] {
+		if s := e.Segment[0]; s.Name == name && (!valued || s.Value.Text() == value) {
+			found = append(found, e)
+		}
+	}
+	if len(found) == 0 {
+		return nil, &event.Error{Field: "segment", Reason: fmt.Sprintf("is %.80q, which no example of the window had, or which is none of the objective's segments", segment)}
+	}
+	return found, nil
+}
+
 // handleRelease lets an objective's labels go on although its alarm stands. It is for the labelers of this process.
 func (f *Feedback) handleRelease(w http.ResponseWriter, r *http.Request) {
-	i, err := f.objective(r)
+	query, err := inbound.Query(r, "objective")
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "bad_request", err)
+		return
+	}
+	i, err := f.objective(query.Get("objective"))
 	if err != nil {
 		refuse(w, http.StatusNotFound, "not_found", err)
 		return
@@ -48,8 +93,7 @@ func (f *Feedback) handleRelease(w http.ResponseWriter, r *http.Request) {
 }
 
 // objective is the index of the one that a request names.
-func (f *Feedback) objective(r *http.Request) (int, error) {
-	name := r.URL.Query().Get("objective")
+func (f *Feedback) objective(name string) (int, error) {
 	if name == "" && len(f.labelers) == 1 {
 		return 0, nil
 	}
@@ -70,7 +114,12 @@ func refuse(w http.ResponseWriter, status int, code string, err error) {
 	b := append([]byte(`{"error":{"code":"`), code...)
 	b = append(b, `","message":`...)
 	b = event.AppendString(b, err.Error())
-	writeJSON(w, status, append(b, `,"field":"objective"}}`...))
+	var wrong *event.Error
+	if errors.As(err, &wrong) {
+		b = append(b, `,"field":`...)
+		b = event.AppendString(b, wrong.Field)
+	}
+	writeJSON(w, status, append(b, "}}"...))
 }
 
 func writeJSON(w http.ResponseWriter, status int, b []byte) {

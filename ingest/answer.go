@@ -7,12 +7,14 @@ import (
 	"strconv"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/inbound"
 )
 
 // fail answers with the status that an error means. SDKs send the same again after 429 and 503, and give up after other answers from 400 on.
 func (c *collector) fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errTooLarge):
+		c.events.WithLabelValues("refused").Inc()
 		refuse(w, http.StatusRequestEntityTooLarge, "too_large", fmt.Errorf("the body has more than %d bytes: send fewer events at once", c.cfg.MaxBody))
 	case errors.Is(err, errRate):
 		c.events.WithLabelValues("limited").Inc()
@@ -30,6 +32,10 @@ func (c *collector) fail(w http.ResponseWriter, err error) {
 		c.events.WithLabelValues("unavailable").Inc()
 		w.Header().Set("Retry-After", "2")
 		refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("no acknowledgement from Kafka: send the same again, with the same ids, after Retry-After"))
+	case errors.As(err, new(*inbound.Unsupported)):
+		c.events.WithLabelValues("refused").Inc()
+		w.Header().Set("Accept-Encoding", inbound.Encodings)
+		refuse(w, http.StatusUnsupportedMediaType, "unsupported", err)
 	default:
 		c.events.WithLabelValues("refused").Inc()
 		refuse(w, http.StatusBadRequest, "bad_request", err)

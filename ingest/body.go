@@ -2,14 +2,14 @@ package ingest
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/inbound"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -30,31 +30,20 @@ type body struct {
 	bytes  []byte
 }
 
-// readBody reads a request's body, unpacking gzip whether or not it is declared. The caller releases it, error or not.
+// readBody reads a request's body as inbound.Unpack does. The caller releases it, error or not.
 func (c *collector) readBody(w http.ResponseWriter, r *http.Request) (*body, error) {
 	b := &body{budget: c.budget, limit: c.cfg.MaxBody}
 	// Not every ResponseWriter can be given a deadline; the server's own is then all there is.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	raw, err := b.read(r.Body)
 	if err != nil {
-		return b, bodyError("could not be read whole", err)
+		if !errors.Is(err, errTooLarge) && !errors.Is(err, errBusy) {
+			err = &event.Error{Reason: "could not be read whole: " + err.Error()}
+		}
+		return b, err
 	}
-	b.bytes = raw
-	if len(raw) < 2 || raw[0] != 0x1f || raw[1] != 0x8b {
-		return b, nil
-	}
-	z, err := gzip.NewReader(bytes.NewReader(raw))
-	if err == nil {
-		b.bytes, err = b.read(z)
-	}
-	return b, bodyError("is not gzip", err)
-}
-
-func bodyError(what string, err error) error {
-	if err == nil || errors.Is(err, errTooLarge) || errors.Is(err, errBusy) {
-		return err
-	}
-	return &event.Error{Reason: what + ": " + err.Error()}
+	b.bytes, err = inbound.Unpack(raw, r.Header, b.read)
+	return b, err
 }
 
 // read reads all of r, up to the limit, and takes memory from the budget as it grows: what a client announces is not believed.
@@ -98,30 +87,24 @@ func (b *body) release() {
 	b.held = 0
 }
 
-// split cuts a body into events: an array, one object, or JSON lines.
-func (c *collector) split(b []byte) ([][]byte, error) {
-	b = bytes.TrimSpace(b)
-	switch {
-	case len(b) == 0:
+// split cuts a body into events: an array, one object, or JSON lines. A line that is broken, be it the
+// first, spares the others: lines are events as soon as one of them is a whole object.
+func (c *collector) split(b []byte) ([]event.Part, error) {
+	text := bytes.TrimSpace(b)
+	if len(text) == 0 {
 		return nil, &event.Error{Reason: "is empty, want an event, an array of events, or one event a line"}
-	case b[0] == '[':
+	}
+	if text[0] == '[' {
 		return event.SplitArray(b, c.cfg.MaxEvents)
-	case b[0] != '{':
+	}
+	if bytes.IndexByte(text, '\n') >= 0 && !event.IsObject(text) {
+		parts, err := event.SplitLines(b, c.cfg.MaxEvents)
+		if err != nil || slices.ContainsFunc(parts, func(p event.Part) bool { return event.IsObject(p.Text) }) {
+			return parts, err
+		}
+	}
+	if text[0] != '{' {
 		return nil, &event.Error{Reason: "is no JSON object or array"}
 	}
-	if bytes.IndexByte(b, '\n') < 0 {
-		return [][]byte{b}, nil
-	}
-	var r event.Reader
-	r.Reset(string(b), event.Limits{Bytes: c.cfg.MaxBody, Depth: 1})
-	r.Skip()
-	if r.End() == nil { // one event over several lines
-		return [][]byte{b}, nil
-	}
-	return event.SplitLines(b, c.cfg.MaxEvents)
-}
-
-// tooMany says that a body's parts are more than a request may bring.
-func tooMany(limit int) string {
-	return fmt.Sprintf("has too many messages: at most %d are allowed", limit)
+	return []event.Part{{Text: text, At: bytes.IndexByte(b, '{')}}, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
@@ -34,7 +35,8 @@ type collector struct {
 
 	standing standing
 
-	events *prometheus.CounterVec // by verdict
+	events                        *prometheus.CounterVec // by verdict
+	unknown, unreadable, replaced prometheus.Counter     // what senders were warned of
 }
 
 var (
@@ -77,21 +79,21 @@ func (c *collector) handleEvents(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, err)
 		return
 	}
-	var raw [][]byte
+	var parts []event.Part
 	if clock == 0 || len(bytes.TrimSpace(body.bytes)) > 0 {
-		if raw, err = c.split(body.bytes); err == nil {
-			err = c.admit(len(raw) - 1)
+		if parts, err = c.split(body.bytes); err == nil {
+			err = c.admit(len(parts) - 1)
 		}
 		if err != nil {
 			c.fail(w, err)
 			return
 		}
 	}
-	in, err := c.take(r.Context(), clock, len(raw), clock != 0, func(in *intake) {
-		for _, b := range raw {
-			e, err := event.ParseEvent(b)
-			ownForm(&e, in.recorded)
-			in.add(&e, err, b)
+	in, err := c.take(r.Context(), clock, len(parts), clock != 0, func(in *intake) {
+		for i := range parts {
+			it := readItem(&parts[i], "events", i, len(parts) == 1)
+			ownForm(&it.event, in.recorded)
+			in.add(&it)
 		}
 	})
 	c.answer(w, in, err, "{", in.none() && clock == 0)
@@ -103,19 +105,30 @@ func (c *collector) answer(w http.ResponseWriter, in *intake, err error, open st
 	case err != nil:
 		c.fail(w, err)
 	case refused:
+		c.count(in)
 		c.events.WithLabelValues("rejected").Add(float64(in.rejected))
 		b := append(appendError([]byte("{"), "bad_request", in.firstError), ',')
 		writeJSON(w, http.StatusBadRequest, append(in.appendVerdicts(b), '}'))
 	default:
+		c.count(in)
 		writeJSON(w, http.StatusOK, append(in.appendVerdicts([]byte(open)), '}'))
 	}
 }
 
+// count adds what a request's senders were warned of, once they are answered: after a 503 they send the
+// same again.
+func (c *collector) count(in *intake) {
+	c.unknown.Add(float64(in.unknown))
+	c.unreadable.Add(float64(in.unreadable))
+	c.replaced.Add(float64(in.replaced))
+}
+
 // recordedClock reads ?clock=, which moves the watermark and is therefore only taken when times are recorded ones.
 func (c *collector) recordedClock(r *http.Request) (event.Time, error) {
-	text := r.URL.Query().Get("clock")
-	if text == "" {
-		return 0, nil
+	query, err := inbound.Query(r, "clock")
+	text := query.Get("clock")
+	if err != nil || text == "" {
+		return 0, err
 	}
 	if !c.clock.Recorded() {
 		return 0, &event.Error{Field: "clock", Reason: "is given, but times are the wall's: start with `clock: recorded` to play recorded data"}

@@ -10,6 +10,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -62,14 +63,24 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	moved := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "clickloop_ingest_moved_total", Help: "Times that a partition was folded again because the feature store was not where it was left.",
 	})
+	unknown := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "clickloop_ingest_unknown_fields_total", Help: "Fields of events over HTTP that nobody knows; the answer warns of them by name.",
+	})
+	unreadable := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "clickloop_ingest_unreadable_fields_total", Help: "Fields in Segment's form, such as revenue, whose values cannot be used; the answer warns of them by name.",
+	})
+	replaced := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "clickloop_ingest_replaced_characters_total", Help: "Halves of characters (lone surrogates) in events over HTTP that became U+FFFD.",
+	})
 	if d.Registerer != nil {
-		d.Registerer.MustRegister(collected, consumed, times, moved)
+		d.Registerer.MustRegister(collected, consumed, times, moved, unknown, unreadable, replaced)
 	}
 	store := features.Watch(d.Store, d.Clock.Now)
 	return &Ingester{
 		client: d.Client, store: store, clock: d.Clock,
 		collector: &collector{
 			cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters, events: collected,
+			unknown: unknown, unreadable: unreadable, replaced: replaced,
 			standing: standing{lease: d.Watermark.Lease},
 			batcher:  stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
 			limiter:  rate.NewLimiter(rate.Limit(cfg.Rate), max(int(cfg.Rate), cfg.MaxEvents)),
@@ -136,15 +147,19 @@ func (i *Ingester) watermark(ctx context.Context) (event.Time, error) {
 // handleClock tells the clock's mode, how far profiles are folded, and which collectors had a wrong
 // clock lately; with ?folded=T it waits, up to ?wait=, until that is T.
 func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
+	query, err := inbound.Query(r, "folded", "wait")
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "bad_request", err)
+		return
+	}
 	var want event.Time
-	if text := r.URL.Query().Get("folded"); text != "" {
-		var err error
+	if text := query.Get("folded"); text != "" {
 		if want, err = event.ParseTime(text); err != nil {
 			refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "folded", Reason: "is not RFC 3339, such as 2026-11-25T09:00:00.123Z"})
 			return
 		}
 	}
-	wait, err := waitParam(r)
+	wait, err := waitParam(query.Get("wait"))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "bad_request", err)
 		return
@@ -193,8 +208,7 @@ func (i *Ingester) awaitFolded(ctx context.Context, want event.Time) (event.Time
 }
 
 // waitParam reads ?wait=, at most a minute.
-func waitParam(r *http.Request) (time.Duration, error) {
-	text := r.URL.Query().Get("wait")
+func waitParam(text string) (time.Duration, error) {
 	if text == "" {
 		return time.Second, nil
 	}

@@ -17,7 +17,10 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
 )
+
+var discard = slog.New(slog.DiscardHandler)
 
 // stage runs an Ingester over a store and the backend's Kafka.
 func stage(t testing.TB, store features.Store, recorded bool) (*Ingester, *stream.Client, *httptest.Server) {
@@ -49,13 +52,19 @@ func makeTopics(t testing.TB, client *stream.Client) {
 // run runs an Ingester until stop, or the test's end.
 func run(t testing.TB, client *stream.Client, cfg Config, store features.Store, recorded bool) (i *Ingester, server *httptest.Server, stop func()) {
 	t.Helper()
+	return runWith(t, client, cfg, store, recorded, nil)
+}
+
+func runWith(t testing.TB, client *stream.Client, cfg Config, store features.Store, recorded bool, reg prometheus.Registerer) (i *Ingester, server *httptest.Server, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	set, err := features.Compile(features.Config{Profiles: []features.ProfileConfig{{Name: "clicks", Entity: "user", Aggregate: "count", Event: event.TypeClick, Window: "1d"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	i, err = New(cfg, Deps{
-		Client: client, Set: set, Store: store, Clock: NewClock(func() event.Time { return event.TimeOf(time.Now()) }, recorded), Logger: slog.New(slog.DiscardHandler),
+		Client: client, Set: set, Store: store, Clock: NewClock(func() event.Time { return event.TimeOf(time.Now()) }, recorded), Logger: discard,
+		Registerer: reg,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -76,13 +85,19 @@ func run(t testing.TB, client *stream.Client, cfg Config, store features.Store, 
 
 type answer struct {
 	Success *bool
-	Results []struct{ ID, Status, Reason, Field string }
-	Error   struct{ Code, Message, Field string }
+	Results []struct {
+		ID, Status, Reason, Field string
+		Warnings                  []string
+	}
+	Error    struct{ Code, Message, Field string }
+	Warnings []string
 }
 
 func send(t testing.TB, method, url string, headers map[string]string, body io.Reader) (int, http.Header, answer) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // no answer takes as long, unless a bound is off
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,10 @@ import (
 
 // verdict is what became of one event of a request.
 type verdict struct {
-	id     string
-	reason string // empty when accepted
-	field  string
+	id       string
+	reason   string // empty when accepted
+	field    string
+	warnings []string
 }
 
 // intake is what one request brings.
@@ -26,44 +27,89 @@ type intake struct {
 	rejected   int
 	firstError error
 	letters    []deadletter.Letter
+	warnings            // about events
+	notes      []string // warnings about the request as a whole
 }
 
-// add takes an event, or the error of reading it; raw is what the sender wrote.
-func (in *intake) add(e *event.Event, err error, raw []byte) {
-	if err == nil {
-		err = clean(e, in.now, in.recorded)
+// item is one event as it was read: the event, or why it could not be read.
+type item struct {
+	event event.Event
+	err   error
+	raw   []byte // what the sender wrote
+	place string // in the request; empty when the event is all of it
+	notes notes
+}
+
+// readItem reads an event of the loop's own form. of is what the array of events is called; alone says that
+// the request has this event only.
+func readItem(p *event.Part, of string, index int, alone bool) item {
+	it := item{raw: p.Text}
+	if !alone {
+		it.place = p.Place(of, index)
 	}
-	if err != nil {
-		in.reject(e.ID, err, raw)
+	if it.err = unreadable(p); it.err != nil {
+		return it
+	}
+	var n event.Notes
+	it.event, it.err = event.ParseEventNoted(p.Text, &n)
+	it.notes.ofEvent(&n)
+	return it
+}
+
+// unreadable says why a part of a body cannot be an event, before it is read.
+func unreadable(p *event.Part) error {
+	switch {
+	case p.Lost != "":
+		return &event.Error{Reason: p.Lost}
+	case len(p.Text) == 0:
+		return &event.Error{Reason: "is missing: a comma stands where an event should"}
+	}
+	return nil
+}
+
+// add takes an event, or rejects it.
+func (in *intake) add(it *item) {
+	e := &it.event
+	if it.err == nil {
+		it.err = clean(e, in.now, in.recorded)
+	}
+	var value []byte
+	if it.err == nil {
+		if value = e.AppendJSON(nil); len(value) > event.EventLimits.Bytes {
+			it.err = &event.Error{Reason: fmt.Sprintf("has %d bytes, at most %d are allowed", len(value), event.EventLimits.Bytes)}
+		}
+	}
+	warnings := in.warn(&it.notes)
+	if it.err != nil {
+		in.reject(it, warnings)
 		return
 	}
-	value := e.AppendJSON(nil)
-	if len(value) > event.EventLimits.Bytes {
-		in.reject(e.ID, &event.Error{Reason: fmt.Sprintf("has %d bytes, at most %d are allowed", len(value), event.EventLimits.Bytes)}, raw)
-		return
-	}
-	in.verdicts = append(in.verdicts, verdict{id: e.ID})
+	in.verdicts = append(in.verdicts, verdict{id: e.ID, warnings: warnings})
 	in.records = append(in.records, stream.Record{Partition: -1, Key: []byte(key(e)), Value: value, Headers: in.headers})
 }
 
-func (in *intake) reject(id string, err error, raw []byte) {
-	v := verdict{id: id, reason: err.Error()}
+func (in *intake) reject(it *item, warnings []string) {
+	v := verdict{id: it.event.ID, reason: it.err.Error(), warnings: warnings}
 	var wrong *event.Error
-	if errors.As(err, &wrong) {
+	if errors.As(it.err, &wrong) {
 		v.field = wrong.Field
 	}
+	if it.place != "" {
+		v.reason += " (" + it.place + ")"
+	}
 	if in.firstError == nil {
-		in.firstError = err
+		in.firstError = it.err
 	}
 	in.rejected++
 	in.verdicts = append(in.verdicts, v)
-	in.letters = append(in.letters, deadletter.Letter{Record: stream.Record{Value: raw}, Reason: v.reason})
+	in.letters = append(in.letters, deadletter.Letter{Record: stream.Record{Value: it.raw}, Reason: v.reason})
 }
 
 // none says that a request brought events and not one of them is good.
 func (in *intake) none() bool { return in.rejected > 0 && len(in.records) == 0 }
 
-// appendVerdicts writes what became of each event, as the member results.
+// appendVerdicts writes what became of each event, as the member results, and the warnings about the
+// request as a whole.
 func (in *intake) appendVerdicts(b []byte) []byte {
 	b = append(b, `"results":[`...)
 	for i, v := range in.verdicts {
@@ -73,16 +119,36 @@ func (in *intake) appendVerdicts(b []byte) []byte {
 		b = append(b, `{"id":`...)
 		b = event.AppendString(b, v.id)
 		if v.reason == "" {
-			b = append(b, `,"status":"accepted"}`...)
-			continue
+			b = append(b, `,"status":"accepted"`...)
+		} else {
+			b = append(b, `,"status":"rejected","reason":`...)
+			b = event.AppendString(b, v.reason)
 		}
-		b = append(b, `,"status":"rejected","reason":`...)
-		b = event.AppendString(b, v.reason)
 		if v.field != "" {
 			b = append(b, `,"field":`...)
 			b = event.AppendString(b, v.field)
 		}
-		b = append(b, '}')
+		b = append(appendWarnings(b, v.warnings), '}')
 	}
-	return append(b, ']')
+	b = append(b, ']')
+	notes := in.notes
+	if in.unwritten > 0 {
+		notes = append(notes[:len(notes):len(notes)], fmt.Sprintf("%d more warnings are left out", in.unwritten))
+	}
+	return appendWarnings(b, notes)
+}
+
+func appendWarnings(b []byte, warnings []string) []byte {
+	for i, text := range warnings {
+		if i == 0 {
+			b = append(b, `,"warnings":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = event.AppendString(b, text)
+	}
+	if len(warnings) > 0 {
+		b = append(b, ']')
+	}
+	return b
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -136,7 +137,11 @@ type state struct {
 
 // handle passes a question to the goroutine that owns the network, and waits a while for it; with learned=OFFSET until what lies before that offset is learned.
 func (l *Learner) handle(w http.ResponseWriter, r *http.Request, kind int) {
-	query := r.URL.Query()
+	query, err := inbound.Query(r, "objective", "network", "learned")
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "bad_request", err)
+		return
+	}
 	key := event.NetworkKey(query.Get("objective"), query.Get("network"))
 	o, ok := l.owners[key]
 	if !ok {
@@ -145,7 +150,6 @@ func (l *Learner) handle(w http.ResponseWriter, r *http.Request, kind int) {
 	}
 	var offset int64
 	if s := query.Get("learned"); s != "" {
-		var err error
 		if offset, err = strconv.ParseInt(s, 10, 64); err != nil {
 			refuse(w, http.StatusBadRequest, "bad_request", fmt.Errorf("learned is %q, want an offset of the examples topic, such as learned=1500", s))
 			return

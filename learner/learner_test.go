@@ -275,6 +275,14 @@ func TestExamplesBecomePublishedWeights(t *testing.T) {
 	if code, _ := r.call(http.MethodGet, "/v1/learner?objective=other"); code != http.StatusNotFound {
 		t.Errorf("another objective: %d", code)
 	}
+	for _, path := range []string{"GET /v1/learner?objective=click&lerned=5", "POST /v1/learner/snapshot?objective=click&lerned=5"} {
+		w := httptest.NewRecorder()
+		method, target, _ := strings.Cut(path, " ")
+		r.mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, target, nil))
+		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "lerned is not known; did you mean learned?") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
 }
 
 func TestAQuestionWaitsUntilAnOffsetIsLearned(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/inbound"
 )
 
 // Answers, as counted.
@@ -40,7 +41,10 @@ func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 	body, status, err := s.read(w, r)
 	if err != nil {
 		s.count(answerRefused, 1)
-		refuse(w, status, map[int]string{http.StatusRequestEntityTooLarge: "too_large"}[status], err)
+		if status == http.StatusUnsupportedMediaType {
+			w.Header().Set("Accept-Encoding", inbound.Encodings)
+		}
+		refuse(w, status, map[int]string{http.StatusRequestEntityTooLarge: "too_large", http.StatusUnsupportedMediaType: "unsupported"}[status], err)
 		return
 	}
 	s.answer(r.Context(), w, body, strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-ndjson"))
@@ -61,8 +65,31 @@ func (s *Scorer) read(w http.ResponseWriter, r *http.Request) ([]byte, int, erro
 	case err != nil:
 		return nil, http.StatusBadRequest, errors.New("the body could not be read whole")
 	}
-	return b.Bytes(), 0, nil
+	return s.unpack(b.Bytes(), r.Header)
 }
+
+// unpack is inbound.Unpack within the bound of a body, with the status of an error.
+func (s *Scorer) unpack(raw []byte, h http.Header) ([]byte, int, error) {
+	body, err := inbound.Unpack(raw, h, func(from io.Reader) ([]byte, error) {
+		text, err := io.ReadAll(io.LimitReader(from, int64(s.cfg.MaxBody)+1))
+		if err == nil && len(text) > s.cfg.MaxBody {
+			err = errTooLarge
+		}
+		return text, err
+	})
+	var unsupported *inbound.Unsupported
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the body has more than %d bytes when it is unpacked", s.cfg.MaxBody)
+	case errors.As(err, &unsupported):
+		return nil, http.StatusUnsupportedMediaType, err
+	case err != nil:
+		return nil, http.StatusBadRequest, err
+	}
+	return body, 0, nil
+}
+
+var errTooLarge = errors.New("the body is too large")
 
 // parse reads a call's requests into k. Their strings are parts of the body, which lives as long as they do and is not changed.
 func (s *Scorer) parse(k *work, body []byte, lines bool) {

@@ -9,11 +9,16 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/inbound"
 )
 
 // handleModel tells which weights of an objective are served; with ?at_least=N it waits, up to ?wait=, until N examples are in them.
 func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
+	query, err := inbound.Query(r, "objective", "at_least", "wait")
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "bad_request", err)
+		return
+	}
 	name := query.Get("objective")
 	i := slices.IndexFunc(s.followers, func(f *follower) bool { return f.objective == name })
 	if i < 0 {
@@ -21,7 +26,6 @@ func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	least, wait := int64(-1), time.Second
-	var err error
 	if text := query.Get("at_least"); text != "" {
 		if least, err = strconv.ParseInt(text, 10, 64); err != nil {
 			refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "at_least", Reason: "is not a whole number"})

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
+	"math"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -29,7 +34,9 @@ func parseCondition(s string) (condition, error) {
 // holds says whether message, a JSON object, meets every condition; what is not JSON meets none.
 func holds(conditions []condition, message []byte) bool {
 	var object map[string]any
-	if json.Unmarshal(message, &object) != nil {
+	d := json.NewDecoder(bytes.NewReader(message))
+	d.UseNumber() // ids may be numbers that float64 would round
+	if d.Decode(&object) != nil || d.Decode(new(any)) != io.EOF {
 		return false
 	}
 	for _, c := range conditions {
@@ -58,20 +65,54 @@ func lookup(object map[string]any, path string) any {
 	return nil
 }
 
+// holds compares numbers as numbers, to the last digit, and also texts that are whole numbers, as ids
+// beyond 2^53 are kept; anything else as text.
 func (c condition) holds(v any) bool {
-	if want, err := strconv.ParseFloat(c.value, 64); err == nil {
-		if got, ok := v.(float64); ok {
-			return compare(c.operator, got, want)
-		}
-	}
 	text := ""
-	if v != nil {
+	switch v := v.(type) {
+	case nil:
+	case json.Number:
+		text = v.String()
+		if number(text) && number(c.value) {
+			return compare(c.operator, compareNumbers(text, c.value), 0)
+		}
+	case string:
+		if text = v; whole(text) && whole(c.value) {
+			return compare(c.operator, compareNumbers(text, c.value), 0)
+		}
+	default:
 		text = fmt.Sprint(v)
 	}
-	return compare(c.operator, text, c.value)
+	return compare(c.operator, strings.Compare(text, c.value), 0)
 }
 
-func compare[T float64 | string](operator string, a, b T) bool {
+// number says whether s is what ParseFloat takes for a number, infinities and NaN excepted.
+func number(s string) bool {
+	f, err := strconv.ParseFloat(s, 64)
+	return err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
+}
+
+// whole says whether s is a whole number as it is written everywhere, so that equal numbers are equal
+// texts.
+func whole(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	return digits != "" && strings.Trim(digits, "0123456789") == "" && (digits[0] != '0' || s == "0")
+}
+
+// compareNumbers is negative, 0 or positive as a is below, at or above b. Whole numbers are compared by
+// their digits, however many they are.
+func compareNumbers(a, b string) int {
+	if whole(a) && whole(b) {
+		x, _ := new(big.Int).SetString(a, 10)
+		y, _ := new(big.Int).SetString(b, 10)
+		return x.Cmp(y)
+	}
+	x, _ := strconv.ParseFloat(a, 64)
+	y, _ := strconv.ParseFloat(b, 64)
+	return cmp.Compare(x, y)
+}
+
+func compare(operator string, a, b int) bool {
 	switch operator {
 	case "=":
 		return a == b

@@ -1,0 +1,65 @@
+package ingest
+
+import (
+	"fmt"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// maxWarnings bounds the warnings of one answer; the others are counted.
+const maxWarnings = 200
+
+// notes are what a sender should hear about one event that is taken all the same.
+type notes struct {
+	texts      []string
+	unknown    int // fields that nobody knows
+	unreadable int // fields that the loop knows, whose values it cannot use
+	replaced   int // halves of characters
+}
+
+// ofEvent says what a reader of the loop's own form noted.
+func (n *notes) ofEvent(seen *event.Notes) {
+	for _, name := range seen.Unknown {
+		if near := event.Nearest(name, event.EventNames); near != "" {
+			n.texts = append(n.texts, name+" is not known; did you mean "+near+"?")
+		} else {
+			n.texts = append(n.texts, name+" is not known and left out; facts of your own go into properties or context")
+		}
+	}
+	if seen.Unnamed > 0 {
+		n.texts = append(n.texts, fmt.Sprintf("%d more fields are not known and left out", seen.Unnamed))
+	}
+	n.unknown += len(seen.Unknown) + seen.Unnamed
+	n.halves(seen.Replaced)
+}
+
+// halves tells of characters that were cut in the middle.
+func (n *notes) halves(replaced int) {
+	if replaced > 0 {
+		n.texts = append(n.texts, fmt.Sprintf("%d half characters (lone surrogates) became U+FFFD", replaced))
+		n.replaced += replaced
+	}
+}
+
+// cannotUse tells of a field that the loop knows and could not read as what it should be.
+func (n *notes) cannotUse(field, reason string) {
+	n.texts = append(n.texts, field+" "+reason)
+	n.unreadable++
+}
+
+// warnings are those of a request so far.
+type warnings struct {
+	unknown, unreadable, replaced int // as notes count them, over all events
+	written, unwritten            int // texts that the answer has, and those beyond maxWarnings
+}
+
+// warn counts an event's notes and returns the texts that there is still room for.
+func (w *warnings) warn(n *notes) []string {
+	w.unknown += n.unknown
+	w.unreadable += n.unreadable
+	w.replaced += n.replaced
+	fit := min(len(n.texts), maxWarnings-w.written)
+	w.written += fit
+	w.unwritten += len(n.texts) - fit
+	return n.texts[:fit]
+}
