@@ -237,7 +237,7 @@ func TestExamplesThatAreWrongNameFileLineAndReason(t *testing.T) {
 	}
 	f(`{"y":1,"w":1e7,"features":{"a":1}}`, "w is 1e+07, want a weight of at most 1e+06")
 	f(`{"y":1,"w":-1e7,"features":{"a":1}}`, "w is -1e+07")
-	f(`{"y":"yes","features":{"a":1}}`, `y is "yes", want a number, or name the label's column with --label`)
+	f(`{"y":"yes","features":{"a":1}}`, `y is "yes", want 0 or 1, or name the label's column with --label`)
 	f(`{"features":{"a":1}}`, "name the label's column with --label; there are features.a")
 	f(`{"y":1,"a":1}`, "there are no features: name the label's column with --label; there are y, a")
 }

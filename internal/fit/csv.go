@@ -14,6 +14,7 @@ type column struct {
 	role  role
 	hash  uint64 // of its name
 	memos []memo
+	as    *table.Column
 }
 
 // memo is a cell of an earlier row, and what it became. The cells of a column are often few, and in what comes in order of time one stays for long.
@@ -51,7 +52,9 @@ func (r *reader) csv(src *table.Source, path string) error {
 	f := r.files
 	var columns []column
 	var missing error
-	rows := 0
+	rows, current := 0, 0
+	place := func() string { return fmt.Sprintf("%s:%d", path, current) }
+	var parts event.Fields
 	header := func(names []string) error {
 		found := false
 		var inputs []string
@@ -64,6 +67,7 @@ func (r *reader) csv(src *table.Source, path string) error {
 				c.role = dropped
 			default:
 				inputs = append(inputs, name)
+				c.as = f.Columns.Column(name)
 				cells := memoCells
 				if len(names) > memoColumns {
 					cells = 1
@@ -79,13 +83,14 @@ func (r *reader) csv(src *table.Source, path string) error {
 	}
 	err := src.Cells(header, func(line int, cells []string) error {
 		rows++
+		current = line
 		b, err := r.room(path)
 		if err != nil {
 			return err
 		}
 		from, y := len(b.slab), 0.0
 		if err = missing; err == nil {
-			y, err = f.cells(b, columns, cells)
+			y, err = f.cells(b, columns, cells, &parts, place)
 		}
 		if err != nil {
 			b.slab = b.slab[:from]
@@ -104,8 +109,8 @@ func (r *reader) csv(src *table.Source, path string) error {
 	return err
 }
 
-// cells appends a row's features to b, and returns its label.
-func (f *Files) cells(b *block, columns []column, cells []string) (y float64, err error) {
+// cells appends a row's features to b, and returns its label. parts is room for those of a cell.
+func (f *Files) cells(b *block, columns []column, cells []string, parts *event.Fields, place func() string) (y float64, err error) {
 	for i, cell := range cells {
 		switch c := &columns[i]; c.role {
 		case label:
@@ -113,12 +118,17 @@ func (f *Files) cells(b *block, columns []column, cells []string) (y float64, er
 				return 0, err
 			}
 		case input:
+			if c.as.Expands() {
+				*parts = c.as.Append((*parts)[:0], cell, place)
+				b.slab = features.Encode(b.slab, *parts)
+				continue
+			}
 			m := c.memo(cell)
 			if m.good && string(m.text) == cell {
 				b.slab = append(b.slab, m.was)
 				continue
 			}
-			v := table.CellOf(cell)
+			v := c.as.Value(cell, place)
 			b.slab = features.EncodeValue(b.slab, c.hash, &v)
 			if len(cell) <= memoBytes {
 				m.text, m.was, m.good = append(m.text[:0], cell...), b.slab[len(b.slab)-1], true

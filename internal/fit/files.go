@@ -21,16 +21,18 @@ type Files struct {
 	Label    string   // column; without one, an example's y, or the label of vw
 	Positive []string // values of the label that mean yes; without any, numbers above 0 and words such as yes and true do
 	Drop     []string
+	Encoding string         // of the text; empty: UTF-8
+	Columns  *table.Columns // how columns are read; nil: as they look
 	SkipBad  bool
 	Holdout  int // each so manieth example is predicted and not learned; 0 for none
 
 	classes []string       // that the label names; empty: it says yes or no
 	index   map[string]int // of classes
 
-	rows  int          // of a block; 0: blockRows
-	share bool         // labels are 0 to 1: the loss allows no others
-	bytes atomic.Int64 // read so far, of all files
-	met   []bool       // by name in Drop
+	rows   int          // of a block; 0: blockRows
+	bytes  atomic.Int64 // read so far, of all files
+	met    []bool       // by name in Drop
+	labels labels       // of the file that is read
 }
 
 // dropped says whether a column is to be left out.
@@ -59,6 +61,20 @@ func (f *Files) Unmet() (names []string) {
 // Bytes is how many bytes of the files were read so far, packed as they are.
 func (f *Files) Bytes() int64 { return f.bytes.Load() }
 
+// options say how a file is opened.
+func (f *Files) options() table.Options {
+	o := table.Options{Format: f.Format, SkipBad: f.SkipBad, Encoding: f.Encoding, Counter: &f.bytes}
+	if f.Label != "" { // examples of a topic have been read already
+		if f.Columns == nil {
+			f.Columns = table.NewColumns()
+		}
+		f.Columns.Raw(f.Label)
+		f.Columns.Raw(f.Drop...)
+		o.Columns = f.Columns
+	}
+	return o
+}
+
 // example is a line, ready for the network.
 type example struct {
 	x []model.Feature
@@ -75,7 +91,8 @@ func (e *example) at(err error) error { return placed(e.path, e.line, err) }
 // file reads one file into blocks.
 func (r *reader) file(path string) error {
 	f := r.files
-	src, err := table.Open(path, table.Options{Format: f.Format, SkipBad: f.SkipBad, Counter: &f.bytes})
+	f.labels = labels{}
+	src, err := table.Open(path, f.options())
 	if err != nil {
 		return err
 	}
@@ -178,9 +195,9 @@ func (f *Files) topicLabel(fields event.Fields) (float64, error) {
 	switch {
 	case err != nil:
 	case y.Kind != event.Number:
-		err = fmt.Errorf("y is %.60q, want a number, or name the label's column with --label; there are %s", y.Text(), names(fields))
-	case f.share && (y.Num < 0 || y.Num > 1):
-		err = fmt.Errorf("y is %v, want 0 to 1: the loss is cross entropy", y.Num)
+		err = fmt.Errorf("y is %.60q, want 0 or 1, or name the label's column with --label; there are %s", y.Text(), names(fields))
+	case y.Num != 0 && y.Num != 1:
+		err = fmt.Errorf("y is %v, want 0 or 1: labels between them and other numbers are not supported", y.Num)
 	}
 	return y.Num, err
 }
@@ -197,53 +214,11 @@ func names(f event.Fields) string {
 	return strings.Join(all, ", ")
 }
 
-// label is 1 for a positive value, else 0; with classes it is a class's number.
-func (f *Files) label(v event.Value) (float64, error) {
-	if len(f.classes) > 0 {
-		return f.class(v)
-	}
-	text := v.Text()
-	if v.Kind == event.Null {
-		return 0, fmt.Errorf("the label %q is empty", f.Label)
-	}
-	if len(f.Positive) > 0 {
-		if f.positive(v, text) {
-			return 1, nil
-		}
-		return 0, nil
-	}
-	if v.Kind == event.Number {
-		if v.Num > 0 {
-			return 1, nil
-		}
-		return 0, nil
-	}
-	switch strings.ToLower(text) {
-	case "yes", "true", "y", "t":
-		return 1, nil
-	case "no", "false", "n", "f":
-		return 0, nil
-	}
-	return 0, fmt.Errorf("the label %q is %q: say with --positive which value means yes", f.Label, text)
-}
-
-// positive says whether a label is among those that mean yes; a number is, however it is written.
-func (f *Files) positive(v event.Value, text string) bool {
-	if slices.Contains(f.Positive, text) {
-		return true
-	}
-	return v.Kind == event.Number && slices.ContainsFunc(f.Positive, func(p string) bool {
-		n, ok := table.Number(p)
-		return ok && n == v.Num
-	})
-}
-
 // Learn learns files one after another; a label is learned delay examples after its prediction.
 func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (skipped int64, err error) {
 	if len(r.net.Config().Network) == 0 {
 		f.rows = manyRows
 	}
-	f.share = r.net.Config().Loss == "cross_entropy"
 	if delay == 0 && f.Holdout == 0 {
 		return f.pipeline(ctx, paths, r.learnBlock, r.judgeBlock)
 	}
