@@ -70,7 +70,7 @@ func TestASoftmaxLearnsClassesByName(t *testing.T) {
 		}
 		r := softmax(t, found, network...)
 		seen := 0
-		r.Observe(func(p []float64, class int) error {
+		r.Observe(func(_ Place, p []float64, class int) error {
 			seen++
 			if sum := p[0] + p[1] + p[2]; math.Abs(sum-1) > 1e-5 {
 				return fmt.Errorf("probabilities add up to %v", sum)

@@ -84,6 +84,7 @@ func (r *reader) csv(src *table.Source, path string) error {
 	err := src.Cells(header, func(line int, cells []string) error {
 		rows++
 		current = line
+		r.row++
 		b, err := r.room(path)
 		if err != nil {
 			return err
@@ -100,7 +101,7 @@ func (r *reader) csv(src *table.Source, path string) error {
 			}
 			return fmt.Errorf("%s:%d: %w", path, line, err)
 		}
-		b.end(y, 1, line)
+		b.end(y, 1, line, r.row)
 		return nil
 	})
 	if err == nil && missing != nil && rows == 0 && !f.SkipBad {

@@ -21,6 +21,7 @@ type Files struct {
 	Label    string   // column; without one, an example's y, or the label of vw
 	Positive []string // values of the label that mean yes; without any, numbers above 0 and words such as yes and true do
 	Drop     []string
+	Left     []string       // columns that were left out when the network was made
 	Encoding string         // of the text; empty: UTF-8
 	Columns  *table.Columns // how columns are read; nil: as they look
 	SkipBad  bool
@@ -39,7 +40,7 @@ type Files struct {
 func (f *Files) dropped(name string) bool {
 	i := slices.Index(f.Drop, name)
 	if i < 0 {
-		return false
+		return slices.Contains(f.Left, name)
 	}
 	if len(f.met) < len(f.Drop) {
 		f.met = make([]bool, len(f.Drop))
@@ -70,6 +71,7 @@ func (f *Files) options() table.Options {
 		}
 		f.Columns.Raw(f.Label)
 		f.Columns.Raw(f.Drop...)
+		f.Columns.Raw(f.Left...)
 		o.Columns = f.Columns
 	}
 	return o
@@ -81,17 +83,23 @@ type example struct {
 	y float64
 	w float64
 
-	path string
-	line int
+	place Place
+}
+
+// Place is where an example stands.
+type Place struct {
+	File string
+	Line int
+	Row  int // of the file's examples, from 1
 }
 
 // at names the example's line in an error.
-func (e *example) at(err error) error { return placed(e.path, e.line, err) }
+func (e *example) at(err error) error { return placed(e.place.File, e.place.Line, err) }
 
 // file reads one file into blocks.
 func (r *reader) file(path string) error {
 	f := r.files
-	f.labels = labels{}
+	f.labels, r.row = labels{}, 0
 	src, err := table.Open(path, f.options())
 	if err != nil {
 		return err
@@ -112,6 +120,7 @@ func (r *reader) file(path string) error {
 		if err != nil {
 			return err
 		}
+		r.row++
 		e.x = b.slab
 		if err := f.example(&e, rec); err != nil {
 			if f.SkipBad {
@@ -121,7 +130,7 @@ func (r *reader) file(path string) error {
 			return fmt.Errorf("%s: %w", rec.Place(), err)
 		}
 		b.slab = e.x
-		b.end(e.y, e.w, rec.Line)
+		b.end(e.y, e.w, rec.Line, r.row)
 	}
 	return nil
 }
@@ -225,10 +234,10 @@ func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (s
 	d := &delayed[float64]{
 		delay: delay, holdout: f.Holdout, rows: &r.progress.rows,
 		predict: func(e *example) float64 { return r.net.Predict(e.x, r.scratch) },
-		learn:   func(e *example, p float64) error { return r.learn(e.x, e.y, e.w, p) },
+		learn:   func(e *example, p float64) error { return r.learn(e.place, e.x, e.y, e.w, p) },
 		keep: func(e *example, p float64) error {
 			r.holdout.Add(p, e.y, e.w)
-			return r.seen(p, e.y)
+			return r.seen(e.place, p, e.y)
 		},
 	}
 	return d.files(ctx, f, paths)
@@ -294,8 +303,9 @@ func (r *Run) Test(ctx context.Context, f *Files, path string) (TestResult, erro
 	acc := metrics.New()
 	skipped, err := f.pipe(ctx, []string{path}, func(b *block) error {
 		return b.each(func(e *example) error {
-			acc.Add(r.net.Predict(e.x, r.scratch), e.y, e.w)
-			return nil
+			p := r.net.Predict(e.x, r.scratch)
+			acc.Add(p, e.y, e.w)
+			return r.seen(e.place, p, e.y)
 		})
 	})
 	result := testResult(path, acc)

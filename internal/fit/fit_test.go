@@ -166,7 +166,7 @@ func TestPredictionsAreSeenInTheOrderOfRows(t *testing.T) {
 				t.Fatal(err)
 			}
 			r, seen := NewRun("click", net), ""
-			r.Observe(func(_, y float64) error { seen += fmt.Sprint(y); return nil })
+			r.Observe(func(_ Place, _, y float64) error { seen += fmt.Sprint(y); return nil })
 			if _, err := r.Learn(t.Context(), &Files{Holdout: holdout}, []string{path}, delay); err != nil || seen != strings.Repeat("10011", 4) {
 				t.Errorf("delay %d, holdout %d: labels %s, %v", delay, holdout, seen, err)
 			}

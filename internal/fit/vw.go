@@ -66,13 +66,15 @@ func (r *reader) vwLine(src *table.Source, text []byte, path string, line int) e
 	}
 	from := len(b.slab)
 	if y, ok := r.files.plainVW(b, text); ok {
-		b.end(y, 1, line)
+		r.row++
+		b.end(y, 1, line, r.row)
 		return nil
 	}
 	b.slab = b.slab[:from]
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil
 	}
+	r.row++
 	rec := table.Record{Weight: 1}
 	if err = src.CheckText(text); err == nil {
 		err = table.ParseVW(&rec, string(text))
@@ -92,7 +94,7 @@ func (r *reader) vwLine(src *table.Source, text []byte, path string, line int) e
 		return fmt.Errorf("%s:%d: %w", path, line, err)
 	}
 	b.slab = features.Encode(b.slab, rec.Fields)
-	b.end(y, rec.Weight, line)
+	b.end(y, rec.Weight, line, r.row)
 	return nil
 }
 

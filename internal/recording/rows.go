@@ -86,21 +86,27 @@ func (r *Recording) Rows() iter.Seq2[*Row, error] {
 func (r *Recording) newColumns() (*table.Columns, error) {
 	c := &r.cfg
 	columns := table.NewColumns()
-	columns.Raw(c.Label, c.Time)
-	columns.Raw(c.Drop...)
-	for _, e := range c.Events {
-		columns.Raw(e.Value)
+	var ids []string
+	if c.User != "" {
+		ids = append(ids, c.User)
 	}
-	ids := []string{c.User}
 	for _, setting := range []string{c.Ad, c.Campaign} {
 		if name, ok := strings.CutPrefix(setting, columnPrefix); ok {
 			ids = append(ids, name)
 		}
 	}
+	if err := columns.Set(table.Tokens, ids...); err != nil {
+		return nil, err
+	}
+	columns.Raw(c.Label, c.Time)
+	columns.Raw(c.Drop...)
+	for _, e := range c.Events {
+		columns.Raw(e.Value)
+	}
 	for _, x := range []struct {
 		as    table.Reading
 		names []string
-	}{{table.Tokens, ids}, {table.Texts, c.Text}, {table.Tokens, c.Token}, {table.Numbers, c.Number}, {table.Dates, c.Date}} {
+	}{{table.Texts, c.Text}, {table.Tokens, c.Token}, {table.Numbers, c.Number}, {table.Dates, c.Date}} {
 		if err := columns.Set(x.as, x.names...); err != nil {
 			return nil, fmt.Errorf("%s: %w", x.as, err)
 		}
