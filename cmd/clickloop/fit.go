@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/config"
 	"github.com/clickloop/clickloop/internal/fit"
 	"github.com/clickloop/clickloop/internal/modelfile"
@@ -51,6 +52,7 @@ type fitOptions struct {
 	admission   int
 	expiry      int64
 	reading     reading
+	served      string          // network of the objective that a recording's configuration serves, if it is no default one
 	state       *learner.State  // the model of --in
 	about       modelfile.About // what its file says
 }
@@ -86,6 +88,10 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	}
 	result.Seconds = time.Since(began).Seconds()
+	if o.served != "" {
+		result.Model = event.ModelVersion(event.NetworkKey(o.objective, o.served), net.Examples())
+		fmt.Fprintf(stderr, "clickloop fit: network %s is learned, with which %s is served\n", o.served, o.objective)
+	}
 	o.warn(net, result.Examples, result.Skipped, rec, stderr)
 	if rec == nil { // a recording has checks of its own
 		o.warnLabels(&result, stderr)
@@ -197,6 +203,16 @@ func (o *fitOptions) open() (*recording.Recording, config.Config, error) {
 			file = rec.ConfigFile()
 		}
 		o.objective = rec.Objective().Name
+		cfg, err := config.LoadBeside(file, config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
+		if err != nil {
+			return nil, cfg, err
+		}
+		rec.Adopt(cfg.Objective(o.objective))
+		merged := rec.Objective()
+		if name := merged.ServedNetwork(); name != event.DefaultNetwork { // the one whose predictions the loop judges
+			cfg.Model, o.served = cfg.Networks[name], name
+		}
+		return rec, cfg, nil
 	}
 	cfg, err := config.Load(file)
 	return rec, cfg, err

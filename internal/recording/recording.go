@@ -203,6 +203,9 @@ func (r *Recording) Name() string { return r.name }
 // Objective is what the recording's labels say.
 func (r *Recording) Objective() event.Objective { return r.cfg.Objective }
 
+// Adopt makes o, which a configuration has completed, the recording's objective.
+func (r *Recording) Adopt(o event.Objective) { r.cfg.Objective = o }
+
 // Tick is the length of a tick of lockstep in recorded time.
 func (r *Recording) Tick() time.Duration { return r.cfg.Tick }
 
