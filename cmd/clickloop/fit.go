@@ -93,8 +93,13 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		fmt.Fprintf(stderr, "clickloop fit: network %s is learned, with which %s is served\n", o.served, o.objective)
 	}
 	o.warn(net, result.Examples, result.Skipped, rec, stderr)
+	suspects, drop := r.Suspects(), "drop in recording.yaml"
 	if rec == nil { // a recording has checks of its own
 		o.warnLabels(&result, stderr)
+		suspects, drop = o.files.Suspects(), "--drop"
+	}
+	for _, s := range suspects {
+		fmt.Fprintf(stderr, "clickloop fit: warning: column %q may be known only after the outcome: %s; if so, leave it out: %s %s\n", s.Name, s.Why, drop, s.Name)
 	}
 	return o.finish(stdout, &result, func() { printFit(stdout, &result) })
 }

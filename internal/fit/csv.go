@@ -15,6 +15,7 @@ type column struct {
 	hash  uint64 // of its name
 	memos []memo
 	as    *table.Column
+	leak  int // its number among those that are watched
 }
 
 // memo is a cell of an earlier row, and what it became. The cells of a column are often few, and in what comes in order of time one stays for long.
@@ -68,6 +69,7 @@ func (r *reader) csv(src *table.Source, path string) error {
 			default:
 				inputs = append(inputs, name)
 				c.as = f.Columns.Column(name)
+				c.leak = f.leaks.column(name)
 				cells := memoCells
 				if len(names) > memoColumns {
 					cells = 1
@@ -100,6 +102,9 @@ func (r *reader) csv(src *table.Source, path string) error {
 				return nil
 			}
 			return fmt.Errorf("%s:%d: %w", path, line, err)
+		}
+		if len(f.classes) == 0 && !f.leaks.full() {
+			f.leaks.cells(columns, b.slab[from:], y)
 		}
 		b.end(y, 1, line, r.row)
 		return nil
@@ -137,6 +142,34 @@ func (f *Files) cells(b *block, columns []column, cells []string, parts *event.F
 		}
 	}
 	return y, nil
+}
+
+// cells counts a row of CSV; of the features of a column it takes the first.
+func (l *leaks) cells(columns []column, x []model.Feature, y float64) {
+	for i := range columns {
+		c := &columns[i]
+		if c.role != input {
+			continue
+		}
+		l.cell(c.leak, x[0], y)
+		x = x[1:]
+		if c.as.Expands() { // its parts follow, up to the next column
+			for len(x) > 0 && (i+1 == len(columns) || !startsNext(columns[i+1:], x[0].Field)) {
+				x = x[1:]
+			}
+		}
+	}
+	l.row(y)
+}
+
+// startsNext says whether a field is that of the first input of columns.
+func startsNext(columns []column, field uint64) bool {
+	for i := range columns {
+		if columns[i].role == input {
+			return columns[i].hash == field
+		}
+	}
+	return false
 }
 
 func noLabel(label string, columns []string) error {

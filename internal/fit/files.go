@@ -34,6 +34,7 @@ type Files struct {
 	bytes  atomic.Int64 // read so far, of all files
 	met    []bool       // by name in Drop
 	labels labels       // of the file that is read
+	leaks  leaks        // of inputs
 }
 
 // dropped says whether a column is to be left out.
@@ -159,9 +160,20 @@ func (f *Files) example(e *example, rec *table.Record) error {
 	if !found {
 		return fmt.Errorf("there is no column %q for the label, only %s", f.Label, names(kept))
 	}
-	e.x = features.Encode(e.x, kept)
+	if e.x = features.Encode(e.x, kept); len(f.classes) == 0 {
+		f.leaks.fields(kept, encoded, e.y)
+	}
 	return nil
 }
+
+// encoded is the first feature of a value.
+func encoded(v *event.Value) model.Feature {
+	var room [1]model.Feature
+	return features.EncodeValue(room[:0], 0, v)[0]
+}
+
+// Suspects are columns that most likely are known only after the outcome, as the first rows look.
+func (f *Files) Suspects() []Suspect { return f.leaks.suspects() }
 
 // topicExample reads what the examples topic holds: y, w and features.
 func (f *Files) topicExample(e *example, fields event.Fields) error {

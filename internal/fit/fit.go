@@ -14,6 +14,7 @@ import (
 // Run is one pass: a network and what is measured on the way.
 type Run struct {
 	pass
+	leaks   leaks // of a recording
 	metrics *metrics.Accumulator
 	holdout *metrics.Accumulator               // of examples that were kept from learning
 	observe func(at Place, p, y float64) error // each prediction as it is judged, nil for none

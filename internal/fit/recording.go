@@ -61,6 +61,9 @@ func (r *Run) Recording(ctx context.Context, rec *recording.Recording, cfg featu
 	return nil
 }
 
+// Suspects are columns of a recording that most likely are known only after the outcome.
+func (r *Run) Suspects() []Suspect { return r.leaks.suspects() }
+
 func (l *lockstep) tick(ctx context.Context, tick *recording.Tick) error {
 	if err := l.fold(ctx, tick.Events); err != nil {
 		return err
@@ -145,6 +148,7 @@ func (l *lockstep) predict(ctx context.Context, row *recording.Row) error {
 	x := features.Encode(make([]model.Feature, 0, len(l.features)), l.features)
 	w := waiting{id: event.PredictionID(row.Request, 0), n: int(row.N), at: row.Time, w: row.Weight, x: x, p: l.run.net.Predict(x, l.run.scratch)}
 	l.waiting = append(l.waiting, w)
+	l.run.leaks.fields(row.Context, encoded, map[bool]float64{true: 1}[row.Positive])
 	l.run.progress.rows.Add(1)
 	return nil
 }
