@@ -179,6 +179,7 @@ func TestWrongUsageOfPredictIsExplained(t *testing.T) {
 	f(1, "would be written over", made, rows, "--out", rows)
 	f(1, "is a recording", made, bank)
 	f(1, `column "zip" is to be read as number, and the model was made with it read as token`, made, rows, "--number", "zip")
+	f(1, "other.csv:2: none of the columns other is one that the model was made with", made, writeFile(t, dir, "other.csv", "other\n1\n"))
 	f(1, `there is no encoding "ebcdic-of-mars"`, made, rows, "--encoding", "ebcdic-of-mars")
 	if _, err := os.Stat(rows); err != nil {
 		t.Error(err)

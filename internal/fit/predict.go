@@ -139,6 +139,9 @@ func (p *Predictor) inputs(one *Prediction, fields event.Fields) (kept event.Fie
 			kept = append(kept, f)
 		}
 	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("none of the columns %s is one that the model was made with: is it the right model?", names(fields))
+	}
 	return kept, nil
 }
 
