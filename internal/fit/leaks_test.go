@@ -93,6 +93,11 @@ func TestColumnsThatAreKnownAfterTheOutcomeAreWarnedOf(t *testing.T) {
 	if got := suspectsOf(t, "a.jsonl", 3000, 0.1, func(_ *rand.Rand, y bool) string { return map[bool]string{true: `"paid"`, false: `"open"`}[y] }); !strings.HasPrefix(got, "x: ") {
 		t.Errorf("JSON lines: %q", got)
 	}
+	for _, usual := range []string{"", "0"} { // most rows are yes: the few others need not be known afterwards
+		if got := suspectsOf(t, "a.csv", 3000, 0.6, is(0.2, "5", usual)); got != "" {
+			t.Errorf("where most are yes: %q", got)
+		}
+	}
 	if got := suspectsOf(t, "a.csv", 100, 0.1, is(1, "paid", "open")); got != "" {
 		t.Errorf("of too few rows: %q", got)
 	}

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -153,14 +154,18 @@ func TestDatesAreFoundAndHavePartsBesideThem(t *testing.T) {
 	f("created_at", []string{"1769853600", "1769853601"}, "unix", `{"created_at":1769853600,"created_at.hour":10,"created_at.weekday":"sat","created_at.month":1,"created_at.day":31,"created_at.days":20484.416666666668}`)
 	f("ts", []string{"1769853600000"}, "unix_ms", `{"ts":1769853600000,"ts.hour":10,"ts.weekday":"sat","ts.month":1,"ts.day":31,"ts.days":20484.416666666668}`)
 
-	f("d", []string{"01/02/2026", "03/04/2026"}, "", `{"d":"01/02/2026"}`)                            // which is the month?
-	f("d", []string{"1769853600", "1769853601"}, "", `{"d":1769853600}`)                              // a number, by its name
-	f("d", []string{"2026-02-30", "2026-13-01"}, "", `{"d":"2026-02-30"}`)                            // no days
-	f("d", []string{"20260131", "20260201"}, "", `{"d":20260131}`)                                    // too few to tell
-	f("d", []string{"2026-01-31", "soon", "later"}, "", `{"d":"2026-01-31"}`)                         // not all
-	f("d", []string{"10:00:00", "11:00:00"}, "", `{"d":"10:00:00"}`)                                  //
-	f("d", []string{"2026-01-31 25:00:00", "2026-01-31 10:61:00"}, "", `{"d":"2026-01-31 25:00:00"}`) //
-	f("d", []string{"1.2.2026.5", "192.168.0.1"}, "", `{"d":"1.2.2026.5"}`)                           //
+	f("d", []string{"01/02/2026", "03/04/2026"}, "", `{"d":"01/02/2026"}`)    // which is the month?
+	f("d", []string{"1769853600", "1769853601"}, "", `{"d":1769853600}`)      // a number, by its name
+	f("d", []string{"2026-02-30", "2026-13-01"}, "", `{"d":"2026-02-30"}`)    // no days
+	f("d", []string{"20260131", "20260201"}, "", `{"d":20260131}`)            // too few to tell
+	f("d", []string{"2026-01-31", "soon", "later"}, "", `{"d":"2026-01-31"}`) // not all
+	f("d", []string{"10:00:00", "11:00:00"}, "", `{"d":"10:00:00"}`)          //
+	f("d", []string{"2026-01-31 25:00:00"}, "", `{"d":"2026-01-31 25:00:00"}`)
+	f("d", []string{"2026-01-31 10:61:00"}, "", `{"d":"2026-01-31 10:61:00"}`)
+	f("d", append(slices.Repeat([]string{"2026-01-31"}, 96), "a", "b", "c", "d"), "", `{"d":"2026-01-31"}`)
+	f("d", append(slices.Repeat([]string{"2026-01-31"}, 99), "?", "soon"), "iso", `{"d":"2026-01-31",`+parts+`"d.days":20484}`)
+	f("d", []string{"10:00"}, "", `{"d":"10:00"}`)                          //
+	f("d", []string{"1.2.2026.5", "192.168.0.1"}, "", `{"d":"1.2.2026.5"}`) //
 }
 
 func TestTextsOfSeveralWordsAreFoundAndCategoriesAreNot(t *testing.T) {

@@ -64,6 +64,7 @@ func TestWhatIsNotTheNamedEncodingIsRefused(t *testing.T) {
 	}
 	f("shift_jis", "a\nplain\nx\xfd\n", `a.csv:3: column "a": a character after`)
 	f("windows-1251", "a\nТверь\nПермь\n", "is UTF-8 by the look of it")
+	f("windows-1251", "ab\n"+strings.Repeat("Я", bufferBytes), "is UTF-8 by the look of it") // the buffer ends within a letter
 	f("utf-8", "a\nТверь\n", "")
 	f("utf-16", "\xff\xfea\x00\n\x00b\x00\n\x00", "")
 	f("utf-16", "\xfe\xff\x00a\x00\n\x00b\x00\n", "")
