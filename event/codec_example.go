@@ -1,5 +1,10 @@
 package event
 
+import (
+	"math"
+	"strconv"
+)
+
 // AppendJSON appends e as one line of JSON, without a newline.
 func (e *Example) AppendJSON(dst []byte) []byte {
 	l := newLine(dst)
@@ -40,6 +45,18 @@ func ParseExample(b []byte) (Example, error) {
 	var e Example
 	err := e.UnmarshalJSON(b)
 	return e, err
+}
+
+// Validate checks what a network learns from, for whoever takes examples from others; the error is an
+// *Error with the field and the reason.
+func (e *Example) Validate() error {
+	switch {
+	case e.Y != 0 && e.Y != 1:
+		return &Error{"y", "is " + strconv.FormatFloat(e.Y, 'g', -1, 64) + ", expected 0 or 1: numbers as targets, and labels between 0 and 1, are not supported"}
+	case !(math.Abs(e.W) <= MaxWeight):
+		return &Error{"w", "is " + strconv.FormatFloat(e.W, 'g', -1, 64) + ", expected a weight of at most 1e6"}
+	}
+	return nil
 }
 
 // UnmarshalJSON is ParseExample into e, whose slices are used again: nothing of what e held before may still be in use.

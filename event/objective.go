@@ -30,11 +30,14 @@ func (o *Objective) NetworkNames() []string {
 }
 
 // Served is the key of the network that scorers answer with.
-func (o *Objective) Served() string {
+func (o *Objective) Served() string { return NetworkKey(o.Name, o.ServedNetwork()) }
+
+// ServedNetwork is the name of that network.
+func (o *Objective) ServedNetwork() string {
 	if o.Serve != "" {
-		return NetworkKey(o.Name, o.Serve)
+		return o.Serve
 	}
-	return NetworkKey(o.Name, o.NetworkNames()[0])
+	return o.NetworkNames()[0]
 }
 
 // NetworkKey names a network of an objective in topics, versions, groups, metrics and files, such as "click" for the default one and "click.plain" for another.

@@ -164,7 +164,7 @@ func (e *evaluator) fold(ctx context.Context) error {
 		}
 		out = out[:0]
 		for i := range records {
-			if err := x.UnmarshalJSON(records[i].Value); err != nil || x.Revision || !water.Fresh(x.Source, false) {
+			if err := x.UnmarshalJSON(records[i].Value); err != nil || x.Validate() != nil || x.Revision || !water.Fresh(x.Source, false) {
 				continue // what cannot be read is the learner's to bury
 			}
 			if x.P == 0 && x.Model == "" {

@@ -82,7 +82,7 @@ func (c *decoder) parse(value []byte) error {
 	if c.x.Objective != c.objective {
 		return &event.Error{Field: "objective", Reason: fmt.Sprintf("is %q, but the topic is of %q", c.x.Objective, c.objective)}
 	}
-	return nil
+	return c.x.Validate()
 }
 
 // verdict says what became of an example.

@@ -115,7 +115,11 @@ func TestPoisonedExamplesAreRefusedAndChangeNothing(t *testing.T) {
 	f(strings.Replace(text, `"w":1`, `"w":1e400`, 1), "w")
 	f(strings.Replace(text, `"w":1`, `"w":null`, 1), "w")
 	f(strings.Replace(text, `"click"`, `"conversion"`, 1), `the topic is of "click"`)
-	f(strings.Replace(text, `"y":`, `"y":2,"z":`, 1), "label")
+	f(strings.Replace(text, `"y":`, `"y":2,"z":`, 1), "y is 2, expected 0 or 1")
+	f(strings.Replace(text, `"y":`, `"y":0.3,"z":`, 1), "y is 0.3, expected 0 or 1")
+	f(strings.Replace(text, `"y":`, `"y":-1,"z":`, 1), "y is -1, expected 0 or 1")
+	f(strings.Replace(text, `"w":1`, `"w":1e7`, 1), "w is 1e+07, expected a weight of at most 1e6")
+	f(strings.Replace(text, `"w":1`, `"w":-1e7`, 1), "w is -1e+07, expected a weight")
 	f("\xff\xfe", "")
 }
 

@@ -15,8 +15,8 @@ import (
 
 // State is a network with its place in an examples topic, outside of a running learner: what tools look at and replay.
 type State struct {
-	core    *core
-	classes []string
+	core  *core
+	about modelfile.About
 }
 
 // NewState returns a State that has learned nothing of an objective.
@@ -35,24 +35,27 @@ func ReadState(path string) (*State, error) {
 		return nil, err
 	}
 	c := &core{saved: -1}
-	var classes []string
+	var about modelfile.About
 	if bytes.HasPrefix(b, []byte(checkpointMagic)) {
 		c.at, c.net, err = decodeCheckpoint(b)
 		c.water.Restore(c.at.Marks)
 	} else {
-		c.net, classes, err = modelfile.Read(bytes.NewReader(b))
+		c.net, about, err = modelfile.Read(bytes.NewReader(b))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot use %s: %w", path, err)
 	}
-	return &State{c, classes}, nil
+	return &State{c, about}, nil
 }
 
 // Net is the network; whoever learns with it leaves the State's place wrong.
 func (s *State) Net() *model.Net { return s.core.net }
 
 // Classes are the names of a softmax's classes, where fit has written them.
-func (s *State) Classes() []string { return s.classes }
+func (s *State) Classes() []string { return s.about.Classes }
+
+// About is what fit has written about a model of files.
+func (s *State) About() modelfile.About { return s.about }
 
 // Objective is empty for a model that fit has written.
 func (s *State) Objective() string { return s.core.at.Objective }

@@ -11,10 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/config"
 	"github.com/clickloop/clickloop/internal/fit"
 	"github.com/clickloop/clickloop/internal/modelfile"
 	"github.com/clickloop/clickloop/internal/recording"
+	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
 )
 
@@ -49,6 +51,10 @@ type fitOptions struct {
 	tableBits   int
 	admission   int
 	expiry      int64
+	reading     reading
+	served      string          // network of the objective that a recording's configuration serves, if it is no default one
+	state       *learner.State  // the model of --in
+	about       modelfile.About // what its file says
 }
 
 func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -68,6 +74,9 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
+	if len(o.paths) == 0 {
+		return o.testAlone(ctx, o.state, began, stdout, stderr)
+	}
 	if len(classes) > 0 {
 		return o.fitClasses(ctx, net, classes, began, stdout, stderr)
 	}
@@ -79,15 +88,25 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	}
 	result.Seconds = time.Since(began).Seconds()
-	o.warn(net, result.Examples, result.Skipped, stderr)
+	if o.served != "" {
+		result.Model = event.ModelVersion(event.NetworkKey(o.objective, o.served), net.Examples())
+		fmt.Fprintf(stderr, "clickloop fit: network %s is learned, with which %s is served\n", o.served, o.objective)
+	}
+	o.warn(net, result.Examples, result.Skipped, rec, stderr)
+	suspects, drop := r.Suspects(), "drop in recording.yaml"
 	if rec == nil { // a recording has checks of its own
 		o.warnLabels(&result, stderr)
+		suspects, drop = o.files.Suspects(), "--drop"
+	}
+	for _, s := range suspects {
+		fmt.Fprintf(stderr, "clickloop fit: warning: column %q may be known only after the outcome: %s; if so, leave it out: %s %s\n", s.Name, s.Why, drop, s.Name)
 	}
 	return o.finish(stdout, &result, func() { printFit(stdout, &result) })
 }
 
 // warn tells of names that nothing had, for most likely they are misspelt, and of data in which there was nothing.
-func (o *fitOptions) warn(net *model.Net, examples, skipped int64, stderr io.Writer) {
+func (o *fitOptions) warn(net *model.Net, examples, skipped int64, rec *recording.Recording, stderr io.Writer) {
+	o.notices(rec, stderr)
 	if examples == 0 {
 		fmt.Fprintf(stderr, "clickloop fit: warning: nothing was learned: %s has no examples, and %d malformed lines were skipped\n", strings.Join(o.paths, ", "), skipped)
 	}
@@ -111,8 +130,6 @@ func (o *fitOptions) warnLabels(r *fit.Result, stderr io.Writer) {
 		fmt.Fprintf(stderr, "clickloop fit: warning: none of %d labels is %s, as --positive says: is it spelt as the data spells it?\n", r.Examples, strings.Join(o.files.Positive, " or "))
 	case r.Positives == 0:
 		fmt.Fprintf(stderr, "clickloop fit: warning: all of %d labels mean no\n", r.Examples)
-	case r.Positives == r.Examples && len(o.files.Positive) == 0:
-		fmt.Fprintf(stderr, "clickloop fit: warning: all of %d labels mean yes, as numbers above 0 do: say with --positive which value means yes\n", r.Examples)
 	case r.Positives == r.Examples:
 		fmt.Fprintf(stderr, "clickloop fit: warning: all of %d labels mean yes\n", r.Examples)
 	}
@@ -128,6 +145,7 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	fs.Func("positive", "`value` of the label that means yes; may repeat", list(&o.files.Positive))
 	fs.Func("drop", "`columns` to leave out, separated by commas; may repeat", list(&o.files.Drop))
 	fs.StringVar(&o.files.Format, "format", "", "csv, jsonl or vw; found out by default")
+	readingFlags(fs, &o.files.Encoding, &o.reading)
 	fs.Func("test", "`file` to predict after learning, without learning from it; may repeat", func(s string) error { o.tests = append(o.tests, s); return nil })
 	fs.StringVar(&o.network, "network", "", "parts of one plain network instead of the default mixture: `linear,ffm,mlp`")
 	fs.StringVar(&o.output, "output", "", "`sigmoid` (yes or no), or softmax: the label is one of several classes; needs --network of linear, mlp")
@@ -142,7 +160,7 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	fs.IntVar(&o.files.Holdout, "holdout", 0, "predict each `N`th example that is read now without learning it, and report those apart")
 	fs.StringVar(&o.in, "in", "", "go on from this `model`, with every setting it was made with")
 	fs.StringVar(&o.out, "out", "", "write the learned `model` here")
-	fs.StringVar(&o.predictions, "predictions", "", "write each prediction and its label to this `file`")
+	fs.StringVar(&o.predictions, "predictions", "", "write each prediction and its label to this `file`, those of tests too; .csv and .jsonl get the row's number")
 	fs.StringVar(&o.config, "config", "", "configuration `file`")
 	fs.StringVar(&o.onError, "on-error", "stop", "what a malformed line does: stop, or skip (counted)")
 	fs.StringVar(&o.objective, "objective", "click", "`name` of the objective of bare files")
@@ -156,8 +174,8 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	fs.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
 	o.paths = paths
 	switch {
-	case len(paths) == 0:
-		fmt.Fprintln(stderr, "clickloop fit: name a recording or files; - is standard input")
+	case len(paths) == 0 && (o.in == "" || len(o.tests) == 0):
+		fmt.Fprintln(stderr, "clickloop fit: name a recording or files; - is standard input; --in MODEL --test FILE alone learns nothing")
 		return nil, errUsage
 	case o.onError != "stop" && o.onError != "skip":
 		return nil, fmt.Errorf("--on-error is %q, want stop or skip", o.onError)
@@ -171,14 +189,14 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 		return nil, fmt.Errorf("--delay is %d, want 0 or more examples", o.delay)
 	}
 	o.files.SkipBad = o.onError == "skip"
-	return o, nil
+	return o, o.reading.columns(&o.files)
 }
 
 // open opens the recording, if it is one, and the configuration.
 func (o *fitOptions) open() (*recording.Recording, config.Config, error) {
 	var rec *recording.Recording
 	file := o.config
-	if isRecording(o.paths[0]) {
+	if len(o.paths) > 0 && isRecording(o.paths[0]) {
 		if len(o.paths) > 1 {
 			return nil, config.Config{}, errors.New("one recording at a time")
 		}
@@ -190,6 +208,16 @@ func (o *fitOptions) open() (*recording.Recording, config.Config, error) {
 			file = rec.ConfigFile()
 		}
 		o.objective = rec.Objective().Name
+		cfg, err := config.LoadBeside(file, config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
+		if err != nil {
+			return nil, cfg, err
+		}
+		rec.Adopt(cfg.Objective(o.objective))
+		merged := rec.Objective()
+		if name := merged.ServedNetwork(); name != event.DefaultNetwork { // the one whose predictions the loop judges
+			cfg.Model, o.served = cfg.Networks[name], name
+		}
+		return rec, cfg, nil
 	}
 	cfg, err := config.Load(file)
 	return rec, cfg, err
@@ -231,15 +259,12 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 		net, err := model.New(c)
 		return net, classes, err
 	}
-	f, err := os.Open(o.in)
+	state, err := o.readModel(recorded)
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot read the model: %w", err)
+		return nil, nil, err
 	}
-	defer f.Close()
-	net, classes, err := modelfile.Read(f)
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot read model %s: %w", o.in, err)
-	}
+	o.state = state
+	net := state.Net()
 	made := net.Config()
 	if made.Output == "softmax" {
 		c.Output, c.Classes = made.Output, made.Classes // they have checks of their own
@@ -247,17 +272,21 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	if err := o.contradiction(c, made); err != nil {
 		return nil, nil, err
 	}
-	classes, err = o.oldClasses(made, classes, recorded)
+	classes, err := o.oldClasses(made, o.about.Classes, recorded)
 	return net, classes, err
 }
 
 func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recording, cfg config.Config) (result fit.Result, err error) {
 	if o.predictions != "" {
-		out, failed := newPredictions(o.predictions)
+		out, failed := o.newPredictions(nil)
 		if failed != nil {
 			return result, failed
 		}
-		r.Observe(out.write)
+		one := fit.Prediction{Labeled: true, P: make([]float64, 1)}
+		r.Observe(func(at fit.Place, p, y float64) error {
+			one.Place, one.P[0], one.Y = at, p, y
+			return out.write(&one)
+		})
 		defer func() { err = cmp.Or(err, out.end()) }()
 	}
 	var skipped int64

@@ -76,7 +76,7 @@ func TestTheModelIsWrittenBeforeTests(t *testing.T) {
 func TestDataThatTeachesNothingIsTold(t *testing.T) {
 	dir := t.TempDir()
 	csv, empty := writeFile(t, dir, "a.csv", votes), writeFile(t, dir, "empty.csv", "a,y\n")
-	numbers := writeFile(t, dir, "a.vw", "1 |f a\n2 |f b\n")
+	numbers := writeFile(t, dir, "a.vw", "1 |f a\n1 |f b\n")
 	f := func(want string, args ...string) {
 		t.Helper()
 		status, _, errs := said(t, append([]string{"fit"}, args...)...)
@@ -86,8 +86,8 @@ func TestDataThatTeachesNothingIsTold(t *testing.T) {
 	}
 	f("", csv, "--label", "y")
 	f("none of 4 labels is Yes, as --positive says", csv, "--label", "y", "--positive", "Yes")
-	f("all of 2 labels mean yes, as numbers above 0 do: say with --positive", numbers)
-	f("", numbers, "--positive", "2.0")
+	f("all of 2 labels mean yes", numbers)
+	f("all of 2 labels mean yes", numbers, "--positive", "1.0")
 	f("nothing was learned", empty, "--label", "y")
 	f("nothing was learned", csv, "--label", "none", "--on-error", "skip")
 	f("", bank, "--limit", "3")

@@ -12,7 +12,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/fit"
 	"github.com/clickloop/clickloop/model"
 )
@@ -101,18 +100,22 @@ func (o *fitOptions) fitClasses(ctx context.Context, net *model.Net, classes []s
 		return err
 	}
 	result.Seconds = time.Since(began).Seconds()
-	o.warn(net, result.Examples, result.Skipped, stderr)
+	o.warn(net, result.Examples, result.Skipped, nil, stderr)
 	return o.finish(stdout, &result, func() { printClasses(stdout, &result) })
 }
 
 func (o *fitOptions) learnClasses(ctx context.Context, r *fit.ClassRun) (result fit.ClassResult, err error) {
 	if o.predictions != "" {
-		out, failed := newPredictions(o.predictions)
+		out, failed := o.newPredictions(r.Names())
 		if failed != nil {
 			return result, failed
 		}
 		defer func() { err = cmp.Or(err, out.end()) }()
-		r.Observe(classWriter(out.w, r.Names()))
+		one := fit.Prediction{Labeled: true}
+		r.Observe(func(at fit.Place, p []float64, class int) error {
+			one.Place, one.P, one.Y = at, p, float64(class)
+			return out.write(&one)
+		})
 	}
 	var skipped int64
 	for pass := range o.passes {
@@ -138,28 +141,6 @@ func (o *fitOptions) learnClasses(ctx context.Context, r *fit.ClassRun) (result 
 	return result, nil
 }
 
-// classWriter writes predictions as JSON lines: {"p":{"a":0.75,"b":0.25},"y":"a"}.
-func classWriter(w io.Writer, names []string) func(p []float64, class int) error {
-	quoted := make([][]byte, len(names))
-	for i, name := range names {
-		quoted[i] = event.AppendString(nil, name)
-	}
-	var line []byte
-	return func(p []float64, class int) error {
-		line = append(line[:0], `{"p":{`...)
-		for i, v := range p {
-			if i > 0 {
-				line = append(line, ',')
-			}
-			line = append(append(line, quoted[i]...), ':')
-			line = event.AppendNumber(line, v)
-		}
-		line = append(append(line, `},"y":`...), quoted[class]...)
-		_, err := w.Write(append(line, '}', '\n'))
-		return err
-	}
-}
-
 const (
 	shownClasses   = 32 // in the table of classes
 	shownConfusion = 12 // classes whose confusion matrix fits a screen
@@ -175,10 +156,14 @@ func printClasses(w io.Writer, r *fit.ClassResult) {
 	}
 	fmt.Fprintf(w, "  %-22s %s\n", "weights", r.Weights)
 	for i := range r.Test {
-		fmt.Fprintf(w, "%s: %d examples\n", r.Test[i].File, r.Test[i].Examples)
-		printSkipped(w, r.Test[i].Skipped)
-		printClassMetrics(w, &r.Test[i].ClassMetrics)
+		printClassTest(w, &r.Test[i])
 	}
+}
+
+func printClassTest(w io.Writer, t *fit.ClassTest) {
+	fmt.Fprintf(w, "%s: %d examples\n", t.File, t.Examples)
+	printSkipped(w, t.Skipped)
+	printClassMetrics(w, &t.ClassMetrics)
 }
 
 func printClassMetrics(w io.Writer, m *fit.ClassMetrics) {

@@ -9,42 +9,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 
 	"github.com/clickloop/clickloop/internal/fit"
 	"github.com/clickloop/clickloop/internal/modelfile"
 	"github.com/clickloop/clickloop/model"
 )
-
-// predictions is the file of --predictions.
-type predictions struct {
-	f *os.File
-	w *bufio.Writer
-}
-
-func newPredictions(path string) (*predictions, error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot write the predictions: %w", err)
-	}
-	return &predictions{f, bufio.NewWriter(f)}, nil
-}
-
-// write writes a prediction and its label.
-func (p *predictions) write(prediction, y float64) error {
-	b := strconv.AppendFloat(p.w.AvailableBuffer(), prediction, 'g', -1, 64)
-	b = strconv.AppendFloat(append(b, ' '), y, 'g', -1, 64)
-	_, err := p.w.Write(append(b, '\n'))
-	return err
-}
-
-// end writes what is buffered: a full disk may show only here.
-func (p *predictions) end() error {
-	if err := cmp.Or(p.w.Flush(), p.f.Close()); err != nil {
-		return fmt.Errorf("cannot write the predictions: %w", err)
-	}
-	return nil
-}
 
 // finish prints the result.
 func (o *fitOptions) finish(stdout io.Writer, result any, text func()) error {
@@ -65,18 +35,32 @@ func (o *fitOptions) save(net *model.Net, classes []string) error {
 	if o.out == "" {
 		return nil
 	}
-	return saveModel(o.out, net, classes)
+	about := modelfile.About{Classes: classes}
+	if f := &o.files; f.Label != "" && f.Columns != nil {
+		about.Label, about.Positive, about.Drop = f.Label, f.Positive, f.Left
+		for _, name := range f.Drop {
+			if !slices.Contains(about.Drop, name) {
+				about.Drop = append(slices.Clip(about.Drop), name)
+			}
+		}
+		for _, c := range f.Columns.List() {
+			if c.Met {
+				about.Columns = append(about.Columns, modelfile.Column{Name: c.Name, Read: string(c.Reading), Form: c.Form})
+			}
+		}
+	}
+	return saveModel(o.out, net, about)
 }
 
 // saveModel writes a model whole or not at all; what is no plain file, such as /dev/stdout, is written to and not replaced.
-func saveModel(path string, net *model.Net, classes []string) error {
+func saveModel(path string, net *model.Net, about modelfile.About) error {
 	failed := func(err error) error { return fmt.Errorf("cannot write the model to %s: %w", path, err) }
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
 			return failed(err)
 		}
-		if err := errors.Join(writeModel(f, net, classes), f.Close()); err != nil {
+		if err := errors.Join(writeModel(f, net, about), f.Close()); err != nil {
 			return failed(err)
 		}
 		return nil
@@ -86,16 +70,16 @@ func saveModel(path string, net *model.Net, classes []string) error {
 		return failed(err)
 	}
 	defer os.Remove(f.Name())
-	err = writeModel(f, net, classes)
+	err = writeModel(f, net, about)
 	if err = errors.Join(err, f.Sync(), f.Chmod(0o644), f.Close()); err != nil {
 		return failed(err)
 	}
 	return os.Rename(f.Name(), path)
 }
 
-func writeModel(f *os.File, net *model.Net, classes []string) error {
+func writeModel(f *os.File, net *model.Net, about modelfile.About) error {
 	w := bufio.NewWriterSize(f, 1<<20)
-	err := modelfile.Write(w, net, classes)
+	err := modelfile.Write(w, net, about)
 	return cmp.Or(err, w.Flush())
 }
 
@@ -118,13 +102,31 @@ func printFit(w io.Writer, r *fit.Result) {
 		show("log loss of holdout", r.Holdout.LogLoss)
 	}
 	fmt.Fprintf(w, "  %-22s %s\n", "weights", r.Weights)
-	for _, t := range r.Test {
-		fmt.Fprintf(w, "%s: %d examples\n", t.File, t.Examples)
-		printSkipped(w, t.Skipped)
-		show("log loss", t.LogLoss)
-		show("AUC", t.AUC)
-		show("accuracy", t.Accuracy)
+	for i := range r.Test {
+		printTest(w, &r.Test[i])
 	}
+}
+
+func printTest(w io.Writer, t *fit.TestResult) {
+	fmt.Fprintf(w, "%s: %d examples\n", t.File, t.Examples)
+	printSkipped(w, t.Skipped)
+	for _, x := range []struct {
+		name string
+		v    *float64
+	}{{"log loss", t.LogLoss}, {"AUC", t.AUC}, {"accuracy", t.Accuracy}} {
+		if x.v != nil {
+			fmt.Fprintf(w, "  %-22s %.5f\n", x.name, *x.v)
+		}
+	}
+}
+
+// newPredictions is the file of --predictions.
+func (o *fitOptions) newPredictions(classes []string) (*predictions, error) {
+	out, err := newPredictions(o.predictions, "")
+	if err == nil {
+		out.classes, out.labels, out.files = classes, true, len(o.paths)+len(o.tests) > 1
+	}
+	return out, err
 }
 
 // printSkipped tells of malformed lines that were passed over.

@@ -91,7 +91,7 @@ func TestASoftmaxIsSavedAndGoneOnWithByName(t *testing.T) {
 		P map[string]float64
 		Y string
 	}
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &p); err != nil || len(lines) != 6 || p.Y != "dog" || len(p.P) != 3 || p.P["dog"] <= p.P["cat"] {
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &p); err != nil || len(lines) != 8 || p.Y != "dog" || len(p.P) != 3 || p.P["dog"] <= p.P["cat"] {
 		t.Errorf("%d predictions, the last %s: %+v, %v", len(lines), lines[len(lines)-1], p, err)
 	}
 	_, out, _ := said(t, "fit", whole, "--label", "kind", "--in", one)

@@ -29,6 +29,7 @@ func commands() []command {
 		{"learner", "learn from labelled examples and publish the weights", stageCommand("learner")},
 		{"replay", "play a recording into a running system", replayCommand},
 		{"fit", "learn one pass over files or a recording, and report how good the predictions were", fitCommand},
+		{"predict", "predict the rows of files with a learned model, and learn nothing", predictCommand},
 		{"model", "show, compare and verify learned models: files and what is on the model topic", modelCommand},
 		{"tail", "print a topic's messages as they come", tailCommand},
 		{"doctor", "check configuration, Kafka, topics, Redis and model, and say how to mend what is wrong", doctorCommand},

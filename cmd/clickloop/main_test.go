@@ -89,6 +89,71 @@ func TestLockstepThroughAllStagesIsOfflineFitBitForBit(t *testing.T) {
 	f(1500, bank)
 	f(1500, profiles, "--config", bank+"/profiles.clickloop.yaml")
 	f(400, weighted(t))
+	f(400, described(t))
+}
+
+// described writes a recording of which texts and dates have their words and calendar parts read beside
+// them, in another encoding than UTF-8.
+func described(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	var rows strings.Builder
+	rows.WriteString("title,posted,zip,user,y\n")
+	for i := range 400 {
+		fmt.Fprintf(&rows, "Gr\xf6\xdfe %d w%d w%d,2026-01-%02d %02d:30:00,%05d,%04d,%d\n", i, i%7, i%11, 1+i%28, i%24, i%13, i%17, i*i%7%2)
+	}
+	writeFile(t, dir, "rows.csv", rows.String())
+	writeFile(t, dir, "recording.yaml", `{name: described, files: [rows.csv], format: csv, encoding: windows-1252, label: "y", positive: "1", user: user,
+  start: 2026-02-01T00:00:00Z, objective: {name: click, window: 30s}, events: [{type: click, when: positive, delay: 5s}]}`)
+	return dir
+}
+
+// Without its words and calendar parts the same recording gives other weights.
+func TestPartsOfColumnsAreLearnedFromARecording(t *testing.T) {
+	dir := described(t)
+	var with, without fit.Result
+	output(t, &with, "fit", dir, "--json")
+	text := string(readFile(t, filepath.Join(dir, "recording.yaml")))
+	for _, column := range []string{"title", "posted"} {
+		writeFile(t, dir, "recording.yaml", strings.Replace(text, "encoding:", "token: ["+column+"], encoding:", 1))
+		output(t, &without, "fit", dir, "--json")
+		if with.Examples != 400 || without.Examples != 400 || with.Weights == without.Weights {
+			t.Errorf("%s: %d and %d examples, weights %s and %s", column, with.Examples, without.Examples, with.Weights, without.Weights)
+		}
+	}
+	writeFile(t, dir, "recording.yaml", text)
+	_, _, errs := said(t, "fit", dir)
+	for _, want := range []string{`column "title": texts of several words`, `column "posted": dates like`, `column "zip": codes such as "00000"`} {
+		if !strings.Contains(errs, want) {
+			t.Errorf("told %s, want %s", errs, want)
+		}
+	}
+}
+
+// A configuration beside a recording keeps its networks and segments, and what contradicts the recording
+// is told.
+func TestAConfigurationBesideARecordingIsKept(t *testing.T) {
+	dir := t.TempDir()
+	side := writeFile(t, dir, "side.yaml", "objectives:\n  - {name: conversion, networks: [default, plain], serve: plain}\nnetworks:\n  plain: {network: [linear], table_bits: 12}\n")
+	var offline fit.Result
+	output(t, &offline, "fit", bank, "--json", "--limit", "300", "--config", side)
+	var live loop.Summary
+	output(t, &live, append([]string{"up", "--replay", bank, "--lockstep", "--exit", "--json", "--limit", "300", "--config", side}, services(t)...)...)
+	if live.Weights != offline.Weights || live.Model != "conversion.plain@300" || offline.Model != live.Model {
+		t.Errorf("model %s with weights %s, offline %s with %s", live.Model, live.Weights, offline.Model, offline.Weights)
+	}
+	late := writeFile(t, dir, "late.yaml", "model: {seed: 1}\nobjectives:\n  - {name: conversion, window: 30m}\n")
+	other := writeFile(t, dir, "other.yaml", "objectives:\n  - {name: click, trigger: impression, positive: click, window: 30m}\n")
+	for _, command := range [][]string{{"up", "--replay", bank, "--exit"}, {"replay", bank}, {"fit", bank}} {
+		for config, want := range map[string]string{
+			late: "late.yaml:3: objectives[0].window is 30m0s, and recording bank-marketing says 30s", other: "other.yaml:2: objectives has click, and recording bank-marketing is about conversion",
+		} {
+			status, _, errs := said(t, append(command, "--config", config)...)
+			if status != 1 || !strings.Contains(errs, want) {
+				t.Errorf("%v: status %d, %s, want %q", command, status, errs, want)
+			}
+		}
+	}
 }
 
 // weighted writes a recording of VW text whose rows are of different importance.

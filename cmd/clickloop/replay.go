@@ -42,10 +42,11 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	cfg, err := common.Load()
+	cfg, err := common.LoadBeside("", config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
 	if err != nil {
 		return err
 	}
+	rec.Adopt(cfg.Objective(rec.Objective().Name))
 	if *score == "" {
 		*score = *collector
 	}
@@ -77,6 +78,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err := d.Run(ctx); err != nil {
 		return err
 	}
+	printNotices("replay", rec.Notices(), stderr)
 	rows := d.Progress.Rows.Load()
 	fmt.Fprintf(stdout, "%d requests, %d events, %d refused in %.1f s: %.0f requests/s\n",
 		rows, d.Progress.Events.Load(), d.Progress.Rejected.Load(), time.Since(began).Seconds(), float64(rows)/time.Since(began).Seconds())

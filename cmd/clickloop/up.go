@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/config"
 	"github.com/clickloop/clickloop/internal/loop"
 	"github.com/clickloop/clickloop/internal/recording"
@@ -58,6 +57,20 @@ func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	return up(ctx, o, stdout, stderr)
 }
 
+// load loads the configuration; beside a recording, whose objective it completes.
+func (o *upOptions) load(file string, rec *recording.Recording) (config.Config, error) {
+	if rec == nil {
+		return o.common.Load()
+	}
+	cfg, err := o.common.LoadBeside(file, config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Clock = config.ClockRecorded
+	rec.Adopt(cfg.Objective(rec.Objective().Name))
+	return cfg, nil
+}
+
 func newLogger(w io.Writer, verbose bool) *slog.Logger {
 	level := slog.LevelWarn
 	if verbose {
@@ -77,13 +90,9 @@ func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 		}
 		file = rec.ConfigFile()
 	}
-	cfg, err := o.common.LoadOver(file)
+	cfg, err := o.load(file, rec)
 	if err != nil {
 		return err
-	}
-	if rec != nil {
-		cfg.Clock = config.ClockRecorded
-		cfg.Objectives = []event.Objective{rec.Objective()}
 	}
 	if o.lockstep {
 		cfg.Learner.Publish = 0 // the scorer is waited for after every batch
@@ -158,6 +167,7 @@ func playRecording(ctx context.Context, l *loop.Loop, rec *recording.Recording, 
 		return err
 	}
 	l.SetRecorded(false)
+	printNotices("up", rec.Notices(), stderr)
 	if o.json {
 		b, err := json.Marshal(s)
 		if err != nil {

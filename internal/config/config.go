@@ -203,6 +203,14 @@ func (c *Config) validateNetworks() error {
 			}
 		}
 	}
+	if c.Model.Output == "identity" {
+		return wrong("model.output", noTargets, c.Model.Output)
+	}
+	for name, m := range c.Networks {
+		if m.Output == "identity" {
+			return wrong("networks."+name+".output", noTargets, m.Output)
+		}
+	}
 	for i, o := range c.Objectives {
 		for j, name := range o.Networks {
 			at := fmt.Sprintf("objectives[%d].networks[%d]", i, j)
@@ -219,6 +227,9 @@ func (c *Config) validateNetworks() error {
 	}
 	return nil
 }
+
+// noTargets refuses a network whose output is any number: labels say yes or no.
+const noTargets = "is %q, and numbers as targets are not supported: want sigmoid, with labels of yes and no"
 
 func validName(s string) bool {
 	for _, c := range s {

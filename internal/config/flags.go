@@ -40,12 +40,14 @@ func (c *Common) Load() (Config, error) {
 }
 
 // LoadOver is Load with another file, such as a recording's own, when the flags name none.
-func (c *Common) LoadOver(file string) (Config, error) {
+func (c *Common) LoadOver(file string) (Config, error) { return c.loadOver(file, nil) }
+
+func (c *Common) loadOver(file string, complete func(*Config) error) (Config, error) {
 	c.environment()
 	if c.File != "" {
 		file = c.File
 	}
-	cfg, err := Load(file)
+	cfg, err := load(file, complete)
 	if err != nil {
 		return cfg, err
 	}

@@ -14,26 +14,43 @@ import (
 )
 
 // Load reads the file at path over the defaults and checks it. An empty path gives the defaults.
-func Load(path string) (Config, error) {
+func Load(path string) (Config, error) { return load(path, nil) }
+
+// load is Load; complete, if there is one, gets the objectives of the file alone, before they are checked.
+func load(path string, complete func(*Config) error) (Config, error) {
 	c := Default()
 	if path == "" {
+		if complete != nil {
+			c.Objectives = nil
+			return c, complete(&c)
+		}
 		return c, nil
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return c, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	return Parse(path, b)
+	return parse(path, b, complete)
 }
 
 // Parse reads a configuration's text over the defaults and checks it; name is what errors call it.
-func Parse(name string, b []byte) (Config, error) {
+func Parse(name string, b []byte) (Config, error) { return parse(name, b, nil) }
+
+func parse(name string, b []byte, complete func(*Config) error) (Config, error) {
 	c := Default()
+	if complete == nil {
+		complete = func(*Config) error { return nil }
+	} else {
+		c.Objectives = nil
+	}
 	if len(bytes.TrimSpace(b)) == 0 {
-		return c, nil
+		return c, complete(&c)
 	}
 	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&c); err != nil {
 		return c, decodeError(name, err)
+	}
+	if err := complete(&c); err != nil {
+		return c, locate(name, b, err)
 	}
 	if err := c.Validate(); err != nil {
 		return c, locate(name, b, err)

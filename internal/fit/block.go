@@ -18,6 +18,7 @@ type block struct {
 	w     []float64
 	p     []float64
 	lines []int
+	rows  []int // of the file, from 1
 
 	learned int // examples
 }
@@ -29,13 +30,13 @@ const (
 )
 
 func (b *block) reset(path string) {
-	*b = block{path: path, slab: b.slab[:0], ends: b.ends[:0], x: b.x[:0], y: b.y[:0], w: b.w[:0], p: b.p, lines: b.lines[:0]}
+	*b = block{path: path, slab: b.slab[:0], ends: b.ends[:0], x: b.x[:0], y: b.y[:0], w: b.w[:0], p: b.p, lines: b.lines[:0], rows: b.rows[:0]}
 }
 
 // end finishes the example whose features were appended to slab.
-func (b *block) end(y, w float64, line int) {
+func (b *block) end(y, w float64, line, row int) {
 	b.ends = append(b.ends, len(b.slab))
-	b.y, b.w, b.lines = append(b.y, y), append(b.w, w), append(b.lines, line)
+	b.y, b.w, b.lines, b.rows = append(b.y, y), append(b.w, w), append(b.lines, line), append(b.rows, row)
 }
 
 func (b *block) len() int { return len(b.ends) }
@@ -121,6 +122,7 @@ type reader struct {
 	b       *block
 	most    int // features of a block so far: the room that a new one is made with
 	skipped int64
+	row     int // of the file, those that are passed over included
 }
 
 // room returns a block with room for another example of path.
@@ -155,7 +157,7 @@ func (r *reader) send() {
 // each calls fn for every example of a block; an error of fn names its line.
 func (b *block) each(fn func(e *example) error) error {
 	for i := range b.x {
-		e := example{b.x[i], b.y[i], b.w[i], b.path, b.lines[i]}
+		e := example{b.x[i], b.y[i], b.w[i], Place{b.path, b.lines[i], b.rows[i]}}
 		if err := fn(&e); err != nil {
 			return err
 		}
@@ -187,7 +189,7 @@ func placed(path string, line int, err error) error {
 // judgeBlock judges what was learned of a block.
 func (r *Run) judgeBlock(b *block) error {
 	for i := range b.learned {
-		if err := r.judge(b.p[i], b.y[i], b.w[i]); err != nil {
+		if err := r.judge(Place{b.path, b.lines[i], b.rows[i]}, b.p[i], b.y[i], b.w[i]); err != nil {
 			return err
 		}
 	}

@@ -104,7 +104,9 @@ func (f *Files) FindClasses(ctx context.Context, paths []string) ([]string, erro
 
 // look adds the classes of a file to found.
 func (f *Files) look(ctx context.Context, path string, found map[string]bool, rows *int) error {
-	src, err := table.Open(path, table.Options{Format: f.Format, SkipBad: f.SkipBad})
+	options := f.options()
+	options.Columns, options.Counter = nil, nil // they are of the pass that learns
+	src, err := table.Open(path, options)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func TestASoftmaxLearnsClassesByName(t *testing.T) {
 		}
 		r := softmax(t, found, network...)
 		seen := 0
-		r.Observe(func(p []float64, class int) error {
+		r.Observe(func(_ Place, p []float64, class int) error {
 			seen++
 			if sum := p[0] + p[1] + p[2]; math.Abs(sum-1) > 1e-5 {
 				return fmt.Errorf("probabilities add up to %v", sum)
@@ -237,7 +237,7 @@ func TestExamplesThatAreWrongNameFileLineAndReason(t *testing.T) {
 	}
 	f(`{"y":1,"w":1e7,"features":{"a":1}}`, "w is 1e+07, want a weight of at most 1e+06")
 	f(`{"y":1,"w":-1e7,"features":{"a":1}}`, "w is -1e+07")
-	f(`{"y":"yes","features":{"a":1}}`, `y is "yes", want a number, or name the label's column with --label`)
+	f(`{"y":"yes","features":{"a":1}}`, `y is "yes", want 0 or 1, or name the label's column with --label`)
 	f(`{"features":{"a":1}}`, "name the label's column with --label; there are features.a")
 	f(`{"y":1,"a":1}`, "there are no features: name the label's column with --label; there are y, a")
 }

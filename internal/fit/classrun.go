@@ -19,7 +19,7 @@ type ClassRun struct {
 	metrics *metrics.Classes
 	holdout *metrics.Classes
 	p       []float64
-	observe func(p []float64, class int) error
+	observe func(at Place, p []float64, class int) error
 }
 
 // NewClassRun returns a ClassRun over net, whose classes are names.
@@ -40,8 +40,9 @@ func (r *ClassRun) Again() {
 	r.metrics, r.holdout = metrics.NewClasses(len(r.names)), metrics.NewClasses(len(r.names))
 }
 
-// Observe makes fn see each prediction with its class, in the order of the examples. p is valid until fn returns.
-func (r *ClassRun) Observe(fn func(p []float64, class int) error) { r.observe = fn }
+// Observe makes fn see each prediction with its class, in the order of the examples, of tests too. p is
+// valid until fn returns.
+func (r *ClassRun) Observe(fn func(at Place, p []float64, class int) error) { r.observe = fn }
 
 // Learn learns files one after another; a label is learned delay examples after its prediction.
 func (r *ClassRun) Learn(ctx context.Context, f *Files, paths []string, delay int) (skipped int64, err error) {
@@ -62,7 +63,7 @@ func (r *ClassRun) Learn(ctx context.Context, f *Files, paths []string, delay in
 		learn:   r.learn,
 		keep: func(e *example, p []float64) error {
 			r.holdout.Add(p, int(e.y), e.w)
-			return r.seen(p, int(e.y))
+			return r.seen(e.place, p, int(e.y))
 		},
 	}
 	return d.files(ctx, f, paths)
@@ -82,14 +83,14 @@ func (r *ClassRun) learn(e *example, p []float64) error {
 	}
 	r.metrics.Add(p, class, e.w)
 	r.learned++
-	return r.seen(p, class)
+	return r.seen(e.place, p, class)
 }
 
-func (r *ClassRun) seen(p []float64, class int) error {
+func (r *ClassRun) seen(at Place, p []float64, class int) error {
 	if r.observe == nil {
 		return nil
 	}
-	return r.observe(p, class)
+	return r.observe(at, p, class)
 }
 
 // Test predicts a file without learning from it.
@@ -97,8 +98,9 @@ func (r *ClassRun) Test(ctx context.Context, f *Files, path string) (ClassTest, 
 	acc := metrics.NewClasses(len(r.names))
 	skipped, err := f.pipe(ctx, []string{path}, func(b *block) error {
 		return b.each(func(e *example) error {
-			acc.Add(r.predict(e), int(e.y), e.w)
-			return nil
+			p := r.predict(e)
+			acc.Add(p, int(e.y), e.w)
+			return r.seen(e.place, p, int(e.y))
 		})
 	})
 	return ClassTest{path, skipped, r.measured(acc)}, err
@@ -165,7 +167,9 @@ func (r *ClassRun) Result() ClassResult {
 	return result
 }
 
-func (r *ClassRun) measured(acc *metrics.Classes) ClassMetrics {
+func (r *ClassRun) measured(acc *metrics.Classes) ClassMetrics { return measured(acc, r.names) }
+
+func measured(acc *metrics.Classes, names []string) ClassMetrics {
 	m := acc.Result()
 	average := ClassAverage{metrics.Defined(m.Macro.Precision), metrics.Defined(m.Macro.Recall), metrics.Defined(m.Macro.F1)}
 	c := ClassMetrics{
@@ -173,7 +177,7 @@ func (r *ClassRun) measured(acc *metrics.Classes) ClassMetrics {
 		Macro: average, Confusion: m.Confusion,
 	}
 	for i, s := range m.Classes {
-		c.Classes = append(c.Classes, ClassScore{r.names[i], metrics.Defined(s.Precision), metrics.Defined(s.Recall), metrics.Defined(s.F1), s.Support})
+		c.Classes = append(c.Classes, ClassScore{names[i], metrics.Defined(s.Precision), metrics.Defined(s.Recall), metrics.Defined(s.F1), s.Support})
 	}
 	return c
 }

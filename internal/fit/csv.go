@@ -14,6 +14,8 @@ type column struct {
 	role  role
 	hash  uint64 // of its name
 	memos []memo
+	as    *table.Column
+	leak  int // its number among those that are watched
 }
 
 // memo is a cell of an earlier row, and what it became. The cells of a column are often few, and in what comes in order of time one stays for long.
@@ -51,7 +53,9 @@ func (r *reader) csv(src *table.Source, path string) error {
 	f := r.files
 	var columns []column
 	var missing error
-	rows := 0
+	rows, current := 0, 0
+	place := func() string { return fmt.Sprintf("%s:%d", path, current) }
+	var parts event.Fields
 	header := func(names []string) error {
 		found := false
 		var inputs []string
@@ -64,6 +68,8 @@ func (r *reader) csv(src *table.Source, path string) error {
 				c.role = dropped
 			default:
 				inputs = append(inputs, name)
+				c.as = f.Columns.Column(name)
+				c.leak = f.leaks.column(name)
 				cells := memoCells
 				if len(names) > memoColumns {
 					cells = 1
@@ -79,13 +85,15 @@ func (r *reader) csv(src *table.Source, path string) error {
 	}
 	err := src.Cells(header, func(line int, cells []string) error {
 		rows++
+		current = line
+		r.row++
 		b, err := r.room(path)
 		if err != nil {
 			return err
 		}
 		from, y := len(b.slab), 0.0
 		if err = missing; err == nil {
-			y, err = f.cells(b, columns, cells)
+			y, err = f.cells(b, columns, cells, &parts, place)
 		}
 		if err != nil {
 			b.slab = b.slab[:from]
@@ -95,7 +103,10 @@ func (r *reader) csv(src *table.Source, path string) error {
 			}
 			return fmt.Errorf("%s:%d: %w", path, line, err)
 		}
-		b.end(y, 1, line)
+		if len(f.classes) == 0 && !f.leaks.full() {
+			f.leaks.cells(columns, b.slab[from:], y)
+		}
+		b.end(y, 1, line, r.row)
 		return nil
 	})
 	if err == nil && missing != nil && rows == 0 && !f.SkipBad {
@@ -104,8 +115,8 @@ func (r *reader) csv(src *table.Source, path string) error {
 	return err
 }
 
-// cells appends a row's features to b, and returns its label.
-func (f *Files) cells(b *block, columns []column, cells []string) (y float64, err error) {
+// cells appends a row's features to b, and returns its label. parts is room for those of a cell.
+func (f *Files) cells(b *block, columns []column, cells []string, parts *event.Fields, place func() string) (y float64, err error) {
 	for i, cell := range cells {
 		switch c := &columns[i]; c.role {
 		case label:
@@ -113,12 +124,17 @@ func (f *Files) cells(b *block, columns []column, cells []string) (y float64, er
 				return 0, err
 			}
 		case input:
+			if c.as.Expands() {
+				*parts = c.as.Append((*parts)[:0], cell, place)
+				b.slab = features.Encode(b.slab, *parts)
+				continue
+			}
 			m := c.memo(cell)
 			if m.good && string(m.text) == cell {
 				b.slab = append(b.slab, m.was)
 				continue
 			}
-			v := table.CellOf(cell)
+			v := c.as.Value(cell, place)
 			b.slab = features.EncodeValue(b.slab, c.hash, &v)
 			if len(cell) <= memoBytes {
 				m.text, m.was, m.good = append(m.text[:0], cell...), b.slab[len(b.slab)-1], true
@@ -126,6 +142,34 @@ func (f *Files) cells(b *block, columns []column, cells []string) (y float64, er
 		}
 	}
 	return y, nil
+}
+
+// cells counts a row of CSV; of the features of a column it takes the first.
+func (l *leaks) cells(columns []column, x []model.Feature, y float64) {
+	for i := range columns {
+		c := &columns[i]
+		if c.role != input {
+			continue
+		}
+		l.cell(c.leak, x[0], y)
+		x = x[1:]
+		if c.as.Expands() { // its parts follow, up to the next column
+			for len(x) > 0 && (i+1 == len(columns) || !startsNext(columns[i+1:], x[0].Field)) {
+				x = x[1:]
+			}
+		}
+	}
+	l.row(y)
+}
+
+// startsNext says whether a field is that of the first input of columns.
+func startsNext(columns []column, field uint64) bool {
+	for i := range columns {
+		if columns[i].role == input {
+			return columns[i].hash == field
+		}
+	}
+	return false
 }
 
 func noLabel(label string, columns []string) error {

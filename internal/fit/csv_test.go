@@ -13,8 +13,8 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// An example whose label the loss does not allow is told, or passed over, by its line.
-func TestALabelThatTheLossDoesNotAllowIsToldByLine(t *testing.T) {
+// An example whose label is neither 0 nor 1 is told, or passed over, by its line.
+func TestAnExampleWhoseLabelIsNeitherYesNorNoIsToldByLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.jsonl")
 	text := `{"y":1,"features":{"a":"x","b":1}}` + "\n" + `{"y":2,"features":{"a":"x"}}` + "\n" + `{"y":0.5,"features":{"a":"y"}}` + "\n"
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -34,9 +34,10 @@ func TestALabelThatTheLossDoesNotAllowIsToldByLine(t *testing.T) {
 		}
 	}
 	drop := &Files{SkipBad: true, Drop: []string{"b", "c"}}
-	f("cross_entropy", &Files{}, 0, 0, path+":2: y is 2, want 0 to 1: the loss is cross entropy")
-	f("cross_entropy", drop, 1, 2, "<nil>")
-	f("mse", &Files{}, 0, 3, "<nil>")
+	f("cross_entropy", &Files{}, 0, 0, path+":2: y is 2, want 0 or 1: labels between them and other numbers are not supported")
+	f("cross_entropy", drop, 2, 1, "<nil>")
+	f("mse", &Files{SkipBad: true}, 2, 1, "<nil>")
+	f("mse", &Files{}, 0, 0, path+":2: y is 2, want 0 or 1: labels between them and other numbers are not supported")
 	for _, w := range []string{`"3"`, "null", "[1]"} {
 		text = strings.Replace(text, `{"y":1,`, `{"y":1,"w":`+w+`,`, 1)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -70,7 +71,7 @@ func TestAHeaderWithoutTheLabelIsTold(t *testing.T) {
 func TestRowsReadAlikeByBothPaths(t *testing.T) {
 	const seed, rows = 5, 3000
 	r := rand.New(rand.NewPCG(seed, seed))
-	cells := []string{"", "1", "1.0", "-0", "0", "12.50", "a", "aa", "b", "ü", "\xff", "1e3", "007", "-", ".5", "123456789012345", "1234567890123456", " 2.5 ", " a", `"q;r"`, `"1"`}
+	cells := []string{"", "1", "1.0", "-0", "0", "12.50", "a", "aa", "b", "ü", "1e3", "01234", "9007199254740993", "007", "-", ".5", "123456789012345", "1234567890123456", " 2.5 ", " a", `"q;r"`, `"1"`}
 	var text strings.Builder
 	text.WriteString("a;b;y;drop;c\n")
 	row := make([]string, 5)
@@ -92,7 +93,7 @@ func TestRowsReadAlikeByBothPaths(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	src, err := table.Open(path, table.Options{})
+	src, err := table.Open(path, f.options())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,23 +21,27 @@ type Files struct {
 	Label    string   // column; without one, an example's y, or the label of vw
 	Positive []string // values of the label that mean yes; without any, numbers above 0 and words such as yes and true do
 	Drop     []string
+	Left     []string       // columns that were left out when the network was made
+	Encoding string         // of the text; empty: UTF-8
+	Columns  *table.Columns // how columns are read; nil: as they look
 	SkipBad  bool
 	Holdout  int // each so manieth example is predicted and not learned; 0 for none
 
 	classes []string       // that the label names; empty: it says yes or no
 	index   map[string]int // of classes
 
-	rows  int          // of a block; 0: blockRows
-	share bool         // labels are 0 to 1: the loss allows no others
-	bytes atomic.Int64 // read so far, of all files
-	met   []bool       // by name in Drop
+	rows   int          // of a block; 0: blockRows
+	bytes  atomic.Int64 // read so far, of all files
+	met    []bool       // by name in Drop
+	labels labels       // of the file that is read
+	leaks  leaks        // of inputs
 }
 
 // dropped says whether a column is to be left out.
 func (f *Files) dropped(name string) bool {
 	i := slices.Index(f.Drop, name)
 	if i < 0 {
-		return false
+		return slices.Contains(f.Left, name)
 	}
 	if len(f.met) < len(f.Drop) {
 		f.met = make([]bool, len(f.Drop))
@@ -59,23 +63,45 @@ func (f *Files) Unmet() (names []string) {
 // Bytes is how many bytes of the files were read so far, packed as they are.
 func (f *Files) Bytes() int64 { return f.bytes.Load() }
 
+// options say how a file is opened.
+func (f *Files) options() table.Options {
+	o := table.Options{Format: f.Format, SkipBad: f.SkipBad, Encoding: f.Encoding, Counter: &f.bytes}
+	if f.Label != "" { // examples of a topic have been read already
+		if f.Columns == nil {
+			f.Columns = table.NewColumns()
+		}
+		f.Columns.Raw(f.Label)
+		f.Columns.Raw(f.Drop...)
+		f.Columns.Raw(f.Left...)
+		o.Columns = f.Columns
+	}
+	return o
+}
+
 // example is a line, ready for the network.
 type example struct {
 	x []model.Feature
 	y float64
 	w float64
 
-	path string
-	line int
+	place Place
+}
+
+// Place is where an example stands.
+type Place struct {
+	File string
+	Line int
+	Row  int // of the file's examples, from 1
 }
 
 // at names the example's line in an error.
-func (e *example) at(err error) error { return placed(e.path, e.line, err) }
+func (e *example) at(err error) error { return placed(e.place.File, e.place.Line, err) }
 
 // file reads one file into blocks.
 func (r *reader) file(path string) error {
 	f := r.files
-	src, err := table.Open(path, table.Options{Format: f.Format, SkipBad: f.SkipBad, Counter: &f.bytes})
+	f.labels, r.row = labels{}, 0
+	src, err := table.Open(path, f.options())
 	if err != nil {
 		return err
 	}
@@ -95,6 +121,7 @@ func (r *reader) file(path string) error {
 		if err != nil {
 			return err
 		}
+		r.row++
 		e.x = b.slab
 		if err := f.example(&e, rec); err != nil {
 			if f.SkipBad {
@@ -104,7 +131,7 @@ func (r *reader) file(path string) error {
 			return fmt.Errorf("%s: %w", rec.Place(), err)
 		}
 		b.slab = e.x
-		b.end(e.y, e.w, rec.Line)
+		b.end(e.y, e.w, rec.Line, r.row)
 	}
 	return nil
 }
@@ -133,9 +160,20 @@ func (f *Files) example(e *example, rec *table.Record) error {
 	if !found {
 		return fmt.Errorf("there is no column %q for the label, only %s", f.Label, names(kept))
 	}
-	e.x = features.Encode(e.x, kept)
+	if e.x = features.Encode(e.x, kept); len(f.classes) == 0 {
+		f.leaks.fields(kept, encoded, e.y)
+	}
 	return nil
 }
+
+// encoded is the first feature of a value.
+func encoded(v *event.Value) model.Feature {
+	var room [1]model.Feature
+	return features.EncodeValue(room[:0], 0, v)[0]
+}
+
+// Suspects are columns that most likely are known only after the outcome, as the first rows look.
+func (f *Files) Suspects() []Suspect { return f.leaks.suspects() }
 
 // topicExample reads what the examples topic holds: y, w and features.
 func (f *Files) topicExample(e *example, fields event.Fields) error {
@@ -178,9 +216,9 @@ func (f *Files) topicLabel(fields event.Fields) (float64, error) {
 	switch {
 	case err != nil:
 	case y.Kind != event.Number:
-		err = fmt.Errorf("y is %.60q, want a number, or name the label's column with --label; there are %s", y.Text(), names(fields))
-	case f.share && (y.Num < 0 || y.Num > 1):
-		err = fmt.Errorf("y is %v, want 0 to 1: the loss is cross entropy", y.Num)
+		err = fmt.Errorf("y is %.60q, want 0 or 1, or name the label's column with --label; there are %s", y.Text(), names(fields))
+	case y.Num != 0 && y.Num != 1:
+		err = fmt.Errorf("y is %v, want 0 or 1: labels between them and other numbers are not supported", y.Num)
 	}
 	return y.Num, err
 }
@@ -197,63 +235,21 @@ func names(f event.Fields) string {
 	return strings.Join(all, ", ")
 }
 
-// label is 1 for a positive value, else 0; with classes it is a class's number.
-func (f *Files) label(v event.Value) (float64, error) {
-	if len(f.classes) > 0 {
-		return f.class(v)
-	}
-	text := v.Text()
-	if v.Kind == event.Null {
-		return 0, fmt.Errorf("the label %q is empty", f.Label)
-	}
-	if len(f.Positive) > 0 {
-		if f.positive(v, text) {
-			return 1, nil
-		}
-		return 0, nil
-	}
-	if v.Kind == event.Number {
-		if v.Num > 0 {
-			return 1, nil
-		}
-		return 0, nil
-	}
-	switch strings.ToLower(text) {
-	case "yes", "true", "y", "t":
-		return 1, nil
-	case "no", "false", "n", "f":
-		return 0, nil
-	}
-	return 0, fmt.Errorf("the label %q is %q: say with --positive which value means yes", f.Label, text)
-}
-
-// positive says whether a label is among those that mean yes; a number is, however it is written.
-func (f *Files) positive(v event.Value, text string) bool {
-	if slices.Contains(f.Positive, text) {
-		return true
-	}
-	return v.Kind == event.Number && slices.ContainsFunc(f.Positive, func(p string) bool {
-		n, ok := table.Number(p)
-		return ok && n == v.Num
-	})
-}
-
 // Learn learns files one after another; a label is learned delay examples after its prediction.
 func (r *Run) Learn(ctx context.Context, f *Files, paths []string, delay int) (skipped int64, err error) {
 	if len(r.net.Config().Network) == 0 {
 		f.rows = manyRows
 	}
-	f.share = r.net.Config().Loss == "cross_entropy"
 	if delay == 0 && f.Holdout == 0 {
 		return f.pipeline(ctx, paths, r.learnBlock, r.judgeBlock)
 	}
 	d := &delayed[float64]{
 		delay: delay, holdout: f.Holdout, rows: &r.progress.rows,
 		predict: func(e *example) float64 { return r.net.Predict(e.x, r.scratch) },
-		learn:   func(e *example, p float64) error { return r.learn(e.x, e.y, e.w, p) },
+		learn:   func(e *example, p float64) error { return r.learn(e.place, e.x, e.y, e.w, p) },
 		keep: func(e *example, p float64) error {
 			r.holdout.Add(p, e.y, e.w)
-			return r.seen(p, e.y)
+			return r.seen(e.place, p, e.y)
 		},
 	}
 	return d.files(ctx, f, paths)
@@ -319,8 +315,9 @@ func (r *Run) Test(ctx context.Context, f *Files, path string) (TestResult, erro
 	acc := metrics.New()
 	skipped, err := f.pipe(ctx, []string{path}, func(b *block) error {
 		return b.each(func(e *example) error {
-			acc.Add(r.net.Predict(e.x, r.scratch), e.y, e.w)
-			return nil
+			p := r.net.Predict(e.x, r.scratch)
+			acc.Add(p, e.y, e.w)
+			return r.seen(e.place, p, e.y)
 		})
 	})
 	result := testResult(path, acc)

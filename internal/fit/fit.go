@@ -14,9 +14,10 @@ import (
 // Run is one pass: a network and what is measured on the way.
 type Run struct {
 	pass
+	leaks   leaks // of a recording
 	metrics *metrics.Accumulator
-	holdout *metrics.Accumulator     // of examples that were kept from learning
-	observe func(p, y float64) error // each prediction as it is judged, nil for none
+	holdout *metrics.Accumulator               // of examples that were kept from learning
+	observe func(at Place, p, y float64) error // each prediction as it is judged, nil for none
 }
 
 // pass is what every kind of pass has.
@@ -49,24 +50,24 @@ func (p *pass) Rows() int64 { return p.progress.rows.Load() }
 func (p *pass) Net() *model.Net { return p.net }
 
 // learn judges the prediction p of x, and learns.
-func (r *Run) learn(x []model.Feature, y, w, p float64) error {
+func (r *Run) learn(at Place, x []model.Feature, y, w, p float64) error {
 	if _, err := r.net.Learn(x, y, w, r.scratch); err != nil {
 		return err
 	}
-	return r.judge(p, y, w)
+	return r.judge(at, p, y, w)
 }
 
-func (r *Run) judge(p, y, w float64) error {
+func (r *Run) judge(at Place, p, y, w float64) error {
 	r.metrics.Add(p, y, w)
 	r.learned++
-	return r.seen(p, y)
+	return r.seen(at, p, y)
 }
 
-func (r *Run) seen(p, y float64) error {
+func (r *Run) seen(at Place, p, y float64) error {
 	if r.observe == nil {
 		return nil
 	}
-	return r.observe(p, y)
+	return r.observe(at, p, y)
 }
 
 // Result is what a pass prints as JSON.
@@ -131,8 +132,8 @@ func testResult(file string, a *metrics.Accumulator) TestResult {
 	}
 }
 
-// Observe makes fn see each prediction with its label, in the order of the examples.
-func (r *Run) Observe(fn func(p, y float64) error) { r.observe = fn }
+// Observe makes fn see each prediction with its label, in the order of the examples, of tests too.
+func (r *Run) Observe(fn func(at Place, p, y float64) error) { r.observe = fn }
 
 // Again begins another pass: the network goes on, the metrics start anew.
 func (r *Run) Again() { r.metrics, r.holdout = metrics.New(), metrics.New() }

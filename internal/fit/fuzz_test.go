@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/model"
@@ -49,9 +50,9 @@ var lineFormats = map[string]*lineFormat{
 		file:   "a.vw",
 		good:   []string{"1 |A a", "-1 2.5 'tag|A a b:2.5 |B c", "0 |A:0.5 a |B b |A c", "1 |user u17 age:33 |ad a3", "+1 'x |A größe"},
 		tokens: []string{"|", ":", " ", "'", "1e308", "-1e308", "nan", "inf", "0x1p-2", "\t", "||", "A", "1 ", "1e7", "\r", "\x00"},
-		files:  Files{Format: "vw"},
+		files:  Files{Format: "vw", Positive: []string{"1"}},
 		judge: func(line string) verdict {
-			if _, _, _, err := slow(strings.TrimSuffix(line, "\r")); err != nil {
+			if _, _, _, err := slow(strings.TrimSuffix(line, "\r")); err != nil || !utf8.ValidString(line) {
 				return no
 			}
 			return yes
@@ -86,6 +87,8 @@ var lineFormats = map[string]*lineFormat{
 func judgeCells(line, separator string) verdict {
 	cells := strings.Split(strings.TrimSuffix(line, "\r"), separator)
 	switch {
+	case !utf8.ValidString(line):
+		return no
 	case strings.Contains(line, `"`):
 		return either
 	case len(cells) != 4 || strings.Trim(cells[2], " \t") == "":
@@ -97,7 +100,7 @@ func judgeCells(line, separator string) verdict {
 // judgeJSON knows what is certainly wrong; limits may refuse more.
 func judgeJSON(line, label string) verdict {
 	var object map[string]json.RawMessage
-	if json.Unmarshal([]byte(line), &object) != nil || object[label] == nil && !strings.Contains(line, `\u`) {
+	if !utf8.ValidString(line) || json.Unmarshal([]byte(line), &object) != nil || object[label] == nil && !strings.Contains(line, `\u`) {
 		return no
 	}
 	return either

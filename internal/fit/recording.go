@@ -16,6 +16,7 @@ import (
 // bit.
 type lockstep struct {
 	run       *Run
+	name      string
 	objective event.Objective
 	set       *features.Set
 	profiles  *features.Memory
@@ -32,6 +33,7 @@ type lockstep struct {
 // waiting is a prediction whose label is not due.
 type waiting struct {
 	id string
+	n  int // of the row
 	at event.Time
 	p  float64
 	w  float64
@@ -44,7 +46,7 @@ func (r *Run) Recording(ctx context.Context, rec *recording.Recording, cfg featu
 	if err != nil {
 		return err
 	}
-	l := &lockstep{run: r, objective: rec.Objective(), set: set, profiles: features.NewMemory(), outcomes: features.NewMemory()}
+	l := &lockstep{run: r, name: rec.Name(), objective: rec.Objective(), set: set, profiles: features.NewMemory(), outcomes: features.NewMemory()}
 	for tick, err := range rec.Ticks(rec.Tick(), limit) {
 		if err != nil {
 			return err
@@ -58,6 +60,9 @@ func (r *Run) Recording(ctx context.Context, rec *recording.Recording, cfg featu
 	}
 	return nil
 }
+
+// Suspects are columns of a recording that most likely are known only after the outcome.
+func (r *Run) Suspects() []Suspect { return r.leaks.suspects() }
 
 func (l *lockstep) tick(ctx context.Context, tick *recording.Tick) error {
 	if err := l.fold(ctx, tick.Events); err != nil {
@@ -120,7 +125,7 @@ func (l *lockstep) learn(ctx context.Context, t event.Time) error {
 		if !ok {
 			continue
 		}
-		if err := l.run.learn(w.x, y, w.w, w.p); err != nil {
+		if err := l.run.learn(Place{File: l.name, Row: w.n}, w.x, y, w.w, w.p); err != nil {
 			return err
 		}
 	}
@@ -141,8 +146,9 @@ func (l *lockstep) predict(ctx context.Context, row *recording.Row) error {
 	}
 	l.features = l.set.Assemble(l.features[:0], &request, profiles)
 	x := features.Encode(make([]model.Feature, 0, len(l.features)), l.features)
-	w := waiting{id: event.PredictionID(row.Request, 0), at: row.Time, w: row.Weight, x: x, p: l.run.net.Predict(x, l.run.scratch)}
+	w := waiting{id: event.PredictionID(row.Request, 0), n: int(row.N), at: row.Time, w: row.Weight, x: x, p: l.run.net.Predict(x, l.run.scratch)}
 	l.waiting = append(l.waiting, w)
+	l.run.leaks.fields(row.Context, encoded, map[bool]float64{true: 1}[row.Positive])
 	l.run.progress.rows.Add(1)
 	return nil
 }

@@ -27,7 +27,7 @@ func (r *reader) vw(src *table.Source, path string) error {
 			if end < 0 {
 				break
 			}
-			if err := r.vwLine(text[:end], path, line); err != nil {
+			if err := r.vwLine(src, text[:end], path, line); err != nil {
 				return err
 			}
 			text = text[end+1:]
@@ -35,7 +35,7 @@ func (r *reader) vw(src *table.Source, path string) error {
 		}
 		if err == io.EOF {
 			if len(text) > 0 {
-				return r.vwLine(text, path, line)
+				return r.vwLine(src, text, path, line)
 			}
 			return nil
 		}
@@ -56,7 +56,7 @@ const maxLine = 16 << 20
 var errNoLabel = errors.New("the label is missing")
 
 // vwLine reads one line into a block.
-func (r *reader) vwLine(text []byte, path string, line int) error {
+func (r *reader) vwLine(src *table.Source, text []byte, path string, line int) error {
 	if n := len(text); n > 0 && text[n-1] == '\r' {
 		text = text[:n-1]
 	}
@@ -66,15 +66,19 @@ func (r *reader) vwLine(text []byte, path string, line int) error {
 	}
 	from := len(b.slab)
 	if y, ok := r.files.plainVW(b, text); ok {
-		b.end(y, 1, line)
+		r.row++
+		b.end(y, 1, line, r.row)
 		return nil
 	}
 	b.slab = b.slab[:from]
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil
 	}
+	r.row++
 	rec := table.Record{Weight: 1}
-	err = table.ParseVW(&rec, string(text))
+	if err = src.CheckText(text); err == nil {
+		err = table.ParseVW(&rec, string(text))
+	}
 	if err == nil && !rec.HasY {
 		err = errNoLabel
 	}
@@ -90,7 +94,7 @@ func (r *reader) vwLine(text []byte, path string, line int) error {
 		return fmt.Errorf("%s:%d: %w", path, line, err)
 	}
 	b.slab = features.Encode(b.slab, rec.Fields)
-	b.end(y, rec.Weight, line)
+	b.end(y, rec.Weight, line, r.row)
 	return nil
 }
 
@@ -105,7 +109,10 @@ func (f *Files) plainVW(b *block, s []byte) (y float64, ok bool) {
 		if len(f.Positive) > 0 { // 0 and -1 may mean different things
 			return 0, false
 		}
-		return plainVW(b, s)
+		if y, ok = plainVW(b, s); ok && y == 0 && f.labels.ambiguous(s[0] == '-') {
+			return 0, false // told where all labels are read
+		}
+		return y, ok
 	}
 	end := 0
 	for end < len(s) && '0' <= s[end] && s[end] <= '9' {

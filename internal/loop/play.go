@@ -62,17 +62,17 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 	s.Requests = d.Progress.Rows.Load()
 	s.Seconds = seconds
 	s.RequestsPerSecond = float64(s.Requests-d.Progress.Skipped.Load()) / seconds
-	return s, l.addModel(ctx, s)
+	return s, l.addModel(ctx, s, rec.Objective())
 }
 
 // addModel asks the learner which weights it has when it has learned all that is in the examples topic. That the scorer serves those examples does not say so:
 // its weights may be those of a learner that was killed before its checkpoint, while the one that runs learns the topic once more.
-func (l *Loop) addModel(ctx context.Context, s *Summary) error {
+func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) error {
 	ranges, err := l.Client.Offsets(ctx, event.TopicExamples(s.Objective))
 	if err != nil {
 		return err
 	}
-	path := fmt.Sprintf("/v1/learner?objective=%s&learned=%d", url.QueryEscape(s.Objective), ranges[0].End)
+	path := fmt.Sprintf("/v1/learner?objective=%s&network=%s&learned=%d", url.QueryEscape(s.Objective), url.QueryEscape(o.ServedNetwork()), ranges[0].End)
 	var answer struct{ Model, Weights string }
 	for {
 		err := l.getJSON(ctx, path, &answer)

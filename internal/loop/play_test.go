@@ -31,10 +31,10 @@ func TestASummaryWaitsForItsLearner(t *testing.T) {
 	defer server.Close()
 	l := &Loop{HTTP: strings.TrimPrefix(server.URL, "http://"), Client: client}
 	s := Summary{Objective: "click"}
-	if err := l.addModel(t.Context(), &s); err != nil || s.Model != "click@7" || s.Weights != "sha256:aa" {
+	if err := l.addModel(t.Context(), &s, event.Objective{Name: "click"}); err != nil || s.Model != "click@7" || s.Weights != "sha256:aa" {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if err := l.addModel(t.Context(), &s); err == nil || !strings.Contains(err.Error(), "404") {
+	if err := l.addModel(t.Context(), &s, event.Objective{Name: "click"}); err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("another fault gave %v", err)
 	}
 }

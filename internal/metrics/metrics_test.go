@@ -47,6 +47,23 @@ func TestASureMistakeCostsAFiniteLoss(t *testing.T) {
 	near(t, "log loss", a.Result().LogLoss, -math.Log(clamp), 1e-1)
 }
 
+// A positive and a negative with one score are half in order.
+func TestTiesCountHalfInTheAUC(t *testing.T) {
+	f := func(want float64, scores ...float64) { // a prediction and its label by turns
+		t.Helper()
+		a := New()
+		for i := 0; i < len(scores); i += 2 {
+			a.Add(scores[i], scores[i+1], 1)
+		}
+		near(t, "AUC", a.Result().AUC, want, 1e-12)
+	}
+	f(0.5, 0.3, 1, 0.3, 0)
+	f(0.5, 0.3, 1, 0.3, 0, 0.3, 0, 0.3, 1)
+	f(0.75, 0.3, 1, 0.3, 0, 0.1, 0)
+	f(0.25, 0.3, 1, 0.3, 0, 0.9, 0)
+	f(0.625, 0.3, 1, 0.3, 0, 0.1, 0, 0.2, 1)
+}
+
 // The histogram's AUC against all pairs, and merged halves against the whole.
 func TestAUCIsThatOfAllPairs(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))

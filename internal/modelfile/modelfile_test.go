@@ -21,11 +21,11 @@ func TestAModelOfClassesKeepsTheirNamesOrIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	var whole bytes.Buffer
-	if err := Write(&whole, net, names); err != nil {
+	if err := Write(&whole, net, About{Classes: names}); err != nil {
 		t.Fatal(err)
 	}
 	back, got, err := Read(bytes.NewReader(whole.Bytes()))
-	if err != nil || !reflect.DeepEqual(got, names) || back.Hash() != net.Hash() {
+	if err != nil || !reflect.DeepEqual(got.Classes, names) || back.Hash() != net.Hash() {
 		t.Fatalf("read back %q, %v", got, err)
 	}
 	body := bytes.LastIndex(whole.Bytes(), []byte("clickloop model 3\n"))
@@ -43,17 +43,17 @@ func TestAModelOfClassesKeepsTheirNamesOrIsRefused(t *testing.T) {
 		t.Errorf("what reads models alone says %v", err)
 	}
 	whole.Reset()
-	if err := Write(&whole, net, names[:2]); err != nil {
+	if err := Write(&whole, net, About{Classes: names[:2]}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := Read(&whole); !errors.Is(err, model.ErrShape) {
 		t.Errorf("two names of three classes: %v", err)
 	}
 	whole.Reset()
-	if err := Write(&whole, net, nil); err != nil {
+	if err := Write(&whole, net, About{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, got, err := Read(&whole); err != nil || got != nil {
+	if _, got, err := Read(&whole); err != nil || got.Classes != nil {
 		t.Errorf("without names: %v, %v", got, err)
 	}
 }

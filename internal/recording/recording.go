@@ -10,9 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync/atomic"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/table"
 	"github.com/goccy/go-yaml"
 )
 
@@ -23,6 +25,8 @@ type Recording struct {
 	start event.Time
 	cfg   spec
 	count int64
+
+	columns atomic.Pointer[table.Columns] // of the last time that rows were read
 }
 
 // spec is recording.yaml.
@@ -34,6 +38,11 @@ type spec struct {
 	Label     string        `yaml:"label"`     // column
 	Positive  texts         `yaml:"positive"`  // values of the label that mean yes
 	Drop      []string      `yaml:"drop"`      // columns that are not given to the scorer
+	Encoding  string        `yaml:"encoding"`  // of the files, such as windows-1251; UTF-8 by default
+	Text      []string      `yaml:"text"`      // columns whose words are read beside the whole; the others as they look
+	Token     []string      `yaml:"token"`     // columns that are taken as they are written
+	Number    []string      `yaml:"number"`    // columns whose numbers are numbers, also 007 and 1E3
+	Date      []string      `yaml:"date"`      // columns whose calendar parts are read beside them
 	User      string        `yaml:"user"`      // column
 	Ad        string        `yaml:"ad"`        // a constant, or "column:NAME"
 	Campaign  string        `yaml:"campaign"`  // a constant, or "column:NAME"
@@ -158,6 +167,12 @@ func (r *Recording) check() error {
 			return fmt.Errorf("events[%d] is {type: %q, when: %q, delay: %v}, want a type, when positive or always, and a delay of 0 or more", i, e.Type, e.When, e.Delay)
 		}
 	}
+	if _, err := table.CheckEncoding(or(c.Encoding, "utf-8")); err != nil {
+		return fmt.Errorf("encoding: %w", err)
+	}
+	if _, err := r.newColumns(); err != nil {
+		return err
+	}
 	if c.Time == "" {
 		start, err := event.ParseTime(or(c.Start, "2020-01-01T00:00:00Z"))
 		if err != nil {
@@ -187,6 +202,9 @@ func (r *Recording) Name() string { return r.name }
 
 // Objective is what the recording's labels say.
 func (r *Recording) Objective() event.Objective { return r.cfg.Objective }
+
+// Adopt makes o, which a configuration has completed, the recording's objective.
+func (r *Recording) Adopt(o event.Objective) { r.cfg.Objective = o }
 
 // Tick is the length of a tick of lockstep in recorded time.
 func (r *Recording) Tick() time.Duration { return r.cfg.Tick }

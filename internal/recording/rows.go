@@ -35,8 +35,14 @@ func (r *Recording) Rows() iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
 		var n, positives int64
 		var last event.Time
+		columns, err := r.newColumns() // decided anew each time that the data is read, from the same rows
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		r.columns.Store(columns)
 		for _, file := range r.cfg.Files {
-			src, err := table.Open(r.path(file), table.Options{Format: r.cfg.Format, Separator: r.cfg.Separator})
+			src, err := table.Open(r.path(file), table.Options{Format: r.cfg.Format, Separator: r.cfg.Separator, Encoding: r.cfg.Encoding, Columns: columns})
 			if err != nil {
 				yield(nil, err)
 				return
@@ -48,7 +54,7 @@ func (r *Recording) Rows() iter.Seq2[*Row, error] {
 					return
 				}
 				n++
-				row, err := r.row(n, rec)
+				row, err := r.row(n, rec, columns)
 				if err == nil && first {
 					err = r.checkColumns(rec.Fields)
 				}
@@ -74,13 +80,55 @@ func (r *Recording) Rows() iter.Seq2[*Row, error] {
 	}
 }
 
+// newColumns says how columns are read: as the description says, else as they look. Ids, times, labels
+// and amounts are no inputs;
+// ids are kept as they are written.
+func (r *Recording) newColumns() (*table.Columns, error) {
+	c := &r.cfg
+	columns := table.NewColumns()
+	var ids []string
+	if c.User != "" {
+		ids = append(ids, c.User)
+	}
+	for _, setting := range []string{c.Ad, c.Campaign} {
+		if name, ok := strings.CutPrefix(setting, columnPrefix); ok {
+			ids = append(ids, name)
+		}
+	}
+	if err := columns.Set(table.Tokens, ids...); err != nil {
+		return nil, err
+	}
+	columns.Raw(c.Label, c.Time)
+	columns.Raw(c.Drop...)
+	for _, e := range c.Events {
+		columns.Raw(e.Value)
+	}
+	for _, x := range []struct {
+		as    table.Reading
+		names []string
+	}{{table.Texts, c.Text}, {table.Tokens, c.Token}, {table.Numbers, c.Number}, {table.Dates, c.Date}} {
+		if err := columns.Set(x.as, x.names...); err != nil {
+			return nil, fmt.Errorf("%s: %w", x.as, err)
+		}
+	}
+	return columns, nil
+}
+
+// Notices say how columns are read that nobody named, as far as the data was read last.
+func (r *Recording) Notices() []string {
+	if columns := r.columns.Load(); columns != nil {
+		return columns.Notices()
+	}
+	return nil
+}
+
 // checkColumns makes sure that the columns of a CSV file that recording.yaml names are there; other formats need not have every field in every row.
 func (r *Recording) checkColumns(have event.Fields) error {
 	c := &r.cfg
 	if c.Format != "csv" {
 		return nil
 	}
-	named := map[string][]string{"drop": c.Drop, "user": {c.User}, "time": {c.Time}}
+	named := map[string][]string{"drop": c.Drop, "user": {c.User}, "time": {c.Time}, "text": c.Text, "token": c.Token, "number": c.Number, "date": c.Date}
 	for field, setting := range map[string]string{"ad": c.Ad, "campaign": c.Campaign} {
 		if name, ok := strings.CutPrefix(setting, columnPrefix); ok {
 			named[field] = []string{name}
@@ -100,7 +148,7 @@ func (r *Recording) checkColumns(have event.Fields) error {
 }
 
 // row makes the request and events of record n.
-func (r *Recording) row(n int64, rec *table.Record) (*Row, error) {
+func (r *Recording) row(n int64, rec *table.Record, columns *table.Columns) (*Row, error) {
 	c := &r.cfg
 	row := &Row{N: n, Request: fmt.Sprintf("%s-%08d", r.name, n), Weight: rec.Weight}
 	row.Time = r.start + event.Time(n-1)*event.Time(c.Every.Milliseconds())
@@ -108,7 +156,15 @@ func (r *Recording) row(n int64, rec *table.Record) (*Row, error) {
 		if !rec.HasY {
 			return nil, errors.New("the label is missing, want LABEL |NAMESPACE FEATURE")
 		}
-		row.Label, row.Positive = strconv.FormatFloat(rec.Label, 'g', -1, 64), rec.Label > 0
+		row.Label = strconv.FormatFloat(rec.Label, 'g', -1, 64)
+		switch {
+		case len(c.Positive) > 0:
+			row.Positive = table.Means(c.Positive, event.Value{Kind: event.Number, Num: rec.Label})
+		case rec.Label != 1 && rec.Label != 0 && rec.Label != -1:
+			return nil, fmt.Errorf("the label is %s, want 0 or 1, or -1 or 1: say with positive in %s which numbers mean yes, such as \">0\"; numbers as targets are not supported", row.Label, File)
+		default:
+			row.Positive = rec.Label == 1
+		}
 	}
 	row.Ad, row.Campaign = r.constant(c.Ad, rec.Fields), r.constant(c.Campaign, rec.Fields)
 	if row.Ad == "" {
@@ -118,7 +174,7 @@ func (r *Recording) row(n int64, rec *table.Record) (*Row, error) {
 		text := f.Value.Text()
 		switch {
 		case c.Label != "" && f.Name == c.Label:
-			row.Label, row.Positive = text, slices.Contains(c.Positive, text)
+			row.Label, row.Positive = text, table.Means(c.Positive, f.Value)
 			continue
 		case c.Time != "" && f.Name == c.Time:
 			t, err := parseTime(text)
@@ -138,6 +194,7 @@ func (r *Recording) row(n int64, rec *table.Record) (*Row, error) {
 	if c.Format != "vw" && row.Label == "" {
 		return nil, fmt.Errorf("there is no column %s, or it is empty: it should hold the label", c.Label)
 	}
+	columns.Ages(row.Context, row.Time)
 	r.addEvents(row, rec.Fields)
 	return row, nil
 }

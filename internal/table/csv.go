@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -20,10 +21,32 @@ var errEnough = errors.New("enough")
 
 func (s *Source) csv(yield func(*Record, error) bool) {
 	var names []string
-	err := s.cells(func(n []string) error { names = n; return nil }, func(line int, cells []string) error {
-		rec := &Record{File: s.name, Line: line, Weight: 1, Fields: make(event.Fields, len(cells))}
+	var columns []*Column
+	more := 0 // fields that parts of columns make
+	err := s.cells(func(n []string) error {
+		names, columns = n, make([]*Column, len(n))
+		for i, name := range n {
+			if s.options.Columns != nil {
+				columns[i] = s.options.Columns.by[name]
+			}
+			if columns[i].Expands() {
+				more += len(dateParts)
+			}
+		}
+		return nil
+	}, func(line int, cells []string) error {
+		rec := &Record{File: s.name, Line: line, Weight: 1, Fields: make(event.Fields, 0, len(cells)+more)}
 		for i, cell := range cells {
-			rec.Fields[i] = event.Field{Name: names[i], Value: Cell(cell)}
+			switch x := columns[i]; {
+			case x == nil:
+				rec.Fields = append(rec.Fields, event.Field{Name: names[i], Value: Cell(cell)})
+			case x.Expands():
+				rec.Fields = x.Append(rec.Fields, strings.Clone(cell), rec.Place)
+			default:
+				v := x.Value(cell, rec.Place)
+				v.Str = strings.Clone(v.Str)
+				rec.Fields = append(rec.Fields, event.Field{Name: names[i], Value: v})
+			}
 		}
 		if !yield(rec, nil) {
 			return errEnough
@@ -48,6 +71,9 @@ func (s *Source) cells(header func(names []string) error, row func(line int, cel
 		return err
 	}
 	t := &rows{s: s, sep: sep, header: header, row: row}
+	if s.options.Columns != nil {
+		t.head = bytes.Clone(s.head())
+	}
 	for line := 1; ; line++ {
 		text, err := s.r.ReadSlice('\n')
 		if err == io.EOF && len(text) == 0 {
@@ -58,6 +84,13 @@ func (s *Source) cells(header func(names []string) error, row func(line int, cel
 		}
 		if len(t.cells) == 0 {
 			continue
+		}
+		if err := s.CheckText(text); err != nil {
+			if s.options.SkipBad && t.names != nil {
+				s.skipped++
+				continue
+			}
+			return t.badText(line, t.cells, err)
 		}
 		if err := t.take(line, t.cells); err != nil {
 			return err
@@ -73,6 +106,7 @@ type rows struct {
 	row    func(line int, cells []string) error
 	names  []string
 	cells  []string
+	head   []byte // what the columns are judged by
 }
 
 // take hands a row over.
@@ -93,6 +127,10 @@ func (t *rows) take(line int, cells []string) error {
 			return fmt.Errorf("%s:%d: columns %d and %d are both named %q, want a name of its own for each", t.s.name, line, j+1, i+1, t.names[i])
 		}
 		first[t.names[i]] = i
+	}
+	if t.s.options.Columns != nil {
+		t.s.decideCSV(t.head, t.sep, t.names)
+		t.head = nil
 	}
 	return t.header(t.names)
 }
@@ -173,10 +211,35 @@ func (t *rows) general(rest io.Reader, before int) error {
 		}
 		last, _ = r.FieldPos(0)
 		last += before
+		if bad := t.badCell(cells); bad >= 0 {
+			if t.s.options.SkipBad && t.names != nil {
+				t.s.skipped++
+				continue
+			}
+			line, _ := r.FieldPos(bad)
+			return t.badText(line+before, cells, t.s.CheckText([]byte(cells[bad])))
+		}
 		if err := t.take(last, cells); err != nil {
 			return err
 		}
 	}
+}
+
+// badCell is the number of the first cell that is no text of the file's encoding; -1: all are.
+func (t *rows) badCell(cells []string) int {
+	return slices.IndexFunc(cells, func(cell string) bool { return t.s.CheckText([]byte(cell)) != nil })
+}
+
+// badText names the line and the column of a cell that is no text of the file's encoding.
+func (t *rows) badText(line int, cells []string, err error) error {
+	column := ""
+	if i := t.badCell(cells); i >= 0 {
+		err = t.s.CheckText([]byte(cells[i]))
+		if column = fmt.Sprintf("the name of column %d: ", i+1); t.names != nil {
+			column = fmt.Sprintf("column %q: ", t.names[i])
+		}
+	}
+	return fmt.Errorf("%s:%d: %s%w", t.s.name, line, column, err)
 }
 
 // rowError says where a row is wrong and what is expected there; last is the line of the row before it.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -24,6 +23,9 @@ type Options struct {
 	Format    string // csv, jsonl, vw; empty: found out from the name and the first line
 	Separator string // of csv; empty: found out from the header
 	SkipBad   bool   // pass over lines that are malformed and count them, instead of ending
+	Encoding  string // of the text, such as windows-1251; empty: UTF-8
+
+	Columns *Columns // how columns are read; nil: every cell as Cell does
 
 	Counter *atomic.Int64 // counts the bytes read from disk, for progress; nil for none
 }
@@ -33,6 +35,7 @@ type Source struct {
 	name    string
 	options Options
 	format  string
+	decoded bool // from another encoding, in which damaged text has become U+FFFD
 	r       *bufio.Reader
 	closers []io.Closer
 	skipped int64
@@ -84,11 +87,8 @@ func Open(path string, o Options) (*Source, error) {
 		s.closers = append(s.closers, z)
 		s.r = bufio.NewReaderSize(unpacked{z}, bufferBytes)
 	}
-	if head, _ := s.r.Peek(2); string(head) == "\xff\xfe" || string(head) == "\xfe\xff" {
-		return nil, errors.Join(fmt.Errorf("%s is UTF-16, want UTF-8: iconv -f utf-16 -t utf-8 makes it so", path), s.Close())
-	}
-	if head, _ := s.r.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
-		_, _ = s.r.Discard(len(byteOrderMark))
+	if err := s.decode(); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	if s.format = o.Format; s.format == "" {
 		s.format = s.guess()
@@ -99,9 +99,6 @@ func Open(path string, o Options) (*Source, error) {
 	}
 	return nil, errors.Join(fmt.Errorf("%s: format %q is none of csv, jsonl, vw", path, s.format), s.Close())
 }
-
-// byteOrderMark is what some programs write in front of UTF-8.
-const byteOrderMark = "\ufeff"
 
 // counted counts what is read through it.
 type counted struct {
@@ -182,6 +179,9 @@ func (s *Source) Records() iter.Seq2[*Record, error] {
 			s.csv(yield)
 			return
 		}
+		if s.format == "jsonl" && s.options.Columns != nil {
+			s.decideJSON()
+		}
 		parse := parseJSON
 		if s.format == "vw" {
 			parse = ParseVW
@@ -199,13 +199,20 @@ func (s *Source) Records() iter.Seq2[*Record, error] {
 				continue
 			}
 			rec := &Record{File: s.name, Line: line, Weight: 1}
-			if err := parse(rec, string(text)); err != nil {
+			err = s.CheckText(text)
+			if err == nil {
+				err = parse(rec, string(text))
+			}
+			if err != nil {
 				if s.options.SkipBad {
 					s.skipped++
 					continue
 				}
 				yield(nil, fmt.Errorf("%s:%d: %w", s.name, line, err))
 				return
+			}
+			if s.format == "jsonl" {
+				s.expandJSON(rec)
 			}
 			if !yield(rec, nil) {
 				return
@@ -233,88 +240,6 @@ func (s *Source) readLine() ([]byte, error) {
 	}
 	return bytes.TrimRight(line, "\r\n"), err
 }
-
-// Cell is what a cell of a CSV file says, without the spaces around it: a finite number, nothing when it is empty, else a text.
-func Cell(s string) event.Value {
-	v := CellOf(s)
-	v.Str = strings.Clone(v.Str)
-	return v
-}
-
-// CellOf is Cell; a text is s itself, or part of the same memory.
-func CellOf(s string) event.Value {
-	if s == "" {
-		return event.Value{}
-	}
-	if f, ok := Number(s); ok {
-		return event.Value{Kind: event.Number, Num: f}
-	}
-	if space(s[0]) || space(s[len(s)-1]) { // as "1, 2" leaves them
-		return CellOf(strings.Trim(s, " \t"))
-	}
-	return event.Value{Kind: event.String, Str: strings.ToValidUTF8(s, "\ufffd")}
-}
-
-func space(c byte) bool { return c == ' ' || c == '\t' }
-
-// Number reads a finite decimal number; words such as nan and inf, and hexadecimal ones, are none.
-func Number(s string) (float64, bool) {
-	if s == "" {
-		return 0, false
-	}
-	if f, ok := short(s); ok {
-		return f, true
-	}
-	if c := s[0]; (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' {
-		return 0, false
-	}
-	for i := range len(s) {
-		if c := s[i] | 0x20; c == 'x' || c == 'n' || c == 'p' || s[i] == '_' {
-			return 0, false
-		}
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	return f, err == nil && !math.IsInf(f, 0)
-}
-
-// short reads what most numbers are: at most fifteen digits, a point among them or not. Their whole and its power of ten are exact in floating point, so one
-// division gives what strconv does (Clinger, How to Read Floating Point Numbers Accurately, 1990), in a third of the time.
-func short(s string) (float64, bool) {
-	digits, at := s, 0
-	if s[0] == '-' {
-		digits = s[1:]
-	}
-	if len(digits) > 16 {
-		return 0, false
-	}
-	n, point := uint64(0), -1
-	for ; at < len(digits); at++ {
-		switch c := digits[at]; {
-		case c-'0' <= 9:
-			n = 10*n + uint64(c-'0')
-		case c == '.' && point < 0:
-			point = at
-		default:
-			return 0, false
-		}
-	}
-	f := float64(n)
-	switch {
-	case point >= 0:
-		if at == 1 {
-			return 0, false // a point alone
-		}
-		f /= tens[at-1-point]
-	case at == 0 || at > 15:
-		return 0, false
-	}
-	if s[0] == '-' {
-		f = -f
-	}
-	return f, true
-}
-
-var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 func parseJSON(rec *Record, line string) error {
 	err := rec.Fields.UnmarshalJSON([]byte(line))

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clickloop/clickloop/internal/fit"
+	"github.com/clickloop/clickloop/learner"
+)
+
+const predictExamples = `  clickloop predict model.bin today.csv                       p of each row, as CSV on standard output
+  clickloop predict model.bin today.csv --id user --out p.jsonl
+  clickloop predict model.bin labeled.csv --out p.csv --json  and how good they are, for rows with a label
+  clickloop predict data/checkpoints/click.checkpoint rows.jsonl
+A model is a file of fit --out, or a learner's checkpoint. Columns are read as they were when it was made.
+`
+
+// predictOptions are the flags of predict.
+type predictOptions struct {
+	fitOptions
+	id   string
+	form string
+}
+
+func predictCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := predictFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	state, err := learner.ReadState(o.in)
+	if err != nil {
+		return fmt.Errorf("cannot read the model: %w", err)
+	}
+	if state.Objective() != "" && !o.given["objective"] {
+		o.objective = state.Objective()
+	}
+	o.about = state.About()
+	if err := restore(&o.files, &o.about); err != nil {
+		return fmt.Errorf("model %s: %w", o.in, err)
+	}
+	if err := o.checkPredict(); err != nil {
+		return err
+	}
+	p, err := newPredictor(&o.fitOptions, state)
+	if err != nil {
+		return err
+	}
+	p.ID = o.id
+	out := &predictions{w: bufio.NewWriter(stdout), form: cmp.Or(o.form, formCSV)}
+	if o.out != "" {
+		if out, err = newPredictions(o.out, cmp.Or(o.form, formOf(o.out, formCSV))); err != nil {
+			return err
+		}
+	}
+	out.classes, out.id, out.files, out.labels = p.Classes, o.id, len(o.paths) > 1, o.files.Label != "" || o.files.Format == "vw"
+	results, rows, err := predictFiles(ctx, p, o.paths, out)
+	if err = errors.Join(err, out.end()); err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "clickloop predict: %s: %d rows in %.2f s\n", describe(o.in, state), rows, time.Since(began).Seconds())
+	o.notices(nil, stderr)
+	tellColumns("predict", p, stderr)
+	version, weights := fit.Version(o.objective, state.Net())
+	result := predictResult{Objective: o.objective, Model: version, Weights: weights, Rows: rows, Seconds: time.Since(began).Seconds(), Test: results}
+	if o.json {
+		b, err := json.Marshal(&result)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s\n", b)
+		return nil
+	}
+	printTests(stderr, results)
+	return nil
+}
+
+// predictResult is what predict prints as JSON.
+type predictResult struct {
+	Objective string  `json:"objective"`
+	Model     string  `json:"model"`
+	Weights   string  `json:"weights"`
+	Rows      int64   `json:"rows"` // with a label or without
+	Seconds   float64 `json:"seconds"`
+	Test      []any   `json:"test"` // of each file, how good the predictions of rows with a label are
+}
+
+func predictFlags(args []string, stderr io.Writer) (*predictOptions, error) {
+	o := &predictOptions{fitOptions: fitOptions{objective: "click", given: map[string]bool{}}}
+	fs := newFlags("predict", "predict MODEL FILE... [flags]", predictExamples, stderr)
+	list := func(target *[]string) func(string) error {
+		return func(s string) error { *target = append(*target, strings.Split(s, ",")...); return nil }
+	}
+	fs.StringVar(&o.id, "id", "", "`column` that names rows, in place of their numbers")
+	fs.StringVar(&o.out, "out", "", "write the predictions to this `file`, not to standard output")
+	fs.StringVar(&o.form, "form", "", "of the predictions: `csv` or jsonl; by the name of --out by default, else csv")
+	fs.StringVar(&o.files.Label, "label", "", "`column` of the label, where there is one; that of the model by default")
+	fs.Func("positive", "`value` of the label that means yes; may repeat; those of the model by default", list(&o.files.Positive))
+	fs.Func("drop", "`columns` to leave out, separated by commas; may repeat", list(&o.files.Drop))
+	fs.StringVar(&o.files.Format, "format", "", "of the files: csv, jsonl or vw; found out by default")
+	readingFlags(fs, &o.files.Encoding, &o.reading)
+	fs.StringVar(&o.onError, "on-error", "stop", "what a malformed line does: stop, or skip (counted)")
+	fs.StringVar(&o.objective, "objective", "click", "`name` of the objective of a model of bare files")
+	fs.BoolVar(&o.json, "json", false, "print one JSON object on standard output, with the metrics of rows that have a label; needs --out")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return nil, err
+	}
+	fs.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
+	if len(rest) < 2 {
+		fmt.Fprintln(stderr, "clickloop predict: name a model and files of rows; - is standard input; --help shows examples")
+		return nil, errUsage
+	}
+	o.in, o.paths = rest[0], rest[1:]
+	switch {
+	case o.onError != "stop" && o.onError != "skip":
+		return nil, fmt.Errorf("--on-error is %q, want stop or skip", o.onError)
+	case o.form != "" && o.form != formCSV && o.form != formJSON:
+		return nil, fmt.Errorf("--form is %q, want csv or jsonl", o.form)
+	case o.json && o.out == "":
+		return nil, errors.New("--json prints on standard output, where the predictions go: add --out FILE; for predictions as JSON lines say --form jsonl")
+	}
+	o.files.SkipBad = o.onError == "skip"
+	return o, o.reading.columns(&o.files)
+}
+
+// checkPredict refuses, before anything is predicted, files that are not there or would be written over.
+func (o *predictOptions) checkPredict() error {
+	piped := false
+	for _, path := range o.paths {
+		if path == "-" && piped {
+			return errors.New("- is named twice, and standard input can be read only once")
+		}
+		piped = piped || path == "-"
+		if isRecording(path) {
+			return fmt.Errorf("%s is a recording: name its files, or play it with fit", path)
+		}
+		if err := checkReadable(path, false); err != nil {
+			return err
+		}
+	}
+	return checkWritable("--out", o.out, append(slices.Clone(o.paths), o.in))
+}
+
+// newPredictor is one for the model of --in.
+func newPredictor(o *fitOptions, state *learner.State) (*fit.Predictor, error) {
+	classes, err := o.oldClasses(state.Net().Config(), o.about.Classes, false)
+	if err != nil {
+		return nil, err
+	}
+	p := fit.NewPredictor(state.Net(), &o.files)
+	p.Classes = classes
+	for _, c := range o.about.Columns {
+		p.Inputs = append(p.Inputs, c.Name)
+	}
+	return p, nil
+}
+
+// predictFiles predicts files in their order, and measures what can be measured.
+func predictFiles(ctx context.Context, p *fit.Predictor, paths []string, out *predictions) (results []any, rows int64, err error) {
+	for _, path := range paths {
+		judge := fit.NewJudge(p.Classes)
+		skipped, err := p.File(ctx, path, func(x *fit.Prediction) error {
+			judge.Add(x)
+			if out == nil {
+				return nil
+			}
+			return out.write(x)
+		})
+		if err != nil {
+			return results, rows, err
+		}
+		rows += judge.Rows()
+		results = append(results, judge.Result(path, skipped))
+	}
+	return results, rows, nil
+}
+
+// tellColumns names the columns in which the rows and the model differ.
+func tellColumns(command string, p *fit.Predictor, stderr io.Writer) {
+	if names := p.Unknown(); len(names) > 0 {
+		fmt.Fprintf(stderr, "clickloop %s: warning: the model was not made with %s: left out\n", command, quotedList(names))
+	}
+	if names := p.Missing(); len(names) > 0 {
+		fmt.Fprintf(stderr, "clickloop %s: warning: the model was made with %s, and no row has that: predictions are worse for it\n", command, quotedList(names))
+	}
+}
+
+func quotedList(names []string) string {
+	quoted := make([]string, min(len(names), 20))
+	for i := range quoted {
+		quoted[i] = fmt.Sprintf("%q", names[i])
+	}
+	if more := len(names) - len(quoted); more > 0 {
+		quoted = append(quoted, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// printTests prints what was measured; nothing of files without labels.
+func printTests(w io.Writer, results []any) {
+	for _, result := range results {
+		switch t := result.(type) {
+		case *fit.TestResult:
+			if t.Examples > 0 {
+				printTest(w, t)
+			}
+		case *fit.ClassTest:
+			if t.Examples > 0 {
+				printClassTest(w, t)
+			}
+		}
+	}
+}
+
+// testAlone is fit without anything to learn from: a model's predictions of tests.
+func (o *fitOptions) testAlone(ctx context.Context, state *learner.State, began time.Time, stdout, stderr io.Writer) error {
+	p, err := newPredictor(o, state)
+	if err != nil {
+		return err
+	}
+	var out *predictions
+	if o.predictions != "" {
+		if out, err = o.newPredictions(p.Classes); err != nil {
+			return err
+		}
+	}
+	results, rows, err := predictFiles(ctx, p, o.tests, out)
+	if out != nil {
+		err = errors.Join(err, out.end())
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "clickloop fit: %s: nothing is learned, %d rows are predicted\n", describe(o.in, state), rows)
+	o.notices(nil, stderr)
+	tellColumns("fit", p, stderr)
+	if o.out != "" {
+		if err := o.save(state.Net(), p.Classes); err != nil {
+			return err
+		}
+	}
+	version, weights := fit.Version(o.objective, state.Net())
+	result := predictResult{Objective: o.objective, Model: version, Weights: weights, Rows: rows, Seconds: time.Since(began).Seconds(), Test: results}
+	return o.finish(stdout, &result, func() { printTests(stdout, results) })
+}
