@@ -8,6 +8,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -179,6 +180,9 @@ func TestHeartbeatsFromTheFutureMakeNoLabelDue(t *testing.T) {
 	future2099, _ := event.ParseTime("2099-01-01T00:00:00Z")
 	for name, future := range map[string]event.Time{"an hour": event.TimeOf(time.Now().Add(time.Hour)), "2099": future2099} {
 		for _, stamp := range []time.Time{{}, future.Std()} { // Kafka's timestamp is right, or its producer's is wrong too
+			if backend.Real() && !stamp.IsZero() {
+				continue // it refuses such a timestamp
+			}
 			t.Run(fmt.Sprint(name, ", stamped so: ", !stamp.IsZero()), func(t *testing.T) {
 				r := newRig(t)
 				now, due := predictNow(r, 5)
@@ -219,7 +223,9 @@ func TestAClickOfACollectorAheadCounts(t *testing.T) {
 	}
 	for row := int64(3); row <= 4; row++ { // stamped by the collector's own clock
 		c := received(row, ahead)
-		c.Time = ahead.Std()
+		if !backend.Real() { // which refuses such a timestamp
+			c.Time = ahead.Std()
+		}
 		r.produce(event.TopicEvents, c)
 	}
 	r.beats("good", due, false)
