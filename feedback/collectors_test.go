@@ -9,6 +9,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -164,11 +165,12 @@ func TestACollectorThatStartsAgainDoesNotVouchForItsPast(t *testing.T) {
 	r.wantLabels(20, 1)
 }
 
-// predictNow makes predictions whose windows end a second from now: as far as heartbeats may be
-// ahead.
+// predictNow makes predictions whose windows end a minute from now, which a heartbeat may say at once:
+// so a test need not wait, however slow the machine is.
 func predictNow(r *rig, n int64) (now, due event.Time) {
+	r.watermark = watermark.Config{Lease: 10 * time.Minute, Ahead: 5 * time.Minute}
 	now = event.TimeOf(time.Now())
-	due = now.Add(time.Second)
+	due = now.Add(time.Minute)
 	for row := int64(1); row <= n; row++ {
 		p := event.Prediction{ID: fmt.Sprint("p", row), Row: row, Time: due.Add(-span), User: "u", Ad: "a", P: []event.ObjectiveP{{Objective: "click", P: 0.25}}, Propensity: 1}
 		r.produce(event.TopicPredictions, stream.Record{Partition: -1, Key: []byte(p.ID), Value: p.AppendJSON(nil)})
@@ -270,8 +272,8 @@ func own(kind string, row int64, at, received event.Time, stamp time.Time) strea
 func TestClientsClocksThatAreAheadLoseNoLabel(t *testing.T) {
 	r := newRig(t)
 	r.objective.Trigger = event.TypeImpression
-	r.start()
 	now, due := predictNow(r, 12)
+	r.start()
 	r.beats("good", now, false)
 	none := time.UnixMilli(-1)
 	row := int64(0)
