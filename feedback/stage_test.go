@@ -14,6 +14,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -34,6 +35,7 @@ type rig struct {
 	outcomes  features.Store // what processes are given: store unless a test says otherwise
 	cfg       Config
 	oneOrder  bool
+	watermark watermark.Config // zero: the default
 	objective event.Objective
 	wall      atomic.Int64 // added to the wall's clock, ms
 	registry  *prometheus.Registry
@@ -82,7 +84,7 @@ func (r *rig) start() (f *Feedback, mux *http.ServeMux, stop func()) {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	deps := Deps{
-		Client: r.client, Objectives: []event.Objective{r.objective}, OneOrder: r.oneOrder, Outcomes: r.outcomes, Logger: logger,
+		Client: r.client, Objectives: []event.Objective{r.objective}, OneOrder: r.oneOrder, Outcomes: r.outcomes, Watermark: r.watermark, Logger: logger,
 		Now: func() event.Time { return event.TimeOf(time.Now()) + event.Time(r.wall.Load()) },
 	}
 	if r.registry != nil {

@@ -12,7 +12,7 @@ import (
 
 // farewellWait is how long a collector that ends waits for Kafka to take its last events and its
 // farewell.
-const farewellWait = 2 * time.Second
+const farewellWait = 3 * time.Second
 
 // collectorName names this start of a collector: another start must not vouch for events that this
 // one had in flight.
