@@ -80,7 +80,7 @@ func TestARequestIDStandsForOneQuestion(t *testing.T) {
 	}
 }
 
-// prefers makes weights that like one of two ads.
+// prefers makes weights that like one of two ads, and has s, which runs, serve them.
 func prefers(t *testing.T, s *Scorer, src *source, ad string) {
 	t.Helper()
 	k := s.takeWork()
@@ -100,10 +100,9 @@ func prefers(t *testing.T, s *Scorer, src *source, ad string) {
 			t.Fatal(err)
 		}
 	}
-	for _, r := range src.message("snapshot") {
-		if err := s.followers[0].record(&r); err != nil {
-			t.Fatal(err)
-		}
+	publish(t, s.client, src.message("snapshot"))
+	if _, m := getModel(t, s, fmt.Sprintf("objective=click&at_least=%d&wait=30s", src.net.Examples())); m.Examples < src.net.Examples() {
+		t.Fatalf("%+v is served", m)
 	}
 }
 
@@ -157,11 +156,13 @@ func TestAChoiceStandsThroughARestart(t *testing.T) {
 		id := fmt.Sprint("q", i)
 		chosen[id] = chosenAd(t, before, id)
 	}
-	s := newScorer(t, func(u *setup) { explore(u); u.brokers, u.prefix = brokers, prefix })
-	if err := s.restore(t.Context()); err != nil {
+	s := runScorer(t, brokers, prefix, explore)
+	if err := s.restore(t.Context()); err != nil { // it does so by itself too; here the test waits for it
 		t.Fatal(err)
 	}
-	prefers(t, s, likeable(t), "a2")
+	later := likeable(t)
+	later.epoch = 9
+	prefers(t, s, later, "a2")
 	for _, body := range []string{
 		strings.Replace(two, `"u"`, `"v"`, 1), strings.Replace(two, "a3", "a4", 1), strings.Replace(two, `"choose":2`, `"choose":1`, 1),
 		`{"request":"q1","candidates":[{"ad":"b1"},{"ad":"b2"}]}`, `{"request":"q1","candidates":[{"ad":"b1"}]}`,
