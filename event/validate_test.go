@@ -44,6 +44,7 @@ func TestBadEventsAreInvalidForAReason(t *testing.T) {
 	f(func(e *Event) { e.ID = "\xff" }, "id is not valid UTF-8")
 	f(func(e *Event) { e.Value = math.NaN() }, "value is NaN")
 	f(func(e *Event) { e.Value = 2e9 }, "value is 2e+09")
+	f(func(e *Event) { e.Value = -1.5e9 }, "value is -1.5e+09")
 	f(func(e *Event) { e.Time = 0 }, "time is missing")
 	f(func(e *Event) { e.Time = earliest - 1 }, "time is 1999-12-31T23:59:59.999Z, before the year 2000")
 	f(func(e *Event) { e.Time += Time(MaxAhead.Milliseconds()) + 1 }, "time is 2026-11-26T09:00:00.001Z, more than 24 hours after its receipt at 2026-11-25T09:00:00.000Z")

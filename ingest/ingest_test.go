@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -83,14 +84,31 @@ func runWith(t testing.TB, client *stream.Client, cfg Config, store features.Sto
 	return i, server, stop
 }
 
+// told are the messages of warnings; one about an unknown name has the nearest known one, if there is any.
+type told []string
+
+func (w *told) UnmarshalJSON(b []byte) error {
+	var all []struct{ Field, Message, Nearest string }
+	if err := json.Unmarshal(b, &all); err != nil {
+		return err
+	}
+	for _, x := range all {
+		if _, meant, ok := strings.Cut(x.Message, "did you mean "); ok != (x.Nearest != "") || ok && meant != x.Nearest+"?" || !strings.Contains(x.Message, x.Field) {
+			return fmt.Errorf("the warning %+v contradicts itself", x)
+		}
+		*w = append(*w, x.Message)
+	}
+	return nil
+}
+
 type answer struct {
 	Success *bool
 	Results []struct {
 		ID, Status, Reason, Field string
-		Warnings                  []string
+		Warnings                  told
 	}
 	Error    struct{ Code, Message, Field string }
-	Warnings []string
+	Warnings told
 }
 
 func send(t testing.TB, method, url string, headers map[string]string, body io.Reader) (int, http.Header, answer) {
@@ -111,7 +129,11 @@ func send(t testing.TB, method, url string, headers map[string]string, body io.R
 	defer resp.Body.Close()
 	var a answer
 	b, _ := io.ReadAll(resp.Body)
-	_ = json.Unmarshal(b, &a) // not every answer has a body
+	if len(b) > 0 && json.Valid(b) { // not every answer has a body
+		if err := json.Unmarshal(b, &a); err != nil {
+			t.Errorf("%s: %v", b, err)
+		}
+	}
 	return resp.StatusCode, resp.Header, a
 }
 

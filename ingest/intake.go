@@ -14,7 +14,7 @@ type verdict struct {
 	id       string
 	reason   string // empty when accepted
 	field    string
-	warnings []string
+	warnings []warning
 }
 
 // intake is what one request brings.
@@ -27,8 +27,8 @@ type intake struct {
 	rejected   int
 	firstError error
 	letters    []deadletter.Letter
-	warnings            // about events
-	notes      []string // warnings about the request as a whole
+	warnings             // about events
+	notes      []warning // about the request as a whole
 }
 
 // item is one event as it was read: the event, or why it could not be read.
@@ -88,7 +88,7 @@ func (in *intake) add(it *item) {
 	in.records = append(in.records, stream.Record{Partition: -1, Key: []byte(key(e)), Value: value, Headers: in.headers})
 }
 
-func (in *intake) reject(it *item, warnings []string) {
+func (in *intake) reject(it *item, warnings []warning) {
 	v := verdict{id: it.event.ID, reason: it.err.Error(), warnings: warnings}
 	var wrong *event.Error
 	if errors.As(it.err, &wrong) {
@@ -133,22 +133,7 @@ func (in *intake) appendVerdicts(b []byte) []byte {
 	b = append(b, ']')
 	notes := in.notes
 	if in.unwritten > 0 {
-		notes = append(notes[:len(notes):len(notes)], fmt.Sprintf("%d more warnings are left out", in.unwritten))
+		notes = append(notes[:len(notes):len(notes)], warning{message: fmt.Sprintf("%d more warnings are left out", in.unwritten)})
 	}
 	return appendWarnings(b, notes)
-}
-
-func appendWarnings(b []byte, warnings []string) []byte {
-	for i, text := range warnings {
-		if i == 0 {
-			b = append(b, `,"warnings":[`...)
-		} else {
-			b = append(b, ',')
-		}
-		b = event.AppendString(b, text)
-	}
-	if len(warnings) > 0 {
-		b = append(b, ']')
-	}
-	return b
 }

@@ -112,7 +112,7 @@ func (n *notes) misplaced(name string) {
 		}
 	}
 	if meant != "" {
-		n.texts = append(n.texts, name+" is not known here; did you mean "+meant+"?")
+		n.texts = append(n.texts, warning{name, name + " is not known here; did you mean " + meant + "?", meant})
 		n.unknown++
 	}
 }

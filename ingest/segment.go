@@ -47,7 +47,7 @@ func (c *collector) handleSegment(w http.ResponseWriter, r *http.Request, kind s
 		return
 	}
 	for _, unknown := range inbound.Unknown(r.URL.Query(), "writeKey") {
-		b.notes = append(b.notes, "parameter "+unknown.Error())
+		b.notes = append(b.notes, warning{field: unknown.Field, message: "parameter " + unknown.Error()})
 	}
 	in, err := c.take(r.Context(), 0, len(b.calls), kind == "batch", func(in *intake) {
 		in.notes, in.letters = b.notes, b.letters

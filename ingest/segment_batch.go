@@ -11,7 +11,7 @@ import (
 // segmentBatch is what a body in Segment's form holds.
 type segmentBatch struct {
 	calls   []segmentCall
-	notes   []string            // warnings about the batch as a whole
+	notes   []warning           // about the batch as a whole
 	letters []deadletter.Letter // what its calls had to do without
 }
 
@@ -97,6 +97,6 @@ func (b *segmentBatch) doWithout(m *event.Member, read func(*event.Reader)) {
 		return
 	}
 	reason := "the batch's " + m.Name + " is left out of its messages: " + err.Error()
-	b.notes = append(b.notes, reason)
+	b.notes = append(b.notes, warning{field: m.Name, message: reason})
 	b.letters = append(b.letters, deadletter.Letter{Record: stream.Record{Value: m.Text}, Reason: reason + " (" + m.Place(m.Name, 0) + ")"})
 }

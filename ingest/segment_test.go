@@ -24,6 +24,14 @@ func callOf(t *testing.T, members string) item {
 	return s.item(segmentNow, 0)
 }
 
+func messages(all []warning) []string {
+	var texts []string
+	for _, w := range all {
+		texts = append(texts, w.message)
+	}
+	return texts
+}
+
 // Whatever kind a sender's language makes of them, facts that the loop knows arrive, or are told by name.
 func TestPropertiesAreLiftedWhateverTheirKind(t *testing.T) {
 	f := func(properties, want string, warnings ...string) {
@@ -31,7 +39,7 @@ func TestPropertiesAreLiftedWhateverTheirKind(t *testing.T) {
 		it := callOf(t, `"properties":`+properties)
 		e := it.event
 		got := fmt.Sprintf("%v|%s|%s|%s|%s", e.Value, e.Ad, e.Campaign, e.Prediction, e.Request)
-		if it.err != nil || got != want || fmt.Sprint(it.notes.texts) != fmt.Sprint(warnings) || it.notes.unreadable != len(warnings) {
+		if it.err != nil || got != want || fmt.Sprint(messages(it.notes.texts)) != fmt.Sprint(warnings) || it.notes.unreadable != len(warnings) {
 			t.Errorf("%s: %s, %q (%v), want %s, %q", properties, got, it.notes.texts, it.err, want, warnings)
 		}
 	}
@@ -95,7 +103,7 @@ func TestWhatACallSaysIsKept(t *testing.T) {
 		it := callOf(t, members)
 		e := it.event
 		got := fmt.Sprintf("%s %s/%s %s %s %s", e.Type, e.User, e.Anonymous, e.Channel, e.Context.AppendJSON(nil), e.Properties.AppendJSON(nil))
-		if it.err != nil || got != want || fmt.Sprint(it.notes.texts) != fmt.Sprint(warnings) {
+		if it.err != nil || got != want || fmt.Sprint(messages(it.notes.texts)) != fmt.Sprint(warnings) {
 			t.Errorf("%s: %s, %q (%v), want %s, %q", members, got, it.notes.texts, it.err, want, warnings)
 		}
 	}

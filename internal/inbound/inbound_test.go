@@ -152,6 +152,7 @@ func TestWhatIsNoBodyOfOursIsRefusedByName(t *testing.T) {
 	f("{\"a\":\"\xe9\"}", "identity", "application/json; charset=ISO-8859-1", true, `"iso-8859-1"`, "UTF-8")
 	f("a=1&b=2", "", form, true, form, "a, b", "data or payload")
 	f("data=hello", "", form, true, form)
+	f(url.QueryEscape(body)+"=&b=2", "", form, true, form)
 	f("%zz", "", form, true, form)
 	f("--x\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{}\r\n--x--", "", "multipart/form-data; boundary=x", true, "multipart/form-data", "expected JSON")
 	f("<event/>", "", "application/xml", true, "application/xml")
