@@ -45,12 +45,12 @@ func (e *evaluator) run(ctx context.Context) error {
 func (e *evaluator) join(ctx context.Context) error {
 	topic := event.TopicExamples(e.objective.Name)
 	return e.client.Join(ctx, "evaluations."+e.objective.Name, []string{topic}, func(ctx context.Context, g *stream.Generation) error {
-		if len(g.Assigned[topic]) > 0 && !e.owner.Swap(true) {
+		if g.Has(topic, 0) && !e.owner.Swap(true) {
 			select {
 			case e.gained <- struct{}{}:
 			default: // it was told and has not looked yet
 			}
-		} else if len(g.Assigned[topic]) == 0 {
+		} else if !g.Has(topic, 0) {
 			e.owner.Store(false)
 		}
 		<-ctx.Done()

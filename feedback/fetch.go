@@ -18,6 +18,7 @@ const (
 type fetched struct {
 	f       *fetcher
 	records []stream.Record
+	next    int64 // offset behind them
 }
 
 // fetcher reads one partition; it hands over a batch only when there is room for it.
@@ -61,14 +62,14 @@ func (f *fetcher) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-f.room:
 		}
-		records, err := f.r.Read(ctx)
+		records, err := f.r.Next(ctx)
 		for errors.Is(err, stream.ErrTrimmed) {
 			f.l.logger.Error("predictions were deleted before they were labelled", "topic", event.TopicPredictions, "partition", f.q.partition, "err", err)
-			records, err = f.r.Read(ctx)
+			records, err = f.r.Next(ctx)
 		}
 		if err != nil {
 			return err
 		}
-		f.out <- fetched{f, records}
+		f.out <- fetched{f, records, f.r.Offset()}
 	}
 }

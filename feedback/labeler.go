@@ -2,6 +2,7 @@ package feedback
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -91,6 +92,9 @@ func (l *labeler) generation(ctx context.Context, g *stream.Generation) error {
 	return group.Wait()
 }
 
+// newestLook is how many offsets from the end the newest example is looked for: the last ones may be markers of transactions.
+const newestLook = 64
+
 // newTopic says that the group's offsets are of a topic that is no more: the newest example is of another predictions topic. Labelling from the start
 // is then right, and harmless if it is not: readers drop what they have.
 func (l *labeler) newTopic(ctx context.Context, topicID string) (bool, error) {
@@ -100,7 +104,7 @@ func (l *labeler) newTopic(ctx context.Context, topicID string) (bool, error) {
 		return false, err
 	}
 	var newest event.Example
-	err = l.client.ReadRange(ctx, topic, 0, ranges[0].End-1, ranges[0].End, func(r *stream.Record) error {
+	err = l.client.ReadRange(ctx, topic, 0, ranges[0].End-newestLook, ranges[0].End, func(r *stream.Record) error {
 		if x, err := event.ParseExample(r.Value); err == nil {
 			newest = x
 		}
@@ -168,6 +172,7 @@ func (g *labeling) take(ctx context.Context, b fetched) error {
 	if err := g.l.letters.Write(ctx, letters...); err != nil { // the offset behind them is not committed before this
 		return err
 	}
+	q.reach(b.next)
 	b.f.idle = true
 	g.refill()
 	return nil
@@ -195,7 +200,7 @@ func (g *labeling) pass(ctx context.Context) error {
 	clear(g.marked)
 	isDue := func(t event.Time) bool { return g.l.objective.Due(t) <= mark }
 	whole := func(q *queue) bool { end, asked := g.marked[q.partition]; return asked && q.next >= end }
-	for {
+	for ctx.Err() == nil {
 		var hidden *queue
 		g.due, hidden = merge(g.due[:0], g.queues, isDue, whole, g.l.batch)
 		if len(g.due) > 0 {
@@ -213,6 +218,7 @@ func (g *labeling) pass(ctx context.Context) error {
 			return g.commit(ctx)
 		}
 	}
+	return ctx.Err()
 }
 
 func (g *labeling) anyDue(mark event.Time) bool {
@@ -234,6 +240,9 @@ func (g *labeling) uncover(ctx context.Context, q *queue) error {
 		for p, r := range ranges {
 			g.marked[p] = r.End
 		}
+	}
+	if _, known := g.marked[q.partition]; !known { // or merge would ask for it for ever
+		return fmt.Errorf("partition %d of %s was assigned, but the topic has %d partitions", q.partition, event.TopicPredictions, len(g.marked))
 	}
 	for len(q.waiting) == 0 && q.next < g.marked[q.partition] {
 		select {

@@ -39,7 +39,9 @@ func (r *reviser) run(ctx context.Context) error {
 	topic := event.TopicExamples(r.objective.Name)
 	return r.client.Join(ctx, "revisions."+r.objective.Name, []string{topic}, func(ctx context.Context, g *stream.Generation) error {
 		for _, a := range g.Assigned[topic] {
-			return r.partition(ctx, g, topic, max(a.Committed, 0))
+			if a.Partition == 0 { // the others are nobody's
+				return r.partition(ctx, g, topic, max(a.Committed, 0))
+			}
 		}
 		<-ctx.Done()
 		return ctx.Err()
@@ -53,7 +55,7 @@ func (r *reviser) partition(ctx context.Context, g *stream.Generation, topic str
 	var water event.HighWater
 	var known view
 	for {
-		records, err := reader.Read(ctx)
+		records, err := reader.Next(ctx)
 		switch {
 		case errors.Is(err, stream.ErrTrimmed):
 			continue
@@ -64,7 +66,7 @@ func (r *reviser) partition(ctx context.Context, g *stream.Generation, topic str
 		case err != nil:
 			return err
 		}
-		next := records[len(records)-1].Offset + 1
+		next := reader.Offset()
 		for waiting := r.negatives(records, &water); len(waiting) > 0; {
 			n := min(len(waiting), r.batch)
 			if err := r.revise(ctx, waiting[:n], &known); err != nil {

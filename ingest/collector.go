@@ -27,6 +27,7 @@ type collector struct {
 	limiter *rate.Limiter
 	budget  *semaphore.Weighted // bytes of bodies under way
 	headers []stream.Header
+	posted  posted
 	order   sync.RWMutex // read: between stamping events and enqueuing them; write: while the clock is enqueued
 
 	events *prometheus.CounterVec // by verdict
@@ -146,6 +147,9 @@ func (c *collector) take(ctx context.Context, clock event.Time, n int, bury bool
 	in, done, err := c.enqueue(n, fill, beats)
 	if err != nil {
 		return in, errAway
+	}
+	if clock != 0 {
+		c.posted.set(clock, len(beats))
 	}
 	select {
 	case err = <-done:
