@@ -60,7 +60,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 		f.evaluators = append(f.evaluators, &evaluator{objective: o, client: d.Client, cfg: cfg.Guard, logger: logger, gained: make(chan struct{}, 1)})
 		if o.Revisions {
 			f.revisers = append(f.revisers, &reviser{
-				objective: o, client: d.Client, outcomes: f.outcomes, within: cfg.revise(), batch: cfg.Batch, logger: logger, headers: headers,
+				objective: o, client: d.Client, outcomes: f.outcomes, within: cfg.revise(), batch: cfg.Batch, letters: letters, logger: logger, headers: headers,
 				revised: c.revised.WithLabelValues(o.Name),
 			})
 		}

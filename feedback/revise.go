@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -22,6 +23,7 @@ type reviser struct {
 	outcomes  *outcomes
 	within    time.Duration // after the window
 	batch     int
+	letters   *deadletter.Writer
 	logger    *slog.Logger
 	headers   []stream.Header
 
@@ -121,10 +123,21 @@ func (r *reviser) revise(ctx context.Context, waiting []negative, known *view) e
 		v := Revision(x)
 		records = append(records, stream.Record{Partition: 0, Key: []byte(v.Prediction), Value: v.AppendJSON(nil), Headers: r.headers})
 	}
-	if err := r.client.Produce(ctx, event.TopicExamples(r.objective.Name), records); err != nil {
+	err = r.client.Produce(ctx, event.TopicExamples(r.objective.Name), records)
+	written := len(records)
+	if large := (*stream.TooLargeError)(nil); errors.As(err, &large) { // they would block their partition for ever
+		var letters []deadletter.Letter
+		for _, i := range large.Records {
+			letters = append(letters, deadletter.Letter{Record: records[i], Reason: "a revision: " + large.Error()})
+		}
+		written -= len(letters)
+		r.logger.Error("revisions were not written: they are larger than their topic takes", "count", len(letters), "err", large)
+		err = r.letters.Write(ctx, letters...)
+	}
+	if err != nil {
 		return err
 	}
-	r.revised.Add(float64(len(records)))
+	r.revised.Add(float64(written))
 	return nil
 }
 

@@ -99,8 +99,12 @@ func (c *collector) answer(w http.ResponseWriter, in *intake, err error, open st
 		c.fail(w, err)
 	case refused:
 		c.events.WithLabelValues("rejected").Add(float64(in.rejected))
-		b := append(appendError([]byte("{"), "bad_request", in.firstError), ',')
-		writeJSON(w, http.StatusBadRequest, append(in.appendVerdicts(b), '}'))
+		status, code := http.StatusBadRequest, "bad_request"
+		if large := (*stream.TooLargeError)(nil); errors.As(in.firstError, &large) {
+			status, code = http.StatusRequestEntityTooLarge, "too_large"
+		}
+		b := append(appendError([]byte("{"), code, in.firstError), ',')
+		writeJSON(w, status, append(in.appendVerdicts(b), '}'))
 	default:
 		writeJSON(w, http.StatusOK, append(in.appendVerdicts([]byte(open)), '}'))
 	}
@@ -155,6 +159,11 @@ func (c *collector) take(ctx context.Context, clock event.Time, n int, bury bool
 	case err = <-done:
 	case <-ctx.Done():
 		err = ctx.Err()
+	}
+	var large *stream.TooLargeError
+	if errors.As(err, &large) {
+		in.tooLarge(large)
+		err = nil
 	}
 	bury = bury || len(in.records) > 0
 	if err == nil && bury {

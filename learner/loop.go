@@ -34,12 +34,12 @@ type learning struct {
 	// unburied: examples that cannot be learned were passed, and their dead letters are not acknowledged.
 	// The position must not outlive the process, or nobody would ever see them.
 	unburied bool
-	behind  int64
-	late    time.Duration // age of the newest example when it was learned
-	asked   []request     // for a snapshot: answered when it is written
-	early   []request     // whose offset is not learned yet
-	told    time.Time
-	pooled  bool // it was told that the table is full
+	behind   int64
+	late     time.Duration // age of the newest example when it was learned
+	asked    []request     // for a snapshot: answered when it is written
+	early    []request     // whose offset is not learned yet
+	told     time.Time
+	pooled   bool // it was told that the table is full
 
 	takeover takeover
 	waits    bool // for it
@@ -76,6 +76,7 @@ func (l *learning) loop(ctx context.Context) error {
 			}
 		case err := <-l.saver.done:
 			if l.saver.finished(err); err != nil {
+				l.o.metrics.unsaved.WithLabelValues(l.o.key).Inc()
 				l.o.logger.Error("cannot write a checkpoint, going on with the one before and trying again: see that there is room in the folder data, and that it can be written", "err", err)
 			}
 		case r := <-l.o.requests:

@@ -86,6 +86,7 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	l.giveBack()
 	if !l.broken && !l.unburied && !l.suspect.Load() {
 		if err := l.saver.last(l.core, epoch); err != nil {
+			o.metrics.unsaved.WithLabelValues(o.key).Inc()
 			o.logger.Error("cannot write the last checkpoint: the examples behind the one before will be learned again", "err", err)
 		}
 	}

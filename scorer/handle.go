@@ -101,7 +101,7 @@ func (s *Scorer) answer(ctx context.Context, w http.ResponseWriter, body []byte,
 	ok := 0
 	for i := range k.requests {
 		if q := &k.requests[i]; q.err != nil {
-			k.out = appendError(k.out, "", q.err)
+			k.out = appendError(k.out, errorCode(q.err), q.err)
 		} else {
 			ok++
 			k.out = s.appendAnswer(k.out, k, q, published)
@@ -112,8 +112,8 @@ func (s *Scorer) answer(ctx context.Context, w http.ResponseWriter, body []byte,
 	}
 	s.count(answerOK, ok)
 	s.count(answerRefused, len(k.requests)-ok)
-	if !lines && k.requests[0].err != nil { // it was found wanting when it was scored
-		refuse(w, http.StatusBadRequest, "", k.requests[0].err)
+	if err := k.requests[0].err; !lines && err != nil { // it was found wanting when it was scored, or published
+		refuse(w, errorStatus(err), errorCode(err), err)
 		return
 	}
 	contentType := "application/json"
@@ -150,14 +150,18 @@ func (s *Scorer) publish(ctx context.Context, k *work) bool {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	err := s.batcher.Write(ctx, k.records)
-	result := "acknowledged"
+	result, n := "acknowledged", len(k.records)
+	var large *stream.TooLargeError
 	switch {
-	case errors.Is(err, stream.ErrFull):
+	case errors.As(err, &large):
+		n -= k.refuse(large) // they are counted by unwritten
+		err = nil
+	case errors.Is(err, stream.ErrFull), errors.Is(err, stream.ErrEnded):
 		result = "lost"
 	case err != nil:
 		result = "late"
 	}
-	s.metrics.predictions.WithLabelValues(result).Add(float64(len(k.records)))
+	s.metrics.predictions.WithLabelValues(result).Add(float64(n))
 	return err == nil
 }
 

@@ -24,6 +24,7 @@ type request struct {
 
 	candidates []candidate
 	policy     string
+	records    span  // of its predictions, in work.records
 	err        error // why it is refused
 }
 

@@ -177,6 +177,7 @@ func (s *Scorer) scoreOne(w *work, q *request) {
 	})
 	q.policy = s.choose(q)
 	begun := len(w.records)
+	defer func() { q.records = span{begun, len(w.records)} }()
 	for i := range q.choose {
 		value := s.prediction(w, q, &q.candidates[i])
 		if len(value) > maxPrediction {

@@ -62,6 +62,7 @@ func New(cfg Config, d Deps) (*Scorer, error) {
 	s.works.New = func() any { return &work{} }
 	s.recorded.Store(d.Recorded)
 	logger := d.Logger.With("stage", "scorer")
+	s.batcher.Drain(cfg.Drain, func(n int, err error) { s.unwritten(logger, n, err) })
 	for _, o := range d.Objectives {
 		s.followers = append(s.followers, &follower{objective: o.Name, network: o.Served(), client: d.Client, now: d.Now, logger: logger, metrics: s.metrics})
 	}

@@ -11,6 +11,9 @@ import (
 // ErrFull is returned by Batcher.Write when too much waits for Kafka already.
 var ErrFull = errors.New("too many records wait for Kafka")
 
+// ErrEnded is returned by Batcher.Write, and told to those who wait, when Run has ended: nothing is written any more.
+var ErrEnded = errors.New("the process is stopping: nothing is written any more")
+
 // Batcher lets many callers share writes: what comes while one Produce is in flight goes out together in the next, in the order it came. It adds no
 // waiting of its own.
 type Batcher struct {
@@ -21,7 +24,7 @@ type Batcher struct {
 	lost   func(records int, err error)
 
 	mu      sync.Mutex
-	ended   error // set when Run has ended
+	ended   bool // Run has
 	bytes   int
 	records []Record
 	waiting []waiter
@@ -71,9 +74,9 @@ func (b *Batcher) Enqueue(recs []Record) (<-chan error, error) {
 	}
 	bytes := bytesOf(recs)
 	b.mu.Lock()
-	if b.ended != nil {
+	if b.ended {
 		b.mu.Unlock()
-		return nil, b.ended
+		return nil, ErrEnded
 	}
 	if b.bytes > 0 && b.bytes+bytes > b.limit {
 		b.mu.Unlock()
@@ -112,10 +115,10 @@ func (b *Batcher) Run(ctx context.Context) error {
 	for writing.Err() == nil && b.write(writing) {
 	}
 	b.mu.Lock()
-	b.ended = fmt.Errorf("the process is stopping: %w", ctx.Err())
+	b.ended = true
 	b.mu.Unlock()
 	records, waiting := b.take()
-	b.answer(records, waiting, ctx.Err())
+	b.answer(records, waiting, fmt.Errorf("%w: %w", ErrEnded, ctx.Err()))
 	return ctx.Err()
 }
 
