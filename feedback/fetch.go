@@ -29,6 +29,8 @@ type fetcher struct {
 	out  chan<- fetched // one place for each fetcher, so handing over never waits
 	room chan struct{}  // a token: the queue may take another batch
 	idle bool           // no token is out and no batch is under way
+
+	young event.Time // see labeling
 }
 
 // open begins at an offset, having put back the ids of the predictions before it.
@@ -45,6 +47,9 @@ func (f *fetcher) open(ctx context.Context, topicID string, begin int64) error {
 		begin, err = 0, nil
 	}
 	if err != nil {
+		return err
+	}
+	if err := f.firstRecord(ctx, begin); err != nil {
 		return err
 	}
 	f.q.next, f.q.done = begin, begin

@@ -69,7 +69,7 @@ func (l *labeler) generation(ctx context.Context, g *stream.Generation) error {
 		return err
 	}
 	assigned := g.Assigned[event.TopicPredictions]
-	run := &labeling{l: l, g: g, topicID: topicID, committed: time.Now(), batches: make(chan fetched, len(assigned)), marked: map[int]int64{}}
+	run := &labeling{l: l, g: g, topicID: topicID, committed: time.Now(), batches: make(chan fetched, len(assigned)), marked: map[int]int64{}, taken: map[string]int{}}
 	opening, openCtx := errgroup.WithContext(ctx)
 	for _, a := range assigned {
 		f := &fetcher{l: l, q: &queue{partition: a.Partition}, out: run.batches, room: make(chan struct{}, 1)}
@@ -82,6 +82,9 @@ func (l *labeler) generation(ctx context.Context, g *stream.Generation) error {
 	}
 	if err := opening.Wait(); err != nil {
 		return err
+	}
+	for _, f := range run.fetchers {
+		run.young = max(run.young, f.young)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, f := range run.fetchers {
@@ -128,7 +131,10 @@ type labeling struct {
 	committed time.Time
 	marked    map[int]int64 // ends of partitions, as asked after the watermark was read
 	due       []pending
-	known     view // of outcomes, as last seen
+	done      []int64        // of each queue, before due was taken from it
+	taken     map[string]int // partitions of due, by id
+	young     event.Time     // predictions that were produced later cannot repeat one of another partition
+	known     view           // of outcomes, as last seen
 }
 
 // loop labels what is due each time the watermark moves or predictions arrive.
@@ -159,6 +165,7 @@ func (g *labeling) take(ctx context.Context, b fetched) error {
 	var letters []deadletter.Letter
 	for i := range b.records {
 		r := &b.records[i]
+		g.begins(r)
 		p, err := event.ParsePrediction(r.Value)
 		if err != nil {
 			letters = append(letters, deadletter.Letter{Topic: event.TopicPredictions, Record: *r, Reason: err.Error()})
@@ -202,10 +209,16 @@ func (g *labeling) pass(ctx context.Context) error {
 	whole := func(q *queue) bool { end, asked := g.marked[q.partition]; return asked && q.next >= end }
 	for ctx.Err() == nil {
 		var hidden *queue
+		g.done = g.done[:0]
+		for _, q := range g.queues {
+			g.done = append(g.done, q.done)
+		}
 		g.due, hidden = merge(g.due[:0], g.queues, isDue, whole, g.l.batch)
 		if len(g.due) > 0 {
-			if err := g.label(ctx, g.due); err != nil {
-				return err
+			if g.due = g.distinct(g.due); len(g.due) > 0 {
+				if err := g.label(ctx, g.due); err != nil {
+					return err
+				}
 			}
 			g.refill()
 		}

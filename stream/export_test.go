@@ -12,3 +12,13 @@ func SetHeldPatience(t *testing.T, d time.Duration) {
 	heldPatience = d
 	t.Cleanup(func() { heldPatience = before })
 }
+
+// SetSettleTime changes for how long producers choose no partition that was added.
+func SetSettleTime(t *testing.T, d time.Duration) {
+	before := settleTime
+	settleTime = d
+	t.Cleanup(func() { settleTime = before })
+}
+
+// CountAge is how old a number of partitions may be.
+const CountAge = countAge

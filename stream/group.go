@@ -116,7 +116,7 @@ var errPartitionsAdded = errors.New("a topic has more partitions than when the g
 // holds the new numbers. kafka-go's own watch takes the number after partitions were shared out for the one before,
 // and so misses one that changes in between.
 func (c *Client) watchPartitions(ctx context.Context, known map[string]int) error {
-	for sleep(ctx, CountAge/2) {
+	for sleep(ctx, countAge/2) {
 		changed := false
 		for name, before := range known {
 			n, err := c.Partitions(ctx, name[len(c.cfg.Prefix):])

@@ -13,10 +13,10 @@ import (
 // seen; producers choose them for keys only when every reader must have seen them. So whoever waits
 // until all partitions are read up to a time, as labels do, never misses what stands in a partition
 // that it did not know.
-const (
-	CountAge   = 2 * time.Second  // a number of partitions is never older, metadataTTL included
-	SettleTime = 10 * time.Second // after which producers choose partitions that were added
-)
+const countAge = 2 * time.Second // a number of partitions is never older, metadataTTL included
+
+// settleTime is for how long producers choose no partition that was added.
+var settleTime = 10 * time.Second
 
 // counted is what is known of a topic's number of partitions.
 type counted struct {
@@ -26,7 +26,7 @@ type counted struct {
 	grew    time.Time // when those beyond were seen first
 }
 
-// Partitions is the number of partitions of topic, as it was at most CountAge ago.
+// Partitions is the number of partitions of topic, as it was at most countAge ago.
 func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
 	n, _, err := c.counts(ctx, topic)
 	return n, err
@@ -58,7 +58,7 @@ func (c *Client) known(topic string) (n, settled int, ok bool) {
 	if k == nil {
 		return 0, 0, false
 	}
-	if time.Since(k.at) > CountAge-metadataTTL {
+	if time.Since(k.at) > countAge-metadataTTL {
 		return 0, 0, false
 	}
 	k.settle()
@@ -67,7 +67,7 @@ func (c *Client) known(topic string) (n, settled int, ok bool) {
 
 // settle lets partitions be chosen that were added long enough ago.
 func (k *counted) settle() {
-	if k.settled < k.n && time.Since(k.grew) >= SettleTime {
+	if k.settled < k.n && time.Since(k.grew) >= settleTime {
 		k.settled = k.n
 	}
 }
@@ -114,7 +114,7 @@ func (c *Client) remember(topic string, n int, asked time.Time) {
 		k.settle()
 		k.grew = time.Now()
 		c.logger.Warn("the topic has more partitions: they are read at once, and written to by key after a while",
-			"topic", c.name(topic), "partitions", n, "before", k.n, "written_after", SettleTime)
+			"topic", c.name(topic), "partitions", n, "before", k.n, "written_after", settleTime)
 	case n < k.n:
 		k.settled = min(k.settled, n) // it was made again
 	}
