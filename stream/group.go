@@ -170,7 +170,13 @@ func (c *Client) generation(ctx context.Context, gen *kafka.Generation, known ma
 		if canceled && ctx.Err() == nil && errors.Is(err, context.Canceled) {
 			err = nil // the generation ended: a rebalance is no fault
 		}
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
 		done <- err
+		if err != nil { // the group is left: to return now would be to join it again first, and others would wait for a member that is gone
+			<-ended.Done()
+		}
 	})
 	return <-done
 }

@@ -129,8 +129,12 @@ func TestAGroupReadsPartitionsThatAreAdded(t *testing.T) {
 	}
 	waitFor(200 + 120)
 	cancel()
+	stopped := time.Now()
 	one.Wait()
 	two.Wait()
+	if took := time.Since(stopped); took > 5*time.Second { // half of a session
+		t.Errorf("leaving the group took %v", took)
+	}
 }
 
 func TestATopicThatIsMadeAgainWithFewerPartitionsIsWritten(t *testing.T) {
