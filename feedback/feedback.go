@@ -32,6 +32,7 @@ type Feedback struct {
 	labelers   []*labeler
 	evaluators []*evaluator
 	revisers   []*reviser
+	unfolded   unfolded
 }
 
 // New checks cfg and returns a Feedback; Run runs it.
@@ -42,7 +43,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	logger := d.Logger.With("stage", "feedback")
 	c := newCounters()
 	f := &Feedback{
-		client: d.Client,
+		client: d.Client, unfolded: unfolded{since: map[int]time.Time{}},
 		outcomes: &outcomes{
 			client: d.Client, store: d.Outcomes, types: joined(d.Objectives), ttl: longest(d.Objectives) + cfg.OutcomeTTL, now: d.Now, logger: logger,
 			folded: c.outcomes, marks: map[int]event.Time{},
@@ -98,5 +99,5 @@ func (f *Feedback) Ready(ctx context.Context) error {
 	if _, err := f.outcomes.watermark(ctx); err != nil {
 		return fmt.Errorf("cannot read the watermark of outcomes: %w", err)
 	}
-	return nil
+	return f.unfolded.check(ctx, f.outcomes, unfoldedPatience)
 }

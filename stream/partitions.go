@@ -113,6 +113,10 @@ func (c *Client) remember(topic string, n int, asked time.Time) {
 	case n > k.n:
 		k.settle()
 		k.grew = time.Now()
+		if c.ordered[topic] {
+			c.logger.Warn("the topic is not as it should be", "topic", c.name(topic), "err", c.unordered(topic, n))
+			break
+		}
 		c.logger.Warn("the topic has more partitions: they are read at once, and written to by key after a while",
 			"topic", c.name(topic), "partitions", n, "before", k.n, "written_after", settleTime)
 	case n < k.n:

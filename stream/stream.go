@@ -78,6 +78,7 @@ type Client struct {
 	partitions map[string]*counted
 	identities map[string]identity
 	limits     map[string]sizeLimit
+	ordered    map[string]bool // topics of which partition 0 alone is used
 }
 
 // Dial returns a Client; it does not wait for the cluster: every call retries until its context ends.
@@ -106,7 +107,7 @@ func Dial(cfg Config) (*Client, error) {
 		transport: transport,
 		dialer:    &kafka.Dialer{ClientID: cfg.ClientID, Timeout: dialTimeout},
 		logger:    cfg.Logger, held: newHeld(cfg.Registerer),
-		partitions: map[string]*counted{}, identities: map[string]identity{}, limits: map[string]sizeLimit{},
+		partitions: map[string]*counted{}, identities: map[string]identity{}, limits: map[string]sizeLimit{}, ordered: map[string]bool{},
 	}, nil
 }
 

@@ -35,6 +35,11 @@ func (e *TopicError) Error() string {
 // EnsureTopics creates what is missing, waits until it can be written, and checks what exists: a topic with too few partitions, compaction, or a
 // shorter retention gives a *TopicError. What is wrong and does no harm yet is logged. A broker that is still starting is waited for.
 func (c *Client) EnsureTopics(ctx context.Context, topics ...Topic) error {
+	c.mu.Lock()
+	for _, t := range topics {
+		c.ordered[t.Name] = t.Ordered
+	}
+	c.mu.Unlock()
 	created := map[string]bool{}
 	err := c.retry(ctx, "create topics", func(ctx context.Context) error { return c.create(ctx, topics, created) })
 	if err != nil {
