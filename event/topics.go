@@ -24,6 +24,7 @@ type Topic struct {
 	RetentionBytes int64 // per partition; 0: no bound
 	SegmentBytes   int64
 	NeedMessage    int  // bytes of the largest batch that one record of ours makes: max.message.bytes must not be less
+	Busy           bool // each partition is written to all the time, by heartbeats
 	Ordered        bool // its order matters as a whole: partition 0 alone is written and read
 }
 
@@ -52,7 +53,7 @@ func Topics(objectives []Objective, partitions int) []Topic {
 		longest = max(longest, o.Window)
 	}
 	topics := []Topic{
-		{Name: TopicEvents, Partitions: partitions, Retention: max(week, longest+slack), NeedMessage: EventLimits.Bytes + messageFraming},
+		{Name: TopicEvents, Partitions: partitions, Retention: max(week, longest+slack), NeedMessage: EventLimits.Bytes + messageFraming, Busy: true},
 		{Name: TopicPredictions, Partitions: partitions, Retention: max(week, longest+slack), NeedMessage: factsMessage},
 		{Name: TopicEvaluations, Partitions: 1, Retention: 4 * week, NeedMessage: factsMessage, Ordered: true},
 		{Name: TopicDeadLetter, Partitions: 1, Retention: 4 * week},

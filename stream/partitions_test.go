@@ -152,3 +152,47 @@ func TestATopicThatIsMadeAgainWithFewerPartitionsIsWritten(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A process that starts just after partitions were added waits with them too, where an empty one tells that it is new.
+func TestAProcessThatStartsChoosesNoPartitionThatIsNew(t *testing.T) {
+	first := dial(t, backend.Kafka(t))
+	topic(t, first, "a", 2)
+	fill := func(n int) {
+		t.Helper()
+		for p := range n {
+			if err := first.Produce(t.Context(), "a", []stream.Record{{Partition: p, Value: []byte("beat")}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	fill(2)
+	addPartitions(t, first, "a", 4)
+	awaitPartitions(t, first, "a", 4)
+	start := func() *stream.Client {
+		t.Helper()
+		c, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: first.Prefix()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if err := c.EnsureTopics(t.Context(), stream.Topic{Name: "a", Partitions: 2, Busy: true}); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	new := func() int64 {
+		t.Helper()
+		ranges, err := first.Offsets(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ranges[2].End + ranges[3].End
+	}
+	if err := start().Produce(t.Context(), "a", numbered(0, 100)); err != nil || new() != 0 {
+		t.Errorf("%d records are in new partitions, %v; want none", new(), err)
+	}
+	fill(4)
+	if err := start().Produce(t.Context(), "a", numbered(100, 100)); err != nil || new() < 10 {
+		t.Errorf("%d records are in partitions that are known to all, %v", new(), err)
+	}
+}

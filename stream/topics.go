@@ -20,6 +20,7 @@ type Topic struct {
 	SegmentBytes   int64
 	MaxMessage     int  // bytes of a record batch; 0: the broker's default, 1 MiB
 	NeedMessage    int  // bytes that the topic must take in a batch, or records are refused; less is told, not refused; 0: not looked at
+	Busy           bool // each partition is written to all the time: one that is empty beside others was added just now
 	Ordered        bool // partition 0 alone is written and read, since its order is the topic's; more partitions are told of
 }
 
@@ -55,9 +56,36 @@ func (c *Client) EnsureTopics(ctx context.Context, topics ...Topic) error {
 		if err := c.retry(ctx, "check topic "+c.name(t.Name), func(ctx context.Context) error { return c.check(ctx, t) }); err != nil {
 			return err
 		}
+		if err := c.noticeNew(ctx, t); err != nil {
+			return err
+		}
 		for _, warning := range c.warnings(ctx, t) {
 			c.logger.Warn("the topic is not as it should be", "topic", c.name(t.Name), "err", warning)
 		}
+	}
+	return nil
+}
+
+// noticeNew makes a process that starts wait, before it chooses partitions that were just added, as those wait that saw them come.
+func (c *Client) noticeNew(ctx context.Context, t Topic) error {
+	if !t.Busy {
+		return nil
+	}
+	ranges, err := c.offsets(ctx, t.Name, readUncommitted)
+	if err != nil {
+		return err
+	}
+	old := len(ranges)
+	for old > 0 && ranges[old-1].End == 0 {
+		old--
+	}
+	if old == 0 {
+		return nil // all are as new
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k := c.partitions[t.Name]; old < k.settled {
+		k.settled, k.grew = old, time.Now()
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	topics := make([]stream.Topic, 0, 8)
 	for _, t := range event.Topics(o.Config.Objectives, o.Config.Kafka.Partitions) {
 		topics = append(topics, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention, RetentionBytes: t.RetentionBytes, SegmentBytes: t.SegmentBytes,
-			NeedMessage: t.NeedMessage, Ordered: t.Ordered})
+			NeedMessage: t.NeedMessage, Busy: t.Busy, Ordered: t.Ordered})
 	}
 	if err := l.Client.EnsureTopics(ctx, topics...); err != nil {
 		return err
