@@ -34,7 +34,8 @@ const (
 	slack = 2 * 24 * time.Hour
 )
 
-// Bytes of records with room for their headers: predictions and examples are at most 20 KiB; a part of weights is 900 kB.
+// Bytes of records with room for their headers: predictions and examples are at most 20 KiB; a part
+// of weights is 900 kB.
 const (
 	messageFraming = 2 << 10
 	factsMessage   = 20<<10 + messageFraming

@@ -9,8 +9,8 @@ import (
 )
 
 // When a topic is given more partitions, a prediction that is written again may come in another one
-// than it came in first. As long as a partition is young, an id is therefore looked for in the others too. It is found
-// where one process has both, and within repeats.Age.
+// than it came in first. As long as a partition is young, an id is therefore looked for in the
+// others too. It is found where one process has both, and within repeats.Age.
 
 // firstLook is how many offsets from a partition's start its first record is looked for.
 const firstLook = 64
@@ -35,8 +35,8 @@ func (g *labeling) begins(r *stream.Record) {
 	}
 }
 
-// distinct leaves predictions out that another partition had before. due is what was taken from the queues at once, in
-// its order.
+// distinct leaves predictions out that another partition had before. due is what was taken from the
+// queues at once, in its order.
 func (g *labeling) distinct(due []pending) []pending {
 	if len(g.queues) < 2 {
 		return due

@@ -49,8 +49,8 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 	return nil
 }
 
-// buryLarge writes dead letters of examples that are larger than their topic takes, where err tells of such: they would block their partition for ever. All others are
-// written then.
+// buryLarge writes dead letters of examples that are larger than their topic takes, where err tells
+// of such: they would block their partition for ever. All others are written then.
 func (g *labeling) buryLarge(ctx context.Context, due []pending, d *decision, err error) error {
 	var large *stream.TooLargeError
 	if !errors.As(err, &large) {

@@ -95,7 +95,8 @@ func (l *labeler) generation(ctx context.Context, g *stream.Generation) error {
 	return group.Wait()
 }
 
-// newestLook is how many offsets from the end the newest example is looked for: the last ones may be markers of transactions.
+// newestLook is how many offsets from the end the newest example is looked for: the last ones may
+// be markers of transactions.
 const newestLook = 64
 
 // newTopic says that the group's offsets are of a topic that is no more: the newest example is of another predictions topic. Labelling from the start

@@ -40,7 +40,8 @@ func (q *queue) add(p pending) (fresh bool) {
 // skip passes over a record that is no prediction.
 func (q *queue) skip(offset int64) { q.reach(offset + 1) }
 
-// reach notes that all before next was read, also where it was no record but a marker of a transaction.
+// reach notes that all before next was read, also where it was no record but a marker of a
+// transaction.
 func (q *queue) reach(next int64) {
 	q.next = max(q.next, next)
 	q.pass()

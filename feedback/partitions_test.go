@@ -41,7 +41,8 @@ func in(partition int, records ...stream.Record) []stream.Record {
 	return records
 }
 
-// Partitions that are added to events and predictions are counted by the watermark and labelled: a label waits for what stands in them.
+// Partitions that are added to events and predictions are counted by the watermark and labelled: a
+// label waits for what stands in them.
 func TestLabelsWaitForPartitionsThatAreAdded(t *testing.T) {
 	r := newRig(t)
 	r.join()
@@ -92,8 +93,8 @@ func (r *rig) markOf(n int) event.Time {
 	return t
 }
 
-// A prediction that is written again after partitions were added comes in another one, and is still one example: in one batch, in two, and
-// after a restart between the two.
+// A prediction that is written again after partitions were added comes in another one, and is still
+// one example: in one batch, in two, and after a restart between the two.
 func TestAPredictionSentAgainIntoAnotherPartitionIsOneExample(t *testing.T) {
 	r := newRig(t)
 	_, stop := r.join()
@@ -143,7 +144,8 @@ func (r *rig) lag() (n int64) {
 	return n
 }
 
-// A partition that was assigned and of which the topic does not know must not keep the labeler busy for ever: its loop looks at its context, and says what is wrong.
+// A partition that was assigned and of which the topic does not know must not keep the labeler busy
+// for ever: its loop looks at its context, and says what is wrong.
 func TestALabelerEndsWithItsContextWhateverIsHidden(t *testing.T) {
 	r := newRig(t)
 	f, err := New(r.cfg, Deps{Client: r.client, Objectives: []event.Objective{r.objective}, Outcomes: r.outcomes, Logger: quiet, Now: func() event.Time { return event.TimeOf(time.Now()) }})
@@ -219,7 +221,8 @@ func TestMarkersAtTheEndHoldNoLabelBack(t *testing.T) {
 	r.await("the examples of all", func() bool { fresh, _ := r.examples(); return len(fresh) == 4 })
 }
 
-// A partition of events that is not folded while others are makes the stage unready after a while, by name.
+// A partition of events that is not folded while others are makes the stage unready after a while,
+// by name.
 func TestAPartitionThatIsNotFoldedIsNamed(t *testing.T) {
 	r := newRig(t)
 	f, _, _ := r.start()

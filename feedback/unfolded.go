@@ -9,10 +9,12 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// unfoldedPatience is how long a partition of events may stand unread before the stage is not ready: one that was added takes seconds.
+// unfoldedPatience is how long a partition of events may stand unread before the stage is not
+// ready: one that was added takes seconds.
 const unfoldedPatience = 15 * time.Second
 
-// unfolded notices partitions of events that no process folds into outcomes while others are folded: labels wait for them.
+// unfolded notices partitions of events that no process folds into outcomes while others are
+// folded: labels wait for them.
 type unfolded struct {
 	mu    sync.Mutex
 	since map[int]time.Time

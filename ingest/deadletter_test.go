@@ -39,8 +39,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// The store's position stays before a record whose dead letter is not acknowledged: while it is refused, when the process is stopped then, and
-// in the next one.
+// The store's position stays before a record whose dead letter is not acknowledged: while it is
+// refused, when the process is stopped then, and in the next one.
 func TestNoPositionPassesAnUnburiedEvent(t *testing.T) {
 	broker := backend.NewRefusing(t)
 	store := features.NewMemory()
@@ -90,7 +90,8 @@ func TestNoPositionPassesAnUnburiedEvent(t *testing.T) {
 	}
 }
 
-// A request whose rejected events cannot be buried is not answered as taken: it is sent again, and then they are.
+// A request whose rejected events cannot be buried is not answered as taken: it is sent again, and
+// then they are.
 func TestARequestIsNotAcknowledgedBeforeItsDeadLetters(t *testing.T) {
 	broker := backend.NewRefusing(t)
 	client := dial(t, []string{broker.Kafka})

@@ -59,7 +59,8 @@ func (c *collector) enqueueClock(n int) (<-chan error, error) {
 	return c.batcher.Enqueue(c.heartbeats(n, c.clock.Now()))
 }
 
-// posted is the recorded clock as it was posted last, and the number of partitions that it was written to.
+// posted is the recorded clock as it was posted last, and the number of partitions that it was
+// written to.
 type posted struct {
 	mu         sync.Mutex
 	at         event.Time
@@ -79,8 +80,9 @@ func (p *posted) missing(n int) (at event.Time, from int, ok bool) {
 	return p.at, p.partitions, p.at != 0 && n > p.partitions
 }
 
-// beatNewPartitions writes the recorded clock to partitions that were added since it was posted: whoever plays a recording waits until every partition is
-// folded up to it. It vouches for nothing that is missing, since events are written to partitions only a while after they were added.
+// beatNewPartitions writes the recorded clock to partitions that were added since it was posted:
+// whoever plays a recording waits until every partition is folded up to it. It vouches for nothing
+// that is missing, since events are written to partitions only a while after they were added.
 func (c *collector) beatNewPartitions(ctx context.Context) {
 	n, err := c.client.Partitions(ctx, event.TopicEvents)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/clickloop/clickloop/internal/backend"
 )
 
-// An event that the topic does not take gets its own verdict; requests and events beside it are acknowledged.
+// An event that the topic does not take gets its own verdict; requests and events beside it are
+// acknowledged.
 func TestAnEventThatTheTopicDoesNotTakeIsRefusedAlone(t *testing.T) {
 	client := dial(t, backend.Kafka(t))
 	backend.AlterTopic(t, backend.Kafka(t)[0], client.Prefix()+event.TopicEvents, "max.message.bytes", "4000")

@@ -12,7 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// No checkpoint lies behind an example that was refused and whose dead letter is not acknowledged, also not the last one of a process that is stopped then.
+// No checkpoint lies behind an example that was refused and whose dead letter is not acknowledged,
+// also not the last one of a process that is stopped then.
 func TestNoCheckpointPassesAnUnburiedExample(t *testing.T) {
 	broker := backend.NewRefusing(t)
 	f := &fixture{t: t, brokers: []string{broker.Kafka}, prefix: backend.Prefix(t)}
@@ -54,7 +55,8 @@ func TestNoCheckpointPassesAnUnburiedExample(t *testing.T) {
 	}
 }
 
-// A folder of checkpoints that is deleted under a running learner is made again, and checkpoints that cannot be written are counted.
+// A folder of checkpoints that is deleted under a running learner is made again, and checkpoints
+// that cannot be written are counted.
 func TestADeletedFolderOfCheckpointsIsMadeAgain(t *testing.T) {
 	f := newFixture(t)
 	dir := filepath.Join(t.TempDir(), "data", "checkpoints")

@@ -31,8 +31,8 @@ type learning struct {
 	next    atomic.Int64 // offset of the first example that is not learned
 	suspect atomic.Bool  // records of another topic may have been learned since the last checkpoint
 	broken  bool         // the network must not be used again
-	// unburied: examples that cannot be learned were passed, and their dead letters are not acknowledged.
-	// The position must not outlive the process, or nobody would ever see them.
+	// unburied: examples that cannot be learned were passed, and their dead letters are not
+	// acknowledged. The position must not outlive the process, or nobody would ever see them.
 	unburied bool
 	behind   int64
 	late     time.Duration // age of the newest example when it was learned

@@ -14,7 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Whoever waits until all before the topic's end is learned does not wait for ever because that end is the marker of a transaction; and what was aborted is not learned.
+// Whoever waits until all before the topic's end is learned does not wait for ever because that end
+// is the marker of a transaction; and what was aborted is not learned.
 func TestMarkersAreLearnedPast(t *testing.T) {
 	f := newFixture(t)
 	r := f.run(t.TempDir(), nil)
@@ -72,7 +73,8 @@ func TestMarkersAreLearnedPast(t *testing.T) {
 	}
 }
 
-// A learner that takes an objective proves that it owns it by a commit of where it goes on, before it learns anything.
+// A learner that takes an objective proves that it owns it by a commit of where it goes on, before
+// it learns anything.
 func TestAClaimCommitsWhereLearningGoesOn(t *testing.T) {
 	f := newFixture(t)
 	f.produce(recordsOf(1, 0, 20))

@@ -63,7 +63,8 @@ func asked(n int, context string) string {
 	return fmt.Sprintf(`{"request":"r%d","context":{%s},"candidates":[{"ad":"a"}]}`, n, context)
 }
 
-// Predictions that were answered "published":false are written when the process is stopped, as soon as Kafka takes them.
+// Predictions that were answered "published":false are written when the process is stopped, as soon
+// as Kafka takes them.
 func TestWhatWasAnsweredUnpublishedIsWrittenBeforeTheEnd(t *testing.T) {
 	p := publishing(t, func(c *Config) { c.PublishWait, c.Drain = time.Millisecond, time.Minute })
 	topic := p.client.Prefix() + event.TopicPredictions
@@ -127,7 +128,8 @@ func TestWhatFindsNoRoomIsNotPublished(t *testing.T) {
 	}
 }
 
-// A prediction that the topic does not take is refused by name; those that share its call or its batch are not.
+// A prediction that the topic does not take is refused by name; those that share its call or its
+// batch are not.
 func TestAPredictionThatTheTopicDoesNotTakeIsRefusedAlone(t *testing.T) {
 	p := publishing(t, func(c *Config) { c.PublishWait = 30 * time.Second })
 	backend.AlterTopic(t, p.broker.Kafka, p.client.Prefix()+event.TopicPredictions, "max.message.bytes", "4000")

@@ -11,8 +11,8 @@ import (
 // span are the records from <= i < to of a call.
 type span struct{ from, to int }
 
-// refuse gives each request its error that has a prediction which the topic does not take, and returns how many predictions these are.
-// The others of the call are written.
+// refuse gives each request its error that has a prediction which the topic does not take, and
+// returns how many predictions these are. The others of the call are written.
 func (w *work) refuse(large *stream.TooLargeError) int {
 	for _, i := range large.Records {
 		for j := range w.requests {
@@ -41,8 +41,9 @@ func errorCode(err error) string {
 	return ""
 }
 
-// unwritten counts and tells predictions that the topic has not got: too large ones, and those that Kafka had not acknowledged when
-// the process had to end. Many of the latter were answered "published":false.
+// unwritten counts and tells predictions that the topic has not got: too large ones, and those that
+// Kafka had not acknowledged when the process had to end. Many of the latter were answered
+// "published":false.
 func (s *Scorer) unwritten(logger *slog.Logger, n int, err error) {
 	var large *stream.TooLargeError
 	if errors.As(err, &large) {

@@ -11,7 +11,8 @@ import (
 // ErrFull is returned by Batcher.Write when too much waits for Kafka already.
 var ErrFull = errors.New("too many records wait for Kafka")
 
-// ErrEnded is returned by Batcher.Write, and told to those who wait, when Run has ended: nothing is written any more.
+// ErrEnded is returned by Batcher.Write, and told to those who wait, when Run has ended: nothing is
+// written any more.
 var ErrEnded = errors.New("the process is stopping: nothing is written any more")
 
 // Batcher lets many callers share writes: what comes while one Produce is in flight goes out together in the next, in the order it came. It adds no
@@ -42,15 +43,18 @@ func NewBatcher(client *Client, topic string, limit int) *Batcher {
 	return &Batcher{client: client, topic: topic, limit: limit, wake: make(chan struct{}, 1)}
 }
 
-// Drain makes Run go on, when its ctx has ended, until all that waits is written, for at most d. lost, which may be nil, is told how many records were not
-// acknowledged by then: they may or may not have been written. It is told as well, at any time, of records that can never be written (a *TooLargeError).
+// Drain makes Run go on, when its ctx has ended, until all that waits is written, for at most d.
+// lost, which may be nil, is told how many records were not acknowledged by then: they may or may
+// not have been written. It is told as well, at any time, of records that can never be written (a
+// *TooLargeError).
 func (b *Batcher) Drain(d time.Duration, lost func(records int, err error)) *Batcher {
 	b.drain, b.lost = d, lost
 	return b
 }
 
-// Write returns nil once recs are acknowledged, and a *TooLargeError when all are but those that it names. When ctx ends first their fate is unknown: they are
-// written once Kafka takes them, so a caller who tries again does so with the same ids.
+// Write returns nil once recs are acknowledged, and a *TooLargeError when all are but those that it
+// names. When ctx ends first their fate is unknown: they are written once Kafka takes them, so a
+// caller who tries again does so with the same ids.
 func (b *Batcher) Write(ctx context.Context, recs []Record) error {
 	done, err := b.Enqueue(recs)
 	if err != nil {
@@ -101,7 +105,8 @@ func bytesOf(recs []Record) int {
 	return n
 }
 
-// Run writes what comes until ctx ends, then what still waits, as Drain says; then it answers all that are left with ctx's error. It runs once.
+// Run writes what comes until ctx ends, then what still waits, as Drain says; then it answers all
+// that are left with ctx's error. It runs once.
 func (b *Batcher) Run(ctx context.Context) error {
 	writing, stop := b.outlive(ctx)
 	defer stop()
@@ -191,7 +196,8 @@ func (b *Batcher) answer(records []Record, waiting []waiter, err error) {
 	}
 }
 
-// part is the error of those who gave the records from index from on, nil when none of theirs is among refused, of which these are taken.
+// part is the error of those who gave the records from index from on, nil when none of theirs is
+// among refused, of which these are taken.
 func (e *TooLargeError) part(refused *[]int, from int, records []Record) error {
 	p := *e
 	p.Records, p.Bytes = nil, 0

@@ -151,7 +151,8 @@ func TestWhatCannotBeDrainedIsCounted(t *testing.T) {
 	}
 }
 
-// One record that the topic does not take is refused alone, by name; those that share its batch are written and acknowledged.
+// One record that the topic does not take is refused alone, by name; those that share its batch are
+// written and acknowledged.
 func TestATooLargeRecordIsAnsweredAlone(t *testing.T) {
 	c := dial(t, backend.Kafka(t))
 	if err := c.EnsureTopics(t.Context(), stream.Topic{Name: "a", Partitions: 1, MaxMessage: 20_000}); err != nil {
@@ -218,7 +219,8 @@ func TestALimitThatIsRaisedIsSeen(t *testing.T) {
 	}
 }
 
-// A topic that came to take less between two writes costs no record, whatever its batches are halved to.
+// A topic that came to take less between two writes costs no record, whatever its batches are
+// halved to.
 func TestHalvingABatchDropsNothing(t *testing.T) {
 	for _, limit := range []int{1500, 4000, 50_000} {
 		c := dial(t, backend.Kafka(t))

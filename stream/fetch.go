@@ -62,8 +62,8 @@ func (r *Reader) connect(ctx context.Context) error {
 	return nil
 }
 
-// leader returns the address of the partition's leader, having seen that the topic is the one that the
-// Reader is held to.
+// leader returns the address of the partition's leader, having seen that the topic is the one that
+// the Reader is held to.
 func (r *Reader) leader(ctx context.Context) (string, error) {
 	name := r.client.name(r.topic)
 	var p place

@@ -112,9 +112,9 @@ func (c *Client) partitionCounts(ctx context.Context, names []string) (map[strin
 // errPartitionsAdded ends a generation whose group does not know all partitions.
 var errPartitionsAdded = errors.New("a topic has more partitions than when the group shared them out")
 
-// watchPartitions returns errPartitionsAdded when a topic has another number of partitions than in known, which then
-// holds the new numbers. kafka-go's own watch takes the number after partitions were shared out for the one before,
-// and so misses one that changes in between.
+// watchPartitions returns errPartitionsAdded when a topic has another number of partitions than in
+// known, which then holds the new numbers. kafka-go's own watch takes the number after partitions
+// were shared out for the one before, and so misses one that changes in between.
 func (c *Client) watchPartitions(ctx context.Context, known map[string]int) error {
 	for sleep(ctx, countAge/2) {
 		changed := false
@@ -134,7 +134,8 @@ func (c *Client) watchPartitions(ctx context.Context, known map[string]int) erro
 	return ctx.Err()
 }
 
-// generation runs fn until it returns, the generation ends, or topics have other numbers of partitions than known tells, and waits for it.
+// generation runs fn until it returns, the generation ends, or topics have other numbers of
+// partitions than known tells, and waits for it.
 func (c *Client) generation(ctx context.Context, gen *kafka.Generation, known map[string]int, fn func(ctx context.Context, g *Generation) error) error {
 	g := &Generation{ID: gen.ID, Assigned: map[string][]Assignment{}, client: c, group: gen.GroupID, kafka: gen, committed: map[string]map[int]int64{}}
 	for name, assignments := range gen.Assignments {

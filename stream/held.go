@@ -73,15 +73,15 @@ func (h *held) note(c *Client, topic string, partition int, offset, stable, end 
 	}
 }
 
-// OpenTransaction is a transaction that holds readers back: the offset of its first record, and how many
-// records stand from there on.
+// OpenTransaction is a transaction that holds readers back: the offset of its first record, and how
+// many records stand from there on.
 type OpenTransaction struct {
 	Partition       int
 	Oldest, Records int64
 }
 
-// OpenTransactions returns the partitions of topic whose end is not what readers may read up to, now
-// and after wait: a transaction that is shorter than that is none that hangs.
+// OpenTransactions returns the partitions of topic whose end is not what readers may read up to,
+// now and after wait: a transaction that is shorter than that is none that hangs.
 func (c *Client) OpenTransactions(ctx context.Context, topic string, wait time.Duration) ([]OpenTransaction, error) {
 	look := func() ([]OpenTransaction, error) {
 		stable, err := c.offsets(ctx, topic, readCommitted)

@@ -16,8 +16,8 @@ const (
 	limitWait     = time.Second      // for the broker to tell it
 )
 
-// sizeLimit is how large a topic's batches may be. It is learned when a batch was refused: nearly all
-// topics take what we send.
+// sizeLimit is how large a topic's batches may be. It is learned when a batch was refused: nearly
+// all topics take what we send.
 type sizeLimit struct {
 	bytes int // max.message.bytes; when the broker does not say, less than what it refused
 	told  bool
@@ -44,8 +44,8 @@ func (c *Client) batchBytes(ctx context.Context, topic string) int {
 	return max(1, min(maxBatchBytes, l.bytes-batchOverhead))
 }
 
-// learnLimit asks for the topic's limit, having had a batch of so many bytes refused (0: none), and returns it; 0 when
-// the broker does not say.
+// learnLimit asks for the topic's limit, having had a batch of so many bytes refused (0: none), and
+// returns it; 0 when the broker does not say.
 func (c *Client) learnLimit(ctx context.Context, topic string, refused int) int {
 	bounded, cancel := context.WithTimeout(ctx, limitWait)
 	defer cancel()

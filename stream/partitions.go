@@ -72,7 +72,8 @@ func (k *counted) settle() {
 	}
 }
 
-// look asks for the number of partitions, which kafka-go tells as it was at most metadataTTL ago, and remembers it. With led, it is an error when one has no leader.
+// look asks for the number of partitions, which kafka-go tells as it was at most metadataTTL ago,
+// and remembers it. With led, it is an error when one has no leader.
 func (c *Client) look(ctx context.Context, topic string, led bool) (int, error) {
 	asked := time.Now()
 	meta, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{c.name(topic)}})

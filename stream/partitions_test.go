@@ -16,8 +16,8 @@ func addPartitions(t *testing.T, c *stream.Client, name string, n int) {
 	backend.AddPartitions(t, backend.Kafka(t)[0], c.Prefix()+name, n)
 }
 
-// awaitPartitions waits until a client sees n partitions, and fails when that takes longer than a number may be old. A real broker
-// shows them some moments after it has answered.
+// awaitPartitions waits until a client sees n partitions, and fails when that takes longer than a
+// number may be old. A real broker shows them some moments after it has answered.
 func awaitPartitions(t *testing.T, c *stream.Client, name string, n int) {
 	t.Helper()
 	for until := time.Now().Add(stream.CountAge + 3*time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -78,7 +78,8 @@ func TestPartitionsThatAreAddedAreSeenSoonAndChosenLater(t *testing.T) {
 	}
 }
 
-// Records of added partitions are read by a member that was there before, each once, and what was committed stays.
+// Records of added partitions are read by a member that was there before, each once, and what was
+// committed stays.
 func TestAGroupReadsPartitionsThatAreAdded(t *testing.T) {
 	stream.SetSettleTime(t, 0)
 	c := dial(t, backend.Kafka(t))
@@ -153,7 +154,8 @@ func TestATopicThatIsMadeAgainWithFewerPartitionsIsWritten(t *testing.T) {
 	}
 }
 
-// A process that starts just after partitions were added waits with them too, where an empty one tells that it is new.
+// A process that starts just after partitions were added waits with them too, where an empty one
+// tells that it is new.
 func TestAProcessThatStartsChoosesNoPartitionThatIsNew(t *testing.T) {
 	first := dial(t, backend.Kafka(t))
 	topic(t, first, "a", 2)

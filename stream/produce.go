@@ -18,7 +18,8 @@ const maxBatchBytes = 900_000
 // recordOverhead is what a record costs beside key, value and headers.
 const recordOverhead = 40
 
-// TooLargeError says that records can never be written as the topic is: each alone is larger than it takes. All others that were given with them are written.
+// TooLargeError says that records can never be written as the topic is: each alone is larger than
+// it takes. All others that were given with them are written.
 type TooLargeError struct {
 	Topic   string
 	Records []int // indexes into what was to be written
@@ -35,10 +36,11 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("a record of %d bytes is larger than topic %s takes (%s); mend it with: %s", e.Bytes, e.Topic, limit, e.Mend)
 }
 
-// Produce writes recs and returns nil once every one is acknowledged by all in-sync replicas. Records of a partition are written
-// in the order given, in batches, one in flight; a batch is retried with backoff until ctx ends, so it may be written twice,
-// never skipped. On error the outcome of the rest is unknown, but for a *TooLargeError: it is final, and all but the records that it names are
-// acknowledged. Offsets of recs are set to where they were written.
+// Produce writes recs and returns nil once every one is acknowledged by all in-sync replicas.
+// Records of a partition are written in the order given, in batches, one in flight; a batch is
+// retried with backoff until ctx ends, so it may be written twice, never skipped. On error the
+// outcome of the rest is unknown, but for a *TooLargeError: it is final, and all but the records
+// that it names are acknowledged. Offsets of recs are set to where they were written.
 func (c *Client) Produce(ctx context.Context, topic string, recs []Record) error {
 	if len(recs) == 0 {
 		return nil
@@ -155,7 +157,8 @@ func (c *Client) producePartition(ctx context.Context, topic string, p int, out 
 	return nil
 }
 
-// produceBatch repeats one batch until it is acknowledged; a batch that the broker calls too large is halved, and one record that is too large alone is refused.
+// produceBatch repeats one batch until it is acknowledged; a batch that the broker calls too large
+// is halved, and one record that is too large alone is refused.
 func (c *Client) produceBatch(ctx context.Context, topic string, p int, out outgoing, refused *refusals) error {
 	err := c.retry(ctx, fmt.Sprintf("write to %s partition %d", c.name(topic), p), func(ctx context.Context) error {
 		return c.produceOnce(ctx, topic, p, out)
@@ -179,7 +182,8 @@ func (c *Client) produceBatch(ctx context.Context, topic string, p int, out outg
 	return c.produceBatch(ctx, topic, p, out.cut(n/2, n), refused)
 }
 
-// tooLarge says that the broker will never take a batch: it is larger than the topic's messages or segments may be.
+// tooLarge says that the broker will never take a batch: it is larger than the topic's messages or
+// segments may be.
 func tooLarge(err error) bool {
 	return errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge)
 }

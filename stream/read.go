@@ -35,8 +35,8 @@ const (
 	fetchBytes = 2 << 20                // unless Fetch says another number
 )
 
-// Reader reads one partition in order from an offset, with no group. It reconnects by itself (leader
-// moves, broker restarts). It serves one goroutine.
+// Reader reads one partition in order from an offset, with no group. It reconnects by itself
+// (leader moves, broker restarts). It serves one goroutine.
 //
 // It reads committed: records of an open transaction, and all behind them, wait until it ends;
 // those of aborted ones and the markers of transactions are passed over. So offsets may lie before
@@ -78,8 +78,8 @@ func (r *Reader) Hold(id string) *Reader {
 // Offset is where the Reader is: all records before it have been returned.
 func (r *Reader) Offset() int64 { return r.offset }
 
-// End is the end of the partition as the broker last told, before records that an open transaction holds back: Offset() == End() means that nothing was left
-// at that time.
+// End is the end of the partition as the broker last told, before records that an open transaction
+// holds back: Offset() == End() means that nothing was left at that time.
 func (r *Reader) End() int64 { return r.end }
 
 // Close ends the Reader's connection.

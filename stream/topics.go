@@ -33,8 +33,9 @@ func (e *TopicError) Error() string {
 	return fmt.Sprintf("topic %s has %s %s, want %s; mend it with: %s", e.Topic, e.Setting, e.Found, e.Wanted, e.Mend)
 }
 
-// EnsureTopics creates what is missing, waits until it can be written, and checks what exists: a topic with too few partitions, compaction, or a
-// shorter retention gives a *TopicError. What is wrong and does no harm yet is logged. A broker that is still starting is waited for.
+// EnsureTopics creates what is missing, waits until it can be written, and checks what exists: a
+// topic with too few partitions, compaction, or a shorter retention gives a *TopicError. What is
+// wrong and does no harm yet is logged. A broker that is still starting is waited for.
 func (c *Client) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	c.mu.Lock()
 	for _, t := range topics {
@@ -66,7 +67,8 @@ func (c *Client) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	return nil
 }
 
-// noticeNew makes a process that starts wait, before it chooses partitions that were just added, as those wait that saw them come.
+// noticeNew makes a process that starts wait, before it chooses partitions that were just added, as
+// those wait that saw them come.
 func (c *Client) noticeNew(ctx context.Context, t Topic) error {
 	if !t.Busy {
 		return nil
@@ -90,7 +92,8 @@ func (c *Client) noticeNew(ctx context.Context, t Topic) error {
 	return nil
 }
 
-// warnings are faults of a topic that stop nothing: partitions that nobody reads, and messages that are too small for some of ours.
+// warnings are faults of a topic that stop nothing: partitions that nobody reads, and messages that
+// are too small for some of ours.
 func (c *Client) warnings(ctx context.Context, t Topic) []error {
 	var found []error
 	if n, err := c.Partitions(ctx, t.Name); err == nil && t.Ordered && n > 1 {
@@ -181,9 +184,11 @@ func (c *Client) check(ctx context.Context, t Topic) error {
 	return nil
 }
 
-// TopicID is the first 8 hexadecimal digits of the topic's id: a topic that was deleted and created again has another.
+// TopicID is the first 8 hexadecimal digits of the topic's id: a topic that was deleted and created
+// again has another.
 //
-// kafka-go asks for metadata of versions that carry no ids, so this is one request by franz-go's codec.
+// kafka-go asks for metadata of versions that carry no ids, so this is one request by franz-go's
+// codec.
 func (c *Client) TopicID(ctx context.Context, topic string) (string, error) {
 	id := ""
 	i := 0
@@ -197,7 +202,8 @@ func (c *Client) TopicID(ctx context.Context, topic string) (string, error) {
 	return id, err
 }
 
-// CheckTopic says what is wrong with a topic: that it is missing, or what EnsureTopics would refuse or warn of. It creates nothing.
+// CheckTopic says what is wrong with a topic: that it is missing, or what EnsureTopics would refuse
+// or warn of. It creates nothing.
 func (c *Client) CheckTopic(ctx context.Context, t Topic) error {
 	if err := c.visible(ctx, t); err != nil {
 		return unwrapFinal(err)

@@ -77,7 +77,8 @@ func closed(t *testing.T, c *stream.Client, name string) {
 	}
 }
 
-// readAll reads from an offset to the end that Offsets tells, and returns the values, having seen that offsets rise.
+// readAll reads from an offset to the end that Offsets tells, and returns the values, having seen
+// that offsets rise.
 func readAll(t *testing.T, c *stream.Client, name string, from int64) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -149,7 +150,8 @@ func TestReadersSeeCommittedTransactionsAndNoMarkers(t *testing.T) {
 	expect(t, "ReadRange", got, "plain 1", "c1", "c2", "plain 2")
 }
 
-// Wherever a reader begins, inside an aborted transaction, on a marker or behind it, it sees what is committed from there on.
+// Wherever a reader begins, inside an aborted transaction, on a marker or behind it, it sees what
+// is committed from there on.
 func TestAReaderMayBeginAnywhere(t *testing.T) {
 	c := dial(t, backend.Kafka(t))
 	topic(t, c, "a", 1)

@@ -81,7 +81,8 @@ func (d *doctor) report(what string, err error, mend string) {
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
-// kafka checks that brokers answer, that topics are as they should be, and that weights are on them. It returns the client, nil when no broker answers.
+// kafka checks that brokers answer, that topics are as they should be, and that weights are on
+// them. It returns the client, nil when no broker answers.
 func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	if len(cfg.Kafka.Brokers) == 0 {
 		d.report("Kafka", errors.New("no brokers are given"), "set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA; `clickloop up` runs an embedded one")
@@ -121,7 +122,8 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 // hangs is how long a transaction is open that is told of: others end meanwhile.
 const hangs = 2 * time.Second
 
-// transactions tells of those that are open, since no stage reads what stands behind them. Nothing is said where there are none.
+// transactions tells of those that are open, since no stage reads what stands behind them. Nothing
+// is said where there are none.
 func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix, topic string) {
 	ctx, cancel := context.WithTimeout(ctx, hangs+3*time.Second)
 	defer cancel()
@@ -135,7 +137,8 @@ func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix
 	}
 }
 
-// folds tells of partitions of events that are not folded while others are: one that was added and that no stage reads.
+// folds tells of partitions of events that are not folded while others are: one that was added and
+// that no stage reads.
 func (d *doctor) folds(ctx context.Context, client *stream.Client, store features.Store, what, log string) {
 	ranges, err := client.Offsets(ctx, event.TopicEvents)
 	if err != nil {

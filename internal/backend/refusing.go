@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Refusing is a broker of a test's own that can be made to refuse writes to some topics, as one does that
-// has lost its replicas: the error may be gone at the next attempt.
+// Refusing is a broker of a test's own that can be made to refuse writes to some topics, as one
+// does that has lost its replicas: the error may be gone at the next attempt.
 type Refusing struct {
 	Kafka   string // host:port
 	Cluster *kfake.Cluster

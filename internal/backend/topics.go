@@ -26,7 +26,8 @@ func DeleteTopic(t testing.TB, broker, topic string) {
 	}
 }
 
-// AddPartitions gives a topic, prefix included, n partitions in all, and fails the test if it cannot.
+// AddPartitions gives a topic, prefix included, n partitions in all, and fails the test if it
+// cannot.
 func AddPartitions(t testing.TB, broker, topic string, n int) {
 	t.Helper()
 	req, resp := kmsg.NewPtrCreatePartitionsRequest(), kmsg.NewPtrCreatePartitionsResponse()

@@ -71,7 +71,8 @@ const (
 	keyShare     = 4   // part of a letter that its key may be
 )
 
-// produce writes letters of at most so many bytes; those that the topic does not take are cut and written again.
+// produce writes letters of at most so many bytes; those that the topic does not take are cut and
+// written again.
 func (w *Writer) produce(ctx context.Context, letters []Letter, most int) error {
 	records := make([]stream.Record, len(letters))
 	headers := w.client.MessageHeaders(event.SchemaDeadLetter)

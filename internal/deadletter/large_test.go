@@ -11,7 +11,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// A letter that the topic does not take is cut until it does: it would block the partition that its record came from.
+// A letter that the topic does not take is cut until it does: it would block the partition that its
+// record came from.
 func TestALetterFitsAnyTopic(t *testing.T) {
 	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t)})
 	if err != nil {

@@ -35,7 +35,8 @@ func (l *Loop) handleReady(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
-// endingGets ends calls that only ask when ctx does: one that waits for something would hold the end of the process up.
+// endingGets ends calls that only ask when ctx does: one that waits for something would hold the
+// end of the process up.
 func endingGets(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {

@@ -218,8 +218,8 @@ func (l *Loop) build(o Options) error {
 	return nil
 }
 
-// run serves and runs the stages until ctx ends or one of them cannot go on. Calls end first, and then the stages: what a
-// call has given to a stage is written before that ends.
+// run serves and runs the stages until ctx ends or one of them cannot go on. Calls end first, and
+// then the stages: what a call has given to a stage is written before that ends.
 func (l *Loop) run(ctx context.Context) {
 	defer close(l.done)
 	stages, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -12,8 +12,8 @@ import (
 	"github.com/clickloop/clickloop/internal/replay"
 )
 
-// Partitions that are added to events and predictions in the middle of a replay in lockstep change nothing of what comes out: no prediction is lost or judged twice, and
-// the weights are the same.
+// Partitions that are added to events and predictions in the middle of a replay in lockstep change
+// nothing of what comes out: no prediction is lost or judged twice, and the weights are the same.
 func TestPartitionsAddedDuringAReplayChangeNothing(t *testing.T) {
 	rec := open(t, bank)
 	const rows = 3000

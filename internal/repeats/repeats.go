@@ -26,7 +26,8 @@ type Window struct {
 	calls int64 // of Repeat
 }
 
-// place is where an id came last, and the offset of the record that is no repeat and that it repeats.
+// place is where an id came last, and the offset of the record that is no repeat and that it
+// repeats.
 type place struct {
 	offset int64
 	first  int64
@@ -63,8 +64,9 @@ func (w *Window) seen(h uint64, offset int64, at event.Time) bool {
 	return repeat
 }
 
-// First returns the offset of the record of an id that is no repeat, and when the id came last, by the records' time; ok is false when the
-// id is not remembered. So several windows can be asked for one that came in another partition.
+// First returns the offset of the record of an id that is no repeat, and when the id came last, by
+// the records' time; ok is false when the id is not remembered. So several windows can be asked for
+// one that came in another partition.
 func (w *Window) First(id string) (offset int64, at event.Time, ok bool) {
 	p, ok := w.last[xxhash.Sum64String(id)]
 	return p.first, p.at, ok
