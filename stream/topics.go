@@ -211,7 +211,38 @@ func (c *Client) CheckTopic(ctx context.Context, t Topic) error {
 	if err := c.check(ctx, t); err != nil {
 		return unwrapFinal(err)
 	}
-	return errors.Join(c.warnings(ctx, t)...)
+	var found []error
+	if lost, err := c.beside(ctx, t); err != nil || lost > 0 {
+		if err == nil {
+			err = c.unordered(t.Name, lost)
+		}
+		found = append(found, err)
+	}
+	if small, err := c.smallMessages(ctx, t); err != nil || small != nil {
+		if err == nil {
+			err = small
+		}
+		found = append(found, err)
+	}
+	return errors.Join(found...)
+}
+
+// beside returns how many partitions an ordered topic has, when others than partition 0 hold
+// records, else 0: empty ones do no harm.
+func (c *Client) beside(ctx context.Context, t Topic) (int, error) {
+	if !t.Ordered {
+		return 0, nil
+	}
+	ranges, err := c.offsets(ctx, t.Name, readUncommitted)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range ranges[1:] {
+		if r.First < r.End {
+			return len(ranges), nil
+		}
+	}
+	return 0, nil
 }
 
 func unwrapFinal(err error) error {

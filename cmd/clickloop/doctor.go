@@ -101,8 +101,12 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err := client.CheckTopic(bounded, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention, NeedMessage: t.NeedMessage, Ordered: t.Ordered})
+		what := "topic " + cfg.Kafka.Prefix + t.Name
+		if n, countErr := client.Partitions(bounded, t.Name); countErr == nil && err == nil && t.Ordered && n > 1 {
+			what += fmt.Sprintf(" (it has %d partitions, of which 0 alone is used: its order matters)", n)
+		}
 		cancel()
-		d.report("topic "+cfg.Kafka.Prefix+t.Name, err, "a stage that starts makes missing topics; an existing one is altered by the command above")
+		d.report(what, err, "a stage that starts makes missing topics; an existing one is altered by the command above")
 		if err == nil {
 			d.transactions(ctx, client, cfg.Kafka.Prefix, t.Name)
 		}
@@ -145,17 +149,19 @@ func (d *doctor) folds(ctx context.Context, client *stream.Client, store feature
 		return // it was told
 	}
 	var missing []string
+	folded := false
 	for p, r := range ranges {
 		at, err := store.Position(ctx, log, p)
 		if err != nil {
 			return
 		}
+		folded = folded || at.Next > 0
 		if at.Next == 0 && r.End > 0 {
 			missing = append(missing, strconv.Itoa(p))
 		}
 	}
-	if len(missing) == len(ranges) {
-		return // nothing is folded yet
+	if !folded {
+		return // nothing is, yet
 	}
 	if len(missing) > 0 {
 		err = fmt.Errorf("partitions %s of %s are not folded: labels and profiles wait for them", strings.Join(missing, ", "), event.TopicEvents)
