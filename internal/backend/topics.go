@@ -92,3 +92,18 @@ func Session() time.Duration {
 	}
 	return time.Second
 }
+
+// DeleteRecords deletes what lies before an offset of a partition, and fails the test if it cannot.
+func DeleteRecords(t testing.TB, broker, topic string, partition int32, before int64) {
+	t.Helper()
+	req, resp := kmsg.NewPtrDeleteRecordsRequest(), kmsg.NewPtrDeleteRecordsResponse()
+	req.Version, req.TimeoutMillis = 1, 5000
+	req.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: topic, Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Partition: partition, Offset: before}}}}
+	err := ask(t.Context(), broker, req, resp)
+	if err == nil && (len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 || resp.Topics[0].Partitions[0].ErrorCode != 0) {
+		err = fmt.Errorf("the broker answered %+v", resp.Topics)
+	}
+	if err != nil {
+		t.Fatalf("cannot delete records of topic %s: %v", topic, err)
+	}
+}
