@@ -49,12 +49,12 @@ func (e *evaluator) run(ctx context.Context) error {
 func (e *evaluator) join(ctx context.Context) error {
 	topic := event.TopicExamples(e.objective.Name)
 	return e.client.Join(ctx, "evaluations."+e.objective.Name, []string{topic}, func(ctx context.Context, g *stream.Generation) error {
-		if len(g.Assigned[topic]) > 0 && !e.owner.Swap(true) {
+		if g.Has(topic, 0) && !e.owner.Swap(true) {
 			select {
 			case e.gained <- struct{}{}:
 			default: // it was told and has not looked yet
 			}
-		} else if len(g.Assigned[topic]) == 0 {
+		} else if !g.Has(topic, 0) {
 			e.owner.Store(false)
 		}
 		<-ctx.Done()
@@ -225,9 +225,14 @@ func (e *evaluator) write(ctx context.Context, out []event.Evaluation) error {
 	records := make([]stream.Record, len(out))
 	headers := e.client.MessageHeaders(event.SchemaEvaluation)
 	for i := range out {
-		records[i] = stream.Record{Partition: -1, Key: []byte(out[i].Objective), Value: out[i].AppendJSON(nil), Headers: headers}
+		records[i] = stream.Record{Key: []byte(out[i].Objective), Value: out[i].AppendJSON(nil), Headers: headers}
 	}
-	if err := e.client.Produce(ctx, event.TopicEvaluations, records); err != nil {
+	err := e.client.Produce(ctx, event.TopicEvaluations, records)
+	if large := (*stream.TooLargeError)(nil); errors.As(err, &large) { // they can be computed again from the examples
+		e.logger.Error("evaluations were not written: they are larger than their topic takes", "count", len(large.Records), "err", large)
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("cannot write evaluations: %w", err)
 	}
 	return nil

@@ -36,6 +36,7 @@ type Feedback struct {
 	labelers   []*labeler
 	evaluators []*evaluator
 	revisers   []*reviser
+	unfolded   unfolded
 }
 
 // New checks cfg and returns a Feedback; Run runs it.
@@ -54,7 +55,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	c := newCounters()
 	store := features.Watch(d.Outcomes, d.Now)
 	f := &Feedback{
-		client: d.Client, store: store,
+		client: d.Client, store: store, unfolded: unfolded{since: map[int]time.Time{}},
 		outcomes: &outcomes{
 			client: d.Client, store: store, types: joined(d.Objectives), ttl: longest(d.Objectives) + cfg.OutcomeTTL, now: d.Now, logger: logger,
 			recorded: d.Recorded, watermarks: d.Watermark, beats: watermark.NewReporter("feedback", d.Now, logger, d.Registerer),
@@ -73,7 +74,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 		f.evaluators = append(f.evaluators, &evaluator{objective: o, client: d.Client, cfg: cfg.Guard, logger: logger, gained: make(chan struct{}, 1)})
 		if o.Revisions {
 			f.revisers = append(f.revisers, &reviser{
-				objective: o, client: d.Client, outcomes: f.outcomes, within: cfg.revise(), batch: cfg.Batch, logger: logger, headers: headers,
+				objective: o, client: d.Client, outcomes: f.outcomes, within: cfg.revise(), batch: cfg.Batch, letters: letters, logger: logger, headers: headers,
 				revised: c.revised.WithLabelValues(o.Name),
 			})
 		}
@@ -115,5 +116,5 @@ func (f *Feedback) Ready(ctx context.Context) error {
 	if _, err := f.outcomes.watermark(ctx); err != nil {
 		return fmt.Errorf("cannot read the watermark of outcomes: %w", err)
 	}
-	return nil
+	return f.unfolded.check(ctx, f.outcomes, unfoldedPatience)
 }

@@ -18,6 +18,7 @@ const (
 type fetched struct {
 	f       *fetcher
 	records []stream.Record
+	next    int64 // offset behind them
 }
 
 // fetcher reads one partition; it hands over a batch only when there is room for it.
@@ -28,6 +29,8 @@ type fetcher struct {
 	out  chan<- fetched // one place for each fetcher, so handing over never waits
 	room chan struct{}  // a token: the queue may take another batch
 	idle bool           // no token is out and no batch is under way
+
+	young event.Time // see labeling
 }
 
 // open begins at an offset, having put back the ids and choices of the predictions before it.
@@ -38,6 +41,9 @@ func (f *fetcher) open(ctx context.Context, topicID string, begin int64) error {
 		begin, err = 0, nil
 	}
 	if err != nil {
+		return err
+	}
+	if err := f.firstRecord(ctx, begin); err != nil {
 		return err
 	}
 	f.q.next, f.q.done = begin, begin
@@ -55,14 +61,14 @@ func (f *fetcher) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-f.room:
 		}
-		records, err := f.r.Read(ctx)
+		records, err := f.r.Next(ctx)
 		for errors.Is(err, stream.ErrTrimmed) {
 			f.l.logger.Error("predictions were deleted before they were labelled", "topic", event.TopicPredictions, "partition", f.q.partition, "err", err)
-			records, err = f.r.Read(ctx)
+			records, err = f.r.Next(ctx)
 		}
 		if err != nil {
 			return err
 		}
-		f.out <- fetched{f, records}
+		f.out <- fetched{f, records, f.r.Offset()}
 	}
 }

@@ -2,10 +2,12 @@ package feedback
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -39,7 +41,8 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 		}
 	}
 	g.l.held.Set(0)
-	if err := g.l.client.Produce(ctx, event.TopicExamples(g.l.objective.Name), d.records); err != nil {
+	err := g.l.client.Produce(ctx, event.TopicExamples(g.l.objective.Name), d.records)
+	if err = g.buryLarge(ctx, due, &d, err); err != nil {
 		return err
 	}
 	negatives := d.tally.examples - d.tally.positives
@@ -50,6 +53,23 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 		g.l.joined.WithLabelValues(g.l.objective.Name, kind).Add(float64(n))
 	}
 	return nil
+}
+
+// buryLarge writes dead letters of examples that are larger than their topic takes, where err tells
+// of such: they would block their partition for ever. All others are written then.
+func (g *labeling) buryLarge(ctx context.Context, due []pending, d *decision, err error) error {
+	var large *stream.TooLargeError
+	if !errors.As(err, &large) {
+		return err
+	}
+	letters := make([]deadletter.Letter, 0, len(large.Records))
+	for _, i := range large.Records {
+		p, r := &due[d.of[i]], d.records[i]
+		r.Partition, r.Offset = p.partition, p.offset // of the prediction: the example is nowhere
+		letters = append(letters, deadletter.Letter{Topic: event.TopicPredictions, Record: r, Reason: "its example: " + large.Error()})
+	}
+	g.l.logger.Error("examples were not written: they are larger than their topic takes", "count", len(letters), "err", large)
+	return g.l.letters.Write(ctx, letters...)
 }
 
 // outcomesOf looks up what happened to due predictions, by key.
@@ -68,6 +88,7 @@ func (g *labeling) outcomesOf(ctx context.Context, due []pending) (map[string]fe
 // decision is what becomes of due predictions.
 type decision struct {
 	records []stream.Record
+	of      []int // of each record, its place among the due predictions
 	tally   tally
 	joined  map[string]int // outcomes that were found, by type
 }
@@ -99,6 +120,7 @@ func (g *labeling) decide(due []pending, found map[string]features.Profile) deci
 			d.tally.positives++
 			d.tally.actual += x.W
 		}
+		d.of = append(d.of, i)
 		d.records = append(d.records, stream.Record{Partition: 0, Key: []byte(x.Prediction), Value: x.AppendJSON(nil), Headers: g.l.headers})
 	}
 	return d
@@ -124,7 +146,7 @@ func (g *labeling) report(ctx context.Context, due []pending, t tally, alarm str
 		g.l.logger.Info("predictions and outcomes are back in their bands")
 	}
 	return g.l.client.Produce(ctx, event.TopicEvaluations, []stream.Record{
-		{Partition: -1, Key: []byte(v.Objective), Value: v.AppendJSON(nil), Headers: g.l.client.MessageHeaders(event.SchemaEvaluation)},
+		{Key: []byte(v.Objective), Value: v.AppendJSON(nil), Headers: g.l.client.MessageHeaders(event.SchemaEvaluation)},
 	})
 }
 

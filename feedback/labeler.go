@@ -2,6 +2,7 @@ package feedback
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -72,7 +73,7 @@ func (l *labeler) generation(ctx context.Context, g *stream.Generation) error {
 		return err
 	}
 	assigned := g.Assigned[event.TopicPredictions]
-	run := &labeling{l: l, g: g, topicID: topicID, committed: time.Now(), batches: make(chan fetched, len(assigned)), marked: map[int]int64{}}
+	run := &labeling{l: l, g: g, topicID: topicID, committed: time.Now(), batches: make(chan fetched, len(assigned)), marked: map[int]int64{}, taken: map[string]int{}}
 	opening, openCtx := errgroup.WithContext(ctx)
 	for _, a := range assigned {
 		f := &fetcher{l: l, q: &queue{partition: a.Partition}, out: run.batches, room: make(chan struct{}, 1)}
@@ -86,6 +87,9 @@ func (l *labeler) generation(ctx context.Context, g *stream.Generation) error {
 	if err := opening.Wait(); err != nil {
 		return err
 	}
+	for _, f := range run.fetchers {
+		run.young = max(run.young, f.young)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, f := range run.fetchers {
 		group.Go(func() error { return f.run(ctx) })
@@ -94,6 +98,10 @@ func (l *labeler) generation(ctx context.Context, g *stream.Generation) error {
 	group.Go(func() error { return run.loop(ctx) })
 	return group.Wait()
 }
+
+// newestLook is how many offsets from the end the newest example is looked for: the last ones may
+// be markers of transactions.
+const newestLook = 64
 
 // newTopic says that the group's offsets are of a topic that is no more: the newest example is of another predictions topic. Labelling from the start
 // is then right, and harmless if it is not: readers drop what they have.
@@ -104,7 +112,7 @@ func (l *labeler) newTopic(ctx context.Context, topicID string) (bool, error) {
 		return false, err
 	}
 	var newest event.Example
-	err = l.client.ReadRange(ctx, topic, 0, ranges[0].End-1, ranges[0].End, func(r *stream.Record) error {
+	err = l.client.ReadRange(ctx, topic, 0, ranges[0].End-newestLook, ranges[0].End, func(r *stream.Record) error {
 		if x, err := event.ParseExample(r.Value); err == nil {
 			newest = x
 		}
@@ -128,8 +136,11 @@ type labeling struct {
 	committed time.Time
 	marked    map[int]int64 // ends of partitions, as asked after the watermark was read
 	due       []pending
-	known     view       // of outcomes, as last seen
-	late      event.Time // watermark up to which an alarm has held labels back
+	done      []int64        // of each queue, before due was taken from it
+	taken     map[string]int // partitions of due, by id
+	young     event.Time     // predictions that were produced later cannot repeat one of another partition
+	known     view           // of outcomes, as last seen
+	late      event.Time     // watermark up to which an alarm has held labels back
 }
 
 // loop labels what is due each time the watermark moves or predictions arrive.
@@ -160,6 +171,7 @@ func (g *labeling) take(ctx context.Context, b fetched) error {
 	var letters []deadletter.Letter
 	for i := range b.records {
 		r := &b.records[i]
+		g.begins(r)
 		p, err := event.ParsePrediction(r.Value)
 		if err != nil {
 			letters = append(letters, deadletter.Letter{Topic: event.TopicPredictions, Record: *r, Reason: err.Error()})
@@ -176,6 +188,7 @@ func (g *labeling) take(ctx context.Context, b fetched) error {
 	if err := g.l.letters.Write(ctx, letters...); err != nil { // the offset behind them is not committed before this
 		return err
 	}
+	q.reach(b.next)
 	b.f.idle = true
 	g.refill()
 	return nil
@@ -216,12 +229,18 @@ func (g *labeling) pass(ctx context.Context) error {
 	clear(g.marked)
 	isDue := func(t event.Time) bool { return g.l.objective.Due(t) <= mark }
 	whole := func(q *queue) bool { end, asked := g.marked[q.partition]; return asked && q.next >= end }
-	for {
+	for ctx.Err() == nil {
 		var hidden *queue
+		g.done = g.done[:0]
+		for _, q := range g.queues {
+			g.done = append(g.done, q.done)
+		}
 		g.due, hidden = merge(g.due[:0], g.queues, isDue, whole, g.l.batch)
 		if len(g.due) > 0 {
-			if err := g.label(ctx, g.due); err != nil {
-				return err
+			if g.due = g.distinct(g.due); len(g.due) > 0 {
+				if err := g.label(ctx, g.due); err != nil {
+					return err
+				}
 			}
 			g.refill()
 		}
@@ -234,6 +253,7 @@ func (g *labeling) pass(ctx context.Context) error {
 			return g.commit(ctx)
 		}
 	}
+	return ctx.Err()
 }
 
 func (g *labeling) anyDue(mark event.Time) bool {
@@ -255,6 +275,9 @@ func (g *labeling) uncover(ctx context.Context, q *queue) error {
 		for p, r := range ranges {
 			g.marked[p] = r.End
 		}
+	}
+	if _, known := g.marked[q.partition]; !known { // or merge would ask for it for ever
+		return fmt.Errorf("partition %d of %s was assigned, but the topic has %d partitions", q.partition, event.TopicPredictions, len(g.marked))
 	}
 	for len(q.waiting) == 0 && q.next < g.marked[q.partition] {
 		select {

@@ -47,8 +47,12 @@ func (q *queue) add(p pending) repeats.Verdict {
 }
 
 // skip passes over a record that is no prediction.
-func (q *queue) skip(offset int64) {
-	q.next = offset + 1
+func (q *queue) skip(offset int64) { q.reach(offset + 1) }
+
+// reach notes that all before next was read, also where it was no record but a marker of a
+// transaction.
+func (q *queue) reach(next int64) {
+	q.next = max(q.next, next)
 	q.pass()
 }
 

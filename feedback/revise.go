@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -22,6 +23,7 @@ type reviser struct {
 	outcomes  *outcomes
 	within    time.Duration // after the window
 	batch     int
+	letters   *deadletter.Writer
 	logger    *slog.Logger
 	headers   []stream.Header
 
@@ -39,7 +41,9 @@ func (r *reviser) run(ctx context.Context) error {
 	topic := event.TopicExamples(r.objective.Name)
 	return r.client.Join(ctx, "revisions."+r.objective.Name, []string{topic}, func(ctx context.Context, g *stream.Generation) error {
 		for _, a := range g.Assigned[topic] {
-			return r.partition(ctx, g, topic, max(a.Committed, 0))
+			if a.Partition == 0 { // the others are nobody's
+				return r.partition(ctx, g, topic, max(a.Committed, 0))
+			}
 		}
 		<-ctx.Done()
 		return ctx.Err()
@@ -53,7 +57,7 @@ func (r *reviser) partition(ctx context.Context, g *stream.Generation, topic str
 	var water event.HighWater
 	var known view
 	for {
-		records, err := reader.Read(ctx)
+		records, err := reader.Next(ctx)
 		switch {
 		case errors.Is(err, stream.ErrTrimmed):
 			continue
@@ -64,7 +68,7 @@ func (r *reviser) partition(ctx context.Context, g *stream.Generation, topic str
 		case err != nil:
 			return err
 		}
-		next := records[len(records)-1].Offset + 1
+		next := reader.Offset()
 		for waiting := r.negatives(records, &water); len(waiting) > 0; {
 			n := min(len(waiting), r.batch)
 			if err := r.revise(ctx, waiting[:n], &known); err != nil {
@@ -119,10 +123,21 @@ func (r *reviser) revise(ctx context.Context, waiting []negative, known *view) e
 		v := Revision(x)
 		records = append(records, stream.Record{Partition: 0, Key: []byte(v.Prediction), Value: v.AppendJSON(nil), Headers: r.headers})
 	}
-	if err := r.client.Produce(ctx, event.TopicExamples(r.objective.Name), records); err != nil {
+	err = r.client.Produce(ctx, event.TopicExamples(r.objective.Name), records)
+	written := len(records)
+	if large := (*stream.TooLargeError)(nil); errors.As(err, &large) { // they would block their partition for ever
+		var letters []deadletter.Letter
+		for _, i := range large.Records {
+			letters = append(letters, deadletter.Letter{Record: records[i], Reason: "a revision: " + large.Error()})
+		}
+		written -= len(letters)
+		r.logger.Error("revisions were not written: they are larger than their topic takes", "count", len(letters), "err", large)
+		err = r.letters.Write(ctx, letters...)
+	}
+	if err != nil {
 		return err
 	}
-	r.revised.Add(float64(len(records)))
+	r.revised.Add(float64(written))
 	return nil
 }
 

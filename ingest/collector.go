@@ -31,6 +31,7 @@ type collector struct {
 	limiter *rate.Limiter
 	budget  *semaphore.Weighted // bytes of bodies under way
 	headers []stream.Header
+	posted  posted
 	order   sync.RWMutex // read: between stamping events and enqueuing them; write: while the clock is enqueued
 
 	standing standing
@@ -107,8 +108,12 @@ func (c *collector) answer(w http.ResponseWriter, in *intake, err error, open st
 	case refused:
 		c.count(in)
 		c.events.WithLabelValues("rejected").Add(float64(in.rejected))
-		b := append(appendError([]byte("{"), "bad_request", in.firstError), ',')
-		writeJSON(w, http.StatusBadRequest, append(in.appendVerdicts(b), '}'))
+		status, code := http.StatusBadRequest, "bad_request"
+		if large := (*stream.TooLargeError)(nil); errors.As(in.firstError, &large) {
+			status, code = http.StatusRequestEntityTooLarge, "too_large"
+		}
+		b := append(appendError([]byte("{"), code, in.firstError), ',')
+		writeJSON(w, status, append(in.appendVerdicts(b), '}'))
 	default:
 		c.count(in)
 		writeJSON(w, http.StatusOK, append(in.appendVerdicts([]byte(open)), '}'))
@@ -166,10 +171,18 @@ func (c *collector) take(ctx context.Context, clock event.Time, n int, bury bool
 	if err != nil {
 		return in, err
 	}
+	if clock != 0 {
+		c.posted.set(clock, len(beats))
+	}
 	select {
 	case err = <-done:
 	case <-ctx.Done():
 		err = ctx.Err()
+	}
+	var large *stream.TooLargeError
+	if errors.As(err, &large) {
+		in.tooLarge(large)
+		err = nil
 	}
 	bury = bury || len(in.records) > 0
 	if err == nil && bury {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -74,6 +75,7 @@ func (c *collector) beat(ctx context.Context) error {
 // is no second, what it would say will be said.
 func (c *collector) beatOnce(ctx context.Context) {
 	if c.clock.Recorded() {
+		c.beatNewPartitions(ctx)
 		return
 	}
 	n, err := c.client.Partitions(ctx, event.TopicEvents)
@@ -134,5 +136,51 @@ func (c *collector) leave(ctx context.Context) {
 	}
 	if err != nil && stamp != 0 {
 		c.logger.Warn("cannot say farewell: labels wait for this collector until its lease has passed", "collector", c.name, "err", err)
+	}
+}
+
+// posted is the recorded clock as it was posted last, and the number of partitions that it was
+// written to.
+type posted struct {
+	mu         sync.Mutex
+	at         event.Time
+	partitions int
+}
+
+func (p *posted) set(at event.Time, partitions int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at, p.partitions = at, partitions
+}
+
+// missing returns the clock when some of n partitions lack it, and from which one on.
+func (p *posted) missing(n int) (at event.Time, from int, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at, p.partitions, p.at != 0 && n > p.partitions
+}
+
+// beatNewPartitions writes the recorded clock to partitions that were added since it was posted:
+// whoever plays a recording waits until every partition is folded up to it. It vouches for nothing
+// that is missing, since events are written to partitions only a while after they were added.
+func (c *collector) beatNewPartitions(ctx context.Context) {
+	n, err := c.client.Partitions(ctx, event.TopicEvents)
+	if err != nil {
+		return
+	}
+	at, from, ok := c.posted.missing(n)
+	if !ok {
+		return
+	}
+	done, err := c.batcher.Enqueue(c.heartbeats(n, event.Event{Time: at, Received: at})[from:])
+	if err != nil {
+		return
+	}
+	select {
+	case err := <-done:
+		if now, _, _ := c.posted.missing(n); err == nil && now == at { // else a later one was posted, to all
+			c.posted.set(at, n)
+		}
+	case <-ctx.Done():
 	}
 }

@@ -213,20 +213,13 @@ func TestClicksOfAPausedCollectorAreReceivedWhenTheyWere(t *testing.T) {
 	client := dial(t, backend.Kafka(t))
 	paused, _ := unstarted(t, client, DefaultConfig())
 	other, _ := unstarted(t, client, DefaultConfig())
-	beat := func(c *collector) {
+	beat := func(c *collector) { // past the queue, which holds what is in flight
 		n, _ := client.Partitions(t.Context(), event.TopicEvents)
-		done, stamp, err := c.enqueueClock(n, false)
-		if err != nil {
+		stamp := c.clock.Now()
+		beats := c.heartbeats(n, event.Event{Time: stamp, Received: stamp, Collector: c.name})
+		if err := client.Produce(t.Context(), event.TopicEvents, beats); err != nil {
 			t.Fatal(err)
 		}
-		running, stop := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- c.batcher.Run(running) }()
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-		stop()
-		<-ended
 		c.standing.vouch(stamp)
 	}
 	beat(paused.collector)
@@ -236,8 +229,13 @@ func TestClicksOfAPausedCollectorAreReceivedWhenTheyWere(t *testing.T) {
 	for range 5 {
 		beat(other.collector)
 	}
-	beat(paused.collector) // goes on, and its queue before it
+	running, stop := context.WithCancel(t.Context()) // it goes on: its queue, and a heartbeat behind that
+	ended := make(chan error, 1)
+	go func() { ended <- paused.collector.batcher.Run(running) }()
 	acknowledged(t, waiting)
+	paused.collector.beatOnce(t.Context())
+	stop()
+	<-ended
 	clicks := 0
 	for p, events := range eventsOf(t, client) {
 		marks, _ := watermark.New(watermark.DefaultConfig(), 0, "")

@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
@@ -23,6 +24,7 @@ type intake struct {
 	recorded   bool
 	headers    []stream.Header
 	records    []stream.Record
+	of         []int // of each record, its verdict
 	verdicts   []verdict
 	rejected   int
 	firstError error
@@ -84,6 +86,7 @@ func (in *intake) add(it *item) {
 		in.reject(it, warnings)
 		return
 	}
+	in.of = append(in.of, len(in.verdicts))
 	in.verdicts = append(in.verdicts, verdict{id: e.ID, warnings: warnings})
 	in.records = append(in.records, stream.Record{Partition: -1, Key: []byte(key(e)), Value: value, Headers: in.headers})
 }
@@ -103,6 +106,29 @@ func (in *intake) reject(it *item, warnings []warning) {
 	in.rejected++
 	in.verdicts = append(in.verdicts, v)
 	in.letters = append(in.letters, deadletter.Letter{Record: stream.Record{Value: it.raw}, Reason: v.reason})
+}
+
+// tooLarge turns what the topic does not take into verdicts and dead letters. The rest is written.
+func (in *intake) tooLarge(large *stream.TooLargeError) {
+	for _, i := range large.Records {
+		if i >= len(in.records) {
+			continue
+		}
+		v := &in.verdicts[in.of[i]]
+		v.reason = large.Error()
+		if in.firstError == nil {
+			in.firstError = large
+		}
+		in.rejected++
+		in.letters = append(in.letters, deadletter.Letter{Record: in.records[i], Reason: v.reason})
+	}
+	kept := in.records[:0]
+	for i := range in.records {
+		if !slices.Contains(large.Records, i) {
+			kept = append(kept, in.records[i])
+		}
+	}
+	in.records = kept
 }
 
 // none says that a request brought events and not one of them is good.

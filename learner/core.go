@@ -41,6 +41,7 @@ type decoded struct {
 	items  []item
 	inputs []model.Feature
 	raw    []byte
+	next   int64     // offset behind it: more than the last record's where markers of transactions follow that; 0: not known
 	end    int64     // of the topic, as far as known
 	newest time.Time // production of the last record
 }
@@ -58,7 +59,7 @@ type decoder struct {
 
 // decode fills d. It keeps nothing of records.
 func (c *decoder) decode(d *decoded, records []stream.Record, end int64) {
-	d.items, d.inputs, d.raw, d.end = d.items[:0], d.inputs[:0], d.raw[:0], end
+	d.items, d.inputs, d.raw, d.next, d.end = d.items[:0], d.inputs[:0], d.raw[:0], 0, end
 	for i := range records {
 		r := &records[i]
 		it := item{offset: r.Offset, from: len(d.inputs), to: len(d.inputs), start: len(d.raw), err: c.parse(r.Value)}
@@ -124,6 +125,7 @@ func (c *core) learn(d *decoded) (tally, error) {
 		}
 		c.at.Next = it.offset + 1
 	}
+	c.at.Next = max(c.at.Next, d.next)
 	for at := 0; at < len(c.run.items); {
 		before := c.net.Examples()
 		err := c.net.LearnBatch(c.run.xs[at:], c.run.ys[at:], c.run.ws[at:], c.run.ps[at:])

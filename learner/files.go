@@ -69,6 +69,11 @@ func (f *files) discard(path string) error {
 
 func (f *files) writeSynced(path string, fill func(io.Writer) error) error {
 	file, err := f.disk.Create(path)
+	if errors.Is(err, fs.ErrNotExist) { // the folder was deleted meanwhile
+		if err = f.disk.MkdirAll(filepath.Dir(path)); err == nil {
+			file, err = f.disk.Create(path)
+		}
+	}
 	if err != nil {
 		return err
 	}

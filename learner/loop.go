@@ -31,12 +31,15 @@ type learning struct {
 	next    atomic.Int64 // offset of the first example that is not learned
 	suspect atomic.Bool  // records of another topic may have been learned since the last checkpoint
 	broken  bool         // the network must not be used again
-	behind  int64
-	late    time.Duration // age of the newest example when it was learned
-	asked   []request     // for a snapshot: answered when it is written
-	early   []request     // whose offset is not learned yet
-	told    time.Time
-	pooled  bool // it was told that the table is full
+	// unburied: examples that cannot be learned were passed, and their dead letters are not
+	// acknowledged. The position must not outlive the process, or nobody would ever see them.
+	unburied bool
+	behind   int64
+	late     time.Duration // age of the newest example when it was learned
+	asked    []request     // for a snapshot: answered when it is written
+	early    []request     // whose offset is not learned yet
+	told     time.Time
+	pooled   bool // it was told that the table is full
 
 	takeover takeover
 	waits    bool // for it
@@ -73,6 +76,7 @@ func (l *learning) loop(ctx context.Context) error {
 			}
 		case err := <-l.saver.done:
 			if l.saver.finished(err); err != nil {
+				l.o.metrics.unsaved.WithLabelValues(l.o.key).Inc()
 				l.o.logger.Error("cannot write a checkpoint, going on with the one before and trying again: see that there is room in the folder data, and that it can be written", "err", err)
 			}
 		case r := <-l.o.requests:
@@ -119,8 +123,6 @@ func (l *learning) batch(ctx context.Context, d *decoded) error {
 			l.o.metrics.examples.WithLabelValues(l.o.key, name).Add(float64(t.counts[v]))
 		}
 	}
-	l.next.Store(l.at.Next)
-	l.retake()
 	l.o.metrics.loss.WithLabelValues(l.o.key).Add(max(l.judged.all.sum-before.sum, 0))
 	l.o.metrics.judged.WithLabelValues(l.o.key).Add(l.judged.all.weight - before.weight)
 	l.tell(d)
@@ -128,13 +130,22 @@ func (l *learning) batch(ctx context.Context, d *decoded) error {
 	for i, r := range t.refused {
 		letters[i] = deadletter.Letter{Topic: l.o.topic(), Record: d.record(r.item), Reason: r.err.Error()}
 	}
-	return l.o.letters.Write(ctx, letters...)
+	if err := l.o.letters.Write(ctx, letters...); err != nil {
+		l.unburied = true // the position has passed what nobody has: no checkpoint may say so
+		return err
+	}
+	l.next.Store(l.at.Next)
+	l.retake()
+	return nil
 }
 
 // tell says, once in ten seconds, how far a learner is behind that does not keep up, and when its table is full.
 func (l *learning) tell(d *decoded) {
 	now := time.Now()
-	l.behind, l.late = max(d.end-l.at.Next, 0), max(now.Sub(d.newest), 0)
+	l.behind = max(d.end-l.at.Next, 0)
+	if len(d.items) > 0 {
+		l.late = max(now.Sub(d.newest), 0)
+	}
 	l.o.metrics.behind.WithLabelValues(l.o.key).Set(float64(l.behind))
 	l.o.metrics.late.WithLabelValues(l.o.key).Set(l.late.Seconds())
 	use := l.net.Occupancy()

@@ -20,6 +20,7 @@ type instruments struct {
 	slots     *prometheus.GaugeVec
 	loss      *prometheus.CounterVec
 	judged    *prometheus.CounterVec
+	unsaved   *prometheus.CounterVec
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
@@ -37,8 +38,9 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		loss:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_log_loss_total", Help: "Sum of the log losses of predictions made before their labels were learned, by weight; its rate over that of clickloop_learner_judged_weight_total is the progressive log loss."}, []string{"objective"}),
 		judged:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_judged_weight_total", Help: "Sum of the weights of these predictions."}, []string{"objective"}),
 	}
+	m.unsaved = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_checkpoint_failures_total", Help: "Checkpoints that could not be written: after a crash, learning begins again at the one before."}, []string{"objective"})
 	if reg != nil {
-		reg.MustRegister(m.examples, m.published, m.version, m.behind, m.late, m.pause, m.tokens, m.fields, m.expired, m.slots, m.loss, m.judged)
+		reg.MustRegister(m.examples, m.published, m.version, m.behind, m.late, m.pause, m.tokens, m.fields, m.expired, m.slots, m.loss, m.judged, m.unsaved)
 	}
 	return m
 }

@@ -42,7 +42,7 @@ func (o *owner) network() string { return strings.TrimPrefix(o.key[len(o.objecti
 
 func (o *owner) run(ctx context.Context) error {
 	return o.client.Join(ctx, "learner."+o.key, []string{o.topic()}, func(ctx context.Context, g *stream.Generation) error {
-		if len(g.Assigned[o.topic()]) == 0 {
+		if !g.Has(o.topic(), 0) {
 			o.logger.Info("another process learns this objective: standing by")
 			<-ctx.Done()
 			return ctx.Err()
@@ -84,8 +84,9 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	group.Go(func() error { return l.loop(inner) })
 	err = group.Wait()
 	l.giveBack()
-	if !l.broken && !l.suspect.Load() {
+	if !l.broken && !l.unburied && !l.suspect.Load() {
 		if err := l.saver.last(l.core, epoch); err != nil {
+			o.metrics.unsaved.WithLabelValues(o.key).Inc()
 			o.logger.Error("cannot write the last checkpoint: the examples behind the one before will be learned again", "err", err)
 		}
 	}
@@ -201,7 +202,7 @@ func (o *owner) read(ctx context.Context, id string, from int64, full chan<- *de
 	defer r.Close()
 	d := decoder{objective: o.objective}
 	for {
-		records, err := r.Read(ctx)
+		records, err := r.Next(ctx)
 		var trimmed *stream.TrimmedError
 		switch {
 		case errors.As(err, &trimmed):
@@ -212,14 +213,17 @@ func (o *owner) read(ctx context.Context, id string, from int64, full chan<- *de
 		case err != nil:
 			return err
 		}
-		for len(records) > 0 {
+		for first := true; first || len(records) > 0; first = false { // once without any, where nothing but markers of transactions came
 			n := min(len(records), batchExamples)
-			if r.End()-records[0].Offset > farBehind { // then larger ones are faster, and nobody waits for what is between
+			if n > 0 && r.End()-records[0].Offset > farBehind { // then larger ones are faster, and nobody waits for what is between
 				n = min(len(records), 4*batchExamples)
 			}
 			select {
 			case b := <-empty:
 				d.decode(b, records[:n], r.End())
+				if n == len(records) {
+					b.next = r.Offset()
+				}
 				full <- b // has room for both
 			case <-ctx.Done():
 				return ctx.Err()

@@ -92,17 +92,20 @@ func (s *State) Replay(ctx context.Context, client *stream.Client, until Until, 
 	if end := ranges[0].End; end < until.Offset {
 		return fmt.Errorf("the topic ends at offset %d, but the model has learned up to %d: the broker lost examples", end, until.Offset)
 	}
+	if first := ranges[0].First; first > s.Next() {
+		return fmt.Errorf("the topic begins at offset %d, but %d is needed: its retention has removed examples", first, s.Next())
+	}
 	r := client.NewReader(event.TopicExamples(objective), 0, s.Next())
 	defer r.Close()
 	dec := decoder{objective: objective}
 	var d decoded
 	for s.Next() < until.Offset && (until.Examples == 0 || s.core.net.Examples() < until.Examples) {
-		records, err := r.Read(ctx)
+		records, err := r.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if first := records[0].Offset; first > s.Next() {
-			return fmt.Errorf("the topic begins at offset %d, but %d is needed: its retention has removed examples", first, s.Next())
+		if len(records) == 0 {
+			s.core.at.Next = r.Offset()
 		}
 		for len(records) > 0 && records[0].Offset < until.Offset {
 			n := min(len(records), batchExamples, int(until.Offset-records[0].Offset))
@@ -113,6 +116,9 @@ func (s *State) Replay(ctx context.Context, client *stream.Client, until Until, 
 				return nil
 			}
 			dec.decode(&d, records[:n], r.End())
+			if n == len(records) {
+				d.next = r.Offset()
+			}
 			if _, err := s.core.learn(&d); err != nil {
 				return errors.Join(err, r.Close())
 			}

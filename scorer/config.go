@@ -21,6 +21,7 @@ type Config struct {
 	MaxOthers     int           `yaml:"max_others"`     // candidates not chosen that a prediction lists; of more it has the number and a hash
 	ProfileWait   time.Duration `yaml:"profile_wait"`   // how long profiles are waited for before a request is scored without them
 	PublishWait   time.Duration `yaml:"publish_wait"`   // how long an answer waits for Kafka; then it says "published":false, and the prediction is written later
+	Drain         time.Duration `yaml:"drain"`          // how long a process that stops goes on writing predictions that were answered "published":false; what Kafka has not acknowledged by then is counted and logged
 	Epsilon       float64       `yaml:"epsilon"`        // share of requests in which the choice is random
 	Prior         float64       `yaml:"prior"`          // probability that is answered while there are no weights
 	Seed          uint64        `yaml:"seed"`           // of the random choices
@@ -30,7 +31,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxBody: 1 << 20, MaxCandidates: 500, MaxInFlight: 256, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
-		ProfileWait: 20 * time.Millisecond, PublishWait: 50 * time.Millisecond, Prior: 0.01, Seed: 1,
+		ProfileWait: 20 * time.Millisecond, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
 	}
 }
 
@@ -53,6 +54,8 @@ func (c Config) Validate() error {
 		return wrong("profile_wait", "is %v, want 1ms to 1m", c.ProfileWait)
 	case c.PublishWait < time.Millisecond || c.PublishWait > time.Minute:
 		return wrong("publish_wait", "is %v, want 1ms to 1m", c.PublishWait)
+	case c.Drain < 0 || c.Drain > time.Hour:
+		return wrong("drain", "is %v, want 0 (not at all) to 1h; keep it below what kills a process that does not end (10s for docker stop, 30s on Kubernetes)", c.Drain)
 	case !(c.Epsilon >= 0 && c.Epsilon <= 1):
 		return wrong("epsilon", "is %v, want 0 to 1", c.Epsilon)
 	case !(c.Prior > 0 && c.Prior < 1):

@@ -150,7 +150,7 @@ func (f *follower) joined() {
 
 // read returns the records that come next, maybe none.
 func (f *follower) read(ctx context.Context, r *stream.Reader) ([]stream.Record, error) {
-	records, err := r.Read(ctx)
+	records, err := r.Next(ctx)
 	if errors.Is(err, stream.ErrTrimmed) {
 		return nil, nil // a snapshot follows
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/stream"
 )
 
 // Answers, as counted.
@@ -264,20 +265,25 @@ func (s *Scorer) publish(ctx context.Context, k *work) (fate, *delivery) {
 		select {
 		case err = <-done:
 		case <-ctx.Done():
-			s.countPredictions("late", k)
+			s.countPredictions("late", len(k.records))
 			return predictionsLate, newDelivery(done)
 		}
 	}
-	if err != nil {
-		s.countPredictions("lost", k)
+	refused := 0
+	var large *stream.TooLargeError
+	switch {
+	case errors.As(err, &large):
+		refused = k.refuse(large) // they are counted by unwritten, and all others were written
+	case err != nil:
+		s.countPredictions("lost", len(k.records))
 		return predictionsLost, nil
 	}
-	s.countPredictions("acknowledged", k)
+	s.countPredictions("acknowledged", len(k.records)-refused)
 	return predictionsAcknowledged, nil
 }
 
-func (s *Scorer) countPredictions(result string, k *work) {
-	s.metrics.predictions.WithLabelValues(result).Add(float64(len(k.records)))
+func (s *Scorer) countPredictions(result string, n int) {
+	s.metrics.predictions.WithLabelValues(result).Add(float64(n))
 }
 
 // countUnknown counts the fields that nobody knows.
@@ -314,10 +320,7 @@ func (s *Scorer) countAnswers(k *work) {
 
 // refuseRequest writes why a request is refused.
 func refuseRequest(w http.ResponseWriter, q *request) {
-	status := http.StatusBadRequest
-	if q.err == errConflict {
-		status = http.StatusConflict
-	}
+	status := errorStatus(q.err)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(appendRefusal(nil, q)) // a client that is gone cannot be told
@@ -326,11 +329,7 @@ func refuseRequest(w http.ResponseWriter, q *request) {
 // appendRefusal appends the error object of a request, with what is to be warned of: the field that is
 // missing may be there under a wrong name.
 func appendRefusal(b []byte, q *request) []byte {
-	code := ""
-	if q.err == errConflict {
-		code = "conflict"
-	}
-	b = appendError(b, code, q.err)
+	b = appendError(b, errorCode(q.err), q.err)
 	return append(appendWarnings(b[:len(b)-1], q), '}')
 }
 

@@ -18,7 +18,7 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests by answer: ok, repeated (the answer that was given before), conflict (the id stands for another request), refused, busy, unavailable."}, []string{"answer"}),
 		unknown:     prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_scorer_unknown_fields_total", Help: "Fields of requests that nobody knows; the answers' warnings name them."}),
 		degraded:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_degraded_total", Help: "Calls that were scored without profiles or without weights."}, []string{"without"}),
-		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_predictions_total", Help: "Predictions by what became of them: acknowledged, late (answered before Kafka had them), lost (too many waited)."}, []string{"result"}),
+		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_predictions_total", Help: "Predictions by what became of them: acknowledged, late (answered before Kafka had them), lost (too many waited, or Kafka had not acknowledged them when the process ended), refused (larger than the topic takes)."}, []string{"result"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_scorer_call_seconds", Help: "Time from a call to its answer.",
 			Buckets: []float64{.00025, .0005, .001, .002, .003, .005, .0075, .01, .015, .025, .05, .1, .25, 1}}),
 		weights: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_weights_total",

@@ -21,6 +21,7 @@ type request struct {
 
 	candidates []candidate
 	policy     string
+	records    span  // of its predictions, in work.records
 	err        error // why it is refused
 
 	warnings      []warning // of fields that nobody knows

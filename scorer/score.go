@@ -210,6 +210,7 @@ func (s *Scorer) scoreOne(w *work, q *request) {
 	}
 	begun := len(w.records)
 	s.describe(w, q)
+	defer func() { q.records = span{begun, len(w.records)} }()
 	for i := range q.choose {
 		value := s.message(w, q, &q.candidates[i])
 		if len(value) > maxPrediction {

@@ -66,6 +66,7 @@ func New(cfg Config, d Deps) (*Scorer, error) {
 	}
 	s.works.New = func() any { return &work{} }
 	s.recorded.Store(d.Recorded)
+	s.batcher.Drain(cfg.Drain, func(n int, err error) { s.unwritten(s.logger, n, err) })
 	for _, o := range d.Objectives {
 		s.followers = append(s.followers, &follower{objective: o.Name, network: o.Served(), client: d.Client, now: d.Now, logger: s.logger, metrics: s.metrics})
 	}

@@ -34,12 +34,13 @@ type setup struct {
 	recorded  bool
 	objective []string
 	registry  *prometheus.Registry
+	logger    *slog.Logger
 }
 
 // newScorer returns a Scorer that is not running; by default without Kafka, with one objective and two aggregates of the user.
 func newScorer(t testing.TB, change func(*setup)) *Scorer {
 	t.Helper()
-	u := setup{config: DefaultConfig(), brokers: []string{nowhere}, store: features.NewMemory(), objective: []string{"click"}}
+	u := setup{config: DefaultConfig(), brokers: []string{nowhere}, store: features.NewMemory(), objective: []string{"click"}, logger: slog.New(slog.DiscardHandler)}
 	u.config.PublishWait = time.Millisecond
 	u.features.Profiles = []features.ProfileConfig{
 		{Entity: "user", Aggregate: "count", Event: "click", Window: "1h"}, {Entity: "ad", Aggregate: "count", Event: "click", Window: "1h"},
@@ -56,7 +57,7 @@ func newScorer(t testing.TB, change func(*setup)) *Scorer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := Deps{Client: client, Set: set, Store: u.store, Now: func() event.Time { return testNow }, Recorded: u.recorded, Logger: slog.New(slog.DiscardHandler)}
+	d := Deps{Client: client, Set: set, Store: u.store, Now: func() event.Time { return testNow }, Recorded: u.recorded, Logger: u.logger}
 	for _, name := range u.objective {
 		d.Objectives = append(d.Objectives, event.Objective{Name: name, Trigger: "impression", Positive: name, Window: time.Minute})
 	}

@@ -19,6 +19,7 @@ type Generation struct {
 	Assigned map[string][]Assignment // by topic (no prefix), sorted by partition
 
 	client *Client
+	group  string
 	kafka  *kafka.Generation
 
 	mu        sync.Mutex
@@ -29,6 +30,16 @@ type Generation struct {
 type Assignment struct {
 	Partition int
 	Committed int64
+}
+
+// Has says whether the group gave a partition to this member.
+func (g *Generation) Has(topic string, partition int) bool {
+	for _, a := range g.Assigned[topic] {
+		if a.Partition == partition {
+			return true
+		}
+	}
+	return false
 }
 
 // Join is a member of a consumer group until ctx ends: it calls fn for every generation, with a ctx that ends with the generation, and
@@ -60,11 +71,15 @@ func (c *Client) Join(ctx context.Context, group string, topics []string, fn fun
 
 // member joins once and stays for as many generations as go well.
 func (c *Client) member(ctx context.Context, group string, names []string, fn func(ctx context.Context, g *Generation) error) error {
+	known, err := c.partitionCounts(ctx, names) // before the group shares them out
+	if err != nil {
+		return err
+	}
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: c.name(group), Brokers: c.cfg.Brokers, Topics: names, Dialer: c.dialer,
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
 		HeartbeatInterval: c.cfg.Session / 10, SessionTimeout: c.cfg.Session, RebalanceTimeout: c.cfg.Session * 3 / 2, JoinGroupBackoff: 200 * time.Millisecond,
-		WatchPartitionChanges: true, PartitionWatchInterval: 5 * time.Second, StartOffset: kafka.FirstOffset, Timeout: attemptTimeout,
+		StartOffset: kafka.FirstOffset, Timeout: attemptTimeout,
 	})
 	if err != nil {
 		return err
@@ -75,15 +90,54 @@ func (c *Client) member(ctx context.Context, group string, names []string, fn fu
 		if err != nil {
 			return err
 		}
-		if err := c.generation(ctx, gen, fn); err != nil {
+		if err := c.generation(ctx, gen, known, fn); err != nil {
 			return err
 		}
 	}
 }
 
-// generation runs fn until it returns or the generation ends, and waits for it.
-func (c *Client) generation(ctx context.Context, gen *kafka.Generation, fn func(ctx context.Context, g *Generation) error) error {
-	g := &Generation{ID: gen.ID, Assigned: map[string][]Assignment{}, client: c, kafka: gen, committed: map[string]map[int]int64{}}
+// partitionCounts are the numbers of partitions of some topics, prefix included.
+func (c *Client) partitionCounts(ctx context.Context, names []string) (map[string]int, error) {
+	counts := map[string]int{}
+	for _, name := range names {
+		n, err := c.Partitions(ctx, name[len(c.cfg.Prefix):])
+		if err != nil {
+			return nil, err
+		}
+		counts[name] = n
+	}
+	return counts, nil
+}
+
+// errPartitionsAdded ends a generation whose group does not know all partitions.
+var errPartitionsAdded = errors.New("a topic has more partitions than when the group shared them out")
+
+// watchPartitions returns errPartitionsAdded when a topic has another number of partitions than in
+// known, which then holds the new numbers. kafka-go's own watch takes the number after partitions
+// were shared out for the one before, and so misses one that changes in between.
+func (c *Client) watchPartitions(ctx context.Context, known map[string]int) error {
+	for sleep(ctx, countAge/2) {
+		changed := false
+		for name, before := range known {
+			n, err := c.Partitions(ctx, name[len(c.cfg.Prefix):])
+			if err != nil {
+				return err
+			}
+			if n != before {
+				known[name], changed = n, true
+			}
+		}
+		if changed {
+			return errPartitionsAdded
+		}
+	}
+	return ctx.Err()
+}
+
+// generation runs fn until it returns, the generation ends, or topics have other numbers of
+// partitions than known tells, and waits for it.
+func (c *Client) generation(ctx context.Context, gen *kafka.Generation, known map[string]int, fn func(ctx context.Context, g *Generation) error) error {
+	g := &Generation{ID: gen.ID, Assigned: map[string][]Assignment{}, client: c, group: gen.GroupID, kafka: gen, committed: map[string]map[int]int64{}}
 	for name, assignments := range gen.Assignments {
 		topic := name[len(c.cfg.Prefix):]
 		for _, a := range assignments {
@@ -101,11 +155,29 @@ func (c *Client) generation(ctx context.Context, gen *kafka.Generation, fn func(
 		defer cancel()
 		stop := context.AfterFunc(ended, cancel)
 		defer stop()
+		watched := make(chan struct{})
+		added := false
+		go func() {
+			defer close(watched)
+			if added = errors.Is(c.watchPartitions(inner, known), errPartitionsAdded); added {
+				c.logger.Warn("sharing out the partitions anew, since some were added", "group", g.group, "partitions", known)
+				cancel()
+			}
+		}()
 		err := fn(inner, g)
-		if inner.Err() != nil && ctx.Err() == nil && errors.Is(err, context.Canceled) {
+		canceled := inner.Err() != nil
+		cancel()
+		<-watched
+		if canceled && ctx.Err() == nil && errors.Is(err, context.Canceled) {
 			err = nil // the generation ended: a rebalance is no fault
 		}
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
 		done <- err
+		if err != nil { // the group is left: to return now would be to join it again first, and others would wait for a member that is gone
+			<-ended.Done()
+		}
 	})
 	return <-done
 }

@@ -32,9 +32,6 @@ func (c *Client) RecentTopicID(ctx context.Context, topic string) (string, error
 		return "", err
 	}
 	c.mu.Lock()
-	if c.identities == nil {
-		c.identities = map[string]identity{}
-	}
 	c.identities[topic] = identity{id, time.Now()}
 	c.mu.Unlock()
 	return id, nil
@@ -75,7 +72,7 @@ func (c *Client) ReadRange(ctx context.Context, topic string, partition int, fro
 	r := c.NewReader(topic, partition, max(from, ranges[partition].First))
 	defer r.Close()
 	for r.Offset() < to {
-		records, err := r.Read(ctx)
+		records, err := r.Next(ctx)
 		if errors.Is(err, ErrTrimmed) {
 			continue
 		}

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // ErrTrimmed is returned by a Reader, once, when records between the wanted and the first held offset are gone; errors.As with *TrimmedError tells
@@ -36,7 +35,13 @@ const (
 	fetchBytes = 2 << 20                // unless Fetch says another number
 )
 
-// Reader reads one partition in order from an offset, with no group. It reconnects by itself (leader moves, broker restarts). It serves one goroutine.
+// Reader reads one partition in order from an offset, with no group. It reconnects by itself
+// (leader moves, broker restarts). It serves one goroutine.
+//
+// It reads committed: records of an open transaction, and all behind them, wait until it ends;
+// those of aborted ones and the markers of transactions are passed over. So offsets may lie before
+// Offset or End at which no record was, also at the very end of a partition: whoever reads up to an
+// offset calls Next, which tells when it has come there.
 type Reader struct {
 	client    *Client
 	topic     string // without prefix
@@ -44,14 +49,17 @@ type Reader struct {
 	id        string // of the topic, if it is held to one
 	offset    int64
 	end       int64
-	conn      *kafka.Conn
+	wire      *wire
+	request   *kmsg.FetchRequest // and the answer, used again and again
+	answer    *kmsg.FetchResponse
+	unpacker  unpacker
 	fetchMax  int
 	records   []Record
 }
 
 // NewReader starts at offset (0 or below the first held one: at the first held one).
 func (c *Client) NewReader(topic string, partition int, offset int64) *Reader {
-	return &Reader{client: c, topic: topic, partition: partition, offset: offset, fetchMax: fetchBytes}
+	return &Reader{client: c, topic: topic, partition: partition, offset: offset, fetchMax: fetchBytes, unpacker: unpacker{partition: partition}}
 }
 
 // Fetch sets how many bytes a request asks for at most, and so about how many a Read returns; the first batch comes whole however large it is.
@@ -67,33 +75,45 @@ func (r *Reader) Hold(id string) *Reader {
 	return r
 }
 
-// Offset is that of the next record that Read will return.
+// Offset is where the Reader is: all records before it have been returned.
 func (r *Reader) Offset() int64 { return r.offset }
 
-// End is the end of the partition as the broker last told: Offset() == End() means that nothing was left at that time.
+// End is the end of the partition as the broker last told, before records that an open transaction
+// holds back: Offset() == End() means that nothing was left at that time.
 func (r *Reader) End() int64 { return r.end }
 
 // Close ends the Reader's connection.
 func (r *Reader) Close() error {
-	if r.conn == nil {
+	if r.wire == nil {
 		return nil
 	}
-	err := r.conn.Close()
-	r.conn = nil
+	err := r.wire.close()
+	r.wire = nil
 	return err
 }
 
 // Read blocks until there is at least one record or ctx ends. The slice is valid until the next Read; what the records
 // point to may be kept.
 func (r *Reader) Read(ctx context.Context) ([]Record, error) {
+	for {
+		if records, err := r.Next(ctx); err != nil || len(records) > 0 {
+			return records, err
+		}
+	}
+}
+
+// Next blocks until Offset has moved or ctx ends. It returns the records that were passed: none
+// where markers of transactions, or records of aborted ones, were all that stood there.
+func (r *Reader) Next(ctx context.Context) ([]Record, error) {
 	wait, warned := backoffMin, time.Time{}
+	before := r.offset
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		err := r.fetch(ctx)
 		switch {
-		case err == nil && len(r.records) > 0:
+		case err == nil && r.offset != before:
 			return r.records, nil
 		case err == nil:
 			wait = backoffMin
@@ -113,116 +133,4 @@ func (r *Reader) Read(ctx context.Context) ([]Record, error) {
 		}
 		wait = min(2*wait, backoffMax)
 	}
-}
-
-// connect dials the partition's leader and finds where to begin.
-func (r *Reader) connect(ctx context.Context) error {
-	dial, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	var conn *kafka.Conn
-	var err error
-	for _, broker := range r.client.cfg.Brokers {
-		if conn, err = r.client.dialer.DialLeader(dial, "tcp", broker, r.client.name(r.topic), r.partition); err == nil {
-			break
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if err := conn.SetDeadline(time.Now().Add(attemptTimeout)); err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	first, end, err := conn.ReadOffsets()
-	if err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	if err := r.check(dial); err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	r.conn, r.end = conn, end
-	if r.offset > end {
-		return fmt.Errorf("%w: %s partition %d ends at %d, wanted %d", ErrBeyond, r.client.name(r.topic), r.partition, end, r.offset)
-	}
-	if wanted := r.offset; wanted < first {
-		r.offset = first
-		if wanted > 0 {
-			return &TrimmedError{r.client.name(r.topic), r.partition, wanted, first}
-		}
-	}
-	return nil
-}
-
-// check asks for the topic's id.
-func (r *Reader) check(ctx context.Context) error {
-	if r.id == "" {
-		return nil
-	}
-	id, err := r.client.TopicID(ctx, r.topic)
-	if err != nil {
-		return err
-	}
-	if id != r.id {
-		return recreated(r.client.name(r.topic), r.id, id)
-	}
-	return nil
-}
-
-// fetch fills r.records with what one request brings, maybe nothing.
-func (r *Reader) fetch(ctx context.Context) error {
-	r.records = r.records[:0]
-	if r.conn == nil {
-		if err := r.connect(ctx); err != nil {
-			return err
-		}
-	}
-	conn := r.conn
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // wakes a waiting fetch
-	defer stop()
-	if err := conn.SetDeadline(time.Now().Add(maxWait + attemptTimeout)); err != nil {
-		return err
-	}
-	if _, err := conn.Seek(r.offset, kafka.SeekAbsolute|kafka.SeekDontCheck); err != nil {
-		return err
-	}
-	batch := conn.ReadBatchWith(kafka.ReadBatchConfig{MinBytes: 1, MaxBytes: r.fetchMax, MaxWait: maxWait})
-	refused := batch.Err()
-	err := refused
-	for err == nil {
-		var m kafka.Message
-		if m, err = batch.ReadMessage(); err == nil && m.Offset >= r.offset {
-			r.records = append(r.records, fromKafka(&m, r.partition))
-			r.offset = m.Offset + 1
-		}
-	}
-	r.end = max(r.end, batch.HighWaterMark())
-	if next := batch.Offset(); errors.Is(err, io.EOF) && next > r.offset {
-		r.offset = next // offsets that hold nothing (a compacted tail) are passed over
-	}
-	closeErr := batch.Close()
-	switch {
-	case len(r.records) > 0 || errors.Is(err, io.EOF) && closeErr == nil:
-		if closeErr != nil {
-			_ = r.Close()
-		}
-		return nil
-	case errors.Is(err, kafka.OffsetOutOfRange):
-		_ = r.Close()
-		return r.connect(ctx)
-	case refused == nil && errors.Is(err, kafka.RequestTimedOut) && batch.HighWaterMark() == r.offset:
-		return nil // so kafka-go tells that nothing came; the connection is as good as before
-	case errors.Is(err, io.EOF):
-		return closeErr
-	}
-	return err
-}
-
-func fromKafka(m *kafka.Message, partition int) Record {
-	r := Record{Partition: partition, Offset: m.Offset, Key: m.Key, Value: m.Value, Time: m.Time}
-	if len(m.Headers) > 0 {
-		r.Headers = make([]Header, len(m.Headers))
-		for i, h := range m.Headers {
-			r.Headers[i] = Header{h.Key, h.Value}
-		}
-	}
-	return r
 }

@@ -5,11 +5,13 @@
 //
 //   - Groups are joined through ConsumerGroup generations, never through a Reader: a Reader's late commit can move another member's offset back,
 //     can block for ever beside Close, and knows no assignment. Commits go out in the generation that fetched, with a bound in time.
-//   - Partitions are read with Conn.ReadBatch: no client-side queue survives a rebalance, and no start beyond or below the log is silently moved.
+//   - Partitions are read by fetches of our own, over franz-go's codec: kafka-go asks for committed records and then delivers aborted ones and the markers
+//     of transactions too, and goes round for ever on empty batches. No client-side queue survives a rebalance, and no start beyond or below the log
+//     is silently moved.
 //   - Writes go through Client.Produce, a slice a request, acks=all, Murmur2 as Java's clients: no batching timer, no asynchronous queue without an
 //     end, no default of zero acknowledgements. Metadata is kept for half a second, since a leader's move does not refresh it.
-//   - Topics are made before they are used, and waited for; they are bounded by retention, never compacted, and never transactional.
-//   - nil and empty values read back alike, so neither is used as a message.
+//   - Topics are made before they are used, and waited for; they are bounded by retention and never compacted. Others may write transactions to them and add
+//     partitions: readers read committed, and the number of partitions is believed for two seconds.
 package stream
 
 import (
@@ -21,16 +23,18 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 )
 
 // Config says how to reach Kafka.
 type Config struct {
-	Brokers  []string
-	Prefix   string // before every topic and group name; "clickloop." by default
-	ClientID string // also the header "producer"
-	Logger   *slog.Logger
-	Session  time.Duration // after which a silent member of a group is taken for dead, ten heartbeats; 0: 10 s. Brokers refuse less than 6 s, embedded ones 100 ms
+	Brokers    []string
+	Prefix     string // before every topic and group name; "clickloop." by default
+	ClientID   string // also the header "producer"
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer // nil for none
+	Session    time.Duration         // after which a silent member of a group is taken for dead, ten heartbeats; 0: 10 s. Brokers refuse less than 6 s, embedded ones 100 ms
 }
 
 // Header is a record's header.
@@ -58,6 +62,7 @@ const (
 	backoffMin     = 20 * time.Millisecond
 	backoffMax     = 500 * time.Millisecond
 	metadataTTL    = 500 * time.Millisecond
+	dialTimeout    = 3 * time.Second
 )
 
 // Client is a connection to one Kafka cluster. It is safe for concurrent use.
@@ -68,9 +73,13 @@ type Client struct {
 	dialer    *kafka.Dialer
 	logger    *slog.Logger
 
+	held *held
+
 	mu         sync.Mutex
-	partitions map[string]int
+	partitions map[string]*counted
 	identities map[string]identity
+	limits     map[string]sizeLimit
+	ordered    map[string]bool // topics of which partition 0 alone is used
 }
 
 // Dial returns a Client; it does not wait for the cluster: every call retries until its context ends.
@@ -92,13 +101,14 @@ func Dial(cfg Config) (*Client, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	transport := &kafka.Transport{MetadataTTL: metadataTTL, ClientID: cfg.ClientID, DialTimeout: 3 * time.Second, IdleTimeout: time.Minute}
+	transport := &kafka.Transport{MetadataTTL: metadataTTL, ClientID: cfg.ClientID, DialTimeout: dialTimeout, IdleTimeout: time.Minute}
 	return &Client{
 		cfg:       cfg,
 		kafka:     &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport, Timeout: attemptTimeout},
 		transport: transport,
-		dialer:    &kafka.Dialer{ClientID: cfg.ClientID, Timeout: 3 * time.Second},
-		logger:    cfg.Logger, partitions: map[string]int{},
+		dialer:    &kafka.Dialer{ClientID: cfg.ClientID, Timeout: dialTimeout},
+		logger:    cfg.Logger, held: newHeld(cfg.Registerer),
+		partitions: map[string]*counted{}, identities: map[string]identity{}, limits: map[string]sizeLimit{}, ordered: map[string]bool{},
 	}, nil
 }
 

@@ -2,19 +2,13 @@ package stream
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Topic is what EnsureTopics creates or checks. Name has no prefix.
@@ -26,6 +20,9 @@ type Topic struct {
 	SegmentBytes   int64
 	MaxMessage     int  // bytes of a record batch; 0: the broker's default, 1 MiB
 	AppendTime     bool // records carry the time at which the broker took them; a topic that exists is not asked for it
+	NeedMessage    int  // bytes that the topic must take in a batch, or records are refused; less is told, not refused; 0: not looked at
+	Busy           bool // each partition is written to all the time: one that is empty beside others was added just now
+	Ordered        bool // partition 0 alone is written and read, since its order is the topic's; more partitions are told of
 }
 
 // TopicError says what an existing topic lacks and how to mend it.
@@ -37,9 +34,15 @@ func (e *TopicError) Error() string {
 	return fmt.Sprintf("topic %s has %s %s, want %s; mend it with: %s", e.Topic, e.Setting, e.Found, e.Wanted, e.Mend)
 }
 
-// EnsureTopics creates what is missing, waits until it can be written, and checks what exists: a topic with too few partitions, compaction, or a
-// shorter retention gives a *TopicError. A broker that is still starting is waited for.
+// EnsureTopics creates what is missing, waits until it can be written, and checks what exists: a
+// topic with too few partitions, compaction, or a shorter retention gives a *TopicError. What is
+// wrong and does no harm yet is logged. A broker that is still starting is waited for.
 func (c *Client) EnsureTopics(ctx context.Context, topics ...Topic) error {
+	c.mu.Lock()
+	for _, t := range topics {
+		c.ordered[t.Name] = t.Ordered
+	}
+	c.mu.Unlock()
 	created := map[string]bool{}
 	err := c.retry(ctx, "create topics", func(ctx context.Context) error { return c.create(ctx, topics, created) })
 	if err != nil {
@@ -55,8 +58,61 @@ func (c *Client) EnsureTopics(ctx context.Context, topics ...Topic) error {
 		if err := c.retry(ctx, "check topic "+c.name(t.Name), func(ctx context.Context) error { return c.check(ctx, t) }); err != nil {
 			return err
 		}
+		if err := c.noticeNew(ctx, t); err != nil {
+			return err
+		}
+		for _, warning := range c.warnings(ctx, t) {
+			c.logger.Warn("the topic is not as it should be", "topic", c.name(t.Name), "err", warning)
+		}
 	}
 	return nil
+}
+
+// noticeNew makes a process that starts wait, before it chooses partitions that were just added, as
+// those wait that saw them come.
+func (c *Client) noticeNew(ctx context.Context, t Topic) error {
+	if !t.Busy {
+		return nil
+	}
+	ranges, err := c.offsets(ctx, t.Name, readUncommitted)
+	if err != nil {
+		return err
+	}
+	old := len(ranges)
+	for old > 0 && ranges[old-1].End == 0 {
+		old--
+	}
+	if old == 0 {
+		return nil // all are as new
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k := c.partitions[t.Name]; old < k.settled {
+		k.settled, k.grew = old, time.Now()
+	}
+	return nil
+}
+
+// warnings are faults of a topic that stop nothing: partitions that nobody reads, and messages that
+// are too small for some of ours.
+func (c *Client) warnings(ctx context.Context, t Topic) []error {
+	var found []error
+	if n, err := c.Partitions(ctx, t.Name); err == nil && t.Ordered && n > 1 {
+		found = append(found, c.unordered(t.Name, n))
+	}
+	bounded, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	if small, err := c.smallMessages(bounded, t); err == nil && small != nil {
+		found = append(found, small)
+	}
+	return found
+}
+
+// unordered says that a topic of one partition has more.
+func (c *Client) unordered(topic string, n int) error {
+	name := c.name(topic)
+	return &TopicError{name, "partitions", strconv.Itoa(n), "1: its order is that of partition 0, which alone is written and read, and whatever others write to the rest is lost",
+		fmt.Sprintf("writing to partition 0; partitions cannot be taken away, but they do no harm while they are empty (kafka-get-offsets.sh --bootstrap-server %s --topic %s)", c.cfg.Brokers[0], name)}
 }
 
 func (t Topic) entries() []kafka.ConfigEntry {
@@ -103,7 +159,7 @@ func (c *Client) create(ctx context.Context, topics []Topic, created map[string]
 
 // visible checks that every partition has a leader and remembers their number.
 func (c *Client) visible(ctx context.Context, t Topic) error {
-	n, err := c.leaders(ctx, t.Name)
+	n, err := c.look(ctx, t.Name, true)
 	if err != nil {
 		return err
 	}
@@ -113,30 +169,6 @@ func (c *Client) visible(ctx context.Context, t Topic) error {
 			fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --alter --topic %s --partitions %d", c.cfg.Brokers[0], name, t.Partitions)}}
 	}
 	return nil
-}
-
-// leaders returns the number of partitions of topic; an error when one has no leader.
-func (c *Client) leaders(ctx context.Context, topic string) (int, error) {
-	meta, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{c.name(topic)}})
-	if err != nil {
-		return 0, err
-	}
-	if len(meta.Topics) == 0 {
-		return 0, fmt.Errorf("topic %s is not known", c.name(topic))
-	}
-	t := meta.Topics[0]
-	if t.Error != nil {
-		return 0, fmt.Errorf("topic %s: %w", c.name(topic), t.Error)
-	}
-	for _, p := range t.Partitions {
-		if p.Error != nil || p.Leader.Host == "" {
-			return 0, fmt.Errorf("topic %s partition %d has no leader", c.name(topic), p.ID)
-		}
-	}
-	c.mu.Lock()
-	c.partitions[topic] = len(t.Partitions)
-	c.mu.Unlock()
-	return len(t.Partitions), nil
 }
 
 // check compares an existing topic's settings.
@@ -156,116 +188,65 @@ func (c *Client) check(ctx context.Context, t Topic) error {
 	return nil
 }
 
-// Partitions is the number of partitions of topic (cached after the first call).
-func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
-	c.mu.Lock()
-	n := c.partitions[topic]
-	c.mu.Unlock()
-	if n > 0 {
-		return n, nil
-	}
-	err := c.retry(ctx, "see topic "+c.name(topic), func(ctx context.Context) (err error) {
-		n, err = c.leaders(ctx, topic)
-		return err
-	})
-	return n, err
-}
-
-// Offsets returns the Range of every partition of topic, in order.
-func (c *Client) Offsets(ctx context.Context, topic string) ([]Range, error) {
-	n, err := c.Partitions(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	ranges := make([]Range, n)
-	err = c.retry(ctx, "list offsets of "+c.name(topic), func(ctx context.Context) error {
-		var requests []kafka.OffsetRequest
-		for p := range n {
-			requests = append(requests, kafka.FirstOffsetOf(p), kafka.LastOffsetOf(p))
-		}
-		resp, err := c.kafka.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{c.name(topic): requests}})
-		if err != nil {
-			return err
-		}
-		got := resp.Topics[c.name(topic)]
-		sort.Slice(got, func(i, j int) bool { return got[i].Partition < got[j].Partition })
-		if len(got) != n {
-			return fmt.Errorf("the broker answered for %d of %d partitions", len(got), n)
-		}
-		for i, o := range got {
-			if o.Error != nil {
-				return o.Error
-			}
-			ranges[i] = Range{o.FirstOffset, o.LastOffset}
-		}
-		return nil
-	})
-	return ranges, err
-}
-
-// TopicID is the first 8 hexadecimal digits of the topic's id: a topic that was deleted and created again has another.
+// TopicID is the first 8 hexadecimal digits of the topic's id: a topic that was deleted and created
+// again has another.
 //
-// kafka-go asks for metadata of versions that carry no ids, so this is one request of version 12 by franz-go's codec.
+// kafka-go asks for metadata of versions that carry no ids, so this is one request by franz-go's
+// codec.
 func (c *Client) TopicID(ctx context.Context, topic string) (string, error) {
 	id := ""
 	i := 0
 	err := c.retry(ctx, "read the id of topic "+c.name(topic), func(ctx context.Context) (err error) {
 		broker := c.cfg.Brokers[i%len(c.cfg.Brokers)]
 		i++
-		id, err = topicID(ctx, broker, c.name(topic), c.cfg.ClientID)
+		p, err := describe(ctx, broker, c.cfg.ClientID, c.name(topic))
+		id = p.id
 		return err
 	})
 	return id, err
 }
 
-func topicID(ctx context.Context, broker, topic, clientID string) (string, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", broker)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := conn.SetDeadline(deadline); err != nil {
-			return "", err
-		}
-	}
-	req := kmsg.NewPtrMetadataRequest()
-	req.Version = 12
-	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = &topic
-	req.Topics = append(req.Topics, t)
-	if _, err := conn.Write(kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID)).AppendRequest(nil, req, 1)); err != nil {
-		return "", err
-	}
-	var head [9]byte // size, correlation id, tagged fields
-	if _, err := io.ReadFull(conn, head[:]); err != nil {
-		return "", err
-	}
-	size := int(binary.BigEndian.Uint32(head[:])) - 5
-	if size < 0 || size > 16<<20 {
-		return "", fmt.Errorf("the answer has %d bytes", size)
-	}
-	body := make([]byte, size)
-	if _, err := io.ReadFull(conn, body); err != nil {
-		return "", err
-	}
-	resp := kmsg.NewPtrMetadataResponse()
-	resp.Version = 12
-	if err := resp.ReadFrom(body); err != nil {
-		return "", err
-	}
-	if len(resp.Topics) != 1 || resp.Topics[0].ErrorCode != 0 {
-		return "", fmt.Errorf("topic %s is not known", topic)
-	}
-	return hex.EncodeToString(resp.Topics[0].TopicID[:4]), nil
-}
-
-// CheckTopic says what is wrong with a topic: that it is missing, or what EnsureTopics would refuse. It creates nothing.
+// CheckTopic says what is wrong with a topic: that it is missing, or what EnsureTopics would refuse
+// or warn of. It creates nothing.
 func (c *Client) CheckTopic(ctx context.Context, t Topic) error {
 	if err := c.visible(ctx, t); err != nil {
 		return unwrapFinal(err)
 	}
-	return unwrapFinal(c.check(ctx, t))
+	if err := c.check(ctx, t); err != nil {
+		return unwrapFinal(err)
+	}
+	var found []error
+	if lost, err := c.beside(ctx, t); err != nil || lost > 0 {
+		if err == nil {
+			err = c.unordered(t.Name, lost)
+		}
+		found = append(found, err)
+	}
+	if small, err := c.smallMessages(ctx, t); err != nil || small != nil {
+		if err == nil {
+			err = small
+		}
+		found = append(found, err)
+	}
+	return errors.Join(found...)
+}
+
+// beside returns how many partitions an ordered topic has, when others than partition 0 hold
+// records, else 0: empty ones do no harm.
+func (c *Client) beside(ctx context.Context, t Topic) (int, error) {
+	if !t.Ordered {
+		return 0, nil
+	}
+	ranges, err := c.offsets(ctx, t.Name, readUncommitted)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range ranges[1:] {
+		if r.First < r.End {
+			return len(ranges), nil
+		}
+	}
+	return 0, nil
 }
 
 func unwrapFinal(err error) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,8 +36,11 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	cfg, err := common.Load()
 	d.report("configuration", err, "correct the line that is named; the reference is in README.md")
 	if err == nil {
-		d.kafka(ctx, &cfg)
-		d.redis(ctx, &cfg)
+		client := d.kafka(ctx, &cfg)
+		d.redis(ctx, &cfg, client)
+		if client != nil {
+			defer client.Close()
+		}
 	}
 	if d.faults > 0 {
 		return fmt.Errorf("%d of %d checks failed", d.faults, d.checks)
@@ -77,28 +81,35 @@ func (d *doctor) report(what string, err error, mend string) {
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
-// kafka checks that brokers answer, that topics are as they should be, and that weights are on them.
-func (d *doctor) kafka(ctx context.Context, cfg *config.Config) {
+// kafka checks that brokers answer, that topics are as they should be, and that weights are on
+// them. It returns the client, nil when no broker answers.
+func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	if len(cfg.Kafka.Brokers) == 0 {
 		d.report("Kafka", errors.New("no brokers are given"), "set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA; `clickloop up` runs an embedded one")
-		return
+		return nil
 	}
 	client, err := stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-doctor"})
 	if err == nil {
-		defer client.Close()
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err = client.Ping(bounded)
 		cancel()
 	}
 	d.report("Kafka at "+strings.Join(cfg.Kafka.Brokers, ","), err, "start Kafka there, or give the right address; from inside a container it is not localhost")
 	if err != nil {
-		return
+		return nil
 	}
 	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := client.CheckTopic(bounded, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention})
+		err := client.CheckTopic(bounded, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention, NeedMessage: t.NeedMessage, Ordered: t.Ordered})
+		what := "topic " + cfg.Kafka.Prefix + t.Name
+		if n, countErr := client.Partitions(bounded, t.Name); countErr == nil && err == nil && t.Ordered && n > 1 {
+			what += fmt.Sprintf(" (it has %d partitions, of which 0 alone is used: its order matters)", n)
+		}
 		cancel()
-		d.report("topic "+cfg.Kafka.Prefix+t.Name, err, "a stage that starts makes missing topics; an existing one is altered by the command above")
+		d.report(what, err, "a stage that starts makes missing topics; an existing one is altered by the command above")
+		if err == nil {
+			d.transactions(ctx, client, cfg.Kafka.Prefix, t.Name)
+		}
 	}
 	for _, o := range cfg.Objectives {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -109,9 +120,56 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) {
 		}
 		d.report("weights of "+o.Served(), err, "start `clickloop learner`: it publishes a snapshot as it starts")
 	}
+	return client
 }
 
-func (d *doctor) redis(ctx context.Context, cfg *config.Config) {
+// hangs is how long a transaction is open that is told of: others end meanwhile.
+const hangs = 2 * time.Second
+
+// transactions tells of those that are open, since no stage reads what stands behind them. Nothing
+// is said where there are none.
+func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix, topic string) {
+	ctx, cancel := context.WithTimeout(ctx, hangs+3*time.Second)
+	defer cancel()
+	open, err := client.OpenTransactions(ctx, topic, hangs)
+	for _, t := range open {
+		d.report("reading "+prefix+topic, fmt.Errorf("partition %d: a transaction is open since offset %d and holds back %d records", t.Partition, t.Oldest, t.Records),
+			"its producer must commit or abort it; kafka-transactions.sh --bootstrap-server HOST:PORT find-hanging and abort do it for one that is gone")
+	}
+	if err != nil {
+		d.report("reading "+prefix+topic, err, "see that the brokers let offsets be listed")
+	}
+}
+
+// folds tells of partitions of events that are not folded while others are: one that was added and
+// that no stage reads.
+func (d *doctor) folds(ctx context.Context, client *stream.Client, store features.Store, what, log string) {
+	ranges, err := client.Offsets(ctx, event.TopicEvents)
+	if err != nil {
+		return // it was told
+	}
+	var missing []string
+	folded := false
+	for p, r := range ranges {
+		at, err := store.Position(ctx, log, p)
+		if err != nil {
+			return
+		}
+		folded = folded || at.Next > 0
+		if at.Next == 0 && r.End > 0 {
+			missing = append(missing, strconv.Itoa(p))
+		}
+	}
+	if !folded {
+		return // nothing is, yet
+	}
+	if len(missing) > 0 {
+		err = fmt.Errorf("partitions %s of %s are not folded: labels and profiles wait for them", strings.Join(missing, ", "), event.TopicEvents)
+	}
+	d.report(what, err, "start `clickloop ingest`, or look at its log: it takes partitions that were added within seconds")
+}
+
+func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Client) {
 	if cfg.Redis.Address == "" {
 		d.report("Redis", errors.New("no address is given"), "set redis.address, --redis host:port or CLICKLOOP_REDIS; `clickloop up` runs an embedded one")
 		return
@@ -139,4 +197,10 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config) {
 		}
 	}
 	d.report("Redis keeps what it is given", err, "give Redis more memory than it needs and maxmemory-policy noeviction")
+	if kafka == nil {
+		return
+	}
+	if id, err := kafka.TopicID(ctx, event.TopicEvents); err == nil {
+		d.folds(ctx, kafka, features.NewRedis(client, cfg.Kafka.Prefix, "profiles", time.Hour), "every partition of events is folded into profiles", id)
+	}
 }

@@ -117,7 +117,7 @@ func tailPartition(ctx context.Context, client *stream.Client, o tailOptions, p 
 	r := client.NewReader(o.topic, p, from)
 	defer r.Close()
 	for {
-		records, err := r.Read(ctx)
+		records, err := r.Next(ctx)
 		if errors.Is(err, stream.ErrTrimmed) {
 			continue
 		}

@@ -15,12 +15,50 @@ import (
 // DeleteTopic deletes a topic, prefix included, and fails the test if it cannot.
 func DeleteTopic(t testing.TB, broker, topic string) {
 	t.Helper()
-	if err := deleteTopic(t.Context(), broker, topic); err != nil {
+	req, resp := kmsg.NewPtrDeleteTopicsRequest(), kmsg.NewPtrDeleteTopicsResponse()
+	req.Version, req.TopicNames, req.TimeoutMillis = 1, []string{topic}, 5000
+	err := ask(t.Context(), broker, req, resp)
+	if err == nil && (len(resp.Topics) != 1 || resp.Topics[0].ErrorCode != 0) {
+		err = fmt.Errorf("the broker answered %+v", resp.Topics)
+	}
+	if err != nil {
 		t.Fatalf("cannot delete topic %s: %v", topic, err)
 	}
 }
 
-func deleteTopic(ctx context.Context, broker, topic string) error {
+// AddPartitions gives a topic, prefix included, n partitions in all, and fails the test if it
+// cannot.
+func AddPartitions(t testing.TB, broker, topic string, n int) {
+	t.Helper()
+	req, resp := kmsg.NewPtrCreatePartitionsRequest(), kmsg.NewPtrCreatePartitionsResponse()
+	req.Version, req.TimeoutMillis = 0, 5000
+	req.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: topic, Count: int32(n)}}
+	err := ask(t.Context(), broker, req, resp)
+	if err == nil && (len(resp.Topics) != 1 || resp.Topics[0].ErrorCode != 0) {
+		err = fmt.Errorf("the broker answered %+v", resp.Topics)
+	}
+	if err != nil {
+		t.Fatalf("cannot add partitions to topic %s: %v", topic, err)
+	}
+}
+
+// AlterTopic sets a topic's setting, prefix included, and fails the test if it cannot.
+func AlterTopic(t testing.TB, broker, topic, name, value string) {
+	t.Helper()
+	req, resp := kmsg.NewPtrIncrementalAlterConfigsRequest(), kmsg.NewPtrIncrementalAlterConfigsResponse()
+	req.Resources = []kmsg.IncrementalAlterConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: topic,
+		Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: name, Op: kmsg.IncrementalAlterConfigOpSet, Value: &value}}}}
+	err := ask(t.Context(), broker, req, resp)
+	if err == nil && (len(resp.Resources) != 1 || resp.Resources[0].ErrorCode != 0) {
+		err = fmt.Errorf("the broker answered %+v", resp.Resources)
+	}
+	if err != nil {
+		t.Fatalf("cannot set %s of topic %s: %v", name, topic, err)
+	}
+}
+
+// ask sends one request of a version whose header has no tagged fields.
+func ask(ctx context.Context, broker string, req kmsg.Request, resp kmsg.Response) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", broker)
@@ -32,10 +70,6 @@ func deleteTopic(ctx context.Context, broker, topic string) error {
 	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
-	req := kmsg.NewPtrDeleteTopicsRequest()
-	req.Version = 1
-	req.TopicNames = []string{topic}
-	req.TimeoutMillis = 5000
 	if _, err := conn.Write(kmsg.NewRequestFormatter().AppendRequest(nil, req, 1)); err != nil {
 		return err
 	}
@@ -47,15 +81,8 @@ func deleteTopic(ctx context.Context, broker, topic string) error {
 	if _, err := io.ReadFull(conn, body); err != nil {
 		return err
 	}
-	resp := kmsg.NewPtrDeleteTopicsResponse()
-	resp.Version = 1
-	if err := resp.ReadFrom(body); err != nil {
-		return err
-	}
-	if len(resp.Topics) != 1 || resp.Topics[0].ErrorCode != 0 {
-		return fmt.Errorf("the broker answered %+v", resp.Topics)
-	}
-	return nil
+	resp.SetVersion(req.GetVersion())
+	return resp.ReadFrom(body)
 }
 
 // Session is what groups of tests wait for a member that is dead: little on the embedded broker, what a real one allows otherwise.
@@ -64,4 +91,19 @@ func Session() time.Duration {
 		return 6 * time.Second
 	}
 	return time.Second
+}
+
+// DeleteRecords deletes what lies before an offset of a partition, and fails the test if it cannot.
+func DeleteRecords(t testing.TB, broker, topic string, partition int32, before int64) {
+	t.Helper()
+	req, resp := kmsg.NewPtrDeleteRecordsRequest(), kmsg.NewPtrDeleteRecordsResponse()
+	req.Version, req.TimeoutMillis = 1, 5000
+	req.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: topic, Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Partition: partition, Offset: before}}}}
+	err := ask(t.Context(), broker, req, resp)
+	if err == nil && (len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 || resp.Topics[0].Partitions[0].ErrorCode != 0) {
+		err = fmt.Errorf("the broker answered %+v", resp.Topics)
+	}
+	if err != nil {
+		t.Fatalf("cannot delete records of topic %s: %v", topic, err)
+	}
 }

@@ -3,6 +3,7 @@ package deadletter
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"unicode/utf8"
 
@@ -56,13 +57,7 @@ func (w *Writer) Write(ctx context.Context, letters ...Letter) error {
 	if len(letters) == 0 {
 		return nil
 	}
-	records := make([]stream.Record, len(letters))
-	headers := w.client.MessageHeaders(event.SchemaDeadLetter)
-	for i := range letters {
-		key := letters[i].Record.Key
-		records[i] = stream.Record{Partition: -1, Key: key[:min(len(key), maxKey)], Value: w.encode(&letters[i]), Headers: headers}
-	}
-	if err := w.client.Produce(ctx, event.TopicDeadLetter, records); err != nil {
+	if err := w.produce(ctx, letters, maxEncoded); err != nil {
 		return err
 	}
 	w.written.Add(float64(len(letters)))
@@ -70,8 +65,42 @@ func (w *Writer) Write(ctx context.Context, letters ...Letter) error {
 	return nil
 }
 
-// encode cuts the payload until the letter fits.
-func (w *Writer) encode(l *Letter) []byte {
+const (
+	leastEncoded = 256 // a letter that is cut to this says nothing any more
+	framing      = 512 // headers and what the broker adds
+	keyShare     = 4   // part of a letter that its key may be
+)
+
+// produce writes letters of at most so many bytes; those that the topic does not take are cut and
+// written again.
+func (w *Writer) produce(ctx context.Context, letters []Letter, most int) error {
+	records := make([]stream.Record, len(letters))
+	headers := w.client.MessageHeaders(event.SchemaDeadLetter)
+	for i := range letters {
+		key := letters[i].Record.Key
+		records[i] = stream.Record{Partition: -1, Key: key[:min(len(key), maxKey, most/keyShare)], Value: w.encode(&letters[i], most), Headers: headers}
+	}
+	err := w.client.Produce(ctx, event.TopicDeadLetter, records)
+	var large *stream.TooLargeError
+	if !errors.As(err, &large) {
+		return err
+	}
+	less := most / 2
+	if fits := (large.Limit - framing) * keyShare / (keyShare + 1); large.Limit > 0 {
+		less = min(fits, less)
+	}
+	if less < leastEncoded {
+		return err
+	}
+	again := make([]Letter, 0, len(large.Records))
+	for _, i := range large.Records {
+		again = append(again, letters[i])
+	}
+	return w.produce(ctx, again, less)
+}
+
+// encode cuts the payload, and then the reason, until the letter fits.
+func (w *Writer) encode(l *Letter, most int) []byte {
 	d := event.DeadLetter{
 		Stage: w.stage, Reason: cutText(l.Reason, maxReason), Topic: l.Topic, Partition: int32(l.Record.Partition), Offset: l.Record.Offset, Time: w.now(), Payload: l.Record.Value,
 	}
@@ -84,10 +113,13 @@ func (w *Writer) encode(l *Letter) []byte {
 			d.Payload, d.Reason = cutRune(l.Record.Value, keep), reason+cutNote
 		}
 		b := d.AppendJSON(nil)
-		if len(b) <= maxEncoded {
+		if len(b) <= most || keep == 0 && len(reason) <= len(cutNote) {
 			return b
 		}
-		keep /= 2
+		if keep /= 2; keep < leastEncoded {
+			keep, reason = 0, cutText(reason, len(reason)/2)
+			d.Reason = reason
+		}
 	}
 }
 
@@ -98,7 +130,7 @@ func cutRune(b []byte, limit int) []byte {
 	if len(b) <= limit {
 		return b
 	}
-	for n := limit; n > limit-utf8.UTFMax; n-- {
+	for n := limit; n > max(0, limit-utf8.UTFMax); n-- {
 		if utf8.RuneStart(b[n]) {
 			return b[:n]
 		}

@@ -92,7 +92,8 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	}
 	topics := make([]stream.Topic, 0, 8)
 	for _, t := range event.Topics(o.Config.Objectives, o.Config.Kafka.Partitions) {
-		topics = append(topics, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention, RetentionBytes: t.RetentionBytes, SegmentBytes: t.SegmentBytes, AppendTime: t.AppendTime})
+		topics = append(topics, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention, RetentionBytes: t.RetentionBytes, SegmentBytes: t.SegmentBytes,
+			AppendTime: t.AppendTime, NeedMessage: t.NeedMessage, Busy: t.Busy, Ordered: t.Ordered})
 	}
 	if err := l.Client.EnsureTopics(ctx, topics...); err != nil {
 		return err
@@ -142,7 +143,7 @@ func (l *Loop) connect(o Options) error {
 	if l.Redis == "" {
 		return errors.New("no Redis is given: set redis.address, --redis host:port or CLICKLOOP_REDIS")
 	}
-	client, err := stream.Dial(stream.Config{Brokers: l.Kafka, Prefix: o.Config.Kafka.Prefix, ClientID: "clickloop", Logger: o.Logger})
+	client, err := stream.Dial(stream.Config{Brokers: l.Kafka, Prefix: o.Config.Kafka.Prefix, ClientID: "clickloop", Logger: o.Logger, Registerer: l.registry})
 	if err != nil {
 		return err
 	}
@@ -232,15 +233,18 @@ func (l *Loop) build(o Options) error {
 	return nil
 }
 
-// run serves and runs the stages until ctx ends or one of them cannot go on.
+// run serves and runs the stages until ctx ends or one of them cannot go on. Calls end first, and
+// then the stages: what a call has given to a stage is written before that ends.
 func (l *Loop) run(ctx context.Context) {
 	defer close(l.done)
+	stages, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	for _, s := range l.stages {
-		g.Go(func() error { return s.Run(ctx) })
+		g.Go(func() error { return s.Run(stages) })
 	}
 	g.Go(func() error { return l.capacity.run(ctx) })
-	server := &http.Server{Handler: l.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(l.logger.Handler(), slog.LevelDebug)}
+	server := &http.Server{Handler: endingGets(ctx, l.handler()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(l.logger.Handler(), slog.LevelDebug)}
 	g.Go(func() error {
 		if err := server.Serve(l.listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -248,6 +252,7 @@ func (l *Loop) run(ctx context.Context) {
 		return nil
 	})
 	g.Go(func() error {
+		defer stop()
 		<-ctx.Done()
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()

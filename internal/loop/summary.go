@@ -119,7 +119,7 @@ func readRange(ctx context.Context, client *stream.Client, topic string, p int, 
 	reader := client.NewReader(topic, p, r.First)
 	defer reader.Close()
 	for reader.Offset() < r.End {
-		records, err := reader.Read(ctx)
+		records, err := reader.Next(ctx)
 		if errors.Is(err, stream.ErrTrimmed) {
 			continue
 		}

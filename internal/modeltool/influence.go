@@ -87,7 +87,7 @@ func RecentExamples(ctx context.Context, client *stream.Client, objective string
 	r := client.NewReader(topic, 0, max(ranges[0].First, end-n))
 	defer r.Close()
 	for at := max(ranges[0].First, end-n); at < end; at = r.Offset() {
-		records, err := r.Read(ctx)
+		records, err := r.Next(ctx)
 		if err != nil && !errors.Is(err, stream.ErrTrimmed) {
 			return nil, err
 		}

@@ -59,6 +59,9 @@ func (c *Choices) seen(i identity, offset int64, at event.Time) Verdict {
 	return Fresh
 }
 
+// First is Window.First of the ids of predictions.
+func (c *Choices) First(id string) (offset int64, at event.Time, ok bool) { return c.ids.First(id) }
+
 // Refill puts back the predictions before next.
 func (c *Choices) Refill(ctx context.Context, client *stream.Client, topic string, partition int, next int64) error {
 	var p event.Prediction

@@ -29,9 +29,11 @@ type Window struct {
 	calls int64 // of Repeat
 }
 
-// place is where an id came last.
+// place is where an id came last, and the offset of the record that is no repeat and that it
+// repeats.
 type place struct {
 	offset int64
+	first  int64
 	at     event.Time
 	mark   uint64 // of the first record of the id; see standing
 }
@@ -70,14 +72,23 @@ func (w *Window) note(h, mark uint64, offset int64, at event.Time) (uint64, bool
 	if w.last == nil {
 		w.last = map[uint64]place{}
 	}
+	now := place{offset: offset, first: offset, at: at, mark: mark}
 	repeat := ok && within(before, offset, at)
 	if repeat {
-		mark = before.mark
+		now.first, now.mark = before.first, before.mark
 	}
-	w.last[h] = place{offset, at, mark}
+	w.last[h] = now
 	w.ring = append(w.ring, occurrence{h, offset})
 	w.forget(offset, at)
-	return mark, repeat
+	return now.mark, repeat
+}
+
+// First returns the offset of the record of an id that is no repeat, and when the id came last, by
+// the records' time; ok is false when the id is not remembered. So several windows can be asked for
+// one that came in another partition.
+func (w *Window) First(id string) (offset int64, at event.Time, ok bool) {
+	p, ok := w.last[xxhash.Sum64String(id)]
+	return p.first, p.at, ok
 }
 
 // within is the rule.

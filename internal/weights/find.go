@@ -18,7 +18,7 @@ func each(ctx context.Context, client *stream.Client, key string, first, end int
 	r := client.NewReader(event.TopicModel(key), 0, first).Fetch(int(min(end-first, 8)) * PartBytes)
 	defer r.Close()
 	for r.Offset() < end {
-		records, err := r.Read(ctx)
+		records, err := r.Next(ctx)
 		if err != nil && !errors.Is(err, stream.ErrTrimmed) {
 			return err
 		}

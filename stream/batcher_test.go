@@ -1,0 +1,291 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/stream"
+)
+
+// batching runs a Batcher of a topic until stop, which waits for its end.
+func batching(t *testing.T, b *stream.Batcher) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = b.Run(ctx) // ends with ctx's error
+	}()
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return stop
+}
+
+func refusing(t *testing.T) (*backend.Refusing, *stream.Client) {
+	t.Helper()
+	broker := backend.NewRefusing(t)
+	c := dial(t, []string{broker.Kafka})
+	topic(t, c, "a", 1)
+	return broker, c
+}
+
+func one(value string) []stream.Record {
+	return []stream.Record{{Partition: -1, Value: []byte(value)}}
+}
+
+func TestAWriteThatFailedIsNotAcknowledged(t *testing.T) {
+	broker, c := refusing(t)
+	b := stream.NewBatcher(c, "a", 1<<20)
+	stop := batching(t, b)
+	if err := b.Write(t.Context(), one("first")); err != nil {
+		t.Fatal(err)
+	}
+	broker.Refuse(c.Prefix()+"a", true)
+	done, err := b.Enqueue(one("refused"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for broker.Refused(c.Prefix()+"a") < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("a refused write was answered with %v while it is repeated", err)
+	default:
+	}
+	stop()
+	if err := <-done; err == nil {
+		t.Error("a write that was refused to the end is acknowledged")
+	}
+	if _, err := b.Enqueue(one("late")); !errors.Is(err, stream.ErrEnded) {
+		t.Errorf("behind the end: %v, want ErrEnded", err)
+	}
+	expect(t, "the topic", readAll(t, c, "a", 0), "first")
+}
+
+func TestAFullBatcherSaysSo(t *testing.T) {
+	broker, c := refusing(t)
+	broker.Refuse(c.Prefix()+"a", true)
+	b := stream.NewBatcher(c, "a", 1000)
+	batching(t, b)
+	value := strings.Repeat("x", 400)
+	var full error
+	for range 4 {
+		if _, err := b.Enqueue(one(value)); err != nil {
+			full = err
+		}
+	}
+	if !errors.Is(full, stream.ErrFull) {
+		t.Errorf("more than the limit waits: %v", full)
+	}
+}
+
+func TestABatcherDrainsWhatWaitsWhenItEnds(t *testing.T) {
+	broker, c := refusing(t)
+	name := c.Prefix() + "a"
+	lost := 0
+	b := stream.NewBatcher(c, "a", 1<<20).Drain(time.Minute, func(n int, err error) { lost += n })
+	broker.Refuse(name, true)
+	stop := batching(t, b)
+	var waits []<-chan error
+	var want []string
+	for i := range 5 {
+		done, err := b.Enqueue(one(strconv.Itoa(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits, want = append(waits, done), append(want, strconv.Itoa(i))
+	}
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	for at := broker.Refused(name); broker.Refused(name) < at+2; {
+		time.Sleep(time.Millisecond)
+	}
+	broker.Refuse(name, false)
+	<-stopped
+	for i, done := range waits {
+		if err := <-done; err != nil {
+			t.Errorf("write %d: %v", i, err)
+		}
+	}
+	expect(t, "the topic", readAll(t, c, "a", 0), want...)
+	if lost != 0 {
+		t.Errorf("%d are lost", lost)
+	}
+}
+
+func TestWhatCannotBeDrainedIsCounted(t *testing.T) {
+	broker, c := refusing(t)
+	lost := 0
+	var why error
+	b := stream.NewBatcher(c, "a", 1<<20).Drain(50*time.Millisecond, func(n int, err error) { lost, why = lost+n, err })
+	broker.Refuse(c.Prefix()+"a", true)
+	stop := batching(t, b)
+	var waits []<-chan error
+	for i := range 7 {
+		done, err := b.Enqueue(one(strconv.Itoa(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits = append(waits, done)
+	}
+	began := time.Now()
+	stop()
+	for _, done := range waits {
+		if err := <-done; err == nil {
+			t.Error("a write is acknowledged that was refused")
+		}
+	}
+	if lost != 7 || why == nil {
+		t.Errorf("%d are lost, %v; want 7", lost, why)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// One record that the topic does not take is refused alone, by name; those that share its batch are
+// written and acknowledged.
+func TestATooLargeRecordIsAnsweredAlone(t *testing.T) {
+	c := dial(t, backend.Kafka(t))
+	if err := c.EnsureTopics(t.Context(), stream.Topic{Name: "a", Partitions: 1, MaxMessage: 20_000}); err != nil {
+		t.Fatal(err)
+	}
+	counted := 0
+	b := stream.NewBatcher(c, "a", 64<<20).Drain(0, func(n int, err error) { counted += n })
+	small, large := strings.Repeat("s", 1000), strings.Repeat("l", 30_000)
+	var waits []<-chan error
+	var want []string
+	for i := range 60 { // all of them in one batch: nothing runs yet
+		recs := one(fmt.Sprint(i, small))
+		if i%20 == 7 {
+			recs = append(recs, one(large)[0], one(fmt.Sprint(i, "behind"))[0])
+		}
+		done, err := b.Enqueue(recs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits = append(waits, done)
+		want = append(want, fmt.Sprint(i, small))
+		if i%20 == 7 {
+			want = append(want, fmt.Sprint(i, "behind"))
+		}
+	}
+	batching(t, b)
+	for i, done := range waits {
+		err := <-done
+		var refused *stream.TooLargeError
+		switch is := errors.As(err, &refused); {
+		case i%20 != 7 && err != nil:
+			t.Errorf("write %d: %v", i, err)
+		case i%20 == 7 && !is:
+			t.Errorf("write %d with a large record: %v", i, err)
+		case is && (!slices.Equal(refused.Records, []int{1}) || refused.Limit != 20_000 || !strings.Contains(err.Error(), "max.message.bytes is 20000") || !strings.Contains(err.Error(), c.Prefix()+"a") || !strings.Contains(err.Error(), "--alter")):
+			t.Errorf("write %d: %+v", i, err)
+		}
+	}
+	expect(t, "the topic", readAll(t, c, "a", 0), want...)
+	if counted != 3 {
+		t.Errorf("%d were told as refused, want 3", counted)
+	}
+}
+
+func TestALimitThatIsRaisedIsSeen(t *testing.T) {
+	c := dial(t, backend.Kafka(t))
+	if err := c.EnsureTopics(t.Context(), stream.Topic{Name: "a", Partitions: 1, MaxMessage: 20_000}); err != nil {
+		t.Fatal(err)
+	}
+	large := one(strings.Repeat("l", 30_000))
+	var refused *stream.TooLargeError
+	if err := c.Produce(t.Context(), "a", large); !errors.As(err, &refused) {
+		t.Fatalf("30,000 bytes: %v", err)
+	}
+	backend.AlterTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", "100000")
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // a real broker shows it some moments later
+		err := c.Produce(t.Context(), "a", large)
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("with a larger limit: %v", err)
+		}
+	}
+}
+
+// A topic that came to take less between two writes costs no record, whatever its batches are
+// halved to.
+func TestHalvingABatchDropsNothing(t *testing.T) {
+	for _, limit := range []int{1500, 4000, 50_000} {
+		c := dial(t, backend.Kafka(t))
+		topic(t, c, "a", 1)
+		backend.AlterTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", strconv.Itoa(limit))
+		var recs []stream.Record
+		var want []string
+		for i := range 301 {
+			value := fmt.Sprint(i, strings.Repeat("x", 1000))
+			recs, want = append(recs, one(value)...), append(want, value)
+		}
+		if err := c.Produce(t.Context(), "a", recs); err != nil {
+			t.Fatalf("limit %d: %v", limit, err)
+		}
+		expect(t, fmt.Sprint("limit ", limit), readAll(t, c, "a", 0), want...)
+		for i := range recs {
+			if recs[i].Offset != int64(i) {
+				t.Fatalf("limit %d: record %d is told to be at offset %d", limit, i, recs[i].Offset)
+			}
+		}
+	}
+}
+
+func TestEveryWriteAsksForAllReplicas(t *testing.T) {
+	broker, c := refusing(t)
+	if err := c.Produce(t.Context(), "a", numbered(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	b := stream.NewBatcher(c, "a", 1<<20)
+	batching(t, b)
+	if err := b.Write(t.Context(), one("x")); err != nil {
+		t.Fatal(err)
+	}
+	if acks := broker.Acks(); acks[-1] != 2 || len(acks) != 1 {
+		t.Errorf("writes by what they ask for: %v, want two for all (-1)", acks)
+	}
+}
+
+func TestALateCommitMovesNothingBack(t *testing.T) {
+	c := dial(t, backend.Kafka(t))
+	topic(t, c, "a", 1)
+	if err := c.Produce(t.Context(), "a", numbered(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	join := func(fn func(ctx context.Context, g *stream.Generation) error) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_ = c.Join(ctx, "g", []string{"a"}, func(ctx context.Context, g *stream.Generation) error {
+			defer cancel()
+			return fn(ctx, g)
+		})
+	}
+	join(func(ctx context.Context, g *stream.Generation) error {
+		for _, next := range []int64{7, 3} {
+			if err := g.Commit(ctx, "a", map[int]int64{0: next}); err != nil {
+				t.Errorf("commit of %d: %v", next, err)
+			}
+		}
+		return nil
+	})
+	join(func(_ context.Context, g *stream.Generation) error {
+		if at := g.Assigned["a"][0].Committed; at != 7 {
+			t.Errorf("the group is at %d, want 7", at)
+		}
+		return nil
+	})
+}

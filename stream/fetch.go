@@ -1,0 +1,181 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Versions of requests that brokers speak from 2.4 to 4.x.
+const (
+	fetchVersion   = 11
+	offsetsVersion = 4
+)
+
+const (
+	timeFirst = -2 // in place of a time, for a partition's first offset
+	timeEnd   = -1
+
+	readUncommitted = 0
+	readCommitted   = 1
+)
+
+// connect dials the partition's leader and finds where to begin.
+func (r *Reader) connect(ctx context.Context) error {
+	dial, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	leader, err := r.leader(dial)
+	if err != nil {
+		return err
+	}
+	w, err := dialWire(dial, leader, r.client.cfg.ClientID)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = w.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if err := w.conn.SetDeadline(time.Now().Add(attemptTimeout)); err != nil {
+		return errors.Join(err, w.close())
+	}
+	first, err := r.listOffset(w, timeFirst)
+	if err != nil {
+		return errors.Join(err, w.close())
+	}
+	end, err := r.listOffset(w, timeEnd) // uncommitted: a position behind an open transaction is none beyond the end
+	if err != nil {
+		return errors.Join(err, w.close())
+	}
+	r.wire, r.end = w, end
+	if r.offset > end {
+		return fmt.Errorf("%w: %s partition %d ends at %d, wanted %d", ErrBeyond, r.client.name(r.topic), r.partition, end, r.offset)
+	}
+	if wanted := r.offset; wanted < first {
+		r.offset = first
+		if wanted > 0 {
+			return &TrimmedError{r.client.name(r.topic), r.partition, wanted, first}
+		}
+	}
+	return nil
+}
+
+// leader returns the address of the partition's leader, having seen that the topic is the one that
+// the Reader is held to.
+func (r *Reader) leader(ctx context.Context) (string, error) {
+	name := r.client.name(r.topic)
+	var p place
+	var err error
+	for _, broker := range r.client.cfg.Brokers {
+		if p, err = describe(ctx, broker, r.client.cfg.ClientID, name); err == nil {
+			break
+		}
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case r.id != "" && p.id != r.id:
+		return "", recreated(name, r.id, p.id)
+	case r.partition >= len(p.leaders):
+		return "", fmt.Errorf("topic %s has no partition %d, only %d partitions", name, r.partition, len(p.leaders))
+	case p.leaders[r.partition] == "":
+		return "", fmt.Errorf("topic %s partition %d has no leader", name, r.partition)
+	}
+	return p.leaders[r.partition], nil
+}
+
+func (r *Reader) listOffset(w *wire, at int64) (int64, error) {
+	req, resp := kmsg.NewPtrListOffsetsRequest(), kmsg.NewPtrListOffsetsResponse()
+	req.Version, req.ReplicaID, req.IsolationLevel = offsetsVersion, -1, readUncommitted
+	p := kmsg.NewListOffsetsRequestTopicPartition()
+	p.Partition, p.Timestamp, p.CurrentLeaderEpoch = int32(r.partition), at, -1
+	req.Topics = []kmsg.ListOffsetsRequestTopic{{Topic: r.client.name(r.topic), Partitions: []kmsg.ListOffsetsRequestTopicPartition{p}}}
+	if err := w.ask(req, resp); err != nil {
+		return 0, err
+	}
+	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+		return 0, errShortAnswer
+	}
+	found := &resp.Topics[0].Partitions[0]
+	if found.ErrorCode != 0 {
+		return 0, kafka.Error(found.ErrorCode)
+	}
+	return found.Offset, nil
+}
+
+// fetch fills r.records with what one request brings, maybe nothing.
+func (r *Reader) fetch(ctx context.Context) error {
+	r.records = r.records[:0]
+	if r.wire == nil {
+		if err := r.connect(ctx); err != nil {
+			return err
+		}
+	}
+	w := r.wire
+	stop := context.AfterFunc(ctx, func() { _ = w.conn.SetDeadline(time.Unix(1, 0)) }) // wakes a waiting fetch
+	defer stop()
+	if err := w.conn.SetDeadline(time.Now().Add(maxWait + attemptTimeout)); err != nil {
+		return err
+	}
+	found, err := r.ask(w)
+	if err != nil {
+		return err
+	}
+	switch err := kafka.Error(found.ErrorCode); {
+	case err == kafka.OffsetOutOfRange:
+		_ = r.Close()
+		return r.connect(ctx)
+	case err != 0:
+		return err
+	}
+	r.end = found.HighWatermark
+	if found.LastStableOffset >= 0 && found.LastStableOffset < r.end {
+		r.end = found.LastStableOffset
+	}
+	r.unpacker.from, r.unpacker.aborted, r.unpacker.headers = r.offset, found.AbortedTransactions, nil
+	clear(r.unpacker.aborting)
+	records, next, err := r.unpacker.unpack(r.records, found.RecordBatches)
+	if err != nil {
+		return err
+	}
+	if next == r.offset && len(found.RecordBatches) > 0 {
+		return fmt.Errorf("the answer holds no whole batch in %d bytes at offset %d", len(found.RecordBatches), r.offset)
+	}
+	r.records, r.offset = records, next
+	r.client.held.note(r.client, r.topic, r.partition, r.offset, r.end, found.HighWatermark)
+	return nil
+}
+
+// ask sends one fetch.
+func (r *Reader) ask(w *wire) (*kmsg.FetchResponseTopicPartition, error) {
+	if r.request == nil {
+		r.request, r.answer = r.newFetch(), kmsg.NewPtrFetchResponse()
+	}
+	resp := r.answer
+	r.request.Topics[0].Partitions[0].FetchOffset = r.offset
+	if err := w.ask(r.request, resp); err != nil {
+		return nil, err
+	}
+	if resp.ErrorCode != 0 {
+		return nil, kafka.Error(resp.ErrorCode)
+	}
+	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+		return nil, errShortAnswer
+	}
+	return &resp.Topics[0].Partitions[0], nil
+}
+
+// newFetch is the request, but for the offset.
+func (r *Reader) newFetch() *kmsg.FetchRequest {
+	req := kmsg.NewPtrFetchRequest()
+	req.Version, req.ReplicaID = fetchVersion, -1
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(maxWait/time.Millisecond), 1, int32(r.fetchMax)
+	req.IsolationLevel, req.SessionEpoch = readCommitted, -1
+	p := kmsg.NewFetchRequestTopicPartition()
+	p.Partition, p.PartitionMaxBytes = int32(r.partition), int32(r.fetchMax)
+	p.CurrentLeaderEpoch, p.LogStartOffset = -1, -1
+	req.Topics = []kmsg.FetchRequestTopic{{Topic: r.client.name(r.topic), Partitions: []kmsg.FetchRequestTopicPartition{p}}}
+	return req
+}
