@@ -1,6 +1,7 @@
 package learner
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/modelfile"
 	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
@@ -460,6 +462,14 @@ func TestAWarmStartGoesOnFromAFittedModel(t *testing.T) {
 	wider := smallModel()
 	wider.TableBits = 11
 	refused("", path, smallModel())
+	var ofFiles bytes.Buffer // says how the columns of its files were read
+	if err := modelfile.Write(&ofFiles, c.net, modelfile.About{Label: "y", Columns: []modelfile.Column{{Name: "posted", Read: "date", Form: "iso"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+".files", ofFiles.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused("", path+".files", smallModel())
 	refused(t.TempDir(), path, wider, "click", path, "table_bits is 10, here 11")
 	refused(dir, path, wider, "table_bits") // the checkpoint does not fit either
 	refused(t.TempDir(), path+"x", smallModel(), "click", path+"x", "no such file")

@@ -2,9 +2,10 @@ package learner
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,17 +13,17 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// warm reads the model of `fit --out` that a network starts from.
+// warm reads the model that a network starts from: one of `fit --out`, or a checkpoint.
 func (o *owner) warm(path string) (*model.Net, error) {
-	f, err := os.Open(path)
-	if err != nil {
+	state, err := ReadState(path)
+	var missing *fs.PathError
+	if errors.As(err, &missing) {
 		return nil, fmt.Errorf("cannot open the model that %s starts from (learner.warm): %w", o.key, err)
 	}
-	defer f.Close()
-	net, err := model.Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the model that %s starts from (learner.warm), %s: %w", o.key, path, err)
 	}
+	net := state.Net()
 	if !sameConfig(net.Config(), o.config) {
 		return nil, fmt.Errorf("the model that %s starts from (learner.warm), %s, was made with another configuration: %s; give its network these settings, or make the model with those of the network",
 			o.key, path, differences(net.Config(), o.config))

@@ -2,7 +2,9 @@ package modelfile
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -55,5 +57,44 @@ func TestAModelOfClassesKeepsTheirNamesOrIsRefused(t *testing.T) {
 	}
 	if _, got, err := Read(&whole); err != nil || got.Classes != nil {
 		t.Errorf("without names: %v, %v", got, err)
+	}
+}
+
+// What a file says about its model comes back; files that say nothing, or name classes as before, are read too.
+func TestWhatIsSaidAboutAModelComesBack(t *testing.T) {
+	c := model.DefaultConfig()
+	c.Network, c.Output, c.Classes = []string{"linear"}, "softmax", 2
+	net, err := model.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := About{
+		Classes: []string{"a", "b"}, Label: "größe", Positive: []string{">1"}, Drop: []string{"x"},
+		Columns: []Column{{Name: "posted", Read: "date", Form: "iso"}, {Name: "price"}},
+	}
+	var file bytes.Buffer
+	if err := Write(&file, net, about); err != nil {
+		t.Fatal(err)
+	}
+	whole := bytes.Clone(file.Bytes())
+	back, got, err := Read(&file)
+	if err != nil || !reflect.DeepEqual(got, about) || back.Hash() != net.Hash() {
+		t.Fatalf("read back %+v, %v", got, err)
+	}
+	for i := range bytes.Index(whole, []byte("clickloop model 3\n")) {
+		damaged := bytes.Clone(whole)
+		damaged[i] ^= 4
+		if _, got, err := Read(bytes.NewReader(damaged)); err == nil {
+			t.Errorf("byte %d damaged: read as %+v", i, got)
+		}
+	}
+	names := `["a","b"]`
+	var old bytes.Buffer
+	fmt.Fprintf(&old, "%s%s\n%x\n", classesMagic, names, sha256.Sum256([]byte(names)))
+	if _, err := net.WriteTo(&old); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := Read(&old); err != nil || !reflect.DeepEqual(got, About{Classes: []string{"a", "b"}}) {
+		t.Errorf("of before: %+v, %v", got, err)
 	}
 }

@@ -278,3 +278,29 @@ func TestLabelsAreNamedByValueOrBySign(t *testing.T) {
 	f("60", false, ">50K")
 	f("", false, ">0")
 }
+
+// A few cells of two words do not make a column one of texts.
+func TestAFewTextsOfSeveralWordsAreNoColumnOfTexts(t *testing.T) {
+	var cells []string
+	for i := range 100 {
+		cells = append(cells, fmt.Sprintf("name%d", i))
+	}
+	cells = append(cells, "two words")
+	if got, as := column(t, "x", NewColumns(), cells...); as.Reading != Plain || got[100] != `{"x":"two words"}` {
+		t.Errorf("read as %q: %s", as.Reading, got[100])
+	}
+}
+
+// A column that is named again has the form of dates that the model was made with.
+func TestAModelsFormOfDatesIsKept(t *testing.T) {
+	columns := NewColumns()
+	if err := columns.Set(Dates, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := columns.Restore("x", Dates, "d/m/y"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := column(t, "x", columns, "02/01/2026"); got[0] != `{"x":"02/01/2026","x.weekday":"fri","x.month":1,"x.day":2,"x.days":20455}` {
+		t.Errorf("%s", got[0])
+	}
+}
