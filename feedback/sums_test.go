@@ -168,7 +168,7 @@ func TestSegmentsAreBounded(t *testing.T) {
 		t.Errorf("%d evaluations, the whole has %d examples, the last segment is %+v", len(all), all[0].Examples, all[len(all)-1].Segment)
 	}
 	w.open(&event.Example{Time: t0})
-	if all := w.evaluations(nil, "click", "", t0, ""); len(all) != 1 || all[0].Examples != 0 || *all[0].Weight != 0 {
+	if all := w.evaluations(nil, "click", "", t0, ""); len(all) != 1 || all[0].Examples != 0 || *all[0].Weight != 0 || w.tally != (tally{}) {
 		t.Errorf("a window that is opened again has %+v", all)
 	}
 }
