@@ -12,10 +12,12 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/config"
+	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/stream"
 )
 
-const doctorExamples = `  clickloop doctor --config clickloop.yaml --kafka localhost:9092 --redis localhost:6379
+const doctorExamples = `  clickloop doctor                                          beside a running ` + "`clickloop up`" + `, whose addresses it finds
+  clickloop doctor --config clickloop.yaml --kafka localhost:9092 --redis localhost:6379
   clickloop doctor --ready http://localhost:8080            is that stage ready? (for health checks)
 `
 
@@ -23,8 +25,17 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fs := newFlags("doctor", "doctor [flags]", doctorExamples, stderr)
 	common := config.CommonFlags(fs)
 	ready := fs.String("ready", "", "ask this stage's `URL` for /readyz only")
-	if _, err := parse(fs, args); err != nil {
+	rest, err := parse(fs, args)
+	if err != nil {
 		return err
+	}
+	if len(rest) > 0 {
+		fmt.Fprintf(stderr, "clickloop doctor: %q is no flag\n", rest[0])
+		return errUsage
+	}
+	if *ready != "" && fs.NFlag() > 1 {
+		fmt.Fprintln(stderr, "clickloop doctor: --ready asks one stage and nothing else: leave the other flags out")
+		return errUsage
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -35,6 +46,9 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	cfg, err := common.Load()
 	d.report("configuration", err, "correct the line that is named; the reference is in README.md")
 	if err == nil {
+		if len(cfg.Kafka.Brokers) == 0 {
+			d.find(&cfg, common)
+		}
 		d.kafka(ctx, &cfg)
 		d.redis(ctx, &cfg)
 	}
@@ -77,6 +91,18 @@ func (d *doctor) report(what string, err error, mend string) {
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
+// find takes the addresses of the `clickloop up` that runs here, if there is one.
+func (d *doctor) find(cfg *config.Config, common *config.Common) {
+	up, err := findUp(cfg.Data)
+	switch {
+	case err == nil:
+		useUp(cfg, common, up)
+		d.report("running "+describeUp(up), nil, "")
+	case !errors.Is(err, errNoBrokers):
+		d.report("running `clickloop up`", err, "say which")
+	}
+}
+
 // kafka checks that brokers answer, that topics are as they should be, and that weights are on them.
 func (d *doctor) kafka(ctx context.Context, cfg *config.Config) {
 	if len(cfg.Kafka.Brokers) == 0 {
@@ -98,7 +124,12 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err := client.CheckTopic(bounded, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention})
 		cancel()
-		d.report("topic "+cfg.Kafka.Prefix+t.Name, err, "a stage that starts makes missing topics; an existing one is altered by the command above")
+		mend := "start the stages, or `clickloop up`: they make topics that are missing"
+		var wrong *stream.TopicError
+		if errors.As(err, &wrong) {
+			err, mend = fmt.Errorf("%s is %s, want %s", wrong.Setting, wrong.Found, wrong.Wanted), wrong.Mend
+		}
+		d.report("topic "+cfg.Kafka.Prefix+t.Name, err, mend)
 	}
 	for _, o := range cfg.Objectives {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -116,6 +147,11 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config) {
 		d.report("Redis", errors.New("no address is given"), "set redis.address, --redis host:port or CLICKLOOP_REDIS; `clickloop up` runs an embedded one")
 		return
 	}
+	address := settings.Redact(cfg.Redis.Address)
+	if strings.Contains(cfg.Redis.Address, "***@") {
+		d.report("Redis at "+address, errors.New("its password is kept nowhere"), "give the whole address by --redis or CLICKLOOP_REDIS")
+		return
+	}
 	client, err := features.DialRedis(cfg.Redis.Address, features.Serving)
 	if err == nil {
 		defer client.Close()
@@ -123,7 +159,7 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config) {
 		err = client.Ping(bounded).Err()
 		cancel()
 	}
-	d.report("Redis at "+cfg.Redis.Address, err, "start Redis 7.0 or newer there, or give the right address")
+	d.report("Redis at "+address, err, "start Redis 7.0 or newer there, or give the right address, with its user and password if it has them")
 	if err != nil {
 		return
 	}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -10,26 +14,82 @@ import (
 // condition is one --where: a member by its dotted path, an operator and a value.
 type condition struct {
 	path, operator, value string
+	kind                  valueKind
 }
 
-// parseCondition reads PATH OP VALUE, where OP is =, !=, <, <=, > or >=.
+// valueKind is what the value of a condition was written as.
+type valueKind int
+
+const (
+	plainText  valueKind = iota // u1: a text
+	quotedText                  // "17": a text, even if it looks like something else
+	numeral                     // 17: a number, or a text that is spelt so
+	constant                    // true, false or null, or a text that is spelt so; null is what is missing too
+)
+
+// errShell reminds of what a shell does with a condition that is not quoted.
+var errShell = errors.New("a shell takes < > and ! for itself: put the condition in single quotes, such as --where 'p.click>0.1'")
+
+// numeralForm is a number as JSON has it, and as people write it: .5, +1, 1.
+var numeralForm = regexp.MustCompile(`^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$`)
+
+// parseCondition reads PATH OP VALUE, where OP is = (or ==), !=, <, <=, > or >=.
 func parseCondition(s string) (condition, error) {
 	at := strings.IndexAny(s, "=!<>")
-	if at <= 0 {
-		return condition{}, fmt.Errorf("%q: want a member, one of = != < <= > >=, and a value, such as user=u1", s)
+	if at < 0 {
+		return condition{}, fmt.Errorf("%q has no operator, want a member, one of = != < <= > >=, and a value, such as user=u1; %w", s, errShell)
 	}
-	for _, op := range []string{"!=", "<=", ">=", "=", "<", ">"} {
-		if value, ok := strings.CutPrefix(s[at:], op); ok {
-			return condition{s[:at], op, value}, nil
+	c := condition{path: strings.TrimSpace(s[:at])}
+	if c.path == "" {
+		return c, fmt.Errorf("%q names no member, want a member, one of = != < <= > >=, and a value, such as user=u1", s)
+	}
+	rest := ""
+	for _, op := range []string{"==", "!=", "<=", ">=", "=", "<", ">"} {
+		if after, ok := strings.CutPrefix(s[at:], op); ok {
+			c.operator, rest = op, after
+			break
 		}
 	}
-	return condition{}, fmt.Errorf("%q: want != where ! stands", s)
+	if c.operator == "" {
+		return c, fmt.Errorf("%q: want != where ! stands", s)
+	}
+	if c.operator == "==" {
+		c.operator = "="
+	}
+	if rest != "" && strings.ContainsRune("=<>!", rune(rest[0])) {
+		return c, fmt.Errorf("%q: there is no operator %q, want one of = != < <= > >= (a value that begins with %q goes in double quotes)", s, c.operator+rest[:1], rest[:1])
+	}
+	return c, c.setValue(s, strings.TrimSpace(rest))
+}
+
+func (c *condition) setValue(whole, text string) error {
+	ordered := c.operator[0] == '<' || c.operator[0] == '>'
+	switch {
+	case text == "" && ordered:
+		return fmt.Errorf("%q has no value; %w", whole, errShell)
+	case strings.HasPrefix(text, `"`):
+		if json.Unmarshal([]byte(text), &c.value) != nil {
+			return fmt.Errorf("%q: %s is no text in double quotes", whole, text)
+		}
+		c.kind = quotedText
+		return nil
+	case numeralForm.MatchString(text):
+		c.kind = numeral
+	case text == "true" || text == "false" || text == "null":
+		if c.kind = constant; ordered {
+			return fmt.Errorf("%q: %s comes before or after nothing, want = or !=", whole, text)
+		}
+	}
+	c.value = text
+	return nil
 }
 
 // holds says whether message, a JSON object, meets every condition; what is not JSON meets none.
 func holds(conditions []condition, message []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(message))
+	d.UseNumber() // whole numbers beyond 2^53 stay what they are
 	var object map[string]any
-	if json.Unmarshal(message, &object) != nil {
+	if d.Decode(&object) != nil || object == nil {
 		return false
 	}
 	for _, c := range conditions {
@@ -40,9 +100,9 @@ func holds(conditions []condition, message []byte) bool {
 	return true
 }
 
-// lookup finds a member whose name is path, or whose object is named by a beginning of it.
+// lookup finds a member whose name is path, or whose object is named by a beginning of it; nil for what is missing or null.
 func lookup(object map[string]any, path string) any {
-	if v, ok := object[path]; ok {
+	if v := object[path]; v != nil {
 		return v
 	}
 	for i := range path {
@@ -58,31 +118,68 @@ func lookup(object map[string]any, path string) any {
 	return nil
 }
 
+// holds compares numbers with numbers and texts with texts. What is missing, or of another kind, is only unequal.
 func (c condition) holds(v any) bool {
-	if want, err := strconv.ParseFloat(c.value, 64); err == nil {
-		if got, ok := v.(float64); ok {
-			return compare(c.operator, got, want)
+	switch c.operator {
+	case "=":
+		return c.equals(v)
+	case "!=":
+		return !c.equals(v)
+	}
+	order := 0
+	switch got := v.(type) {
+	case json.Number:
+		if c.kind != numeral {
+			return false
 		}
+		order = compareNumbers(got.String(), c.value)
+	case string:
+		if c.kind == numeral {
+			return false
+		}
+		order = strings.Compare(got, c.value)
+	default:
+		return false
 	}
-	text := ""
-	if v != nil {
-		text = fmt.Sprint(v)
+	switch c.operator {
+	case "<":
+		return order < 0
+	case "<=":
+		return order <= 0
+	case ">":
+		return order > 0
 	}
-	return compare(c.operator, text, c.value)
+	return order >= 0
 }
 
-func compare[T float64 | string](operator string, a, b T) bool {
-	switch operator {
-	case "=":
-		return a == b
-	case "!=":
-		return a != b
-	case "<":
-		return a < b
-	case "<=":
-		return a <= b
-	case ">":
-		return a > b
+func (c condition) equals(v any) bool {
+	switch got := v.(type) {
+	case nil:
+		return c.kind == constant && c.value == "null"
+	case bool:
+		return c.kind == constant && c.value == strconv.FormatBool(got)
+	case json.Number:
+		return c.kind == numeral && compareNumbers(got.String(), c.value) == 0
+	case string:
+		return got == c.value
 	}
-	return a >= b
+	return false
+}
+
+// compareNumbers compares exactly, except beyond what a float64 reaches.
+func compareNumbers(a, b string) int {
+	x, _ := strconv.ParseFloat(a, 64) // out of range: infinite, or 0
+	y, _ := strconv.ParseFloat(b, 64)
+	switch {
+	case x < y:
+		return -1
+	case x > y:
+		return 1
+	}
+	p, ok := new(big.Rat).SetString(a)
+	q, fine := new(big.Rat).SetString(b)
+	if x-x != 0 || x == 0 || !ok || !fine { // a number so small or large would make an endless fraction
+		return 0
+	}
+	return p.Cmp(q)
 }
