@@ -46,9 +46,7 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	cfg, err := common.Load()
 	d.report("configuration", err, "correct the line that is named; the reference is in README.md")
 	if err == nil {
-		if len(cfg.Kafka.Brokers) == 0 {
-			d.find(&cfg, common)
-		}
+		d.find(&cfg, common)
 		d.kafka(ctx, &cfg)
 		d.redis(ctx, &cfg)
 	}
@@ -94,6 +92,12 @@ func (d *doctor) report(what string, err error, mend string) {
 // find takes the addresses of the `clickloop up` that runs here, if there is one.
 func (d *doctor) find(cfg *config.Config, common *config.Common) {
 	up, err := findUp(cfg.Data)
+	if len(cfg.Kafka.Brokers) > 0 {
+		if up = upAt(cfg.Kafka.Brokers); up == nil {
+			return
+		}
+		err = nil
+	}
 	switch {
 	case err == nil:
 		useUp(cfg, common, up)

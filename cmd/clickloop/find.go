@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,16 @@ func findUp(data string) (*running.Up, error) {
 	return nil, fmt.Errorf("no Kafka brokers are given, and %d `clickloop up` are running: name one by --data or --kafka; there %s", len(all), listUps(all))
 }
 
+// upAt finds the one that runs with these brokers.
+func upAt(brokers []string) *running.Up {
+	for _, up := range running.All() {
+		if slices.Equal(up.Kafka, brokers) {
+			return &up
+		}
+	}
+	return nil
+}
+
 func listUps(all []running.Up) string {
 	texts := make([]string, len(all))
 	for i := range all {
@@ -73,7 +84,9 @@ func describeUp(up *running.Up) string {
 
 // useUp lays what up is under what was given.
 func useUp(cfg *config.Config, common *config.Common, up *running.Up) {
-	cfg.Kafka.Brokers = up.Kafka
+	if len(cfg.Kafka.Brokers) == 0 {
+		cfg.Kafka.Brokers = up.Kafka
+	}
 	if cfg.Redis.Address == "" {
 		cfg.Redis.Address = up.Redis
 	}

@@ -19,8 +19,8 @@ import (
 )
 
 const upExamples = `  clickloop up                                              every stage, embedded Kafka and Redis
-  clickloop up --replay examples/bank-marketing             and recorded data through it
-  clickloop up --replay examples/bank-marketing --lockstep --exit --json
+  clickloop up --replay examples/bank-marketing --lockstep  and recorded data through it, as in real time
+  clickloop up --replay examples/bank-marketing --exit --json    as fast as it goes
   clickloop up --kafka localhost:9092 --redis localhost:6379 --data ./data
 `
 
@@ -66,9 +66,12 @@ func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) err
 // check says which flags contradict each other.
 func (o *upOptions) check() error {
 	if o.replay == "" {
-		for name, given := range map[string]bool{"--lockstep": o.lockstep, "--exit": o.exit, "--json": o.json, "--limit": o.limit != 0, "--speed": o.speed != 0} {
-			if given {
-				return fmt.Errorf("%s is for a recording: give --replay RECORDING too", name)
+		for _, f := range []struct {
+			name  string
+			given bool
+		}{{"--lockstep", o.lockstep}, {"--exit", o.exit}, {"--json", o.json}, {"--limit", o.limit != 0}, {"--speed", o.speed != 0}} {
+			if f.given {
+				return fmt.Errorf("%s is for a recording: give --replay RECORDING too", f.name)
 			}
 		}
 	}
@@ -203,7 +206,7 @@ func playRecording(ctx context.Context, l *loop.Loop, rec *recording.Recording, 
 		}
 		fmt.Fprintf(stdout, "%s\n", b)
 	} else {
-		printSummary(stdout, s)
+		printSummary(stdout, s, &o, rec)
 	}
 	if !o.exit {
 		printTry(stderr, l, rec)
