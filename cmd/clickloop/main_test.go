@@ -208,31 +208,3 @@ func TestWrongUsageIsExplained(t *testing.T) {
 	f(1, []string{"a.csv:2", `no column "z"`}, "fit", csv, "--label", "z")
 	f(0, []string{`"examples":2`, `"positives":1`}, "fit", csv, "--label", "y", "--json")
 }
-
-func TestConditionsOfTail(t *testing.T) {
-	message := []byte(`{"user":"u1","p":{"click":0.25},"row":7,"features":{"user.clicks_1h":2}}`)
-	f := func(s string, want bool) {
-		t.Helper()
-		c, err := parseCondition(s)
-		if err != nil {
-			t.Fatalf("%s: %v", s, err)
-		}
-		if got := holds([]condition{c}, message); got != want {
-			t.Errorf("%s: %v, want %v", s, got, want)
-		}
-	}
-	f("user=u1", true)
-	f("user!=u1", false)
-	f("p.click>0.2", true)
-	f("p.click>=0.25", true)
-	f("p.click<0.25", false)
-	f("row<=7", true)
-	f("features.user.clicks_1h=2", true)
-	f("nothing=x", false)
-	f("nothing!=x", true)
-	for _, s := range []string{"", "user", "=u1", "user!u1"} {
-		if _, err := parseCondition(s); err == nil {
-			t.Errorf("%q is taken for a condition", s)
-		}
-	}
-}
