@@ -40,6 +40,9 @@ func kcatLine(brokers []string, topic string, o *tailOptions, ranges []stream.Ra
 	line += " -J | jq" + unbuffered + form + " " + shellQuote(program)
 	if o.count > 0 {
 		line += fmt.Sprintf(" | head -n %d", o.count)
+		if !o.exit {
+			leftOut = append(leftOut, "the end: kcat notices that only with the next message")
+		}
 	}
 	return line, leftOut
 }

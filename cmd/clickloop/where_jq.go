@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/clickloop/clickloop/event"
 )
 
 // jqFilter is the condition that jq is given for conditions, on a message's text. leftOut says where jq decides otherwise.
@@ -56,11 +58,7 @@ func (c condition) jq(path string) string {
 }
 
 func jqText(s string) string {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return `""`
-	}
-	return string(b)
+	return string(event.AppendString(nil, s))
 }
 
 var jqName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -68,6 +66,11 @@ var jqName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // jqPath is where lookup finds a member: every way to read the dots, in its order; the first that is there counts.
 func jqPath(path string) (string, bool) {
 	ways := jqWays(path)
+	for i, w := range ways {
+		if w[0] == '[' {
+			ways[i] = "." + w
+		}
+	}
 	if len(ways) > 8 {
 		return "", false
 	}
@@ -93,5 +96,5 @@ func jqMember(name string) string {
 	if jqName.MatchString(name) {
 		return "." + name + "?"
 	}
-	return ".[" + jqText(name) + "]?"
+	return "[" + jqText(name) + "]?"
 }
