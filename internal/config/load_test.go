@@ -31,6 +31,7 @@ model: &small {table_bits: 12, seed: 18446744073709551615, mlp: {layers: [{units
 networks:
   a: {<<: *small, seed: 3}
   b: *small
+  c: {<<: [*small, {table_bits: 9, max_fields: 7}]}
 objectives: [{name: "1", trigger: prediction, positive: click, window: 30s, networks: [a, b]}]
 learner: {checkpoint_examples: 1e6}
 scorer: {epsilon: 1}
@@ -45,6 +46,9 @@ ingest: {cors_origins: []}
 		len(a.MLP.Layers) != 1 || a.MaxFields != 64 || c.Objectives[0].Name != "1" || c.Learner.CheckpointExamples != 1e6 || c.Scorer.Epsilon != 1 ||
 		strings.Join(c.Features.Drop, " ") != "17 yes 1.50" || len(c.Ingest.CORSOrigins) != 0 {
 		t.Errorf("%+v", c)
+	}
+	if m := c.Networks["c"]; m.TableBits != 12 || m.MaxFields != 7 {
+		t.Errorf("of sections that are merged, the first does not win: %+v", m)
 	}
 	for _, empty := range []string{"", " \n", "# nothing\n", "---\n", "kafka:\nredis:\n  address:\n", "{}"} {
 		if c, err := Parse("f.yaml", []byte(empty)); err != nil || c.HTTP != Default().HTTP || c.Kafka.Partitions != 4 {
@@ -97,7 +101,7 @@ func TestNoErrorTellsAPassword(t *testing.T) {
 	for _, text := range []string{
 		"redis: {address: 'redis://u:hunter2@h:1/none'}\n", "redis: {address: 'redis://:hunter2@h:x'}\n", "redis: redis://u:hunter2@h:1\n", "redis: {address: 'u:hunter2@h'}\n",
 		"redis:\n  address: redis://u:hunter2@h:1\nscorer: {epsilon: lots}\n", "redis: {address: 'redis://u:hunter2@h:1', port: 5}\n", "redis: {address: ['redis://u:hunter2@h:1']}\n",
-		"redis: {address: 'redis://u:hun/ter2@h:1'}\n", "redis: {address: 'redis://u:hun%zzter2@h:1'}\n", "kafka: {brokers: ['u:hunter2@h:9092']}\n", "kafka: {brokers: 'u:hunter2@h:9092'}\n",
+		"redis: {address: 'redis://u:hun/ter2@h:1'}\n", "redis: {address: 'redis://u:hun@ter2@h:x'}\n", "redis: {address: 'u:hun@ter2@h'}\n", "redis: {address: 'redis://u:hun%zzter2@h:1'}\n", "kafka: {brokers: ['u:hunter2@h:9092']}\n", "kafka: {brokers: 'u:hunter2@h:9092'}\n",
 		"kafka: {brokers: ['kafka://u:hunter2@h:9092']}\n", "http: http://u:hunter2@h:1\n", "redis: {address: 'http://u:hunter2@h:1'}\n", "redis: {address: 'redis://u:hunter2@h:1'\n", "redis: {adress: 'redis://u:hunter2@h:1'}\n",
 	} {
 		_, err := Parse("f.yaml", []byte(text))
