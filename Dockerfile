@@ -14,5 +14,7 @@ COPY --from=build --chown=65532:65532 /data /data
 USER 65532:65532
 VOLUME /data
 EXPOSE 8080
+# where other commands in the container find what runs
+ENV CLICKLOOP_DATA=/data
 ENTRYPOINT ["/clickloop"]
-CMD ["up", "--data", "/data", "--http", ":8080"]
+CMD ["up", "--http", ":8080"]

@@ -18,7 +18,7 @@ build:
 	$(GO) build -trimpath -o $(BIN) ./cmd/clickloop
 
 demo: build
-	$(BIN) up --replay examples/bank-marketing $(ARGS)
+	$(BIN) up --replay examples/bank-marketing --lockstep $(ARGS)
 
 test:
 	$(GO) vet ./...

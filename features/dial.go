@@ -1,8 +1,11 @@
 package features
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,8 +31,8 @@ func DialRedis(address string, role Role) (*redis.Client, error) {
 	options := &redis.Options{Addr: address}
 	if strings.Contains(address, "://") {
 		var err error
-		if options, err = redis.ParseURL(address); err != nil {
-			return nil, fmt.Errorf("cannot read the address of Redis %q: %w", address, err)
+		if options, err = parseRedisURL(address); err != nil {
+			return nil, fmt.Errorf("the address of Redis: %w", err)
 		}
 	}
 	options.Protocol = 3
@@ -52,4 +55,29 @@ func DialRedis(address string, role Role) (*redis.Client, error) {
 		panic(fmt.Sprintf("BUG: features: role %d", role))
 	}
 	return redis.NewClient(options), nil
+}
+
+// CheckRedisURL says what is wrong with a redis:// or rediss:// URL. Neither it nor any other error repeats the URL, which may hold a password.
+func CheckRedisURL(address string) error {
+	_, err := parseRedisURL(address)
+	return err
+}
+
+func parseRedisURL(address string) (*redis.Options, error) {
+	const want = "want redis://user:password@host:port/database (rediss:// for TLS)"
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New(want + "; a password's / ? # % @ and : are written as %2F %3F %23 %25 %40 and %3A")
+	}
+	if u.Scheme != "redis" && u.Scheme != "rediss" && u.Scheme != "unix" {
+		return nil, errors.New(want)
+	}
+	if n, err := strconv.Atoi(u.Port()); u.Scheme != "unix" && (u.Hostname() == "" || u.Port() != "" && (err != nil || n < 1 || n > 65535)) {
+		return nil, fmt.Errorf("whose host or port is wrong, %s, the port from 1 to 65535", want)
+	}
+	options, err := redis.ParseURL(address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", want, err)
+	}
+	return options, nil
 }

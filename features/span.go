@@ -2,7 +2,6 @@ package features
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/clickloop/clickloop/event"
 )
@@ -51,15 +50,11 @@ func newSpan(window, halfLife string) (s span, which string, err error) {
 	return s, which, err
 }
 
-// parseSpan reads a number with a unit.
+// parseSpan reads a duration of whole minutes.
 func parseSpan(s string) (event.Time, error) {
-	units := map[byte]event.Time{'m': minute, 'h': hour, 'd': day, 'w': 7 * day}
-	if len(s) > 1 {
-		n, err := strconv.Atoi(s[:len(s)-1])
-		unit := units[s[len(s)-1]]
-		if err == nil && n > 0 && n <= 1e6 && unit > 0 && event.Time(n)*unit >= minSpan {
-			return event.Time(n) * unit, nil
-		}
+	d, err := event.ParseDuration(s)
+	if span := event.Time(d.Milliseconds()); err == nil && span >= minSpan && span%minute == 0 {
+		return span, nil
 	}
 	return 0, fmt.Errorf("is %q; expected a whole number of m, h, d or w, such as 10m, 1h or 7d, at least 5m", s)
 }

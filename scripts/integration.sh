@@ -5,6 +5,9 @@ cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
 stop() { scripts/services.sh stop "$dir" >&2 || true; rm -rf "$dir"; }
 trap stop EXIT
+for tool in kcat jq; do # what tail prints is run beside it
+  command -v "$tool" >/dev/null || { apt-get install -y -qq "$tool" || { apt-get update -qq && apt-get install -y -qq "$tool"; }; } >&2
+done
 addresses=$(scripts/services.sh start "$dir")
 eval "$addresses"
 export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS CLICKLOOP_TEST_KILLS=${CLICKLOOP_TEST_KILLS:-10} CLICKLOOP_TEST_STOP=${CLICKLOOP_TEST_STOP:-30s}

@@ -13,10 +13,13 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/config"
+	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/stream"
+	"github.com/redis/go-redis/v9"
 )
 
-const doctorExamples = `  clickloop doctor --config clickloop.yaml --kafka localhost:9092 --redis localhost:6379
+const doctorExamples = `  clickloop doctor                                          beside a running ` + "`clickloop up`" + `, whose addresses it finds
+  clickloop doctor --config clickloop.yaml --kafka localhost:9092 --redis localhost:6379
   clickloop doctor --ready http://localhost:8080            is that stage ready? (for health checks)
 `
 
@@ -24,8 +27,17 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fs := newFlags("doctor", "doctor [flags]", doctorExamples, stderr)
 	common := config.CommonFlags(fs)
 	ready := fs.String("ready", "", "ask this stage's `URL` for /readyz only")
-	if _, err := parse(fs, args); err != nil {
+	rest, err := parse(fs, args)
+	if err != nil {
 		return err
+	}
+	if len(rest) > 0 {
+		fmt.Fprintf(stderr, "clickloop doctor: %q is no flag\n", rest[0])
+		return errUsage
+	}
+	if *ready != "" && fs.NFlag() > 1 {
+		fmt.Fprintln(stderr, "clickloop doctor: --ready asks one stage and nothing else: leave the other flags out")
+		return errUsage
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -36,6 +48,7 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	cfg, err := common.Load()
 	d.report("configuration", err, "correct the line that is named; the reference is in README.md")
 	if err == nil {
+		d.find(&cfg, common)
 		client := d.kafka(ctx, &cfg)
 		d.redis(ctx, &cfg, client)
 		if client != nil {
@@ -81,6 +94,24 @@ func (d *doctor) report(what string, err error, mend string) {
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
+// find takes the addresses of the `clickloop up` that runs here, if there is one.
+func (d *doctor) find(cfg *config.Config, common *config.Common) {
+	up, err := findUp(cfg.Data)
+	if len(cfg.Kafka.Brokers) > 0 {
+		if up = upAt(cfg.Kafka.Brokers); up == nil {
+			return
+		}
+		err = nil
+	}
+	switch {
+	case err == nil:
+		useUp(cfg, common, up)
+		d.report("running "+describeUp(up), nil, "")
+	case !errors.Is(err, errNoBrokers):
+		d.report("running `clickloop up`", err, "say which")
+	}
+}
+
 // kafka checks that brokers answer, that topics are as they should be, and that weights are on
 // them. It returns the client, nil when no broker answers.
 func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
@@ -106,10 +137,17 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 			what += fmt.Sprintf(" (it has %d partitions, of which 0 alone is used: its order matters)", n)
 		}
 		cancel()
-		d.report(what, err, "a stage that starts makes missing topics; an existing one is altered by the command above")
 		if err == nil {
+			d.report(what, nil, "")
 			d.transactions(ctx, client, cfg.Kafka.Prefix, t.Name)
+			continue
 		}
+		mend := "start the stages, or `clickloop up`: they make topics that are missing"
+		var wrong *stream.TopicError
+		if errors.As(err, &wrong) {
+			err, mend = fmt.Errorf("%s is %s, want %s", wrong.Setting, wrong.Found, wrong.Wanted), wrong.Mend
+		}
+		d.report(what, err, mend)
 	}
 	for _, o := range cfg.Objectives {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -174,6 +212,11 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 		d.report("Redis", errors.New("no address is given"), "set redis.address, --redis host:port or CLICKLOOP_REDIS; `clickloop up` runs an embedded one")
 		return
 	}
+	address := settings.Redact(cfg.Redis.Address)
+	if strings.Contains(cfg.Redis.Address, "***@") {
+		d.report("Redis at "+address, errors.New("its password is kept nowhere"), "give the whole address by --redis or CLICKLOOP_REDIS")
+		return
+	}
 	client, err := features.DialRedis(cfg.Redis.Address, features.Serving)
 	if err == nil {
 		defer client.Close()
@@ -181,15 +224,26 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 		err = client.Ping(bounded).Err()
 		cancel()
 	}
-	d.report("Redis at "+cfg.Redis.Address, err, "start Redis 7.0 or newer there, or give the right address")
+	d.report("Redis at "+address, err, "start Redis 7.0 or newer there, or give the right address, with its user and password if it has them")
 	if err != nil {
 		return
 	}
-	bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
+	d.capacity(ctx, client)
+	if kafka == nil {
+		return
+	}
+	if id, err := kafka.TopicID(ctx, event.TopicEvents); err == nil {
+		d.folds(ctx, kafka, features.NewRedis(client, cfg.Kafka.Prefix, "profiles", time.Hour), "every partition of events is folded into profiles", id)
+	}
+}
+
+// capacity says whether Redis keeps what it is given. The embedded one does not tell, and has no limit.
+func (d *doctor) capacity(ctx context.Context, client *redis.Client) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	capacity, ok, err := features.ReadCapacity(bounded, client)
+	capacity, ok, err := features.ReadCapacity(ctx, client)
 	if err == nil && !ok {
-		return // the embedded one
+		return
 	}
 	if err == nil {
 		if faults := capacity.Faults(0); len(faults) > 0 {
@@ -197,10 +251,4 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 		}
 	}
 	d.report("Redis keeps what it is given", err, "give Redis more memory than it needs and maxmemory-policy noeviction")
-	if kafka == nil {
-		return
-	}
-	if id, err := kafka.TopicID(ctx, event.TopicEvents); err == nil {
-		d.folds(ctx, kafka, features.NewRedis(client, cfg.Kafka.Prefix, "profiles", time.Hour), "every partition of events is folded into profiles", id)
-	}
 }

@@ -86,7 +86,7 @@ func usage(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.summary)
 	}
-	fmt.Fprint(w, "\nTry it:  clickloop up --replay examples/bank-marketing\nHelp:    clickloop COMMAND --help\n")
+	fmt.Fprint(w, "\nTry it:  clickloop up --replay examples/bank-marketing --lockstep\nHelp:    clickloop COMMAND --help\n")
 }
 
 // newFlags returns a flag set whose help has a line of what the command does and examples.

@@ -69,20 +69,14 @@ func (o *modelOptions) flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.from, "from", "", "verify: replay from this earlier checkpoint `file`, not from the start of the topic")
 }
 
-// errNoBrokers is returned by dial where none are given: then a file is looked at without examples.
-var errNoBrokers = errors.New("no Kafka brokers are given: set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA")
-
-// dial connects on first use: files alone need no Kafka. A broker that is starting is waited for.
+// dial connects on first use: files alone need no Kafka, and are looked at without examples where it returns errNoBrokers. A broker that is starting is waited for.
 func (o *modelOptions) dial(ctx context.Context) (*stream.Client, error) {
 	if o.client != nil {
 		return o.client, nil
 	}
-	cfg, err := o.common.Load()
+	cfg, err := loadRunning(o.common, o.stderr)
 	if err != nil {
 		return nil, err
-	}
-	if len(cfg.Kafka.Brokers) == 0 {
-		return nil, errNoBrokers
 	}
 	client, err := stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-model", Logger: newLogger(o.stderr, false)})
 	if err != nil {

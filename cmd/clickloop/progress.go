@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/loop"
 	"github.com/clickloop/clickloop/internal/recording"
 	"github.com/clickloop/clickloop/internal/replay"
@@ -105,35 +104,4 @@ func (p *progress) stop() {
 	if p.inLine {
 		fmt.Fprint(p.w, "\r\033[K")
 	}
-}
-
-func printSummary(w io.Writer, s *loop.Summary) {
-	fmt.Fprintf(w, "%d requests, %d predictions, %d events, %d examples (%d positive), %d dead letters in %.1f s: %.0f requests/s\n",
-		s.Requests, s.Predictions, s.Events, s.Examples, s.Positives, s.DeadLetters, s.Seconds, s.RequestsPerSecond)
-	show := func(name string, v *float64) {
-		if v != nil {
-			fmt.Fprintf(w, "  %-22s %.5f\n", name, *v)
-		}
-	}
-	show("log loss", s.LogLoss)
-	show("normalized entropy", s.NormalizedEntropy)
-	show("AUC", s.AUC)
-	show("predicted over actual", s.PredictedOverActual)
-	fmt.Fprintf(w, "  %-22s %s\n  %-22s %s\n", "model", s.Model, "weights", s.Weights)
-}
-
-// printTry prints commands that work as they stand.
-func printTry(w io.Writer, l *loop.Loop, rec *recording.Recording) {
-	request := `{"request":"try-1","context":{},"candidates":[{"ad":"a1"}]}`
-	for row, err := range rec.Rows() {
-		if err == nil {
-			b := append([]byte(`{"request":"try-1","context":`), row.Context.AppendJSON(nil)...)
-			b = append(b, `,"candidates":[{"ad":`...)
-			request = string(append(event.AppendString(b, row.Ad), `}]}`...))
-		}
-		break
-	}
-	kafka := strings.Join(l.Kafka, ",")
-	fmt.Fprintf(w, "\nIt goes on serving; end it with Ctrl-C. Try, from another terminal:\n\n  curl -s http://%s/v1/score -d '%s'\n\n  bin/clickloop tail predictions -o -3 -e --kafka %s\n\n  kcat -C -b %s -t %spredictions -o -3 -e -J | jq -c '.payload|fromjson'\n\n",
-		l.HTTP, strings.ReplaceAll(request, "'", `'\''`), kafka, kafka, l.Client.Prefix())
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -19,13 +21,26 @@ const replayExamples = `  clickloop replay examples/bank-marketing --collector h
   clickloop replay examples/bank-marketing --lockstep           the stages must run with --clock recorded
 `
 
+// checkReplay says which flags of a replay contradict each other.
+func checkReplay(lockstep bool, speed float64, limit int64) error {
+	switch {
+	case !(speed >= 0) || math.IsInf(speed, 0):
+		return fmt.Errorf("--speed is %v, want recorded seconds a second, or 0 for as fast as it goes", speed)
+	case lockstep && speed > 0:
+		return errors.New("--lockstep and --speed contradict each other: in lockstep, what is learned says how fast it goes")
+	case limit < 0:
+		return fmt.Errorf("--limit is %d, want how many requests, or 0 for all", limit)
+	}
+	return nil
+}
+
 // startPatience is how long a command waits for a collector or broker that is starting.
 const startPatience = 10 * time.Second
 
 func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := newFlags("replay", "replay RECORDING [flags]", replayExamples, stderr)
 	common := config.CommonFlags(fs)
-	collector := fs.String("collector", "http://127.0.0.1:8080", "`URL` of ingest")
+	collector := fs.String("collector", "", "`URL` of ingest (default: that of the running `clickloop up`, or http://127.0.0.1:8080)")
 	score := fs.String("scorer", "", "`URL` of the scorer (default: that of --collector)")
 	lockstep := fs.Bool("lockstep", false, "before a tick of recorded time, wait until every label due by then is learned and served")
 	speed := fs.Float64("speed", 0, "recorded seconds a second; 0 for as fast as it goes")
@@ -42,11 +57,23 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
+	if err := checkReplay(*lockstep, *speed, *limit); err != nil {
+		fmt.Fprintf(stderr, "clickloop replay: %v\n", err)
+		return errUsage
+	}
 	cfg, err := common.LoadBeside("", config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
 	if err != nil {
 		return err
 	}
 	rec.Adopt(cfg.Objective(rec.Objective().Name))
+	if *collector == "" {
+		*collector = "http://127.0.0.1:8080"
+		if up, err := findUp(cfg.Data); err == nil && len(cfg.Kafka.Brokers) == 0 {
+			useUp(&cfg, common, up)
+			*collector = "http://" + up.HTTP
+			fmt.Fprintf(stderr, "into the running %s\n", describeUp(up))
+		}
+	}
 	if *score == "" {
 		*score = *collector
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/clickloop/clickloop/internal/config"
@@ -34,11 +35,14 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 		if *clock != "" {
 			cfg.Clock = *clock
 			if err := cfg.Validate(); err != nil {
-				return err
+				return fmt.Errorf("--clock: %w", err)
 			}
 		}
 		if *lockstep {
 			cfg.Learner.Publish = 0
+		}
+		if err := checkGiven(name, &cfg); err != nil {
+			return err
 		}
 		l, err := loop.Start(ctx, loop.Options{Config: cfg, Stages: []string{name}, Logger: newLogger(stderr, *verbose)})
 		if err != nil {
@@ -51,4 +55,17 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 		}
 		return l.Close()
 	}
+}
+
+// checkGiven says that no brokers are given. One that joins a running `clickloop up` would share its work, so that is for a person to say.
+func checkGiven(stage string, cfg *config.Config) error {
+	if len(cfg.Kafka.Brokers) > 0 {
+		return nil
+	}
+	up, err := findUp(cfg.Data)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("no Kafka brokers are given. %s runs every stage; for another %s beside it: clickloop %s --kafka %s --redis %s --prefix %s --http 127.0.0.1:0",
+		describeUp(up), stage, stage, strings.Join(up.Kafka, ","), shellQuote(up.Redis), shellQuote(up.Prefix))
 }

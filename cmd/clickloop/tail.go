@@ -5,14 +5,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/config"
+	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/stream"
 	"golang.org/x/sync/errgroup"
 )
@@ -20,14 +23,17 @@ import (
 const tailExamples = `  clickloop tail predictions                       what is scored from now on
   clickloop tail examples.click -o -100 -e         the last 100, then stop
   clickloop tail events -o @2026-11-25T09:00:00Z   from a moment of production
-  clickloop tail predictions --where user=u1 --where p.click>0.1
+  clickloop tail predictions --where user=u1 --where 'p.click>0.1'
   clickloop tail deadletter -o beginning -J | jq -c '.payload|fromjson'
+
+Beside a running ` + "`clickloop up`" + ` no address is needed. Of --where, the value is a number, true, false, null or a text
+("17" in double quotes is always a text); null is what is missing, too. The line of kcat that does the same is on standard error.
 `
 
 // tailOptions are the flags of tail; their names are kcat's where kcat has the like.
 type tailOptions struct {
 	topic     string
-	offset    string
+	span      span
 	partition int
 	count     int64
 	exit      bool
@@ -35,20 +41,37 @@ type tailOptions struct {
 	where     []condition
 }
 
-func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	var o tailOptions
-	fs := newFlags("tail", "tail TOPIC [flags]", tailExamples, stderr)
-	common := config.CommonFlags(fs)
-	fs.StringVar(&o.offset, "o", "end", "where to begin: beginning, end, -N (the last N of each partition), N (an offset), or @TIME (RFC 3339 or milliseconds)")
-	fs.IntVar(&o.partition, "p", -1, "read one `partition` only")
+func (o *tailOptions) flags(fs *flag.FlagSet) {
+	o.span.start = "end"
+	fs.Func("o", "`where` to begin (end by default): "+offsetForms, o.span.set)
+	fs.IntVar(&o.partition, "p", -1, "read one `partition` only (-1: all)")
 	fs.Int64Var(&o.count, "c", 0, "stop after `N` messages; 0 for no end")
 	fs.BoolVar(&o.exit, "e", false, "stop at the end of the topic")
 	fs.BoolVar(&o.envelope, "J", false, "print topic, partition, offset, time, headers and key around each message, as kcat -J does")
-	fs.Func("where", "print only messages that hold, such as `user=u1`, p.click>0.1, type!=heartbeat; may repeat", func(s string) error {
+	fs.Func("where", "print only messages that meet the `condition`, such as user=u1, 'p.click>0.1', 'type!=heartbeat' (quoted: a shell takes > and ! for itself); may repeat", func(s string) error {
 		c, err := parseCondition(s)
 		o.where = append(o.where, c)
 		return err
 	})
+}
+
+func (o *tailOptions) check() error {
+	switch {
+	case o.partition < -1:
+		return fmt.Errorf("-p is %d, want a partition from 0, or -1 for all", o.partition)
+	case o.count < 0:
+		return fmt.Errorf("-c is %d, want how many messages, or 0 for no end", o.count)
+	case !o.span.until.IsZero() && !o.span.since.IsZero() && !o.span.since.Before(o.span.until):
+		return fmt.Errorf("-o e@ (%s) is not after -o s@ (%s)", o.span.until.Format(time.RFC3339), o.span.since.Format(time.RFC3339))
+	}
+	return nil
+}
+
+func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var o tailOptions
+	fs := newFlags("tail", "tail TOPIC [flags]", tailExamples, stderr)
+	common := config.CommonFlags(fs)
+	o.flags(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -57,38 +80,44 @@ func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		fmt.Fprintln(stderr, "clickloop tail: name one topic, such as predictions, events, examples.click, evaluations or deadletter")
 		return errUsage
 	}
-	o.topic = rest[0]
-	cfg, err := common.Load()
+	if err := o.check(); err != nil {
+		return err
+	}
+	cfg, err := loadRunning(common, stderr)
 	if err != nil {
 		return err
 	}
-	o.topic = strings.TrimPrefix(o.topic, cfg.Kafka.Prefix)
+	o.topic = strings.TrimPrefix(rest[0], cfg.Kafka.Prefix)
 	client, err := stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-tail"})
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	fmt.Fprintf(stderr, "the same with kcat: kcat -C -b %s -t %s%s -o %s%s -J | jq -c '.payload|fromjson'\n",
-		strings.Join(cfg.Kafka.Brokers, ","), cfg.Kafka.Prefix, o.topic, kcatOffset(o.offset), map[bool]string{true: " -e"}[o.exit])
-	return tail(ctx, client, cfg.Kafka.Prefix, o, stdout)
-}
-
-func kcatOffset(o string) string {
-	if t, ok := strings.CutPrefix(o, "@"); ok {
-		return "s@" + t
-	}
-	return o
+	return tail(ctx, client, &cfg, &o, stdout, stderr)
 }
 
 // tail prints until o says to stop or ctx ends. Partitions are read at once; a partition's messages keep their order.
-func tail(ctx context.Context, client *stream.Client, prefix string, o tailOptions, stdout io.Writer) error {
-	ping, cancelPing := context.WithTimeout(ctx, 5*time.Second)
-	defer cancelPing()
-	ranges, err := client.Offsets(ping, o.topic)
+func tail(ctx context.Context, client *stream.Client, cfg *config.Config, o *tailOptions, stdout, stderr io.Writer) error {
+	name := cfg.Kafka.Prefix + o.topic
+	bounded, cancelBounded := context.WithTimeout(ctx, 5*time.Second)
+	defer cancelBounded()
+	ranges, err := client.Offsets(bounded, o.topic)
 	if err != nil {
-		return fmt.Errorf("cannot read topic %s%s: %w (is the address right? `clickloop doctor` checks it)", prefix, o.topic, err)
+		return fmt.Errorf("cannot read topic %s: %w%s", name, err, topicHint(cfg, o.topic))
 	}
-	out := &printer{w: bufio.NewWriter(stdout), options: o, prefix: prefix}
+	if o.partition >= len(ranges) {
+		return fmt.Errorf("-p is %d, but topic %s has %d partitions, from 0", o.partition, name, len(ranges))
+	}
+	starts, err := o.span.starts(bounded, client, o.topic, ranges)
+	if err != nil {
+		return fmt.Errorf("cannot find where to begin in topic %s: %w", name, err)
+	}
+	line, leftOut := kcatLine(cfg.Kafka.Brokers, name, o, ranges)
+	fmt.Fprintf(stderr, "the same with kcat: %s\n", line)
+	for _, what := range leftOut {
+		fmt.Fprintf(stderr, "but it leaves out %s\n", what)
+	}
+	out := &printer{w: bufio.NewWriter(stdout), options: o, topic: name}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
@@ -96,11 +125,7 @@ func tail(ctx context.Context, client *stream.Client, prefix string, o tailOptio
 		if o.partition >= 0 && p != o.partition {
 			continue
 		}
-		from, since, err := startOffset(o.offset, r)
-		if err != nil {
-			return err
-		}
-		g.Go(func() error { return tailPartition(ctx, client, o, p, from, since, r.End, out) })
+		g.Go(func() error { return tailPartition(ctx, client, o, p, starts[p], r.End, out) })
 	}
 	if err := g.Wait(); err != nil && !errors.Is(err, errDone) && !errors.Is(err, context.Canceled) {
 		return err
@@ -108,9 +133,24 @@ func tail(ctx context.Context, client *stream.Client, prefix string, o tailOptio
 	return out.w.Flush()
 }
 
+// topicHint names the topic that was probably meant.
+func topicHint(cfg *config.Config, topic string) string {
+	var names []string
+	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
+		names = append(names, t.Name)
+	}
+	if slices.Contains(names, topic) {
+		return " (is the address right? `clickloop doctor` checks it)"
+	}
+	if near := settings.Nearest(topic, names); near != "" {
+		return fmt.Sprintf(" (did you mean %s?)", near)
+	}
+	return " (topics are " + strings.Join(names, ", ") + ")"
+}
+
 var errDone = errors.New("done")
 
-func tailPartition(ctx context.Context, client *stream.Client, o tailOptions, p int, from int64, since time.Time, end int64, out *printer) error {
+func tailPartition(ctx context.Context, client *stream.Client, o *tailOptions, p int, from, end int64, out *printer) error {
 	if o.exit && from >= end {
 		return nil
 	}
@@ -125,8 +165,11 @@ func tailPartition(ctx context.Context, client *stream.Client, o tailOptions, p 
 			return err
 		}
 		for i := range records {
-			if records[i].Time.Before(since) {
-				continue
+			if !o.span.until.IsZero() && !records[i].Time.Before(o.span.until) {
+				return out.flush()
+			}
+			if o.exit && records[i].Offset >= end {
+				return out.flush()
 			}
 			if err := out.print(&records[i]); err != nil {
 				return err
@@ -141,52 +184,25 @@ func tailPartition(ctx context.Context, client *stream.Client, o tailOptions, p 
 	}
 }
 
-// startOffset reads -o for a partition that holds r.
-func startOffset(o string, r stream.Range) (int64, time.Time, error) {
-	switch o {
-	case "beginning":
-		return r.First, time.Time{}, nil
-	case "end":
-		return r.End, time.Time{}, nil
-	}
-	if at, ok := strings.CutPrefix(o, "@"); ok {
-		if ms, err := strconv.ParseInt(at, 10, 64); err == nil {
-			return r.First, time.UnixMilli(ms), nil
-		}
-		t, err := time.Parse(time.RFC3339, at)
-		if err != nil {
-			return 0, t, fmt.Errorf("-o %s: want RFC 3339 or milliseconds behind @", o)
-		}
-		return r.First, t, nil
-	}
-	n, err := strconv.ParseInt(o, 10, 64)
-	if err != nil {
-		return 0, time.Time{}, fmt.Errorf("-o %s: want beginning, end, -N, N or @TIME", o)
-	}
-	if n < 0 {
-		n += r.End
-	}
-	return min(max(n, r.First), r.End), time.Time{}, nil
-}
-
 // printer writes messages of all partitions, one at a time.
 type printer struct {
 	mu      sync.Mutex
 	w       *bufio.Writer
-	options tailOptions
-	prefix  string
+	options *tailOptions
+	topic   string
 	n       int64
 }
 
+// envelope is what kcat -J prints around a message. A key or value that is null is not an empty one.
 type envelope struct {
-	Topic     string   `json:"topic"`
-	Partition int      `json:"partition"`
-	Offset    int64    `json:"offset"`
-	TsType    string   `json:"tstype"`
-	Ts        int64    `json:"ts"`
-	Headers   []string `json:"headers,omitempty"`
-	Key       string   `json:"key"`
-	Payload   string   `json:"payload"`
+	Topic     string    `json:"topic"`
+	Partition int       `json:"partition"`
+	Offset    int64     `json:"offset"`
+	TsType    string    `json:"tstype"`
+	Ts        int64     `json:"ts"`
+	Headers   []*string `json:"headers,omitempty"`
+	Key       *string   `json:"key"`
+	Payload   *string   `json:"payload"`
 }
 
 func (p *printer) print(r *stream.Record) error {
@@ -195,7 +211,7 @@ func (p *printer) print(r *stream.Record) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.options.count > 0 && p.n >= p.options.count {
+	if p.full() {
 		return errDone
 	}
 	p.n++
@@ -203,17 +219,25 @@ func (p *printer) print(r *stream.Record) error {
 		p.w.Write(r.Value)
 		return p.w.WriteByte('\n')
 	}
-	e := envelope{p.prefix + p.options.topic, r.Partition, r.Offset, "create", r.Time.UnixMilli(), nil, string(r.Key), string(r.Value)}
+	e := envelope{Topic: p.topic, Partition: r.Partition, Offset: r.Offset, TsType: "create", Ts: r.Time.UnixMilli(), Key: text(r.Key), Payload: text(r.Value)}
 	for _, h := range r.Headers {
-		e.Headers = append(e.Headers, h.Key, string(h.Value))
+		e.Headers = append(e.Headers, &h.Key, text(h.Value))
 	}
-	b, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	p.w.Write(b)
-	return p.w.WriteByte('\n')
+	encoder := json.NewEncoder(p.w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(e)
 }
+
+// text is nil for null.
+func text(b []byte) *string {
+	if b == nil {
+		return nil
+	}
+	s := string(b)
+	return &s
+}
+
+func (p *printer) full() bool { return p.options.count > 0 && p.n >= p.options.count }
 
 func (p *printer) flush() error {
 	p.mu.Lock()
@@ -221,7 +245,7 @@ func (p *printer) flush() error {
 	if err := p.w.Flush(); err != nil {
 		return err
 	}
-	if p.options.count > 0 && p.n >= p.options.count {
+	if p.full() {
 		return errDone
 	}
 	return nil

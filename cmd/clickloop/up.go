@@ -14,11 +14,12 @@ import (
 	"github.com/clickloop/clickloop/internal/config"
 	"github.com/clickloop/clickloop/internal/loop"
 	"github.com/clickloop/clickloop/internal/recording"
+	"github.com/clickloop/clickloop/internal/settings"
 )
 
 const upExamples = `  clickloop up                                              every stage, embedded Kafka and Redis
-  clickloop up --replay examples/bank-marketing             and recorded data through it
-  clickloop up --replay examples/bank-marketing --lockstep --exit --json
+  clickloop up --replay examples/bank-marketing --lockstep  and recorded data through it, as in real time
+  clickloop up --replay examples/bank-marketing --exit --json    as fast as it goes
   clickloop up --kafka localhost:9092 --redis localhost:6379 --data ./data
 `
 
@@ -54,6 +55,10 @@ func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		fmt.Fprintf(stderr, "clickloop up: %q is no flag; a recording goes behind --replay\n", rest[0])
 		return errUsage
 	}
+	if err := o.check(); err != nil {
+		fmt.Fprintf(stderr, "clickloop up: %v\n", err)
+		return errUsage
+	}
 	return up(ctx, o, stdout, stderr)
 }
 
@@ -69,6 +74,21 @@ func (o *upOptions) load(file string, rec *recording.Recording) (config.Config, 
 	cfg.Clock = config.ClockRecorded
 	rec.Adopt(cfg.Objective(rec.Objective().Name))
 	return cfg, nil
+}
+
+// check says which flags contradict each other.
+func (o *upOptions) check() error {
+	if o.replay == "" {
+		for _, f := range []struct {
+			name  string
+			given bool
+		}{{"--lockstep", o.lockstep}, {"--exit", o.exit}, {"--json", o.json}, {"--limit", o.limit != 0}, {"--speed", o.speed != 0}} {
+			if f.given {
+				return fmt.Errorf("%s is for a recording: give --replay RECORDING too", f.name)
+			}
+		}
+	}
+	return checkReplay(o.lockstep, o.speed, o.limit)
 }
 
 func newLogger(w io.Writer, verbose bool) *slog.Logger {
@@ -103,7 +123,7 @@ func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = runUp(ctx, l, rec, o, began, stdout, stderr)
+	err = runUp(ctx, l, &cfg, rec, o, began, stdout, stderr)
 	return errors.Join(err, l.Close())
 }
 
@@ -118,15 +138,21 @@ func startFree(ctx context.Context, o loop.Options, stderr io.Writer) (*loop.Loo
 	return l, err
 }
 
-func runUp(ctx context.Context, l *loop.Loop, rec *recording.Recording, o upOptions, began time.Time, stdout, stderr io.Writer) error {
+func runUp(ctx context.Context, l *loop.Loop, cfg *config.Config, rec *recording.Recording, o upOptions, began time.Time, stdout, stderr io.Writer) error {
 	ready, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := l.AwaitReady(ready); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "ready in %.2f s: HTTP %s, Kafka %s, Redis %s\n", time.Since(began).Seconds(), l.HTTP, strings.Join(l.Kafka, ","), l.Redis)
-	if l.Services() != nil {
-		fmt.Fprintln(stderr, "Kafka and Redis are embedded: for trying out, tests and demos, not for production")
+	fmt.Fprintf(stderr, "ready in %.2f s: HTTP %s, Kafka %s, Redis %s\n", time.Since(began).Seconds(), l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
+	if what := embeddedNote(cfg); what != "" {
+		fmt.Fprintln(stderr, what)
+	}
+	announced, err := announce(l, cfg)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+	} else {
+		defer announced.Close()
 	}
 	if o.addresses != "" {
 		if err := writeAddresses(o.addresses, l); err != nil {
@@ -150,9 +176,24 @@ func runUp(ctx context.Context, l *loop.Loop, rec *recording.Recording, o upOpti
 	}
 }
 
+// embeddedNote says which services run inside the program, and which do not.
+func embeddedNote(cfg *config.Config) string {
+	const purpose = "for trying out, tests and demos, not for production"
+	kafka, redis := len(cfg.Kafka.Brokers) == 0, cfg.Redis.Address == ""
+	switch {
+	case kafka && redis:
+		return "Kafka and Redis are embedded: " + purpose
+	case kafka:
+		return "Kafka is embedded: " + purpose + "; Redis is the one at " + settings.Redact(cfg.Redis.Address)
+	case redis:
+		return "Redis is embedded: " + purpose + "; Kafka is the one at " + strings.Join(cfg.Kafka.Brokers, ",")
+	}
+	return ""
+}
+
 // writeAddresses writes the file in one step, so that who waits for it never reads half of it.
 func writeAddresses(path string, l *loop.Loop) error {
-	text := fmt.Sprintf("HTTP=%s\nKAFKA=%s\nREDIS=%s\n", l.HTTP, strings.Join(l.Kafka, ","), l.Redis)
+	text := fmt.Sprintf("HTTP=%s\nKAFKA=%s\nREDIS=%s\n", l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
 	if err := os.WriteFile(path+".part", []byte(text), 0o644); err != nil {
 		return fmt.Errorf("cannot write the addresses: %w", err)
 	}
@@ -175,7 +216,7 @@ func playRecording(ctx context.Context, l *loop.Loop, rec *recording.Recording, 
 		}
 		fmt.Fprintf(stdout, "%s\n", b)
 	} else {
-		printSummary(stdout, s)
+		printSummary(stdout, s, &o, rec)
 	}
 	if !o.exit {
 		printTry(stderr, l, rec)

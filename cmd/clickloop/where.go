@@ -2,41 +2,96 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"math"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/clickloop/clickloop/event"
 )
 
 // condition is one --where: a member by its dotted path, an operator and a value.
 type condition struct {
 	path, operator, value string
+	kind                  valueKind
 }
 
-// parseCondition reads PATH OP VALUE, where OP is =, !=, <, <=, > or >=.
+// valueKind is what the value of a condition was written as.
+type valueKind int
+
+const (
+	plainText  valueKind = iota // u1: a text
+	quotedText                  // "17": a text, even if it looks like something else
+	numeral                     // 17: a number, or a text that is spelt so
+	constant                    // true, false or null, or a text that is spelt so; null is what is missing too
+)
+
+// errShell reminds of what a shell does with a condition that is not quoted.
+var errShell = errors.New("a shell takes < > and ! for itself: put the condition in single quotes, such as --where 'p.click>0.1'")
+
+// numeralForm is a number as JSON has it, and as people write it: .5, +1, 1.
+var numeralForm = regexp.MustCompile(`^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$`)
+
+// parseCondition reads PATH OP VALUE, where OP is = (or ==), !=, <, <=, > or >=.
 func parseCondition(s string) (condition, error) {
 	at := strings.IndexAny(s, "=!<>")
-	if at <= 0 {
-		return condition{}, fmt.Errorf("%q: want a member, one of = != < <= > >=, and a value, such as user=u1", s)
+	if at < 0 {
+		return condition{}, fmt.Errorf("%q has no operator, want a member, one of = != < <= > >=, and a value, such as user=u1; %w", s, errShell)
 	}
-	for _, op := range []string{"!=", "<=", ">=", "=", "<", ">"} {
-		if value, ok := strings.CutPrefix(s[at:], op); ok {
-			return condition{s[:at], op, value}, nil
+	c := condition{path: strings.TrimSpace(s[:at])}
+	if c.path == "" {
+		return c, fmt.Errorf("%q names no member, want a member, one of = != < <= > >=, and a value, such as user=u1", s)
+	}
+	rest := ""
+	for _, op := range []string{"==", "!=", "<=", ">=", "=", "<", ">"} {
+		if after, ok := strings.CutPrefix(s[at:], op); ok {
+			c.operator, rest = op, after
+			break
 		}
 	}
-	return condition{}, fmt.Errorf("%q: want != where ! stands", s)
+	if c.operator == "" {
+		return c, fmt.Errorf("%q: want != where ! stands", s)
+	}
+	if c.operator == "==" {
+		c.operator = "="
+	}
+	if rest != "" && strings.ContainsRune("=<>!", rune(rest[0])) {
+		return c, fmt.Errorf("%q: there is no operator %q, want one of = != < <= > >= (a value that begins with %q goes in double quotes)", s, c.operator+rest[:1], rest[:1])
+	}
+	return c, c.setValue(s, strings.TrimSpace(rest))
+}
+
+func (c *condition) setValue(whole, text string) error {
+	ordered := c.operator[0] == '<' || c.operator[0] == '>'
+	switch {
+	case text == "" && ordered:
+		return fmt.Errorf("%q has no value; %w", whole, errShell)
+	case strings.HasPrefix(text, `"`):
+		if json.Unmarshal([]byte(text), &c.value) != nil {
+			return fmt.Errorf("%q: %s is no text in double quotes", whole, text)
+		}
+		c.kind = quotedText
+		return nil
+	case numeralForm.MatchString(text):
+		c.kind = numeral
+	case text == "true" || text == "false" || text == "null":
+		if c.kind = constant; ordered {
+			return fmt.Errorf("%q: %s comes before or after nothing, want = or !=", whole, text)
+		}
+	}
+	c.value = text
+	return nil
 }
 
 // holds says whether message, a JSON object, meets every condition; what is not JSON meets none.
 func holds(conditions []condition, message []byte) bool {
-	var object map[string]any
 	d := json.NewDecoder(bytes.NewReader(message))
-	d.UseNumber() // ids may be numbers that float64 would round
-	if d.Decode(&object) != nil || d.Decode(new(any)) != io.EOF {
+	d.UseNumber() // whole numbers beyond 2^53 stay what they are
+	var object map[string]any
+	if d.Decode(&object) != nil || object == nil {
 		return false
 	}
 	for _, c := range conditions {
@@ -47,9 +102,9 @@ func holds(conditions []condition, message []byte) bool {
 	return true
 }
 
-// lookup finds a member whose name is path, or whose object is named by a beginning of it.
+// lookup finds a member whose name is path, or whose object is named by a beginning of it; nil for what is missing or null.
 func lookup(object map[string]any, path string) any {
-	if v, ok := object[path]; ok {
+	if v := object[path]; v != nil {
 		return v
 	}
 	for i := range path {
@@ -65,65 +120,73 @@ func lookup(object map[string]any, path string) any {
 	return nil
 }
 
-// holds compares numbers as numbers, to the last digit, and also texts that are whole numbers, as ids
-// beyond 2^53 are kept; anything else as text.
+// holds compares numbers with numbers and texts with texts; whole numbers that the topics keep as texts
+// of their digits are numbers too. What is missing, or of another kind, is only unequal.
 func (c condition) holds(v any) bool {
-	text := ""
-	switch v := v.(type) {
-	case nil:
+	switch c.operator {
+	case "=":
+		return c.equals(v)
+	case "!=":
+		return !c.equals(v)
+	}
+	order := 0
+	switch got := v.(type) {
 	case json.Number:
-		text = v.String()
-		if number(text) && number(c.value) {
-			return compare(c.operator, compareNumbers(text, c.value), 0)
+		if c.kind != numeral {
+			return false
 		}
+		order = compareNumbers(got.String(), c.value)
 	case string:
-		if text = v; whole(text) && whole(c.value) {
-			return compare(c.operator, compareNumbers(text, c.value), 0)
+		switch {
+		case c.kind != numeral:
+			order = strings.Compare(got, c.value)
+		case event.Rounded(got): // a number with more digits than a float64 holds
+			order = compareNumbers(got, c.value)
+		default:
+			return false
 		}
 	default:
-		text = fmt.Sprint(v)
+		return false
 	}
-	return compare(c.operator, strings.Compare(text, c.value), 0)
-}
-
-// number says whether s is what ParseFloat takes for a number, infinities and NaN excepted.
-func number(s string) bool {
-	f, err := strconv.ParseFloat(s, 64)
-	return err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
-}
-
-// whole says whether s is a whole number as it is written everywhere, so that equal numbers are equal
-// texts.
-func whole(s string) bool {
-	digits := strings.TrimPrefix(s, "-")
-	return digits != "" && strings.Trim(digits, "0123456789") == "" && (digits[0] != '0' || s == "0")
-}
-
-// compareNumbers is negative, 0 or positive as a is below, at or above b. Whole numbers are compared by
-// their digits, however many they are.
-func compareNumbers(a, b string) int {
-	if whole(a) && whole(b) {
-		x, _ := new(big.Int).SetString(a, 10)
-		y, _ := new(big.Int).SetString(b, 10)
-		return x.Cmp(y)
-	}
-	x, _ := strconv.ParseFloat(a, 64)
-	y, _ := strconv.ParseFloat(b, 64)
-	return cmp.Compare(x, y)
-}
-
-func compare(operator string, a, b int) bool {
-	switch operator {
-	case "=":
-		return a == b
-	case "!=":
-		return a != b
+	switch c.operator {
 	case "<":
-		return a < b
+		return order < 0
 	case "<=":
-		return a <= b
+		return order <= 0
 	case ">":
-		return a > b
+		return order > 0
 	}
-	return a >= b
+	return order >= 0
+}
+
+func (c condition) equals(v any) bool {
+	switch got := v.(type) {
+	case nil:
+		return c.kind == constant && c.value == "null"
+	case bool:
+		return c.kind == constant && c.value == strconv.FormatBool(got)
+	case json.Number:
+		return c.kind == numeral && compareNumbers(got.String(), c.value) == 0
+	case string:
+		return got == c.value
+	}
+	return false
+}
+
+// compareNumbers compares exactly, except beyond what a float64 reaches.
+func compareNumbers(a, b string) int {
+	x, _ := strconv.ParseFloat(a, 64) // out of range: infinite, or 0
+	y, _ := strconv.ParseFloat(b, 64)
+	switch {
+	case x < y:
+		return -1
+	case x > y:
+		return 1
+	}
+	p, ok := new(big.Rat).SetString(a)
+	q, fine := new(big.Rat).SetString(b)
+	if x-x != 0 || x == 0 || !ok || !fine { // a number so small or large would make an endless fraction
+		return 0
+	}
+	return p.Cmp(q)
 }

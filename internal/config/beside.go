@@ -18,7 +18,10 @@ type Recorded struct {
 // LoadBeside is Load for a configuration beside a recording: what the file leaves out of the recording's
 // objective is as the recording says, and without any objectives that one is all there are. What
 // contradicts the recording is an error.
-func LoadBeside(path string, r Recorded) (Config, error) { return load(path, r.complete) }
+func LoadBeside(path string, r Recorded) (Config, error) {
+	c, _, err := load(path, r.complete)
+	return c, err
+}
 
 // LoadBeside is LoadOver beside a recording.
 func (c *Common) LoadBeside(file string, r Recorded) (Config, error) {

@@ -58,7 +58,7 @@ func TestWhatContradictsARecordingIsToldWithItsPlace(t *testing.T) {
 	f("objectives:\n  - {name: click, trigger: prediction}", "objectives[0].trigger is prediction, and recording shop says impression")
 	f("objectives:\n  - {name: click, positive: conversion}", "objectives[0].positive is conversion, and recording shop says click")
 	f("objectives:\n  - {name: click, segments: [site]}", "objectives[0].segments is [site], and recording shop says [ad]")
-	f("objectives:\n  - {name: buy, trigger: impression, positive: buy, window: 1m}", "c.yaml:2: objectives has buy, and recording shop is about click")
+	f("objectives:\n  - {name: buy, trigger: impression, positive: buy, window: 1m}", "c.yaml:1: objectives has buy, and recording shop is about click")
 	f("objectives:\n  - {name: click}\n  - {name: buy}", "objectives[1].trigger is empty")
 	f("model: {network: [linear], output: identity, loss: mse}", "c.yaml:1: model.output is \"identity\", and numbers as targets are not supported")
 	f("networks:\n  plain: {network: [linear], output: identity, loss: mse}", "networks.plain.output is \"identity\"")

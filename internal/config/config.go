@@ -5,9 +5,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +16,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
+	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
@@ -50,29 +51,10 @@ type Kafka struct {
 // Networks are configurations of models by name. What one leaves out is as in the default configuration, not as in the section model.
 type Networks map[string]model.Config
 
-// UnmarshalYAML reads each over the defaults.
-func (n *Networks) UnmarshalYAML(unmarshal func(any) error) error {
-	var read map[string]network
-	if err := unmarshal(&read); err != nil {
-		return err
-	}
-	*n = Networks{}
-	for name, c := range read {
-		(*n)[name] = model.Config(c)
-	}
-	return nil
-}
+// Default is settings.Defaulter's: each is read over the default configuration.
+func (n Networks) Default() any { return model.DefaultConfig() }
 
-type network model.Config
-
-func (n *network) UnmarshalYAML(unmarshal func(any) error) error {
-	c := model.DefaultConfig()
-	if err := unmarshal(&c); err != nil {
-		return err
-	}
-	*n = network(c)
-	return nil
-}
+var _ settings.Defaulter = Networks(nil)
 
 // Redis says where Redis is.
 type Redis struct {
@@ -130,13 +112,8 @@ func (c *Config) Validate() error {
 	if c.Kafka.Partitions < 1 || c.Kafka.Partitions > 1000 {
 		return wrong("kafka.partitions", "is %d, want 1 to 1000", c.Kafka.Partitions)
 	}
-	for i, b := range c.Kafka.Brokers {
-		if _, _, err := net.SplitHostPort(b); err != nil {
-			return wrong(fmt.Sprintf("kafka.brokers[%d]", i), "is %q, want host:port", b)
-		}
-	}
-	if _, _, err := net.SplitHostPort(c.HTTP); err != nil {
-		return wrong("http", "is %q, want host:port or :port", c.HTTP)
+	if err := c.validateAddresses(); err != nil {
+		return err
 	}
 	if err := validateObjectives(c.Objectives); err != nil {
 		return err
@@ -144,8 +121,8 @@ func (c *Config) Validate() error {
 	if err := c.validateNetworks(); err != nil {
 		return err
 	}
-	if _, err := features.Compile(c.Features); err != nil {
-		return within("features", err)
+	if err := validateFeatures(c.Features); err != nil {
+		return err
 	}
 	sections := []struct {
 		name     string
@@ -181,6 +158,8 @@ func validateObjectives(objectives []event.Objective) error {
 			return wrong(at+"trigger", "is empty, want prediction or a type of event, such as impression")
 		case o.Positive == "":
 			return wrong(at+"positive", "is empty, want a type of event, such as click")
+		case o.Positive == event.TriggerPrediction || o.Positive == event.TypeHeartbeat:
+			return wrong(at+"positive", "is %q, want the type of an event that follows a prediction, such as click", o.Positive)
 		case o.Window < time.Millisecond || o.Window > 90*24*time.Hour:
 			return wrong(at+"window", "is %v, want 1ms to 2160h (90 days)", o.Window)
 		}
@@ -244,14 +223,33 @@ func wrong(field, format string, args ...any) error {
 	return &event.Error{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
-// within puts a section's name before the field that its own Validate names.
-func within(section string, err error) error {
-	if e, ok := err.(*event.Error); ok {
-		field := section
-		if e.Field != "" {
-			field += "." + strings.TrimPrefix(e.Field, section+".")
+// validateFeatures checks the section features.
+func validateFeatures(c features.Config) error {
+	for _, list := range []struct {
+		field    string
+		patterns []string
+	}{{"context", c.Context}, {"drop", c.Drop}} {
+		for i, p := range list.patterns {
+			bare := strings.TrimSuffix(p, ".*")
+			if bare == "" || strings.Contains(bare, "*") && (p != "*" || list.field == "drop") {
+				return wrong(fmt.Sprintf("features.%s[%d]", list.field, i), "is %q, want a name, or geo.* for all below geo", p)
+			}
 		}
-		return &event.Error{Field: field, Reason: e.Reason}
 	}
-	return fmt.Errorf("%s: %w", section, err)
+	_, err := features.Compile(c)
+	var named *features.Error
+	if errors.As(err, &named) {
+		return wrong(named.Field, "%s", named.Reason)
+	}
+	return err
+}
+
+// within puts a section's name before the setting that its own Validate names, in an event.Error or as the first word.
+func within(section string, err error) error {
+	e, ok := err.(*event.Error)
+	if !ok {
+		field, reason, _ := strings.Cut(err.Error(), " ")
+		e = &event.Error{Field: field, Reason: reason}
+	}
+	return &event.Error{Field: section + "." + strings.TrimPrefix(e.Field, section+"."), Reason: e.Reason}
 }

@@ -1,11 +1,16 @@
 package config
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/settings"
 )
 
 // Common are the flags that most commands share.
@@ -13,7 +18,29 @@ type Common struct {
 	File, Kafka, Redis, Prefix, HTTP, Data string
 	ServeBits                              string
 
-	set *flag.FlagSet
+	set    *flag.FlagSet
+	from   map[string]string // by setting: the flag or variable that gave it, such as --kafka or CLICKLOOP_KAFKA
+	inFile *settings.File
+}
+
+// variablePrefix begins the name of every variable; the rest is that of its flag.
+const variablePrefix = "CLICKLOOP_"
+
+// option is one of the common flags.
+type option struct {
+	flag, setting string
+	value         *string
+}
+
+func (c *Common) options() []option {
+	return []option{
+		{"config", "", &c.File}, {"kafka", "kafka.brokers", &c.Kafka}, {"redis", "redis.address", &c.Redis}, {"prefix", "kafka.prefix", &c.Prefix},
+		{"http", "http", &c.HTTP}, {"data", "data", &c.Data}, {"serve-bits", "learner.serve_bits", &c.ServeBits},
+	}
+}
+
+func (o option) variable() string {
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(o.flag, "-", "_"))
 }
 
 // CommonFlags declares them on fs. Each has a CLICKLOOP_* variable of its name, such as CLICKLOOP_KAFKA.
@@ -30,49 +57,76 @@ func CommonFlags(fs *flag.FlagSet) *Common {
 }
 
 // Load reads the file and lays variables and flags over it.
-func (c *Common) Load() (Config, error) {
-	c.environment()
-	cfg, err := Load(c.File)
-	if err != nil {
-		return cfg, err
-	}
-	return c.over(cfg)
-}
+func (c *Common) Load() (Config, error) { return c.LoadOver("") }
 
 // LoadOver is Load with another file, such as a recording's own, when the flags name none.
 func (c *Common) LoadOver(file string) (Config, error) { return c.loadOver(file, nil) }
 
-func (c *Common) loadOver(file string, complete func(*Config) error) (Config, error) {
-	c.environment()
+func (c *Common) loadOver(file string, complete completion) (Config, error) {
+	if err := c.environment(); err != nil {
+		return Default(), err
+	}
 	if c.File != "" {
 		file = c.File
 	}
-	cfg, err := load(file, complete)
+	cfg, inFile, err := load(file, complete)
 	if err != nil {
+		if source := c.from["config"]; source != "" && errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%s: %w", source, err)
+		}
 		return cfg, err
 	}
+	c.inFile = inFile
 	return c.over(cfg)
 }
 
-// environment fills flags that were not given from their variables.
-func (c *Common) environment() {
-	given := map[string]bool{}
-	c.set.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, target := range map[string]*string{"config": &c.File, "kafka": &c.Kafka, "redis": &c.Redis, "prefix": &c.Prefix, "http": &c.HTTP, "data": &c.Data, "serve-bits": &c.ServeBits} {
-		if v, ok := os.LookupEnv("CLICKLOOP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))); ok && !given[name] {
-			*target = v
+// Given says whether a file, variable or flag gives the setting, such as kafka.prefix.
+func (c *Common) Given(setting string) bool {
+	return c.from[setting] != "" || c.inFile != nil && c.inFile.Has(setting)
+}
+
+// environment fills flags that were not given from their variables, and notes which gave what. An empty flag or variable gives nothing.
+func (c *Common) environment() error {
+	c.from = map[string]string{}
+	var known []string
+	for _, o := range c.options() {
+		known = append(known, o.variable())
+		setting := o.setting
+		if setting == "" {
+			setting = o.flag
+		}
+		if *o.value != "" {
+			c.from[setting] = "--" + o.flag
+		} else if v := os.Getenv(o.variable()); v != "" {
+			*o.value, c.from[setting] = v, o.variable()
 		}
 	}
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		bare, ours := strings.CutPrefix(name, variablePrefix)
+		if !ours || slices.Contains(known, name) || len(bare) > 20 {
+			continue
+		}
+		for _, k := range known {
+			if near := strings.TrimPrefix(k, variablePrefix); settings.Nearest(bare, []string{near}) != "" {
+				return fmt.Errorf("the variable %s means nothing, did you mean %s?", name, k)
+			}
+		}
+	}
+	return nil
 }
 
 func (c *Common) over(cfg Config) (Config, error) {
 	if c.Kafka != "" {
-		cfg.Kafka.Brokers = strings.Split(c.Kafka, ",")
+		cfg.Kafka.Brokers = nil
+		for b := range strings.SplitSeq(c.Kafka, ",") {
+			cfg.Kafka.Brokers = append(cfg.Kafka.Brokers, strings.TrimSpace(b))
+		}
 	}
 	if c.ServeBits != "" {
 		bits, err := strconv.Atoi(c.ServeBits)
 		if err != nil {
-			return cfg, fmt.Errorf("--serve-bits is %q, want 32 or 16", c.ServeBits)
+			return cfg, fmt.Errorf("%s is %q, want 32 or 16", c.from["learner.serve_bits"], c.ServeBits)
 		}
 		cfg.Learner.ServeBits = bits
 	}
@@ -81,5 +135,18 @@ func (c *Common) over(cfg Config) (Config, error) {
 			*target = *value
 		}
 	}
-	return cfg, cfg.Validate()
+	return cfg, c.named(cfg.Validate())
+}
+
+// named says which flag or variable gave the setting that is wrong.
+func (c *Common) named(err error) error {
+	var wrong *event.Error
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	setting, _, _ := strings.Cut(wrong.Field, "[")
+	if source := c.from[setting]; source != "" {
+		return fmt.Errorf("%s: %w", source, err)
+	}
+	return err
 }

@@ -1,113 +1,85 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"github.com/clickloop/clickloop/internal/settings"
 )
 
 // Load reads the file at path over the defaults and checks it. An empty path gives the defaults.
-func Load(path string) (Config, error) { return load(path, nil) }
+func Load(path string) (Config, error) {
+	c, _, err := load(path, nil)
+	return c, err
+}
 
-// load is Load; complete, if there is one, gets the objectives of the file alone, before they are checked.
-func load(path string, complete func(*Config) error) (Config, error) {
-	c := Default()
+// completion gets a configuration with the objectives of its file alone, and completes them before they
+// are checked; nil leaves them as they are.
+type completion func(*Config) error
+
+func load(path string, complete completion) (Config, *settings.File, error) {
 	if path == "" {
+		c := Default()
 		if complete != nil {
 			c.Objectives = nil
-			return c, complete(&c)
+			return c, nil, complete(&c)
 		}
-		return c, nil
+		return c, nil, nil
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return c, fmt.Errorf("cannot read the configuration: %w", err)
+		return Default(), nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	return parse(path, b, complete)
+	return read(path, b, complete)
 }
 
 // Parse reads a configuration's text over the defaults and checks it; name is what errors call it.
-func Parse(name string, b []byte) (Config, error) { return parse(name, b, nil) }
+func Parse(name string, b []byte) (Config, error) {
+	c, _, err := read(name, b, nil)
+	return c, err
+}
 
-func parse(name string, b []byte, complete func(*Config) error) (Config, error) {
+func read(name string, b []byte, complete completion) (Config, *settings.File, error) {
 	c := Default()
-	if complete == nil {
-		complete = func(*Config) error { return nil }
-	} else {
+	if complete != nil {
 		c.Objectives = nil
 	}
-	if len(bytes.TrimSpace(b)) == 0 {
-		return c, complete(&c)
-	}
-	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&c); err != nil {
-		return c, decodeError(name, err)
-	}
-	if err := complete(&c); err != nil {
-		return c, locate(name, b, err)
-	}
-	if err := c.Validate(); err != nil {
-		return c, locate(name, b, err)
-	}
-	return c, nil
-}
-
-// decodeError says file, line and column of what YAML or its types refuse, with the place as it looks.
-func decodeError(name string, err error) error {
-	var syntax yaml.Error
-	if !errors.As(err, &syntax) || syntax.GetToken() == nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	at := syntax.GetToken().Position
-	hint := ""
-	if strings.HasPrefix(syntax.GetMessage(), "unknown field") {
-		hint = " (the configuration reference in README.md lists the fields)"
-	}
-	return fmt.Errorf("%s:%d:%d: %s%s\n%s", name, at.Line, at.Column, syntax.GetMessage(), hint, syntax.FormatError(false, true))
-}
-
-// locate puts file and line before an error that names a field.
-func locate(name string, b []byte, err error) error {
-	var wrong *event.Error
-	if !errors.As(err, &wrong) {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if line := lineOf(b, wrong.Field); line > 0 {
-		return fmt.Errorf("%s:%d: %w", name, line, err)
-	}
-	return fmt.Errorf("%s: %w", name, err)
-}
-
-// lineOf finds the line of a field such as objectives[1].window, or of the nearest enclosing one that is in the file.
-func lineOf(b []byte, field string) int {
-	file, err := parser.ParseBytes(b, 0)
+	file, problems, err := settings.Read(name, b, &c)
 	if err != nil {
-		return 0
+		return c, nil, err
 	}
-	for field != "" {
-		if path, err := yaml.PathString("$." + field); err == nil {
-			if node, err := path.FilterFile(file); err == nil && node != nil {
-				return firstLine(node)
+	if len(problems) > 0 {
+		for _, p := range problems {
+			if p.Kind {
+				p.Text += c.allowed(p.Field)
 			}
 		}
-		cut := strings.LastIndexAny(field, ".[")
-		field = field[:max(cut, 0)]
+		return c, nil, file.Error(problems)
 	}
-	return 0
+	if complete != nil {
+		if err := complete(&c); err != nil {
+			return c, nil, file.Locate(err)
+		}
+	}
+	if err := c.Validate(); err != nil {
+		return c, nil, file.Locate(err)
+	}
+	return c, file, nil
 }
 
-func firstLine(node ast.Node) int {
-	if m, ok := node.(*ast.MappingNode); ok && len(m.Values) > 0 {
-		node = m.Values[0].Key
+// allowed is what Validate allows for a field whose value has been made one that is never allowed, in the words that follow the kind that is wanted.
+func (c *Config) allowed(field string) string {
+	var wrong *event.Error
+	if err := c.Validate(); !errors.As(err, &wrong) || wrong.Field != field {
+		return ""
 	}
-	if s, ok := node.(*ast.SequenceNode); ok && len(s.Values) > 0 {
-		node = s.Values[0]
+	for _, before := range []string{", want ", ": allowed are ", ": allowed is ", "; expected ", ": "} {
+		if _, allowed, ok := strings.Cut(wrong.Reason, before); ok {
+			return "; allowed: " + allowed
+		}
 	}
-	return node.GetToken().Position.Line
+	return ""
 }

@@ -29,6 +29,8 @@ type Config struct {
 	KafkaPort int    // 0: 9092 if it is free, else any; -1: any free one
 	RedisPort int    // 0: 6379 if it is free, else any; -1: any free one
 	Logger    *slog.Logger
+	NoKafka   bool // a broker runs elsewhere
+	NoRedis   bool // a Redis runs elsewhere
 }
 
 // Services are a running broker and a running Redis.
@@ -77,18 +79,23 @@ func (s *Services) start() error {
 	if s.lock, err = lockDir(s.cfg.Dir); err != nil {
 		return err
 	}
-	kafkaPort, err := choosePort(s.cfg.KafkaPort, 9092)
+	if !s.cfg.NoKafka {
+		port, err := choosePort(s.cfg.KafkaPort, 9092)
+		if err != nil {
+			return err
+		}
+		if err := s.startKafka(port); err != nil {
+			return err
+		}
+	}
+	if s.cfg.NoRedis {
+		return nil
+	}
+	port, err := choosePort(s.cfg.RedisPort, 6379)
 	if err != nil {
 		return err
 	}
-	if err := s.startKafka(kafkaPort); err != nil {
-		return err
-	}
-	redisPort, err := choosePort(s.cfg.RedisPort, 6379)
-	if err != nil {
-		return err
-	}
-	s.Redis = net.JoinHostPort("127.0.0.1", strconv.Itoa(redisPort))
+	s.Redis = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	return s.StartRedis()
 }
 

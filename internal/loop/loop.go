@@ -127,7 +127,9 @@ func (l *Loop) connect(o Options) error {
 	l.Kafka, l.Redis = o.Config.Kafka.Brokers, o.Config.Redis.Address
 	if o.Embedded && (len(l.Kafka) == 0 || l.Redis == "") {
 		port := map[bool]int{true: -1, false: 0}[o.AnyPort]
-		s, err := embedded.Start(embedded.Config{Dir: o.Config.Data, KafkaPort: port, RedisPort: port, Logger: o.Logger})
+		s, err := embedded.Start(embedded.Config{
+			Dir: o.Config.Data, KafkaPort: port, RedisPort: port, Logger: o.Logger, NoKafka: len(l.Kafka) > 0, NoRedis: l.Redis != "",
+		})
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,7 @@ type Summary struct {
 	AUC                 *float64 `json:"auc"`
 	PredictedOverActual *float64 `json:"predicted_over_actual"`
 	ECE                 *float64 `json:"ece"`
+	Behind              *float64 `json:"behind"` // earlier examples, on average, that the weights of a prediction had not learned yet
 	Model               string   `json:"model"`
 	Weights             string   `json:"weights"`
 	Seconds             float64  `json:"seconds"`
@@ -77,6 +78,8 @@ func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix
 		water event.HighWater
 		acc   = metrics.New()
 		x     event.Example
+
+		count, behind int64
 	)
 	err := readAll(ctx, client, event.TopicExamples(objective), func(r *stream.Record) error {
 		if err := x.UnmarshalJSON(r.Value); err != nil {
@@ -86,12 +89,22 @@ func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix
 			return nil
 		}
 		acc.Add(x.P, x.Y, x.W)
+		learned := int64(0) // without weights there is no version
+		if _, n, err := event.ParseModelVersion(x.Model); err == nil {
+			learned = n
+		}
+		behind += count - learned
+		count++
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	m := acc.Result()
+	if count > 0 {
+		mean := float64(behind) / float64(count)
+		s.Behind = &mean
+	}
 	s.Examples, s.Positives = m.Examples, m.Positives
 	s.LogLoss, s.NormalizedEntropy, s.AUC = metrics.Defined(m.LogLoss), metrics.Defined(m.NormalizedEntropy), metrics.Defined(m.AUC)
 	s.PredictedOverActual, s.ECE = metrics.Defined(m.PredictedOverActual), metrics.Defined(m.ECE)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/internal/table"
 	"github.com/goccy/go-yaml"
 )
@@ -99,13 +100,12 @@ func Open(path string) (*Recording, error) {
 		return nil, fmt.Errorf("cannot read the recording: %w", err)
 	}
 	r := &Recording{dir: filepath.Dir(path)}
-	if err := yaml.UnmarshalWithOptions(b, &r.cfg, yaml.Strict()); err != nil {
-		var syntax yaml.Error
-		if errors.As(err, &syntax) && syntax.GetToken() != nil {
-			at := syntax.GetToken().Position
-			return nil, fmt.Errorf("%s:%d:%d: %s\n%s", path, at.Line, at.Column, syntax.GetMessage(), syntax.FormatError(false, true))
-		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+	file, problems, err := settings.Read(path, b, &r.cfg)
+	if err != nil {
+		return nil, err
+	}
+	if len(problems) > 0 {
+		return nil, file.Error(problems)
 	}
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

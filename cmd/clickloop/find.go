@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clickloop/clickloop/internal/config"
+	"github.com/clickloop/clickloop/internal/loop"
+	"github.com/clickloop/clickloop/internal/running"
+	"github.com/clickloop/clickloop/internal/settings"
+)
+
+// errNoBrokers is returned where no Kafka brokers are given, and no `clickloop up` runs that would tell them.
+var errNoBrokers = errors.New("no Kafka brokers are given, and no `clickloop up` is running here: set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA")
+
+// loadRunning is Load for commands that look at a system: without brokers they look at the `clickloop up` that runs here, with its addresses, prefix and objectives
+// where nobody gave others.
+func loadRunning(common *config.Common, stderr io.Writer) (config.Config, error) {
+	cfg, err := common.Load()
+	if err != nil || len(cfg.Kafka.Brokers) > 0 {
+		return cfg, err
+	}
+	up, err := findUp(cfg.Data)
+	if err != nil {
+		return cfg, err
+	}
+	useUp(&cfg, common, up)
+	fmt.Fprintf(stderr, "of the running %s\n", describeUp(up))
+	return cfg, nil
+}
+
+// findUp finds the one that runs with the data folder, or the only one.
+func findUp(data string) (*running.Up, error) {
+	all := running.All()
+	if data != "" {
+		if up := running.In(data); up != nil {
+			return up, nil
+		}
+		if len(all) == 0 {
+			return nil, fmt.Errorf("%w; the data folder %s has none", errNoBrokers, data)
+		}
+		return nil, fmt.Errorf("no Kafka brokers are given, and no `clickloop up` runs with the data folder %s; there %s", data, listUps(all))
+	}
+	switch len(all) {
+	case 0:
+		return nil, errNoBrokers
+	case 1:
+		return &all[0], nil
+	}
+	return nil, fmt.Errorf("no Kafka brokers are given, and %d `clickloop up` are running: name one by --data or --kafka; there %s", len(all), listUps(all))
+}
+
+// upAt finds the one that runs with these brokers.
+func upAt(brokers []string) *running.Up {
+	for _, up := range running.All() {
+		if slices.Equal(up.Kafka, brokers) {
+			return &up
+		}
+	}
+	return nil
+}
+
+func listUps(all []running.Up) string {
+	texts := make([]string, len(all))
+	for i := range all {
+		texts[i] = describeUp(&all[i])
+	}
+	return "is " + strings.Join(texts, ", and ")
+}
+
+func describeUp(up *running.Up) string {
+	data := ""
+	if up.Data != "" {
+		data = " --data " + shellQuote(up.Data)
+	}
+	return fmt.Sprintf("`clickloop up%s` (process %d, --kafka %s)", data, up.PID, strings.Join(up.Kafka, ","))
+}
+
+// useUp lays what up is under what was given.
+func useUp(cfg *config.Config, common *config.Common, up *running.Up) {
+	if len(cfg.Kafka.Brokers) == 0 {
+		cfg.Kafka.Brokers = up.Kafka
+	}
+	if cfg.Redis.Address == "" {
+		cfg.Redis.Address = up.Redis
+	}
+	if !common.Given("kafka.prefix") {
+		cfg.Kafka.Prefix = up.Prefix
+	}
+	if !common.Given("kafka.partitions") {
+		cfg.Kafka.Partitions = up.Partitions
+	}
+	if !common.Given("objectives") && len(up.Objectives) > 0 {
+		cfg.Objectives = up.Objectives
+	}
+	if !common.Given("http") {
+		cfg.HTTP = up.HTTP
+	}
+	if !common.Given("data") {
+		cfg.Data = up.Data
+	}
+}
+
+// announce lets other commands find l.
+func announce(l *loop.Loop, cfg *config.Config) (*running.Announcement, error) {
+	data := cfg.Data
+	if data != "" {
+		var err error
+		if data, err = filepath.Abs(data); err != nil {
+			return nil, err
+		}
+	}
+	return running.Announce(running.Up{
+		PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Millisecond), HTTP: l.HTTP, Kafka: l.Kafka, Redis: settings.Redact(l.Redis), Prefix: cfg.Kafka.Prefix, Data: data,
+		EmbeddedKafka: len(cfg.Kafka.Brokers) == 0, EmbeddedRedis: cfg.Redis.Address == "", Partitions: cfg.Kafka.Partitions, Objectives: cfg.Objectives,
+	})
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/clickloop/clickloop/stream"
+)
+
+// kcatLine is a shell's line that prints the same messages, and what it leaves out.
+func kcatLine(brokers []string, topic string, o *tailOptions, ranges []stream.Range) (line string, leftOut []string) {
+	line = fmt.Sprintf("kcat -C -q -b %s -t %s", shellQuote(strings.Join(brokers, ",")), shellQuote(topic))
+	if o.partition >= 0 {
+		line += fmt.Sprintf(" -p %d", o.partition)
+	}
+	flags, leftOut := o.span.kcat(ranges, o.partition)
+	line += flags
+	if o.exit {
+		line += " -e"
+	}
+	filter, lost := jqFilter(o.where)
+	leftOut = append(leftOut, lost...)
+	if filter == "" {
+		if o.count > 0 {
+			line += fmt.Sprintf(" -c %d", o.count)
+		}
+		if o.envelope {
+			line += " -J"
+		}
+		return line, leftOut
+	}
+	unbuffered := ""
+	if !o.exit {
+		line, unbuffered = line+" -u", " --unbuffered" // what comes is seen at once
+	}
+	program, form := "select(.payload|fromjson?|objects|"+filter+")", " -c"
+	if !o.envelope {
+		program, form = program+"|.payload", " -r"
+	}
+	line += " -J | jq" + unbuffered + form + " " + shellQuote(program)
+	if o.count > 0 {
+		line += fmt.Sprintf(" | head -n %d", o.count)
+		if !o.exit {
+			leftOut = append(leftOut, "the end: kcat notices that only with the next message")
+		}
+	}
+	return line, leftOut
+}
+
+// shellQuote puts s in single quotes where a shell would read it otherwise.
+func shellQuote(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-:,/@+=", r))
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// jqFilter is the condition that jq is given for conditions, on a message's text. leftOut says where jq decides otherwise.
+func jqFilter(conditions []condition) (filter string, leftOut []string) {
+	parts := make([]string, 0, len(conditions))
+	for _, c := range conditions {
+		path, ok := jqPath(c.path)
+		if !ok {
+			leftOut = append(leftOut, "--where on "+c.path+", whose dots can be read in too many ways")
+			continue
+		}
+		if c.kind == numeral && beyondFloat(c.value) {
+			leftOut = append(leftOut, "the last digits of "+c.value+", which jq rounds")
+		}
+		parts = append(parts, c.jq(path))
+	}
+	return strings.Join(parts, " and "), leftOut
+}
+
+func beyondFloat(number string) bool {
+	x, err := strconv.ParseFloat(number, 64)
+	return err != nil || compareNumbers(strconv.FormatFloat(x, 'f', -1, 64), number) != 0 || x > 1<<53 || x < -1<<53
+}
+
+// jq is the condition in jq's language, by the same rules as holds.
+func (c condition) jq(path string) string {
+	text := jqText(c.value)
+	literal := c.value
+	if c.kind == numeral {
+		literal = strings.TrimPrefix(literal, "+")
+		if x, err := strconv.ParseFloat(literal, 64); err == nil && !json.Valid([]byte(literal)) { // such as .5
+			literal = strconv.FormatFloat(x, 'f', -1, 64)
+		}
+	}
+	switch {
+	case c.operator == "=" || c.operator == "!=":
+		e := path + " == " + text
+		if c.kind == numeral || c.kind == constant {
+			e = path + "|. == " + literal + " or . == " + text
+		}
+		if c.operator == "!=" {
+			return "(" + e + "|not)"
+		}
+		return "(" + e + ")"
+	case c.kind == numeral:
+		return "(" + path + "|type == \"number\" and . " + c.operator + " " + literal + ")"
+	}
+	return "(" + path + "|type == \"string\" and . " + c.operator + " " + text + ")"
+}
+
+func jqText(s string) string {
+	return string(event.AppendString(nil, s))
+}
+
+var jqName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// jqPath is where lookup finds a member: every way to read the dots, in its order; the first that is there counts.
+func jqPath(path string) (string, bool) {
+	ways := jqWays(path)
+	for i, w := range ways {
+		if w[0] == '[' {
+			ways[i] = "." + w
+		}
+	}
+	if len(ways) > 8 {
+		return "", false
+	}
+	if len(ways) == 1 {
+		return ways[0], true
+	}
+	return "([" + strings.Join(ways, ",") + "]|map(values)[0])", true
+}
+
+func jqWays(path string) []string {
+	ways := []string{jqMember(path)}
+	for i := range path {
+		if path[i] == '.' && len(ways) <= 8 {
+			for _, rest := range jqWays(path[i+1:]) {
+				ways = append(ways, jqMember(path[:i])+rest)
+			}
+		}
+	}
+	return ways
+}
+
+func jqMember(name string) string {
+	if jqName.MatchString(name) {
+		return "." + name + "?"
+	}
+	return "[" + jqText(name) + "]?"
+}

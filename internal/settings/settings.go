@@ -1,0 +1,154 @@
+// Package settings reads YAML over a struct of defaults, and says of whatever is wrong where it is, what it is, and what is allowed.
+//
+// It is for whoever writes the file: an error names file, line, setting and value, a misspelt name gets the nearest known one, and all mistakes are told at once.
+// A setting that has no value keeps its default. Durations take every unit from ms to w.
+package settings
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// File is a YAML text that has been read.
+type File struct {
+	name  string
+	text  []byte
+	lines map[string]int // by path, such as objectives[1].window
+}
+
+// Problem is one thing that is wrong in a file.
+type Problem struct {
+	Field string // path of the setting; empty for the whole
+	Text  string // what is wrong with it, after its path
+	Kind  bool   // the value is of another kind than the setting
+
+	line, column int
+}
+
+func (p *Problem) sentence() string {
+	if p.Field == "" {
+		return p.Text
+	}
+	return p.Field + " " + p.Text
+}
+
+// Defaulter is a type whose values in a map start from defaults of their own.
+type Defaulter interface {
+	// Default returns what a value of the map is read over.
+	Default() any
+}
+
+// Read reads text over target, a pointer to a struct. What it can read it has read, even when it returns problems. name is what errors call the file.
+func Read(name string, text []byte, target any) (*File, []*Problem, error) {
+	f := &File{name: name, text: text, lines: map[string]int{}}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return f, nil, nil
+	}
+	parsed, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return nil, nil, f.syntax(err)
+	}
+	d := decoder{file: f, anchors: map[string]ast.Node{}}
+	whole := 0
+	for _, doc := range parsed.Docs {
+		if _, comment := doc.Body.(*ast.CommentGroupNode); doc.Body == nil || comment {
+			continue
+		}
+		if whole++; whole > 1 {
+			return nil, nil, fmt.Errorf("%s:%d: a second document begins here, want one in a file", name, line(doc.Body))
+		}
+		d.value("", doc.Body, reflect.ValueOf(target).Elem())
+	}
+	return f, d.problems, nil
+}
+
+// syntax tells what is no YAML.
+func (f *File) syntax(err error) error {
+	var wrong yaml.Error
+	if !errors.As(err, &wrong) || wrong.GetToken() == nil {
+		return fmt.Errorf("%s: %s", f.name, Redact(err.Error()))
+	}
+	at := wrong.GetToken().Position
+	return fmt.Errorf("%s:%d:%d: %s%s", f.name, at.Line, at.Column, Redact(wrong.GetMessage()), f.excerpt(at.Line, at.Column))
+}
+
+// Error joins problems; each has its place in the file and the line as it looks.
+func (f *File) Error(problems []*Problem) error {
+	const most = 10
+	var texts []string
+	for i, p := range problems {
+		if i == most {
+			texts = append(texts, fmt.Sprintf("and %d more", len(problems)-most))
+			break
+		}
+		texts = append(texts, fmt.Sprintf("%s:%d:%d: %s%s", f.name, p.line, p.column, p.sentence(), f.excerpt(p.line, p.column)))
+	}
+	return errors.New(strings.Join(texts, "\n"))
+}
+
+// excerpt shows one line alone, since others may hold secrets that have nothing to do with it.
+func (f *File) excerpt(line, column int) string {
+	lines := bytes.Split(f.text, []byte("\n"))
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	text := strings.TrimRight(string(lines[line-1]), " \r")
+	shown := Redact(text)
+	if len(shown) > 160 {
+		return ""
+	}
+	mark := ""
+	if shown == text && column >= 1 && column <= len(text)+1 {
+		mark = "\n    " + strings.Repeat(" ", column-1) + "^"
+	}
+	return "\n    " + shown + mark
+}
+
+// Locate puts file and line before an error that names a setting by an *event.Error; a setting that is not in the file is looked for where it belongs.
+func (f *File) Locate(err error) error {
+	var wrong *event.Error
+	if !errors.As(err, &wrong) {
+		return fmt.Errorf("%s: %w", f.name, err)
+	}
+	for field := wrong.Field; field != ""; field = field[:max(strings.LastIndexAny(field, ".["), 0)] {
+		if at, ok := f.lines[field]; ok {
+			return fmt.Errorf("%s:%d: %w", f.name, at, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", f.name, err)
+}
+
+// Has says whether the file gives the setting at path.
+func (f *File) Has(path string) bool {
+	_, ok := f.lines[path]
+	return ok
+}
+
+func line(n ast.Node) int { return n.GetToken().Position.Line }
+
+// Redact leaves out what may be a secret in a text with addresses: what stands before an @, as in redis://user:password@host:6379.
+func Redact(text string) string {
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n\"'`,{}[]", r) })
+	for _, word := range words {
+		at := strings.LastIndexByte(word, '@')
+		if at < 0 {
+			continue
+		}
+		begin := 0
+		if i := strings.Index(word[:at], "://"); i >= 0 {
+			begin = i + len("://")
+		}
+		if begin < at && strings.ContainsRune(word[:at], ':') {
+			text = strings.ReplaceAll(text, word, word[:begin]+"***"+word[at:])
+		}
+	}
+	return text
+}
