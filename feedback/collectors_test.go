@@ -165,8 +165,8 @@ func TestACollectorThatStartsAgainDoesNotVouchForItsPast(t *testing.T) {
 	r.wantLabels(20, 1)
 }
 
-// predictNow makes predictions whose windows end a minute from now, which a heartbeat may say at once:
-// so a test need not wait, however slow the machine is.
+// predictNow makes predictions whose windows end a minute from now, which a heartbeat may say at
+// once: so a test need not wait, however slow the machine is.
 func predictNow(r *rig, n int64) (now, due event.Time) {
 	r.watermark = watermark.Config{Lease: 10 * time.Minute, Ahead: 5 * time.Minute}
 	now = event.TimeOf(time.Now())

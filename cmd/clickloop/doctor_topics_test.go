@@ -53,7 +53,7 @@ func TestDoctorNamesTopicsThatHoldRecordsBack(t *testing.T) {
 	}
 	text := doctor()
 	for _, want := range []string{
-		"topic " + prefix + event.TopicPredictions + " has max.message.bytes 5000, want at least",
+		"topic " + prefix + event.TopicPredictions + ": max.message.bytes is 5000, want at least",
 		"--entity-name " + prefix + event.TopicPredictions + " --add-config max.message.bytes=",
 		"ok     topic " + prefix + examples + " (it has 2 partitions, of which 0 alone is used",
 		"reading " + prefix + event.TopicEvents + ": partition 1: a transaction is open since offset 0 and holds back 1 records",
@@ -65,7 +65,7 @@ func TestDoctorNamesTopicsThatHoldRecordsBack(t *testing.T) {
 	if err := client.Produce(t.Context(), examples, []stream.Record{{Partition: 1, Value: []byte("lost")}}); err != nil {
 		t.Fatal(err)
 	}
-	if text, want := doctor(), "topic "+prefix+examples+" has partitions 2, want 1: its order is that of partition 0"; !strings.Contains(text, want) {
+	if text, want := doctor(), "topic "+prefix+examples+": partitions is 2, want 1: its order is that of partition 0"; !strings.Contains(text, want) {
 		t.Errorf("doctor does not say %q:\n%s", want, text)
 	}
 	if err := k.EndTransaction(t.Context(), kgo.TryAbort); err != nil {

@@ -150,7 +150,7 @@ func TestAConfigurationBesideARecordingIsKept(t *testing.T) {
 	other := writeFile(t, dir, "other.yaml", "objectives:\n  - {name: click, trigger: impression, positive: click, window: 30m}\n")
 	for _, command := range [][]string{{"up", "--replay", bank, "--exit"}, {"replay", bank}, {"fit", bank}} {
 		for config, want := range map[string]string{
-			late: "late.yaml:3: objectives[0].window is 30m0s, and recording bank-marketing says 30s", other: "other.yaml:2: objectives has click, and recording bank-marketing is about conversion",
+			late: "late.yaml:3: objectives[0].window is 30m0s, and recording bank-marketing says 30s", other: "other.yaml:1: objectives has click, and recording bank-marketing is about conversion",
 		} {
 			status, _, errs := said(t, append(command, "--config", config)...)
 			if status != 1 || !strings.Contains(errs, want) {
