@@ -20,7 +20,7 @@ type Config struct {
 	ProfileWait   time.Duration `yaml:"profile_wait"`   // how long profiles are waited for before a request is scored without them
 	PublishWait   time.Duration `yaml:"publish_wait"`   // how long an answer waits for Kafka; then it says "published":false, and the prediction is written later
 	Epsilon       float64       `yaml:"epsilon"`        // share of requests in which the choice is random
-	Prior         float64       `yaml:"prior"`          // probability that is answered while there are no weights
+	Prior         float64       `yaml:"prior"`          // probability that is answered while there are no weights of an objective without a prior of its own
 	Seed          uint64        `yaml:"seed"`           // of the random choices
 }
 

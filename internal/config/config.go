@@ -65,6 +65,7 @@ type network model.Config
 
 func (n *network) UnmarshalYAML(unmarshal func(any) error) error {
 	c := model.DefaultConfig()
+	c.Prior = unset
 	if err := unmarshal(&c); err != nil {
 		return err
 	}

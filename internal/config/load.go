@@ -32,8 +32,12 @@ func Parse(name string, b []byte) (Config, error) {
 	if len(bytes.TrimSpace(b)) == 0 {
 		return c, nil
 	}
+	c.Model.Prior, c.Scorer.Prior = unset, unset
 	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&c); err != nil {
 		return c, decodeError(name, err)
+	}
+	if err := c.settlePriors(); err != nil {
+		return c, locate(name, b, err)
 	}
 	if err := c.Validate(); err != nil {
 		return c, locate(name, b, err)
