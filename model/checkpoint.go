@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-const fileMagic = "clickloop model 3\n"
+const fileMagic = "clickloop model 4\n"
 
 // Hash is the SHA-256 of the whole learned state in its canonical encoding, configuration included. Nets with one hash go on alike.
 func (n *Net) Hash() (sum [32]byte) {
@@ -44,8 +44,10 @@ func Read(r io.Reader) (*Net, error) {
 		return nil, fmt.Errorf("cannot read the model: %w", err)
 	}
 	if !bytes.HasPrefix(b, []byte(fileMagic)) {
-		if bytes.HasPrefix(b, []byte("clickloop model ")) {
-			return nil, fmt.Errorf("cannot read the model: %w: its format is not version 3", ErrShape)
+		if rest, ok := bytes.CutPrefix(b, []byte("clickloop model ")); ok {
+			version, _, _ := bytes.Cut(rest[:min(len(rest), 16)], []byte("\n"))
+			return nil, fmt.Errorf("cannot read the model: %w: its format is version %q, this program reads version 4: learn its examples again, "+
+				"or use the release that wrote it", ErrShape, version)
 		}
 		return nil, fmt.Errorf("cannot read the model: %w: it does not begin with %q", ErrNotModel, fileMagic[:len(fileMagic)-1])
 	}

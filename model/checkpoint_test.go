@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -29,6 +31,31 @@ func TestReadSaysWhatIsWrong(t *testing.T) {
 	} {
 		if _, err := Read(bytes.NewReader(c.file)); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+// What another release wrote is refused with the version that it has, and what to do.
+func TestAnotherReleasesFormatIsNamed(t *testing.T) {
+	n := mustNew(t, nil)
+	var b bytes.Buffer
+	n.WriteTo(&b)
+	file := bytes.Replace(b.Bytes(), []byte(fileMagic), []byte("clickloop model 3\n"), 1)
+	if _, err := Read(bytes.NewReader(file)); !errors.Is(err, ErrShape) || !strings.Contains(err.Error(), `version "3", this program reads version 4: learn its examples again`) {
+		t.Errorf("a file: %v", err)
+	}
+	for _, magic := range []string{"CLS3", "CLD3"} {
+		message := n.AppendSnapshot(nil)
+		message = seal(append([]byte(magic), message[4:len(message)-4]...), 0)
+		want := fmt.Sprintf("its format is %q, this program reads CLS4 and CLD4", magic)
+		if err := NewReplica().Apply(message); !errors.Is(err, ErrShape) || !strings.Contains(err.Error(), want) {
+			t.Errorf("a message: %v", err)
+		}
+		l := StartLoading(len(message))
+		l.Add(message)
+		l.End()
+		if _, err := l.Replica(); !errors.Is(err, ErrShape) || !strings.Contains(err.Error(), want) {
+			t.Errorf("a message as it comes: %v", err)
 		}
 	}
 }

@@ -16,7 +16,7 @@ type Config struct {
 	MaxFields int        `yaml:"max_fields" json:"max_fields"`         // at most so many fields; later ones share the last
 	Admission int        `yaml:"admission" json:"admission,omitempty"` // sightings after which a token gets a record; 1: at once
 	Expiry    int64      `yaml:"expiry" json:"expiry,omitempty"`       // examples after which a token that did not come again loses its record; 0: never
-	Prior     float64    `yaml:"prior" json:"prior"`                   // the rate that is predicted before any label, worth one example
+	Prior     float64    `yaml:"prior" json:"prior"`                   // the rate of positives that is predicted until labels say otherwise; of output sigmoid
 	Network   []string   `yaml:"network" json:"network"`               // linear, ffm, mlp; empty: the default mixture
 	Numbers   string     `yaml:"numbers" json:"numbers"`               // encoded: bins, rank and exact token; raw: the number itself
 	Cross     [][]string `yaml:"cross" json:"cross"`                   // field names to pair (or triple) in the linear part; [[all]]: every pair
@@ -72,7 +72,7 @@ type Optimizer struct {
 // DefaultConfig is the mixture that needs no tuning; its part settings serve when Network is set.
 func DefaultConfig() Config {
 	return Config{
-		Seed: 1, TableBits: 20, MaxFields: 64, Admission: 1, Prior: 0.5, Numbers: "encoded", Output: "sigmoid", Loss: "cross_entropy", Classes: 1,
+		Seed: 1, TableBits: 20, MaxFields: 64, Admission: 1, Prior: 0.01, Numbers: "encoded", Output: "sigmoid", Loss: "cross_entropy", Classes: 1,
 		Linear: Linear{Optimizer{Kind: "adagrad", Rate: 0.1, Start: 0.1}},
 		FFM:    FFM{K: 4, Init: 0.01, Optimizer: Optimizer{Kind: "adagrad", Rate: 0.03, Start: 0.001}},
 		MLP: MLP{Embedding: 8, Init: 0.03, Layers: []Layer{{16, "relu"}},

@@ -30,6 +30,7 @@ type core struct {
 	capture *Capture // under way, nil for none
 	waiting *[]fresh // where new tokens wait for their records; nil: they get them at once
 	life    life
+	beliefs beliefs
 	filled  int    // hashed weights in use when they were last copied
 	origin  uint64 // what tells it apart from nets that began differently
 }
@@ -88,6 +89,7 @@ type row struct {
 	n       int64
 	fields  int       // known when it was encoded
 	base    float64   // logit of the base rate before this example
+	reach   float64   // how far members may move the prediction from it
 	numbers []float32 // by field, with raw numbers
 
 	_  [64]byte // the two sides write on lines of their own

@@ -30,7 +30,7 @@ func (l *Loading) run(size int) {
 	d := &dec{more: size, coming: l.pieces}
 	var r loaded
 	if kind := string(d.take(len(snapshotMagic))); kind != snapshotMagic {
-		d.fail("it begins with %q", kind)
+		d.err = notMessage(kind)
 	}
 	d.readBits()
 	if d.err == nil {

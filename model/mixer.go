@@ -4,6 +4,9 @@ import "unsafe"
 
 // Three Newton mixers (online Newton logistic regression over the members' logits, differing in their prior lambda), and a
 // fixed-share trust over members and mixers: the final probability is the trusted average of all of theirs.
+//
+// A mixer sees what each member says beyond the base, as far as members are believed yet (reach), and in the base's place a
+// constant: z = base + w0 + sum of w_i reach (z_i - base).
 const (
 	mixers   = 3
 	maxLogit = 14
@@ -20,8 +23,10 @@ func trustPrior(i int) float64 {
 }
 
 func (c *core) startMixers() {
-	for i := range mixers * members {
-		c.num[numMix+i] = 1.0 / members
+	for m := range mixers {
+		for i := 1; i < members; i++ {
+			c.num[numMix+m*members+i] = 1.0 / (members - 1)
+		}
 	}
 	for i := range members + mixers {
 		c.num[numTrust+i] = trustPrior(i)
@@ -42,21 +47,24 @@ func (c *core) startMixers() {
 
 func clipLogit(z float64) float64 { return min(max(z, -maxLogit), maxLogit) }
 
-// mixForward is the final probability; p, if not nil, gets those of the members and mixers.
-func (c *core) mixForward(z *[members]float64, p *[members + mixers]float64) float64 {
+// mixForward is the final probability; z becomes what the mixers see. p, if not nil, gets the probabilities of the members and
+// mixers.
+func (c *core) mixForward(z *[members]float64, reach float64, p *[members + mixers]float64) float64 {
 	var own [members + mixers]float64
 	if p == nil {
 		p = &own
 	}
-	var clipped [members]float64
-	for i := range z {
-		clipped[i] = clipLogit(z[i])
-		p[i] = sigmoid(clipped[i])
+	base := clipLogit(z[memberBase])
+	p[memberBase] = sigmoid(base)
+	z[memberBase] = 1
+	for i := memberBase + 1; i < members; i++ {
+		z[i] = float64(reach * (clipLogit(z[i]) - base))
+		p[i] = sigmoid(base + z[i])
 	}
 	for m := range mixers {
-		w, sum := c.num[numMix+m*members:][:members], 0.0
+		w, sum := c.num[numMix+m*members:][:members], base
 		for i := range members {
-			sum += float64(w[i] * clipped[i])
+			sum += float64(w[i] * z[i])
 		}
 		p[members+m] = sigmoid(clipLogit(sum))
 	}
@@ -67,17 +75,13 @@ func (c *core) mixForward(z *[members]float64, p *[members + mixers]float64) flo
 	return all
 }
 
-// mixLearn takes the label of an example whose members' logits are z and whose probabilities are p.
+// mixLearn takes the label of an example after mixForward has set z and p.
 func (c *core) mixLearn(z *[members]float64, p *[members + mixers]float64, y, w float64) {
 	if w <= 0 {
 		return // an undone label teaches the members; the mixers' curvature cannot be undone
 	}
-	var clipped [members]float64
-	for i := range z {
-		clipped[i] = clipLogit(z[i])
-	}
 	for m := range mixers {
-		c.newton(m, &clipped, p[members+m], y, w)
+		c.newton(m, z, p[members+m], y, w)
 	}
 	trust := c.num[numTrust:][:members+mixers]
 	var sum float64

@@ -22,8 +22,9 @@ func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
 		matrices[m], weights[m] = mat.NewSymDense(members, nil), mat.NewVecDense(members, nil)
 		for i := range members {
 			matrices[m].SetSym(i, i, mixPrior[m])
-			weights[m].SetVec(i, 1.0/members)
+			weights[m].SetVec(i, 1.0/(members-1))
 		}
+		weights[m].SetVec(memberBase, 0)
 	}
 	for range 10_000 {
 		truth := 2 * rng.NormFloat64()
@@ -31,12 +32,18 @@ func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
 		for i := range z {
 			z[i] = truth + rng.NormFloat64()
 		}
-		at, y, weight := mat.NewVecDense(members, z[:]), 0.0, []float64{1, 1, 0.25, 3}[rng.IntN(4)]
+		reach := rng.Float64()
+		seen := [members]float64{memberBase: 1}
+		for i := 1; i < members; i++ {
+			seen[i] = reach * (clipLogit(z[i]) - clipLogit(z[memberBase]))
+		}
+		base := clipLogit(z[memberBase])
+		at, y, weight := mat.NewVecDense(members, seen[:]), 0.0, []float64{1, 1, 0.25, 3}[rng.IntN(4)]
 		if rng.Float64() < sigmoid(truth) {
 			y = 1
 		}
 		for m := range matrices {
-			p := sigmoid(clipLogit(mat.Dot(weights[m], at)))
+			p := sigmoid(clipLogit(base + mat.Dot(weights[m], at)))
 			matrices[m].SymRankOne(matrices[m], max(p*(1-p), 1e-6)*weight, at)
 			var c mat.Cholesky
 			var step mat.VecDense
@@ -46,7 +53,7 @@ func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
 			weights[m].AddScaledVec(weights[m], (y-p)*weight, &step)
 		}
 		var p [members + mixers]float64
-		net.mixForward(&z, &p)
+		net.mixForward(&z, reach, &p)
 		net.mixLearn(&z, &p, y, weight)
 	}
 	for m := range matrices {

@@ -31,13 +31,11 @@ const (
 // What J and T write lies 64 bytes apart from what the others write: the two sides learn at the same time on two cores, and would
 // otherwise take the same cache lines from each other at every example.
 const (
-	numPositives = 0
-	numRows      = 1
-	numMix       = 8                       // weights of the three mixers
-	numTrust     = numMix + mixers*members // how much each member and mixer is believed
-	numJ         = 48
-	numT         = 56 // weights of T
-	numLen       = numT + targetDims
+	numMix   = 16                      // weights of the three mixers
+	numTrust = numMix + mixers*members // how much each member and mixer is believed
+	numJ     = 48
+	numT     = 56 // weights of T
+	numLen   = numT + targetDims
 
 	keptInv = 12 // inverse matrices of the mixers
 	keptJ   = 136
@@ -56,8 +54,8 @@ const (
 
 // The constant input of the linear parts of C, J, Q, P.
 var (
-	constAt = [4]int{2, numJ, 3, 4}            // in core.num: its weight
-	meanAt  = [4]int{5, numJ + 1, 6, 7}        // in core.num: mean over examples of the sum of (x/M)^2
+	constAt = [4]int{5, numJ, 6, 7}            // in core.num: its weight
+	meanAt  = [4]int{8, numJ + 1, 9, 10}       // in core.num: mean over examples of the sum of (x/M)^2
 	coinAt  = [4]int{0, keptJ, 3, 6}           // in core.numO: T, G, R
 	sumAt   = [4]int{9, keptJ + 3, 10, 11}     // in core.numO: sum over examples of the sum of (x/M)^2
 	leadAt  = [4]int{120, keptJ + 4, 121, 122} // in core.numO: largest weight of an example so far
@@ -78,7 +76,7 @@ func (c *core) layoutMixture() {
 	c.g = newArena(embed*hidden, 0, embed*hidden, 0, c.full, false)
 	c.h = newSparse(min(pairBits, c.cfg.TableBits), 1, 5, c.full, c.half)
 	c.dense, c.num = make([]float32, 2*netLen), make([]float64, numLen)
-	c.num[numPositives], c.num[numRows] = c.cfg.Prior, 1
+	c.startBase()
 	for i := range 4 {
 		c.num[meanAt[i]] = 1
 	}
@@ -173,24 +171,11 @@ func (c *core) startField(v []float32, field, fields int) {
 	}
 }
 
-// baseLogit is the logit of the share of positives so far, the prior counting as one example.
-func (c *core) baseLogit() float64 {
-	pos, rows := c.num[numPositives], c.num[numRows]
-	const least = 1e-6 // negative weights can undo more than there was
-	pos = max(pos, least)
-	return log(pos) - log(max(rows-pos, least))
-}
-
-func (c *core) countBase(y, w float64) {
-	c.num[numPositives] += float64(w * y)
-	c.num[numRows] += w
-}
-
 func (c *core) predictMixture(r *row, s *Scratch) float64 {
-	r.base = c.baseLogit()
+	r.base, r.reach = c.num[numBase], c.reach()
 	c.forwardJ(r, &s.j)
 	c.forwardT(r, &s.t)
 	c.forwardQ(r, s)
 	r.z[memberJ], r.z[memberT] = r.zJ, r.zT
-	return c.mixForward(&r.z, nil)
+	return c.mixForward(&r.z, r.reach, nil)
 }

@@ -40,11 +40,12 @@ func (c *core) predict(x []Feature, s *Scratch) float64 {
 	if c.plain == nil {
 		return c.predictMixture(&s.row, s)
 	}
+	s.row.base, s.row.reach = c.num[numBase], c.reach()
 	c.plain.forward(c, &s.row, &s.out, false)
 	if c.plain.outputs > 1 {
 		return float64(s.out.p[1])
 	}
-	return float64(s.out.p[0])
+	return c.startOutput(&s.row, float64(s.out.p[0]), c.n)
 }
 
 // PredictClasses appends the probability of each class to dst.
@@ -117,8 +118,8 @@ func (n *Net) learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
 func (n *Net) take(x []Feature, r *row, s *Scratch, y, w float64) {
 	n.encode(x, r, s, true)
 	r.y, r.w, r.n = y, w, n.n
-	if n.plain == nil {
-		r.base = n.baseLogit()
+	r.base, r.reach = n.num[numBase], n.reach()
+	if n.plain == nil || n.starts(n.n) {
 		n.countBase(y, w)
 	}
 	n.n++
@@ -128,7 +129,7 @@ func (n *Net) take(x []Feature, r *row, s *Scratch, y, w float64) {
 func (n *Net) mixRow(r *row) float64 {
 	var p [members + mixers]float64
 	r.z[memberJ], r.z[memberT] = r.zJ, r.zT
-	out := n.mixForward(&r.z, &p)
+	out := n.mixForward(&r.z, r.reach, &p)
 	n.mixLearn(&r.z, &p, r.y, r.w)
 	return out
 }
@@ -159,6 +160,8 @@ func (n *Net) stepPlain(r *row, s *plainScratch) (float64, error) {
 			return 0, r.diverged()
 		}
 	}
+	out := n.startOutput(r, p, r.n)
+	n.startLearn(r, p)
 	n.plain.learn(&n.core, r, s)
-	return p, nil
+	return out, nil
 }

@@ -120,8 +120,8 @@ func TestGradientsAreClipped(t *testing.T) {
 		if _, err := n.Learn(nil, y, w, s); err != nil {
 			t.Fatal(err)
 		}
-		if z := logit(n.Predict(nil, s)); math.Abs(z-want) > 1e-5 {
-			t.Errorf("clip %v, label %v, weight %v: the logit is %v, want %v", clip, y, w, z, want)
+		if z := float64(n.dense[0]); math.Abs(z-want) > 1e-5 {
+			t.Errorf("clip %v, label %v, weight %v: the bias is %v, want %v", clip, y, w, z, want)
 		}
 	}
 	f(0, 1, 1, 0.5)
@@ -232,7 +232,8 @@ func TestEveryAdaptiveOptimizerLearnsOnEveryPart(t *testing.T) {
 				loss -= math.Log(max(ys[i]*p+(1-ys[i])*(1-p), 1e-9))
 			}
 		}
-		if loss /= float64(len(xs) / 2); loss > math.Ln2 {
+		// Until the 5,000th example the base answers too, and where a part learns next to nothing it costs its chance.
+		if loss /= float64(len(xs) / 2); loss > math.Ln2+0.0005 {
 			t.Errorf("%s on %v, weights to %v: the loss is %v", o.Kind, parts, heavy, loss)
 		}
 	}
@@ -308,7 +309,8 @@ func learnAny(n *Net, x []Feature, y, w float64, s *Scratch) {
 }
 
 func lossOf(n *Net, x []Feature, s *Scratch) float64 {
-	p := n.Predict(x, s)
+	n.Predict(x, s)
+	p := float64(s.out.p[min(1, len(s.out.p)-1)]) // its own, without the base that answers beside it at first
 	if n.cfg.Output == "softmax" {
 		ps := n.PredictClasses(nil, x, s)
 		if n.cfg.Loss != "mse" {

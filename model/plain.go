@@ -56,12 +56,13 @@ func (c *core) layoutPlain() {
 		}
 	}
 	c.a = newArena(embedS, pieceS, embedS*p.net.state, pieceO, c.full, c.half)
-	c.num, c.dense = make([]float64, 1), make([]float32, p.outputs)
+	c.num, c.dense = make([]float64, numNet+1), make([]float32, p.outputs)
 	if c.full {
 		c.numO = []float64{1, 1, 1, 1, 1, 1} // powers of beta for the three rules
 	}
 	if g.Output == "sigmoid" {
-		c.dense[0] = float32(logit(g.Prior))
+		c.startBase()
+		c.num[numNet] = 0.5
 	}
 	if p.mlp {
 		p.layoutLayers(c)

@@ -13,8 +13,8 @@ import (
 // A snapshot's body is the state without the optimizers'. A delta's is: the configuration's hash, the versions from and to, new
 // fields, what the reservoirs did, new tokens, the records touched, and the small dense rest whole.
 const (
-	snapshotMagic = "CLS3"
-	deltaMagic    = "CLD3"
+	snapshotMagic = "CLS4"
+	deltaMagic    = "CLD4"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -186,13 +186,22 @@ func open(msg [][]byte) (kind string, d *dec, err error) {
 		left -= len(b)
 	}
 	if kind = string(d.take(4)); kind != snapshotMagic && kind != deltaMagic {
-		return "", nil, fmt.Errorf("%w: it begins with %q", ErrNotModel, kind)
+		return "", nil, notMessage(kind)
 	}
 	if sum != end.u32() {
 		return "", nil, fmt.Errorf("%w: the message was damaged", ErrChecksum)
 	}
 	d.cut(4)
 	return kind, d, nil
+}
+
+// notMessage says why a message that begins so cannot be read.
+func notMessage(kind string) error {
+	if len(kind) == 4 && (kind[:3] == snapshotMagic[:3] || kind[:3] == deltaMagic[:3]) {
+		return fmt.Errorf("%w: its format is %q, this program reads %s and %s: another release wrote it; bring learner and scorer to one release",
+			ErrShape, kind, snapshotMagic, deltaMagic)
+	}
+	return fmt.Errorf("%w: it begins with %q", ErrNotModel, kind)
 }
 
 // cut takes the last n bytes away.

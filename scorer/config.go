@@ -23,7 +23,7 @@ type Config struct {
 	PublishWait   time.Duration `yaml:"publish_wait"`   // how long an answer waits for Kafka; then it says "published":false, and the prediction is written later
 	Drain         time.Duration `yaml:"drain"`          // how long a process that stops goes on writing predictions that were answered "published":false; what Kafka has not acknowledged by then is counted and logged
 	Epsilon       float64       `yaml:"epsilon"`        // share of requests in which the choice is random
-	Prior         float64       `yaml:"prior"`          // probability that is answered while there are no weights
+	Prior         float64       `yaml:"prior"`          // probability that is answered while there are no weights of an objective without a prior of its own
 	Seed          uint64        `yaml:"seed"`           // of the random choices
 }
 

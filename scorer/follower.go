@@ -19,6 +19,7 @@ import (
 type follower struct {
 	objective string
 	network   string // its NetworkKey
+	prior     float64
 	client    *stream.Client
 	replicas  replicas
 	now       func() event.Time

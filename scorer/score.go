@@ -234,12 +234,12 @@ func (s *Scorer) predict(w *work, q *request, c *candidate) {
 	c.used = s.set.Assemble(c.used[:0], &r, w.profiles)
 	w.encoded = features.Encode(w.encoded[:0], c.used)
 	for i := range w.models {
-		p := s.cfg.Prior
+		p := s.followers[i].prior
 		if m := &w.models[i]; m.side != nil {
 			p = m.side.weights.Predict(w.encoded, m.scratch)
 		}
 		if math.IsNaN(p) || math.IsInf(p, 0) {
-			p = s.cfg.Prior
+			p = s.followers[i].prior
 		}
 		c.p = append(c.p, p)
 	}

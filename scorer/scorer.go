@@ -20,6 +20,7 @@ import (
 type Deps struct {
 	Client     *stream.Client
 	Objectives []event.Objective
+	Priors     map[string]float64 // by objective: what is answered while there are no weights; Config.Prior for those that it lacks
 	Set        *features.Set
 	Store      features.Store
 	Now        func() event.Time
@@ -68,7 +69,11 @@ func New(cfg Config, d Deps) (*Scorer, error) {
 	s.recorded.Store(d.Recorded)
 	s.batcher.Drain(cfg.Drain, func(n int, err error) { s.unwritten(s.logger, n, err) })
 	for _, o := range d.Objectives {
-		s.followers = append(s.followers, &follower{objective: o.Name, network: o.Served(), client: d.Client, now: d.Now, logger: s.logger, metrics: s.metrics})
+		prior, ok := d.Priors[o.Name]
+		if !ok {
+			prior = cfg.Prior
+		}
+		s.followers = append(s.followers, &follower{objective: o.Name, prior: prior, network: o.Served(), client: d.Client, now: d.Now, logger: s.logger, metrics: s.metrics})
 	}
 	return s, nil
 }

@@ -35,6 +35,7 @@ type setup struct {
 	objective []string
 	registry  *prometheus.Registry
 	logger    *slog.Logger
+	priors    map[string]float64
 }
 
 // newScorer returns a Scorer that is not running; by default without Kafka, with one objective and two aggregates of the user.
@@ -57,7 +58,7 @@ func newScorer(t testing.TB, change func(*setup)) *Scorer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := Deps{Client: client, Set: set, Store: u.store, Now: func() event.Time { return testNow }, Recorded: u.recorded, Logger: u.logger}
+	d := Deps{Client: client, Priors: u.priors, Set: set, Store: u.store, Now: func() event.Time { return testNow }, Recorded: u.recorded, Logger: u.logger}
 	for _, name := range u.objective {
 		d.Objectives = append(d.Objectives, event.Objective{Name: name, Trigger: "impression", Positive: name, Window: time.Minute})
 	}
@@ -181,6 +182,17 @@ func TestWithoutKafkaAndWeightsABidIsAnsweredWithThePrior(t *testing.T) {
 	}
 	if len(a.Degraded) != 1 || a.Degraded[0] != "model" || a.Published == nil || *a.Published || len(a.Model) != 0 {
 		t.Errorf("answer %+v, want degraded model, published false", a)
+	}
+}
+
+// Each objective has the prior of the network that it serves.
+func TestWithoutWeightsEachObjectiveHasItsOwnPrior(t *testing.T) {
+	s := newScorer(t, func(u *setup) {
+		u.config.Prior, u.priors, u.objective = 0.02, map[string]float64{"conversion": 0.003}, []string{"click", "conversion"}
+	})
+	a := parseAnswer(t, post(s, `{"request":"r1","user":"u1","candidates":[{"ad":"a1"}]}`, "").Body.Bytes())
+	if p := a.Predictions[0].P; p["click"] != 0.02 || p["conversion"] != 0.003 {
+		t.Errorf("probabilities %v", p)
 	}
 }
 

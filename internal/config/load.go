@@ -64,6 +64,9 @@ func read(name string, b []byte, complete completion) (Config, *settings.File, e
 			return c, nil, file.Locate(err)
 		}
 	}
+	if err := c.settlePriors(file.Has); err != nil {
+		return c, nil, file.Locate(err)
+	}
 	if err := c.Validate(); err != nil {
 		return c, nil, file.Locate(err)
 	}

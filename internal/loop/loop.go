@@ -207,7 +207,7 @@ func (l *Loop) build(o Options) error {
 			var profiles features.Store
 			if profiles, err = store(features.Serving, "profiles", profileTTL); err == nil {
 				l.scorer, err = scorer.New(cfg.Scorer, scorer.Deps{
-					Client: l.Client, Objectives: cfg.Objectives, Set: set, Store: profiles, Now: now, Recorded: recorded, Logger: l.logger, Registerer: l.registry,
+					Client: l.Client, Objectives: cfg.Objectives, Priors: cfg.Priors(), Set: set, Store: profiles, Now: now, Recorded: recorded, Logger: l.logger, Registerer: l.registry,
 				})
 				s = l.scorer
 			}

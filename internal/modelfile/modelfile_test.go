@@ -30,7 +30,7 @@ func TestAModelOfClassesKeepsTheirNamesOrIsRefused(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got.Classes, names) || back.Hash() != net.Hash() {
 		t.Fatalf("read back %q, %v", got, err)
 	}
-	body := bytes.LastIndex(whole.Bytes(), []byte("clickloop model 3\n"))
+	body := bytes.LastIndex(whole.Bytes(), []byte("clickloop model 4\n"))
 	for i := range body {
 		damaged := bytes.Clone(whole.Bytes())
 		damaged[i] ^= 4
