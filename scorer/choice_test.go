@@ -41,6 +41,32 @@ func TestARequestIDStandsForOneQuestion(t *testing.T) {
 	if got, ok := metric(t, reg, "clickloop_scorer_requests_total", "repeated"), metric(t, reg, "clickloop_scorer_requests_total", "ok"); got != 5 || ok != 1 {
 		t.Errorf("%v answers are counted as repeated and %v as ok, want 5 and 1", got, ok)
 	}
+	changes := 0.0
+	changed := func(from, to string) {
+		t.Helper()
+		body := strings.Replace(asked, from, to, 1)
+		w := post(s, body, "")
+		a := parseAnswer(t, w.Body.Bytes())
+		want := strings.TrimSuffix(first, "}") + `,"warnings":[` + changedWarning + `]}`
+		if w.Code != 200 || w.Body.String() != want || body == asked || len(a.Warnings) != 1 || a.Warnings[0].Field != "request" {
+			t.Errorf("%s: %d %s, want the first answer with a warning", body, w.Code, w.Body)
+		}
+		changes++
+	}
+	changed(`"user":"u"`, `"user":"v"`)
+	changed(`"anonymous":"x",`, ``)
+	changed(`"source":"s"`, `"source":"t"`)
+	changed(`"w":2,`, ``)
+	changed(`"w":2,`, `"w":1,`)
+	changed(`"a":1`, `"a":2`)
+	changed(`"a":1`, `"a":"1"`)
+	changed(`"c":"d"`, `"c":null`)
+	changed(`["y",2]`, `["y",3]`)
+	changed(`"value":2`, `"value":3`)
+	changed(`"1x1"`, `"2x2"`)
+	if got := metric(t, reg, "clickloop_scorer_requests_total", "changed"); got != changes {
+		t.Errorf("%v changed requests are counted, want %v", got, changes)
+	}
 	conflicts := 0.0
 	other := func(from, to string) {
 		t.Helper()
@@ -52,20 +78,9 @@ func TestARequestIDStandsForOneQuestion(t *testing.T) {
 		}
 		conflicts++
 	}
-	other(`"user":"u"`, `"user":"v"`)
-	other(`"anonymous":"x",`, ``)
-	other(`"source":"s"`, `"source":"t"`)
-	other(`"w":2,`, ``)
-	other(`"w":2,`, `"w":1,`)
-	other(`"a":1`, `"a":2`)
-	other(`"a":1`, `"a":"1"`)
-	other(`"c":"d"`, `"c":null`)
-	other(`["y",2]`, `["y",3]`)
 	other(`"choose":2`, `"choose":1`)
 	other(`"a1"`, `"a4"`)
 	other(`"c1"`, `"c2"`)
-	other(`"value":2`, `"value":3`)
-	other(`"1x1"`, `"2x2"`)
 	other(`{"ad":"a2"},{"ad":"a3"}`, `{"ad":"a3"},{"ad":"a2"}`)
 	other(`{"ad":"a2"},{"ad":"a3"}`, `{"ad":"a2"}`)
 	other(`{"ad":"a3"}`, `{"ad":"a3"},{"ad":"a4"}`)
@@ -164,7 +179,7 @@ func TestAChoiceStandsThroughARestart(t *testing.T) {
 	later.epoch = 9
 	prefers(t, s, later, "a2")
 	for _, body := range []string{
-		strings.Replace(two, `"u"`, `"v"`, 1), strings.Replace(two, "a3", "a4", 1), strings.Replace(two, `"choose":2`, `"choose":1`, 1),
+		strings.Replace(two, "a3", "a4", 1), strings.Replace(two, `"choose":2`, `"choose":1`, 1),
 		`{"request":"q1","candidates":[{"ad":"b1"},{"ad":"b2"}]}`, `{"request":"q1","candidates":[{"ad":"b1"}]}`,
 	} {
 		if w := post(s, body, ""); w.Code != 409 {
@@ -435,7 +450,7 @@ func TestFingerprintsReadBack(t *testing.T) {
 	if err := q.parse(asked, &Config{MaxBody: 1 << 20, MaxCandidates: 10}); err != nil {
 		t.Fatal(err)
 	}
-	if got := q.fingerprint().String(); got != "2f383031d2d2ebbb" {
+	if got := q.fingerprint().String(); got != "54e09c258fbdb866" {
 		t.Errorf("the fingerprint is %s", got)
 	}
 }

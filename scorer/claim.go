@@ -18,7 +18,7 @@ const (
 )
 
 // errConflict refuses a request whose id stands for another one.
-var errConflict = &event.Error{Field: "request", Reason: "was used before, with other candidates or another user or context. A request id stands for one choice: use a new id for another question"}
+var errConflict = &event.Error{Field: "request", Reason: "was used before, with other candidates. A request id stands for one choice: use a new id for another question"}
 
 // claim finds out which of the call's requests were answered before, and takes the ids of the others.
 func (m *memory) claim(k *work) {
@@ -47,13 +47,13 @@ func (m *memory) claimOne(k *work, i int) {
 		q.err = errConflict
 		return
 	case e.state == entryAnswered:
-		q.progress, q.answer, q.late = known, m.data(e), m.late[q.hash]
+		q.progress, q.answer, q.late, q.changed = known, m.data(e), m.late[q.hash], e.facts != q.facts
 		return
 	case e.state == entryPending:
 		m.await(k, q, i)
 		return
 	}
-	m.entries[q.hash] = entry{content: q.content, state: entryPending}
+	m.entries[q.hash] = entry{content: q.content, facts: q.facts, state: entryPending}
 	m.owners[q.hash] = k
 	q.claimed = true
 }
@@ -71,7 +71,7 @@ func (m *memory) await(k *work, q *request, i int) {
 	q.progress = twin
 	for j := range i {
 		if o := &k.requests[j]; o.claimed && o.hash == q.hash {
-			q.twin = j
+			q.twin, q.changed = j, o.facts != q.facts
 		}
 	}
 }
@@ -92,12 +92,12 @@ func (m *memory) finish(k *work) {
 		case q.progress != finished:
 			delete(m.entries, q.hash)
 		case q.fate == predictionsLost:
-			m.store(q.hash, entry{content: q.content, state: entryLost}, nil)
+			m.store(q.hash, entry{content: q.content, facts: q.facts, state: entryLost}, nil)
 		default:
 			if q.late != nil {
 				m.late[q.hash] = q.late
 			}
-			m.store(q.hash, entry{content: q.content, state: entryAnswered}, k.cores[q.from:q.to])
+			m.store(q.hash, entry{content: q.content, facts: q.facts, state: entryAnswered}, k.cores[q.from:q.to])
 		}
 	}
 	if k.done != nil {

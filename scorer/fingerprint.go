@@ -45,16 +45,25 @@ func (f fingerprint) value(v *event.Value) fingerprint {
 	return f
 }
 
-// fingerprint is that of what q asks: all that the answer or the predictions depend on, but for the
-// time and the row, which a request that is sent again may bring anew.
+// fingerprint is that of what q asks to choose from: its candidates, in their order, and how many of
+// them. A request that is sent again with these can be given the first answer.
 func (q *request) fingerprint() fingerprint {
-	f := fingerprint(1).text(q.user).text(q.anonymous).text(q.source).number(uint64(q.choose)).fields(q.context)
+	f := fingerprint(1).number(uint64(q.choose))
+	for i := range q.candidates {
+		f = f.text(q.candidates[i].ad).text(q.candidates[i].campaign)
+	}
+	return f
+}
+
+// factsOf is the fingerprint of all else that the answer or the predictions depend on, but for the time
+// and the row, which a request that is sent again may bring anew.
+func factsOf(q *request) fingerprint {
+	f := fingerprint(2).text(q.user).text(q.anonymous).text(q.source).fields(q.context)
 	if q.w != nil {
 		f = f.number(math.Float64bits(*q.w))
 	}
 	for i := range q.candidates {
-		c := &q.candidates[i]
-		f = f.text(c.ad).text(c.campaign).number(math.Float64bits(c.value)).fields(c.context)
+		f = f.number(math.Float64bits(q.candidates[i].value)).fields(q.candidates[i].context)
 	}
 	return f
 }

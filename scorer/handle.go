@@ -21,6 +21,7 @@ import (
 const (
 	answerOK          = "ok"
 	answerRepeated    = "repeated"
+	answerChanged     = "changed"
 	answerConflict    = "conflict"
 	answerRefused     = "refused"
 	answerBusy        = "busy"
@@ -149,7 +150,7 @@ func (s *Scorer) bid(ctx context.Context, k *work) {
 	k.identify()
 	for i := range k.requests {
 		if q := &k.requests[i]; q.err == nil {
-			q.hash, q.content = s.memory.hash(q.id), q.fingerprint()
+			q.hash, q.content, q.facts = s.memory.hash(q.id), q.fingerprint(), factsOf(q)
 		}
 	}
 	defer s.memory.finish(k) // also when something panics: others may wait
@@ -299,13 +300,15 @@ func (s *Scorer) countUnknown(k *work) {
 
 // countAnswers counts a call's requests by how they were answered.
 func (s *Scorer) countAnswers(k *work) {
-	ok, repeated, conflict, refused := 0, 0, 0, 0
+	ok, repeated, changed, conflict, refused := 0, 0, 0, 0, 0
 	for i := range k.requests {
 		switch q := &k.requests[i]; {
 		case q.err == errConflict:
 			conflict++
 		case q.err != nil:
 			refused++
+		case q.changed:
+			changed++
 		case q.progress == known || q.progress == twin:
 			repeated++
 		default:
@@ -314,6 +317,7 @@ func (s *Scorer) countAnswers(k *work) {
 	}
 	s.count(answerOK, ok)
 	s.count(answerRepeated, repeated)
+	s.count(answerChanged, changed)
 	s.count(answerConflict, conflict)
 	s.count(answerRefused, refused)
 }

@@ -26,6 +26,7 @@ type memory struct {
 // entry is what is known of a request.
 type entry struct {
 	content  fingerprint // of the request, unless it is restored
+	facts    fingerprint // likewise
 	block    int64       // number of the block that holds data
 	from, to int32       // of its data in the block
 	state    entryState
@@ -49,7 +50,7 @@ type block struct {
 
 const (
 	blockBytes = 256 << 10
-	entryBytes = 96  // what an entry takes beside its data, about
+	entryBytes = 104 // what an entry takes beside its data, about
 	lateBytes  = 300 // what a delivery takes
 )
 

@@ -15,7 +15,7 @@ type instruments struct {
 
 func newInstruments(reg prometheus.Registerer) *instruments {
 	m := &instruments{
-		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests by answer: ok, repeated (the answer that was given before), conflict (the id stands for another request), refused, busy, unavailable."}, []string{"answer"}),
+		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests by answer: ok, repeated (the answer that was given before), changed (likewise, to a request with another user, context or value), conflict (the id stands for other candidates), refused, busy, unavailable."}, []string{"answer"}),
 		unknown:     prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_scorer_unknown_fields_total", Help: "Fields of requests that nobody knows; the answers' warnings name them."}),
 		degraded:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_degraded_total", Help: "Calls that were scored without profiles or without weights."}, []string{"without"}),
 		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_predictions_total", Help: "Predictions by what became of them: acknowledged, late (answered before Kafka had them), lost (too many waited, or Kafka had not acknowledged them when the process ended), refused (larger than the topic takes)."}, []string{"result"}),

@@ -31,7 +31,9 @@ type request struct {
 	progress progress
 	claimed  bool        // its id is this call's
 	hash     uint64      // of the id
-	content  fingerprint // of what is asked
+	content  fingerprint // of what is asked to choose from
+	facts    fingerprint // of the rest of the request
+	changed  bool        // it came before with other facts, and gets the answer to these
 	past     *past       // the choice that was made before, nil for none
 	wait     chan struct{}
 	twin     int    // index in the call of the request that it repeats

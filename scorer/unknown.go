@@ -47,15 +47,21 @@ func (q *request) warnedOf(name string, inCandidate bool) bool {
 	return false
 }
 
+// changedWarning tells that a request's id was used before with the same candidates and other facts.
+const changedWarning = `{"field":"request","message":"request was used before, with another user, context or value. This is the answer to that request: use a new id for another question."}`
+
 // appendWarnings appends the member "warnings" of an answer, with a comma before it; nothing when there
 // is nothing to warn of.
 func appendWarnings(b []byte, q *request) []byte {
-	if len(q.warnings) == 0 {
+	if len(q.warnings) == 0 && !q.changed {
 		return b
 	}
 	b = append(b, `,"warnings":[`...)
+	if q.changed {
+		b = append(b, changedWarning...)
+	}
 	for i := range q.warnings {
-		if i > 0 {
+		if i > 0 || q.changed {
 			b = append(b, ',')
 		}
 		b = q.warnings[i].appendJSON(b)
