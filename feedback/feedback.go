@@ -57,7 +57,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	f := &Feedback{
 		client: d.Client, store: store, unfolded: unfolded{since: map[int]time.Time{}},
 		outcomes: &outcomes{
-			client: d.Client, store: store, types: joined(d.Objectives), ttl: longest(d.Objectives) + cfg.OutcomeTTL, now: d.Now, logger: logger,
+			client: d.Client, store: store, kinds: KindsOf(d.Objectives), ttl: longest(d.Objectives) + cfg.OutcomeTTL, now: d.Now, logger: logger,
 			recorded: d.Recorded, watermarks: d.Watermark, beats: watermark.NewReporter("feedback", d.Now, logger, d.Registerer),
 			folded: c.outcomes, marks: map[int]event.Time{},
 		},

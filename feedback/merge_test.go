@@ -3,6 +3,7 @@ package feedback
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/clickloop/clickloop/event"
@@ -130,7 +131,7 @@ func TestOutcomesAreTheSameInAnyOrderAndHoweverOften(t *testing.T) {
 		for offset := range int64(3) { // sent again, later and before
 			e := e
 			e.Received += event.Time([]int64{5, 0, 9}[offset])
-			u := OutcomeUpdate(nil, &e, offset)
+			u := OutcomeUpdate(nil, &e, offset, KindsOf(nil))
 			if len(u) != 1 || u[0].Key != "p" || u[0].Ops[0].Field != event.TypeClick {
 				t.Fatalf("the update is %+v", u)
 			}
@@ -149,8 +150,35 @@ func TestOutcomesAreTheSameInAnyOrderAndHoweverOften(t *testing.T) {
 	f(event.Event{Time: -3, Received: 7, Value: -1e-9}, event.OutcomeEvent{Received: 7, Time: -3, Value: -1e-9})
 	f(event.Event{Time: 7, Received: 7}, event.OutcomeEvent{Received: 7, Time: 7})
 	for _, e := range []event.Event{{Type: event.TypeClick, Time: 7}, {Type: event.TypeHeartbeat, Prediction: "p"}} {
-		if u := OutcomeUpdate(nil, &e, 3); len(u) != 0 {
+		if u := OutcomeUpdate(nil, &e, 3, KindsOf(nil)); len(u) != 0 {
 			t.Errorf("%+v makes %+v", e, u)
 		}
 	}
+}
+
+// An objective may name what an SDK calls its events; the type counts beside the name.
+func TestOutcomesAreKeptByTypeAndByName(t *testing.T) {
+	kinds := KindsOf([]event.Objective{{Trigger: event.TriggerPrediction, Positive: "Signed Up"}, {Trigger: "Home", Positive: event.TypeTrack}})
+	f := func(kind, property, name string, want ...string) {
+		t.Helper()
+		e := event.Event{Type: kind, Prediction: "p", Time: 7, Received: 7}
+		e.Properties = event.Fields{{Name: property, Value: event.Value{Kind: event.String, Str: name}}}
+		var got []string
+		for _, u := range OutcomeUpdate(nil, &e, 3, kinds) {
+			for _, op := range u.Ops {
+				got = append(got, op.Field)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s %q is kept as %q, want %q", kind, name, got, want)
+		}
+	}
+	f(event.TypeTrack, "event", "Signed Up", event.TypeTrack, "Signed Up")
+	f(event.TypeTrack, "event", "Signed Out", event.TypeTrack)
+	f(event.TypeTrack, "name", "Signed Up", event.TypeTrack)
+	f(event.TypeClick, "event", "Signed Up", event.TypeClick, "Signed Up")
+	f(event.TypePage, "name", "Home", "Home")
+	f(event.TypePage, "name", "Signed Out")
+	f(event.TypePage, "name", event.TypeClick) // a page that is called click is no click
+	f("win", "event", "Signed Up")
 }

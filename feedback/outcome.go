@@ -8,11 +8,11 @@ import (
 	"github.com/clickloop/clickloop/features"
 )
 
-// OutcomeUpdate appends what e adds to the outcome of its prediction: of each type, what was
-// received first. That is the same in any order and however often it is folded. e.Received is the
-// receipt that counts: Marks.Settle finds it out.
-func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64) []features.Update {
-	if e.Prediction == "" || e.Type == event.TypeHeartbeat {
+// OutcomeUpdate appends what e adds to the outcome of its prediction: of each of kinds that it is, by its
+// type or by the name that an SDK gives it, what was received first. That is the same in any order and
+// however often it is folded. e.Received is the receipt that counts: Marks.Settle finds it out.
+func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64, kinds Kinds) []features.Update {
+	if e.Prediction == "" || e.Type == event.TypeHeartbeat || !kinds.any(e) {
 		return dst
 	}
 	value := ""
@@ -22,9 +22,13 @@ func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64) []featur
 	if e.Time != e.Received {
 		value += happened + strconv.FormatInt(int64(e.Time), 10)
 	}
-	return append(dst, features.Update{Key: e.Prediction, Offset: offset, Ops: []features.Op{
-		{Kind: features.OpFirst, Field: e.Type, Time: e.Received, Value: value},
-	}})
+	ops := make([]features.Op, 0, 2)
+	for _, kind := range [...]string{e.Type, e.Name()} {
+		if kinds[kind] {
+			ops = append(ops, features.Op{Kind: features.OpFirst, Field: kind, Time: e.Received, Value: value})
+		}
+	}
+	return append(dst, features.Update{Key: e.Prediction, Offset: offset, Ops: ops})
 }
 
 // happened parts, in what is kept of an event, its value from the time at which it happened, where
@@ -50,11 +54,19 @@ func OutcomeOf(p features.Profile) event.Outcome {
 	return out
 }
 
-// joined are the types of events that labels are made of. Others are not kept: a prediction's outcome must not grow with what a client calls its events.
-func joined(objectives []event.Objective) map[string]bool {
-	types := map[string]bool{event.TypeImpression: true, event.TypeClick: true, event.TypeConversion: true}
+// Kinds are the types and names of events that labels are made of. Others are not kept: a prediction's
+// outcome must not grow with what a client calls its events.
+type Kinds map[string]bool
+
+// KindsOf are those of the loop's own events and of what objectives name as trigger or positive.
+func KindsOf(objectives []event.Objective) Kinds {
+	kinds := Kinds{event.TypeImpression: true, event.TypeClick: true, event.TypeConversion: true}
 	for _, o := range objectives {
-		types[o.Trigger], types[o.Positive] = true, true
+		kinds[o.Trigger], kinds[o.Positive] = true, true
 	}
-	return types
+	delete(kinds, "")
+	return kinds
 }
+
+// any says whether an event is of one of the kinds.
+func (k Kinds) any(e *event.Event) bool { return k[e.Type] || k[e.Name()] }

@@ -24,7 +24,7 @@ const OutcomesGroup = "outcomes"
 type outcomes struct {
 	client *stream.Client
 	store  features.Store
-	types  map[string]bool // of events that are kept
+	kinds  Kinds // of events that are kept
 	ttl    time.Duration   // for which the store keeps an outcome, at least
 	now    func() event.Time
 	logger *slog.Logger
@@ -121,13 +121,13 @@ func (o *outcomes) updates(dst []features.Update, records []stream.Record, marks
 			o.beats.Report(&e, marks.Beat(&e, clocks), partition, r.Offset)
 		case e.Prediction == "":
 			o.folded.WithLabelValues("no_prediction").Inc()
-		case !o.types[e.Type]:
+		case !o.kinds.any(&e):
 			o.folded.WithLabelValues("other_type").Inc()
 		case e.Complete(event.TimeOf(r.Time)) != nil:
 			o.folded.WithLabelValues("refused").Inc()
 		default:
 			marks.Settle(&e, clocks)
-			dst = OutcomeUpdate(dst, &e, r.Offset)
+			dst = OutcomeUpdate(dst, &e, r.Offset, o.kinds)
 		}
 	}
 	o.folded.WithLabelValues("kept").Add(float64(len(dst) - before))

@@ -18,6 +18,7 @@ type lockstep struct {
 	run       *Run
 	name      string
 	objective event.Objective
+	kinds     feedback.Kinds // of events that labels are made of
 	set       *features.Set
 	profiles  *features.Memory
 	outcomes  *features.Memory
@@ -46,7 +47,7 @@ func (r *Run) Recording(ctx context.Context, rec *recording.Recording, cfg featu
 	if err != nil {
 		return err
 	}
-	l := &lockstep{run: r, name: rec.Name(), objective: rec.Objective(), set: set, profiles: features.NewMemory(), outcomes: features.NewMemory()}
+	l := &lockstep{run: r, name: rec.Name(), objective: rec.Objective(), kinds: feedback.KindsOf([]event.Objective{rec.Objective()}), set: set, profiles: features.NewMemory(), outcomes: features.NewMemory()}
 	for tick, err := range rec.Ticks(rec.Tick(), limit) {
 		if err != nil {
 			return err
@@ -89,7 +90,7 @@ func (l *lockstep) fold(ctx context.Context, events []event.Event) error {
 	var outcomes []features.Update
 	for i := range events {
 		e := &events[i]
-		outcomes = feedback.OutcomeUpdate(outcomes, e, l.offset)
+		outcomes = feedback.OutcomeUpdate(outcomes, e, l.offset, l.kinds)
 		if !l.ids.Repeat(e.ID, e.Received) {
 			l.updates = l.set.Updates(l.updates, e, l.offset)
 		}
