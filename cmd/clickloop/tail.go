@@ -15,7 +15,6 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/config"
-	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/stream"
 	"golang.org/x/sync/errgroup"
 )
@@ -142,7 +141,7 @@ func topicHint(cfg *config.Config, topic string) string {
 	if slices.Contains(names, topic) {
 		return " (is the address right? `clickloop doctor` checks it)"
 	}
-	if near := settings.Nearest(topic, names); near != "" {
+	if near := event.Nearest(topic, names); near != "" {
 		return fmt.Sprintf(" (did you mean %s?)", near)
 	}
 	return " (topics are " + strings.Join(names, ", ") + ")"

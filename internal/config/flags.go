@@ -108,7 +108,9 @@ func (c *Common) environment() error {
 			continue
 		}
 		for _, k := range known {
-			if near := strings.TrimPrefix(k, variablePrefix); settings.Nearest(bare, []string{near}) != "" {
+			near := strings.TrimPrefix(k, variablePrefix)
+			// Kubernetes gives variables such as CLICKLOOP_REDIS_PORT beside a service of that name.
+			if !strings.HasPrefix(bare, near+"_") && event.Nearest(bare, []string{near}) != "" {
 				return fmt.Errorf("the variable %s means nothing, did you mean %s?", name, k)
 			}
 		}

@@ -360,7 +360,7 @@ func names(t reflect.Type) []string {
 
 func (d *decoder) unknown(path string, key ast.Node, name string, fields []string) {
 	hint := ", want one of " + strings.Join(fields, ", ")
-	if near := Nearest(name, fields); near != "" {
+	if near := event.Nearest(name, fields); near != "" {
 		hint = fmt.Sprintf(", did you mean %s?", near) + " Allowed are " + strings.Join(fields, ", ")
 	}
 	within := ""
