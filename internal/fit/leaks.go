@@ -12,7 +12,7 @@ import (
 
 // Bounds of what is kept to find columns that are known only after the outcome.
 const (
-	leakRows    = 20_000  // the first of a pass
+	leakRows    = 10_000  // the first of a pass
 	leakCells   = 500_000 // of all columns: with many columns there are fewer rows
 	leakColumns = 500
 	leakValues  = 500 // of a column; later ones are not counted

@@ -156,7 +156,7 @@ var wordLayouts = []string{"2 Jan 2006", "2 January 2006", "Jan 2 2006", "Januar
 
 // wordDate reads dates with names of months: 31 Jan 2026, January 31, 2026 10:00, Sat, 31 Jan 2026 10:00:00 GMT.
 func wordDate(s string) (t time.Time, clock, ok bool) {
-	if len(s) > 40 || !strings.ContainsAny(s, "JFMASONDjfmasond") {
+	if len(s) < len("2-Jan-06") || len(s) > 40 || !strings.ContainsAny(s, "0123456789") || !strings.ContainsAny(s, "JFMASONDjfmasond") {
 		return t, false, false
 	}
 	if day, rest, found := strings.Cut(s, ","); found && len(day) >= 3 && strings.Trim(day, "abcdefghijklmnopqrstuvwxyzMTWFS") == "" {
