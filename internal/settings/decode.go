@@ -20,7 +20,11 @@ type decoder struct {
 	file     *File
 	anchors  map[string]ast.Node
 	problems []*Problem
+	merging  int // merge keys that are being followed
 }
+
+// maxMerging bounds merge keys in merge keys: a section may merge itself.
+const maxMerging = 20
 
 // unmarshaler is a type that reads its own text.
 type unmarshaler interface{ UnmarshalYAML([]byte) error }
@@ -280,7 +284,13 @@ func (d *decoder) entries(path string, n ast.Node) ([]*ast.MappingValueNode, boo
 			if m = d.plain(path, m); m == nil {
 				continue
 			}
+			if d.merging == maxMerging {
+				d.wrong(path+".<<", e, "merges sections in sections, more than %d deep, or itself", maxMerging)
+				continue
+			}
+			d.merging++
 			more, ok := d.entries(path, m)
+			d.merging--
 			if !ok {
 				d.wrongKind(path+".<<", m, "a section")
 			}
