@@ -144,4 +144,8 @@ func TestUpdatesUseTheirMemoryAgain(t *testing.T) {
 	if allocs > 2 { // the key and the last value
 		t.Fatalf("%v allocations", allocs)
 	}
+	again, fresh := s.Updates(batch[:0], &e, 1), s.Updates(nil, &e, 1)
+	if len(fresh) == 0 || !reflect.DeepEqual(again, fresh) {
+		t.Fatalf("in memory that is used again an event adds %+v, want %+v", again, fresh)
+	}
 }

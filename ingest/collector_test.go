@@ -180,6 +180,18 @@ func TestBodiesUnderWayAreBounded(t *testing.T) {
 	if status, _, _ := send(t, "POST", server.URL+"/v1/events", nil, strings.NewReader(`{"type":"page"}`)); status != 200 {
 		t.Errorf("a small body beside slow ones: status %d", status)
 	}
+	if !i.collector.budget.TryAcquire(1) {
+		t.Fatal("nothing is left beside slow bodies")
+	}
+	rest := int64(1)
+	for i.collector.budget.TryAcquire(1 << 10) {
+		rest += 1 << 10
+	}
+	status, h, a := send(t, "POST", server.URL+"/v1/events", nil, strings.NewReader(`{"type":"page"}`))
+	if status != 503 || h.Get("Retry-After") != "1" || a.Error.Code != "unavailable" || !strings.Contains(a.Error.Message, "too many requests are under way") {
+		t.Errorf("with nothing left: status %d, %v, %+v", status, h, a)
+	}
+	i.collector.budget.Release(rest)
 	for _, conn := range slow {
 		conn.Close()
 	}

@@ -1,6 +1,10 @@
 package scorer
 
 import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,4 +76,22 @@ func TestARunningScorerKnowsTheChoicesBeforeIt(t *testing.T) {
 	if w := post(s, `{"request":"r","candidates":[{"ad":"b"}]}`, ""); w.Code != 409 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+}
+
+// A fault that comes again and again is told of once a period.
+func TestAFollowersFaultsAreToldOnceAPeriod(t *testing.T) {
+	var log bytes.Buffer
+	f := &follower{objective: "click", logger: slog.New(slog.NewTextHandler(&log, nil))}
+	lines := func(want int) {
+		t.Helper()
+		f.warn("cannot follow", errors.New("gone"))
+		if got := strings.Count(log.String(), "cannot follow"); got != want {
+			t.Fatalf("told %d times, want %d", got, want)
+		}
+	}
+	lines(1)
+	lines(1)
+	f.warned = f.warned.Add(-warnEvery - time.Second)
+	lines(2)
+	lines(2)
 }
