@@ -137,7 +137,14 @@ func TestWhatCannotBeDrainedIsCounted(t *testing.T) {
 		waits = append(waits, done)
 	}
 	began := time.Now()
-	stop()
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(20 * time.Second):
+		broker.Refuse(c.Prefix()+"a", false) // or it never ends
+		t.Fatal("the drain goes on after its time")
+	}
 	for _, done := range waits {
 		if err := <-done; err == nil {
 			t.Error("a write is acknowledged that was refused")
