@@ -40,7 +40,7 @@ func tailed(t *testing.T) (client *stream.Client, flags []string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	if err := client.EnsureTopics(t.Context(), stream.Topic{Name: event.TopicPredictions, Partitions: 2}); err != nil {
+	if err := client.EnsureTopics(t.Context(), stream.Topic{Name: event.TopicPredictions, Partitions: 2, Retention: 100 * 365 * 24 * time.Hour}); err != nil { // records are of a fixed day
 		t.Fatal(err)
 	}
 	var records []stream.Record
