@@ -109,8 +109,8 @@ func (c *Common) environment() error {
 		}
 		for _, k := range known {
 			near := strings.TrimPrefix(k, variablePrefix)
-			// Kubernetes gives variables such as CLICKLOOP_REDIS_PORT beside a service of that name.
-			if !strings.HasPrefix(bare, near+"_") && event.Nearest(bare, []string{near}) != "" {
+			// More words are another's: Kubernetes gives CLICKLOOP_REDIS_PORT beside a service of that name.
+			if strings.Count(bare, "_") <= strings.Count(near, "_") && event.Nearest(bare, []string{near}) != "" {
 				return fmt.Errorf("the variable %s means nothing, did you mean %s?", name, k)
 			}
 		}

@@ -231,6 +231,7 @@ func TestWrongFlagsAndVariablesAreNamed(t *testing.T) {
 	t.Setenv("CLICKLOOP_PORT", "tcp://10.0.0.1:80") // what Kubernetes sets for a service of that name
 	t.Setenv("CLICKLOOP_SERVICE_HOST", "10.0.0.1")
 	t.Setenv("CLICKLOOP_REDIS_PORT", "tcp://10.0.0.1:80")
+	t.Setenv("CLICKLOOP_TEST_REDIS", "h:1") // another program's
 	if _, _, err := loaded(t); err != nil {
 		t.Error(err)
 	}
