@@ -24,8 +24,8 @@ const OutcomesGroup = "outcomes"
 type outcomes struct {
 	client *stream.Client
 	store  features.Store
-	kinds  Kinds // of events that are kept
-	ttl    time.Duration   // for which the store keeps an outcome, at least
+	kinds  Kinds         // of events that are kept
+	ttl    time.Duration // for which the store keeps an outcome, at least
 	now    func() event.Time
 	logger *slog.Logger
 
