@@ -1,69 +1,159 @@
 package clickloop
 
 import (
+	"flag"
+	"fmt"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
+var update = flag.Bool("update", false, "write what the code has into documents that repeat it")
+
 const module = "github.com/clickloop/clickloop/"
 
-// layer gives each package its height: imports go downwards only.
-var layer = map[string]int{
-	"event": 0, "model": 0, "stream": 0, "features": 1,
-	"ingest": 2, "scorer": 2, "feedback": 2, "learner": 2,
-	"cmd/clickloop": 4,
+// floor gives each top-level folder its height. A package imports packages of lower floors, and of
+// its own folder; see mayImport for what else holds.
+var floor = map[string]int{
+	"event": 0, "model": 0,
+	"stream":   1,
+	"features": 2,
+	"internal": 3, // a package of internal that features or stream use may not use them: Go sees to it
+	"ingest":   4, "scorer": 4, "feedback": 4, "learner": 4,
+	"app": 5,
+	"cmd": 6, "bench": 6, "examples": 6,
 }
 
-// lower are the internal packages that stages may use; the others are for commands alone.
-var lower = map[string]bool{"internal/embedded": true, "internal/metrics": true, "internal/deadletter": true, "internal/notify": true, "internal/retry": true, "internal/repeats": true, "internal/backend": true, "internal/weights": true, "internal/watermark": true, "internal/modelfile": true, "internal/inbound": true}
+// clients are the modules that one package alone may import, with the packages that may.
+var clients = map[string][]string{
+	"github.com/segmentio/kafka-go":   {"stream"},
+	"github.com/redis/go-redis":       {"features", "app/run", "cmd/clickloop", "internal/backend"},
+	"github.com/alicebob/miniredis":   {"internal/embedded"},
+	"github.com/twmb/franz-go/pkg/k":  {"stream", "internal/embedded", "internal/backend"},
+	"github.com/goccy/go-yaml":        {"internal/settings", "app/config", "app/recording"},
+	"gonum.org/v1/gonum":              {"internal/metrics"},
+	"github.com/santhosh-tekuri/json": {},
+}
 
-// TestImportsPointOneWay keeps the arrows of DESIGN.md: cmd -> stages -> features, model, stream -> event; stages meet on topics only; the Kafka
-// client is stream's alone.
+// TestImportsPointOneWay holds every package against the floors of DESIGN.md.
 func TestImportsPointOneWay(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if len(lines) < len(layer) {
-		t.Fatalf("go list names %d packages, expected at least %d", len(lines), len(layer))
-	}
-	for _, line := range lines {
-		fields := strings.Fields(line)
-		from := strings.TrimPrefix(fields[0], module)
-		for _, imported := range fields[1:] {
-			if problem := arrow(from, imported); problem != "" {
+	for from, imports := range packages(t) {
+		top, _, _ := strings.Cut(from, "/")
+		if _, known := floor[top]; !known && from != "" {
+			t.Errorf("%s stands on no floor: add its folder to the test and to DESIGN.md", from)
+		}
+		for _, imported := range imports {
+			if problem := mayImport(from, imported); problem != "" {
 				t.Errorf("%s imports %s: %s", from, imported, problem)
 			}
 		}
 	}
 }
 
-func arrow(from, imported string) string {
+// packages are the imports of every package of the module by its path without the module's.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		all[strings.TrimPrefix(words[0]+"/", module)] = words[1:]
+	}
+	trimmed := map[string][]string{}
+	for name, imports := range all {
+		trimmed[strings.TrimSuffix(name, "/")] = imports
+	}
+	if len(trimmed) < 30 {
+		t.Fatalf("go list names %d packages only", len(trimmed))
+	}
+	return trimmed
+}
+
+// mayImport tells why a package may not import another; "" when it may.
+func mayImport(from, imported string) string {
+	for client, users := range clients {
+		if strings.HasPrefix(imported, client) && !slices.Contains(users, from) {
+			return fmt.Sprintf("only %v may", users)
+		}
+	}
 	to, ours := strings.CutPrefix(imported, module)
-	switch {
-	case strings.HasPrefix(imported, "github.com/segmentio/kafka-go") && from != "stream":
-		return "only stream may"
-	case !ours:
+	if !ours {
 		return ""
 	}
-	fromLayer, staged := layer[from]
-	toLayer, known := layer[to]
+	fromTop, _, _ := strings.Cut(from, "/")
+	toTop, _, _ := strings.Cut(to, "/")
 	switch {
-	case !staged: // internal packages, examples, bench
-		if lower[from] && known && toLayer >= 2 {
-			return "a package that stages use may not use a stage"
-		}
+	case toTop == "cmd" || toTop == "bench" || toTop == "examples":
+		return "nothing imports a program"
+	case fromTop == toTop:
 		return ""
-	case known && fromLayer == 2 && toLayer == 2:
+	case toTop == "internal" && floor[fromTop] < floor["internal"]:
+		return "" // what everybody stands on; Go refuses cycles
+	case floor[fromTop] == 4 && floor[toTop] == 4:
 		return "stages meet on topics only"
-	case known && toLayer >= fromLayer && to != from:
+	case floor[toTop] >= floor[fromTop]:
 		return "imports point downwards"
-	case fromLayer == 0:
-		return "event, model and stream import none of ours"
-	case !known && fromLayer <= 2 && !lower[to]:
-		return "a stage may use only " + "metrics, deadletter, notify, repeats, retry, watermark, weights, modelfile, embedded and backend of internal"
 	}
 	return ""
+}
+
+// TestTheMapInTheDesignNamesEveryImport compares the table in DESIGN.md with the code, package by
+// package. go test -run TestTheMap . -update writes the column of imports.
+func TestTheMapInTheDesignNamesEveryImport(t *testing.T) {
+	b, err := os.ReadFile("DESIGN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	lines := strings.Split(string(b), "\n")
+	code := packages(t)
+	for i, line := range lines {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		name := strings.Trim(cells[1], " `")
+		imports, known := code[name]
+		if !known || seen[name] {
+			continue // another table
+		}
+		seen[name] = true
+		if want := " " + ownImports(imports) + " "; cells[3] != want {
+			if !*update {
+				t.Errorf("DESIGN.md says of %s:%s\nthe code says:%s", name, cells[3], want)
+			}
+			cells[3] = want
+			lines[i] = strings.Join(cells, "|")
+		}
+	}
+	for name := range code {
+		if top, _, _ := strings.Cut(name, "/"); !seen[name] && name != "" && floor[top] < 6 {
+			t.Errorf("the map in DESIGN.md does not name %s", name)
+		}
+	}
+	if *update && !t.Failed() {
+		if err := os.WriteFile("DESIGN.md", []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// ownImports lists the module's packages among imports, as the map writes them.
+func ownImports(imports []string) string {
+	var own []string
+	for _, imported := range imports {
+		if name, ours := strings.CutPrefix(imported, module); ours {
+			own = append(own, name)
+		}
+	}
+	if len(own) == 0 {
+		return "none"
+	}
+	slices.Sort(own)
+	return strings.Join(own, ", ")
 }

@@ -1,2 +1,3 @@
-// Package clickloop is the root of the module; the program is cmd/clickloop, and DESIGN.md is the map.
+// Package clickloop is the root of the module; the program is cmd/clickloop, and DESIGN.md is the
+// map.
 package clickloop

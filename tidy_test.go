@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/clickloop/clickloop/internal/config"
+	"github.com/clickloop/clickloop/app/config"
 )
 
 func readme(t *testing.T) string {

@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// AppendJSON appends d as one line of JSON, without a newline: the payload as "payload" when it is UTF-8, otherwise as "payload_base64".
+// AppendJSON appends d as one line of JSON, without a newline: the payload as "payload" when it is
+// UTF-8, otherwise as "payload_base64".
 func (d *DeadLetter) AppendJSON(dst []byte) []byte {
 	l := newLine(dst)
 	l.must("stage", d.Stage)

@@ -1,6 +1,7 @@
 package event
 
-// AppendJSON appends e as one line of JSON, without a newline. Metrics that are nil, NaN or infinite are left out.
+// AppendJSON appends e as one line of JSON, without a newline. Metrics that are nil, NaN or
+// infinite are left out.
 func (e *Evaluation) AppendJSON(dst []byte) []byte {
 	l := newLine(dst)
 	l.must("objective", e.Objective)
@@ -34,7 +35,8 @@ func ParseEvaluation(b []byte) (Evaluation, error) {
 	return e, err
 }
 
-// UnmarshalJSON is ParseEvaluation into e, whose slices are used again: nothing of what e held before may still be in use.
+// UnmarshalJSON is ParseEvaluation into e, whose slices are used again: nothing of what e held
+// before may still be in use.
 func (e *Evaluation) UnmarshalJSON(b []byte) error {
 	r := borrow(b, DefaultLimits)
 	defer giveBack(r)

@@ -30,7 +30,8 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 // MarshalJSON is AppendJSON, for encoding/json.
 func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
 
-// ParseEvent reads what AppendJSON and other producers write. It checks the form; Validate checks the content.
+// ParseEvent reads what AppendJSON and other producers write. It checks the form; Validate checks
+// the content.
 func ParseEvent(b []byte) (Event, error) {
 	var e Event
 	err := e.UnmarshalJSON(b)
@@ -75,7 +76,8 @@ func ParseEventNoted(b []byte, n *Notes) (Event, error) {
 	return e, r.End()
 }
 
-// UnmarshalJSON is ParseEvent into e, whose slices are used again: nothing of what e held before may still be in use.
+// UnmarshalJSON is ParseEvent into e, whose slices are used again: nothing of what e held before
+// may still be in use.
 func (e *Event) UnmarshalJSON(b []byte) error {
 	r := borrow(b, EventLimits)
 	defer giveBack(r)

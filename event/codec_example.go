@@ -40,15 +40,16 @@ func (s Source) appendJSON(dst []byte) []byte {
 // MarshalJSON is AppendJSON, for encoding/json.
 func (e *Example) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
 
-// ParseExample reads what AppendJSON writes. An example must have an objective, a prediction, a time, y and w; without a p it reads as p = 0.
+// ParseExample reads what AppendJSON writes. An example must have an objective, a prediction, a
+// time, y and w; without a p it reads as p = 0.
 func ParseExample(b []byte) (Example, error) {
 	var e Example
 	err := e.UnmarshalJSON(b)
 	return e, err
 }
 
-// Validate checks what a network learns from, for whoever takes examples from others; the error is an
-// *Error with the field and the reason.
+// Validate checks what a network learns from, for whoever takes examples from others; the error is
+// an *Error with the field and the reason.
 func (e *Example) Validate() error {
 	switch {
 	case e.Y != 0 && e.Y != 1:
@@ -59,7 +60,8 @@ func (e *Example) Validate() error {
 	return nil
 }
 
-// UnmarshalJSON is ParseExample into e, whose slices are used again: nothing of what e held before may still be in use.
+// UnmarshalJSON is ParseExample into e, whose slices are used again: nothing of what e held before
+// may still be in use.
 func (e *Example) UnmarshalJSON(b []byte) error {
 	r := borrow(b, DefaultLimits)
 	defer giveBack(r)

@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// AppendJSON appends p as one line of JSON, without a newline. A probability that is no finite number is left out.
+// AppendJSON appends p as one line of JSON, without a newline. A probability that is no finite
+// number is left out.
 func (p *Prediction) AppendJSON(dst []byte) []byte {
 	l := newLine(dst)
 	l.must("id", p.ID)
@@ -85,7 +86,8 @@ func ParsePrediction(b []byte) (Prediction, error) {
 	return p, err
 }
 
-// UnmarshalJSON is ParsePrediction into p, whose slices are used again: nothing of what p held before may still be in use.
+// UnmarshalJSON is ParsePrediction into p, whose slices are used again: nothing of what p held
+// before may still be in use.
 func (p *Prediction) UnmarshalJSON(b []byte) error {
 	r := borrow(b, DefaultLimits)
 	defer giveBack(r)

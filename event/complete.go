@@ -11,7 +11,9 @@ const MaxAhead = 24 * time.Hour
 const (
 	TimeReceived = "received" // the client gave none: the time of receipt
 	TimeClamped  = "clamped"  // the client's lay after the receipt: the time of receipt
-	TimeSentAt   = "sent_at"  // the client's, moved by what its clock was wrong when it sent the event, at most to the receipt
+	// the client's, moved by what its clock was wrong when it sent the event, at most to the
+	// receipt
+	TimeSentAt = "sent_at"
 )
 
 // Complete fills what an event may leave open, and checks it. It was received when it was produced

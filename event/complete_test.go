@@ -30,7 +30,8 @@ func TestAnEventIsCompletedFromItsReceipt(t *testing.T) {
 	f(produced+2*hourMs, 0, produced, produced, TimeClamped, true)
 	f(produced+24*hourMs, 0, produced, produced, TimeClamped, true)
 	f(produced+24*hourMs+1, 0, 0, 0, "", false)
-	f(produced+48*hourMs, produced+48*hourMs, produced+48*hourMs, produced+48*hourMs, "", true) // recorded
+	// recorded
+	f(produced+48*hourMs, produced+48*hourMs, produced+48*hourMs, produced+48*hourMs, "", true)
 	f(0, produced-9*hourMs, produced-9*hourMs, produced-9*hourMs, TimeReceived, true)
 }
 
@@ -73,7 +74,8 @@ func TestAMovedReceiptTakesTheTimeWithIt(t *testing.T) {
 	f(given, 900, 900, TimeClamped)
 	f(Event{Time: 1500, Received: 1500, TimeRule: TimeReceived}, 9000, 9000, TimeReceived)
 	f(Event{Time: 1500, Received: 1500, TimeRule: TimeReceived}, 900, 900, TimeReceived)
-	slow := Event{Time: 1500, Received: 1500, TimeRule: TimeClamped, OriginalTime: 4000} // its collector's clock was
+	// its collector's clock was
+	slow := Event{Time: 1500, Received: 1500, TimeRule: TimeClamped, OriginalTime: 4000}
 	f(slow, 9000, 4000, TimeClamped)
 	f(slow, 3000, 3000, TimeClamped)
 	f(Event{Time: 1500, Received: 1500, TimeRule: TimeSentAt, OriginalTime: 10}, 9000, 1500, TimeSentAt)

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Error says why a text is not what it should be. Field is the path of what is wrong, such as "candidates[3].ad", and is empty when it is the
-// whole; Reason goes on from it: "is a number, expected a string".
+// Error says why a text is not what it should be. Field is the path of what is wrong, such as
+// "candidates[3].ad", and is empty when it is the whole; Reason goes on from it: "is a number,
+// expected a string".
 type Error struct {
 	Field  string
 	Reason string

@@ -1,8 +1,9 @@
-// Package event holds what crosses a topic: Event, Prediction, Example, Evaluation and DeadLetter, with their codecs.
+// Package event holds what crosses a topic: Event, Prediction, Example, Evaluation and DeadLetter,
+// with their codecs.
 package event
 
-// Time is a moment in milliseconds since 1970-01-01 UTC; in JSON it is RFC 3339 in UTC with three decimals. The zero Time is
-// "not given" and is left out of JSON.
+// Time is a moment in milliseconds since 1970-01-01 UTC; in JSON it is RFC 3339 in UTC with three
+// decimals. The zero Time is "not given" and is left out of JSON.
 type Time int64
 
 // Types of events that the loop itself knows. Others pass through and can be counted by features.
@@ -14,7 +15,8 @@ const (
 	TypeTrack      = "track"
 	TypeScreen     = "screen"
 	TypeIdentify   = "identify"
-	// TypeHeartbeat carries the collector's clock into every partition of events; it is no user's event and is counted as none.
+	// TypeHeartbeat carries the collector's clock into every partition of events; it is no user's
+	// event and is counted as none.
 	TypeHeartbeat = "heartbeat"
 )
 
@@ -45,9 +47,9 @@ type Event struct {
 	Leaving   bool
 }
 
-// Name is what an SDK calls the event beside its type: the property "event" of a track call, also of one
-// that became an impression, a click or a conversion, and "name" of a page or a screen. Empty where there
-// is none, and where it is a type: a page that is called click is no click.
+// Name is what an SDK calls the event beside its type: the property "event" of a track call, also
+// of one that became an impression, a click or a conversion, and "name" of a page or a screen.
+// Empty where there is none, and where it is a type: a page that is called click is no click.
 func (e *Event) Name() string {
 	property := "event"
 	switch e.Type {
@@ -75,9 +77,10 @@ func KnownType(s string) bool {
 
 // Prediction is one scored candidate that was chosen (topic predictions, key: ID).
 type Prediction struct {
-	ID         string
-	Request    string
-	Row        int64 // number of the recorded row, from 1; 0 and left out when the request was not recorded
+	ID      string
+	Request string
+	// number of the recorded row, from 1; 0 and left out when the request was not recorded
+	Row        int64
 	Time       Time
 	User       string
 	Anonymous  string
@@ -88,15 +91,17 @@ type Prediction struct {
 	Model      []ObjectiveVersion // "model": {"click": "click@184203"}
 	Propensity float64
 	Policy     string
-	Choice     string  // fingerprint of the request and of what was chosen: one request has one choice
-	Others     []Other // candidates that were not chosen, best first
-	// OthersCount and OthersHash stand for Others where there are too many of them to be listed. The hash
-	// is that of their ads and campaigns, whatever their order.
+	// fingerprint of the request and of what was chosen: one request has one choice
+	Choice string
+	Others []Other // candidates that were not chosen, best first
+	// OthersCount and OthersHash stand for Others where there are too many of them to be listed.
+	// The hash is that of their ads and campaigns, whatever their order.
 	OthersCount int64
 	OthersHash  string
-	Features    Fields // the named raw values that were used, in the order in which they were encoded
-	AgeMs       []Age  // "age_ms": {"user": 340, "model": 120}
-	Source      string
+	// the named raw values that were used, in the order in which they were encoded
+	Features Fields
+	AgeMs    []Age // "age_ms": {"user": 340, "model": 120}
+	Source   string
 }
 
 // Other is a candidate that was not chosen.
@@ -151,9 +156,12 @@ type Example struct {
 	Source     Source
 }
 
-// Source is the place of a prediction in its topic. Examples of one (Topic, Partition) carry rising offsets, except revisions.
+// Source is the place of a prediction in its topic. Examples of one (Topic, Partition) carry rising
+// offsets, except revisions.
 type Source struct {
-	Topic     string // the first 8 hexadecimal digits of the id of the predictions topic: another topic of the same name has another
+	// the first 8 hexadecimal digits of the id of the predictions topic: another topic of the same
+	// name has another
+	Topic     string
 	Partition int32
 	Offset    int64
 }
@@ -171,8 +179,9 @@ type Evaluation struct {
 	AUC                 *float64
 	PredictedOverActual *float64
 	ECE                 *float64
-	// Sums over the examples, which add up over windows: of weights, of probabilities and of labels by
-	// weight, and of the weighted log loss. Windows have them always; what the guard writes has no loss.
+	// Sums over the examples, which add up over windows: of weights, of probabilities and of labels
+	// by weight, and of the weighted log loss. Windows have them always; what the guard writes has
+	// no loss.
 	Weight     *float64
 	Predicted  *float64
 	Actual     *float64
@@ -190,5 +199,6 @@ type DeadLetter struct {
 	Partition int32
 	Offset    int64
 	Time      Time
-	Payload   []byte // the original bytes; as a JSON string when they are UTF-8, else as "payload_base64"
+	// the original bytes; as a JSON string when they are UTF-8, else as "payload_base64"
+	Payload []byte
 }

@@ -16,7 +16,8 @@ func (f Fields) Lookup(name string) (Value, bool) {
 	return Value{}, false
 }
 
-// Text returns a String field's text, or a Number's in its shortest form; empty when there is no such field or it is of another kind.
+// Text returns a String field's text, or a Number's in its shortest form; empty when there is no
+// such field or it is of another kind.
 func (v Value) Text() string {
 	switch v.Kind {
 	case String:
@@ -27,8 +28,8 @@ func (v Value) Text() string {
 	return ""
 }
 
-// Amount returns a Number, or what a String says that is a plain number, as some senders write theirs. A
-// text with a currency or separators is none: which it is would be a guess.
+// Amount returns a Number, or what a String says that is a plain number, as some senders write
+// theirs. A text with a currency or separators is none: which it is would be a guess.
 func (v Value) Amount() (float64, bool) {
 	switch v.Kind {
 	case Number:
@@ -100,8 +101,8 @@ func (f *Fields) UnmarshalJSON(b []byte) error {
 	return r.End()
 }
 
-// Fields takes an object and appends its facts to dst; the package comment tells how nested values are named. The slices of the lists in dst's
-// spare capacity are used again.
+// Fields takes an object and appends its facts to dst; the package comment tells how nested values
+// are named. The slices of the lists in dst's spare capacity are used again.
 func (r *Reader) Fields(dst Fields) Fields {
 	r.nested, r.dotted = false, false
 	from := len(dst)

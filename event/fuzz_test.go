@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzParsers feeds any bytes to every parser: what is accepted must be JSON to the standard library, and must read back to the same line.
+// FuzzParsers feeds any bytes to every parser: what is accepted must be JSON to the standard
+// library, and must read back to the same line.
 func FuzzParsers(f *testing.F) {
 	for seed := range uint64(20) {
 		r := newRandom(seed)

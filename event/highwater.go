@@ -2,8 +2,9 @@ package event
 
 import "sort"
 
-// HighWater drops examples that were seen: those of one place (topic id, partition) come with rising offsets, so one that is not above the highest
-// is a repeat. Revisions rise on their own, behind the examples that they correct. The zero value has seen nothing.
+// HighWater drops examples that were seen: those of one place (topic id, partition) come with
+// rising offsets, so one that is not above the highest is a repeat. Revisions rise on their own,
+// behind the examples that they correct. The zero value has seen nothing.
 type HighWater struct {
 	marks map[waterKey]int64
 }
@@ -13,11 +14,12 @@ type waterKey struct {
 	partition int32
 }
 
-// revisions is what the topic of a revision's mark ends with, so that Marks and Restore carry both kinds. A topic id holds hexadecimal digits alone.
+// revisions is what the topic of a revision's mark ends with, so that Marks and Restore carry both
+// kinds. A topic id holds hexadecimal digits alone.
 const revisions = "~revisions"
 
-// Fresh says whether src was not seen before, and remembers it. A revision corrects an example that was seen: it counts once by itself, and moves nothing for
-// examples.
+// Fresh says whether src was not seen before, and remembers it. A revision corrects an example that
+// was seen: it counts once by itself, and moves nothing for examples.
 func (h *HighWater) Fresh(src Source, revision bool) bool {
 	k := waterKey{src.Topic, src.Partition}
 	if revision {

@@ -8,7 +8,8 @@ type memberName struct {
 	name   string
 }
 
-// manyNames is from where on a map finds repeated names faster than looking through all of them; it keeps hostile objects from taking quadratic time.
+// manyNames is from where on a map finds repeated names faster than looking through all of them; it
+// keeps hostile objects from taking quadratic time.
 const manyNames = 48
 
 // remember refuses a name that the object has had already.

@@ -24,12 +24,13 @@ var aliases = map[string][]string{
 	"topk": {"choose"}, "limit": {"choose"}, "count": {"choose"}, "weight": {"w"}, "model": {"objective"},
 }
 
-// Nearest returns the one of the known names that a name which nobody knows most likely stands for, or
-// "" when none is near: another spelling (userId for user_id), a word of it (predictionId for
-// prediction), what other systems call it (timestamp for time), an abbreviation (prop for properties), or
-// a typing error (campain).
+// Nearest returns the one of the known names that a name which nobody knows most likely stands for,
+// or "" when none is near: another spelling (userId for user_id), a word of it (predictionId for
+// prediction), what other systems call it (timestamp for time), an abbreviation (prop for
+// properties), or a typing error (campain).
 func Nearest(name string, known []string) string {
-	const longest = 64 // bytes: a longer name is nobody's typing error, and distances take quadratic time
+	// bytes: a longer name is nobody's typing error, and distances take quadratic time
+	const longest = 64
 	if len(name) > longest {
 		return ""
 	}
@@ -68,8 +69,8 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// byWord finds the known name that is a word of a name, the first word first; id is too common to mean
-// anything beside another word.
+// byWord finds the known name that is a word of a name, the first word first; id is too common to
+// mean anything beside another word.
 func byWord(words, known []string) string {
 	for _, w := range words {
 		if len(w) < 2 || w == "id" {
@@ -87,8 +88,8 @@ func byWord(words, known []string) string {
 // fold leaves the letters and digits of a name, in lower case.
 func fold(name string) string { return strings.Join(words(name), "") }
 
-// words cuts a name where case changes or a character is neither letter nor digit: userId and user_id
-// are user and id.
+// words cuts a name where case changes or a character is neither letter nor digit: userId and
+// user_id are user and id.
 func words(name string) []string {
 	var all []string
 	start := -1
@@ -138,8 +139,8 @@ func distance(a, b string) int {
 	return last[len(b)]
 }
 
-// UnknownName says of a name that nobody knows which one was meant, or which there are: the Reason of an
-// Error or of a warning about it.
+// UnknownName says of a name that nobody knows which one was meant, or which there are: the Reason
+// of an Error or of a warning about it.
 func UnknownName(name string, known []string) string {
 	if near := Nearest(name, known); near != "" {
 		return "is not known; did you mean " + near + "?"

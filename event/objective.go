@@ -6,19 +6,25 @@ import (
 	"time"
 )
 
-// Objective is what is predicted: of the predictions whose trigger happened, which were followed by the positive event within the window.
+// Objective is what is predicted: of the predictions whose trigger happened, which were followed by
+// the positive event within the window.
 type Objective struct {
-	Name      string        `yaml:"name"`
-	Trigger   string        `yaml:"trigger"`   // "prediction" (every prediction counts) or the type of the event that must have happened, such as impression
+	Name string `yaml:"name"`
+	// "prediction" (every prediction counts) or the type of the event that must have happened, such
+	// as impression
+	Trigger   string        `yaml:"trigger"`
 	Positive  string        `yaml:"positive"`  // type of the event that makes the label 1
 	Window    time.Duration `yaml:"window"`    // from the prediction's time
 	Revisions bool          `yaml:"revisions"` // a positive after its window writes a revision
 	Segments  []string      `yaml:"segments"`  // features or fields that evaluations are split by
-	Networks  []string      `yaml:"networks"`  // names of networks that learn it side by side; empty: the default one alone
-	Serve     string        `yaml:"serve"`     // the one of them that scorers answer with; empty: the first
+	// names of networks that learn it side by side; empty: the default one alone
+	Networks []string `yaml:"networks"`
+	// the one of them that scorers answer with; empty: the first
+	Serve string `yaml:"serve"`
 }
 
-// DefaultNetwork is the network that the configuration's section model describes. Its topic and checkpoints are named by the objective alone.
+// DefaultNetwork is the network that the configuration's section model describes. Its topic and
+// checkpoints are named by the objective alone.
 const DefaultNetwork = "default"
 
 // NetworkNames are the names of the objective's networks, at least one.
@@ -40,7 +46,8 @@ func (o *Objective) ServedNetwork() string {
 	return o.NetworkNames()[0]
 }
 
-// NetworkKey names a network of an objective in topics, versions, groups, metrics and files, such as "click" for the default one and "click.plain" for another.
+// NetworkKey names a network of an objective in topics, versions, groups, metrics and files, such
+// as "click" for the default one and "click.plain" for another.
 func NetworkKey(objective, network string) string {
 	if network == "" || network == DefaultNetwork {
 		return objective
@@ -57,7 +64,8 @@ func KeyObjective(key string) string {
 // TriggerPrediction is the Trigger of an objective in which every prediction becomes an example.
 const TriggerPrediction = "prediction"
 
-// PredictionID is the id of a request's candidate: the same request sent again gives the same ids, so that it changes nothing.
+// PredictionID is the id of a request's candidate: the same request sent again gives the same ids,
+// so that it changes nothing.
 func PredictionID(request string, candidate int) string {
 	return request + "." + strconv.Itoa(candidate)
 }

@@ -67,7 +67,8 @@ func TestWrongEventsAreRefusedWithFieldAndReason(t *testing.T) {
 	f(`{"type":"`+strings.Repeat("x", 40000)+`"}`, "", "too large")
 }
 
-// A weight that no network takes is refused where the prediction is read, not when it has become an example.
+// A weight that no network takes is refused where the prediction is read, not when it has become an
+// example.
 func TestWeightsOfPredictionsAreBounded(t *testing.T) {
 	f := func(w, want string) {
 		t.Helper()

@@ -14,7 +14,8 @@ type Limits struct {
 	Fields int // fields and list elements that Reader.Fields makes, over the whole text
 }
 
-// Limits of the messages: an event comes from outside and is held tighter than what stages write themselves.
+// Limits of the messages: an event comes from outside and is held tighter than what stages write
+// themselves.
 var (
 	EventLimits   = Limits{Bytes: 32 << 10, Depth: 16, Fields: 1000}
 	DefaultLimits = Limits{Bytes: 1 << 20, Depth: 16, Fields: 4000}
@@ -37,11 +38,13 @@ const (
 	KindNull
 )
 
-// Reader walks one JSON text in order. Object and Key, Array and Element step through it; between two steps the caller takes exactly one
-// value by Text, Number, Integer, Bool, Fields, Raw or Skip, or steps into it. The first error ends all steps and is kept; the methods
-// return zero values from then on. A null reads as the zero value, an empty object or an empty array. Strings that a Reader returns are parts of the
-// text wherever nothing was escaped. Half a character (a lone surrogate, as in a title that was cut in the
-// middle of an emoji) reads as U+FFFD. A Reader may be used again after Reset, by one goroutine at a time.
+// Reader walks one JSON text in order. Object and Key, Array and Element step through it; between
+// two steps the caller takes exactly one value by Text, Number, Integer, Bool, Fields, Raw or Skip,
+// or steps into it. The first error ends all steps and is kept; the methods return zero values from
+// then on. A null reads as the zero value, an empty object or an empty array. Strings that a Reader
+// returns are parts of the text wherever nothing was escaped. Half a character (a lone surrogate,
+// as in a title that was cut in the middle of an emoji) reads as U+FFFD. A Reader may be used again
+// after Reset, by one goroutine at a time.
 type Reader struct {
 	s      string
 	pos    int
@@ -120,7 +123,8 @@ func (r *Reader) End() error {
 	return r.Err()
 }
 
-// Fail records an error about the value being read, such as "is empty", unless there is one already.
+// Fail records an error about the value being read, such as "is empty", unless there is one
+// already.
 func (r *Reader) Fail(reason string) { r.fail(r.Path(), reason) }
 
 // Path names the place being read, such as "candidates[3].ad".
@@ -170,7 +174,8 @@ func (r *Reader) Kind() Kind {
 	return KindInvalid
 }
 
-// Object steps into the object that is next. Key then steps through its members, until it returns false.
+// Object steps into the object that is next. Key then steps through its members, until it returns
+// false.
 func (r *Reader) Object() bool { return r.enter('{', "an object", false) }
 
 // Array steps into the array that is next. Element then steps through it, until it returns false.
@@ -199,7 +204,8 @@ func (r *Reader) enter(open byte, expected string, array bool) bool {
 	return true
 }
 
-// Key steps to the next member of the object and reads its name; false after the last one, when the object is left, and after an error.
+// Key steps to the next member of the object and reads its name; false after the last one, when the
+// object is left, and after an error.
 func (r *Reader) Key() bool {
 	if !r.step('}') {
 		return false
@@ -220,7 +226,8 @@ func (r *Reader) Key() bool {
 	return r.remember(f, name)
 }
 
-// Element steps to the next element of the array; false after the last one, when the array is left, and after an error.
+// Element steps to the next element of the array; false after the last one, when the array is left,
+// and after an error.
 func (r *Reader) Element() bool {
 	if !r.step(']') {
 		return false

@@ -84,8 +84,9 @@ func (r *Reader) unescape(start, i int) (string, bool) {
 // unescaped maps the letter after a backslash to its character.
 var unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
-// unescapeRune reads \uXXXX, or two of them that make a surrogate pair; size is 0 when the digits are none. A
-// surrogate is returned for half a pair: a text that was cut in the middle of a character.
+// unescapeRune reads \uXXXX, or two of them that make a surrogate pair; size is 0 when the digits
+// are none. A surrogate is returned for half a pair: a text that was cut in the middle of a
+// character.
 func unescapeRune(s string) (r rune, size int) {
 	r, ok := hex4(s)
 	if !ok {
@@ -102,8 +103,8 @@ func unescapeRune(s string) (r rune, size int) {
 }
 
 // mend is for a string that is not UTF-8. Surrogates that were written as if they were characters
-// (CESU-8) become the character of which they are halves, or U+FFFD; any other wrong byte refuses the
-// string, since it tells of another encoding.
+// (CESU-8) become the character of which they are halves, or U+FFFD; any other wrong byte refuses
+// the string, since it tells of another encoding.
 func (r *Reader) mend(b []byte) (string, bool) {
 	mended, replaced := mendSurrogates(b)
 	if !utf8.Valid(mended) {
@@ -135,7 +136,8 @@ func mendSurrogates(b []byte) (mended []byte, replaced int) {
 	return mended, replaced
 }
 
-// surrogate returns the surrogate that b begins with, encoded as UTF-8 would if it were a character; else 0.
+// surrogate returns the surrogate that b begins with, encoded as UTF-8 would if it were a
+// character; else 0.
 func surrogate(b []byte) rune {
 	if len(b) < 3 || b[0] != 0xed || b[1] < 0xa0 || b[1] > 0xbf || b[2]&0xc0 != 0x80 {
 		return 0
@@ -204,7 +206,8 @@ func scanDigits(s string, i int) int {
 	return i
 }
 
-// numberText takes the number that is next and returns its text; empty after null and after an error.
+// numberText takes the number that is next and returns its text; empty after null and after an
+// error.
 func (r *Reader) numberText(expected string) string {
 	if r.err != nil {
 		return ""
@@ -246,8 +249,9 @@ func (r *Reader) parseLong(text string) float64 {
 	return f
 }
 
-// exact takes a number as a Value: a Number, or a String of its digits where it is a whole number that
-// float64 would round (beyond 2^53). Such numbers are ids, and rounded two of them would become one.
+// exact takes a number as a Value: a Number, or a String of its digits where it is a whole number
+// that float64 would round (beyond 2^53). Such numbers are ids, and rounded two of them would
+// become one.
 func (r *Reader) exact() Value {
 	text := r.numberText("a number")
 	if text == "" {
@@ -262,8 +266,8 @@ func (r *Reader) exact() Value {
 	return Value{Kind: Number, Num: r.parseLong(text)}
 }
 
-// Rounded says whether text is a whole number, written without fraction and exponent, that float64 does
-// not hold: the nearest that it holds has other digits.
+// Rounded says whether text is a whole number, written without fraction and exponent, that float64
+// does not hold: the nearest that it holds has other digits.
 func Rounded(text string) bool {
 	digits := strings.TrimPrefix(text, "-")
 	const exact = 15 // digits that float64 always holds
@@ -295,8 +299,8 @@ func cut(s string) string {
 	return s
 }
 
-// parseShort reads numbers whose digits make an integer below 2^53 and that have no exponent: such an integer divided by an exact power of ten is
-// rounded once, hence correctly.
+// parseShort reads numbers whose digits make an integer below 2^53 and that have no exponent: such
+// an integer divided by an exact power of ten is rounded once, hence correctly.
 func parseShort(s string) (float64, bool) {
 	const maxDigits = 15
 	var mantissa int64

@@ -144,7 +144,8 @@ type asyncMessage struct {
 	Payload     struct{ Schema map[string]string }
 }
 
-// TestTheAsyncAPIDocumentTellsTheTopicsAndSchemasThatThereAre compares it with Topics and with the folder of schemas.
+// TestTheAsyncAPIDocumentTellsTheTopicsAndSchemasThatThereAre compares it with Topics and with the
+// folder of schemas.
 func TestTheAsyncAPIDocumentTellsTheTopicsAndSchemasThatThereAre(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(docs, "asyncapi.yaml"))
 	if err != nil {

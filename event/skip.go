@@ -20,7 +20,8 @@ func (r *Reader) skip(depth int) bool {
 
 const tooDeep = "is nested too deep"
 
-// skipValue returns where the value at i ends, or where and why it is not JSON. It keeps one bit a level, so that its depth costs no stack.
+// skipValue returns where the value at i ends, or where and why it is not JSON. It keeps one bit a
+// level, so that its depth costs no stack.
 func skipValue(s string, i, maxDepth int) (int, string) {
 	var inArray [maxRawDepth/64 + 1]uint64
 	depth := 0
@@ -122,7 +123,8 @@ func skipScalar(s string, i int) (int, string) {
 	return i, noValue
 }
 
-// skipString returns where the string at i ends; 0 when it has no end, or holds a control character or an unknown escape.
+// skipString returns where the string at i ends; 0 when it has no end, or holds a control character
+// or an unknown escape.
 func skipString(s string, i int) int {
 	for i++; i < len(s); i++ {
 		switch c := s[i]; {

@@ -12,11 +12,12 @@ type Part struct {
 	Text []byte // shares the body's memory
 	At   int    // where it begins in the body: the number of bytes before it
 	Line int    // its line, from 1, where a line is an event; else 0
-	Lost string // not empty: why nobody can tell where it ends; Text is then all the rest of the body
+	// not empty: why nobody can tell where it ends; Text is then all the rest of the body
+	Lost string
 }
 
-// Place tells where in a body of several events the part with an index stands; of is what the array is
-// called.
+// Place tells where in a body of several events the part with an index stands; of is what the array
+// is called.
 func (p *Part) Place(of string, index int) string {
 	if p.Line > 0 {
 		return fmt.Sprintf("line %d, byte %d", p.Line, p.At+1)
@@ -24,11 +25,11 @@ func (p *Part) Place(of string, index int) string {
 	return fmt.Sprintf("%s[%d], byte %d", of, index, p.At+1)
 }
 
-// SplitArray cuts a JSON array into its elements. It asks no more of an element than that its end can be
-// told, so one that is no JSON (a NaN, a comma too many, a comment) spares the others. Where the end
-// cannot be told (a string has no end), what came before is returned, and the rest as one part that is
-// Lost. What stands between two commas may be nothing, and is returned like that. More than limit
-// elements are an error, as is what is no array.
+// SplitArray cuts a JSON array into its elements. It asks no more of an element than that its end
+// can be told, so one that is no JSON (a NaN, a comma too many, a comment) spares the others. Where
+// the end cannot be told (a string has no end), what came before is returned, and the rest as one
+// part that is Lost. What stands between two commas may be nothing, and is returned like that. More
+// than limit elements are an error, as is what is no array.
 func SplitArray(b []byte, limit int) ([]Part, error) {
 	s := view(b)
 	i := skipSpace(s, 0)
@@ -83,8 +84,8 @@ type Member struct {
 	Part
 }
 
-// SplitObject cuts a JSON object into its members as SplitArray does an array. What cannot be told apart
-// is a Lost member, with a name if it had one.
+// SplitObject cuts a JSON object into its members as SplitArray does an array. What cannot be told
+// apart is a Lost member, with a name if it had one.
 func SplitObject(b []byte, limit int) ([]Member, error) {
 	s := view(b)
 	i := skipSpace(s, 0)
@@ -127,7 +128,8 @@ func SplitObject(b []byte, limit int) ([]Member, error) {
 	}
 }
 
-// IsObject says whether b is a JSON object and nothing more, as far as brackets, names and scalars go.
+// IsObject says whether b is a JSON object and nothing more, as far as brackets, names and scalars
+// go.
 func IsObject(b []byte) bool {
 	s := view(b)
 	i := skipSpace(s, 0)
@@ -145,8 +147,8 @@ func nameOf(s string) string {
 	return r.Text()
 }
 
-// SplitLines cuts JSON lines into lines, leaving out empty ones and byte order marks. More than limit
-// lines are an error.
+// SplitLines cuts JSON lines into lines, leaving out empty ones and byte order marks. More than
+// limit lines are an error.
 func SplitLines(b []byte, limit int) ([]Part, error) {
 	var parts []Part
 	at, number := 0, 0
@@ -166,9 +168,9 @@ func SplitLines(b []byte, limit int) ([]Part, error) {
 
 const bom = "\ufeff"
 
-// cutValue returns where the value that starts at i ends in an array or object that ends with close: at
-// the comma or the close behind it, or at the next object where only the comma is missing. When no end
-// can be told, reason says why.
+// cutValue returns where the value that starts at i ends in an array or object that ends with
+// close: at the comma or the close behind it, or at the next object where only the comma is
+// missing. When no end can be told, reason says why.
 func cutValue(s string, i int, close byte) (end int, reason string) {
 	strict, wrong := skipValue(s, i, maxRawDepth)
 	if wrong == "" {
@@ -196,8 +198,8 @@ func notA(what, s string) error {
 	return r.Err()
 }
 
-// view is b as a string, for functions that keep it no longer than their caller, during which b does not
-// change.
+// view is b as a string, for functions that keep it no longer than their caller, during which b
+// does not change.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // trimSpace moves to back over space, but not before from.

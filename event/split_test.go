@@ -100,7 +100,8 @@ func TestCommasTooManyAndTooFewAreTold(t *testing.T) {
 	f(`[,{"a":1}]`, ``, `{"a":1}`)
 	f(`[{"a":1},,{"b":2}]`, `{"a":1}`, ``, `{"b":2}`)
 	f(`[{"a":1} {"b":2}]`, `{"a":1}`, `{"b":2}`)
-	f("[{\"a\":http://shop.example/},\n{\"b\":2}]", `{"a":http://shop.example/}`, `{"b":2}`) // no comment begins in an address
+	// no comment begins in an address
+	f("[{\"a\":http://shop.example/},\n{\"b\":2}]", `{"a":http://shop.example/}`, `{"b":2}`)
 	f("[{\"a\":1} // one\n,{\"b\":2}]", "{\"a\":1} // one", `{"b":2}`)
 	f(`[{"a":NaN,"b":"\"]}"},{"c":3}]`, `{"a":NaN,"b":"\"]}"}`, `{"c":3}`)
 	f("[{\"a\":1}\n{\"b\":2},{\"c\":3}]", `{"a":1}`, `{"b":2}`, `{"c":3}`)
@@ -152,8 +153,8 @@ func TestAnObjectIsCutIntoItsMembers(t *testing.T) {
 	}
 }
 
-// However brackets, quotes and comments are mixed, good events around them are either returned whole or
-// lie in what is told to be lost, and cutting takes no more than linear time.
+// However brackets, quotes and comments are mixed, good events around them are either returned
+// whole or lie in what is told to be lost, and cutting takes no more than linear time.
 func TestCuttingAnyGarbageLosesNothingSilently(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	bits := []string{"{", "}", "[", "]", ",", ":", `"`, "'", `\`, "/*", "*/", "//", "\n", "NaN", "1", " ", "x", `"a":`}
@@ -172,7 +173,8 @@ func TestCuttingAnyGarbageLosesNothingSilently(t *testing.T) {
 			t.Fatalf("%d: %s is cut into %q", n, text, all)
 		}
 		end := 0
-		for i, p := range parts { // what lies between parts is no more than commas, space and the brackets
+		// what lies between parts is no more than commas, space and the brackets
+		for i, p := range parts {
 			if gap := strings.Trim(text[end:p.At], " \n,[]"); gap != "" || p.At < end {
 				t.Fatalf("%d: %s: %q before part %d is lost", n, text, gap, i)
 			}

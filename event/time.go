@@ -32,10 +32,12 @@ func (t Time) Sub(u Time) time.Duration { return time.Duration(t-u) * time.Milli
 // Duration is a difference of two times as the standard library's.
 func (t Time) Duration() time.Duration { return time.Duration(t) * time.Millisecond }
 
-// String returns t as RFC 3339 in UTC with three decimals, such as 2026-11-25T09:00:00.123Z, also when t is zero.
+// String returns t as RFC 3339 in UTC with three decimals, such as 2026-11-25T09:00:00.123Z, also
+// when t is zero.
 func (t Time) String() string { return string(t.appendText(make([]byte, 0, 24))) }
 
-// AppendJSON appends t as a JSON string. Times outside the years 0 to 9999 are moved to the nearest that RFC 3339 can write.
+// AppendJSON appends t as a JSON string. Times outside the years 0 to 9999 are moved to the nearest
+// that RFC 3339 can write.
 func (t Time) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '"')
 	dst = t.appendText(dst)
@@ -89,8 +91,9 @@ func appendDigits(dst []byte, n, width int) []byte {
 
 var pow10 = [...]int{1, 10, 100, 1000}
 
-// ParseTime reads RFC 3339 with any offset and a fraction of any length (what is below a millisecond is cut off). A leap second (:60) is the
-// first moment of the next minute. The error is an *Error without a field.
+// ParseTime reads RFC 3339 with any offset and a fraction of any length (what is below a
+// millisecond is cut off). A leap second (:60) is the first moment of the next minute. The error is
+// an *Error without a field.
 func ParseTime(s string) (Time, error) {
 	t, ok := parseTime(s)
 	if !ok {
@@ -182,8 +185,8 @@ func monthDays(year, month int) int {
 	return 31
 }
 
-// daysOf counts the days from 1970-01-01 in the proleptic Gregorian calendar. Years run from March, so that the leap day is a year's last,
-// and an era is 400 years of 146,097 days.
+// daysOf counts the days from 1970-01-01 in the proleptic Gregorian calendar. Years run from March,
+// so that the leap day is a year's last, and an era is 400 years of 146,097 days.
 func daysOf(year, month, day int) int64 {
 	if month <= 2 {
 		year--

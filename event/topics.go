@@ -23,10 +23,12 @@ type Topic struct {
 	Retention      time.Duration
 	RetentionBytes int64 // per partition; 0: no bound
 	SegmentBytes   int64
-	AppendTime     bool // records carry the time at which the broker took them, not one that their producer says
-	NeedMessage    int  // bytes of the largest batch that one record of ours makes: max.message.bytes must not be less
-	Busy           bool // each partition is written to all the time, by heartbeats
-	Ordered        bool // its order matters as a whole: partition 0 alone is written and read
+	// records carry the time at which the broker took them, not one that their producer says
+	AppendTime bool
+	// bytes of the largest batch that one record of ours makes: max.message.bytes must not be less
+	NeedMessage int
+	Busy        bool // each partition is written to all the time, by heartbeats
+	Ordered     bool // its order matters as a whole: partition 0 alone is written and read
 }
 
 const (
@@ -43,11 +45,13 @@ const (
 	weightsMessage = 900_000 + messageFraming
 )
 
-// ModelRetentionBytes is what a model topic is made to keep. A learner whose snapshots need more raises it.
+// ModelRetentionBytes is what a model topic is made to keep. A learner whose snapshots need more
+// raises it.
 const ModelRetentionBytes = 512 << 20
 
-// Topics are all topics of the loop. partitions is the number of those of events and predictions. Predictions outlive the longest window; examples
-// stand in one partition, since its order is the order of learning; weights are bounded by size, and a learner writes a snapshot well before what
+// Topics are all topics of the loop. partitions is the number of those of events and predictions.
+// Predictions outlive the longest window; examples stand in one partition, since its order is the
+// order of learning; weights are bounded by size, and a learner writes a snapshot well before what
 // follows the last one could be deleted.
 func Topics(objectives []Objective, partitions int) []Topic {
 	longest := time.Duration(0)

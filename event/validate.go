@@ -16,7 +16,8 @@ const (
 	MaxValue     = 1e9 // so that sums of micro-units stay below 64 bits
 )
 
-// earliest is the first time that an event may have: what is before it was never set, or in other units.
+// earliest is the first time that an event may have: what is before it was never set, or in other
+// units.
 var earliest = Time(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 
 // Validate checks what e holds, for whoever takes events from outside; the error is an *Error with
@@ -59,18 +60,19 @@ func (e *Event) checkTime(now Time) error {
 	return nil
 }
 
-// CheckID is the rule for ids and names of things, wherever they come from: at most MaxIDBytes of UTF-8
-// without control characters. The error is an *Error about field.
+// CheckID is the rule for ids and names of things, wherever they come from: at most MaxIDBytes of
+// UTF-8 without control characters. The error is an *Error about field.
 func CheckID(field, s string) error { return checkName(field, s, MaxIDBytes) }
 
 // MaxRequestIDBytes leaves room for what PredictionID adds, of up to 10,000 candidates.
 const MaxRequestIDBytes = MaxIDBytes - len(".9999")
 
-// CheckRequestID is CheckID for the id of a score request, of which the ids of predictions are made: a
-// prediction whose id the collector refuses could never get a label.
+// CheckRequestID is CheckID for the id of a score request, of which the ids of predictions are
+// made: a prediction whose id the collector refuses could never get a label.
 func CheckRequestID(s string) error { return checkName("request", s, MaxRequestIDBytes) }
 
-// checkName refuses ids that could not be told apart or shown: too long, not UTF-8, or with control characters.
+// checkName refuses ids that could not be told apart or shown: too long, not UTF-8, or with control
+// characters.
 func checkName(field, s string, limit int) error {
 	if len(s) > limit {
 		return &Error{field, fmt.Sprintf("has %d bytes, at most %d are allowed", len(s), limit)}

@@ -8,10 +8,11 @@ const (
 	Null ValueKind = iota
 	// String is a text or a category. JSON booleans become "true" and "false".
 	String
-	// Number is a finite number. A whole number that float64 would round is a String of its digits instead.
+	// Number is a finite number. A whole number that float64 would round is a String of its digits
+	// instead.
 	Number
-	// List is several weighted tokens: in JSON an array whose elements are strings, numbers (taken as tokens of that text), or pairs
-	// ["token", weight].
+	// List is several weighted tokens: in JSON an array whose elements are strings, numbers (taken
+	// as tokens of that text), or pairs ["token", weight].
 	List
 )
 
@@ -29,11 +30,13 @@ type WeightedToken struct {
 	Weight float64
 }
 
-// Field is a named Value. A nested JSON object is flattened: {"geo":{"country":"DE"}} is the Field "geo.country".
+// Field is a named Value. A nested JSON object is flattened: {"geo":{"country":"DE"}} is the Field
+// "geo.country".
 type Field struct {
 	Name  string
 	Value Value
 }
 
-// Fields keeps the order in which facts were given: the network sums in that order, so it is written and read in it.
+// Fields keeps the order in which facts were given: the network sums in that order, so it is
+// written and read in it.
 type Fields []Field

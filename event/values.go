@@ -28,8 +28,8 @@ func (r *Reader) Text() string {
 	return ""
 }
 
-// Loose takes a string, or a number or a boolean as its text: what an id or a name is to a sender whose
-// language knows no types.
+// Loose takes a string, or a number or a boolean as its text: what an id or a name is to a sender
+// whose language knows no types.
 func (r *Reader) Loose() string {
 	switch r.Kind() {
 	case KindNumber:
@@ -86,8 +86,8 @@ func (r *Reader) Skip() {
 	}
 }
 
-// Raw takes any value and returns its text. It checks no more than where the value ends: UTF-8, names, numbers' sizes and nesting below 1,000
-// levels are left to whoever reads the text.
+// Raw takes any value and returns its text. It checks no more than where the value ends: UTF-8,
+// names, numbers' sizes and nesting below 1,000 levels are left to whoever reads the text.
 func (r *Reader) Raw() string {
 	if r.err != nil {
 		return ""

@@ -124,8 +124,8 @@ func (t *tally) add(over, decays bool, tile tile) {
 	}
 }
 
-// value computes an aggregate from its tiles, or from the profile's other fields. Products are converted before they are added, so that no
-// processor fuses the two.
+// value computes an aggregate from its tiles, or from the profile's other fields. Products are
+// converted before they are added, so that no processor fuses the two.
 func (f *aggregate) value(t *tally, p Profile, at event.Time) event.Value {
 	switch f.kind {
 	case recency, last:
@@ -168,7 +168,8 @@ func (s span) decayed(tiles []tile, at event.Time) float64 {
 	return total
 }
 
-// latest is the seconds since the last event, or its value: null when there was none, or none within the window.
+// latest is the seconds since the last event, or its value: null when there was none, or none
+// within the window.
 func (f *aggregate) latest(p Profile, at event.Time) event.Value {
 	held, ok := p.Fields[f.field]
 	if !ok {

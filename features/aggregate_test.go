@@ -56,7 +56,8 @@ func TestAWindowIsASawtooth(t *testing.T) {
 			}
 		}
 	}
-	// 1 h at 14:27 reaches back to 13:25; 1 d at 14:27 to 14:00 of the day before; 12 d to the start of the day 12 days before.
+	// 1 h at 14:27 reaches back to 13:25; 1 d at 14:27 to 14:00 of the day before; 12 d to the
+	// start of the day 12 days before.
 	f("1h", map[time.Duration]bool{0: true, time.Hour: true, 62 * time.Minute: true, 62*time.Minute + time.Millisecond: false})
 	f("11h", map[time.Duration]bool{11*time.Hour + 2*time.Minute: true, 11*time.Hour + 3*time.Minute: false})
 	f("12h", map[time.Duration]bool{12*time.Hour + 27*time.Minute: true, 12*time.Hour + 28*time.Minute: false})
@@ -173,7 +174,8 @@ func randomEvents(r *rand.Rand, n int) []event.Event {
 		events[i] = event.Event{
 			Type: []string{"click", "impression", "conversion", "page", event.TypeHeartbeat}[r.IntN(5)],
 			User: "u1",
-			// later events tend to come later, some are late by hours; each has a time of its own, so that "last" is one event
+			// later events tend to come later, some are late by hours; each has a time of its own,
+			// so that "last" is one event
 			Time:       testNow.Add(-26*time.Hour+time.Duration(i)*26*time.Hour/time.Duration(n)-time.Duration(r.IntN(3)/2*r.IntN(4))*time.Hour) + event.Time(i),
 			Value:      float64(r.IntN(10000))/100 - 20,
 			Context:    event.Fields{{Name: "device", Value: text([]string{"mobile", "desktop"}[r.IntN(2)])}},
@@ -280,7 +282,8 @@ func TestAProfileStaysBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// every other tile of 1 h + 1 h ahead at 5 min, every tile of 7 d + 1 h at 1 h, as far as the clicks since the gap go; two series
+		// every other tile of 1 h + 1 h ahead at 5 min, every tile of 7 d + 1 h at 1 h, as far as
+		// the clicks since the gap go; two series
 		if n := len(p["user:u1"].Fields); n > 13+170+2 {
 			t.Fatalf("%d fields", n)
 		}

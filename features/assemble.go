@@ -12,9 +12,11 @@ const (
 	featureCampaign = "campaign"
 )
 
-// Assemble appends r's named raw values to dst, in a fixed order: context, ad and campaign, profile aggregates as of r.Time, crosses; the package
-// comment says more. profiles holds what Read returned for the keys that were read: a key that is not in it is an entity never seen, and
-// a nil map means that profiles could not be read. Names that Assemble gives are unique if those of each context are.
+// Assemble appends r's named raw values to dst, in a fixed order: context, ad and campaign, profile
+// aggregates as of r.Time, crosses; the package comment says more. profiles holds what Read
+// returned for the keys that were read: a key that is not in it is an entity never seen, and a nil
+// map means that profiles could not be read. Names that Assemble gives are unique if those of each
+// context are.
 func (s *Set) Assemble(dst event.Fields, r *Request, profiles map[string]Profile) event.Fields {
 	from := len(dst)
 	dst = s.appendContext(dst, r)
@@ -54,7 +56,8 @@ func (s *Set) appendContext(dst event.Fields, r *Request) event.Fields {
 	return dst
 }
 
-// takes says whether a field of the context becomes a feature: if it is selected, and no other feature has its name.
+// takes says whether a field of the context becomes a feature: if it is selected, and no other
+// feature has its name.
 func (s *Set) takes(name string, r *Request) bool {
 	return s.context.takes(name) && !s.reserved[name] && (name != featureAd || r.Ad == "") && (name != featureCampaign || r.Campaign == "")
 }
@@ -65,7 +68,8 @@ type cross struct {
 	parts []string
 }
 
-// of joins the parts' texts; false when one of them is missing, null or a list: then there is nothing to cross.
+// of joins the parts' texts; false when one of them is missing, null or a list: then there is
+// nothing to cross.
 func (c *cross) of(f event.Fields) (event.Value, bool) {
 	var joined strings.Builder
 	for i, part := range c.parts {

@@ -126,8 +126,8 @@ func BenchmarkApply(b *testing.B) {
 	})
 }
 
-// BenchmarkPlainPipeline does the same increments without fences, positions and forgetting: one HINCRBY or HSET an operation, in pipelines of the same
-// events.
+// BenchmarkPlainPipeline does the same increments without fences, positions and forgetting: one
+// HINCRBY or HSET an operation, in pipelines of the same events.
 func BenchmarkPlainPipeline(b *testing.B) {
 	s := mustCompile(b, benchConfig)
 	events := benchEvents(20000)

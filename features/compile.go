@@ -23,7 +23,8 @@ var aggregates = []string{count, sum, ratio, recency, last}
 // maxProfiles bounds what one event can change in one profile.
 const maxProfiles = maxGroupOps / 2
 
-// Error names the place in the configuration that is wrong, such as features.profiles[2].window, and says why.
+// Error names the place in the configuration that is wrong, such as features.profiles[2].window,
+// and says why.
 type Error struct {
 	Field  string
 	Reason string
@@ -182,7 +183,8 @@ func (s *Set) planCounter(f *aggregate, eventType, field string) string {
 	return op.field
 }
 
-// planOp adds op to what events of a type do to an entity, once a field: aggregates share what they can.
+// planOp adds op to what events of a type do to an entity, once a field: aggregates share what they
+// can.
 func (s *Set) planOp(entity int, eventType string, op opPlan) {
 	plans := s.plans[eventType]
 	i := slices.IndexFunc(plans, func(p eventPlan) bool { return p.entity == entity })

@@ -18,16 +18,18 @@ import (
 type Role uint8
 
 const (
-	// Serving reads for an answer that somebody waits for. The context of a call says for how long, so that a replay may have more patience than a bid; one
-	// retry, at once.
+	// Serving reads for an answer that somebody waits for. The context of a call says for how long,
+	// so that a replay may have more patience than a bid; one retry, at once.
 	Serving Role = iota
 	// Writing folds: no retry that the store does not know of, timeouts that outlast a busy Redis.
 	Writing
 )
 
-// DialRedis returns a client for "host:port" or a redis:// or rediss:// URL. It connects when it is first used; the caller closes it.
+// DialRedis returns a client for "host:port" or a redis:// or rediss:// URL. It connects when it is
+// first used; the caller closes it.
 func DialRedis(address string, role Role) (*redis.Client, error) {
-	logging.Disable() // the library prints each failed dial; whoever calls gets the error and says it once
+	// the library prints each failed dial; whoever calls gets the error and says it once
+	logging.Disable()
 	options := &redis.Options{Addr: address}
 	if strings.Contains(address, "://") {
 		var err error
@@ -57,7 +59,8 @@ func DialRedis(address string, role Role) (*redis.Client, error) {
 	return redis.NewClient(options), nil
 }
 
-// CheckRedisURL says what is wrong with a redis:// or rediss:// URL. Neither it nor any other error repeats the URL, which may hold a password.
+// CheckRedisURL says what is wrong with a redis:// or rediss:// URL. Neither it nor any other error
+// repeats the URL, which may hold a password.
 func CheckRedisURL(address string) error {
 	_, err := parseRedisURL(address)
 	return err

@@ -7,8 +7,9 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// Encode appends the inputs of the network for f: a string is a token, a number a number, a list its tokens one after another. Null, what is no
-// finite number and a list without tokens are missing. A string that looks like a number stays a token. It allocates nothing but room in dst.
+// Encode appends the inputs of the network for f: a string is a token, a number a number, a list
+// its tokens one after another. Null, what is no finite number and a list without tokens are
+// missing. A string that looks like a number stays a token. It allocates nothing but room in dst.
 func Encode(dst []model.Feature, f event.Fields) []model.Feature {
 	for i := range f {
 		dst = EncodeValue(dst, model.FieldHash(f[i].Name), &f[i].Value)

@@ -43,7 +43,8 @@ func (s *Set) entityIndex(e entity) int {
 	return len(s.entities) - 1
 }
 
-// key returns the key of the profile that r belongs to, such as user:u1; empty when r does not name the entity.
+// key returns the key of the profile that r belongs to, such as user:u1; empty when r does not name
+// the entity.
 func (e *entity) key(r *Request) string {
 	id := ""
 	switch e.name {
@@ -85,7 +86,8 @@ func crossPart(s string) string {
 	return strings.NewReplacer("%", "%25", "*", "%2A").Replace(s)
 }
 
-// Keys appends the keys of the profiles that r needs, each once; entities with an empty id have none.
+// Keys appends the keys of the profiles that r needs, each once; entities with an empty id have
+// none.
 func (s *Set) Keys(dst []string, r *Request) []string {
 	for i := range s.entities {
 		if key := s.entities[i].key(r); key != "" {

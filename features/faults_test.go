@@ -27,7 +27,8 @@ func eachRedis(t *testing.T, test func(t *testing.T, client *redis.Client, prefi
 	})
 }
 
-// consume folds a log as a consumer does: from the store's position, in batches of random size, again after errors, until the end.
+// consume folds a log as a consumer does: from the store's position, in batches of random size,
+// again after errors, until the end.
 func consume(t *testing.T, s Store, l *logOf, r *rand.Rand) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
@@ -242,7 +243,8 @@ func TestLostRepliesChangeNothing(t *testing.T) {
 	})
 }
 
-// proxy stands before a server; when lose says so it cuts a connection instead of handing a reply over.
+// proxy stands before a server; when lose says so it cuts a connection instead of handing a reply
+// over.
 func proxy(t *testing.T, to string, lose func() bool) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

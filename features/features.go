@@ -11,7 +11,9 @@ import (
 
 // Config is the features section of the configuration.
 type Config struct {
-	Context  []string        `yaml:"context"`  // names that are taken from a request's context, "*" for all, "geo.*" for all below geo; empty means all
+	// names that are taken from a request's context, "*" for all, "geo.*" for all below geo; empty
+	// means all
+	Context  []string        `yaml:"context"`
 	Drop     []string        `yaml:"drop"`     // names that are never taken
 	Profiles []ProfileConfig `yaml:"profiles"` // aggregates kept in Redis
 	Cross    [][]string      `yaml:"cross"`    // pairs or triples of the above, as one token
@@ -19,16 +21,21 @@ type Config struct {
 
 // ProfileConfig declares one aggregate.
 type ProfileConfig struct {
-	Name      string  `yaml:"name"`      // of the feature; derived from the rest when empty, such as user.click_count_1h
-	Entity    string  `yaml:"entity"`    // user, ad, campaign, user*campaign, or context.NAME (one profile for each value of it)
-	Aggregate string  `yaml:"aggregate"` // count, sum, recency, last, ratio
-	Event     string  `yaml:"event"`     // type of the events that are counted, or the name of a track, page or screen call
-	Window    string  `yaml:"window"`    // 10m, 1h, 1d, 7d, ... (sawtooth tiles)
-	HalfLife  string  `yaml:"half_life"` // exponential decay instead of a window
-	Value     string  `yaml:"value"`     // for sum and last: value, ad, campaign, channel, source, context.NAME or properties.NAME
-	Over      string  `yaml:"over"`      // for ratio: type or name of the events in the denominator
-	Prior     float64 `yaml:"prior"`     // for ratio: (numerator + prior*weight) / (denominator + weight)
-	Weight    float64 `yaml:"weight"`
+	// of the feature; derived from the rest when empty, such as user.click_count_1h
+	Name string `yaml:"name"`
+	// user, ad, campaign, user*campaign, or context.NAME (one profile for each value of it)
+	Entity    string `yaml:"entity"`
+	Aggregate string `yaml:"aggregate"` // count, sum, recency, last, ratio
+	// type of the events that are counted, or the name of a track, page or screen call
+	Event    string `yaml:"event"`
+	Window   string `yaml:"window"`    // 10m, 1h, 1d, 7d, ... (sawtooth tiles)
+	HalfLife string `yaml:"half_life"` // exponential decay instead of a window
+	// for sum and last: value, ad, campaign, channel, source, context.NAME or properties.NAME
+	Value string `yaml:"value"`
+	Over  string `yaml:"over"` // for ratio: type or name of the events in the denominator
+	// for ratio: (numerator + prior*weight) / (denominator + weight)
+	Prior  float64 `yaml:"prior"`
+	Weight float64 `yaml:"weight"`
 }
 
 // Request is what Assemble and Keys need to know of one candidate of a score request.
@@ -42,12 +49,14 @@ type Request struct {
 	Candidate event.Fields // of the candidate; wins over Context
 }
 
-// Profile is what a Store keeps for one entity: integers and last values by field name. A nil map is an entity never seen.
+// Profile is what a Store keeps for one entity: integers and last values by field name. A nil map
+// is an entity never seen.
 type Profile struct {
 	Fields map[string]string
 
-	series  []series // the tiles among Fields, as Read leaves them for Assemble, which walks them once a candidate
-	unknown bool     // it could not be read: not known is not zero
+	// the tiles among Fields, as Read leaves them for Assemble, which walks them once a candidate
+	series  []series
+	unknown bool // it could not be read: not known is not zero
 }
 
 // series are the tiles of one series, in no order.
@@ -123,8 +132,9 @@ type opPlan struct {
 	source source // none counts 1
 }
 
-// Retention is the longest time for which an event matters to an aggregate: a profile that is forgotten sooner is wrong. Aggregates without a
-// window or half-life look back for ever, which counts as a year here. 0 when no aggregate is declared.
+// Retention is the longest time for which an event matters to an aggregate: a profile that is
+// forgotten sooner is wrong. Aggregates without a window or half-life look back for ever, which
+// counts as a year here. 0 when no aggregate is declared.
 func (s *Set) Retention() time.Duration {
 	var longest event.Time
 	for i := range s.features {

@@ -7,8 +7,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// KeyError says that a key in Redis holds what this program never wrote: another program used it, or
-// somebody changed it by hand. Nothing can be folded into it or read from it until it is mended.
+// KeyError says that a key in Redis holds what this program never wrote: another program used it,
+// or somebody changed it by hand. Nothing can be folded into it or read from it until it is mended.
 type KeyError struct {
 	Key    string
 	Reason string // such as "is a string, expected a hash"
@@ -33,7 +33,8 @@ func (e *KeyError) positions() string {
 // badKey is what the script's answer begins with when a key is wrong; its name follows.
 const badKey = "BADKEY "
 
-// asKeyError makes the script's complaint about one of keys a *KeyError; other errors stay as they are.
+// asKeyError makes the script's complaint about one of keys a *KeyError; other errors stay as they
+// are.
 func asKeyError(err error, keys []string) error {
 	var reply redis.Error
 	if !errors.As(err, &reply) {

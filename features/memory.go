@@ -36,7 +36,8 @@ func NewMemory() *Memory {
 	return &Memory{profiles: map[string]*held{}, positions: map[partitionKey]Position{}}
 }
 
-// Apply implements Store. It fails only with ErrMoved or when the batch contradicts itself, and then applies nothing.
+// Apply implements Store. It fails only with ErrMoved or when the batch contradicts itself, and
+// then applies nothing.
 func (m *Memory) Apply(_ context.Context, from int64, to Position, batch []Update) error {
 	if err := checkBatch(from, to, batch); err != nil {
 		return err
@@ -79,7 +80,8 @@ func (m *Memory) updateLocked(source partitionKey, u *Update) {
 	p := m.profiles[u.Key]
 	if p == nil {
 		p = &held{fields: map[string]string{}, fences: map[partitionKey]int64{}}
-		m.profiles[strings.Clone(u.Key)] = p // keys and fields may be parts of a record's text, which must not be kept for them
+		// keys and fields may be parts of a record's text, which must not be kept for them
+		m.profiles[strings.Clone(u.Key)] = p
 	}
 	if fence, ok := p.fences[source]; ok && fence >= u.Offset {
 		return
@@ -140,8 +142,8 @@ func (h *held) add(field string, n int64) {
 	h.set(field, strconv.FormatInt(sumOf(now, n), 10))
 }
 
-// addTile adds to a tile unless it is forgotten, and forgets those that a newer one pushes out. What is held in the end depends on the
-// set of events alone, not on their order.
+// addTile adds to a tile unless it is forgotten, and forgets those that a newer one pushes out.
+// What is held in the end depends on the set of events alone, not on their order.
 func (h *held) addTile(op *Op) {
 	newest, ok := h.integer(op.Field)
 	if !ok || op.Tile > newest {

@@ -51,11 +51,12 @@ type merged struct {
 	tiles []tile // of OpTile
 }
 
-// maxGroupOps bounds the operations on one profile in one call: Lua cannot take more than some thousand arguments at once. An Update may have as many.
+// maxGroupOps bounds the operations on one profile in one call: Lua cannot take more than some
+// thousand arguments at once. An Update may have as many.
 const maxGroupOps = 1000
 
-// merge adds up a group's operations, one a field, in scratch. That gives what applying them one by one gives, because every kind of Op is
-// associative.
+// merge adds up a group's operations, one a field, in scratch. That gives what applying them one by
+// one gives, because every kind of Op is associative.
 func (g group) merge(scratch []merged) []merged {
 	for _, u := range g.updates {
 		for i := range u.Ops {
@@ -66,7 +67,8 @@ func (g group) merge(scratch []merged) []merged {
 	}
 	for i := range scratch {
 		m := &scratch[i]
-		m.tiles = slices.DeleteFunc(m.tiles, func(t tile) bool { return t.number <= m.Tile-m.Keep }) // forgotten at once
+		// forgotten at once
+		m.tiles = slices.DeleteFunc(m.tiles, func(t tile) bool { return t.number <= m.Tile-m.Keep })
 	}
 	return scratch
 }

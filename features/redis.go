@@ -13,12 +13,16 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Redis is a Store in Redis 7.0 or later, or what speaks its protocol. One hash a profile, under PREFIX NAMESPACE ":{" KEY "}", and one hash of
-// positions a topic, under PREFIX NAMESPACE ":position:" TOPIC-ID. Redis Cluster is not served: a batch is checked and folded over many keys at once.
+// Redis is a Store in Redis 7.0 or later, or what speaks its protocol. One hash a profile, under
+// PREFIX NAMESPACE ":{" KEY "}", and one hash of positions a topic, under PREFIX NAMESPACE
+// ":position:" TOPIC-ID. Redis Cluster is not served: a batch is checked and folded over many keys
+// at once.
 //
-// Each call of the script checks the position before it adds anything, so that a Redis that was emptied or went back between two calls is noticed, and
-// each profile's fence decides what it still needs, so that a crash or a lost reply between any two steps is mended by doing the batch
-// again. The client must not retry by itself (MaxRetries -1, see Dial): a retry would hide a lost reply, and the position would seem to have moved.
+// Each call of the script checks the position before it adds anything, so that a Redis that was
+// emptied or went back between two calls is noticed, and each profile's fence decides what it still
+// needs, so that a crash or a lost reply between any two steps is mended by doing the batch again.
+// The client must not retry by itself (MaxRetries -1, see Dial): a retry would hide a lost reply,
+// and the position would seem to have moved.
 type Redis struct {
 	client    *redis.Client
 	profiles  string // what a profile's name begins with
@@ -33,8 +37,9 @@ var applySource string
 
 var applyScript = redis.NewScript(applySource)
 
-// NewRedis returns a store in client under prefix and namespace, such as "clickloop." and "profiles". A profile that no event has touched for ttl is
-// forgotten; 0 keeps it for ever. The caller closes the client.
+// NewRedis returns a store in client under prefix and namespace, such as "clickloop." and
+// "profiles". A profile that no event has touched for ttl is forgotten; 0 keeps it for ever. The
+// caller closes the client.
 func NewRedis(client *redis.Client, prefix, namespace string, ttl time.Duration) *Redis {
 	return &Redis{client: client, profiles: prefix + namespace + profileInfix, positions: prefix + namespace + positionInfix, ttlMs: ttl.Milliseconds()}
 }
@@ -107,7 +112,8 @@ func (s *Redis) Watermark(ctx context.Context, topicID string, partitions int) (
 	return event.Time(lowest), nil
 }
 
-// readChunk bounds the commands of one pipeline: a reply buffer must not grow with the caller's batch.
+// readChunk bounds the commands of one pipeline: a reply buffer must not grow with the caller's
+// batch.
 const readChunk = 200
 
 // Read implements Store. More than 200 keys take more than one round trip.
@@ -129,8 +135,8 @@ func (s *Redis) Read(ctx context.Context, keys []string) (map[string]Profile, er
 	return found, bad
 }
 
-// readChunk adds what keys hold to found. A key that is no hash is there as an unknown profile, and the
-// error is a *KeyError.
+// readChunk adds what keys hold to found. A key that is no hash is there as an unknown profile, and
+// the error is a *KeyError.
 func (s *Redis) readChunk(ctx context.Context, keys []string, found map[string]Profile) error {
 	pipe := s.client.Pipeline()
 	replies := make([]*redis.MapStringStringCmd, len(keys))

@@ -9,7 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Bounds of one call of the script: Redis serves nobody else while it runs, and an embedded one pays for each call, not for each profile.
+// Bounds of one call of the script: Redis serves nobody else while it runs, and an embedded one
+// pays for each call, not for each profile.
 const (
 	callProfiles = 100
 	callArgs     = 4000
@@ -102,7 +103,8 @@ func (a *application) move(c *call) {
 	}
 }
 
-// newCall takes as many of groups as one call may hold, at least one, and returns what is left of them.
+// newCall takes as many of groups as one call may hold, at least one, and returns what is left of
+// them.
 func (a *application) newCall(groups []group) (call, []group) {
 	s := a.store
 	c := call{keys: []string{s.positions + a.to.TopicID}}
@@ -146,8 +148,8 @@ func (a *application) runMany(ctx context.Context, calls []call) error {
 	return a.finish(ctx, rest)
 }
 
-// runApart sends the calls one by one, each with the script's source if Redis does not know it: a pipeline cannot. What a part of the pipeline has done
-// is behind fences.
+// runApart sends the calls one by one, each with the script's source if Redis does not know it: a
+// pipeline cannot. What a part of the pipeline has done is behind fences.
 func (a *application) runApart(ctx context.Context, calls []call) error {
 	var rest []group
 	for _, c := range calls {

@@ -59,8 +59,9 @@ func rawHash(t *testing.T, client *redis.Client, s *Redis, key string) map[strin
 	return fields
 }
 
-// checkRefusal folds one batch while Redis refuses and once more when it does not: the first changes
-// nothing at all, and after the second both profiles hold what an undisturbed fold gives them.
+// checkRefusal folds one batch while Redis refuses and once more when it does not: the first
+// changes nothing at all, and after the second both profiles hold what an undisturbed fold gives
+// them.
 func checkRefusal(t *testing.T, client *redis.Client, prefix string, ops []Op, refuse, relent func()) {
 	t.Helper()
 	store := NewRedis(client, prefix, "profiles", time.Hour)
@@ -110,7 +111,8 @@ func TestARedisWithoutItsReplicasFoldsAllOfABatchOrNothing(t *testing.T) {
 	eachRefusal(t, "min-replicas-to-write", "1", "0")
 }
 
-// eachRefusal makes a real Redis refuse writes by a setting. The embedded one refuses for no such reason.
+// eachRefusal makes a real Redis refuse writes by a setting. The embedded one refuses for no such
+// reason.
 func eachRefusal(t *testing.T, setting, refusing, relenting string) {
 	client := realRedis(t)
 	set := func(value string) {
@@ -177,7 +179,8 @@ func checkDamage(t *testing.T, client *redis.Client, store *Redis, what, field, 
 		t.Fatalf("%s: the error is %v, want a KeyError of %s with field %s and %q", what, err, key, field, says)
 	}
 	after := rawHash(t, client, store, "user:1")
-	for tile := 98; tile <= 100; tile++ { // tiles that the batch forgets may be gone: it forgets them again
+	// tiles that the batch forgets may be gone: it forgets them again
+	for tile := 98; tile <= 100; tile++ {
 		delete(before, fmt.Sprintf("s#5m:%d", tile))
 		delete(after, fmt.Sprintf("s#5m:%d", tile))
 	}

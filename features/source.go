@@ -60,7 +60,8 @@ func text(s string) event.Value {
 // micro is the unit in which sums are kept.
 const micro = 1e6
 
-// toMicro rounds x to millionths; false for what cannot be summed. Amounts beyond event.MaxValue count as that much.
+// toMicro rounds x to millionths; false for what cannot be summed. Amounts beyond event.MaxValue
+// count as that much.
 func toMicro(x float64) (int64, bool) {
 	if math.IsNaN(x) {
 		return 0, false
@@ -72,7 +73,8 @@ func toMicro(x float64) (int64, bool) {
 // maxLastBytes bounds what a profile keeps of a string.
 const maxLastBytes = 256
 
-// encodeLast writes a value for a profile: a letter for its kind and its text. Empty when v is nothing that last keeps.
+// encodeLast writes a value for a profile: a letter for its kind and its text. Empty when v is
+// nothing that last keeps.
 func encodeLast(v event.Value) string {
 	switch v.Kind {
 	case event.String:

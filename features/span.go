@@ -12,7 +12,8 @@ const (
 	day    = 24 * hour
 )
 
-// span is the stretch of time that a window or a half-life looks back on, in tiles. The zero span is all time.
+// span is the stretch of time that a window or a half-life looks back on, in tiles. The zero span
+// is all time.
 type span struct {
 	window   event.Time
 	halfLife event.Time
@@ -23,7 +24,8 @@ type span struct {
 // halfLives is how far back a half-life looks: what is older weighs less than 2^-8.
 const halfLives = 8
 
-// Bounds of windows and half-lives: below one tile a window says nothing, above a year a profile grows too large.
+// Bounds of windows and half-lives: below one tile a window says nothing, above a year a profile
+// grows too large.
 const (
 	minSpan = 5 * minute
 	maxSpan = 366 * day

@@ -25,7 +25,8 @@ type backend struct {
 	reset func() // forgets everything
 }
 
-// eachBackend runs a test on Memory, on the embedded Redis and, when CLICKLOOP_TEST_REDIS names one, on a real one.
+// eachBackend runs a test on Memory, on the embedded Redis and, when CLICKLOOP_TEST_REDIS names
+// one, on a real one.
 func eachBackend(t *testing.T, test func(t *testing.T, b backend)) {
 	t.Run("memory", func(t *testing.T) {
 		m := NewMemory()
@@ -168,7 +169,8 @@ func naive(logs ...*logOf) map[string]Profile {
 			now := fmt.Sprintf("%d %s", op.Time, op.Value)
 			before, ok := f[op.Field]
 			if sign := strings.Compare(now, before); !ok || op.Kind == OpLast && sign > 0 || op.Kind == OpFirst && sign < 0 {
-				f[op.Field] = now // times have as many digits, so that texts compare as (time, value)
+				// times have as many digits, so that texts compare as (time, value)
+				f[op.Field] = now
 			}
 		}
 	})
@@ -243,7 +245,8 @@ func TestABatchOfManyProfilesIsFoldedWhole(t *testing.T) {
 	})
 }
 
-// forgetPosition makes the store believe that a partition is folded up to next only, as after a crash before the position was written.
+// forgetPosition makes the store believe that a partition is folded up to next only, as after a
+// crash before the position was written.
 func (b backend) forgetPosition(t *testing.T, topicID string, partition int, next int64) {
 	t.Helper()
 	switch s := b.Store.(type) {

@@ -6,8 +6,9 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Updates appends what e adds to the profiles (pure). Only types and names (Event.Name) that an aggregate counts add anything, heartbeats never. An event counts at its own time, or
-// at the time when it was received if it has none. The Ops slices in dst's spare capacity are used again.
+// Updates appends what e adds to the profiles (pure). Only types and names (Event.Name) that an
+// aggregate counts add anything, heartbeats never. An event counts at its own time, or at the time
+// when it was received if it has none. The Ops slices in dst's spare capacity are used again.
 func (s *Set) Updates(dst []Update, e *event.Event, offset int64) []Update {
 	if e.Type == event.TypeHeartbeat {
 		return dst
@@ -30,8 +31,9 @@ func (s *Set) Updates(dst []Update, e *event.Event, offset int64) []Update {
 	return dst
 }
 
-// update appends what plans make of e. An event changes an entity once, for the store refuses a second
-// update from the same offset: what comes for an entity that dst[from:] has already is added to that.
+// update appends what plans make of e. An event changes an entity once, for the store refuses a
+// second update from the same offset: what comes for an entity that dst[from:] has already is added
+// to that.
 func (s *Set) update(dst []Update, from int, plans []eventPlan, e *event.Event, at event.Time, offset int64) []Update {
 	if len(plans) == 0 {
 		return dst

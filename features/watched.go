@@ -10,8 +10,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Watched is a Store that remembers which of its operations keep failing, so that a stage can say why
-// it stands still: callers repeat what fails, for ever if need be, and only they see the error.
+// Watched is a Store that remembers which of its operations keep failing, so that a stage can say
+// why it stands still: callers repeat what fails, for ever if need be, and only they see the error.
 type Watched struct {
 	Store
 	now func() event.Time
@@ -34,9 +34,10 @@ type fault struct {
 }
 
 const (
-	faultLasts   = event.Time(2000) // milliseconds of failing after which a fault is no hiccup
-	faultForgets = event.Time(5000) // milliseconds after which a fault that did not come again is over
-	maxFaults    = 64               // kept at once; more tell nothing new
+	faultLasts = event.Time(2000) // milliseconds of failing after which a fault is no hiccup
+	// milliseconds after which a fault that did not come again is over
+	faultForgets = event.Time(5000)
+	maxFaults    = 64 // kept at once; more tell nothing new
 )
 
 // Watch returns a Watched over store.
@@ -44,8 +45,8 @@ func Watch(store Store, now func() event.Time) *Watched {
 	return &Watched{Store: store, now: now, faults: map[operation]fault{}}
 }
 
-// Fault is the error of an operation that has failed for two seconds and was not seen to succeed since;
-// nil when there is none.
+// Fault is the error of an operation that has failed for two seconds and was not seen to succeed
+// since; nil when there is none.
 func (w *Watched) Fault() error {
 	now := w.now()
 	w.mu.Lock()

@@ -9,7 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// predictionOf is the record of a prediction of request r, for the candidate of an index, under a choice.
+// predictionOf is the record of a prediction of request r, for the candidate of an index, under a
+// choice.
 func predictionOf(request string, index int, ad, choice string, at event.Time) stream.Record {
 	p := event.Prediction{ID: event.PredictionID(request, index), Request: request, Time: at, User: "u", Ad: ad, Choice: choice,
 		P: []event.ObjectiveP{{Objective: "click", P: 0.25}}, Model: []event.ObjectiveVersion{{Objective: "click", Version: "click@0"}}, Propensity: 0.75, Policy: "epsilon",
@@ -17,15 +18,17 @@ func predictionOf(request string, index int, ad, choice string, at event.Time) s
 	return stream.Record{Partition: -1, Key: []byte(p.ID), Place: []byte(request), Value: p.AppendJSON(nil)}
 }
 
-// Two scorers that are asked with one request id may both publish. The first choice in the topic counts,
-// with all that it chose; the other makes no example, also after a restart.
+// Two scorers that are asked with one request id may both publish. The first choice in the topic
+// counts, with all that it chose; the other makes no example, also after a restart.
 func TestOneRequestGivesTheExamplesOfOneChoice(t *testing.T) {
 	r := newRig(t)
 	r.registry = prometheus.NewRegistry()
 	_, stop := r.join()
 	r.produce(event.TopicPredictions,
-		predictionOf("r1", 0, "a0", "one", t0), predictionOf("r1", 1, "a1", "two", t0+1), predictionOf("r1", 0, "a9", "three", t0+1), // a resend, and another question
-		predictionOf("r2", 2, "b2", "one", t0), predictionOf("r2", 0, "b0", "one", t0), predictionOf("r2", 2, "b2", "one", t0+1)) // two were chosen, one is written twice
+		// a resend, and another question
+		predictionOf("r1", 0, "a0", "one", t0), predictionOf("r1", 1, "a1", "two", t0+1), predictionOf("r1", 0, "a9", "three", t0+1),
+		// two were chosen, one is written twice
+		predictionOf("r2", 2, "b2", "one", t0), predictionOf("r2", 0, "b0", "one", t0), predictionOf("r2", 2, "b2", "one", t0+1))
 	r.produce(event.TopicEvents, clickOn("r1.0"), clickOn("r1.1"), clickOn("r2.2"))
 	r.beat(t0.Add(span) + 1)
 	r.awaitExamples(3)
@@ -53,8 +56,8 @@ func clickOn(prediction string) stream.Record {
 	return stream.Record{Partition: -1, Key: []byte(e.User), Value: e.AppendJSON(nil)}
 }
 
-// What is counted is what is known: an event that names a prediction is kept, and joined only when a label
-// is made of it.
+// What is counted is what is known: an event that names a prediction is kept, and joined only when
+// a label is made of it.
 func TestEventsAreCountedAsWhatTheyAre(t *testing.T) {
 	r := newRig(t)
 	r.registry = prometheus.NewRegistry()

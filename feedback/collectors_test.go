@@ -181,7 +181,8 @@ func predictNow(r *rig, n int64) (now, due event.Time) {
 func TestHeartbeatsFromTheFutureMakeNoLabelDue(t *testing.T) {
 	future2099, _ := event.ParseTime("2099-01-01T00:00:00Z")
 	for name, future := range map[string]event.Time{"an hour": event.TimeOf(time.Now().Add(time.Hour)), "2099": future2099} {
-		for _, stamp := range []time.Time{{}, future.Std()} { // Kafka's timestamp is right, or its producer's is wrong too
+		// Kafka's timestamp is right, or its producer's is wrong too
+		for _, stamp := range []time.Time{{}, future.Std()} {
 			if backend.Real() && !stamp.IsZero() {
 				continue // it refuses such a timestamp
 			}

@@ -1,8 +1,11 @@
-// Package feedback joins predictions with what happened to them, turns each into a labelled example exactly once, and measures how good predictions were.
+// Package feedback joins predictions with what happened to them, turns each into a labelled example
+// exactly once, and measures how good predictions were.
 //
-// The one invariant: no label before its evidence. A prediction is decided only after the watermark, the received time up to which every partition of
-// events is folded into outcomes, has passed its window, and only from outcomes that were all in the store while they were read. When events stall, labels
-// stall; when the store of outcomes is emptied, goes back or forgets, it is folded again first.
+// The one invariant: no label before its evidence. A prediction is decided only after the
+// watermark, the received time up to which every partition of events is folded into outcomes, has
+// passed its window, and only from outcomes that were all in the store while they were read. When
+// events stall, labels stall; when the store of outcomes is emptied, goes back or forgets, it is
+// folded again first.
 package feedback
 
 import (
@@ -14,24 +17,34 @@ import (
 
 // Config is the feedback section of the configuration.
 type Config struct {
-	OutcomeTTL   time.Duration `yaml:"outcome_ttl"`   // how long outcomes are kept beyond the longest window; labels that are later than that wait until outcomes are folded again
-	Batch        int           `yaml:"batch"`         // examples written at once
-	ReviseWithin time.Duration `yaml:"revise_within"` // how long after its window a positive still revises an objective with revisions, which is written then; 0: half of outcome_ttl
+	// how long outcomes are kept beyond the longest window; labels that are later than that wait
+	// until outcomes are folded again
+	OutcomeTTL time.Duration `yaml:"outcome_ttl"`
+	Batch      int           `yaml:"batch"` // examples written at once
+	// how long after its window a positive still revises an objective with revisions, which is
+	// written then; 0: half of outcome_ttl
+	ReviseWithin time.Duration `yaml:"revise_within"`
 	Guard        Guard         `yaml:"guard"`
 }
 
 // Guard says what raises an alarm in evaluations. A band that is as wide as can be never does.
 type Guard struct {
-	MinExamples     int64   `yaml:"min_examples"`     // predictions that are judged together; fewer are noise
-	CalibrationLow  float64 `yaml:"calibration_low"`  // predicted over actual below it raises an alarm
+	// predictions that are judged together; fewer are noise
+	MinExamples int64 `yaml:"min_examples"`
+	// predicted over actual below it raises an alarm
+	CalibrationLow  float64 `yaml:"calibration_low"`
 	CalibrationHigh float64 `yaml:"calibration_high"` // or above it
 	RateLow         float64 `yaml:"rate_low"`         // positives over examples below it
 	RateHigh        float64 `yaml:"rate_high"`        // or above it
-	CoverageLow     float64 `yaml:"coverage_low"`     // part of the predictions whose trigger happened below it
-	Hold            bool    `yaml:"hold"`             // hold examples back while an alarm stands, until the bands are met again or a person says go on (POST /v1/feedback/release)
+	// part of the predictions whose trigger happened below it
+	CoverageLow float64 `yaml:"coverage_low"`
+	// hold examples back while an alarm stands, until the bands are met again or a person says go
+	// on (POST /v1/feedback/release)
+	Hold bool `yaml:"hold"`
 }
 
-// DefaultConfig keeps outcomes for a day beyond the longest window and alarms when predictions are off by a factor of 2 over 2,000 predictions.
+// DefaultConfig keeps outcomes for a day beyond the longest window and alarms when predictions are
+// off by a factor of 2 over 2,000 predictions.
 func DefaultConfig() Config {
 	return Config{
 		OutcomeTTL: 24 * time.Hour, Batch: 2000,

@@ -15,8 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// While an alarm holds examples back that is told, with the sums that raised it; a person's word lets them
-// go, and the gauge falls.
+// While an alarm holds examples back that is told, with the sums that raised it; a person's word
+// lets them go, and the gauge falls.
 func TestAHeldBatchIsToldUntilItIsReleased(t *testing.T) {
 	r := newRig(t)
 	r.registry = prometheus.NewRegistry()
@@ -41,7 +41,8 @@ func TestAHeldBatchIsToldUntilItIsReleased(t *testing.T) {
 	if len(guard) != 1 || !strings.Contains(v.Alarm, "no positives where 10") || v.Examples == 0 || *v.Weight != float64(v.Examples) || *v.Predicted != float64(v.Examples)/4 || *v.Actual != 0 || v.PredictedOverActual != nil {
 		t.Errorf("%d alarms, the first %+v", len(guard), v)
 	}
-	if fresh, _ := r.examples(); len(fresh) >= 40 { // what came before the block was full is written
+	// what came before the block was full is written
+	if fresh, _ := r.examples(); len(fresh) >= 40 {
 		t.Errorf("%d examples were written in spite of the alarm", len(fresh))
 	}
 	w := httptest.NewRecorder()

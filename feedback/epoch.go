@@ -11,18 +11,23 @@ import (
 	"github.com/clickloop/clickloop/internal/retry"
 )
 
-// epoch is the store of outcomes' own history, kept in it as the position of a partition that does not exist. runs counts the runs of folds that have begun, and each run
-// counts itself before it folds anything. So two equal epochs say that nothing was folded again in between: had the store lost something meanwhile, it is
-// still missing, and the watermark tells. An emptied store has no epoch.
+// epoch is the store of outcomes' own history, kept in it as the position of a partition that does
+// not exist. runs counts the runs of folds that have begun, and each run counts itself before it
+// folds anything. So two equal epochs say that nothing was folded again in between: had the store
+// lost something meanwhile, it is still missing, and the watermark tells. An emptied store has no
+// epoch.
 type epoch struct {
-	runs  int64
-	since event.Time // when folding began at the start of the log, by the wall's clock: no outcome was kept longer than since then
+	runs int64
+	// when folding began at the start of the log, by the wall's clock: no outcome was kept longer
+	// than since then
+	since event.Time
 }
 
 // epochOf is the topic id under which the epoch of a topic's outcomes is kept.
 func epochOf(topicID string) string { return topicID + ".epoch" }
 
-// log is the topic id under which the positions of an epoch are kept: outcomes that must be folded again from the start have none yet.
+// log is the topic id under which the positions of an epoch are kept: outcomes that must be folded
+// again from the start have none yet.
 func (e epoch) log(topicID string) string {
 	return topicID + "." + strconv.FormatInt(int64(e.since), 36)
 }
@@ -33,7 +38,8 @@ func (o *outcomes) epoch(ctx context.Context, topicID string) (epoch, error) {
 	return epoch{p.Next, p.Received}, err
 }
 
-// advance counts one more run; when again is true, or the store is new, of a fold from the log's start.
+// advance counts one more run; when again is true, or the store is new, of a fold from the log's
+// start.
 func (o *outcomes) advance(ctx context.Context, topicID string, again bool) (epoch, error) {
 	for {
 		e, err := o.epoch(ctx, topicID)
@@ -60,7 +66,8 @@ type view struct {
 	mark  event.Time
 }
 
-// view asks the store. The epoch is read first: a run that begins afterwards makes it differ from that of a later look.
+// view asks the store. The epoch is read first: a run that begins afterwards makes it differ from
+// that of a later look.
 func (o *outcomes) view(ctx context.Context) (view, error) {
 	id, n, err := o.topic(ctx)
 	if err != nil {
@@ -86,11 +93,14 @@ func (o *outcomes) topic(ctx context.Context) (id string, n int, err error) {
 // errFoldingAgain says that outcomes cannot be looked up yet.
 var errFoldingAgain = errors.New("the outcomes are being folded again")
 
-// lookup reads the outcomes of keys, all of whose evidence was received by due, and returns them only if all of it was in the store while it was read. known is what
-// the caller saw last, which spares it a look; it is brought up to date.
+// lookup reads the outcomes of keys, all of whose evidence was received by due, and returns them
+// only if all of it was in the store while it was read. known is what the caller saw last, which
+// spares it a look; it is brought up to date.
 //
-// That is so when the store was folded up to due before the reading, in an epoch that is still the same behind it, and still is: the watermark is asked before
-// the epoch then. If the store lost something in between and is not folded again yet, the watermark is too low; if it is, the epoch is another.
+// That is so when the store was folded up to due before the reading, in an epoch that is still the
+// same behind it, and still is: the watermark is asked before the epoch then. If the store lost
+// something in between and is not folded again yet, the watermark is too low; if it is, the epoch
+// is another.
 func (o *outcomes) lookup(ctx context.Context, keys []string, due event.Time, known *view) (map[string]features.Profile, error) {
 	id, n, err := o.topic(ctx)
 	if err != nil {
@@ -126,8 +136,9 @@ func (o *outcomes) lookup(ctx context.Context, keys []string, due event.Time, kn
 	return found, nil
 }
 
-// await is lookup until it succeeds or ctx ends. produced is when the oldest of what the keys stand for was written, by the wall's clock: when the store may
-// have forgotten outcomes since (nobody looked for longer than it keeps them), they are folded again from the start of events first.
+// await is lookup until it succeeds or ctx ends. produced is when the oldest of what the keys stand
+// for was written, by the wall's clock: when the store may have forgotten outcomes since (nobody
+// looked for longer than it keeps them), they are folded again from the start of events first.
 func (o *outcomes) await(ctx context.Context, keys []string, due, produced event.Time, known *view) (found map[string]features.Profile, err error) {
 	err = retry.Persist(ctx, o.logger, "look up outcomes", func() error {
 		if found, err = o.lookup(ctx, keys, due, known); err != nil || !o.expired(known.epoch, produced) {
@@ -147,7 +158,8 @@ func (o *outcomes) await(ctx context.Context, keys []string, due, produced event
 	return found, err
 }
 
-// expired says whether outcomes of what was written at produced may have been forgotten by the store before now.
+// expired says whether outcomes of what was written at produced may have been forgotten by the
+// store before now.
 func (o *outcomes) expired(e epoch, produced event.Time) bool {
 	return o.now() > max(produced, e.since).Add(o.ttl-o.ttl/10)
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// example is the record of an example of row, that many seconds after t0, read from partition row%3 of the predictions topic.
+// example is the record of an example of row, that many seconds after t0, read from partition row%3
+// of the predictions topic.
 func example(row int64, y, p float64, change func(*event.Example)) stream.Record {
 	x := event.Example{Objective: "click", Prediction: fmt.Sprint("p", row), Row: row, Time: t0 + 1000*event.Time(row), Y: y, W: 1, P: p, Model: "click@0",
 		Source:  event.Source{Topic: "aaaaaaaa", Partition: int32(row % 3), Offset: row / 3},
@@ -28,7 +29,8 @@ func example(row int64, y, p float64, change func(*event.Example)) stream.Record
 	return stream.Record{Key: []byte(x.Prediction), Value: x.AppendJSON(nil)}
 }
 
-// evaluations returns those of a window, by start and segment; what is written twice fails the test.
+// evaluations returns those of a window, by start and segment; what is written twice fails the
+// test.
 func (r *rig) evaluations(window string) map[string]event.Evaluation {
 	r.Helper()
 	found := map[string]event.Evaluation{}
@@ -71,7 +73,8 @@ func TestWindowsAreMeasuredOnceWhoeverRunsAndRestarts(t *testing.T) {
 		switch {
 		case row%11 == 3: // written again after a crash, and a revision: neither is measured
 			r.produce(event.TopicExamples("click"), example(row, y, p, nil), example(row, 1, p, func(x *event.Example) { x.Revision = true }))
-		case row == 150, row == 310: // one of the two goes and comes again: who writes changes at least once
+		case row == 150, row == 310:
+			// one of the two goes and comes again: who writes changes at least once
 			r.await("the minutes so far", func() bool { return len(r.evaluations("1m")) >= 3*int(row/60) })
 			stop()
 			_, stop = r.join()
@@ -115,7 +118,8 @@ func TestTheEvaluationSinceTheStartIsServed(t *testing.T) {
 	for row := range int64(10) {
 		r.produce(event.TopicExamples("click"), example(row, float64(row%2), 0.5, nil))
 	}
-	noP := example(10, 0, 0, func(x *event.Example) { x.Model = "" }) // of a prediction for other objectives
+	// of a prediction for other objectives
+	noP := example(10, 0, 0, func(x *event.Example) { x.Model = "" })
 	r.produce(event.TopicExamples("click"), noP, stream.Record{Value: []byte("{")}, example(11, 1, 0.5, nil))
 	var v event.Evaluation
 	r.await("eleven examples", func() bool {
@@ -139,7 +143,8 @@ func TestTheEvaluationSinceTheStartIsServed(t *testing.T) {
 	}
 }
 
-// What a question asks for is answered, or refused by name: a filter that does nothing gives false numbers.
+// What a question asks for is answered, or refused by name: a filter that does nothing gives false
+// numbers.
 func TestWindowsAndSegmentsAreServed(t *testing.T) {
 	r := newRig(t)
 	_, mux, _ := r.start()
@@ -219,7 +224,8 @@ func TestLatePositivesAreRevisedOnce(t *testing.T) {
 	if fresh := r.awaitExamples(4); fresh[0].Y != 1 || fresh[1].Y != 0 || fresh[2].Y != 0 {
 		t.Fatalf("examples are %+v", fresh)
 	}
-	// 2 was clicked in time, but the click came late; 3 was clicked after its window; 4 too late for anything.
+	// 2 was clicked in time, but the click came late; 3 was clicked after its window; 4 too late
+	// for anything.
 	r.produce(event.TopicEvents, click(2, time.Second), click(3, 5*time.Minute), click(4, 12*time.Minute))
 	r.beat(due.Add(9 * time.Minute))
 	r.awaitMark(due.Add(9 * time.Minute))
@@ -256,7 +262,8 @@ func TestARevisionsWeightIsBounded(t *testing.T) {
 	}
 }
 
-// Clicks that an outage holds up raise an alarm; what is held back then becomes true when the clicks come.
+// Clicks that an outage holds up raise an alarm; what is held back then becomes true when the
+// clicks come.
 func TestExamplesAreHeldBackUntilTheOutageIsOver(t *testing.T) {
 	r := newRig(t)
 	r.cfg.Batch = 20

@@ -17,12 +17,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// evaluator folds an objective's examples into metrics and writes them to evaluations: of each minute, hour and day of the examples' own time when it has
-// passed, and of all since the start: the whole each minute, its segments each hour. The topic is its memory: it begins at the topic's start and leaves out windows
-// that are written already.
+// evaluator folds an objective's examples into metrics and writes them to evaluations: of each
+// minute, hour and day of the examples' own time when it has passed, and of all since the start:
+// the whole each minute, its segments each hour. The topic is its memory: it begins at the topic's
+// start and leaves out windows that are written already.
 //
-// Every process folds, to answer /v1/evaluation; the one that owns the topic's partition in the group writes. One that comes to own it folds
-// again from the start, so that no window is missing in between.
+// Every process folds, to answer /v1/evaluation; the one that owns the topic's partition in the
+// group writes. One that comes to own it folds again from the start, so that no window is missing
+// in between.
 type evaluator struct {
 	objective event.Objective
 	client    *stream.Client
@@ -32,10 +34,11 @@ type evaluator struct {
 	owner  atomic.Bool
 	gained chan struct{} // has room for one: this process owns the partition now
 
-	mu     sync.Mutex
-	all    *window
-	model  string
-	passed map[string]window // the newest window of each name that has passed; one without width: none has
+	mu    sync.Mutex
+	all   *window
+	model string
+	// the newest window of each name that has passed; one without width: none has
+	passed map[string]window
 }
 
 func (e *evaluator) run(ctx context.Context) error {
@@ -126,16 +129,17 @@ func (e *evaluator) written(ctx context.Context) (map[string]event.Time, error) 
 	return newest, nil
 }
 
-// isWritten says whether a window that is to be closed is in the topic. Windows are written in order and
-// minutes before what ends with them, so the newest minute tells of all windows that ended before it: of a
-// day it may lie too far back to have been found.
+// isWritten says whether a window that is to be closed is in the topic. Windows are written in
+// order and minutes before what ends with them, so the newest minute tells of all windows that
+// ended before it: of a day it may lie too far back to have been found.
 func isWritten(w *window, newest map[string]event.Time) bool {
 	return w.start <= newest[w.name] || w.start+w.width <= newest["1m"]
 }
 
 // fold reads the examples from their start.
 func (e *evaluator) fold(ctx context.Context) error {
-	owner := e.owner.Load() // one that becomes the owner on the way begins again, with what the last one has written
+	// one that becomes the owner on the way begins again, with what the last one has written
+	owner := e.owner.Load()
 	written, err := e.written(ctx)
 	if err != nil {
 		return err
@@ -213,11 +217,13 @@ func (e *evaluator) close(out []event.Evaluation, w *window) []event.Evaluation 
 		return append(out, e.all.evaluation(name, e.model, end, e.all.acc, nil))
 	default:
 		out = w.evaluations(out, name, e.model, end, "")
-		return append(out, e.all.evaluations(nil, name, e.model, end, "")[1:]...) // the whole is written each minute
+		// the whole is written each minute
+		return append(out, e.all.evaluations(nil, name, e.model, end, "")[1:]...)
 	}
 }
 
-// write is for the owner alone. While ownership moves, two may write the same windows: the same numbers, since they are functions of the topic.
+// write is for the owner alone. While ownership moves, two may write the same windows: the same
+// numbers, since they are functions of the topic.
 func (e *evaluator) write(ctx context.Context, out []event.Evaluation) error {
 	if !e.owner.Load() {
 		return nil
@@ -228,7 +234,8 @@ func (e *evaluator) write(ctx context.Context, out []event.Evaluation) error {
 		records[i] = stream.Record{Key: []byte(out[i].Objective), Value: out[i].AppendJSON(nil), Headers: headers}
 	}
 	err := e.client.Produce(ctx, event.TopicEvaluations, records)
-	if large := (*stream.TooLargeError)(nil); errors.As(err, &large) { // they can be computed again from the examples
+	// they can be computed again from the examples
+	if large := (*stream.TooLargeError)(nil); errors.As(err, &large) {
 		e.logger.Error("evaluations were not written: they are larger than their topic takes", "count", len(large.Records), "err", large)
 		return nil
 	}
@@ -238,8 +245,8 @@ func (e *evaluator) write(ctx context.Context, out []event.Evaluation) error {
 	return nil
 }
 
-// of are the evaluations of the newest window of that name that has passed, or of all since the start: the
-// whole, then its segments. The error names the windows that there are.
+// of are the evaluations of the newest window of that name that has passed, or of all since the
+// start: the whole, then its segments. The error names the windows that there are.
 func (e *evaluator) of(name string) ([]event.Evaluation, error) {
 	if name == "" || name == "all" {
 		return e.current(), nil

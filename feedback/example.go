@@ -44,8 +44,10 @@ func segment(p *event.Prediction, name string) (event.Value, bool) {
 // maxRevisionWeight bounds what one late positive may weigh, in weights of its example.
 const maxRevisionWeight = 20
 
-// Revision is the example that takes x, a negative, back, because its positive came late: label 1, weight w/(1-p). Where the network still says p, the gradient
-// of the log loss by the logit is w/(1-p) * (p-1) = -w, which is what taking the negative back (-w*p) and learning the positive (w*(p-1)) come to.
+// Revision is the example that takes x, a negative, back, because its positive came late: label 1,
+// weight w/(1-p). Where the network still says p, the gradient of the log loss by the logit is
+// w/(1-p) * (p-1) = -w, which is what taking the negative back (-w*p) and learning the positive
+// (w*(p-1)) come to.
 func Revision(x *event.Example) event.Example {
 	r := *x
 	r.Revision, r.Y = true, 1

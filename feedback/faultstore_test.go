@@ -59,7 +59,8 @@ func (s *faultStore) moment() int {
 	return len(s.applied)
 }
 
-// goBack makes the store what it was at a moment, as a Redis that comes back with what it had saved then.
+// goBack makes the store what it was at a moment, as a Redis that comes back with what it had saved
+// then.
 func (s *faultStore) goBack(moment int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,16 +19,22 @@ import (
 type Deps struct {
 	Client     *stream.Client
 	Objectives []event.Objective
-	OneOrder   bool           // label only while this process has every partition of predictions, so that examples come in one order of all
-	Outcomes   features.Store // of the namespace of outcomes, kept for at least the longest window plus Config.OutcomeTTL
-	Now        func() event.Time
-	Recorded   func() bool      // says whether times of events are recorded ones, which are held against no clock; nil: they are not
+	// label only while this process has every partition of predictions, so that examples come in
+	// one order of all
+	OneOrder bool
+	// of the namespace of outcomes, kept for at least the longest window plus Config.OutcomeTTL
+	Outcomes features.Store
+	Now      func() event.Time
+	// says whether times of events are recorded ones, which are held against no clock; nil: they
+	// are not
+	Recorded   func() bool
 	Watermark  watermark.Config // zero: the default
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
 }
 
-// Feedback is the stage: outcomes, and for each objective a labeler, an evaluator and maybe a reviser.
+// Feedback is the stage: outcomes, and for each objective a labeler, an evaluator and maybe a
+// reviser.
 type Feedback struct {
 	client     *stream.Client
 	store      *features.Watched
@@ -104,8 +110,8 @@ func (f *Feedback) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Ready returns nil when Kafka answers, the watermark can be read, and no fold or label stands still for
-// a fault of the store.
+// Ready returns nil when Kafka answers, the watermark can be read, and no fold or label stands
+// still for a fault of the store.
 func (f *Feedback) Ready(ctx context.Context) error {
 	if err := f.client.Ping(ctx); err != nil {
 		return err

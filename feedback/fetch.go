@@ -8,7 +8,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Bounds on the predictions of a partition that are held in memory while they wait for their windows; those behind them stay in Kafka.
+// Bounds on the predictions of a partition that are held in memory while they wait for their
+// windows; those behind them stay in Kafka.
 const (
 	readAhead      = 4096
 	readAheadBytes = 4 << 20

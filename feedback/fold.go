@@ -24,7 +24,8 @@ type foldRun struct {
 	next      atomic.Int64 // offset behind what is folded
 }
 
-// fold runs from the store's position until the generation ends, the store has moved or another epoch begins.
+// fold runs from the store's position until the generation ends, the store has moved or another
+// epoch begins.
 func (o *outcomes) fold(ctx context.Context, g *stream.Generation, topicID string, p int) error {
 	e, at, err := o.begin(ctx, topicID, p)
 	if err != nil {
@@ -39,8 +40,8 @@ func (o *outcomes) fold(ctx context.Context, g *stream.Generation, topicID strin
 	return group.Wait()
 }
 
-// begin opens a run: what this process knew of the partition is forgotten first, then the run is counted, then the store says where to begin. A look-up
-// relies on that order.
+// begin opens a run: what this process knew of the partition is forgotten first, then the run is
+// counted, then the store says where to begin. A look-up relies on that order.
 func (o *outcomes) begin(ctx context.Context, topicID string, p int) (e epoch, at features.Position, err error) {
 	o.drop(p)
 	err = retry.Persist(ctx, o.logger, "begin to fold outcomes", func() error {
@@ -53,8 +54,9 @@ func (o *outcomes) begin(ctx context.Context, topicID string, p int) (e epoch, a
 	return e, at, err
 }
 
-// watch looks once a second whether the store is what the run believes. When no events come, nothing else would notice that it is not, and who waits for
-// labels before sending more would wait for ever.
+// watch looks once a second whether the store is what the run believes. When no events come,
+// nothing else would notice that it is not, and who waits for labels before sending more would wait
+// for ever.
 func (f *foldRun) watch(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

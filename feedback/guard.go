@@ -25,10 +25,12 @@ func (t tally) plus(o tally) tally {
 	}
 }
 
-// expectable is from how many predicted positives on none at all is a sign: the odds of that are below 1 in 20,000.
+// expectable is from how many predicted positives on none at all is a sign: the odds of that are
+// below 1 in 20,000.
 const expectable = 10
 
-// judge returns which band t leaves, empty for none. Below MinExamples predictions nothing is judged.
+// judge returns which band t leaves, empty for none. Below MinExamples predictions nothing is
+// judged.
 func (g Guard) judge(t tally) string {
 	if t.predictions < g.MinExamples || t.predictions == 0 {
 		return ""
@@ -57,9 +59,10 @@ func (g Guard) judge(t tally) string {
 	return ""
 }
 
-// guard watches what an objective's labeler is about to write, in blocks of at least MinExamples predictions. While an alarm stands and the configuration
-// says hold, the labeler keeps its batch and looks its outcomes up again: events that an outage has held up still make it right. It goes on when the band is met
-// or a person says so.
+// guard watches what an objective's labeler is about to write, in blocks of at least MinExamples
+// predictions. While an alarm stands and the configuration says hold, the labeler keeps its batch
+// and looks its outcomes up again: events that an outage has held up still make it right. It goes
+// on when the band is met or a person says so.
 type guard struct {
 	cfg     Guard
 	changed notify.Broadcast
@@ -70,8 +73,9 @@ type guard struct {
 	released bool // a person said go on; until a block is good
 }
 
-// weigh takes the tally of a batch that could be written now, and returns the alarm that stands, whether it is another than before, and whether the
-// batch is to be held back. A batch that may be written is counted.
+// weigh takes the tally of a batch that could be written now, and returns the alarm that stands,
+// whether it is another than before, and whether the batch is to be held back. A batch that may be
+// written is counted.
 func (g *guard) weigh(t tally) (alarm string, changed, hold bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

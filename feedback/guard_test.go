@@ -29,8 +29,9 @@ func TestTheGuardTellsWhichBandIsLeft(t *testing.T) {
 	f(1000, 1000, 0, 10, "no positives where 10")
 	for _, weighted := range []tally{
 		{1000, 1000, 10, 10, 10000, 100, 100}, // all of weight 10
-		{1000, 1000, 0, 1, 1e6, 1000, 0},      // all of weight 1000: one positive was expected, and none came
-		{1000, 1000, 10, 10, 0, 0, 0},         // all of weight 0
+		// all of weight 1000: one positive was expected, and none came
+		{1000, 1000, 0, 1, 1e6, 1000, 0},
+		{1000, 1000, 10, 10, 0, 0, 0}, // all of weight 0
 	} {
 		if got := g.judge(weighted); got != "" {
 			t.Errorf("%+v: %q", weighted, got)

@@ -17,10 +17,10 @@ func (f *Feedback) Register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/feedback/release", f.handleRelease)
 }
 
-// handleEvaluation answers with an objective's metrics, as in the topic: since the start, or with ?window= of
-// the newest window of that name that has passed. ?segments=1 adds its segments, one a line;
-// ?segment=NAME and ?segment=NAME=VALUE give those alone. The objective may be left out when there is
-// only one.
+// handleEvaluation answers with an objective's metrics, as in the topic: since the start, or with
+// ?window= of the newest window of that name that has passed. ?segments=1 adds its segments, one a
+// line; ?segment=NAME and ?segment=NAME=VALUE give those alone. The objective may be left out when
+// there is only one.
 func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective", "window", "segment", "segments")
 	if err != nil {
@@ -76,7 +76,8 @@ func chosen(all []event.Evaluation, segment, segments string) ([]event.Evaluatio
 	return found, nil
 }
 
-// handleRelease lets an objective's labels go on although its alarm stands. It is for the labelers of this process.
+// handleRelease lets an objective's labels go on although its alarm stands. It is for the labelers
+// of this process.
 func (f *Feedback) handleRelease(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective")
 	if err != nil {

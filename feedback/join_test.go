@@ -27,14 +27,16 @@ func rows(rng *rand.Rand, n int64) (predictions, clicks []stream.Record) {
 		case positive(row):
 			clicks = append(clicks, click(row, time.Duration(rng.Int64N(int64(span)))))
 		case row%5 == 0:
-			clicks = append(clicks, click(row, span+time.Duration(1+rng.Int64N(1e9))*time.Millisecond)) // too late
+			// too late
+			clicks = append(clicks, click(row, span+time.Duration(1+rng.Int64N(1e9))*time.Millisecond))
 		}
 	}
 	rng.Shuffle(len(clicks), func(i, j int) { clicks[i], clicks[j] = clicks[j], clicks[i] })
 	return predictions, clicks
 }
 
-// check holds examples to the truth: one for each of rows 1..n, with its label, and each place's in the order of offsets.
+// check holds examples to the truth: one for each of rows 1..n, with its label, and each place's in
+// the order of offsets.
 func check(t *testing.T, fresh []event.Example, n int64) {
 	t.Helper()
 	seen := map[int64]bool{}
@@ -83,7 +85,8 @@ func TestLabelsComeInOrderAndNotBeforeTheirEvidence(t *testing.T) {
 	check(t, fresh, n)
 }
 
-// A partition that stalls stalls the labels, however far the others are, and whatever received times producers write.
+// A partition that stalls stalls the labels, however far the others are, and whatever received
+// times producers write.
 func TestAStalledPartitionStallsLabels(t *testing.T) {
 	r := newRig(t)
 	r.start()
@@ -113,7 +116,8 @@ func TestAStalledPartitionStallsLabels(t *testing.T) {
 	}
 }
 
-// Killed at random moments, with the store emptied and away at others, and with a second process coming and going, every prediction ends as one example with its true label.
+// Killed at random moments, with the store emptied and away at others, and with a second process
+// coming and going, every prediction ends as one example with its true label.
 func TestKillsFlushesAndRebalancesLoseNothingAndMakeNoLabelFalse(t *testing.T) {
 	repeated := 0
 	for seed := range uint64(2) {
@@ -135,12 +139,14 @@ func TestKillsFlushesAndRebalancesLoseNothingAndMakeNoLabelFalse(t *testing.T) {
 				case 0, 1:
 					stop()
 					_, _, stop = r.start()
-					r.awaitExamples(int(upTo)) // one that is stopped while it joins keeps its partitions for a session
+					// one that is stopped while it joins keeps its partitions for a session
+					r.awaitExamples(int(upTo))
 				case 2:
 					r.store.Reset()
 				case 3:
 					r.store.set(true)
-					time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond) // for as long as it is away
+					// for as long as it is away
+					time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
 					r.store.set(false)
 				}
 				switch {
@@ -162,8 +168,8 @@ func TestKillsFlushesAndRebalancesLoseNothingAndMakeNoLabelFalse(t *testing.T) {
 	}
 }
 
-// The store is emptied, or comes back as it was earlier, just before outcomes are read, and is whole again just behind it: the watermark alone would say that
-// all is well.
+// The store is emptied, or comes back as it was earlier, just before outcomes are read, and is
+// whole again just behind it: the watermark alone would say that all is well.
 func TestALossThatTheWatermarkDoesNotShowMakesNoLabelFalse(t *testing.T) {
 	for _, emptied := range []bool{true, false} {
 		t.Run(fmt.Sprint("emptied ", emptied), func(t *testing.T) {
@@ -196,7 +202,8 @@ func TestALossThatTheWatermarkDoesNotShowMakesNoLabelFalse(t *testing.T) {
 	}
 }
 
-// No more events come, because whoever sends them waits for labels first; the store is mended all the same.
+// No more events come, because whoever sends them waits for labels first; the store is mended all
+// the same.
 func TestALossWhileNothingComesIsMended(t *testing.T) {
 	r := newRig(t)
 	r.join()
@@ -210,7 +217,8 @@ func TestALossWhileNothingComesIsMended(t *testing.T) {
 	}
 }
 
-// What a process knows of a partition is forgotten before a new run of its fold is counted: between the two, a look-up could trust what is no more.
+// What a process knows of a partition is forgotten before a new run of its fold is counted: between
+// the two, a look-up could trust what is no more.
 func TestARunForgetsTheOldWatermarkBeforeItIsCounted(t *testing.T) {
 	r := newRig(t)
 	f, err := New(r.cfg, Deps{Client: r.client, Objectives: []event.Objective{r.objective}, Outcomes: r.store, Logger: slog.New(slog.DiscardHandler), Now: func() event.Time { return t0 }})
@@ -239,7 +247,8 @@ func (s *watchedStore) Apply(ctx context.Context, from int64, to features.Positi
 	return s.faultStore.Apply(ctx, from, to, batch)
 }
 
-// Labels that come later than outcomes are kept (feedback was down for days, Redis was not) wait until outcomes are folded again.
+// Labels that come later than outcomes are kept (feedback was down for days, Redis was not) wait
+// until outcomes are folded again.
 func TestOutcomesThatTheStoreHasForgottenAreFoldedAgain(t *testing.T) {
 	r := newRig(t)
 	_, _, stop := r.start()
@@ -258,7 +267,8 @@ func TestOutcomesThatTheStoreHasForgottenAreFoldedAgain(t *testing.T) {
 	r.wall.Store((r.cfg.OutcomeTTL + 2*time.Hour).Milliseconds())
 	r.start()
 	r.beat(t0.Add(span) + n)
-	r.await("another epoch", func() bool { // it is noticed with the next events, which the wall's heartbeat is
+	// it is noticed with the next events, which the wall's heartbeat is
+	r.await("another epoch", func() bool {
 		r.beat(t0.Add(span) + n)
 		time.Sleep(50 * time.Millisecond)
 		fresh, _ := r.examples()
@@ -288,7 +298,8 @@ func TestAPredictionThatCannotBeReadIsBuriedAndTheRestLabelled(t *testing.T) {
 	}
 }
 
-// A predictions topic that was deleted and made again is labelled from its start, also when it is longer than the old one was.
+// A predictions topic that was deleted and made again is labelled from its start, also when it is
+// longer than the old one was.
 func TestARecreatedPredictionsTopicIsLabelledFromItsStart(t *testing.T) {
 	for _, running := range []bool{true, false} {
 		t.Run(fmt.Sprint("running ", running), func(t *testing.T) {
@@ -309,7 +320,8 @@ func TestARecreatedPredictionsTopicIsLabelledFromItsStart(t *testing.T) {
 			for row := int64(n + 1); row <= n+more; row++ {
 				r.produce(event.TopicPredictions, prediction(row))
 			}
-			if !running { // an offset of the old topic outlives it: a member that had left commits late
+			// an offset of the old topic outlives it: a member that had left commits late
+			if !running {
 				r.commit("labels."+r.objective.Name, event.TopicPredictions, 3)
 			}
 			r.beat(t0.Add(span) + n + more)
@@ -324,8 +336,9 @@ func TestARecreatedPredictionsTopicIsLabelledFromItsStart(t *testing.T) {
 	}
 }
 
-// A member that was killed may keep a part of the predictions for a session, and what it has is labelled after the rest. Where examples must come in one order, as in
-// a replay in lockstep, nothing is labelled until one process has all.
+// A member that was killed may keep a part of the predictions for a session, and what it has is
+// labelled after the rest. Where examples must come in one order, as in a replay in lockstep,
+// nothing is labelled until one process has all.
 func TestOneOrderOutlastsAMemberThatIsDead(t *testing.T) {
 	for _, oneOrder := range []bool{true, false} {
 		r := newRig(t)

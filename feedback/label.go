@@ -150,8 +150,8 @@ func (g *labeling) report(ctx context.Context, due []pending, t tally, alarm str
 	})
 }
 
-// waitHeld waits until a batch that is held back may have changed. Its outcomes may be folded no further than its windows meanwhile, so the watermark is no
-// sign: time is.
+// waitHeld waits until a batch that is held back may have changed. Its outcomes may be folded no
+// further than its windows meanwhile, so the watermark is no sign: time is.
 func (g *labeling) waitHeld(ctx context.Context) error {
 	released := g.l.guard.changed.Wait()
 	timer := time.NewTimer(holdPoll)

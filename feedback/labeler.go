@@ -14,10 +14,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// labeler reads predictions one window behind and writes an objective's examples: exactly one for each prediction whose trigger happened.
+// labeler reads predictions one window behind and writes an objective's examples: exactly one for
+// each prediction whose trigger happened.
 //
-// Examples are written before the group's offset moves, one batch in flight; what a crash makes it write again carries the same source offsets, which
-// every reader of examples drops.
+// Examples are written before the group's offset moves, one batch in flight; what a crash makes it
+// write again carries the same source offsets, which every reader of examples drops.
 type labeler struct {
 	objective event.Objective
 	client    *stream.Client
@@ -103,8 +104,9 @@ func (l *labeler) generation(ctx context.Context, g *stream.Generation) error {
 // be markers of transactions.
 const newestLook = 64
 
-// newTopic says that the group's offsets are of a topic that is no more: the newest example is of another predictions topic. Labelling from the start
-// is then right, and harmless if it is not: readers drop what they have.
+// newTopic says that the group's offsets are of a topic that is no more: the newest example is of
+// another predictions topic. Labelling from the start is then right, and harmless if it is not:
+// readers drop what they have.
 func (l *labeler) newTopic(ctx context.Context, topicID string) (bool, error) {
 	topic := event.TopicExamples(l.objective.Name)
 	ranges, err := l.client.Offsets(ctx, topic)
@@ -138,9 +140,10 @@ type labeling struct {
 	due       []pending
 	done      []int64        // of each queue, before due was taken from it
 	taken     map[string]int // partitions of due, by id
-	young     event.Time     // predictions that were produced later cannot repeat one of another partition
-	known     view           // of outcomes, as last seen
-	late      event.Time     // watermark up to which an alarm has held labels back
+	// predictions that were produced later cannot repeat one of another partition
+	young event.Time
+	known view       // of outcomes, as last seen
+	late  event.Time // watermark up to which an alarm has held labels back
 }
 
 // loop labels what is due each time the watermark moves or predictions arrive.
@@ -185,7 +188,8 @@ func (g *labeling) take(ctx context.Context, b fetched) error {
 			g.l.conflict(&p)
 		}
 	}
-	if err := g.l.letters.Write(ctx, letters...); err != nil { // the offset behind them is not committed before this
+	// the offset behind them is not committed before this
+	if err := g.l.letters.Write(ctx, letters...); err != nil {
 		return err
 	}
 	q.reach(b.next)
@@ -197,8 +201,8 @@ func (g *labeling) take(ctx context.Context, b fetched) error {
 // warnEvery is how often conflicts are logged; each is counted.
 const warnEvery = time.Minute
 
-// conflict counts a prediction that is dropped since its request was answered otherwise before, as when
-// two scorers are asked with one request id.
+// conflict counts a prediction that is dropped since its request was answered otherwise before, as
+// when two scorers are asked with one request id.
 func (l *labeler) conflict(p *event.Prediction) {
 	l.conflicts.Inc()
 	if now := time.Now(); now.Sub(l.warned) > warnEvery {
@@ -265,7 +269,8 @@ func (g *labeling) anyDue(mark event.Time) bool {
 	return false
 }
 
-// uncover makes an empty queue known: it asks for the partitions' ends, once a pass, and waits for the records before them.
+// uncover makes an empty queue known: it asks for the partitions' ends, once a pass, and waits for
+// the records before them.
 func (g *labeling) uncover(ctx context.Context, q *queue) error {
 	if len(g.marked) == 0 {
 		ranges, err := g.l.client.Offsets(ctx, event.TopicPredictions)

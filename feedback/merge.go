@@ -22,7 +22,8 @@ func (p *pending) written() event.Time {
 	return p.prediction.Time
 }
 
-// queue holds the predictions of one partition that were read and not labelled, in the order of their offsets. Its length is bounded by whoever fills it.
+// queue holds the predictions of one partition that were read and not labelled, in the order of
+// their offsets. Its length is bounded by whoever fills it.
 type queue struct {
 	partition int
 	waiting   []pending
@@ -86,8 +87,10 @@ func (p *pending) before(o *pending) bool {
 	return p.partition < o.partition
 }
 
-// merge takes due predictions from the queues' heads in the order of before, keeping each partition's order, until limit are taken, no head is due, or a queue
-// runs empty of which whole does not know that its partition holds nothing more: what would come next could then be hidden. It returns that queue, or nil.
+// merge takes due predictions from the queues' heads in the order of before, keeping each
+// partition's order, until limit are taken, no head is due, or a queue runs empty of which whole
+// does not know that its partition holds nothing more: what would come next could then be hidden.
+// It returns that queue, or nil.
 func merge(dst []pending, queues []*queue, due func(event.Time) bool, whole func(*queue) bool, limit int) ([]pending, *queue) {
 	for len(dst) < limit {
 		var first *queue

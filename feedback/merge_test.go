@@ -42,7 +42,8 @@ func (w *world) fetch(p, n int) {
 	}
 }
 
-// However records arrive and whenever the watermark moves, due predictions come out once each, in the order of (time, row), and none before its time.
+// However records arrive and whenever the watermark moves, due predictions come out once each, in
+// the order of (time, row), and none before its time.
 func TestMergeGivesEveryPredictionOnceInOrderOfTimeAndRow(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 3))
@@ -88,7 +89,8 @@ func TestMergeGivesEveryPredictionOnceInOrderOfTimeAndRow(t *testing.T) {
 	}
 }
 
-// An offset that is committed is one below which nothing is left to do: read again from there, everything that was not labelled comes.
+// An offset that is committed is one below which nothing is left to do: read again from there,
+// everything that was not labelled comes.
 func TestDoneNeverPassesAPredictionThatWaits(t *testing.T) {
 	var q queue
 	f := func(want int64) {

@@ -8,9 +8,10 @@ import (
 	"github.com/clickloop/clickloop/features"
 )
 
-// OutcomeUpdate appends what e adds to the outcome of its prediction: of each of kinds that it is, by its
-// type or by the name that an SDK gives it, what was received first. That is the same in any order and
-// however often it is folded. e.Received is the receipt that counts: Marks.Settle finds it out.
+// OutcomeUpdate appends what e adds to the outcome of its prediction: of each of kinds that it is,
+// by its type or by the name that an SDK gives it, what was received first. That is the same in any
+// order and however often it is folded. e.Received is the receipt that counts: Marks.Settle finds
+// it out.
 func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64, kinds Kinds) []features.Update {
 	if e.Prediction == "" || e.Type == event.TypeHeartbeat || !kinds.any(e) {
 		return dst
@@ -54,8 +55,8 @@ func OutcomeOf(p features.Profile) event.Outcome {
 	return out
 }
 
-// Kinds are the types and names of events that labels are made of. Others are not kept: a prediction's
-// outcome must not grow with what a client calls its events.
+// Kinds are the types and names of events that labels are made of. Others are not kept: a
+// prediction's outcome must not grow with what a client calls its events.
 type Kinds map[string]bool
 
 // KindsOf are those of the loop's own events and of what objectives name as trigger or positive.

@@ -19,8 +19,9 @@ import (
 // OutcomesGroup is the consumer group of the fold into outcomes.
 const OutcomesGroup = "outcomes"
 
-// outcomes folds events into the store of outcomes and keeps the watermark: at least once, over effects that are the same however often they are done. Where a
-// fold begins is the store's position; the group's commits are for lag tools only.
+// outcomes folds events into the store of outcomes and keeps the watermark: at least once, over
+// effects that are the same however often they are done. Where a fold begins is the store's
+// position; the group's commits are for lag tools only.
 type outcomes struct {
 	client *stream.Client
 	store  features.Store
@@ -134,7 +135,8 @@ func (o *outcomes) updates(dst []features.Update, records []stream.Record, marks
 	return dst
 }
 
-// watermark is the received time up to which every partition of events is folded; 0 when that is not known.
+// watermark is the received time up to which every partition of events is folded; 0 when that is
+// not known.
 func (o *outcomes) watermark(ctx context.Context) (event.Time, error) {
 	n, err := o.client.Partitions(ctx, event.TopicEvents)
 	if err != nil {

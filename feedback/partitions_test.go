@@ -58,7 +58,8 @@ func TestLabelsWaitForPartitionsThatAreAdded(t *testing.T) {
 	if t := r.markOf(5); t != 0 {
 		r.Fatalf("the watermark of five partitions is %s, before two of them have any", t)
 	}
-	r.produce(event.TopicEvents, in(4, click(2, time.Second))...) // evidence in a partition that is new
+	// evidence in a partition that is new
+	r.produce(event.TopicEvents, in(4, click(2, time.Second))...)
 	if fresh, _ := r.examples(); len(fresh) != 2 {
 		t.Fatalf("%d examples, want 2: nothing is known of the new partitions", len(fresh))
 	}
@@ -202,7 +203,8 @@ func TestMarkersAtTheEndHoldNoLabelBack(t *testing.T) {
 	transaction(kgo.TryCommit, event.TopicPredictions, append(in(0, prediction(0), prediction(1)), in(2, prediction(2))...)...)
 	transaction(kgo.TryAbort, event.TopicPredictions, aborted...)
 	transaction(kgo.TryCommit, event.TopicEvents, in(0, click(0, time.Second))...)
-	transaction(kgo.TryAbort, event.TopicEvents, in(1, click(1, time.Second))...) // it never happened
+	// it never happened
+	transaction(kgo.TryAbort, event.TopicEvents, in(1, click(1, time.Second))...)
 	r.join()
 	r.beat(t0.Add(time.Hour))
 	labels := map[string]float64{}
@@ -217,7 +219,8 @@ func TestMarkersAtTheEndHoldNoLabelBack(t *testing.T) {
 	}
 	transaction(kgo.TryCommit, event.TopicExamples("click")) // nothing
 	transaction(kgo.TryAbort, event.TopicExamples("click"), stream.Record{Value: []byte("{")})
-	transaction(kgo.TryCommit, event.TopicPredictions, in(1, prediction(5))...) // behind a marker at the examples' end
+	// behind a marker at the examples' end
+	transaction(kgo.TryCommit, event.TopicPredictions, in(1, prediction(5))...)
 	r.await("the examples of all", func() bool { fresh, _ := r.examples(); return len(fresh) == 4 })
 }
 

@@ -49,7 +49,8 @@ func TestTheJoinHoldsOnARedisThatIsEmptied(t *testing.T) {
 			empty()
 			emptied++
 		case 1:
-			r.beat(t0.Add(span) + event.Time(upTo)) // an emptied store is noticed at the next record
+			// an emptied store is noticed at the next record
+			r.beat(t0.Add(span) + event.Time(upTo))
 			r.awaitExamples(int(upTo))
 		}
 		if upTo > n/2 && stop != nil {

@@ -12,11 +12,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// reviser takes negatives back whose positive came late. It reads the examples of its objective once more, a second wait behind their windows, and looks the
-// outcomes of the negatives up again; so its state is an offset, however many predictions wait.
+// reviser takes negatives back whose positive came late. It reads the examples of its objective
+// once more, a second wait behind their windows, and looks the outcomes of the negatives up again;
+// so its state is an offset, however many predictions wait.
 //
-// Revisions are written before the group's offset moves, in the order of the examples that they correct; what a crash makes it write again, readers drop
-// by that order (event.HighWater).
+// Revisions are written before the group's offset moves, in the order of the examples that they
+// correct; what a crash makes it write again, readers drop by that order (event.HighWater).
 type reviser struct {
 	objective event.Objective
 	client    *stream.Client
@@ -96,7 +97,8 @@ func (r *reviser) negatives(records []stream.Record, water *event.HighWater) []n
 	return waiting
 }
 
-// revise waits until no positive of these may come any more that would count, and writes the revisions.
+// revise waits until no positive of these may come any more that would count, and writes the
+// revisions.
 func (r *reviser) revise(ctx context.Context, waiting []negative, known *view) error {
 	var latest event.Time
 	oldest := waiting[0].produced
@@ -125,7 +127,8 @@ func (r *reviser) revise(ctx context.Context, waiting []negative, known *view) e
 	}
 	err = r.client.Produce(ctx, event.TopicExamples(r.objective.Name), records)
 	written := len(records)
-	if large := (*stream.TooLargeError)(nil); errors.As(err, &large) { // they would block their partition for ever
+	// they would block their partition for ever
+	if large := (*stream.TooLargeError)(nil); errors.As(err, &large) {
 		var letters []deadletter.Letter
 		for _, i := range large.Records {
 			letters = append(letters, deadletter.Letter{Record: records[i], Reason: "a revision: " + large.Error()})

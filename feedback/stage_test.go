@@ -111,7 +111,8 @@ func (r *rig) start() (f *Feedback, mux *http.ServeMux, stop func()) {
 	return f, mux, stop
 }
 
-// join is start that waits until the process owns a part: one that is stopped while it joins keeps its place in the groups for a session.
+// join is start that waits until the process owns a part: one that is stopped while it joins keeps
+// its place in the groups for a session.
 func (r *rig) join() (mux *http.ServeMux, stop func()) {
 	r.Helper()
 	f, mux, stop := r.start()
@@ -220,8 +221,8 @@ func (r *rig) await(what string, ok func() bool) {
 	}
 }
 
-// awaitMetric waits until a metric has a value; labels are values, in the order of their names, with
-// spaces between.
+// awaitMetric waits until a metric has a value; labels are values, in the order of their names,
+// with spaces between.
 func (r *rig) awaitMetric(want float64, name, labels string) {
 	r.Helper()
 	got := 0.0

@@ -32,8 +32,8 @@ func (s sums) near(o sums) bool {
 	return s.examples == o.examples && s.positives == o.positives && near(s.weight, o.weight) && near(s.predicted, o.predicted) && near(s.actual, o.actual) && near(s.logLoss, o.logLoss)
 }
 
-// The sums of minutes are those of their hour, those of hours those of their day, and those of days, all
-// closed, those of all: also where there are no positives, and of each segment.
+// The sums of minutes are those of their hour, those of hours those of their day, and those of
+// days, all closed, those of all: also where there are no positives, and of each segment.
 func TestMinutesAddUpToHoursAndDays(t *testing.T) {
 	r := newRig(t)
 	_, stop := r.join()
@@ -49,7 +49,8 @@ func TestMinutesAddUpToHoursAndDays(t *testing.T) {
 			for m := range event.Time(4) {
 				for i := range event.Time(3) {
 					y := 0.0
-					if h == 1 && m == 1 && d != 2 && i < 2 { // most minutes, two hours of three and one day have no positives
+					// most minutes, two hours of three and one day have no positives
+					if h == 1 && m == 1 && d != 2 && i < 2 {
 						y = 1
 					}
 					add(midnight+d*day+h*hour+m*minute+i*1000, y)
@@ -105,7 +106,8 @@ func TestMinutesAddUpToHoursAndDays(t *testing.T) {
 			sum.add(v)
 		}
 	}
-	last := r.evaluations("all")[(midnight + 2*day + 2*hour + 4*minute).String()] // written when the last minute was closed
+	// written when the last minute was closed
+	last := r.evaluations("all")[(midnight + 2*day + 2*hour + 4*minute).String()]
 	if want.add(last); !sum.near(want) || sum.examples != 108 || sum.positives != 4 {
 		t.Errorf("days sum up to %+v, all since the start is %+v", sum, want)
 	}
@@ -187,7 +189,8 @@ func TestOnlyTheOwnerWritesEvaluations(t *testing.T) {
 			return strings.Contains(string(b), `"examples":130`)
 		})
 	}
-	r.await("two minutes", func() bool { return len(r.evaluations("1m")) == 6 }) // evaluations fails where one is written twice
+	// evaluations fails where one is written twice
+	r.await("two minutes", func() bool { return len(r.evaluations("1m")) == 6 })
 	e := &evaluator{objective: r.objective, client: r.client}
 	out := []event.Evaluation{{Objective: "click", Window: "1m", Start: t0 + hour}}
 	for _, owner := range []bool{false, true} {

@@ -12,7 +12,8 @@ const (
 	day    = 24 * hour
 )
 
-// maxSegments bounds the values of segments that a window tells apart; what comes beyond is left out of the parts, not of the whole.
+// maxSegments bounds the values of segments that a window tells apart; what comes beyond is left
+// out of the parts, not of the whole.
 const maxSegments = 200
 
 // window is a span of time with its metrics.
@@ -64,7 +65,8 @@ func (w *window) add(x *event.Example) {
 	}
 }
 
-// passed says whether an example lies behind the window, which is then to be closed; the first example opens it.
+// passed says whether an example lies behind the window, which is then to be closed; the first
+// example opens it.
 func (w *window) passed(x *event.Example) bool {
 	if w.width == 0 {
 		if w.start == 0 || x.Time < w.start {

@@ -10,7 +10,8 @@ import (
 	"github.com/clickloop/clickloop/internal/inbound"
 )
 
-// fail answers with the status that an error means. SDKs send the same again after 429 and 503, and give up after other answers from 400 on.
+// fail answers with the status that an error means. SDKs send the same again after 429 and 503, and
+// give up after other answers from 400 on.
 func (c *collector) fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errTooLarge):

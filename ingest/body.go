@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// bodyTimeout is how long a client may take to send a body: what a slow one holds is missing for others.
+// bodyTimeout is how long a client may take to send a body: what a slow one holds is missing for
+// others.
 const bodyTimeout = 30 * time.Second
 
 // errTooLarge and errBusy are answers that concern a whole request.
@@ -46,7 +47,8 @@ func (c *collector) readBody(w http.ResponseWriter, r *http.Request) (*body, err
 	return b, err
 }
 
-// read reads all of r, up to the limit, and takes memory from the budget as it grows: what a client announces is not believed.
+// read reads all of r, up to the limit, and takes memory from the budget as it grows: what a client
+// announces is not believed.
 func (b *body) read(r io.Reader) ([]byte, error) {
 	const first = 4 << 10
 	if err := b.take(first); err != nil {
@@ -87,8 +89,8 @@ func (b *body) release() {
 	b.held = 0
 }
 
-// split cuts a body into events: an array, one object, or JSON lines. A line that is broken, be it the
-// first, spares the others: lines are events as soon as one of them is a whole object.
+// split cuts a body into events: an array, one object, or JSON lines. A line that is broken, be it
+// the first, spares the others: lines are events as soon as one of them is a whole object.
 func (c *collector) split(b []byte) ([]event.Part, error) {
 	text := bytes.TrimSpace(b)
 	if len(text) == 0 {

@@ -37,8 +37,10 @@ func ownForm(e *event.Event, recorded bool) {
 	}
 }
 
-// decode reads a record as the fold takes it, now and when it is read back. Other producers than the collector write to the topic as well: an event that does
-// not say when it was received was received when it was produced. The clock has no part in it, or a fold that is run again could end elsewhere.
+// decode reads a record as the fold takes it, now and when it is read back. Other producers than
+// the collector write to the topic as well: an event that does not say when it was received was
+// received when it was produced. The clock has no part in it, or a fold that is run again could end
+// elsewhere.
 func decode(r *stream.Record) (event.Event, error) {
 	e, err := event.ParseEvent(r.Value)
 	if err != nil {

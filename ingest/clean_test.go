@@ -8,7 +8,8 @@ import (
 	"github.com/clickloop/clickloop/features"
 )
 
-// A user's events, and an event and its resend, share a partition: whoever folds them relies on their order.
+// A user's events, and an event and its resend, share a partition: whoever folds them relies on
+// their order.
 func TestEventsAreKeyedByWhoTheyAreAbout(t *testing.T) {
 	_, client, server := stage(t, features.NewMemory(), false)
 	body := `[{"id":"k1","type":"page","user":"u1","anonymous":"a1"},{"id":"k2","type":"page","anonymous":"a1"},{"id":"k3","type":"page"},{"type":"page"}]`

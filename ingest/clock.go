@@ -7,8 +7,9 @@ import (
 	"github.com/clickloop/clickloop/internal/notify"
 )
 
-// Clock says what time events are received at. When it is recorded, the times in events are kept and a replay's driver moves the watermark; otherwise
-// the wall's clock is stamped on them. It may be turned from recorded to wall while it is in use.
+// Clock says what time events are received at. When it is recorded, the times in events are kept
+// and a replay's driver moves the watermark; otherwise the wall's clock is stamped on them. It may
+// be turned from recorded to wall while it is in use.
 type Clock struct {
 	now      func() event.Time
 	recorded atomic.Bool

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// collector takes events over HTTP and answers once Kafka has acknowledged them. Many small requests share writes: what comes while one is in flight goes
-// out with the next.
+// collector takes events over HTTP and answers once Kafka has acknowledged them. Many small
+// requests share writes: what comes while one is in flight goes out with the next.
 type collector struct {
 	cfg     Config
 	name    string // in its heartbeats
@@ -32,7 +32,8 @@ type collector struct {
 	budget  *semaphore.Weighted // bytes of bodies under way
 	headers []stream.Header
 	posted  posted
-	order   sync.RWMutex // read: between stamping events and enqueuing them; write: while the clock is enqueued
+	// read: between stamping events and enqueuing them; write: while the clock is enqueued
+	order sync.RWMutex
 
 	standing standing
 
@@ -62,7 +63,8 @@ func (c *collector) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/projects/{key}/settings", c.handleSettings)
 }
 
-// handleEvents takes the loop's own form. An event without an id is given a random one: sent again, it counts again.
+// handleEvents takes the loop's own form. An event without an id is given a random one: sent again,
+// it counts again.
 func (c *collector) handleEvents(w http.ResponseWriter, r *http.Request) {
 	c.allow(w, r)
 	clock, err := c.recordedClock(r)
@@ -100,7 +102,8 @@ func (c *collector) handleEvents(w http.ResponseWriter, r *http.Request) {
 	c.answer(w, in, err, "{", in.none() && clock == 0)
 }
 
-// answer tells what became of a request's events; open is what the answer begins with. When refused is true nothing was taken and the sender can know it.
+// answer tells what became of a request's events; open is what the answer begins with. When refused
+// is true nothing was taken and the sender can know it.
 func (c *collector) answer(w http.ResponseWriter, in *intake, err error, open string, refused bool) {
 	switch {
 	case err != nil:
@@ -120,15 +123,16 @@ func (c *collector) answer(w http.ResponseWriter, in *intake, err error, open st
 	}
 }
 
-// count adds what a request's senders were warned of, once they are answered: after a 503 they send the
-// same again.
+// count adds what a request's senders were warned of, once they are answered: after a 503 they send
+// the same again.
 func (c *collector) count(in *intake) {
 	c.unknown.Add(float64(in.unknown))
 	c.unreadable.Add(float64(in.unreadable))
 	c.replaced.Add(float64(in.replaced))
 }
 
-// recordedClock reads ?clock=, which moves the watermark and is therefore only taken when times are recorded ones.
+// recordedClock reads ?clock=, which moves the watermark and is therefore only taken when times are
+// recorded ones.
 func (c *collector) recordedClock(r *http.Request) (event.Time, error) {
 	query, err := inbound.Query(r, "clock")
 	text := query.Get("clock")
@@ -153,9 +157,10 @@ func (c *collector) admit(n int) error {
 	return nil
 }
 
-// take stamps and checks what fill adds, writes what is good and, behind it, the clock when it is given, then the dead letters, and returns once Kafka has
-// acknowledged. A request of which nothing is good has no dead letters unless bury is true: its sender is told. After errAway the fate of the events is
-// unknown: the sender repeats them with their ids.
+// take stamps and checks what fill adds, writes what is good and, behind it, the clock when it is
+// given, then the dead letters, and returns once Kafka has acknowledged. A request of which nothing
+// is good has no dead letters unless bury is true: its sender is told. After errAway the fate of
+// the events is unknown: the sender repeats them with their ids.
 func (c *collector) take(ctx context.Context, clock event.Time, n int, bury bool, fill func(*intake)) (*intake, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Acknowledge)
 	defer cancel()
@@ -215,7 +220,8 @@ func (c *collector) enqueueStanding(ctx context.Context, n int, fill func(*intak
 	}
 }
 
-// enqueue holds the order from the stamp of received until the events stand in the queue, so that no heartbeat comes between.
+// enqueue holds the order from the stamp of received until the events stand in the queue, so that
+// no heartbeat comes between.
 func (c *collector) enqueue(n int, fill func(*intake), beats []stream.Record) (*intake, <-chan error, error) {
 	c.order.RLock()
 	defer c.order.RUnlock()
@@ -234,7 +240,8 @@ func (c *collector) enqueue(n int, fill func(*intake), beats []stream.Record) (*
 	return in, done, err
 }
 
-// handleSettings answers what Segment's browser library asks for at start, so that it needs no other server than this one.
+// handleSettings answers what Segment's browser library asks for at start, so that it needs no
+// other server than this one.
 func (c *collector) handleSettings(w http.ResponseWriter, r *http.Request) {
 	c.allow(w, r)
 	b := append([]byte(`{"integrations":{"Segment.io":{"apiKey":`), event.AppendString(nil, r.PathValue("key"))...)

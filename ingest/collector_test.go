@@ -69,7 +69,8 @@ func TestWhatIsRejectedBesideGoodEventsIsBuriedAsItCame(t *testing.T) {
 	}
 }
 
-// An event whose numbers, written out, are longer than what a message may be is refused before it is written.
+// An event whose numbers, written out, are longer than what a message may be is refused before it
+// is written.
 func TestAnEventThatGrowsTooLargeIsRejected(t *testing.T) {
 	_, _, server := stage(t, features.NewMemory(), false)
 	var b strings.Builder
@@ -151,7 +152,8 @@ func TestTooManyEventsASecondAreLimited(t *testing.T) {
 	}
 }
 
-// A client that sends its body slowly holds what it has sent, not what it might send; beyond the budget others are told to come again, at once.
+// A client that sends its body slowly holds what it has sent, not what it might send; beyond the
+// budget others are told to come again, at once.
 func TestBodiesUnderWayAreBounded(t *testing.T) {
 	client := dial(t, backend.Kafka(t))
 	cfg := DefaultConfig()
@@ -220,7 +222,8 @@ func TestWhileKafkaIsAwayTheCollectorSaysSo(t *testing.T) {
 		}
 		return status
 	}
-	for end := time.Now().Add(20 * time.Second); post("c1") != 200; { // on a slow machine an acknowledgement may come too late
+	// on a slow machine an acknowledgement may come too late
+	for end := time.Now().Add(20 * time.Second); post("c1") != 200; {
 		if time.Now().After(end) {
 			t.Fatal("the collector does not begin")
 		}
@@ -245,7 +248,8 @@ func TestWhileKafkaIsAwayTheCollectorSaysSo(t *testing.T) {
 	}
 }
 
-// The clock that stands behind an event in its partition is not before it: no event that was received earlier comes after a heartbeat.
+// The clock that stands behind an event in its partition is not before it: no event that was
+// received earlier comes after a heartbeat.
 func TestAHeartbeatVouchesForAllThatCameBeforeIt(t *testing.T) {
 	client := dial(t, backend.Kafka(t))
 	cfg := DefaultConfig()
@@ -282,7 +286,8 @@ func TestAHeartbeatVouchesForAllThatCameBeforeIt(t *testing.T) {
 	}
 }
 
-// vouched counts the heartbeats and events that are written so far, none of which may stand behind a clock that was later than it.
+// vouched counts the heartbeats and events that are written so far, none of which may stand behind
+// a clock that was later than it.
 func vouched(t *testing.T, client *stream.Client) (beats, events int) {
 	t.Helper()
 	for p, records := range read(t, client, event.TopicEvents) {
@@ -305,7 +310,8 @@ func vouched(t *testing.T, client *stream.Client) (beats, events int) {
 	return beats, events
 }
 
-// Bodies with anything in the place of anything get a 4xx with a reason, or verdicts; the collector goes on.
+// Bodies with anything in the place of anything get a 4xx with a reason, or verdicts; the collector
+// goes on.
 func TestMalformedInputIsAnsweredWithReasons(t *testing.T) {
 	_, _, server := stage(t, features.NewMemory(), false)
 	rng := rand.New(rand.NewPCG(7, 7))

@@ -1,7 +1,8 @@
-// Package ingest takes clickstream events: the collector writes them to Kafka, the consumer folds them into feature profiles.
+// Package ingest takes clickstream events: the collector writes them to Kafka, the consumer folds
+// them into feature profiles.
 //
-// The collector acknowledges an event only after Kafka has, and the consumer's folds are idempotent, so whatever is sent twice, delivered twice or interrupted
-// counts once.
+// The collector acknowledges an event only after Kafka has, and the consumer's folds are
+// idempotent, so whatever is sent twice, delivered twice or interrupted counts once.
 package ingest
 
 import (
@@ -13,13 +14,19 @@ import (
 
 // Config is the ingest section of the configuration.
 type Config struct {
-	MaxBody     int           `yaml:"max_body"`     // bytes of a request's body, unpacked; a larger one gets 413
-	MaxEvents   int           `yaml:"max_events"`   // events in one request
-	MaxWaiting  int           `yaml:"max_waiting"`  // bytes of requests that may be under way, and of events that may wait for Kafka; beyond it requests get 503 at once
-	Rate        float64       `yaml:"rate"`         // events a second that the collector takes; beyond it requests get 429
-	Acknowledge time.Duration `yaml:"acknowledge"`  // how long a request waits for Kafka before it gets 503
-	Heartbeat   time.Duration `yaml:"heartbeat"`    // how often each partition gets the clock
-	CORSOrigins []string      `yaml:"cors_origins"` // origins of websites that may send; "*" for all
+	// bytes of a request's body, unpacked; a larger one gets 413
+	MaxBody   int `yaml:"max_body"`
+	MaxEvents int `yaml:"max_events"` // events in one request
+	// bytes of requests that may be under way, and of events that may wait for Kafka; beyond it
+	// requests get 503 at once
+	MaxWaiting int `yaml:"max_waiting"`
+	// events a second that the collector takes; beyond it requests get 429
+	Rate float64 `yaml:"rate"`
+	// how long a request waits for Kafka before it gets 503
+	Acknowledge time.Duration `yaml:"acknowledge"`
+	Heartbeat   time.Duration `yaml:"heartbeat"` // how often each partition gets the clock
+	// origins of websites that may send; "*" for all
+	CORSOrigins []string `yaml:"cors_origins"`
 }
 
 // DefaultConfig takes 2 MB and 5,000 events a request, and 100,000 events a second.

@@ -21,8 +21,9 @@ import (
 // Group is the consumer group of the fold into profiles.
 const Group = "profiles"
 
-// consumer folds events into profiles, at least once over idempotent effects: where it begins is the store's position, and a batch that the store holds
-// already is refused by it. The group's commits are for lag tools only.
+// consumer folds events into profiles, at least once over idempotent effects: where it begins is
+// the store's position, and a batch that the store holds already is refused by it. The group's
+// commits are for lag tools only.
 type consumer struct {
 	client  *stream.Client
 	set     *features.Set
@@ -57,8 +58,8 @@ func (c *consumer) run(ctx context.Context) error {
 	})
 }
 
-// partition folds one partition until the generation ends. When the store's position is not what it was (Redis was emptied, or lost what it had not
-// saved), it begins again from there.
+// partition folds one partition until the generation ends. When the store's position is not what it
+// was (Redis was emptied, or lost what it had not saved), it begins again from there.
 func (c *consumer) partition(ctx context.Context, g *stream.Generation, topicID string, p int) error {
 	defer c.folded.drop(p)
 	for {
@@ -86,7 +87,8 @@ func (c *consumer) fold(ctx context.Context, g *stream.Generation, topicID strin
 	return group.Wait()
 }
 
-// watch looks once a second whether the store still holds what was folded, up to next: when no events come, nothing else would notice that it does not.
+// watch looks once a second whether the store still holds what was folded, up to next: when no
+// events come, nothing else would notice that it does not.
 func (c *consumer) watch(ctx context.Context, topicID string, p int, next *atomic.Int64) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -142,7 +144,8 @@ func (f *partitionFold) follow(ctx context.Context, g *stream.Generation, next *
 	}
 }
 
-// begin asks the store where to begin, until it answers, and puts the ids of the records before that place back.
+// begin asks the store where to begin, until it answers, and puts the ids of the records before
+// that place back.
 func (f *partitionFold) begin(ctx context.Context, topicID string, p int) error {
 	err := retry.Persist(ctx, f.c.logger, "read the feature store's position", func() (err error) {
 		f.at, err = f.c.store.Position(ctx, topicID, p)
@@ -162,7 +165,8 @@ func (f *partitionFold) begin(ctx context.Context, topicID string, p int) error 
 	})
 }
 
-// batch folds records: dead letters first, then profiles and position in one Apply, each until it succeeds.
+// batch folds records: dead letters first, then profiles and position in one Apply, each until it
+// succeeds.
 func (f *partitionFold) batch(ctx context.Context, records []stream.Record) error {
 	f.updates, f.letters = f.updates[:0], f.letters[:0]
 	reader := f.c.clock.reader()

@@ -81,7 +81,8 @@ func TestCountersEqualTheTruthWhateverFails(t *testing.T) {
 					if restarts++; restarts <= 4 {
 						stop()
 						i, server, stop = run(t, client, DefaultConfig(), store, true)
-						clicks(t, i, store, "u1", recordedAt+round) // one that is stopped while it joins keeps its partitions for a session
+						// one that is stopped while it joins keeps its partitions for a session
+						clicks(t, i, store, "u1", recordedAt+round)
 					}
 				case 1: // sent again, as after a 503
 					post(body, recordedAt+round)
@@ -142,7 +143,8 @@ func TestTwoConsumersShareAndCountOnce(t *testing.T) {
 	}
 }
 
-// An events topic that was deleted and made again is folded from its start beside what profiles hold of the old one.
+// An events topic that was deleted and made again is folded from its start beside what profiles
+// hold of the old one.
 func TestARecreatedTopicIsFoldedFromItsStart(t *testing.T) {
 	client := dial(t, backend.Kafka(t))
 	store := features.NewMemory()

@@ -7,8 +7,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Whatever comes, nothing panics, every part gets a verdict, and what is accepted is read from the topic as it was meant: complete, within bounds, unchanged by being
-// written.
+// Whatever comes, nothing panics, every part gets a verdict, and what is accepted is read from the
+// topic as it was meant: complete, within bounds, unchanged by being written.
 func FuzzIntake(f *testing.F) {
 	for _, s := range []string{
 		`{"type":"click","user":"u","time":"2026-11-25T09:00:00Z"}`, `[{"type":"page"},{"type":7}]`, "{\"type\":\"page\"}\n{\"type\":", `{"batch":[{"type":"track","userId":7,"event":"Ad Clicked","properties":{"revenue":2,"ad_id":"a"},"context":{"a":{"b":1}}}],"sentAt":"2026-11-25T09:00:00Z","context":{"a":{"b":2}}}`,

@@ -26,7 +26,8 @@ func collectorName() string {
 	return host[:min(len(host), limit)] + "-" + uuid.NewString()
 }
 
-// heartbeats are the clock for each of n partitions. They need no trust in keys: partitions are named.
+// heartbeats are the clock for each of n partitions. They need no trust in keys: partitions are
+// named.
 func (c *collector) heartbeats(n int, e event.Event) []stream.Record {
 	e.Type = event.TypeHeartbeat
 	value := e.AppendJSON(nil)
@@ -105,7 +106,8 @@ func (c *collector) enqueueClock(n int, farewell bool) (done <-chan error, stamp
 	if farewell {
 		c.standing.leave()
 	}
-	if c.clock.Recorded() || farewell && !c.standing.announced() { // the clock may have been turned meanwhile
+	// the clock may have been turned meanwhile
+	if c.clock.Recorded() || farewell && !c.standing.announced() {
 		n = 0
 	} else {
 		stamp = c.clock.Now()
@@ -178,7 +180,8 @@ func (c *collector) beatNewPartitions(ctx context.Context) {
 	}
 	select {
 	case err := <-done:
-		if now, _, _ := c.posted.missing(n); err == nil && now == at { // else a later one was posted, to all
+		// else a later one was posted, to all
+		if now, _, _ := c.posted.missing(n); err == nil && now == at {
 			c.posted.set(at, n)
 		}
 	case <-ctx.Done():

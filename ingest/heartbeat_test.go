@@ -229,7 +229,8 @@ func TestClicksOfAPausedCollectorAreReceivedWhenTheyWere(t *testing.T) {
 	for range 5 {
 		beat(other.collector)
 	}
-	running, stop := context.WithCancel(t.Context()) // it goes on: its queue, and a heartbeat behind that
+	// it goes on: its queue, and a heartbeat behind that
+	running, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- paused.collector.batcher.Run(running) }()
 	acknowledged(t, waiting)

@@ -128,7 +128,8 @@ func (i *Ingester) Ready(ctx context.Context) error {
 	return err
 }
 
-// watermark is how far profiles are folded: known here when every partition is this process's, else asked of the store.
+// watermark is how far profiles are folded: known here when every partition is this process's, else
+// asked of the store.
 func (i *Ingester) watermark(ctx context.Context) (event.Time, error) {
 	n, err := i.client.Partitions(ctx, event.TopicEvents)
 	if err != nil {

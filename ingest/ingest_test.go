@@ -84,7 +84,8 @@ func runWith(t testing.TB, client *stream.Client, cfg Config, store features.Sto
 	return i, server, stop
 }
 
-// told are the messages of warnings; one about an unknown name has the nearest known one, if there is any.
+// told are the messages of warnings; one about an unknown name has the nearest known one, if there
+// is any.
 type told []string
 
 func (w *told) UnmarshalJSON(b []byte) error {
@@ -113,7 +114,8 @@ type answer struct {
 
 func send(t testing.TB, method, url string, headers map[string]string, body io.Reader) (int, http.Header, answer) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // no answer takes as long, unless a bound is off
+	// no answer takes as long, unless a bound is off
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
@@ -259,7 +261,8 @@ func TestTheCollectorTakesWhatSDKsSend(t *testing.T) {
 	ahead := func(d time.Duration) string { return event.TimeOf(time.Now().Add(d)).String() }
 	f("/v1/events", `[{"type":"page","user":"u","time":"`+ahead(3*time.Hour)+`"},{"type":"page","user":"u","time":"`+ahead(48*time.Hour)+`"}]`, 200, "ar")
 	f("/v1/events", `[{"type":"heartbeat"},{"type":"page"}]`, 200, "ra")
-	f("/v1/events?clock=2026-11-25T09:00:00Z", `[]`, 400, "") // the wall's clock takes no recorded time
+	// the wall's clock takes no recorded time
+	f("/v1/events?clock=2026-11-25T09:00:00Z", `[]`, 400, "")
 	var packed strings.Builder
 	z := gzip.NewWriter(&packed)
 	_, _ = z.Write([]byte(`{"batch":[{"type":"track","userId":"u1","event":"x"}]}`))

@@ -42,8 +42,8 @@ type item struct {
 	notes notes
 }
 
-// readItem reads an event of the loop's own form. of is what the array of events is called; alone says that
-// the request has this event only.
+// readItem reads an event of the loop's own form. of is what the array of events is called; alone
+// says that the request has this event only.
 func readItem(p *event.Part, of string, index int, alone bool) item {
 	it := item{raw: p.Text}
 	if !alone {
@@ -134,8 +134,8 @@ func (in *intake) tooLarge(large *stream.TooLargeError) {
 // none says that a request brought events and not one of them is good.
 func (in *intake) none() bool { return in.rejected > 0 && len(in.records) == 0 }
 
-// appendVerdicts writes what became of each event, as the member results, and the warnings about the
-// request as a whole.
+// appendVerdicts writes what became of each event, as the member results, and the warnings about
+// the request as a whole.
 func (in *intake) appendVerdicts(b []byte) []byte {
 	b = append(b, `"results":[`...)
 	for i, v := range in.verdicts {

@@ -20,7 +20,8 @@ func TestAnEventThatTheTopicDoesNotTakeIsRefusedAlone(t *testing.T) {
 	large := func(id string) string {
 		return fmt.Sprintf(`{"id":"%s","type":"page","user":"u","properties":{"x":"%s"}}`, id, strings.Repeat("y", 6000))
 	}
-	eventually(t, "the topic's new limit", func() bool { // a real broker shows it some moments later
+	// a real broker shows it some moments later
+	eventually(t, "the topic's new limit", func() bool {
 		status, _, _ := send(t, "POST", server.URL+"/v1/events", nil, strings.NewReader(large("probe")))
 		return status == 413
 	})

@@ -21,8 +21,9 @@ var lifted = [...]struct {
 	{"campaign", []string{"campaign", "campaign_id", "campaignId", "campaign.id"}},
 }
 
-// lift sets the members of e that its properties hold, whatever kind a sender's language made of them: 17 is
-// the ad "17", and "12.54" is the value 12.54. What cannot be read is told, and stays a property only.
+// lift sets the members of e that its properties hold, whatever kind a sender's language made of
+// them: 17 is the ad "17", and "12.54" is the value 12.54. What cannot be read is told, and stays a
+// property only.
 func lift(e *event.Event, n *notes) {
 	for i := range lifted {
 		for _, name := range lifted[i].names {
@@ -102,8 +103,8 @@ var segmentNames = map[string]string{
 	"time": "timestamp", "ts": "timestamp", "group_id": "groupId", "previous_id": "previousId",
 }
 
-// misplaced tells of members that a call does not have, but the loop knows under another name or among
-// the properties. What else SDKs send is theirs.
+// misplaced tells of members that a call does not have, but the loop knows under another name or
+// among the properties. What else SDKs send is theirs.
 func (n *notes) misplaced(name string) {
 	meant := segmentNames[name]
 	for i := range lifted {

@@ -20,7 +20,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// free waits until the collector's budget is whole again: answers may be read a moment before their handlers have returned.
+// free waits until the collector's budget is whole again: answers may be read a moment before their
+// handlers have returned.
 func free(t *testing.T, c *collector) {
 	t.Helper()
 	all := int64(c.cfg.MaxWaiting)
@@ -58,7 +59,8 @@ func TestBodiesGiveBackWhatTheyHeld(t *testing.T) {
 	f("/beacon/v1/batch", big+`{"batch":[]}`, 200)
 }
 
-// The most that one body may take is what its reading may hold: twice the limit, since memory doubles as it grows.
+// The most that one body may take is what its reading may hold: twice the limit, since memory
+// doubles as it grows.
 func TestABodyIsReadWithinItsBounds(t *testing.T) {
 	i, _, _ := stage(t, features.NewMemory(), false)
 	c := i.collector
@@ -95,7 +97,8 @@ func TestTooManyEventsInABodyAreRefused(t *testing.T) {
 	f("/v1/batch", `{"batch":[`+list(4, `{"type":"page","userId":"u"}`, ",")+"]}", 400)
 }
 
-// A rate counts events, not requests, in every form; a replay's driver waits for answers and is not limited.
+// A rate counts events, not requests, in every form; a replay's driver waits for answers and is not
+// limited.
 func TestTheRateCountsEvents(t *testing.T) {
 	client := dial(t, backend.Kafka(t))
 	cfg := DefaultConfig()
@@ -200,7 +203,8 @@ func TestEventsThatWaitForKafkaAreBounded(t *testing.T) {
 	}
 }
 
-// A request waits no longer than acknowledge, also for dead letters and for the partitions of a clock.
+// A request waits no longer than acknowledge, also for dead letters and for the partitions of a
+// clock.
 func TestPatienceEnds(t *testing.T) {
 	services := backend.Embedded(t)
 	client := dial(t, []string{services.Kafka})
@@ -287,7 +291,8 @@ func TestWhatBecomesOfEventsIsCounted(t *testing.T) {
 	}
 	const at = `"time":"2026-11-25T08:59:00Z","received":"2026-11-25T08:59:00Z"`
 	t0 := segmentNow
-	for end := time.Now().Add(20 * time.Second); ; { // on a slow machine an acknowledgement may come too late at first
+	// on a slow machine an acknowledgement may come too late at first
+	for end := time.Now().Add(20 * time.Second); ; {
 		if status, _, _ := send(t, "POST", server.URL+"/v1/events?clock="+t0.String(), nil, strings.NewReader(`[]`)); status == 200 {
 			break
 		}

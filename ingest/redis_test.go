@@ -9,8 +9,8 @@ import (
 	"github.com/clickloop/clickloop/internal/backend"
 )
 
-// A key that another program has written stops the fold of its partition: the stage says so and names
-// the key, and goes on once it is gone.
+// A key that another program has written stops the fold of its partition: the stage says so and
+// names the key, and goes on once it is gone.
 func TestAWrongKeyInRedisMakesTheStageUnreadyByName(t *testing.T) {
 	redis, err := features.DialRedis(backend.Redis(t), features.Writing)
 	if err != nil {

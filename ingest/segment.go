@@ -7,7 +7,8 @@ import (
 	"github.com/clickloop/clickloop/internal/inbound"
 )
 
-// segmentCall is a message of Segment's HTTP tracking API (https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/).
+// segmentCall is a message of Segment's HTTP tracking API
+// (https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/).
 type segmentCall struct {
 	part  event.Part // of a batch, from which the rest is read by parse
 	batch bool
@@ -23,9 +24,10 @@ type segmentCall struct {
 	notes notes
 }
 
-// handleSegment takes one call, or a batch of them. Content types are ignored: SDKs send text/plain to save a preflight. A batch is answered 200 with verdicts
-// whatever it holds, as SDKs expect; what is rejected of it becomes dead letters. A parameter that nobody
-// knows is a warning, not an error, since an SDK drops what is refused.
+// handleSegment takes one call, or a batch of them. Content types are ignored: SDKs send text/plain
+// to save a preflight. A batch is answered 200 with verdicts whatever it holds, as SDKs expect;
+// what is rejected of it becomes dead letters. A parameter that nobody knows is a warning, not an
+// error, since an SDK drops what is refused.
 func (c *collector) handleSegment(w http.ResponseWriter, r *http.Request, kind string) {
 	c.allow(w, r)
 	if err := c.admit(1); err != nil {

@@ -18,9 +18,9 @@ type segmentBatch struct {
 // maxMembers bounds the members of a batch, of which a few are known.
 const maxMembers = 1000
 
-// segmentCalls reads a body: one call of kind, or a batch whose sentAt and context stand for all of it. What is
-// broken in a batch spares the rest: a call is one rejected event, and calls do without a context or a
-// sentAt that cannot be read.
+// segmentCalls reads a body: one call of kind, or a batch whose sentAt and context stand for all of
+// it. What is broken in a batch spares the rest: a call is one rejected event, and calls do without
+// a context or a sentAt that cannot be read.
 func (c *collector) segmentCalls(body []byte, kind string) (segmentBatch, error) {
 	if kind != "batch" {
 		var r event.Reader
@@ -86,8 +86,8 @@ func (b *segmentBatch) split(array *event.Part, limit int) error {
 	return err
 }
 
-// doWithout reads a member that stands for all calls. One that cannot be read is told and buried, and the
-// calls are taken without it.
+// doWithout reads a member that stands for all calls. One that cannot be read is told and buried,
+// and the calls are taken without it.
 func (b *segmentBatch) doWithout(m *event.Member, read func(*event.Reader)) {
 	var r event.Reader
 	r.Reset(string(m.Text), event.EventLimits)

@@ -51,8 +51,9 @@ func (s *segmentCall) event(now event.Time) (event.Event, error) {
 	return e, nil
 }
 
-// keepNames puts what a call says beside its properties among them, under Segment's names, and gives the
-// loop's own events their type. A property of the same name yields: profiles count by these.
+// keepNames puts what a call says beside its properties among them, under Segment's names, and
+// gives the loop's own events their type. A property of the same name yields: profiles count by
+// these.
 func (s *segmentCall) keepNames(e *event.Event) {
 	name := "name"
 	if s.kind == "track" {
@@ -77,7 +78,8 @@ func (s *segmentCall) keepNames(e *event.Event) {
 	}
 }
 
-// size counts fields and elements of lists, as readers of the topic do: a message and its batch are within bounds each, together they may not be.
+// size counts fields and elements of lists, as readers of the topic do: a message and its batch are
+// within bounds each, together they may not be.
 func size(f event.Fields) int {
 	n := len(f)
 	for i := range f {
@@ -99,7 +101,8 @@ func letters(name string) string {
 	}, strings.ToLower(name))
 }
 
-// firstOfName keeps the first of fields of one name: what a message says itself stands before what its batch says for all.
+// firstOfName keeps the first of fields of one name: what a message says itself stands before what
+// its batch says for all.
 func firstOfName(f event.Fields) event.Fields {
 	seen := make(map[string]bool, len(f))
 	kept := f[:0]

@@ -32,7 +32,8 @@ func messages(all []warning) []string {
 	return texts
 }
 
-// Whatever kind a sender's language makes of them, facts that the loop knows arrive, or are told by name.
+// Whatever kind a sender's language makes of them, facts that the loop knows arrive, or are told by
+// name.
 func TestPropertiesAreLiftedWhateverTheirKind(t *testing.T) {
 	f := func(properties, want string, warnings ...string) {
 		t.Helper()

@@ -49,7 +49,8 @@ var broken = []string{
 	"[" + strings.Repeat("1,", 1500) + "1]", `"` + strings.Repeat("x", 40_000) + `"`, "\"\xff\"", `{"a":1,"a":2}`, `1e999`, `{"a":[1}`,
 }
 
-// Whatever is broken in one event, in whatever form events come: the others are taken, it alone is rejected, and one dead letter tells its place.
+// Whatever is broken in one event, in whatever form events come: the others are taken, it alone is
+// rejected, and one dead letter tells its place.
 func TestABrokenEventSparesTheOthers(t *testing.T) {
 	_, client, server := stage(t, features.NewMemory(), false)
 	n := 0
@@ -82,7 +83,8 @@ func TestABrokenEventSparesTheOthers(t *testing.T) {
 	}
 }
 
-// A string without an end makes the end of its event a guess: what came before is taken, the rest is told and buried.
+// A string without an end makes the end of its event a guess: what came before is taken, the rest
+// is told and buried.
 func TestWhatCannotBeToldApartIsLostFromThereOn(t *testing.T) {
 	_, client, server := stage(t, features.NewMemory(), false)
 	f := func(path, body, verdicts, place, payload string) {
@@ -113,7 +115,8 @@ func TestWhatCannotBeToldApartIsLostFromThereOn(t *testing.T) {
 	f("/v1/batch", `{"batch":[{"type":"page","userId":"u"}], writeKey: 7}`, "ar", "the rest of the body is lost", `writeKey: 7}`)
 }
 
-// What stands for all of a batch and cannot be read is told and buried; its messages are taken without it.
+// What stands for all of a batch and cannot be read is told and buried; its messages are taken
+// without it.
 func TestABatchDoesWithoutWhatCannotBeRead(t *testing.T) {
 	_, client, server := stage(t, features.NewMemory(), false)
 	f := func(member, warning string) {
@@ -146,7 +149,8 @@ func TestABodyWithoutAnythingGoodIsRefused(t *testing.T) {
 		}
 	}
 	f("/v1/events", `{"type":"page","x":NaN}`, 400, `found "NaN"`)
-	f("/v1/events", "{\n\"type\":\"page\",\n\"x\":NaN\n}", 400, `found "NaN"`) // one event over lines, not four
+	// one event over lines, not four
+	f("/v1/events", "{\n\"type\":\"page\",\n\"x\":NaN\n}", 400, `found "NaN"`)
 	f("/v1/events", `[{"type":"page","x":NaN}]`, 400, `found "NaN"`)
 	f("/v1/events", `[`, 400, "the array has no end")
 	f("/v1/events", `NaN`, 400, "is no JSON object or array")
@@ -160,7 +164,8 @@ func TestABodyWithoutAnythingGoodIsRefused(t *testing.T) {
 	if n := len(read(t, client, event.TopicDeadLetter)[0]); n != 0 {
 		t.Errorf("%d dead letters, want none: the senders know", n)
 	}
-	// An SDK drops a batch that is refused, good or not: it gets verdicts, and the letters are kept.
+	// An SDK drops a batch that is refused, good or not: it gets verdicts, and the letters are
+	// kept.
 	if status, _, a := send(t, "POST", server.URL+"/v1/batch", nil, strings.NewReader(`{"batch":[{"x":NaN},]}`)); status != 200 || len(a.Results) != 2 {
 		t.Errorf("status %d, %+v", status, a)
 	}

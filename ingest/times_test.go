@@ -55,7 +55,8 @@ func TestNoEventHappensAfterItsReceipt(t *testing.T) {
 	}
 	near := func(got event.Time, want time.Duration) bool {
 		off := got.Duration() - want
-		return off > -25*time.Second && off < 25*time.Second // a slow machine takes a while between the two
+		// a slow machine takes a while between the two
+		return off > -25*time.Second && off < 25*time.Second
 	}
 	seen := 0
 	for _, events := range eventsOf(t, client) {

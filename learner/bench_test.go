@@ -17,7 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wideExamples are n examples of twelve fields, ten of them with that many ids and two with a fifth.
+// wideExamples are n examples of twelve fields, ten of them with that many ids and two with a
+// fifth.
 func wideExamples(d *decoded, rng *rand.Rand, n int, ids uint64) {
 	d.items, d.inputs = d.items[:0], d.inputs[:0]
 	defer func() { d.end += int64(n) }()
@@ -35,7 +36,8 @@ func wideExamples(d *decoded, rng *rand.Rand, n int, ids uint64) {
 	}
 }
 
-// pauses are how long a loop took for what it did, on the wall's clock and on its thread's: the difference is time in which others had the processor.
+// pauses are how long a loop took for what it did, on the wall's clock and on its thread's: the
+// difference is time in which others had the processor.
 type pauses struct {
 	wall, cpu      map[string][]time.Duration
 	lastWall       time.Time
@@ -74,8 +76,10 @@ func threadTime() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// BenchmarkPauses learns a million examples with the stage's own loop, that writes checkpoints to a disk and publishes to nobody meanwhile, and tells how long
-// learning stood still at a time: by cause, and in all between two batches. The numbers of tokens are a tenth of the default table's room, and all of it. (The bar is 20 ms.)
+// BenchmarkPauses learns a million examples with the stage's own loop, that writes checkpoints to a
+// disk and publishes to nobody meanwhile, and tells how long learning stood still at a time: by
+// cause, and in all between two batches. The numbers of tokens are a tenth of the default table's
+// room, and all of it. (The bar is 20 ms.)
 func BenchmarkPauses(b *testing.B) {
 	for _, ids := range []uint64{10_000, 100_000} {
 		b.Run(fmt.Sprint("tokens=", 10*ids+2*ids/5), func(b *testing.B) {

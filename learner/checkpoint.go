@@ -26,7 +26,8 @@ type position struct {
 	Epoch     int64          `json:"epoch"`             // of the messages of weights
 }
 
-// writeCheckpoint writes magic, length and JSON of the position, the SHA-256 of all these, and the network's full state, which carries a checksum of its own.
+// writeCheckpoint writes magic, length and JSON of the position, the SHA-256 of all these, and the
+// network's full state, which carries a checksum of its own.
 func writeCheckpoint(w io.Writer, p position, state io.WriterTo) error {
 	head, err := json.Marshal(p)
 	if err != nil {
@@ -67,7 +68,8 @@ func decodeCheckpoint(b []byte) (position, *model.Net, error) {
 	return p, net, nil
 }
 
-// sameConfig says whether two configurations of a model are the same: an empty list is the same as none.
+// sameConfig says whether two configurations of a model are the same: an empty list is the same as
+// none.
 func sameConfig(a, b model.Config) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)

@@ -1,11 +1,13 @@
 // Package learner turns labelled examples into weights that scorers have a moment later.
 //
-// Weights depend on the order of examples alone, and that order is the order of the objective's topic. A checkpoint holds everything that the next example's
-// effect depends on, so a learner that is killed at any point comes out with the bytes of one that was not.
+// Weights depend on the order of examples alone, and that order is the order of the objective's
+// topic. A checkpoint holds everything that the next example's effect depends on, so a learner that
+// is killed at any point comes out with the bytes of one that was not.
 //
-// An objective has one owner, the process to which the group "learner.<objective>" gives the topic's one partition. There, goroutines work in a row:
-// one reads and decodes examples, one owns the network (it learns, and answers questions), one writes messages of weights to Kafka, one writes
-// checkpoints. Only the second touches the network; what it hands to the others are bytes.
+// An objective has one owner, the process to which the group "learner.<objective>" gives the
+// topic's one partition. There, goroutines work in a row: one reads and decodes examples, one owns
+// the network (it learns, and answers questions), one writes messages of weights to Kafka, one
+// writes checkpoints. Only the second touches the network; what it hands to the others are bytes.
 package learner
 
 import (
@@ -17,16 +19,24 @@ import (
 
 // Config is the learner section of the configuration.
 type Config struct {
-	Publish            time.Duration     `yaml:"publish"`             // how long what was learned may wait before scorers get it; 0: not at all
-	CheckpointExamples int64             `yaml:"checkpoint_examples"` // examples between checkpoints
-	CheckpointEvery    time.Duration     `yaml:"checkpoint_every"`    // longest time between checkpoints while examples come
-	SnapshotBytes      int64             `yaml:"snapshot_bytes"`      // bytes of deltas after which a snapshot is published
-	SnapshotEvery      time.Duration     `yaml:"snapshot_every"`      // longest time between snapshots while examples come
-	ServeBits          int               `yaml:"serve_bits"`          // of a weight in the messages to scorers and in their memory, 32 or 16
-	Warm               map[string]string `yaml:"warm"`                // by objective: file of `fit --out` to start from when there is no checkpoint
+	// how long what was learned may wait before scorers get it; 0: not at all
+	Publish time.Duration `yaml:"publish"`
+	// examples between checkpoints
+	CheckpointExamples int64 `yaml:"checkpoint_examples"`
+	// longest time between checkpoints while examples come
+	CheckpointEvery time.Duration `yaml:"checkpoint_every"`
+	// bytes of deltas after which a snapshot is published
+	SnapshotBytes int64 `yaml:"snapshot_bytes"`
+	// longest time between snapshots while examples come
+	SnapshotEvery time.Duration `yaml:"snapshot_every"`
+	// of a weight in the messages to scorers and in their memory, 32 or 16
+	ServeBits int `yaml:"serve_bits"`
+	// by objective: file of `fit --out` to start from when there is no checkpoint
+	Warm map[string]string `yaml:"warm"`
 }
 
-// DefaultConfig publishes every 50 ms, checkpoints every 50,000 examples or 10 s, and writes a snapshot after 32 MiB of deltas or 5 minutes.
+// DefaultConfig publishes every 50 ms, checkpoints every 50,000 examples or 10 s, and writes a
+// snapshot after 32 MiB of deltas or 5 minutes.
 func DefaultConfig() Config {
 	return Config{
 		Publish: 50 * time.Millisecond, CheckpointExamples: 50_000, CheckpointEvery: 10 * time.Second,

@@ -41,7 +41,9 @@ type decoded struct {
 	items  []item
 	inputs []model.Feature
 	raw    []byte
-	next   int64     // offset behind it: more than the last record's where markers of transactions follow that; 0: not known
+	// offset behind it: more than the last record's where markers of transactions follow that; 0:
+	// not known
+	next   int64
 	end    int64     // of the topic, as far as known
 	newest time.Time // production of the last record
 }
@@ -108,8 +110,8 @@ type tally struct {
 	refused []refusal
 }
 
-// learn takes a batch in its order and moves the position behind it; what is refused leaves the weights as they are. An error is of a network that can no
-// longer learn: c must not be used again.
+// learn takes a batch in its order and moves the position behind it; what is refused leaves the
+// weights as they are. An error is of a network that can no longer learn: c must not be used again.
 func (c *core) learn(d *decoded) (tally, error) {
 	var t tally
 	c.run.reset()

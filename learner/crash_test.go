@@ -21,7 +21,8 @@ const (
 // crashRecords are the examples of all crash tests.
 var crashRecords = recordsOf(1, 0, crashExamples)
 
-// mortal is a learner whose processes end, one after another, on one disk. It learns, copies and writes as the stage does, in one goroutine.
+// mortal is a learner whose processes end, one after another, on one disk. It learns, copies and
+// writes as the stage does, in one goroutine.
 type mortal struct {
 	t    *testing.T
 	rng  *rand.Rand
@@ -36,7 +37,8 @@ func newMortal(t *testing.T, rng *rand.Rand) *mortal {
 	return &mortal{t: t, rng: rng, disk: newMemoryDisk(rng)}
 }
 
-// life is one process: it resumes from what is on the disk, and learns until it is killed or has everything.
+// life is one process: it resumes from what is on the disk, and learns until it is killed or has
+// everything.
 func (m *mortal) life() (c *core, done bool) {
 	defer func() {
 		if r := recover(); r != nil && r != any(killed{}) {
@@ -88,7 +90,8 @@ func (m *mortal) wrote(s *saver, err error) {
 	m.saved = s.saved
 }
 
-// restart is what follows a process's end: the next one must find at least the last checkpoint that was written whole.
+// restart is what follows a process's end: the next one must find at least the last checkpoint that
+// was written whole.
 func (m *mortal) restart(power bool) {
 	if power {
 		m.disk.losePower()
@@ -118,7 +121,8 @@ func crashSeed(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// straightHash is the weights' hash of a learner that nothing happens to, and the names of its operations.
+// straightHash is the weights' hash of a learner that nothing happens to, and the names of its
+// operations.
 func straightHash(t *testing.T, rng *rand.Rand) ([32]byte, *memoryDisk) {
 	t.Helper()
 	m := newMortal(t, rng)
@@ -139,7 +143,8 @@ func straightHash(t *testing.T, rng *rand.Rand) ([32]byte, *memoryDisk) {
 	return c.net.Hash(), m.disk
 }
 
-// TestEndedAtAnyStepTheWeightsComeOutTheSame ends a learner before, in the middle of and after each of its steps, by a kill and by a loss of power.
+// TestEndedAtAnyStepTheWeightsComeOutTheSame ends a learner before, in the middle of and after each
+// of its steps, by a kill and by a loss of power.
 func TestEndedAtAnyStepTheWeightsComeOutTheSame(t *testing.T) {
 	rng := crashSeed(t)
 	want, undisturbed := straightHash(t, rng)
@@ -159,7 +164,8 @@ func TestEndedAtAnyStepTheWeightsComeOutTheSame(t *testing.T) {
 	t.Logf("%d steps: %v", undisturbed.count, undisturbed.steps)
 }
 
-// TestKilledAgainAndAgainTheWeightsComeOutTheSame ends processes at random steps, one after another on one disk.
+// TestKilledAgainAndAgainTheWeightsComeOutTheSame ends processes at random steps, one after another
+// on one disk.
 func TestKilledAgainAndAgainTheWeightsComeOutTheSame(t *testing.T) {
 	rng := crashSeed(t)
 	want, undisturbed := straightHash(t, rng)
@@ -182,7 +188,8 @@ func TestKilledAgainAndAgainTheWeightsComeOutTheSame(t *testing.T) {
 	}
 }
 
-// TestAFullDiskCostsNoWeights fills the disk for a while from each step on that needs room, kills the process while it is full, and makes room again.
+// TestAFullDiskCostsNoWeights fills the disk for a while from each step on that needs room, kills
+// the process while it is full, and makes room again.
 func TestAFullDiskCostsNoWeights(t *testing.T) {
 	rng := crashSeed(t)
 	want, undisturbed := straightHash(t, rng)
@@ -210,7 +217,8 @@ func TestAFullDiskCostsNoWeights(t *testing.T) {
 	}
 }
 
-// TestATornCheckpointCostsNoWeights cuts the newest checkpoint at any byte, or flips a bit, or does it to both, and kills the process that finds it so.
+// TestATornCheckpointCostsNoWeights cuts the newest checkpoint at any byte, or flips a bit, or does
+// it to both, and kills the process that finds it so.
 func TestATornCheckpointCostsNoWeights(t *testing.T) {
 	rng := crashSeed(t)
 	want, undisturbed := straightHash(t, rng)
@@ -242,7 +250,8 @@ func TestATornCheckpointCostsNoWeights(t *testing.T) {
 		}
 		_ = m.disk.SyncDir("") // makes the names last
 		if i%3 > 0 {
-			// Until its first checkpoint is in place this process stands on the one before, which it must not replace by the torn one.
+			// Until its first checkpoint is in place this process stands on the one before, which
+			// it must not replace by the torn one.
 			m.disk.die, m.disk.after = 1+rng.IntN(24), rng.IntN(2) == 0
 			_, _ = m.life()
 			m.restart(i%3 == 1)
@@ -251,7 +260,8 @@ func TestATornCheckpointCostsNoWeights(t *testing.T) {
 	}
 }
 
-// TestAWriteThatFailsInTheEndIsTriedAgain is of the stage's own goroutines: a checkpoint that finds no room is told of, and a later one is written.
+// TestAWriteThatFailsInTheEndIsTriedAgain is of the stage's own goroutines: a checkpoint that finds
+// no room is told of, and a later one is written.
 func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 	d := newMemoryDisk(crashSeed(t))
 	f, err := newFiles(d, "checkpoints", "click")

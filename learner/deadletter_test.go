@@ -90,7 +90,8 @@ func TestADeletedFolderOfCheckpointsIsMadeAgain(t *testing.T) {
 	if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Dir(dir), nil, 0o600); err != nil { // no folder can be made here
+	// no folder can be made here
+	if err := os.WriteFile(filepath.Dir(dir), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f.produce(recordsOf(1, 40, 60))

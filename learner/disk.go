@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 )
 
-// disk is what checkpoints ask of a file system. It is the seam at which tests stop the process, fill the disk, and lose what was not synced.
+// disk is what checkpoints ask of a file system. It is the seam at which tests stop the process,
+// fill the disk, and lose what was not synced.
 type disk interface {
 	MkdirAll(dir string) error
 	Glob(pattern string) ([]string, error)

@@ -13,7 +13,8 @@ import (
 // killed is what an operation panics with in the place of a kill -9.
 type killed struct{}
 
-// memoryDisk is a disk that forgets what was not synced when power is lost, and on which any operation can be the last one of a process or find no room.
+// memoryDisk is a disk that forgets what was not synced when power is lost, and on which any
+// operation can be the last one of a process or find no room.
 type memoryDisk struct {
 	rng     *rand.Rand
 	names   map[string]*memoryFile // as processes see them
@@ -37,7 +38,8 @@ func newMemoryDisk(rng *rand.Rand) *memoryDisk {
 	return &memoryDisk{rng: rng, names: map[string]*memoryFile{}, durable: map[string]*memoryFile{}, steps: map[string]int{}}
 }
 
-// operation does one step of a process, unless the process ends there; half is what is done of it then, when it can be done by half.
+// operation does one step of a process, unless the process ends there; half is what is done of it
+// then, when it can be done by half.
 func (d *memoryDisk) operation(name string, do, half func()) {
 	d.count++
 	if d.count != d.die {

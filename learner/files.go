@@ -16,10 +16,13 @@ import (
 type files struct {
 	disk             disk
 	newest, previous string
-	useless          bool // the newest was read and is of no use: it must not take the place of the one before, which may be whole
+	// the newest was read and is of no use: it must not take the place of the one before, which may
+	// be whole
+	useless bool
 }
 
-// newFiles returns the files of an objective in dir, which is made, and removes what a killed process left half-written.
+// newFiles returns the files of an objective in dir, which is made, and removes what a killed
+// process left half-written.
 func newFiles(d disk, dir, objective string) (*files, error) {
 	if err := d.MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("cannot make the folder of checkpoints: %w", err)
@@ -37,10 +40,12 @@ func newFiles(d disk, dir, objective string) (*files, error) {
 	return &files{disk: d, newest: newest, previous: newest + ".previous"}, nil
 }
 
-// write replaces the newest checkpoint: a temporary file is written and synced, the newest becomes the previous, the temporary the newest, and the
-// folder is synced. Killed at any point, one of the two is whole. On an error what was there is still there.
+// write replaces the newest checkpoint: a temporary file is written and synced, the newest becomes
+// the previous, the temporary the newest, and the folder is synced. Killed at any point, one of the
+// two is whole. On an error what was there is still there.
 func (f *files) write(fill func(io.Writer) error) error {
-	temporary := fmt.Sprintf("%s.%d.temporary", f.newest, os.Getpid()) // not shared with a deposed learner that does not know it yet
+	// not shared with a deposed learner that does not know it yet
+	temporary := fmt.Sprintf("%s.%d.temporary", f.newest, os.Getpid())
 	if err := f.writeSynced(temporary, fill); err != nil {
 		return errors.Join(fmt.Errorf("cannot write checkpoint %s: %w", temporary, err), f.discard(temporary))
 	}

@@ -7,8 +7,9 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// guard has a snapshot written when the last one is gone from the topic of weights: the topic was made again, its records were deleted, or nothing came for
-// longer than it keeps them. A scorer that joins would have nothing to serve until the next one is due, and without examples none is.
+// guard has a snapshot written when the last one is gone from the topic of weights: the topic was
+// made again, its records were deleted, or nothing came for longer than it keeps them. A scorer
+// that joins would have nothing to serve until the next one is due, and without examples none is.
 func (l *learning) guard(ctx context.Context) error {
 	topic, id := event.TopicModel(l.o.key), ""
 	tick := time.NewTicker(topicCheck)

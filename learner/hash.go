@@ -7,8 +7,9 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// hasher answers questions for the hash of the weights beside learning: of a large network it takes most of a second. The owner copies the state in small
-// steps between batches, another goroutine hashes the copy. Questions that come meanwhile are answered together by the next one.
+// hasher answers questions for the hash of the weights beside learning: of a large network it takes
+// most of a second. The owner copies the state in small steps between batches, another goroutine
+// hashes the copy. Questions that come meanwhile are answered together by the next one.
 type hasher struct {
 	asked   []request // not begun
 	waiting []request // for the copy that is under way
@@ -25,8 +26,9 @@ func newHasher() *hasher {
 	return &hasher{jobs: make(chan *model.Capture, 1), done: make(chan string, 1)}
 }
 
-// advance answers what is known, begins a copy when there are questions and alone is true, and goes on with one that is begun. It returns true while it has
-// more to do. The copy uses the memory of checkpoints, which wait meanwhile: to take as much again would be a pause, and memory.
+// advance answers what is known, begins a copy when there are questions and alone is true, and goes
+// on with one that is begun. It returns true while it has more to do. The copy uses the memory of
+// checkpoints, which wait meanwhile: to take as much again would be a pause, and memory.
 func (h *hasher) advance(now state, net *model.Net, alone bool, s *saver) bool {
 	switch {
 	case h.copying != nil:
@@ -84,7 +86,8 @@ func (h *hasher) run(ctx context.Context) error {
 	}
 }
 
-// lastBytes keeps the last 32 bytes that are written: a model ends with the SHA-256 that Net.Hash gives.
+// lastBytes keeps the last 32 bytes that are written: a model ends with the SHA-256 that Net.Hash
+// gives.
 type lastBytes struct{ b []byte }
 
 func (l *lastBytes) Write(b []byte) (int, error) {

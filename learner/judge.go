@@ -2,8 +2,8 @@ package learner
 
 import "math"
 
-// judged is how good the predictions were that the network made of examples before it learned their labels. Networks that learn the same examples are
-// compared by the same block of offsets.
+// judged is how good the predictions were that the network made of examples before it learned their
+// labels. Networks that learn the same examples are compared by the same block of offsets.
 type judged struct {
 	Examples int64   `json:"examples"` // since this process learns
 	LogLoss  float64 `json:"log_loss"` // their mean, by weight
@@ -31,7 +31,8 @@ func (l *loss) mean() float64 {
 
 const judgedBlock = 10_000
 
-// add judges examples [from, to) of a run. Revisions, which undo an example, and predictions that are no probabilities are left out.
+// add judges examples [from, to) of a run. Revisions, which undo an example, and predictions that
+// are no probabilities are left out.
 func (j *judged) add(r *run, from, to int) {
 	for i := from; i < to; i++ {
 		it, p := r.items[i], r.ps[i]

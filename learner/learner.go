@@ -27,7 +27,8 @@ type Deps struct {
 	Objectives []event.Objective
 	Model      model.Config            // of the default network
 	Networks   map[string]model.Config // others, by name
-	Dir        string                  // of checkpoints; empty: none, weights are rebuilt from the topic at start
+	// of checkpoints; empty: none, weights are rebuilt from the topic at start
+	Dir        string
 	Now        func() event.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
@@ -35,8 +36,9 @@ type Deps struct {
 	disk disk // of checkpoints; nil but in tests: the system's
 }
 
-// Learner is the stage: one or more networks for each objective, each owned by one goroutine. Networks have nothing in common but the examples: each has its own
-// place in them, checkpoints, topic and group, so that one that comes, goes or fails leaves the others as they are.
+// Learner is the stage: one or more networks for each objective, each owned by one goroutine.
+// Networks have nothing in common but the examples: each has its own place in them, checkpoints,
+// topic and group, so that one that comes, goes or fails leaves the others as they are.
 type Learner struct {
 	client *stream.Client
 	owners map[string]*owner // by NetworkKey
@@ -93,7 +95,8 @@ func newOwner(cfg *Config, d *Deps, objective, network string) (*owner, error) {
 	return w, err
 }
 
-// fileName is what a network's checkpoints are called. A plus is in no name, so no two networks' files are taken for each other's.
+// fileName is what a network's checkpoints are called. A plus is in no name, so no two networks'
+// files are taken for each other's.
 func fileName(objective, network string) string {
 	if network == event.DefaultNetwork {
 		return objective
@@ -121,21 +124,25 @@ func (l *Learner) Ready(ctx context.Context) error { return l.client.Ping(ctx) }
 
 // state is the answer of /v1/learner.
 type state struct {
-	Objective     string  `json:"objective"`
-	Network       string  `json:"network,omitempty"` // empty: the default one
-	Model         string  `json:"model"`
-	Examples      int64   `json:"examples"`
-	Weights       string  `json:"weights"`
-	Epoch         int64   `json:"epoch"`
-	Published     int64   `json:"published"`      // examples in the weights published last
-	Checkpoint    int64   `json:"checkpoint"`     // examples in the newest checkpoint
-	Next          int64   `json:"next"`           // offset of the first record of the examples topic that is not learned
-	Behind        int64   `json:"behind"`         // examples in the topic that are not learned yet
-	BehindSeconds float64 `json:"behind_seconds"` // from the newest learned example's production to its being learned
-	Judged        judged  `json:"judged"`         // predictions made before their labels were learned
+	Objective  string `json:"objective"`
+	Network    string `json:"network,omitempty"` // empty: the default one
+	Model      string `json:"model"`
+	Examples   int64  `json:"examples"`
+	Weights    string `json:"weights"`
+	Epoch      int64  `json:"epoch"`
+	Published  int64  `json:"published"`  // examples in the weights published last
+	Checkpoint int64  `json:"checkpoint"` // examples in the newest checkpoint
+	// offset of the first record of the examples topic that is not learned
+	Next   int64 `json:"next"`
+	Behind int64 `json:"behind"` // examples in the topic that are not learned yet
+	// from the newest learned example's production to its being learned
+	BehindSeconds float64 `json:"behind_seconds"`
+	// predictions made before their labels were learned
+	Judged judged `json:"judged"`
 }
 
-// handle passes a question to the goroutine that owns the network, and waits a while for it; with learned=OFFSET until what lies before that offset is learned.
+// handle passes a question to the goroutine that owns the network, and waits a while for it; with
+// learned=OFFSET until what lies before that offset is learned.
 func (l *Learner) handle(w http.ResponseWriter, r *http.Request, kind int) {
 	query, err := inbound.Query(r, "objective", "network", "learned")
 	if err != nil {
@@ -201,7 +208,8 @@ const askTimeout = 30 * time.Second
 
 var errNotOwner = errors.New("this process does not learn the objective at present: another one does, or it is still starting")
 
-// ask waits until the owner answers or ctx ends. A question whose generation ends before it is answered is asked again.
+// ask waits until the owner answers or ctx ends. A question whose generation ends before it is
+// answered is asked again.
 func (o *owner) ask(ctx context.Context, kind int, offset int64) (state, error) {
 	for {
 		answer := make(chan state, 1)

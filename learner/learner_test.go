@@ -212,8 +212,9 @@ func predictions(predict func([]model.Feature, *model.Scratch) float64) (p []flo
 	return p
 }
 
-// follow applies a topic of weights as a scorer does, leaving out deposed learners, and returns the replica and its epochs. After each message the replica
-// must predict what the learner does that nothing happened to.
+// follow applies a topic of weights as a scorer does, leaving out deposed learners, and returns the
+// replica and its epochs. After each message the replica must predict what the learner does that
+// nothing happened to.
 func follow(t testing.TB, records []stream.Record) (*model.Replica, []int64) {
 	t.Helper()
 	r := model.NewReplica()

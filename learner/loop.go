@@ -52,7 +52,8 @@ func (l *learning) loop(ctx context.Context) error {
 	defer timer.Stop()
 	rested := false // from learning, since the last batch
 	for {
-		if !rested || len(l.full) == 0 { // a batch that waits does so for one step of a copy, whatever else there is to do
+		// a batch that waits does so for one step of a copy, whatever else there is to do
+		if !rested || len(l.full) == 0 {
 			if wait := l.rest(); wait > 0 {
 				timer.Reset(wait)
 			}
@@ -90,8 +91,8 @@ func (l *learning) loop(ctx context.Context) error {
 	}
 }
 
-// rest does what is to be done between two batches: a message, and a step of what is being copied. It returns how long it is until there is more, 0 when
-// something else wakes the loop.
+// rest does what is to be done between two batches: a message, and a step of what is being copied.
+// It returns how long it is until there is more, 0 when something else wakes the loop.
 func (l *learning) rest() time.Duration {
 	l.mark("")
 	wait := l.publish(time.Now())
@@ -109,7 +110,8 @@ func (l *learning) rest() time.Duration {
 	return wait
 }
 
-// batch learns examples in their order; what can never be learned is buried, and nothing that comes later is published or saved before that is acknowledged.
+// batch learns examples in their order; what can never be learned is buried, and nothing that comes
+// later is published or saved before that is acknowledged.
 func (l *learning) batch(ctx context.Context, d *decoded) error {
 	before := l.judged.all
 	t, err := l.learn(d)
@@ -139,7 +141,8 @@ func (l *learning) batch(ctx context.Context, d *decoded) error {
 	return nil
 }
 
-// tell says, once in ten seconds, how far a learner is behind that does not keep up, and when its table is full.
+// tell says, once in ten seconds, how far a learner is behind that does not keep up, and when its
+// table is full.
 func (l *learning) tell(d *decoded) {
 	now := time.Now()
 	l.behind = max(d.end-l.at.Next, 0)
@@ -163,8 +166,9 @@ func (l *learning) tell(d *decoded) {
 	}
 }
 
-// publish goes on with a snapshot that is being copied, and starts a message when there is something to say and its time has come. It returns how long it is
-// until then, 0 when something else wakes the loop.
+// publish goes on with a snapshot that is being copied, and starts a message when there is
+// something to say and its time has come. It returns how long it is until then, 0 when something
+// else wakes the loop.
 func (l *learning) publish(now time.Time) time.Duration {
 	p := l.pub
 	ready, current := l.takeover.look(l.net.Examples(), l.at.Next)
@@ -185,9 +189,11 @@ func (l *learning) publish(now time.Time) time.Duration {
 	if asked || kind == weights.Delta && l.net.DeltaLost() {
 		kind = weights.Snapshot
 	}
-	alone := l.saver.capture == nil && l.hasher.copying == nil && p.snapshots == 0 // one copy at a time
+	// one copy at a time
+	alone := l.saver.capture == nil && l.hasher.copying == nil && p.snapshots == 0
 	if kind == weights.Snapshot && !(alone && p.step.reserve(l.net, &p.old, false)) {
-		if due && !p.givenUp && !l.net.DeltaLost() { // or all that is learned meanwhile would be in one delta
+		// or all that is learned meanwhile would be in one delta
+		if due && !p.givenUp && !l.net.DeltaLost() {
 			p.start(weights.Delta, l.net, now)
 		}
 		return 1
@@ -206,10 +212,12 @@ func (l *learning) publish(now time.Time) time.Duration {
 	return wait
 }
 
-// take takes a question: one for the state is answered when the weights are hashed, one for a snapshot when that is written, either not before its offset is learned.
+// take takes a question: one for the state is answered when the weights are hashed, one for a
+// snapshot when that is written, either not before its offset is learned.
 func (l *learning) take(r request) {
 	if r.offset > l.at.Next {
-		l.early = slices.DeleteFunc(l.early, func(r request) bool { return r.ctx.Err() != nil }) // so that they cannot pile up where nothing comes
+		// so that they cannot pile up where nothing comes
+		l.early = slices.DeleteFunc(l.early, func(r request) bool { return r.ctx.Err() != nil })
 		l.early = append(l.early, r)
 		return
 	}
@@ -260,7 +268,8 @@ func (l *learning) state() state {
 	}
 }
 
-// commits moves the group's offset once a second, for lag tools only: the position is the checkpoint's. It is not the loop's, since Kafka may take its time.
+// commits moves the group's offset once a second, for lag tools only: the position is the
+// checkpoint's. It is not the loop's, since Kafka may take its time.
 func (l *learning) commits(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -60,7 +60,8 @@ func TestABatchWaitsForOneStepOfACopy(t *testing.T) {
 	}
 }
 
-// A question that was taken by a generation that ends, as when a busy machine is late with a heartbeat, is asked again instead of waiting for its end.
+// A question that was taken by a generation that ends, as when a busy machine is late with a
+// heartbeat, is asked again instead of waiting for its end.
 func TestAQuestionOutlivesItsGeneration(t *testing.T) {
 	l := newLearning(t, nil)
 	answered := make(chan error, 1)
@@ -86,7 +87,8 @@ func TestAQuestionOutlivesItsGeneration(t *testing.T) {
 	}
 }
 
-// A delta whose time has come does not wait until a snapshot can be begun: all that is learned meanwhile would be in it.
+// A delta whose time has come does not wait until a snapshot can be begun: all that is learned
+// meanwhile would be in it.
 func TestADeltaDoesNotWaitForASnapshot(t *testing.T) {
 	l, now := newLearning(t, nil), time.UnixMilli(1764061200000)
 	made := func() (kinds []string) {
@@ -111,7 +113,8 @@ func TestADeltaDoesNotWaitForASnapshot(t *testing.T) {
 	}
 	l.pub.step = pace{bytes: 1} // of the memory for the snapshot that is asked for
 	for i := range 200 {
-		take(l.core, recordsOf(1, int64(5000+200*i), int64(5200+200*i))) // more tokens than there is memory for
+		// more tokens than there is memory for
+		take(l.core, recordsOf(1, int64(5000+200*i), int64(5200+200*i)))
 	}
 	l.asked, l.pub.old = []request{{kind: askSnapshot}}, nil
 	for n := int64(50_000); n < 50_030; n += 10 {

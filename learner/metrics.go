@@ -6,7 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// instruments are the stage's metrics. The label objective is a NetworkKey: the objective, and another network than the default one behind a dot.
+// instruments are the stage's metrics. The label objective is a NetworkKey: the objective, and
+// another network than the default one behind a dot.
 type instruments struct {
 	examples  *prometheus.CounterVec // by objective and what became of them
 	published *prometheus.CounterVec // bytes by objective and kind

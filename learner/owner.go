@@ -93,8 +93,9 @@ func (o *owner) own(ctx context.Context, g *stream.Generation) error {
 	return err
 }
 
-// claim takes an epoch above all others, and says how many examples the weights on the topic have learned. The commit after the search proves that this process still owned the objective then: whoever comes later
-// finds what this one writes, or has a higher generation.
+// claim takes an epoch above all others, and says how many examples the weights on the topic have
+// learned. The commit after the search proves that this process still owned the objective then:
+// whoever comes later finds what this one writes, or has a higher generation.
 func (o *owner) claim(ctx context.Context, g *stream.Generation, c *core) (epoch, published int64, err error) {
 	highest, published, err := weights.Newest(ctx, o.client, o.key)
 	if err != nil {
@@ -108,7 +109,8 @@ func (o *owner) claim(ctx context.Context, g *stream.Generation, c *core) (epoch
 	return epochAfter(max(highest, c.at.Epoch), g.ID), published, nil
 }
 
-// resume takes the newest checkpoint, or a network that learns the topic from its start, and says which.
+// resume takes the newest checkpoint, or a network that learns the topic from its start, and says
+// which.
 func (o *owner) resume(ctx context.Context) (*core, error) {
 	id, err := o.client.TopicID(ctx, o.topic())
 	if err != nil {
@@ -171,7 +173,8 @@ func (o *owner) begin(c *core) (err error) {
 	return nil
 }
 
-// place says which examples are gone before they were learned, and puts the position into the topic's range.
+// place says which examples are gone before they were learned, and puts the position into the
+// topic's range.
 func (o *owner) place(ctx context.Context, c *core) error {
 	ranges, err := o.client.Offsets(ctx, o.topic())
 	if err != nil {
@@ -209,13 +212,16 @@ func (o *owner) read(ctx context.Context, id string, from int64, full chan<- *de
 			o.trimmed(trimmed.First-trimmed.Wanted, "from", trimmed.Wanted, "to", trimmed.First-1)
 			continue
 		case errors.Is(err, stream.ErrBeyond), errors.Is(err, stream.ErrRecreated):
-			return fmt.Errorf("%w, or lost its end: %w", errMadeAgain, err) // nothing of the new one was read
+			// nothing of the new one was read
+			return fmt.Errorf("%w, or lost its end: %w", errMadeAgain, err)
 		case err != nil:
 			return err
 		}
-		for first := true; first || len(records) > 0; first = false { // once without any, where nothing but markers of transactions came
+		// once without any, where nothing but markers of transactions came
+		for first := true; first || len(records) > 0; first = false {
 			n := min(len(records), batchExamples)
-			if n > 0 && r.End()-records[0].Offset > farBehind { // then larger ones are faster, and nobody waits for what is between
+			// then larger ones are faster, and nobody waits for what is between
+			if n > 0 && r.End()-records[0].Offset > farBehind {
 				n = min(len(records), 4*batchExamples)
 			}
 			select {
@@ -233,8 +239,9 @@ func (o *owner) read(ctx context.Context, id string, from int64, full chan<- *de
 	}
 }
 
-// watch ends the generation when the topic is no longer the one that is being learned. What was read since it last was might be of the new one, which
-// may have been read from its middle: then the network is suspect, and the checkpoint before is gone on from.
+// watch ends the generation when the topic is no longer the one that is being learned. What was
+// read since it last was might be of the new one, which may have been read from its middle: then
+// the network is suspect, and the checkpoint before is gone on from.
 func (l *learning) watch(ctx context.Context, id string) error {
 	tick := time.NewTicker(topicCheck)
 	defer tick.Stop()
@@ -260,9 +267,10 @@ func (l *learning) watch(ctx context.Context, id string) error {
 // generations is how many generations of the group an epoch tells apart.
 const generations = 1_000_000
 
-// epochAfter is the epoch of a learner that found highest in the topic and owns the objective in a generation of its group: a term above, so that it
-// outranks all that were before, and within the term the generation, so that of two that started at the same moment the one that owns the objective
-// now outranks the one that is deposed and does not know it yet.
+// epochAfter is the epoch of a learner that found highest in the topic and owns the objective in a
+// generation of its group: a term above, so that it outranks all that were before, and within the
+// term the generation, so that of two that started at the same moment the one that owns the
+// objective now outranks the one that is deposed and does not know it yet.
 func epochAfter(highest int64, generation int32) int64 {
 	return (highest/generations+1)*generations + int64(generation)%generations
 }

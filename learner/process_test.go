@@ -18,8 +18,9 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// process runs a learner in a process of its own, which kills itself at its die-th operation on checkpoints (0: it does not). reaches waits until it has
-// learned n examples, and is false when it ended before.
+// process runs a learner in a process of its own, which kills itself at its die-th operation on
+// checkpoints (0: it does not). reaches waits until it has learned n examples, and is false when it
+// ended before.
 func (f *fixture) process(dir string, publish time.Duration, die int) (cmd *exec.Cmd, reaches func(n int64) bool) {
 	f.t.Helper()
 	cmd = exec.Command(os.Args[0], "-test.run=^TestKilledWithSignalNine", "-test.v")
@@ -67,7 +68,8 @@ func victim(t *testing.T, spec []string) {
 	}
 }
 
-// deadlyDisk is the system's disk, on which the process kills itself at an operation. One goroutine at a time writes checkpoints.
+// deadlyDisk is the system's disk, on which the process kills itself at an operation. One goroutine
+// at a time writes checkpoints.
 type deadlyDisk struct {
 	osDisk
 	die int
@@ -125,8 +127,8 @@ func (f *deadlyFile) Sync() error {
 	return f.diskFile.Sync()
 }
 
-// TestKilledWithSignalNineTheWeightsComeOutTheSame kills a learner's whole process at random moments while examples come, and at random steps of writing
-// checkpoints.
+// TestKilledWithSignalNineTheWeightsComeOutTheSame kills a learner's whole process at random
+// moments while examples come, and at random steps of writing checkpoints.
 func TestKilledWithSignalNineTheWeightsComeOutTheSame(t *testing.T) {
 	if spec := os.Getenv("CLICKLOOP_TEST_LEARNER"); spec != "" {
 		victim(t, strings.Split(spec, "|"))
@@ -176,7 +178,8 @@ func TestKilledWithSignalNineTheWeightsComeOutTheSame(t *testing.T) {
 	}
 }
 
-// stopped is how long the old one of two learners stands still: long enough for its group to give it up, in the integration run 30 s.
+// stopped is how long the old one of two learners stands still: long enough for its group to give
+// it up, in the integration run 30 s.
 func stopped(t *testing.T) time.Duration {
 	text := os.Getenv("CLICKLOOP_TEST_STOP")
 	if text == "" {
@@ -189,7 +192,8 @@ func stopped(t *testing.T) time.Duration {
 	return d
 }
 
-// TestADeposedLearnersLateWordsChangeNothing stops a learner's process with something still to say, lets another take over, and continues the first.
+// TestADeposedLearnersLateWordsChangeNothing stops a learner's process with something still to say,
+// lets another take over, and continues the first.
 func TestADeposedLearnersLateWordsChangeNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -216,7 +220,8 @@ func TestADeposedLearnersLateWordsChangeNothing(t *testing.T) {
 	if err := first.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	// The first says what it had to say, and is told by its group that it is deposed; then it asks to join again.
+	// The first says what it had to say, and is told by its group that it is deposed; then it asks
+	// to join again.
 	deadline := time.Now().Add(5 * time.Second)
 	late := 0
 	for late == 0 && time.Now().Before(deadline) {

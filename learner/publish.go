@@ -12,12 +12,15 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// publisher makes messages of weights and has them written one after another, while learning goes on. Its epoch tells a learner that was deposed, and does not
-// know it yet, from the one that follows.
+// publisher makes messages of weights and has them written one after another, while learning goes
+// on. Its epoch tells a learner that was deposed, and does not know it yet, from the one that
+// follows.
 //
-// Nothing it does takes long, so that learning hardly stands still: a snapshot is copied in small steps between batches, and put together by the goroutine that
-// writes it; a delta is made before it is long, and waits its turn. When there are too many that wait, or examples come from far behind, where nobody needs
-// every version, deltas are given up, and the next message is a snapshot.
+// Nothing it does takes long, so that learning hardly stands still: a snapshot is copied in small
+// steps between batches, and put together by the goroutine that writes it; a delta is made before
+// it is long, and waits its turn. When there are too many that wait, or examples come from far
+// behind, where nobody needs every version, deltas are given up, and the next message is a
+// snapshot.
 type publisher struct {
 	key     string // the network's NetworkKey
 	epoch   int64
@@ -49,7 +52,8 @@ type publisher struct {
 	lost   bool         // the last snapshot is gone from the topic: the next message is another
 	begins atomic.Int64 // offset of the last one that this learner wrote, -1 for none
 
-	last   int64        // offset of the last whole snapshot, -1 for none; it is write's, as the next two are
+	// offset of the last whole snapshot, -1 for none; it is write's, as the next two are
+	last   int64
 	kept   int64        // bytes that the topic keeps, as far as known
 	logger *slog.Logger // nil for none
 
@@ -58,7 +62,8 @@ type publisher struct {
 }
 
 const (
-	pieceBytes   = 768 << 10       // of a delta: with what one more batch brings it would take several milliseconds
+	// of a delta: with what one more batch brings it would take several milliseconds
+	pieceBytes   = 768 << 10
 	mostRoom     = 8 << 20         // for a delta, before it is made
 	maxWaiting   = 64              // messages
 	maxSpare     = 8               // deltas' memory
@@ -84,14 +89,16 @@ type sent struct {
 
 func newPublisher(key string, epoch int64, m *instruments) *publisher {
 	p := &publisher{
-		key: key, epoch: epoch, metrics: m, perLearnt: 4096, step: stepPace, last: -1, kept: event.ModelRetentionBytes, // a guess that is rather too much
+		// a guess that is rather too much
+		key: key, epoch: epoch, metrics: m, perLearnt: 4096, step: stepPace, last: -1, kept: event.ModelRetentionBytes,
 		jobs: make(chan outgoing, maxWaiting+1), done: make(chan sent, maxWaiting+1),
 	}
 	p.begins.Store(-1)
 	return p
 }
 
-// next is the kind of the message that may be made now, empty for none, and how long it is until one may be; 0 when something else wakes the loop.
+// next is the kind of the message that may be made now, empty for none, and how long it is until
+// one may be; 0 when something else wakes the loop.
 func (p *publisher) next(c *Config, examples, behind int64, now time.Time) (kind string, wait time.Duration) {
 	if examples == p.from {
 		return "", 0
@@ -104,7 +111,8 @@ func (p *publisher) next(c *Config, examples, behind int64, now time.Time) (kind
 	case p.givenUp && p.waiting > 0:
 		return "", 0
 	case p.givenUp && behind > farBehind:
-		if wait = p.ended.Add(max(4*p.whole, rarely)).Sub(now); wait > 0 { // at most a fifth of the time, as below
+		// at most a fifth of the time, as below
+		if wait = p.ended.Add(max(4*p.whole, rarely)).Sub(now); wait > 0 {
 			return "", wait
 		}
 		return weights.Snapshot, 0
@@ -124,8 +132,8 @@ func (p *publisher) next(c *Config, examples, behind int64, now time.Time) (kind
 	return weights.Delta, 0
 }
 
-// wait is how long until the next message may be made. Writing takes at most a fifth of the time: where Kafka is slow there are fewer messages, not
-// later and later ones.
+// wait is how long until the next message may be made. Writing takes at most a fifth of the time:
+// where Kafka is slow there are fewer messages, not later and later ones.
 func (p *publisher) wait(interval time.Duration, now time.Time) time.Duration {
 	if interval == 0 {
 		return 0
@@ -133,7 +141,8 @@ func (p *publisher) wait(interval time.Duration, now time.Time) time.Duration {
 	return p.ended.Add(max(interval-p.took, min(4*p.took, time.Second))).Sub(now)
 }
 
-// start makes a message of what changed since the last one and hands it to write, or begins to copy a snapshot; there may be one snapshot at a time.
+// start makes a message of what changed since the last one and hands it to write, or begins to copy
+// a snapshot; there may be one snapshot at a time.
 func (p *publisher) start(kind string, net *model.Net, now time.Time) {
 	if kind == weights.Snapshot && !net.DeltaLost() && !p.givenUp && p.from < net.Examples() {
 		p.start(weights.Delta, net, now) // so that those who follow have no use for the snapshot
@@ -165,7 +174,8 @@ func (p *publisher) start(kind string, net *model.Net, now time.Time) {
 	p.jobs <- m
 }
 
-// room is memory for a delta of so many examples: one that grows as it is made takes eight times as much in all, and each page takes its time.
+// room is memory for a delta of so many examples: one that grows as it is made takes eight times as
+// much in all, and each page takes its time.
 func (p *publisher) room(examples int64) []byte {
 	size := min(64<<10+int(1.25*p.perLearnt*float64(examples)), mostRoom)
 	if n := len(p.spare); n > 0 {
@@ -193,8 +203,9 @@ func (p *publisher) copyOn() {
 // snapshotRecords of a snapshot are written at once; then come the deltas that are waiting.
 const snapshotRecords = 2
 
-// write writes messages until ctx ends, in the order in which they were made, but for deltas that follow a snapshot: they are written between its records, so
-// that no scorer waits for what it does not need.
+// write writes messages until ctx ends, in the order in which they were made, but for deltas that
+// follow a snapshot: they are written between its records, so that no scorer waits for what it does
+// not need.
 func (p *publisher) write(ctx context.Context, client *stream.Client) error {
 	var snapshot []byte
 	for {
@@ -221,15 +232,17 @@ func (p *publisher) write(ctx context.Context, client *stream.Client) error {
 
 const keepTimeout = 10 * time.Second
 
-// keep makes the topic keep two snapshots of a size and what stands between them: with less, the last whole one is deleted while the next one is written, and who
-// joins has none until that is there, or never.
+// keep makes the topic keep two snapshots of a size and what stands between them: with less, the
+// last whole one is deleted while the next one is written, and who joins has none until that is
+// there, or never.
 func (p *publisher) keep(ctx context.Context, client *stream.Client, size int64) {
 	need := 2*size + 4*largestGap
 	if need <= p.kept {
 		return
 	}
 	topic := event.TopicModel(p.key)
-	bounded, cancel := context.WithTimeout(ctx, keepTimeout) // a cluster that does not let it be seen must not hold the snapshot up
+	// a cluster that does not let it be seen must not hold the snapshot up
+	bounded, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
 	kept, before, err := client.KeepBytes(bounded, topic, need+need/2) // more, as it will grow on
 	switch {
@@ -239,7 +252,8 @@ func (p *publisher) keep(ctx context.Context, client *stream.Client, size int64)
 	case kept > before:
 		p.logger.Info("the model topic keeps more now, since a snapshot has grown", "topic", topic, "retention.bytes", kept, "before", before, "snapshot_bytes", size)
 	}
-	p.kept = max(kept, need+need/2) // also after an error: it is told again when it has grown by half
+	// also after an error: it is told again when it has grown by half
+	p.kept = max(kept, need+need/2)
 }
 
 func (p *publisher) writeDelta(ctx context.Context, client *stream.Client, m outgoing) error {

@@ -12,8 +12,10 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// TestMessagesThatQueueLeadToTheWeightsInAnyCase publishes while Kafka acknowledges late and by chance, examples come from near and far, and snapshots are
-// copied over many batches; a replica that takes the messages in their order predicts, after each, what the network did at that version.
+// TestMessagesThatQueueLeadToTheWeightsInAnyCase publishes while Kafka acknowledges late and by
+// chance, examples come from near and far, and snapshots are copied over many batches; a replica
+// that takes the messages in their order predicts, after each, what the network did at that
+// version.
 func TestMessagesThatQueueLeadToTheWeightsInAnyCase(t *testing.T) {
 	rng := crashSeed(t)
 	var all queueing

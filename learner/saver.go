@@ -8,7 +8,8 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// saver writes checkpoints beside learning: the owner copies the state in small steps between batches, another goroutine writes and syncs it.
+// saver writes checkpoints beside learning: the owner copies the state in small steps between
+// batches, another goroutine writes and syncs it.
 type saver struct {
 	files   *files // nil: no checkpoints
 	saved   int64  // examples in the newest checkpoint that is written
@@ -16,8 +17,12 @@ type saver struct {
 	begun   time.Time
 	took    time.Duration // the last one, from its begin until it was written
 	failed  bool          // the last one could not be written
-	pause   time.Duration // before the next one then: a disk that is full is not better off for being asked after every batch
-	spacing time.Duration // how many times as long nothing is begun after it: when examples come from far behind, there are fewer checkpoints
+	// before the next one then: a disk that is full is not better off for being asked after every
+	// batch
+	pause time.Duration
+	// how many times as long nothing is begun after it: when examples come from far behind, there
+	// are fewer checkpoints
+	spacing time.Duration
 
 	reserving bool           // the memory for the next copy is being taken
 	capture   *model.Capture // being copied
@@ -37,8 +42,10 @@ type job struct {
 	state    io.WriterTo
 }
 
-// pace is how much of the state is copied, or of the memory for it taken, between two batches: pieces of so many bytes while that takes less than a time. A
-// share of bytes alone would be a few hundred microseconds where records lie side by side, and ten times as long where others want the processor's caches.
+// pace is how much of the state is copied, or of the memory for it taken, between two batches:
+// pieces of so many bytes while that takes less than a time. A share of bytes alone would be a few
+// hundred microseconds where records lie side by side, and ten times as long where others want the
+// processor's caches.
 type pace struct {
 	bytes int
 	time  time.Duration
@@ -66,13 +73,16 @@ func (p pace) reserve(net *model.Net, m **model.Capture, full bool) bool {
 	})
 }
 
-// newSaver returns a saver; saved is the number of examples in the checkpoint that is there, -1 for none.
+// newSaver returns a saver; saved is the number of examples in the checkpoint that is there, -1 for
+// none.
 func newSaver(f *files, saved int64) *saver {
 	return &saver{files: f, saved: saved, savedAt: time.Now(), pause: 10 * time.Second, spacing: 4, step: stepPace, jobs: make(chan job, 1), done: make(chan error, 1)}
 }
 
-// advance begins a checkpoint of c when it is time to, and goes on with one that is begun. It returns how long it is until it has something to do, 0
-// when something else wakes the loop. When examples come from far behind, their number calls for no checkpoint: they come fast, and so they would again.
+// advance begins a checkpoint of c when it is time to, and goes on with one that is begun. It
+// returns how long it is until it has something to do, 0 when something else wakes the loop. When
+// examples come from far behind, their number calls for no checkpoint: they come fast, and so they
+// would again.
 func (s *saver) advance(c *core, behind, epoch int64, cfg *Config) time.Duration {
 	switch n := c.net.Examples() - s.saved; {
 	case s.files == nil || s.writing:
@@ -110,7 +120,8 @@ func (s *saver) advance(c *core, behind, epoch int64, cfg *Config) time.Duration
 	return 0
 }
 
-// finished notes how the checkpoint on its way ended. A disk that is full costs no weights: the one before stays, and it is tried again later.
+// finished notes how the checkpoint on its way ended. A disk that is full costs no weights: the one
+// before stays, and it is tried again later.
 func (s *saver) finished(err error) {
 	s.writing, s.failed, s.savedAt = false, err != nil, time.Now()
 	s.took = s.savedAt.Sub(s.begun)

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// When a checkpoint is begun: after a time or so many examples, less often where writing one takes long
-// or fails, and for examples from far behind by time alone.
+// When a checkpoint is begun: after a time or so many examples, less often where writing one takes
+// long or fails, and for examples from far behind by time alone.
 func TestACheckpointIsBegunInItsTime(t *testing.T) {
 	c := newCore(t)
 	take(c, recordsOf(1, 0, 50))

@@ -13,7 +13,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// State is a network with its place in an examples topic, outside of a running learner: what tools look at and replay.
+// State is a network with its place in an examples topic, outside of a running learner: what tools
+// look at and replay.
 type State struct {
 	core  *core
 	about modelfile.About
@@ -28,7 +29,8 @@ func NewState(objective string, cfg model.Config) (*State, error) {
 	return &State{core: &core{net: net, at: position{Objective: objective}, saved: -1}}, nil
 }
 
-// ReadState reads a checkpoint of a learner, or a model that fit has written; the latter has no objective and no place in a topic.
+// ReadState reads a checkpoint of a learner, or a model that fit has written; the latter has no
+// objective and no place in a topic.
 func ReadState(path string) (*State, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -81,8 +83,8 @@ type Until struct {
 	Examples int64 // 0: no bound
 }
 
-// Replay learns the examples topic from s.Next on, as the learner does, and calls progress after every batch. It is an error when the examples wanted
-// are no longer in the topic.
+// Replay learns the examples topic from s.Next on, as the learner does, and calls progress after
+// every batch. It is an error when the examples wanted are no longer in the topic.
 func (s *State) Replay(ctx context.Context, client *stream.Client, until Until, progress func()) error {
 	objective := s.Objective()
 	ranges, err := client.Offsets(ctx, event.TopicExamples(objective))

@@ -27,7 +27,8 @@ func TestANetworkTakesOverWhenItHasCaughtUp(t *testing.T) {
 	f(300, 300, 300, 600, true, false)
 }
 
-// The weights before serve until the new network has learned all that there is, which may be less than they have.
+// The weights before serve until the new network has learned all that there is, which may be less
+// than they have.
 func TestAChangedNetworkIsPublishedWhenItHasCaughtUp(t *testing.T) {
 	f := newFixture(t)
 	dir := t.TempDir()

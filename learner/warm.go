@@ -31,8 +31,8 @@ func (o *owner) warm(path string) (*model.Net, error) {
 	return net, nil
 }
 
-// checkWarm says what is wrong with the model to start from, where it will be needed. Whoever starts the process reads that at once; a member of a group would only
-// join again and again.
+// checkWarm says what is wrong with the model to start from, where it will be needed. Whoever
+// starts the process reads that at once; a member of a group would only join again and again.
 func (o *owner) checkWarm() error {
 	path := o.cfg.Warm[o.key]
 	if path == "" {

@@ -8,17 +8,19 @@ const (
 	chunkRecords = 1 << chunkShift
 )
 
-// arena holds records of float32 in chunks, so that it grows without copying and takes no memory before it is needed.
+// arena holds records of float32 in chunks, so that it grows without copying and takes no memory
+// before it is needed.
 //
-// A record is what serving reads, then what only the optimizer reads (absent in a Replica). Either is a fixed head and a piece
-// for every field there is room for.
+// A record is what serving reads, then what only the optimizer reads (absent in a Replica). Either
+// is a fixed head and a piece for every field there is room for.
 type arena struct {
 	fixS, perS, fixO, perO int
 	room                   int // fields
 	serve, stride          int // floats: of the served half, of the record
 	len                    int // records
 	chunks                 [][]float32
-	half                   bool // of a Replica: served weights are halves, two to a float; perO and fixO are zero
+	// of a Replica: served weights are halves, two to a float; perO and fixO are zero
+	half bool
 }
 
 func newArena(fixS, perS, fixO, perO int, full, half bool) arena {
@@ -84,7 +86,8 @@ func (a *arena) relayout(room int) {
 	}
 }
 
-// served and kept are the two halves of a record as far as fields reach: what is written to snapshots and checkpoints.
+// served and kept are the two halves of a record as far as fields reach: what is written to
+// snapshots and checkpoints.
 func (a *arena) served(i uint32, fields int) []float32 {
 	return a.at(i)[:a.fixS+a.perS*fields]
 }
@@ -102,8 +105,8 @@ func (a *arena) clone() arena {
 	return b
 }
 
-// sparse is a hashed table without tags: a slot is where a key falls. It is allocated when it is first written, and the system
-// gives it memory page by page as slots are touched.
+// sparse is a hashed table without tags: a slot is where a key falls. It is allocated when it is
+// first written, and the system gives it memory page by page as slots are touched.
 type sparse struct {
 	bits, serve, stride int
 	v                   []float32

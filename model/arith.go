@@ -2,8 +2,9 @@ package model
 
 import "math"
 
-// The functions of package math may use fused multiply-add where the processor has it, so they are not the same on every
-// machine. These are: every product is rounded by an explicit conversion before it is added.
+// The functions of package math may use fused multiply-add where the processor has it, so they are
+// not the same on every machine. These are: every product is rounded by an explicit conversion
+// before it is added.
 
 var exp2Table = func() (t [16]float64) { // 2^(i/16) by square roots, which IEEE 754 defines exactly
 	step := math.Sqrt(math.Sqrt(math.Sqrt(math.Sqrt(2))))
@@ -64,8 +65,9 @@ func logit(p float64) float64 { return log(p) - log(1-p) }
 
 func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 
-// rsqrt32 is 1/sqrt(x) of a positive normal number with a relative error below 5e-6: a first guess from the exponent, and two steps of Newton's
-// method. A processor divides and takes roots many times slower than it multiplies, and its own approximate reciprocals differ by maker.
+// rsqrt32 is 1/sqrt(x) of a positive normal number with a relative error below 5e-6: a first guess
+// from the exponent, and two steps of Newton's method. A processor divides and takes roots many
+// times slower than it multiplies, and its own approximate reciprocals differ by maker.
 func rsqrt32(x float32) float32 {
 	y := math.Float32frombits(0x5f375a86 - math.Float32bits(x)>>1)
 	h := float32(0.5 * x)
@@ -77,7 +79,8 @@ func abs32(x float32) float32 { return math.Float32frombits(math.Float32bits(x) 
 
 func finite(x float64) bool { return x-x == 0 }
 
-// normal is a number of about normal distribution that depends on the hash alone: four uniform ones added.
+// normal is a number of about normal distribution that depends on the hash alone: four uniform ones
+// added.
 func normal(h uint64, deviation float64) float32 {
 	sum := h&0xffff + h>>16&0xffff + h>>32&0xffff + h>>48
 	return float32(float64((float64(sum) - 131070) * (1 / 37837.2) * deviation))

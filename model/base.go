@@ -2,13 +2,15 @@ package model
 
 import "math"
 
-// The base is what is predicted of an example before anything is known of it: the running rate of positives, which starts at the
-// configured prior.
+// The base is what is predicted of an example before anything is known of it: the running rate of
+// positives, which starts at the configured prior.
 //
-// Three beliefs about the rate, each a Beta distribution, explain the labels, and Bayes' rule weighs them. The first says that the
-// prior is about right, the second that positives are as much more frequent as the root of the prior, the third that any rate may
-// be. The second and third are unlikely but far away, so each carries a share of the prior (baseCarries), and the first one's mean
-// is below it: without positives the rate falls fast. A stream with many positives is believed after the second or third of them.
+// Three beliefs about the rate, each a Beta distribution, explain the labels, and Bayes' rule
+// weighs them. The first says that the prior is about right, the second that positives are as much
+// more frequent as the root of the prior, the third that any rate may be. The second and third are
+// unlikely but far away, so each carries a share of the prior (baseCarries), and the first one's
+// mean is below it: without positives the rate falls fast. A stream with many positives is believed
+// after the second or third of them.
 //
 //	rate = sum of share_i (positives + yes_i) / (rows + rows_i)
 //
@@ -62,8 +64,8 @@ func (c *core) startBase() {
 	c.num[numBase] = logit(c.cfg.Prior)
 }
 
-// counts are the positives and rows so far, or with mirrored beliefs the negatives and rows. Labels that were undone may leave
-// less than nothing.
+// counts are the positives and rows so far, or with mirrored beliefs the negatives and rows. Labels
+// that were undone may leave less than nothing.
 func (c *core) counts() (yes, rows float64) {
 	yes = max(c.num[numPositives], 0)
 	rows = max(c.num[numRows], yes)
@@ -83,7 +85,8 @@ func (c *core) countBase(y, w float64) {
 
 // weighBeliefs multiplies each belief's share by the probability that it gave the label.
 //
-// The first positive counts little: one label, which may be an accident, must not overthrow the prior.
+// The first positive counts little: one label, which may be an accident, must not overthrow the
+// prior.
 func (c *core) weighBeliefs(y, w float64) {
 	b := &c.beliefs
 	yes, rows := c.counts()
@@ -113,8 +116,9 @@ func (c *core) weighBeliefs(y, w float64) {
 	c.num[numLikely], c.num[numAny] = likely, any
 }
 
-// baseLogit leans to the side of frequent positives by a part of what the rate is uncertain by, as far as the prior is not
-// believed: from there the rate comes late, as it climbs from the prior. It costs no loss and takes most of the delay back.
+// baseLogit leans to the side of frequent positives by a part of what the rate is uncertain by, as
+// far as the prior is not believed: from there the rate comes late, as it climbs from the prior. It
+// costs no loss and takes most of the delay back.
 func (c *core) baseLogit() float64 {
 	b := &c.beliefs
 	yes, rows := c.counts()
@@ -132,8 +136,8 @@ func (c *core) baseLogit() float64 {
 	return z
 }
 
-// reach is how far the members may move a prediction away from the base: not at all before both labels were seen, half the way
-// after one of each. By their first labels members are too sure.
+// reach is how far the members may move a prediction away from the base: not at all before both
+// labels were seen, half the way after one of each. By their first labels members are too sure.
 func (c *core) reach() float64 {
 	yes := c.num[numPositives]
 	least := max(min(yes, c.num[numRows]-yes), 0)

@@ -38,7 +38,8 @@ func TestAFreshNetPredictsThePrior(t *testing.T) {
 	}
 }
 
-// One label, the first or after some dozens of the other kind, must not overthrow the prior, whatever net it is.
+// One label, the first or after some dozens of the other kind, must not overthrow the prior,
+// whatever net it is.
 func TestNoSingleLabelThrowsAFreshNet(t *testing.T) {
 	for _, network := range networks {
 		f := func(prior, rare float64, others int, most float64) {
@@ -70,7 +71,8 @@ func TestNoSingleLabelThrowsAFreshNet(t *testing.T) {
 	}
 }
 
-// Predicted over actual of the first thousand examples of streams of noise, in which each label comes at once or 500 examples late.
+// Predicted over actual of the first thousand examples of streams of noise, in which each label
+// comes at once or 500 examples late.
 func TestAColdStartIsCalibrated(t *testing.T) {
 	f := func(network []string, rate float64, delay int, low, high float64) {
 		t.Helper()
@@ -112,8 +114,8 @@ func TestAColdStartIsCalibrated(t *testing.T) {
 	}
 }
 
-// The shares of the beliefs are by Bayes' rule what the Beta distributions say of all labels together, the first rare label counting
-// as a quarter of one; the rate is theirs with the lean.
+// The shares of the beliefs are by Bayes' rule what the Beta distributions say of all labels
+// together, the first rare label counting as a quarter of one; the rate is theirs with the lean.
 func TestBeliefsAreWeighedByBayesRule(t *testing.T) {
 	beta := func(a, b float64) float64 {
 		x, _ := math.Lgamma(a)
@@ -177,7 +179,8 @@ func TestBeliefsAreWeighedByBayesRule(t *testing.T) {
 	}
 }
 
-// A label of weight two weighs as two labels would that came at once, and one that is undone leaves the counts as they were.
+// A label of weight two weighs as two labels would that came at once, and one that is undone leaves
+// the counts as they were.
 func TestTheBaseTakesWeights(t *testing.T) {
 	n := mustNew(t, nil)
 	for i := range 40 {
@@ -215,7 +218,8 @@ func TestTheBaseTakesWeights(t *testing.T) {
 	}
 }
 
-// A belief that was wrong a thousand times may still be right later, and no weight says more than a hundred labels.
+// A belief that was wrong a thousand times may still be right later, and no weight says more than a
+// hundred labels.
 func TestNoBeliefIsGivenUpForGood(t *testing.T) {
 	n, heavy, most := mustNew(t, nil), mustNew(t, nil), mustNew(t, nil)
 	for range 1000 {
@@ -277,7 +281,8 @@ func TestMembersReachAsFarAsLabelsWereSeen(t *testing.T) {
 	}
 }
 
-// What a plain net learns does not depend on the prior; its first answers do, and come over to its own without a jump.
+// What a plain net learns does not depend on the prior; its first answers do, and come over to its
+// own without a jump.
 func TestAPlainNetAnswersForItselfInTheEnd(t *testing.T) {
 	for _, network := range networks[1:] {
 		low := mustNew(t, func(c *Config) { c.Network = network })
@@ -317,7 +322,8 @@ func TestAPlainNetAnswersForItselfInTheEnd(t *testing.T) {
 	}
 }
 
-// Before both labels were seen the base alone answers; then Bayes' rule tells how far the net is believed.
+// Before both labels were seen the base alone answers; then Bayes' rule tells how far the net is
+// believed.
 func TestTheStartOfAPlainNetIsABayesianMixture(t *testing.T) {
 	n := mustNew(t, func(c *Config) { c.Network = []string{"linear"} })
 	r := &row{base: logit(0.02), y: 1, w: 1}

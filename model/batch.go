@@ -11,7 +11,8 @@ const (
 	underWay  = 12 // blocks: so many that a goroutine goes on while another waits for a processor
 )
 
-// batch is what LearnBatch works in: blocks of encoded examples on their way from one goroutine to the other and back, and a scratch for each side.
+// batch is what LearnBatch works in: blocks of encoded examples on their way from one goroutine to
+// the other and back, and a scratch for each side.
 type batch struct {
 	blocks [underWay]block
 	a, b   Scratch
@@ -40,12 +41,14 @@ type block struct {
 	first, second chan struct{} // that side has learned it; each has room
 }
 
-// LearnBatch learns examples one after the other, with exactly the result of Learn on each, and sets ps to the predictions. On an
-// error, a BatchError, the examples before the one it names were learned and no later one (after ErrDiverged the net must not be used again).
+// LearnBatch learns examples one after the other, with exactly the result of Learn on each, and
+// sets ps to the predictions. On an error, a BatchError, the examples before the one it names were
+// learned and no later one (after ErrDiverged the net must not be used again).
 //
-// With two processors a second goroutine learns one side of the mixture and mixes, while this one encodes the next block and learns the other side. The
-// sides share no weight, and what an example is encoded to does not depend on weights, so when is no matter. A plain net is too fast for that: it would wait for
-// memory that another processor has just written.
+// With two processors a second goroutine learns one side of the mixture and mixes, while this one
+// encodes the next block and learns the other side. The sides share no weight, and what an example
+// is encoded to does not depend on weights, so when is no matter. A plain net is too fast for that:
+// it would wait for memory that another processor has just written.
 func (n *Net) LearnBatch(xs [][]Feature, ys, ws, ps []float64) error {
 	if len(ys) != len(xs) || len(ws) != len(xs) || len(ps) != len(xs) {
 		return fmt.Errorf("%w: %d examples with %d labels, %d weights and room for %d predictions", ErrInput, len(xs), len(ys), len(ws), len(ps))
@@ -58,7 +61,8 @@ func (n *Net) LearnBatch(xs [][]Feature, ys, ws, ps []float64) error {
 	}
 	learn := n.learnApart
 	if len(xs) <= 4 || n.plain != nil || n.capture != nil && n.index.exact || runtime.GOMAXPROCS(0) < 2 {
-		learn = n.learnInTurn // with expiry, a key that is to be copied may change before its records are
+		// with expiry, a key that is to be copied may change before its records are
+		learn = n.learnInTurn
 	} else if n.capture != nil {
 		n.capture.apart = true
 		defer func() { n.capture.apart = false }()
@@ -88,8 +92,9 @@ func (n *Net) learnInTurn(xs [][]Feature, ys, ws, ps []float64) (int, error) {
 	return len(xs), nil
 }
 
-// learnApart encodes a block and learns the second side of the one before, while another goroutine learns the first side and mixes what both have learned.
-// An example that brings a new field changes how records are laid out: it waits until neither side learns.
+// learnApart encodes a block and learns the second side of the one before, while another goroutine
+// learns the first side and mixes what both have learned. An example that brings a new field
+// changes how records are laid out: it waits until neither side learns.
 func (n *Net) learnApart(xs [][]Feature, ys, ws, ps []float64) (int, error) {
 	t := n.batch
 	go n.firstSides()
@@ -148,7 +153,8 @@ func (n *Net) learnApart(xs [][]Feature, ys, ws, ps []float64) (int, error) {
 	return end, bad
 }
 
-// firstSides is the second goroutine. It mixes a block when it has learned its side of the next one: until then the other side is likely to be learned too.
+// firstSides is the second goroutine. It mixes a block when it has learned its side of the next
+// one: until then the other side is likely to be learned too.
 func (n *Net) firstSides() {
 	var last *block
 	for b := range n.batch.jobs {
@@ -167,8 +173,9 @@ func (n *Net) firstSides() {
 	}
 }
 
-// encodeBlock fills b with the examples that come first. While others are being learned (apart), it leaves the records of new tokens to them, and stops
-// before an example that brings a field. An error is of the example behind the last one of b.
+// encodeBlock fills b with the examples that come first. While others are being learned (apart), it
+// leaves the records of new tokens to them, and stops before an example that brings a field. An
+// error is of the example behind the last one of b.
 func (n *Net) encodeBlock(b *block, xs [][]Feature, ys, ws []float64, apart bool) (bad error) {
 	s := &n.batch.a
 	b.n, b.fresh = 0, b.fresh[:0]

@@ -11,7 +11,8 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// categories is a stream of twelve fields: two that decide, of 2,000 tokens each, and ten of noise, of 10,000 each.
+// categories is a stream of twelve fields: two that decide, of 2,000 tokens each, and ten of noise,
+// of 10,000 each.
 func categories(n int) (xs [][]Feature, ys []float64) {
 	for i := range n {
 		var x []Feature
@@ -102,7 +103,8 @@ func BenchmarkHash(b *testing.B) {
 	}
 }
 
-// BenchmarkKernel compares the vector kernels with their plain forms, and with gonum's BLAS where that has the operation.
+// BenchmarkKernel compares the vector kernels with their plain forms, and with gonum's BLAS where
+// that has the operation.
 func BenchmarkKernel(b *testing.B) {
 	xs, ys := categories(2000)
 	n := mustNew(b, func(c *Config) { c.TableBits = 16 })

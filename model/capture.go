@@ -2,11 +2,13 @@ package model
 
 import "encoding/binary"
 
-// Capture is the state of a Net at one moment, copied piece by piece while the Net goes on learning, so that no learner stands still for a
-// checkpoint or a snapshot. What is about to change is copied first.
+// Capture is the state of a Net at one moment, copied piece by piece while the Net goes on
+// learning, so that no learner stands still for a checkpoint or a snapshot. What is about to change
+// is copied first.
 //
-// StartCapture, StartSnapshot and Step belong to the goroutine that learns, and to the time between two calls of Learn or LearnBatch. When Step has
-// returned true, WriteTo or AppendTo may be called from any goroutine.
+// StartCapture, StartSnapshot and Step belong to the goroutine that learns, and to the time between
+// two calls of Learn or LearnBatch. When Step has returned true, WriteTo or AppendTo may be called
+// from any goroutine.
 type Capture struct {
 	c    *core
 	full bool // for a checkpoint; else for a snapshot
@@ -24,22 +26,26 @@ type Capture struct {
 	last   int     // slot that was written last
 	tail   []byte
 
-	slot    int               // next hashed weight to look at; they go first, since most examples change the same ones
-	slotEnd int               // 0 when there were none
-	before  map[uint32]uint32 // hashed weights that changed before their turn: where in was they are as they were
-	was     []float32
-	token   int   // next of keys and records to copy
-	first   early // records of the first arena that were copied before their turn
-	second  early // of the second
-	apart   bool  // each side copies what it is about to change; else whoever encodes does
-	done    bool
+	// next hashed weight to look at; they go first, since most examples change the same ones
+	slot    int
+	slotEnd int // 0 when there were none
+	// hashed weights that changed before their turn: where in was they are as they were
+	before map[uint32]uint32
+	was    []float32
+	token  int   // next of keys and records to copy
+	first  early // records of the first arena that were copied before their turn
+	second early // of the second
+	apart  bool  // each side copies what it is about to change; else whoever encodes does
+	done   bool
 }
 
-// StartCapture begins a copy of the whole state as it is. The memory of reuse is used again; see Reserve. A Capture under way is given up.
+// StartCapture begins a copy of the whole state as it is. The memory of reuse is used again; see
+// Reserve. A Capture under way is given up.
 func (n *Net) StartCapture(reuse *Capture) *Capture { return n.start(reuse, true, false) }
 
-// StartSnapshot begins a copy of the served weights for AppendTo, with the bits of ServeBits. The next AppendDelta leads from here on, so it must be
-// published behind this snapshot. See StartCapture.
+// StartSnapshot begins a copy of the served weights for AppendTo, with the bits of ServeBits. The
+// next AppendDelta leads from here on, so it must be published behind this snapshot. See
+// StartCapture.
 func (n *Net) StartSnapshot(reuse *Capture) *Capture {
 	s := n.start(reuse, false, n.serveHalf)
 	n.changes.on = true
@@ -97,7 +103,8 @@ func (s *Capture) put(e *enc, a *arena, i uint32) {
 	}
 }
 
-// early says which tokens' records of an arena were copied before their turn. The two sides may copy at the same time, each from its arena.
+// early says which tokens' records of an arena were copied before their turn. The two sides may
+// copy at the same time, each from its arena.
 type early struct {
 	bits []uint64
 	work enc
@@ -127,7 +134,8 @@ func (s *Capture) touch(i uint32) {
 	}
 }
 
-// touchFirst copies a row's records of the first arena, which are about to change, while others copy from the second.
+// touchFirst copies a row's records of the first arena, which are about to change, while others
+// copy from the second.
 func (s *Capture) touchFirst(r *row) {
 	for i := range r.toks {
 		if t := r.toks[i].learn; s.waits(t) {

@@ -34,7 +34,8 @@ func (t *section) slab(i int) (b []byte, fresh bool) {
 	return t.slabs[i], fresh
 }
 
-// pieces is an encoding that grows without moving what is there, as moving many megabytes would be a pause.
+// pieces is an encoding that grows without moving what is there, as moving many megabytes would be
+// a pause.
 type pieces struct {
 	enc
 	full, spare [][]byte
@@ -63,9 +64,11 @@ func (t *section) at(i uint32) []byte {
 	return b[int(i-1)%slabRecords*t.size:][:t.size]
 }
 
-// Reserve takes about so many bytes of the memory that a copy of the whole state (full), or of the served weights, needs, and returns what is to be given to
-// StartCapture or StartSnapshot, and whether it is enough as things are. The memory of reuse, an earlier Capture of which nothing is needed any more, is part
-// of it; it may be nil. A copy that is begun without takes its memory as examples come to the records, all of it within a few batches: a long pause.
+// Reserve takes about so many bytes of the memory that a copy of the whole state (full), or of the
+// served weights, needs, and returns what is to be given to StartCapture or StartSnapshot, and
+// whether it is enough as things are. The memory of reuse, an earlier Capture of which nothing is
+// needed any more, is part of it; it may be nil. A copy that is begun without takes its memory as
+// examples come to the records, all of it within a few batches: a long pause.
 func (n *Net) Reserve(reuse *Capture, full bool, bytes int) (*Capture, bool) {
 	if reuse == nil {
 		reuse = &Capture{}

@@ -66,7 +66,8 @@ func captured(t *testing.T, network []string, optimizer string) {
 	}
 }
 
-// Whole batches are learned between two steps, by two goroutines that each copy what they are about to change.
+// Whole batches are learned between two steps, by two goroutines that each copy what they are about
+// to change.
 func TestACaptureIsTheStateAtItsStartWhateverBatchesAreLearned(t *testing.T) {
 	eachShape(t, func(t *testing.T, change func(*Config)) {
 		n, rng := mustNew(t, change), rand.New(rand.NewPCG(4, 4))
@@ -103,7 +104,8 @@ func TestACaptureIsTheStateAtItsStartWhateverBatchesAreLearned(t *testing.T) {
 	})
 }
 
-// Memory that was reserved is enough: nothing is taken while a copy is under way, however much is learned meanwhile.
+// Memory that was reserved is enough: nothing is taken while a copy is under way, however much is
+// learned meanwhile.
 func TestACaptureTakesItsMemoryBeforeItBegins(t *testing.T) {
 	for _, full := range []bool{true, false} {
 		n := mustNew(t, nil)
@@ -149,7 +151,8 @@ func TestACaptureTakesItsMemoryBeforeItBegins(t *testing.T) {
 	}
 }
 
-// A snapshot that is copied beside learning is the one of the moment when it began, and the delta behind it leads to the present.
+// A snapshot that is copied beside learning is the one of the moment when it began, and the delta
+// behind it leads to the present.
 func TestASnapshotIsCopiedBesideLearning(t *testing.T) {
 	for name, change := range shapes {
 		for _, bits := range []int{32, 16} {

@@ -40,7 +40,8 @@ func (s *Capture) each(do func(b []byte)) {
 	do(s.tail)
 }
 
-// WriteTo writes what Net.WriteTo would have written at the moment of StartCapture. Step must have returned true.
+// WriteTo writes what Net.WriteTo would have written at the moment of StartCapture. Step must have
+// returned true.
 func (s *Capture) WriteTo(w io.Writer) (n int64, err error) {
 	sum := sha256.New()
 	write := func(b []byte) {
@@ -62,7 +63,8 @@ func (s *Capture) WriteTo(w io.Writer) (n int64, err error) {
 	return n, nil
 }
 
-// AppendTo appends the message that AppendSnapshot would have made at the moment of StartSnapshot. Step must have returned true.
+// AppendTo appends the message that AppendSnapshot would have made at the moment of StartSnapshot.
+// Step must have returned true.
 func (s *Capture) AppendTo(dst []byte) []byte {
 	from := len(dst)
 	dst = appendBits(append(dst, snapshotMagic...), s.half)

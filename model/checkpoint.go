@@ -9,7 +9,8 @@ import (
 
 const fileMagic = "clickloop model 4\n"
 
-// Hash is the SHA-256 of the whole learned state in its canonical encoding, configuration included. Nets with one hash go on alike.
+// Hash is the SHA-256 of the whole learned state in its canonical encoding, configuration included.
+// Nets with one hash go on alike.
 func (n *Net) Hash() (sum [32]byte) {
 	e := &enc{sum: sha256.New()}
 	n.encodeState(e, true)
@@ -18,7 +19,8 @@ func (n *Net) Hash() (sum [32]byte) {
 	return sum
 }
 
-// WriteTo writes the whole state: a line that names the format, the canonical encoding, and its SHA-256.
+// WriteTo writes the whole state: a line that names the format, the canonical encoding, and its
+// SHA-256.
 func (n *Net) WriteTo(w io.Writer) (int64, error) {
 	k, err := io.WriteString(w, fileMagic)
 	if err != nil {
@@ -37,7 +39,8 @@ func (n *Net) WriteTo(w io.Writer) (int64, error) {
 	return e.n, nil
 }
 
-// Read reads what WriteTo wrote. The net goes on as the one that was written, bit for bit. Errors: ErrNotModel, ErrChecksum, ErrShape.
+// Read reads what WriteTo wrote. The net goes on as the one that was written, bit for bit. Errors:
+// ErrNotModel, ErrChecksum, ErrShape.
 func Read(r io.Reader) (*Net, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {

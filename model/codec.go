@@ -10,7 +10,8 @@ import (
 	"unsafe"
 )
 
-// enc appends little-endian values to b. With a writer it hands b on, through the hash, whenever it has grown.
+// enc appends little-endian values to b. With a writer it hands b on, through the hash, whenever it
+// has grown.
 type enc struct {
 	b   []byte
 	w   io.Writer
@@ -50,7 +51,8 @@ func (e *enc) f64s(v []float64) {
 	}
 }
 
-// sorted writes numbers in order of size: of each, what differs from the one before, the ends of whole numbers being zeros that take no room.
+// sorted writes numbers in order of size: of each, what differs from the one before, the ends of
+// whole numbers being zeros that take no room.
 func (e *enc) sorted(v []float64) {
 	e.num(len(v))
 	var last uint64
@@ -82,8 +84,9 @@ func (e *enc) spill(least int) {
 
 // dec reads what enc wrote. After the first error it gives zeros.
 type dec struct {
-	b      []byte
-	rest   [][]byte      // what follows b, in pieces: a message of hundreds of megabytes is not copied together
+	b []byte
+	// what follows b, in pieces: a message of hundreds of megabytes is not copied together
+	rest   [][]byte
 	more   int           // bytes that follow b: of rest, or at most so many that are coming
 	coming <-chan []byte // pieces behind rest
 	err    error

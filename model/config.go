@@ -6,27 +6,39 @@ import (
 	"slices"
 )
 
-// Config is everything that decides what a Net learns; the zero value is not usable, start from DefaultConfig.
+// Config is everything that decides what a Net learns; the zero value is not usable, start from
+// DefaultConfig.
 //
-// With Network empty the net is the default mixture of members (see README.md), which has nothing to tune; only Seed,
-// TableBits, MaxFields and Prior then count. With Network naming parts it is one plain net, the sum of those parts.
+// With Network empty the net is the default mixture of members (see README.md), which has nothing
+// to tune; only Seed, TableBits, MaxFields and Prior then count. With Network naming parts it is
+// one plain net, the sum of those parts.
 type Config struct {
-	Seed      uint64     `yaml:"seed" json:"seed"`                     // decides all random starts
-	TableBits int        `yaml:"table_bits" json:"table_bits"`         // at most 2^table_bits tokens are kept; later ones share records
-	MaxFields int        `yaml:"max_fields" json:"max_fields"`         // at most so many fields; later ones share the last
-	Admission int        `yaml:"admission" json:"admission,omitempty"` // sightings after which a token gets a record; 1: at once
-	Expiry    int64      `yaml:"expiry" json:"expiry,omitempty"`       // examples after which a token that did not come again loses its record; 0: never
-	Prior     float64    `yaml:"prior" json:"prior"`                   // the rate of positives that is predicted until labels say otherwise; of output sigmoid
-	Network   []string   `yaml:"network" json:"network"`               // linear, ffm, mlp; empty: the default mixture
-	Numbers   string     `yaml:"numbers" json:"numbers"`               // encoded: bins, rank and exact token; raw: the number itself
-	Cross     [][]string `yaml:"cross" json:"cross"`                   // field names to pair (or triple) in the linear part; [[all]]: every pair
-	Output    string     `yaml:"output" json:"output"`                 // sigmoid, softmax, identity
-	Loss      string     `yaml:"loss" json:"loss"`                     // cross_entropy, mse
-	Classes   int        `yaml:"classes" json:"classes"`               // outputs of a softmax; else 1
-	Clip      float64    `yaml:"clip" json:"clip"`                     // largest absolute gradient of a logit; 0: no limit
-	Linear    Linear     `yaml:"linear" json:"linear"`
-	FFM       FFM        `yaml:"ffm" json:"ffm"`
-	MLP       MLP        `yaml:"mlp" json:"mlp"`
+	Seed uint64 `yaml:"seed" json:"seed"` // decides all random starts
+	// at most 2^table_bits tokens are kept; later ones share records
+	TableBits int `yaml:"table_bits" json:"table_bits"`
+	// at most so many fields; later ones share the last
+	MaxFields int `yaml:"max_fields" json:"max_fields"`
+	// sightings after which a token gets a record; 1: at once
+	Admission int `yaml:"admission" json:"admission,omitempty"`
+	// examples after which a token that did not come again loses its record; 0: never
+	Expiry int64 `yaml:"expiry" json:"expiry,omitempty"`
+	// the rate of positives that is predicted until labels say otherwise; of output sigmoid
+	Prior float64 `yaml:"prior" json:"prior"`
+	// linear, ffm, mlp; empty: the default mixture
+	Network []string `yaml:"network" json:"network"`
+	// encoded: bins, rank and exact token; raw: the number itself
+	Numbers string `yaml:"numbers" json:"numbers"`
+	// field names to pair (or triple) in the linear part; [[all]]: every pair
+	Cross  [][]string `yaml:"cross" json:"cross"`
+	Output string     `yaml:"output" json:"output"` // sigmoid, softmax, identity
+	Loss   string     `yaml:"loss" json:"loss"`     // cross_entropy, mse
+	// outputs of a softmax; else 1
+	Classes int `yaml:"classes" json:"classes"`
+	// largest absolute gradient of a logit; 0: no limit
+	Clip   float64 `yaml:"clip" json:"clip"`
+	Linear Linear  `yaml:"linear" json:"linear"`
+	FFM    FFM     `yaml:"ffm" json:"ffm"`
+	MLP    MLP     `yaml:"mlp" json:"mlp"`
 }
 
 // Linear is the part with one weight a token.
@@ -41,7 +53,8 @@ type FFM struct {
 	Optimizer Optimizer `yaml:"optimizer" json:"optimizer"`
 }
 
-// MLP is the multilayer perceptron over one summed embedding a field (with raw numbers: over the numbers themselves).
+// MLP is the multilayer perceptron over one summed embedding a field (with raw numbers: over the
+// numbers themselves).
 type MLP struct {
 	Embedding int       `yaml:"embedding" json:"embedding"`
 	Init      float64   `yaml:"init" json:"init"` // standard deviation of the embeddings' start
@@ -58,15 +71,18 @@ type Layer struct {
 
 // Optimizer says how a part's weights follow their gradients.
 type Optimizer struct {
-	Kind     string  `yaml:"kind" json:"kind"`         // sgd, adagrad, adam, ftrl, coin
-	Rate     float64 `yaml:"rate" json:"rate"`         // step size (alpha of ftrl; unused by coin)
-	Schedule string  `yaml:"schedule" json:"schedule"` // of sgd: constant, inverse (rate/(1+decay t)), power (rate/(1+t)^decay)
-	Decay    float64 `yaml:"decay" json:"decay"`       // of the schedule
-	Beta1    float64 `yaml:"beta1" json:"beta1"`       // of adam; of ftrl: beta
-	Beta2    float64 `yaml:"beta2" json:"beta2"`       // of adam
-	Start    float64 `yaml:"start" json:"start"`       // of adagrad: accumulator's start; of adam: epsilon; of coin: initial wealth, in largest gradients
-	L1       float64 `yaml:"l1" json:"l1"`
-	L2       float64 `yaml:"l2" json:"l2"`
+	Kind string  `yaml:"kind" json:"kind"` // sgd, adagrad, adam, ftrl, coin
+	Rate float64 `yaml:"rate" json:"rate"` // step size (alpha of ftrl; unused by coin)
+	// of sgd: constant, inverse (rate/(1+decay t)), power (rate/(1+t)^decay)
+	Schedule string  `yaml:"schedule" json:"schedule"`
+	Decay    float64 `yaml:"decay" json:"decay"` // of the schedule
+	Beta1    float64 `yaml:"beta1" json:"beta1"` // of adam; of ftrl: beta
+	Beta2    float64 `yaml:"beta2" json:"beta2"` // of adam
+	// of adagrad: accumulator's start; of adam: epsilon; of coin: initial wealth, in largest
+	// gradients
+	Start float64 `yaml:"start" json:"start"`
+	L1    float64 `yaml:"l1" json:"l1"`
+	L2    float64 `yaml:"l2" json:"l2"`
 }
 
 // DefaultConfig is the mixture that needs no tuning; its part settings serve when Network is set.
@@ -229,7 +245,8 @@ func (o Optimizer) validate(name string) error {
 	if o.Kind == "adam" && (o.Beta1 >= 1 || o.Beta2 >= 1) {
 		return fmt.Errorf("%s.beta1 and beta2 are %v and %v: adam needs them below 1", name, o.Beta1, o.Beta2)
 	}
-	if (o.Kind == "coin" || o.Kind == "adagrad" || o.Kind == "adam") && float32(o.Start) <= 0 { // what float32 has as 0 would be divided by
+	// what float32 has as 0 would be divided by
+	if (o.Kind == "coin" || o.Kind == "adagrad" || o.Kind == "adam") && float32(o.Start) <= 0 {
 		return fmt.Errorf("%s.start is %v: %s needs a positive one, at least 1e-45", name, o.Start, o.Kind)
 	}
 	return nil

@@ -2,10 +2,11 @@ package model
 
 import "math"
 
-// core is the state that learning changes, and the forward pass over it. A Net's core is full; a Replica's has no optimizer state.
+// core is the state that learning changes, and the forward pass over it. A Net's core is full; a
+// Replica's has no optimizer state.
 //
-// All learned state lies in a few plain containers whose layout the engine (mixture.go, plain.go) knows, so that checkpoints,
-// snapshots and deltas need not.
+// All learned state lies in a few plain containers whose layout the engine (mixture.go, plain.go)
+// knows, so that checkpoints, snapshots and deltas need not.
 type core struct {
 	cfg    Config
 	full   bool
@@ -72,7 +73,8 @@ func newCore(c Config, full, half bool) *core {
 	return k
 }
 
-// tok is one weighted token of an example: the record to read (0: unknown so far) and the one to learn into.
+// tok is one weighted token of an example: the record to read (0: unknown so far) and the one to
+// learn into.
 type tok struct {
 	read, learn uint32
 	field       uint32
@@ -132,8 +134,8 @@ const (
 
 const third = 0.57735026918962576451 // 1/sqrt(3): a number's three tokens weigh as much as one
 
-// encode turns an example into weighted tokens. With learn it discovers fields and tokens and lets the encoders see the numbers,
-// each after it was encoded.
+// encode turns an example into weighted tokens. With learn it discovers fields and tokens and lets
+// the encoders see the numbers, each after it was encoded.
 func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
 	if c.plain != nil && !c.plain.tokens && c.plain.linear && c.encodeHashed(x, r, s) {
 		return
@@ -145,7 +147,8 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
 		c.life.born = c.life.born[:0]
 	}
 	over, known := false, len(c.fields.hashes)
-	hashed := c.plain != nil && !c.plain.tokens // no records: a token is where it falls in the table
+	// no records: a token is where it falls in the table
+	hashed := c.plain != nil && !c.plain.tokens
 	for i := range x {
 		f := &x[i]
 		field := s.fieldOf(c, i, f.Field)
@@ -154,7 +157,8 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learn bool) {
 				continue
 			}
 			s.remember(i, field)
-			if field >= known { // learned from its next appearance on, so that Learn predicts what Predict does
+			// learned from its next appearance on, so that Learn predicts what Predict does
+			if field >= known {
 				continue
 			}
 		}
@@ -271,7 +275,8 @@ func (c *core) see(q *reservoir, field int, f *Feature) {
 	}
 }
 
-// lookupField finds a field that the scratch did not remember; with learn a new one is made, with all other new ones of the example.
+// lookupField finds a field that the scratch did not remember; with learn a new one is made, with
+// all other new ones of the example.
 func (c *core) lookupField(x []Feature, hash uint64, learn bool) int {
 	if i := c.fields.find(hash); i >= 0 {
 		return i
@@ -294,7 +299,8 @@ func (c *core) lookupField(x []Feature, hash uint64, learn bool) int {
 	return -1
 }
 
-// growFields lays records out for the fields from number before on, and gives their weights a start.
+// growFields lays records out for the fields from number before on, and gives their weights a
+// start.
 func (c *core) growFields(before int) {
 	now := len(c.fields.hashes)
 	if room := (now + 3) &^ 3; room > c.a.room {

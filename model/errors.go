@@ -7,15 +7,21 @@ import (
 
 // Errors that a caller may test with errors.Is; what is returned wraps them and says more.
 var (
-	ErrNotModel = errors.New("not a model file")               // Read: the bytes begin otherwise than a model does
-	ErrChecksum = errors.New("checksum does not match")        // Read, Apply: the bytes were damaged on the way
-	ErrShape    = errors.New("another shape of model")         // Read, Apply: of another version, configuration or layout
-	ErrGap      = errors.New("a delta is missing before this") // Apply: wait for the next snapshot
-	ErrInput    = errors.New("input cannot be learned")        // Learn: NaN, infinite or out of range; nothing was learned
-	ErrDiverged = errors.New("the network has diverged")       // Learn: a logit is not finite; go back to a checkpoint
+	// Read: the bytes begin otherwise than a model does
+	ErrNotModel = errors.New("not a model file")
+	// Read, Apply: the bytes were damaged on the way
+	ErrChecksum = errors.New("checksum does not match")
+	// Read, Apply: of another version, configuration or layout
+	ErrShape = errors.New("another shape of model")
+	ErrGap   = errors.New("a delta is missing before this") // Apply: wait for the next snapshot
+	// Learn: NaN, infinite or out of range; nothing was learned
+	ErrInput = errors.New("input cannot be learned")
+	// Learn: a logit is not finite; go back to a checkpoint
+	ErrDiverged = errors.New("the network has diverged")
 )
 
-// BatchError is returned by LearnBatch when an example cannot be learned: At is its place in the batch.
+// BatchError is returned by LearnBatch when an example cannot be learned: At is its place in the
+// batch.
 type BatchError struct {
 	At  int
 	Err error

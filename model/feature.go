@@ -4,10 +4,11 @@ package model
 type Kind uint8
 
 const (
-	// Token is one category or word: Hash identifies it, Value is its weight (1 for a plain category).
+	// Token is one category or word: Hash identifies it, Value is its weight (1 for a plain
+	// category).
 	Token Kind = iota
-	// Number is a quantity: Value holds it, Hash is 0. What it becomes (quantile bins, a rank, an exact token) is learned
-	// online and is part of the network's state.
+	// Number is a quantity: Value holds it, Hash is 0. What it becomes (quantile bins, a rank, an
+	// exact token) is learned online and is part of the network's state.
 	Number
 	// Missing says that the field is known to have no value; Hash and Value are 0.
 	Missing
@@ -15,8 +16,9 @@ const (
 
 // Feature is one input of the network: a value of a field.
 //
-// A field with several tokens (a text, a list, a VW namespace) is several consecutive Features of the same Field. The order
-// of the Features of an example is part of its meaning: sums are taken in it, so the same order gives the same bits.
+// A field with several tokens (a text, a list, a VW namespace) is several consecutive Features of
+// the same Field. The order of the Features of an example is part of its meaning: sums are taken in
+// it, so the same order gives the same bits.
 type Feature struct {
 	Field uint64  // hash of the field's name
 	Hash  uint64  // hash of the token's text; 0 unless Kind is Token

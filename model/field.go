@@ -63,7 +63,8 @@ const (
 	quantiles     = 8
 )
 
-// reservoir is a uniform sample of a field's past numbers in order of size: what a number is measured against.
+// reservoir is a uniform sample of a field's past numbers in order of size: what a number is
+// measured against.
 type reservoir struct {
 	seen   uint64
 	sorted []float64
@@ -159,8 +160,8 @@ func (r *reservoir) rank(v float64) (below, notAbove int) {
 	return below, lo
 }
 
-// victim decides what seeing one more value does: -1 keeps it beside the others, 0.. lets it take the place of the value with that rank,
-// -2 drops it. The hash is the chance.
+// victim decides what seeing one more value does: -1 keeps it beside the others, 0.. lets it take
+// the place of the value with that rank, -2 drops it. The hash is the chance.
 func (r *reservoir) victim(hash uint64) int {
 	r.seen++
 	if len(r.sorted) < reservoirSize {
@@ -196,7 +197,8 @@ var powers = func() (t [611]float64) { // powers[i] = 10^(i-302)
 	return t
 }()
 
-// exact is the identity of a number as a token: itself if whole, else rounded to four significant digits.
+// exact is the identity of a number as a token: itself if whole, else rounded to four significant
+// digits.
 func exact(v float64) uint64 {
 	if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
 		return math.Float64bits(v + 0) // -0 is 0

@@ -2,11 +2,14 @@ package model
 
 import "unsafe"
 
-// growth is an index's table of twice the size, made while the present one still answers: to make it at once, when the present one is half full, would be a
-// pause of tens of milliseconds, most of them for memory that was never touched. Its memory is taken by another goroutine; then each key that comes has a few
-// of those before it placed, so that all of them have their places when the table is needed.
+// growth is an index's table of twice the size, made while the present one still answers: to make
+// it at once, when the present one is half full, would be a pause of tens of milliseconds, most of
+// them for memory that was never touched. Its memory is taken by another goroutine; then each key
+// that comes has a few of those before it placed, so that all of them have their places when the
+// table is needed.
 //
-// How far it is follows from the number of keys alone, and they are placed in the order of their records: it is the table that making it at once would give.
+// How far it is follows from the number of keys alone, and they are placed in the order of their
+// records: it is the table that making it at once would give.
 type growth struct {
 	memory chan memory // on its way, nil for none
 	slots  []uint64    // nil: not there yet
@@ -18,9 +21,11 @@ type growth struct {
 type memory struct{ slots, keys []uint64 }
 
 const (
-	growSlots  = 1 << 13 // smaller tables are made at once, in some tens of microseconds
-	growShare  = 16      // memory is called for when 6/16 of the slots are taken, keys are placed from 7/16 on
-	growRecord = 8       // so many for each key that comes: from 7/16 to 8/16 that makes all of them
+	growSlots = 1 << 13 // smaller tables are made at once, in some tens of microseconds
+	// memory is called for when 6/16 of the slots are taken, keys are placed from 7/16 on
+	growShare = 16
+	// so many for each key that comes: from 7/16 to 8/16 that makes all of them
+	growRecord = 8
 )
 
 // ends says that the present table is the last one.
@@ -40,7 +45,8 @@ func (t *index) prepare() {
 	}
 }
 
-// takeMemory gives memory for a table, touched: the system takes its time for each page that it gives away.
+// takeMemory gives memory for a table, touched: the system takes its time for each page that it
+// gives away.
 func takeMemory(slots int) chan memory {
 	done := make(chan memory, 1)
 	go func() {
@@ -100,7 +106,8 @@ func (t *index) clone() index {
 	case t.next.slots != nil:
 		c.next.slots, c.next.keys = append([]uint64(nil), t.next.slots...), append([]uint64(nil), t.next.keys...)
 	case t.next.memory != nil:
-		c.next.memory = takeMemory(2 * len(t.slots)) // whoever reads a clone's original must be able to do so beside others
+		// whoever reads a clone's original must be able to do so beside others
+		c.next.memory = takeMemory(2 * len(t.slots))
 	}
 	return c
 }

@@ -20,7 +20,8 @@ func atOnce(t *index) []uint64 {
 	return slots
 }
 
-// No key that comes may have more than a few others placed, and the table is the one that is made at once.
+// No key that comes may have more than a few others placed, and the table is the one that is made
+// at once.
 func TestAnIndexGrowsAFewKeysAtATime(t *testing.T) {
 	x, r := newIndex(), rand.New(rand.NewPCG(3, 9))
 	grown := 0
@@ -63,7 +64,8 @@ func TestAFullIndexPreparesNothing(t *testing.T) {
 	}
 }
 
-// Keys that come and go while the next table is made have their places in it, those that were placed before and those that were not.
+// Keys that come and go while the next table is made have their places in it, those that were
+// placed before and those that were not.
 func TestKeysComeAndGoWhileTheIndexGrows(t *testing.T) {
 	for seed := range uint64(3) {
 		r := rand.New(rand.NewPCG(seed, 9))
@@ -119,7 +121,8 @@ func TestKeysComeAndGoWhileTheIndexGrows(t *testing.T) {
 	}
 }
 
-// A net that is written and read at any stage of its index's growth goes on as the one that was not, bit for bit, and so does its replica.
+// A net that is written and read at any stage of its index's growth goes on as the one that was
+// not, bit for bit, and so does its replica.
 func TestResumedInTheMiddleOfAGrowthIsTheSame(t *testing.T) {
 	for _, expiry := range []int64{0, 3000} {
 		t.Run(fmt.Sprint("expiry=", expiry), func(t *testing.T) { resumedInGrowth(t, expiry) })

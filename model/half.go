@@ -5,8 +5,9 @@ import (
 	"unsafe"
 )
 
-// Serving weights may have 16 bits, on the wire and in a Replica: IEEE 754 half precision, rounded to nearest, even on a tie, and held to its range. A
-// replica's weight is always its net's, rounded once, so errors do not add up.
+// Serving weights may have 16 bits, on the wire and in a Replica: IEEE 754 half precision, rounded
+// to nearest, even on a tie, and held to its range. A replica's weight is always its net's, rounded
+// once, so errors do not add up.
 
 const maxHalf = 65504
 

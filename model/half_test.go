@@ -63,8 +63,8 @@ func TestVectorHalvesAreThePlainOnes(t *testing.T) {
 	}
 }
 
-// A replica of sixteen bits holds its net's weights, each rounded once: whether they came by deltas or in one snapshot is all the same, and so is whether
-// vector instructions read them.
+// A replica of sixteen bits holds its net's weights, each rounded once: whether they came by deltas
+// or in one snapshot is all the same, and so is whether vector instructions read them.
 func TestAReplicaOf16BitsIsItsNetRounded(t *testing.T) {
 	for name, change := range shapes {
 		n, r := mustNew(t, change), NewReplica()

@@ -20,8 +20,9 @@ func TokenHash(text string) uint64 {
 	return HashBytes(unsafe.Slice(unsafe.StringData(text), len(text)))
 }
 
-// HashBytes is the one hash of names and tokens in the program: 64 bits, the same on every machine, made for short text.
-// It is not keyed: whoever chooses the tokens can make them collide, which costs precision and nothing else.
+// HashBytes is the one hash of names and tokens in the program: 64 bits, the same on every machine,
+// made for short text. It is not keyed: whoever chooses the tokens can make them collide, which
+// costs precision and nothing else.
 func HashBytes(b []byte) uint64 {
 	n := len(b)
 	h := uint64(n)*hashC ^ hashA

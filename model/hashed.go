@@ -1,7 +1,8 @@
 package model
 
-// encodeHashed is encode for the commonest example of a net without records of tokens: a few whole tokens of each of some fields that stood in the same places
-// in the example before. False: it is another one, and nothing was done.
+// encodeHashed is encode for the commonest example of a net without records of tokens: a few whole
+// tokens of each of some fields that stood in the same places in the example before. False: it is
+// another one, and nothing was done.
 func (c *core) encodeHashed(x []Feature, r *row, s *Scratch) bool {
 	if len(x) > len(s.seen) || c.cfg.Numbers == "raw" {
 		return false

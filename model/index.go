@@ -1,23 +1,27 @@
 package model
 
-// index finds the record of a token's key. It is an open-addressed table of 32-bit tags and record numbers, at most half full,
-// that doubles as tokens come (growth.go); records are numbered in the order of their tokens' arrival, and record 0 stands for "unknown".
+// index finds the record of a token's key. It is an open-addressed table of 32-bit tags and record
+// numbers, at most half full, that doubles as tokens come (growth.go); records are numbered in the
+// order of their tokens' arrival, and record 0 stands for "unknown".
 //
-// Its form is a function of the keys in their order, so that a copy built from the list of keys finds the same records.
+// Its form is a function of the keys in their order, so that a copy built from the list of keys
+// finds the same records.
 type index struct {
 	slots []uint64 // tag in the upper half, record in the lower; 0: empty
 	shift uint
 	keys  []uint64 // by record; 0: none
 	exact bool     // keys are compared whole
-	most  int      // records that there can be, by which no table is made that will not be needed; 0: no end is known
-	next  growth
+	// records that there can be, by which no table is made that will not be needed; 0: no end is
+	// known
+	most int
+	next growth
 }
 
 const (
 	indexBits = 6
 
-	// maxProbes ends a search. At half load chance makes runs of about 5 ln(keys) taken slots, under 100 for any table that is
-	// allowed: only keys chosen to fall together get there.
+	// maxProbes ends a search. At half load chance makes runs of about 5 ln(keys) taken slots,
+	// under 100 for any table that is allowed: only keys chosen to fall together get there.
 	maxProbes = 256
 )
 
@@ -45,8 +49,9 @@ func (t *index) find(key uint64) uint32 {
 	return 0
 }
 
-// findExact is find where keys come and go. The slots that are taken are a function of the keys alone, but not which of them lies where in a run; so that
-// a copy finds the same records, it is the whole keys that must be equal.
+// findExact is find where keys come and go. The slots that are taken are a function of the keys
+// alone, but not which of them lies where in a run; so that a copy finds the same records, it is
+// the whole keys that must be equal.
 func (t *index) findExact(key uint64) uint32 {
 	m := uint64(len(t.slots) - 1)
 	for j := key >> t.shift; ; j++ {
@@ -60,7 +65,8 @@ func (t *index) findExact(key uint64) uint32 {
 	}
 }
 
-// remove takes a record's key away and closes the gap: each key behind it in its run moves up if it may.
+// remove takes a record's key away and closes the gap: each key behind it in its run moves up if it
+// may.
 func (t *index) remove(r uint32) {
 	t.removeFrom(t.slots, t.shift, r)
 	if int(r) < t.next.to {
@@ -102,8 +108,8 @@ func (t *index) insert(key uint64) (uint32, bool) {
 	return r, true
 }
 
-// reserve makes room for n keys, that insert need not grow; the form that results is the same. Where keys come and go it depends on which of them are there,
-// and nothing is done.
+// reserve makes room for n keys, that insert need not grow; the form that results is the same.
+// Where keys come and go it depends on which of them are there, and nothing is done.
 func (t *index) reserve(n int) {
 	if t.exact {
 		return

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// Runs of taken slots grow with the number of keys; the bound on a search must lie above what chance brings at any size.
+// Runs of taken slots grow with the number of keys; the bound on a search must lie above what
+// chance brings at any size.
 func TestEveryKeyBelowTheLimitIsPlacedAndFound(t *testing.T) {
 	for seed := range uint64(4) {
 		x, r := newIndex(), rand.New(rand.NewPCG(seed, 1))
@@ -24,7 +25,8 @@ func TestEveryKeyBelowTheLimitIsPlacedAndFound(t *testing.T) {
 	}
 }
 
-// Keys can be chosen to fall on one place. Those without room are not learned; tokens that come later have their own records as before.
+// Keys can be chosen to fall on one place. Those without room are not learned; tokens that come
+// later have their own records as before.
 func TestKeysChosenToCollideCostOnlyThemselves(t *testing.T) {
 	n := mustNew(t, func(c *Config) { c.TableBits = 20 })
 	for i := range uint64(20000) {

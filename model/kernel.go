@@ -1,7 +1,8 @@
 package model
 
-// The kernels' plain forms. They define the results: sums go in a fixed order of lanes, products are rounded before they are
-// added, a reciprocal root is one division by one root. The vector forms must agree bit for bit (kernel_test.go).
+// The kernels' plain forms. They define the results: sums go in a fixed order of lanes, products
+// are rounded before they are added, a reciprocal root is one division by one root. The vector
+// forms must agree bit for bit (kernel_test.go).
 
 // axpyGo: dst += x*src.
 func axpyGo(dst, src []float32, x float32) {
@@ -47,7 +48,8 @@ func ffmDotGo(a []float32, fields, room int) float32 {
 	return (total[0] + total[1]) + (total[2] + total[3])
 }
 
-// ffmStepGo moves a token's vectors v[h] against gx*col[h], where col[h] is field h's sum for this token's field.
+// ffmStepGo moves a token's vectors v[h] against gx*col[h], where col[h] is field h's sum for this
+// token's field.
 func ffmStepGo(v, acc, a []float32, field, room int, gx, rate float32) {
 	for h := range room {
 		col, w := a[(h*room+field)*4:][:4], v[h*4:][:4]
@@ -98,8 +100,8 @@ func squares(e *[embed]float32) float32 {
 	return fold8(&l)
 }
 
-// backBlockGo gives the embedding's gradient de, the mean of its squares, and moves w by AdaGrad with one accumulator for a hidden unit's eight
-// weights.
+// backBlockGo gives the embedding's gradient de, the mean of its squares, and moves w by AdaGrad
+// with one accumulator for a hidden unit's eight weights.
 func backBlockGo(w *[embed * hidden]float32, acc *[hidden]float32, e, de *[embed]float32, dh *[hidden]float32, rate float32) float32 {
 	for d := range embed {
 		de[d] = fold16(dh, w[d*hidden:][:hidden])
@@ -145,7 +147,8 @@ func outputGo(h *[hidden]float32, out []float32) float32 {
 	return fold16(&act, out)
 }
 
-// backOutputGo moves a perceptron's biases d[:16] and output weights d[16:32], and gives the gradients dh of the hidden units.
+// backOutputGo moves a perceptron's biases d[:16] and output weights d[16:32], and gives the
+// gradients dh of the hidden units.
 func backOutputGo(d, acc []float32, h, dh *[hidden]float32, g, rate float32) {
 	for j, v := range h {
 		dh[j] = 0
@@ -159,7 +162,8 @@ func backOutputGo(d, acc []float32, h, dh *[hidden]float32, g, rate float32) {
 	}
 }
 
-// second is a token's record in the second arena: the linear weights of C, Q, P and Q's embedding; then their optimizer's.
+// second is a token's record in the second arena: the linear weights of C, Q, P and Q's embedding;
+// then their optimizer's.
 type second struct {
 	secondServed
 	t, g [4]float32 // sum of -gx, sum of |gx|
@@ -172,8 +176,8 @@ type secondServed struct {
 	e [embed]float32
 }
 
-// stepArgs are what a step needs beside the token. Of J: the gradients of its linear part and perceptron, and of its field-aware part; its wealth.
-// Of the others: those of C, Q and P.
+// stepArgs are what a step needs beside the token. Of J: the gradients of its linear part and
+// perceptron, and of its field-aware part; its wealth. Of the others: those of C, Q and P.
 type stepArgs struct {
 	g, wealth     [4]float32
 	lead          float32
@@ -189,7 +193,8 @@ func readSecondGo(lin *[4]float32, e *[embed]float32, v *secondServed, x float32
 	}
 }
 
-// stepSecondGo bets with the gradients of C, Q, P, moves the embedding against x*de, and gives (x/M)^2.
+// stepSecondGo bets with the gradients of C, Q, P, moves the embedding against x*de, and gives
+// (x/M)^2.
 func stepSecondGo(v *second, de *[embed]float32, x float32, p *stepArgs) float64 {
 	v.r[3] = max(v.r[3], abs32(x)*p.lead)
 	m := v.r[3]

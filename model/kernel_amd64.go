@@ -6,10 +6,12 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// vector says whether the vector forms run. They give the same bits as the plain ones, so a model may move between machines.
+// vector says whether the vector forms run. They give the same bits as the plain ones, so a model
+// may move between machines.
 var vector = cpu.X86.HasAVX2
 
-// vectorHalf says whether the vector forms for halves run; F16C, which they need, came to processors before FMA did.
+// vectorHalf says whether the vector forms for halves run; F16C, which they need, came to
+// processors before FMA did.
 var vectorHalf = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
 //go:noescape

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// both runs the plain and the vector form of a kernel on copies of the same random memory and compares every bit.
+// both runs the plain and the vector form of a kernel on copies of the same random memory and
+// compares every bit.
 func both(t *testing.T, name string, sizes []int, run func(v [][]float32) float32) {
 	t.Helper()
 	if !vector {
@@ -50,7 +51,8 @@ func TestVectorKernelsGiveThePlainBits(t *testing.T) {
 		ffmStep(v[0], v[1], v[2], 5, 12, -v[2][0], 0.03)
 		return 0
 	})
-	const size = 2 * embed * hidden                    // of a field's record: weights, then accumulators of either kind
+	// of a field's record: weights, then accumulators of either kind
+	const size = 2 * embed * hidden
 	layer := func(v []float32) (*core, *arena, *row) { // three fields, of which the example has two
 		a := &arena{serve: embed * hidden, stride: size, len: 3, chunks: [][]float32{v}}
 		return &core{}, a, &row{present: []uint16{2, 0}}
@@ -79,7 +81,8 @@ func TestVectorKernelsGiveThePlainBits(t *testing.T) {
 			for k := range acc {
 				switch choice := v[4][k%len(v[4])] * float32(1+i+k/7); {
 				case choice < 1:
-					acc[k] = math.Float32frombits(uint32(choice * (1<<23 + 3000))) // about 2^-126 as well
+					// about 2^-126 as well
+					acc[k] = math.Float32frombits(uint32(choice * (1<<23 + 3000)))
 				case choice < 1.5:
 					acc[k] = math.Float32frombits(uint32(choice*1500) % 2500) // where fading ends
 				case choice < 2:

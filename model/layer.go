@@ -2,10 +2,11 @@ package model
 
 import "unsafe"
 
-// The loops over an example's fields in a perceptron's first layer: in plain form, and as one call of a vector kernel. A field's record is
-// [weights 8x16][accumulators].
+// The loops over an example's fields in a perceptron's first layer: in plain form, and as one call
+// of a vector kernel. A field's record is [weights 8x16][accumulators].
 
-// hiddenAdd adds the fields' embeddings e, through their weights in a, to the hidden units' inputs h.
+// hiddenAdd adds the fields' embeddings e, through their weights in a, to the hidden units' inputs
+// h.
 func (c *core) hiddenAdd(h *[hidden]float32, r *row, a *arena, e []float32) {
 	if len(r.present) == 0 {
 		return

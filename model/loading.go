@@ -5,8 +5,8 @@ import (
 	"hash/crc32"
 )
 
-// Loading is a snapshot that is decoded while it comes. A scorer that joins waits for hundreds of megabytes: so it does not wait for their decoding after that, and
-// need not keep them.
+// Loading is a snapshot that is decoded while it comes. A scorer that joins waits for hundreds of
+// megabytes: so it does not wait for their decoding after that, and need not keep them.
 type Loading struct {
 	pieces chan []byte
 	last   []byte // not handed on yet: the message ends with its checksum
@@ -19,7 +19,8 @@ type loaded struct {
 	err error
 }
 
-// StartLoading begins with a snapshot of at most size bytes, of which Add gives pieces in their order. End must be called in any case.
+// StartLoading begins with a snapshot of at most size bytes, of which Add gives pieces in their
+// order. End must be called in any case.
 func StartLoading(size int) *Loading {
 	l := &Loading{pieces: make(chan []byte, 4), result: make(chan loaded, 1)}
 	go l.run(size)

@@ -26,7 +26,8 @@ func load(msg [][]byte, size int) (*Replica, error) {
 	return l.Replica()
 }
 
-// A snapshot comes in the pieces in which it was written, at once or one after the other: the state is the one that was encoded.
+// A snapshot comes in the pieces in which it was written, at once or one after the other: the state
+// is the one that was encoded.
 func TestASnapshotInPiecesIsTheSameSnapshot(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	for _, c := range []struct{ examples, ids, bits int }{{30, 9, 32}, {900, 1 << 20, 32}, {900, 1 << 20, 16}} {
@@ -100,7 +101,8 @@ func TestADamagedSnapshotIsNoneHoweverItComes(t *testing.T) {
 	}
 }
 
-// TestManyKeysAreReadAsTheyWereInserted compares an index with room from the start with one that grew.
+// TestManyKeysAreReadAsTheyWereInserted compares an index with room from the start with one that
+// grew.
 func TestManyKeysAreReadAsTheyWereInserted(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	for range 200 {

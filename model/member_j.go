@@ -58,8 +58,9 @@ func adagrad(w, acc *float32, g, rate float32) {
 
 // learnJ follows forwardJ on the same row.
 //
-// The field-aware part follows the gradient of the whole. The rest follows a blend of that and of its own: otherwise the
-// field-aware part, once it knows the training pairs by heart, leaves the network no reason to learn what the pairs have in common.
+// The field-aware part follows the gradient of the whole. The rest follows a blend of that and of
+// its own: otherwise the field-aware part, once it knows the training pairs by heart, leaves the
+// network no reason to learn what the pairs have in common.
 func (c *core) learnJ(r *row, s *jScratch) {
 	whole := float64((sigmoid(r.zJ) - r.y) * r.w)
 	own := float64((sigmoid(s.net) - r.y) * r.w)
@@ -83,12 +84,14 @@ func coin(w, t, g, r *float32, m, gx, wealth float32) {
 
 // lead is how much more than |x| an example can move a coin's sums: its weight, one at least.
 //
-// A weight above all before it makes a bet be settled by more than its stake was made for, and wealth could fall below nothing: from
-// there on every bet is on the wrong side. So an example that raises a bound M is settled at the stake that the new M would have
-// allowed: w M_old/M_new. Examples of weight one, which raise M by their x alone, are left as they are.
+// A weight above all before it makes a bet be settled by more than its stake was made for, and
+// wealth could fall below nothing: from there on every bet is on the wrong side. So an example that
+// raises a bound M is settled at the stake that the new M would have allowed: w M_old/M_new.
+// Examples of weight one, which raise M by their x alone, are left as they are.
 func (r *row) lead() float32 { return float32(max(1, r.w, -r.w)) }
 
-// learnConst bets for the constant input of a member's linear part and takes in the example's sum of (x/M)^2.
+// learnConst bets for the constant input of a member's linear part and takes in the example's sum
+// of (x/M)^2.
 func (c *core) learnConst(i int, g, sum float64, r *row) {
 	k := c.numO[coinAt[i]:][:3]
 	w, m := &c.num[constAt[i]], max(1, c.numO[leadAt[i]])

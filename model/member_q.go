@@ -63,7 +63,8 @@ func (c *core) learnQ(r *row, s *Scratch) {
 	}
 }
 
-// findPairs lists the example's hashed pairs: of all fields at first, then of the pairs of fields that were chosen.
+// findPairs lists the example's hashed pairs: of all fields at first, then of the pairs of fields
+// that were chosen.
 func (c *core) findPairs(r *row, s *pScratch) {
 	s.hits, s.pairs = s.hits[:0], s.pairs[:0]
 	if len(c.list) > 0 {
@@ -92,7 +93,8 @@ func (c *core) pairHits(r *row, s *pScratch, f, g uint32) {
 	}
 }
 
-// learnPairs bets for the pairs and counts what each pair of fields has won. A slot holds [w, M, T, G, R].
+// learnPairs bets for the pairs and counts what each pair of fields has won. A slot holds [w, M, T,
+// G, R].
 func (c *core) learnPairs(r *row, s *pScratch, g, lead float32) (sum float64) {
 	for n := len(c.fields.hashes); len(c.wins) < n*(n-1)/2; {
 		c.wins = append(c.wins, 0)

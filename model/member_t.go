@@ -5,18 +5,25 @@ import (
 	"unsafe"
 )
 
-// Member T is a logistic regression over target encodings, an input a field: the sum of x times what each of the field's tokens says by itself. That is counted,
-// not learned: the logarithm of the odds of a positive label among the examples that had the token, against those of all examples, drawn to none by a prior. So
-// tokens of a field share one weight, and a few labels tell how much the field is worth; Newton's method, as in the mixers, finds that in some dozens of examples.
-// (Micci-Barreca, A Preprocessing Scheme for High-Cardinality Categorical Attributes in Classification and Prediction Problems, 2001.)
+// Member T is a logistic regression over target encodings, an input a field: the sum of x times
+// what each of the field's tokens says by itself. That is counted, not learned: the logarithm of
+// the odds of a positive label among the examples that had the token, against those of all
+// examples, drawn to none by a prior. So tokens of a field share one weight, and a few labels tell
+// how much the field is worth; Newton's method, as in the mixers, finds that in some dozens of
+// examples. (Micci-Barreca, A Preprocessing Scheme for High-Cardinality Categorical Attributes in
+// Classification and Prediction Problems, 2001.)
 const (
-	targetDims   = 64               // a constant, then the first fields; T does not see further ones
-	targetPrior  = 5                // examples of the base rate that every token is taken to have had
-	targetMost   = float32(1 << 20) // examples that a token's counts remember: float32 counts no further than 2^24
-	targetLambda = 10               // of the ridge
-	targetAt     = 1                // in what serving reads of a record of the first arena
-	targetYes    = 5                // in the rest of it: the weights of positive and of negative examples
-	targetNo     = 6
+	// a constant, then the first fields; T does not see further ones
+	targetDims = 64
+	// examples of the base rate that every token is taken to have had
+	targetPrior = 5
+	// examples that a token's counts remember: float32 counts no further than 2^24
+	targetMost   = float32(1 << 20)
+	targetLambda = 10 // of the ridge
+	targetAt     = 1  // in what serving reads of a record of the first arena
+	// in the rest of it: the weights of positive and of negative examples
+	targetYes = 5
+	targetNo  = 6
 )
 
 // tScratch is the working memory of member T.
@@ -64,7 +71,8 @@ func (c *core) learnT(r *row, s *tScratch) {
 	c.countTargets(r)
 }
 
-// newtonT is newton over the inputs that the example has. Those that no example had yet have az = 0.
+// newtonT is newton over the inputs that the example has. Those that no example had yet have az =
+// 0.
 func (c *core) newtonT(s *tScratch, p, y, weight float64) {
 	inv, w := c.numO[keptT:][:targetDims*targetDims], c.num[numT:][:targetDims]
 	addRows(s, inv)
@@ -83,7 +91,8 @@ func (c *core) newtonT(s *tScratch, p, y, weight float64) {
 	subtractSquare(s, inv)
 }
 
-// countTargets takes the row's label into the counts of its tokens, each by the square of its weight: a number's three tokens count as one.
+// countTargets takes the row's label into the counts of its tokens, each by the square of its
+// weight: a number's three tokens count as one.
 func (c *core) countTargets(r *row) {
 	base := float32(sigmoid(r.base))
 	yes0, no0 := max(targetPrior*base, 1e-6), max(targetPrior*(1-base), 1e-6)
@@ -107,7 +116,8 @@ func (c *core) countTargets(r *row) {
 	}
 }
 
-// log2 is the binary logarithm of a positive normal number, within 2e-5: a polynomial through the Chebyshev nodes.
+// log2 is the binary logarithm of a positive normal number, within 2e-5: a polynomial through the
+// Chebyshev nodes.
 func log2(x float32) float32 {
 	b := math.Float32bits(x)
 	m := math.Float32frombits(b&(1<<23-1)|127<<23) - 1

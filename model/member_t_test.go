@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// What tokens say is the logarithm of their odds by counts that the test keeps in double precision, and the weights are where Newton's steps lead with the matrix
-// that gonum adds up and solves.
+// What tokens say is the logarithm of their odds by counts that the test keeps in double precision,
+// and the weights are where Newton's steps lead with the matrix that gonum adds up and solves.
 func TestTargetsAreOddsAndTheirWeightsNewtons(t *testing.T) {
 	n, s := mustNew(t, func(c *Config) { c.TableBits = 14 }), &Scratch{}
 	type count struct{ yes, no float64 }

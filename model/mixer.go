@@ -2,11 +2,12 @@ package model
 
 import "unsafe"
 
-// Three Newton mixers (online Newton logistic regression over the members' logits, differing in their prior lambda), and a
-// fixed-share trust over members and mixers: the final probability is the trusted average of all of theirs.
+// Three Newton mixers (online Newton logistic regression over the members' logits, differing in
+// their prior lambda), and a fixed-share trust over members and mixers: the final probability is
+// the trusted average of all of theirs.
 //
-// A mixer sees what each member says beyond the base, as far as members are believed yet (reach), and in the base's place a
-// constant: z = base + w0 + sum of w_i reach (z_i - base).
+// A mixer sees what each member says beyond the base, as far as members are believed yet (reach),
+// and in the base's place a constant: z = base + w0 + sum of w_i reach (z_i - base).
 const (
 	mixers   = 3
 	maxLogit = 14
@@ -47,8 +48,8 @@ func (c *core) startMixers() {
 
 func clipLogit(z float64) float64 { return min(max(z, -maxLogit), maxLogit) }
 
-// mixForward is the final probability; z becomes what the mixers see. p, if not nil, gets the probabilities of the members and
-// mixers.
+// mixForward is the final probability; z becomes what the mixers see. p, if not nil, gets the
+// probabilities of the members and mixers.
 func (c *core) mixForward(z *[members]float64, reach float64, p *[members + mixers]float64) float64 {
 	var own [members + mixers]float64
 	if p == nil {

@@ -8,8 +8,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// A mixer's inverse, kept up by rank-one updates through ten thousand examples of several weights, is that of the matrix that gonum adds up and inverts; and its weights are where
-// Newton's steps with that inverse lead.
+// A mixer's inverse, kept up by rank-one updates through ten thousand examples of several weights,
+// is that of the matrix that gonum adds up and inverts; and its weights are where Newton's steps
+// with that inverse lead.
 func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
 	net, err := New(DefaultConfig())
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"unsafe"
 )
 
-// The default net: six members, each the base rate plus its own parts, each learning from its own loss, mixed online (mixer.go).
+// The default net: six members, each the base rate plus its own parts, each learning from its own
+// loss, mixed online (mixer.go).
 //
 //	base  nothing else
 //	C     a coin-betting linear part
@@ -14,8 +15,8 @@ import (
 //	P     coin-betting linear over tokens and over hashed pairs of a few pairs of fields
 //	T     a regression over what a field's tokens say by themselves (member_t.go)
 //
-// J and T live in the arenas a and f, the others in b and g, so that two cores can learn a block of examples without sharing a
-// cache line.
+// J and T live in the arenas a and f, the others in b and g, so that two cores can learn a block of
+// examples without sharing a cache line.
 const (
 	memberBase = iota
 	memberC
@@ -28,8 +29,9 @@ const (
 
 // Where things lie in core.num, core.numO, core.dense and core.denseO.
 //
-// What J and T write lies 64 bytes apart from what the others write: the two sides learn at the same time on two cores, and would
-// otherwise take the same cache lines from each other at every example.
+// What J and T write lies 64 bytes apart from what the others write: the two sides learn at the
+// same time on two cores, and would otherwise take the same cache lines from each other at every
+// example.
 const (
 	numMix   = 16                      // weights of the three mixers
 	numTrust = numMix + mixers*members // how much each member and mixer is believed
@@ -42,23 +44,30 @@ const (
 	keptT   = 144 // the inverse matrix of T
 	keptLen = keptT + targetDims*targetDims
 
-	netBias, netOut, netConst, netLen = 0, hidden, 2 * hidden, 4 * hidden // of one perceptron in core.dense
+	// of one perceptron in core.dense
+	netBias, netOut, netConst, netLen = 0, hidden, 2 * hidden, 4 * hidden
 
 	pairBits    = 20 // at most
 	chooseEvery = 5000
 
-	ffmAt     = 12 // in a record of the first arena: [w, target encoding, 2 free][embedding 8][vectors of 4 by field]
-	ffmK      = 4
-	firstKept = 8 // [M, T, G, R][accumulator of the embedding, counts of positives and of negatives, 1 free][accumulators by field]
+	// in a record of the first arena: [w, target encoding, 2 free][embedding 8][vectors of 4 by
+	// field]
+	ffmAt = 12
+	ffmK  = 4
+	// [M, T, G, R][accumulator of the embedding, counts of positives and of negatives, 1
+	// free][accumulators by field]
+	firstKept = 8
 )
 
 // The constant input of the linear parts of C, J, Q, P.
 var (
-	constAt = [4]int{5, numJ, 6, 7}            // in core.num: its weight
-	meanAt  = [4]int{8, numJ + 1, 9, 10}       // in core.num: mean over examples of the sum of (x/M)^2
-	coinAt  = [4]int{0, keptJ, 3, 6}           // in core.numO: T, G, R
-	sumAt   = [4]int{9, keptJ + 3, 10, 11}     // in core.numO: sum over examples of the sum of (x/M)^2
-	leadAt  = [4]int{120, keptJ + 4, 121, 122} // in core.numO: largest weight of an example so far
+	constAt = [4]int{5, numJ, 6, 7} // in core.num: its weight
+	// in core.num: mean over examples of the sum of (x/M)^2
+	meanAt = [4]int{8, numJ + 1, 9, 10}
+	coinAt = [4]int{0, keptJ, 3, 6} // in core.numO: T, G, R
+	// in core.numO: sum over examples of the sum of (x/M)^2
+	sumAt  = [4]int{9, keptJ + 3, 10, 11}
+	leadAt = [4]int{120, keptJ + 4, 121, 122} // in core.numO: largest weight of an example so far
 )
 
 var wealth = [4]float64{4, 1, 4, 4} // of C, J, Q, P at the start of each bet
@@ -110,7 +119,8 @@ func (c *core) startToken(v []float32, key uint64) {
 	}
 }
 
-// startPieces starts a token's vectors for the fields from..to-1; that for its own field stays zero.
+// startPieces starts a token's vectors for the fields from..to-1; that for its own field stays
+// zero.
 func (c *core) startPieces(v []float32, key uint64, from, to, own int) {
 	if c.plain != nil {
 		c.plain.startPieces(c, v, key, from, to, own)

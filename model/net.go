@@ -2,7 +2,8 @@ package model
 
 import "fmt"
 
-// Net learns. It belongs to one goroutine at a time; while nobody learns, any number may Predict, each with its own Scratch.
+// Net learns. It belongs to one goroutine at a time; while nobody learns, any number may Predict,
+// each with its own Scratch.
 type Net struct {
 	core
 	batch     *batch
@@ -17,8 +18,9 @@ func New(c Config) (*Net, error) {
 	return &Net{core: *newCore(c, true, false)}, nil
 }
 
-// Expect says that many examples are about to be learned. The table of hashed weights is touched everywhere by the first hundred, and its memory, which the
-// system gives page by page, took most of the first batch's time: another goroutine takes it meanwhile.
+// Expect says that many examples are about to be learned. The table of hashed weights is touched
+// everywhere by the first hundred, and its memory, which the system gives page by page, took most
+// of the first batch's time: another goroutine takes it meanwhile.
 func (n *Net) Expect() { n.h.expect() }
 
 // NewScratch makes a Scratch. Any Scratch serves any net.
@@ -30,9 +32,10 @@ func (n *Net) Examples() int64 { return n.n }
 // Config is what the net was made with.
 func (n *Net) Config() Config { return n.cfg }
 
-// Predict is the probability (with output identity: the value; with softmax: the probability of class 1) for an example.
-// It changes nothing and allocates nothing once the Scratch has grown. Fields and tokens never learned count as absent. NaN and
-// infinite values are the caller's to refuse; they give a prediction that means nothing.
+// Predict is the probability (with output identity: the value; with softmax: the probability of
+// class 1) for an example. It changes nothing and allocates nothing once the Scratch has grown.
+// Fields and tokens never learned count as absent. NaN and infinite values are the caller's to
+// refuse; they give a prediction that means nothing.
 func (n *Net) Predict(x []Feature, s *Scratch) float64 { return n.predict(x, s) }
 
 func (c *core) predict(x []Feature, s *Scratch) float64 {
@@ -64,9 +67,10 @@ func (c *core) predictClasses(dst []float64, x []Feature, s *Scratch) []float64 
 	return dst
 }
 
-// Learn predicts an example, then learns its label y with weight w, and returns the prediction. A negative weight undoes an
-// earlier label as well as can be. ErrInput: the example or label is not usable, nothing was learned. ErrDiverged: a weight is no
-// longer finite; only an earlier checkpoint helps.
+// Learn predicts an example, then learns its label y with weight w, and returns the prediction. A
+// negative weight undoes an earlier label as well as can be. ErrInput: the example or label is not
+// usable, nothing was learned. ErrDiverged: a weight is no longer finite; only an earlier
+// checkpoint helps.
 func (n *Net) Learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
 	if n.cfg.Output == "softmax" {
 		return 0, fmt.Errorf("%w: a softmax learns classes: call LearnClass", ErrInput)
@@ -84,7 +88,8 @@ func (n *Net) check(x []Feature, y, w float64) error {
 	return checkInput(x, y, w)
 }
 
-// LearnClass is Learn for a softmax: class counts from 0. Afterwards PredictClasses gives the new probabilities.
+// LearnClass is Learn for a softmax: class counts from 0. Afterwards PredictClasses gives the new
+// probabilities.
 func (n *Net) LearnClass(x []Feature, class int, w float64, s *Scratch) error {
 	if class < 0 || class >= max(2, n.cfg.Classes) {
 		return fmt.Errorf("%w: class %d of %d", ErrInput, class, max(2, n.cfg.Classes))

@@ -96,7 +96,8 @@ func TestABatchStopsBeforeTheExampleThatIsOfNoUse(t *testing.T) {
 	}
 }
 
-// A network that can no longer learn says so, wherever in a batch it is, and leaves no goroutine behind that waits.
+// A network that can no longer learn says so, wherever in a batch it is, and leaves no goroutine
+// behind that waits.
 func TestABatchEndsWhenTheNetDiverges(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	xs, ys := stream(3, 40*blockRows)

@@ -8,8 +8,10 @@ type Occupancy struct {
 	MaxTokens int   // allowed
 	Pooled    bool  // the table is full: later tokens share the records of a pool
 	Expired   int64 // tokens that lost their records
-	Slots     int   // hashed weights that are in use, as of the last checkpoint; two tokens that fall on one share it
-	MaxSlots  int
+	// hashed weights that are in use, as of the last checkpoint; two tokens that fall on one share
+	// it
+	Slots    int
+	MaxSlots int
 }
 
 // Knows says whether a field has come, by the hash of its name.

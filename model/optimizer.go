@@ -8,8 +8,8 @@ package model
 //	ftrl     z += g - (sqrt(n+g^2)-sqrt(n))/rate w; n += g^2; w = -(z -+ l1) / ((beta1+sqrt(n))/rate + l2), 0 where |z| <= l1
 //	coin     M = largest |g|; R = max(R - g v, 0); T -= g; G += |g|; v = (start M + R) T / (M max(M+G, 100 M)); w = its start + v
 //
-// L2 adds l2 w to the gradient; L1 then pulls the weight towards zero by rate l1, and not across it. Ftrl has both in its formula,
-// coin betting has neither.
+// L2 adds l2 w to the gradient; L1 then pulls the weight towards zero by rate l1, and not across
+// it. Ftrl has both in its formula, coin betting has neither.
 type rule struct {
 	Optimizer
 	state int // floats kept beside a weight
@@ -25,7 +25,8 @@ func newRule(o Optimizer) rule {
 	return rule{Optimizer: o, state: optimizerState[o.Kind], rate: float32(o.Rate)}
 }
 
-// begin makes ready for the example after n; powers holds beta1^t and beta2^t from one example to the next.
+// begin makes ready for the example after n; powers holds beta1^t and beta2^t from one example to
+// the next.
 func (r *rule) begin(n int64, powers []float64) {
 	switch r.Kind {
 	case "sgd":
@@ -80,8 +81,9 @@ func (r *rule) step(w *float32, s []float32, g float32) {
 	}
 }
 
-// bet is the stake of a coin with the state M, T, G, R. Many weights bet on one logit at once, and none knows of the others: so
-// wealth never falls below its start, and the first hundred bets are small.
+// bet is the stake of a coin with the state M, T, G, R. Many weights bet on one logit at once, and
+// none knows of the others: so wealth never falls below its start, and the first hundred bets are
+// small.
 func bet(s []float32, start float32) float32 {
 	m := s[0]
 	if m == 0 {

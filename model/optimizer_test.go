@@ -6,13 +6,15 @@ import (
 	"testing"
 )
 
-// The expected weights are worked out by hand from the formulas in rule's comment: a weight of 0.5 with gradients 0.4 and -0.2.
+// The expected weights are worked out by hand from the formulas in rule's comment: a weight of 0.5
+// with gradients 0.4 and -0.2.
 func TestOptimizersFollowTheirFormulas(t *testing.T) {
 	sqrt := math.Sqrt
 	adam1 := 0.5 - 0.01*0.4/(0.4+1e-8)
 	adam2 := adam1 - 0.01*((0.9*0.04-0.1*0.2)/0.19)/(sqrt((0.999*0.00016+0.001*0.04)/0.001999)+1e-8)
 	n1 := 0.16
-	z1 := -0.5*(1/0.1+0.5) - 0.01 + 0.4 - 0.4/0.1*0.5 // the start's z, then g - (sqrt(n1)-0)/alpha w
+	// the start's z, then g - (sqrt(n1)-0)/alpha w
+	z1 := -0.5*(1/0.1+0.5) - 0.01 + 0.4 - 0.4/0.1*0.5
 	f1 := -(z1 + 0.01) / ((1+0.4)/0.1 + 0.5)
 	z2 := z1 - 0.2 - (sqrt(n1+0.04)-0.4)/0.1*f1
 	f2 := -(z2 + 0.01) / ((1+sqrt(n1+0.04))/0.1 + 0.5)
@@ -59,7 +61,8 @@ func TestOptimizersFollowTheirFormulas(t *testing.T) {
 	}
 }
 
-// Two weights of a field-aware vector share an accumulator of the mean square of their gradients, 0.8+0.5*0.5 and 0.4-0.5*0.3; L1 then pulls by 0.1*0.2.
+// Two weights of a field-aware vector share an accumulator of the mean square of their gradients,
+// 0.8+0.5*0.5 and 0.4-0.5*0.3; L1 then pulls by 0.1*0.2.
 func TestAVectorFollowsItsFormula(t *testing.T) {
 	p := plain{k: 2, ff: newRule(Optimizer{Kind: "adagrad", Rate: 0.1, L1: 0.2, L2: 0.5})}
 	v, o := []float32{0.5, -0.3}, []float32{0.09}
@@ -86,7 +89,8 @@ func TestFtrlWithoutBetaStaysFinite(t *testing.T) {
 	}
 }
 
-// An optimizer of one part counts the examples once, whatever other parts there are: of a single field the field-aware part has no say.
+// An optimizer of one part counts the examples once, whatever other parts there are: of a single
+// field the field-aware part has no say.
 func TestPartsCountExamplesApart(t *testing.T) {
 	adam := Optimizer{Kind: "adam", Rate: 0.01, Beta1: 0.9, Beta2: 0.999, Start: 1e-8}
 	var predicted [2][]float64
@@ -110,7 +114,8 @@ func TestPartsCountExamplesApart(t *testing.T) {
 	}
 }
 
-// With clip 0.25 and a rate of 1 the bias moves by 0.25, however wrong the prediction and however heavy the example.
+// With clip 0.25 and a rate of 1 the bias moves by 0.25, however wrong the prediction and however
+// heavy the example.
 func TestGradientsAreClipped(t *testing.T) {
 	sgd := Optimizer{Kind: "sgd", Rate: 1}
 	f := func(clip, y, w, want float64) {
@@ -142,7 +147,8 @@ func TestGradientsAreClipped(t *testing.T) {
 	}
 }
 
-// Dropout is a net of its own in each example: the gradient is that of the units which are left, and they stand in for the others.
+// Dropout is a net of its own in each example: the gradient is that of the units which are left,
+// and they stand in for the others.
 func TestDropoutsGradientIsTheFiniteDifference(t *testing.T) {
 	for _, activation := range []string{"tanh", "relu", "sigmoid"} {
 		n := mustNew(t, func(c *Config) {
@@ -197,7 +203,8 @@ func TestDropoutsGradientIsTheFiniteDifference(t *testing.T) {
 	}
 }
 
-// Gradients 0.4, 0.4, 0.8 with start 1: (M, T, G, R) is (0.4, -0.4, 0.4, 0), (0.4, -0.8, 0.8, 0.4*0.01), (0.8, -1.6, 1.6, 0.004+0.8*0.0202).
+// Gradients 0.4, 0.4, 0.8 with start 1: (M, T, G, R) is (0.4, -0.4, 0.4, 0), (0.4, -0.8, 0.8,
+// 0.4*0.01), (0.8, -1.6, 1.6, 0.004+0.8*0.0202).
 func TestACoinBetsWhatItWon(t *testing.T) {
 	r, w, s := newRule(Optimizer{Kind: "coin", Start: 1}), float32(0), make([]float32, maxState)
 	for i, want := range []float64{-0.4 / 40, (1 + 0.004/0.4) * -0.8 / 40, (1 + 0.02016/0.8) * -1.6 / 80} {
@@ -208,8 +215,9 @@ func TestACoinBetsWhatItWon(t *testing.T) {
 	}
 }
 
-// Settings that anyone may choose: each optimizer with steps of its own on each part must learn a short stream, and coin betting, which
-// has no rate that could be lowered, also one of uneven weights.
+// Settings that anyone may choose: each optimizer with steps of its own on each part must learn a
+// short stream, and coin betting, which has no rate that could be lowered, also one of uneven
+// weights.
 func TestEveryAdaptiveOptimizerLearnsOnEveryPart(t *testing.T) {
 	xs, ys := stream(3, 2000)
 	f := func(o Optimizer, heavy float64, parts ...string) {
@@ -232,7 +240,8 @@ func TestEveryAdaptiveOptimizerLearnsOnEveryPart(t *testing.T) {
 				loss -= math.Log(max(ys[i]*p+(1-ys[i])*(1-p), 1e-9))
 			}
 		}
-		// Until the 5,000th example the base answers too, and where a part learns next to nothing it costs its chance.
+		// Until the 5,000th example the base answers too, and where a part learns next to nothing
+		// it costs its chance.
 		if loss /= float64(len(xs) / 2); loss > math.Ln2+0.0005 {
 			t.Errorf("%s on %v, weights to %v: the loss is %v", o.Kind, parts, heavy, loss)
 		}
@@ -246,7 +255,8 @@ func TestEveryAdaptiveOptimizerLearnsOnEveryPart(t *testing.T) {
 	}
 }
 
-// With steps of rate 1 the change of a weight is its gradient; finite differences of the loss must agree.
+// With steps of rate 1 the change of a weight is its gradient; finite differences of the loss must
+// agree.
 func TestGradientsAreTheFiniteDifferences(t *testing.T) {
 	sgd := Optimizer{Kind: "sgd", Rate: 1}
 	for name, change := range map[string]func(*Config){
@@ -310,7 +320,8 @@ func learnAny(n *Net, x []Feature, y, w float64, s *Scratch) {
 
 func lossOf(n *Net, x []Feature, s *Scratch) float64 {
 	n.Predict(x, s)
-	p := float64(s.out.p[min(1, len(s.out.p)-1)]) // its own, without the base that answers beside it at first
+	// its own, without the base that answers beside it at first
+	p := float64(s.out.p[min(1, len(s.out.p)-1)])
 	if n.cfg.Output == "softmax" {
 		ps := n.PredictClasses(nil, x, s)
 		if n.cfg.Loss != "mse" {

@@ -2,10 +2,12 @@ package model
 
 import "math"
 
-// plain is the layout of a net that is one sum of parts named in the configuration, for one output or for several classes.
+// plain is the layout of a net that is one sum of parts named in the configuration, for one output
+// or for several classes.
 //
-// The linear part lies in the hashed table, embeddings and field-aware vectors in the records of tokens, the perceptron's first
-// layer in the records of fields, the rest in core.dense: the outputs' biases, then by layer its biases and the weights that lead to the next.
+// The linear part lies in the hashed table, embeddings and field-aware vectors in the records of
+// tokens, the perceptron's first layer in the records of fields, the rest in core.dense: the
+// outputs' biases, then by layer its biases and the weights that lead to the next.
 type plain struct {
 	linear, ffm, mlp bool
 	tokens           bool // records of tokens are needed

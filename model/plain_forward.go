@@ -58,7 +58,8 @@ func (s *jScratch) beginPlain(c *core, r *row) {
 	s.dirty = append(s.dirty[:0], r.present...)
 }
 
-// forward sets the outputs' logits and predictions. A dropout mask of the example's number applies when drop is set.
+// forward sets the outputs' logits and predictions. A dropout mask of the example's number applies
+// when drop is set.
 func (p *plain) forward(c *core, r *row, s *plainScratch, drop bool) {
 	s.begin(c, r)
 	copy(s.z, c.dense)

@@ -123,7 +123,8 @@ func (p *plain) learnFFM(c *core, r *row, s *plainScratch) {
 	}
 }
 
-// stepPiece moves one vector: with AdaGrad by the mean square of its gradient, else weight by weight.
+// stepPiece moves one vector: with AdaGrad by the mean square of its gradient, else weight by
+// weight.
 func (p *plain) stepPiece(v, o, col []float32, gx float32) {
 	if p.ff.Kind != "adagrad" {
 		for i := range v {
@@ -177,7 +178,8 @@ func (p *plain) learnMLP(c *core, r *row, s *plainScratch) {
 	p.learnInputs(c, r, s, up)
 }
 
-// learnInputs moves the first layer's weights and the embeddings behind it against the first layer's gradients.
+// learnInputs moves the first layer's weights and the embeddings behind it against the first
+// layer's gradients.
 func (p *plain) learnInputs(c *core, r *row, s *plainScratch, up []float32) {
 	n, st := p.inputs, p.net.state
 	quick := p.net.Kind == "adagrad" && p.net.L1 == 0 && p.net.L2 == 0

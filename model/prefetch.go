@@ -2,8 +2,9 @@ package model
 
 import "unsafe"
 
-// The tables are larger than the caches, and an example's look-ups are known well before they are needed: calling for their memory
-// ahead of time is worth a third of the time. It changes no result.
+// The tables are larger than the caches, and an example's look-ups are known well before they are
+// needed: calling for their memory ahead of time is worth a third of the time. It changes no
+// result.
 
 // prefetchIndex calls for the places where the index will be asked for an example's tokens.
 func (c *core) prefetchIndex(x []Feature) {
@@ -47,7 +48,8 @@ func (c *core) prefetchPlain(r *row) {
 	}
 }
 
-// prefetchPairs calls for the slots of the chosen pairs by their fields' first tokens; the table is larger than any cache.
+// prefetchPairs calls for the slots of the chosen pairs by their fields' first tokens; the table is
+// larger than any cache.
 func (c *core) prefetchPairs(r *row) {
 	if c.h.v == nil {
 		return

@@ -2,8 +2,9 @@ package model
 
 import "fmt"
 
-// Replica is a net that only predicts, at the version of the last message applied to it, with the very bits of the net that
-// published it. Any number of goroutines may Predict at once, each with its own Scratch; Apply must be alone.
+// Replica is a net that only predicts, at the version of the last message applied to it, with the
+// very bits of the net that published it. Any number of goroutines may Predict at once, each with
+// its own Scratch; Apply must be alone.
 type Replica struct {
 	c *core // nil: nothing yet
 }
@@ -61,8 +62,9 @@ func (r *Replica) Clone() *Replica {
 	return &Replica{c}
 }
 
-// Apply takes a message of AppendSnapshot or AppendDelta, whole or in the pieces that make it up. A delta to a version that is reached already does nothing. Errors, after
-// which the replica is as before: ErrGap (a delta from another version), ErrShape, ErrChecksum, ErrNotModel.
+// Apply takes a message of AppendSnapshot or AppendDelta, whole or in the pieces that make it up. A
+// delta to a version that is reached already does nothing. Errors, after which the replica is as
+// before: ErrGap (a delta from another version), ErrShape, ErrChecksum, ErrNotModel.
 func (r *Replica) Apply(msg ...[]byte) error {
 	kind, d, err := open(msg)
 	if err != nil {

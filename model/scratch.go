@@ -1,7 +1,8 @@
 package model
 
-// Scratch is the working memory of one goroutine that predicts or learns. It grows as fields are discovered; between calls it
-// holds nothing that matters, so one Scratch may serve several nets in turn.
+// Scratch is the working memory of one goroutine that predicts or learns. It grows as fields are
+// discovered; between calls it holds nothing that matters, so one Scratch may serve several nets in
+// turn.
 type Scratch struct {
 	row    row
 	seen   []int32   // by position in the example: the field that was there last
@@ -22,7 +23,8 @@ func (s *Scratch) grow(c *core) {
 	}
 }
 
-// fieldOf is the number of the field at position i, if it is the one that stood there in the example before.
+// fieldOf is the number of the field at position i, if it is the one that stood there in the
+// example before.
 func (s *Scratch) fieldOf(c *core, i int, hash uint64) int {
 	if i < len(s.seen) {
 		if f := s.seen[i]; int(f) < len(c.fields.hashes) && c.fields.hashes[f] == hash {

@@ -8,10 +8,12 @@ import (
 	"slices"
 )
 
-// A message to replicas is four letters, the body, and the CRC-32C of all before it. The body begins with the bits of a served weight, 32 or 16.
+// A message to replicas is four letters, the body, and the CRC-32C of all before it. The body
+// begins with the bits of a served weight, 32 or 16.
 //
-// A snapshot's body is the state without the optimizers'. A delta's is: the configuration's hash, the versions from and to, new
-// fields, what the reservoirs did, new tokens, the records touched, and the small dense rest whole.
+// A snapshot's body is the state without the optimizers'. A delta's is: the configuration's hash,
+// the versions from and to, new fields, what the reservoirs did, new tokens, the records touched,
+// and the small dense rest whole.
 const (
 	snapshotMagic = "CLS4"
 	deltaMagic    = "CLD4"
@@ -19,7 +21,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// AppendSnapshot appends a message that sets a Replica to the net's version, and begins to list what changes after it.
+// AppendSnapshot appends a message that sets a Replica to the net's version, and begins to list
+// what changes after it.
 func (n *Net) AppendSnapshot(dst []byte) []byte {
 	e := n.message(dst, snapshotMagic)
 	n.encodeState(e, false)
@@ -58,8 +61,9 @@ func (d *dec) readBits() {
 	}
 }
 
-// AppendDelta appends a message that takes a Replica from the version of the last AppendSnapshot or AppendDelta to this one. Its
-// cost goes by what was touched. Before any AppendSnapshot, or when too much has changed to list, it is a snapshot.
+// AppendDelta appends a message that takes a Replica from the version of the last AppendSnapshot or
+// AppendDelta to this one. Its cost goes by what was touched. Before any AppendSnapshot, or when
+// too much has changed to list, it is a snapshot.
 func (n *Net) AppendDelta(dst []byte) []byte {
 	if n.DeltaLost() {
 		return n.AppendSnapshot(dst)
@@ -141,7 +145,8 @@ func (n *Net) appendTouched(e *enc, fields int) {
 	n.settle()
 }
 
-// DeltaLost says that AppendDelta would be a snapshot: because there was none yet, or too much has changed since the last message to list.
+// DeltaLost says that AppendDelta would be a snapshot: because there was none yet, or too much has
+// changed since the last message to list.
 func (n *Net) DeltaLost() bool { return !n.changes.on || n.changes.lost }
 
 // settle makes the present version the one that the next delta starts from.

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// encode writes the whole state in its canonical form: the same learning gives the same bytes, however memory happens to lie.
-// Without full, what only the optimizers need is left out.
+// encode writes the whole state in its canonical form: the same learning gives the same bytes,
+// however memory happens to lie. Without full, what only the optimizers need is left out.
 func (c *core) encodeState(e *enc, full bool) {
 	c.encodeHead(e, full)
 	for _, k := range c.index.keys[1:] {
@@ -250,7 +250,8 @@ func (c *core) fillRoom(a *arena, i uint32) {
 	}
 }
 
-// push is insert for a list of keys that was inserted before: a key without a place keeps its record.
+// push is insert for a list of keys that was inserted before: a key without a place keeps its
+// record.
 func (t *index) push(key uint64) {
 	if key == 0 && t.exact {
 		t.add(0)

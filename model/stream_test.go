@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// example makes a random example with its label: texts, lists, numbers, missing values, fields that appear late.
+// example makes a random example with its label: texts, lists, numbers, missing values, fields that
+// appear late.
 func example(r *rand.Rand, i int) ([]Feature, float64) {
 	var x []Feature
 	score := 0.0

@@ -2,8 +2,8 @@ package model
 
 import "slices"
 
-// add gives one token its record and appends it to the row. A token, or one that a record is given to, is read as unknown in the example that brings it,
-// as Predict reads it.
+// add gives one token its record and appends it to the row. A token, or one that a record is given
+// to, is read as unknown in the example that brings it, as Predict reads it.
 func (c *core) add(r *row, s *Scratch, field int, key uint64, x float64, learn bool) {
 	s.square[field] += float64(x * x)
 	t := tok{field: uint32(field), x: float32(x)}
@@ -33,7 +33,8 @@ func (c *core) add(r *row, s *Scratch, field int, key uint64, x float64, learn b
 	r.toks = append(r.toks, t)
 }
 
-// meet is for a token without a record of its own that is to be learned; shared is that of the pool, if there is one.
+// meet is for a token without a record of its own that is to be learned; shared is that of the
+// pool, if there is one.
 func (c *core) meet(key uint64, field int, pooled bool, shared uint32) uint32 {
 	admitted := c.admit(key)
 	switch {
@@ -64,7 +65,8 @@ func (c *core) touch(i uint32) {
 	}
 }
 
-// newToken makes a record; when the table is full the token shares one of the pool. The key is the pool's already when pooled.
+// newToken makes a record; when the table is full the token shares one of the pool. The key is the
+// pool's already when pooled.
 func (c *core) newToken(key uint64, field int, pooled bool) uint32 {
 	if len(c.life.free) > 0 && !pooled {
 		return c.reuse(key, field)
@@ -81,7 +83,8 @@ func (c *core) newToken(key uint64, field int, pooled bool) uint32 {
 		pooled = true
 	}
 	r, ok := c.index.insert(key)
-	if !ok { // chosen to collide: this one is not learned, and must not take the table from the others
+	// chosen to collide: this one is not learned, and must not take the table from the others
+	if !ok {
 		return 0
 	}
 	if c.cfg.Expiry > 0 && c.full {
@@ -107,7 +110,8 @@ type fresh struct {
 	record uint32
 }
 
-// addRecords gives a key its records, started from its hash: at once, or when those who learn have come so far.
+// addRecords gives a key its records, started from its hash: at once, or when those who learn have
+// come so far.
 func (c *core) addRecords(f fresh) {
 	if c.waiting != nil {
 		*c.waiting = append(*c.waiting, f)
@@ -208,9 +212,10 @@ func (c *core) noteLife(r uint32, key uint64) {
 	c.changes.lives = append(c.changes.lives, lifeOp{r, key})
 }
 
-// expire looks at a few records after each example, so that each is looked at twice within Config.Expiry examples, and takes those from tokens that were
-// not seen for so long. Who learns apart comes to the examples before in their order, and to the record's next token after them: for that a token must not
-// expire within a block.
+// expire looks at a few records after each example, so that each is looked at twice within
+// Config.Expiry examples, and takes those from tokens that were not seen for so long. Who learns
+// apart comes to the examples before in their order, and to the record's next token after them: for
+// that a token must not expire within a block.
 func (c *core) expire() {
 	records := uint32(len(c.index.keys))
 	if c.cfg.Expiry == 0 || records == 1 {
@@ -235,9 +240,10 @@ func (c *core) expire() {
 	}
 }
 
-// sketch counts sightings of tokens in a fixed place, never too few until it forgets half: a count-min sketch with conservative update that halves its
-// counts as TinyLFU does (Einziger, Friedman, Manes, 2017). It forgets when four counts are touched for every two there are: by then, of tokens that came
-// once, one in forty counts as seen before.
+// sketch counts sightings of tokens in a fixed place, never too few until it forgets half: a
+// count-min sketch with conservative update that halves its counts as TinyLFU does (Einziger,
+// Friedman, Manes, 2017). It forgets when four counts are touched for every two there are: by then,
+// of tokens that came once, one in forty counts as seen before.
 type sketch struct {
 	counts []uint8 // a power of two of them
 	adds   int
@@ -245,7 +251,8 @@ type sketch struct {
 
 const sketchRows = 4
 
-// sketchCounts is how many counts a sketch has: so many that it remembers half as many sightings as the table has records, and 260,000 at least.
+// sketchCounts is how many counts a sketch has: so many that it remembers half as many sightings as
+// the table has records, and 260,000 at least.
 func sketchCounts(c *Config) int { return 4 << max(c.TableBits, 19) }
 
 // add counts one sighting of key and returns how many there were.

@@ -5,13 +5,15 @@ import (
 	"testing"
 )
 
-// Keys that come and go are found as in a map, and an index built from the keys that are left finds the same.
+// Keys that come and go are found as in a map, and an index built from the keys that are left finds
+// the same.
 func TestKeysComeAndGo(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 9))
 	x := newIndex()
 	x.exact = true
 	records, free := map[uint64]uint32{}, []uint32(nil)
-	key := func() uint64 { return uint64(r.IntN(40))<<58 | uint64(r.IntN(300)) + 1 } // long runs, equal tags
+	// long runs, equal tags
+	key := func() uint64 { return uint64(r.IntN(40))<<58 | uint64(r.IntN(300)) + 1 }
 	for step := range 60000 {
 		k := key()
 		if at, ok := records[k]; ok && step%3 == 0 {
@@ -71,7 +73,8 @@ func TestASketchNeverCountsTooFewUntilItForgets(t *testing.T) {
 	}
 }
 
-// A stream whose ids never end: what is kept does not grow, and ids that come back often are among it.
+// A stream whose ids never end: what is kept does not grow, and ids that come back often are among
+// it.
 func TestTokensThatDoNotComeAgainMakeRoom(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 9))
 	n := mustNew(t, func(c *Config) { c.TableBits, c.Admission, c.Expiry = 12, 2, 2000 })

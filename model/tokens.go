@@ -2,8 +2,8 @@ package model
 
 import "unsafe"
 
-// The loops over an example's tokens, in plain form and as one call of a vector kernel. A token not known before this example
-// (read 0) reads the null record, which is all zero.
+// The loops over an example's tokens, in plain form and as one call of a vector kernel. A token not
+// known before this example (read 0) reads the null record, which is all zero.
 
 // readFirst sums a row's linear weights, embeddings and field-aware vectors from the first arena.
 func (c *core) readFirst(r *row, s *jScratch) (lin float32) {
@@ -83,7 +83,8 @@ func settleSecond(c *core, r *row, lead float32) {
 	}
 }
 
-// stepFirst lets J's tokens bet, moves their embeddings and vectors, and gives the row's sum of (x/M)^2.
+// stepFirst lets J's tokens bet, moves their embeddings and vectors, and gives the row's sum of
+// (x/M)^2.
 func (c *core) stepFirst(r *row, s *jScratch, p *stepArgs) (sum float64) {
 	if len(r.toks) == 0 {
 		return 0

@@ -2,7 +2,8 @@ package model
 
 import "testing"
 
-// mustKeepWealth fails if a coin has lost more than it had: its bets would be on the wrong side from there on.
+// mustKeepWealth fails if a coin has lost more than it had: its bets would be on the wrong side
+// from there on.
 func mustKeepWealth(t *testing.T, n *Net, about string) {
 	t.Helper()
 	for i := 1; i < n.b.len; i++ {

@@ -45,8 +45,8 @@ func (s *Scorer) probabilities(dst []event.ObjectiveP, c *candidate) []event.Obj
 	return dst
 }
 
-// message is a chosen candidate as it goes to the topic, in memory that the next one takes. Where the
-// candidates that were not chosen make it too long, it has their number in their place.
+// message is a chosen candidate as it goes to the topic, in memory that the next one takes. Where
+// the candidates that were not chosen make it too long, it has their number in their place.
 func (s *Scorer) message(w *work, q *request, c *candidate) []byte {
 	p := &w.prediction
 	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.id, c.index), c.ad, c.campaign, c.propensity, c.used
@@ -64,7 +64,8 @@ func countOthers(p *event.Prediction, others []candidate) {
 	p.Others, p.OthersCount, p.OthersHash = p.Others[:0], int64(len(others)), othersHash(others).String()
 }
 
-// appendCore appends the answer to a request without its end: what is kept for when it is sent again.
+// appendCore appends the answer to a request without its end: what is kept for when it is sent
+// again.
 func (s *Scorer) appendCore(b []byte, w *work, q *request) []byte {
 	b = append(b, `{"request":`...)
 	b = event.AppendString(b, q.id)

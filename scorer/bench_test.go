@@ -76,7 +76,8 @@ func TestEncodingAndPredictingACandidateAllocateNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkScore is a call of /v1/score, from its body to its answer, with profiles in Redis and predictions acknowledged by Kafka.
+// BenchmarkScore is a call of /v1/score, from its body to its answer, with profiles in Redis and
+// predictions acknowledged by Kafka.
 func BenchmarkScore(b *testing.B) {
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprint("candidates=", n), func(b *testing.B) {
@@ -111,7 +112,8 @@ func BenchmarkScore(b *testing.B) {
 	}
 }
 
-// BenchmarkScoreAlone is what scoring costs without Redis and Kafka: parsing, features, network, prediction and answer.
+// BenchmarkScoreAlone is what scoring costs without Redis and Kafka: parsing, features, network,
+// prediction and answer.
 func BenchmarkScoreAlone(b *testing.B) {
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprint("candidates=", n), func(b *testing.B) {

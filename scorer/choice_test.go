@@ -20,8 +20,8 @@ import (
 const asked = `{"request":"r","user":"u","anonymous":"x","source":"s","w":2,"context":{"a":1,"b":{"c":"d"},"t":["x",["y",2]]},"choose":2,` +
 	`"candidates":[{"ad":"a1","campaign":"c1","value":2,"context":{"size":"1x1"}},{"ad":"a2"},{"ad":"a3"}]}`
 
-// A request id stands for what was asked with it first. What a resend may change is the spelling, the
-// time, and what is ignored.
+// A request id stands for what was asked with it first. What a resend may change is the spelling,
+// the time, and what is ignored.
 func TestARequestIDStandsForOneQuestion(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := newScorer(t, func(u *setup) { u.registry = reg })
@@ -172,7 +172,8 @@ func TestAChoiceStandsThroughARestart(t *testing.T) {
 		chosen[id] = chosenAd(t, before, id)
 	}
 	s := runScorer(t, brokers, prefix, explore)
-	if err := s.restore(t.Context()); err != nil { // it does so by itself too; here the test waits for it
+	// it does so by itself too; here the test waits for it
+	if err := s.restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	later := likeable(t)
@@ -243,8 +244,8 @@ func TestLinesWithOneIDAreOneRequest(t *testing.T) {
 	}
 }
 
-// Two calls with one id at the same time get one choice: the second waits for the first, which it can
-// since no call waits while another waits for it.
+// Two calls with one id at the same time get one choice: the second waits for the first, which it
+// can since no call waits while another waits for it.
 func TestOfTwoCallsAtOnceTheSecondLearnsTheFirstsAnswer(t *testing.T) {
 	b := blocking{entered: make(chan struct{}), leave: make(chan struct{})}
 	s := newScorer(t, func(u *setup) { u.store = b })
@@ -253,7 +254,8 @@ func TestOfTwoCallsAtOnceTheSecondLearnsTheFirstsAnswer(t *testing.T) {
 	send := func(body string) { answers <- post(s, body, "application/x-ndjson") }
 	go send(one + "\n" + two)
 	<-b.entered
-	go send(two + "\n" + one + "\n" + strings.Replace(one, "r1", "r3", 1)) // r3 is scored before it waits
+	// r3 is scored before it waits
+	go send(two + "\n" + one + "\n" + strings.Replace(one, "r1", "r3", 1))
 	<-b.entered
 	other := make(chan *httptest.ResponseRecorder, 1)
 	go func() { other <- post(s, strings.Replace(one, "a1", "a2", 1), "") }()
@@ -279,8 +281,8 @@ func TestOfTwoCallsAtOnceTheSecondLearnsTheFirstsAnswer(t *testing.T) {
 	}
 }
 
-// An answer that was given while Kafka was away is given again; its predictions are queued once, and when
-// Kafka has them the answer says so.
+// An answer that was given while Kafka was away is given again; its predictions are queued once,
+// and when Kafka has them the answer says so.
 func TestALateAnswerIsGivenAgainAndQueuedOnce(t *testing.T) {
 	services := backend.Embedded(t)
 	reg := prometheus.NewRegistry()
@@ -319,12 +321,14 @@ func TestALateAnswerIsGivenAgainAndQueuedOnce(t *testing.T) {
 func TestAFullQueueIsNotReportedAsPublished(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := newScorer(t, func(u *setup) { u.registry = reg })
-	s.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1) // nobody writes: the first waits, the others find it full
+	// nobody writes: the first waits, the others find it full
+	s.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1)
 	send := func(id, ad string) *httptest.ResponseRecorder {
 		return post(s, fmt.Sprintf(`{"request":%q,"candidates":[{"ad":%q}]}`, id, ad), "")
 	}
 	for i, want := range []string{"late", "lost", "lost"} {
-		a := parseAnswer(t, send(fmt.Sprint("r", min(i, 1)), "a").Body.Bytes()) // the third is the second one again
+		// the third is the second one again
+		a := parseAnswer(t, send(fmt.Sprint("r", min(i, 1)), "a").Body.Bytes())
 		if a.Published == nil || *a.Published {
 			t.Errorf("request %d: %+v, want published false", i, a)
 		}
@@ -396,7 +400,8 @@ func TestTheMemoryIsBoundedAndForgetsTheOldestFirst(t *testing.T) {
 	}
 }
 
-// What was lost and is answered a while later is forgotten with the answer, not with what was there before.
+// What was lost and is answered a while later is forgotten with the answer, not with what was there
+// before.
 func TestAnAnswerOutlivesWhatWasKnownBeforeIt(t *testing.T) {
 	m := newMemory(1 << 20)
 	filler := make([]byte, 200<<10)

@@ -12,10 +12,12 @@ const (
 	policyEpsilon = "epsilon"
 )
 
-// choose puts the chosen of q's candidates, which are sorted, in front, notes with which probability each one came among them, and returns the policy's name.
+// choose puts the chosen of q's candidates, which are sorted, in front, notes with which
+// probability each one came among them, and returns the policy's name.
 //
-// With probability 1-epsilon the best are chosen; otherwise the first place goes to one of all, each with the same probability, and the places
-// behind it to the best of the others. Randomness comes from the seed and the request's id, so a request sent again chooses the same.
+// With probability 1-epsilon the best are chosen; otherwise the first place goes to one of all,
+// each with the same probability, and the places behind it to the best of the others. Randomness
+// comes from the seed and the request's id, so a request sent again chooses the same.
 func (s *Scorer) choose(q *request) string {
 	n := len(q.candidates)
 	for i := range q.candidates {
@@ -34,8 +36,9 @@ func (s *Scorer) choose(q *request) string {
 	return policyEpsilon
 }
 
-// propensity is the probability with which the candidate of a rank (from 0) is among k chosen of n. The best k-1 always are: an exploration takes one
-// place of the k, and they are the best of the others.
+// propensity is the probability with which the candidate of a rank (from 0) is among k chosen of n.
+// The best k-1 always are: an exploration takes one place of the k, and they are the best of the
+// others.
 func propensity(rank, k, n int, epsilon float64) float64 {
 	switch {
 	case rank < k-1:

@@ -20,7 +20,8 @@ const (
 // errConflict refuses a request whose id stands for another one.
 var errConflict = &event.Error{Field: "request", Reason: "was used before, with other candidates. A request id stands for one choice: use a new id for another question"}
 
-// claim finds out which of the call's requests were answered before, and takes the ids of the others.
+// claim finds out which of the call's requests were answered before, and takes the ids of the
+// others.
 func (m *memory) claim(k *work) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -76,8 +77,8 @@ func (m *memory) await(k *work, q *request, i int) {
 	}
 }
 
-// finish keeps the answers to what the call has claimed, gives up the ids of what could not be answered,
-// and wakes the calls that wait for it.
+// finish keeps the answers to what the call has claimed, gives up the ids of what could not be
+// answered, and wakes the calls that wait for it.
 func (m *memory) finish(k *work) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -115,9 +116,9 @@ func (m *memory) settled(q *request) {
 	}
 }
 
-// awaitBusy waits for the calls that are at work on the call's other requests, and says whether there
-// are any. It is called when all that this call has claimed is finished: two calls never wait for one
-// another.
+// awaitBusy waits for the calls that are at work on the call's other requests, and says whether
+// there are any. It is called when all that this call has claimed is finished: two calls never wait
+// for one another.
 func (k *work) awaitBusy(ctx context.Context) bool {
 	any := false
 	for i := range k.requests {

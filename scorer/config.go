@@ -1,7 +1,8 @@
-// Package scorer answers how likely a user is to click or convert on an ad, within about a millisecond, and publishes what it chose as predictions.
+// Package scorer answers how likely a user is to click or convert on an ad, within about a
+// millisecond, and publishes what it chose as predictions.
 //
-// An answer comes from the profiles and the newest weights. Without Redis, or without weights yet, it comes from what there is, and says so: a bid is never failed
-// for a lack of either.
+// An answer comes from the profiles and the newest weights. Without Redis, or without weights yet,
+// it comes from what there is, and says so: a bid is never failed for a lack of either.
 package scorer
 
 import (
@@ -13,18 +14,31 @@ import (
 
 // Config is the scorer section of the configuration.
 type Config struct {
-	MaxBody       int           `yaml:"max_body"`       // bytes of a request's body; a larger one gets 413
-	MaxCandidates int           `yaml:"max_candidates"` // of one request
-	MaxInFlight   int           `yaml:"max_in_flight"`  // requests at work at once; beyond it they get 429
-	MaxWaiting    int           `yaml:"max_waiting"`    // bytes of predictions that may wait for Kafka
-	MaxRemembered int           `yaml:"max_remembered"` // bytes of answers that are kept, so that a request that is sent again is answered the same
-	MaxOthers     int           `yaml:"max_others"`     // candidates not chosen that a prediction lists; of more it has the number and a hash
-	ProfileWait   time.Duration `yaml:"profile_wait"`   // how long profiles are waited for before a request is scored without them
-	PublishWait   time.Duration `yaml:"publish_wait"`   // how long an answer waits for Kafka; then it says "published":false, and the prediction is written later
-	Drain         time.Duration `yaml:"drain"`          // how long a process that stops goes on writing predictions that were answered "published":false; what Kafka has not acknowledged by then is counted and logged
-	Epsilon       float64       `yaml:"epsilon"`        // share of requests in which the choice is random
-	Prior         float64       `yaml:"prior"`          // probability that is answered while there are no weights of an objective without a prior of its own
-	Seed          uint64        `yaml:"seed"`           // of the random choices
+	// bytes of a request's body; a larger one gets 413
+	MaxBody       int `yaml:"max_body"`
+	MaxCandidates int `yaml:"max_candidates"` // of one request
+	// requests at work at once; beyond it they get 429
+	MaxInFlight int `yaml:"max_in_flight"`
+	// bytes of predictions that may wait for Kafka
+	MaxWaiting int `yaml:"max_waiting"`
+	// bytes of answers that are kept, so that a request that is sent again is answered the same
+	MaxRemembered int `yaml:"max_remembered"`
+	// candidates not chosen that a prediction lists; of more it has the number and a hash
+	MaxOthers int `yaml:"max_others"`
+	// how long profiles are waited for before a request is scored without them
+	ProfileWait time.Duration `yaml:"profile_wait"`
+	// how long an answer waits for Kafka; then it says "published":false, and the prediction is
+	// written later
+	PublishWait time.Duration `yaml:"publish_wait"`
+	// how long a process that stops goes on writing predictions that were answered
+	// "published":false; what Kafka has not acknowledged by then is counted and logged
+	Drain time.Duration `yaml:"drain"`
+	// share of requests in which the choice is random
+	Epsilon float64 `yaml:"epsilon"`
+	// probability that is answered while there are no weights of an objective without a prior of
+	// its own
+	Prior float64 `yaml:"prior"`
+	Seed  uint64  `yaml:"seed"` // of the random choices
 }
 
 // DefaultConfig explores nothing and waits 20 ms for profiles and 50 ms for Kafka.

@@ -18,8 +18,8 @@ func newDelivery(done <-chan error) *delivery {
 	return &delivery{done: done, settled: make(chan struct{})}
 }
 
-// acknowledged waits for Kafka until ctx ends and says whether it has acknowledged. Any number of calls
-// may wait.
+// acknowledged waits for Kafka until ctx ends and says whether it has acknowledged. Any number of
+// calls may wait.
 func (d *delivery) acknowledged(ctx context.Context) bool {
 	select {
 	case err := <-d.done:

@@ -11,7 +11,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// faults is a topic that loses, repeats, reorders and damages records, and brings those of former learners late.
+// faults is a topic that loses, repeats, reorders and damages records, and brings those of former
+// learners late.
 type faults struct {
 	rng     *rand.Rand
 	deliver func(stream.Record)
@@ -78,13 +79,15 @@ func (f *faults) damageHead(h *stream.Header) {
 	h.Value = v
 }
 
-// TestNoFaultOfMessagesGivesWrongWeights has more than a thousand faults happen to messages on their way. After each record what is served predicts what
-// the learner predicted at that version, versions never go back, and the next whole snapshot mends everything, on both sides.
+// TestNoFaultOfMessagesGivesWrongWeights has more than a thousand faults happen to messages on
+// their way. After each record what is served predicts what the learner predicted at that version,
+// versions never go back, and the next whole snapshot mends everything, on both sides.
 func TestNoFaultOfMessagesGivesWrongWeights(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed", seed)
 	plain := smallModel()
-	plain.Network = []string{"linear", "ffm", "mlp"} // as good for this, and faster than the mixture
+	// as good for this, and faster than the mixture
+	plain.Network = []string{"linear", "ffm", "mlp"}
 	total := faultyTopic(t, seed, smallModel(), 200)
 	total += faultyTopic(t, seed+1, plain, 1200)
 	if total < 1000 {
@@ -132,7 +135,8 @@ func faultyTopic(t *testing.T, seed uint64, c model.Config, rounds int) (total i
 			for _, r := range s.message("snapshot") {
 				topic.send(r)
 			}
-		case rng.IntN(30) == 0: // the learner is killed, and another goes on from the last checkpoint
+		case rng.IntN(30) == 0:
+			// the learner is killed, and another goes on from the last checkpoint
 			former := s
 			s = s.successor(checkpoint)
 			killed++

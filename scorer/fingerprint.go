@@ -45,8 +45,8 @@ func (f fingerprint) value(v *event.Value) fingerprint {
 	return f
 }
 
-// fingerprint is that of what q asks to choose from: its candidates, in their order, and how many of
-// them. A request that is sent again with these can be given the first answer.
+// fingerprint is that of what q asks to choose from: its candidates, in their order, and how many
+// of them. A request that is sent again with these can be given the first answer.
 func (q *request) fingerprint() fingerprint {
 	f := fingerprint(1).number(uint64(q.choose))
 	for i := range q.candidates {
@@ -55,8 +55,8 @@ func (q *request) fingerprint() fingerprint {
 	return f
 }
 
-// factsOf is the fingerprint of all else that the answer or the predictions depend on, but for the time
-// and the row, which a request that is sent again may bring anew.
+// factsOf is the fingerprint of all else that the answer or the predictions depend on, but for the
+// time and the row, which a request that is sent again may bring anew.
 func factsOf(q *request) fingerprint {
 	f := fingerprint(2).text(q.user).text(q.anonymous).text(q.source).fields(q.context)
 	if q.w != nil {
@@ -68,7 +68,8 @@ func factsOf(q *request) fingerprint {
 	return f
 }
 
-// choiceOf is the fingerprint of a request whose chosen candidates have these indices, which it sorts.
+// choiceOf is the fingerprint of a request whose chosen candidates have these indices, which it
+// sorts.
 func choiceOf(content fingerprint, indices []int) fingerprint {
 	slices.Sort(indices)
 	f := content

@@ -14,8 +14,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// follower brings an objective's weights from its topic into its replicas. Messages that are lost, repeated, out of order or damaged change nothing: a delta
-// fits only the version it was made for, and after a gap the next snapshot mends it.
+// follower brings an objective's weights from its topic into its replicas. Messages that are lost,
+// repeated, out of order or damaged change nothing: a delta fits only the version it was made for,
+// and after a gap the next snapshot mends it.
 type follower struct {
 	objective string
 	network   string // its NetworkKey
@@ -36,8 +37,9 @@ type follower struct {
 }
 
 const (
-	joinBytes   = 16 << 20               // that a request asks for while there is much to read
-	joinWait    = 2 * time.Second        // until an old version is served that a newer one should have followed
+	joinBytes = 16 << 20 // that a request asks for while there is much to read
+	// until an old version is served that a newer one should have followed
+	joinWait    = 2 * time.Second
 	followPause = 500 * time.Millisecond // before the topic is followed again after a fault
 	warnEvery   = 10 * time.Second
 	rewindEvery = 30 * time.Second
@@ -98,8 +100,9 @@ func (f *follower) follow(ctx context.Context) error {
 	}
 }
 
-// join reads up to end before anything is served, if nothing is yet: so one copy of the weights takes all the messages, and the first version that is served
-// is a new one. What there is is served anyway when that takes long, as where Kafka goes away meanwhile.
+// join reads up to end before anything is served, if nothing is yet: so one copy of the weights
+// takes all the messages, and the first version that is served is a new one. What there is is
+// served anyway when that takes long, as where Kafka goes away meanwhile.
 func (f *follower) join(ctx context.Context, r *stream.Reader, end int64) error {
 	if n, _ := f.replicas.version(); n >= 0 {
 		return nil
@@ -107,7 +110,8 @@ func (f *follower) join(ctx context.Context, r *stream.Reader, end int64) error 
 	f.replicas.joining = true
 	defer f.joined()
 	group, ctx := errgroup.WithContext(ctx)
-	ahead := make(chan []stream.Record, 2) // so that Kafka is asked for what follows while a snapshot is decoded
+	// so that Kafka is asked for what follows while a snapshot is decoded
+	ahead := make(chan []stream.Record, 2)
 	group.Go(func() error {
 		defer close(ahead)
 		for r.Offset() < end {

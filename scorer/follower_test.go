@@ -129,7 +129,8 @@ func (w *truth) note(s *source) {
 	w.at[s.net.Examples()] = p
 }
 
-// check compares what r serves with what the learner predicted at that version, and returns the version, -1 for none.
+// check compares what r serves with what the learner predicted at that version, and returns the
+// version, -1 for none.
 func (w *truth) check(r *replicas, scratch *model.Scratch) (int64, error) {
 	s := r.acquire()
 	if s == nil {
@@ -207,7 +208,8 @@ func TestReadersSeeWholeVersionsWhileWeightsChange(t *testing.T) {
 	}
 }
 
-// A learner that begins anew where the examples of long ago are gone never has as many as the one before it: it says when it has learned all there are.
+// A learner that begins anew where the examples of long ago are gone never has as many as the one
+// before it: it says when it has learned all there are.
 func TestASuccessorThatIsCurrentServesWithFewerExamples(t *testing.T) {
 	for _, followed := range []bool{false, true} {
 		f := newFollower()

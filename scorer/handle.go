@@ -93,7 +93,8 @@ func (s *Scorer) unpack(raw []byte, h http.Header) ([]byte, int, error) {
 
 var errTooLarge = errors.New("the body is too large")
 
-// parse reads a call's requests into k. Their strings are parts of the body, which lives as long as they do and is not changed.
+// parse reads a call's requests into k. Their strings are parts of the body, which lives as long as
+// they do and is not changed.
 func (s *Scorer) parse(k *work, body []byte, lines bool) {
 	text := unsafe.String(unsafe.SliceData(body), len(body))
 	if !lines {
@@ -180,8 +181,8 @@ func (w *work) anyOpen() bool {
 	return false
 }
 
-// awaitLate waits, as long as an answer may, for the predictions of answers that were given before and were
-// late then.
+// awaitLate waits, as long as an answer may, for the predictions of answers that were given before
+// and were late then.
 func (s *Scorer) awaitLate(ctx context.Context, k *work) {
 	for i := range k.requests {
 		q := &k.requests[i]
@@ -199,8 +200,8 @@ func (s *Scorer) awaitLate(ctx context.Context, k *work) {
 	}
 }
 
-// replay answers the requests of a recording. It says what is missing when that was in vain: then the same
-// call comes again.
+// replay answers the requests of a recording. It says what is missing when that was in vain: then
+// the same call comes again.
 func (s *Scorer) replay(ctx context.Context, k *work) (missing string) {
 	if !k.anyOpen() {
 		return ""
@@ -249,8 +250,9 @@ const (
 	predictionsLost
 )
 
-// publish writes the predictions and says whether Kafka has acknowledged them in time. If not they are written when it can be: a bid does not
-// wait for that, a replay does. What finds no room to wait is lost, and counted.
+// publish writes the predictions and says whether Kafka has acknowledged them in time. If not they
+// are written when it can be: a bid does not wait for that, a replay does. What finds no room to
+// wait is lost, and counted.
 func (s *Scorer) publish(ctx context.Context, k *work) (fate, *delivery) {
 	if len(k.records) == 0 {
 		return predictionsAcknowledged, nil
@@ -330,8 +332,8 @@ func refuseRequest(w http.ResponseWriter, q *request) {
 	_, _ = w.Write(appendRefusal(nil, q)) // a client that is gone cannot be told
 }
 
-// appendRefusal appends the error object of a request, with what is to be warned of: the field that is
-// missing may be there under a wrong name.
+// appendRefusal appends the error object of a request, with what is to be warned of: the field that
+// is missing may be there under a wrong name.
 func appendRefusal(b []byte, q *request) []byte {
 	b = appendError(b, errorCode(q.err), q.err)
 	return append(appendWarnings(b[:len(b)-1], q), '}')

@@ -17,8 +17,9 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// joinable is a topic of weights on which a learner is at work: snapshots are written in parts with deltas between them, as a learner writes them, records tell where
-// the last snapshot begins, and lie now and then, and learners are killed, in the midst of snapshots too.
+// joinable is a topic of weights on which a learner is at work: snapshots are written in parts with
+// deltas between them, as a learner writes them, records tell where the last snapshot begins, and
+// lie now and then, and learners are killed, in the midst of snapshots too.
 type joinable struct {
 	t         *testing.T
 	ctx       context.Context
@@ -118,7 +119,9 @@ func (j *joinable) run() {
 			j.snapshot(1 << 20)
 		case 3:
 			j.saved = j.source.checkpoint()
-		case 4: // the learner is killed, maybe while it writes a snapshot, and another one goes on from the last checkpoint
+		case 4:
+			// the learner is killed, maybe while it writes a snapshot, and another one goes on from
+			// the last checkpoint
 			if j.rng.IntN(2) == 0 {
 				j.snapshot(1)
 			}
@@ -173,7 +176,8 @@ func (j *joinable) check(t *testing.T, s *Scorer) {
 	}
 }
 
-// difference is where two values differ in memory, empty when they do not. Slices are alike that hold the same, and "puts" only counts what was done.
+// difference is where two values differ in memory, empty when they do not. Slices are alike that
+// hold the same, and "puts" only counts what was done.
 func difference(a, b reflect.Value) string {
 	switch a.Kind() {
 	case reflect.Pointer:
@@ -209,8 +213,9 @@ func difference(a, b reflect.Value) string {
 	return ""
 }
 
-// TestWhoJoinsAtARandomMomentHasTheLearnersBytes has scorers join while weights are published. Each comes to serve what had been published when it joined, or a later
-// version, and what it serves, then and at the end, is the learner's to the bit.
+// TestWhoJoinsAtARandomMomentHasTheLearnersBytes has scorers join while weights are published. Each
+// comes to serve what had been published when it joined, or a later version, and what it serves,
+// then and at the end, is the learner's to the bit.
 func TestWhoJoinsAtARandomMomentHasTheLearnersBytes(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed", seed)
@@ -235,8 +240,9 @@ func TestWhoJoinsAtARandomMomentHasTheLearnersBytes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	var scorers []*Scorer
 	for n := 0; n < 25 || n < 100 && !j.enough(); n++ {
-		time.Sleep(time.Duration(rng.IntN(100)) * time.Millisecond) // the moment is random, not a synchronisation
-		if n%8 == 0 {                                               // these follow to the end
+		// the moment is random, not a synchronisation
+		time.Sleep(time.Duration(rng.IntN(100)) * time.Millisecond)
+		if n%8 == 0 { // these follow to the end
 			scorers = append(scorers, j.join(t))
 			continue
 		}
@@ -250,7 +256,8 @@ func TestWhoJoinsAtARandomMomentHasTheLearnersBytes(t *testing.T) {
 	}
 	j.ctx = t.Context()
 	for _, s := range scorers {
-		for n, _ := s.followers[0].replicas.version(); j.source.net.Examples() <= n; { // a successor first catches up
+		// a successor first catches up
+		for n, _ := s.followers[0].replicas.version(); j.source.net.Examples() <= n; {
 			j.learn()
 		}
 	}

@@ -206,7 +206,8 @@ func TestAScorerThatJoinsReadsTheLastWholeSnapshotAndWhatFollows(t *testing.T) {
 	}
 }
 
-// Epochs count within a topic: the deltas of a learner that begins anew in one that was made again must not be put upon the weights of another.
+// Epochs count within a topic: the deltas of a learner that begins anew in one that was made again
+// must not be put upon the weights of another.
 func TestALearnerInATopicThatIsMadeAgainIsAnotherOne(t *testing.T) {
 	services, prefix := backend.Embedded(t), "again."
 	c, err := stream.Dial(stream.Config{Brokers: []string{services.Kafka}, Prefix: prefix})

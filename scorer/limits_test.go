@@ -15,8 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// hanging is a store that answers nothing until its caller gives up, as Redis does behind a network that
-// drops packets.
+// hanging is a store that answers nothing until its caller gives up, as Redis does behind a network
+// that drops packets.
 type hanging struct {
 	features.Store
 	waits chan time.Duration // how long callers are ready to wait, 0 for ever
@@ -111,7 +111,8 @@ func TestLimitsHoldToTheLastOne(t *testing.T) {
 	if got := metric(t, reg, "clickloop_scorer_requests_total", "refused"); got != 14 {
 		t.Errorf("%v are counted as refused, want 14", got)
 	}
-	if got := metric(t, reg, "clickloop_scorer_call_seconds"); got != 19 { // all but the one whose body is too large to read
+	// all but the one whose body is too large to read
+	if got := metric(t, reg, "clickloop_scorer_call_seconds"); got != 19 {
 		t.Errorf("%v calls are timed, want 19", got)
 	}
 }

@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// memory holds what was answered to the last requests, by their ids: one request id has one choice. It
-// is bounded by bytes; the oldest answers are forgotten first, a block at a time.
+// memory holds what was answered to the last requests, by their ids: one request id has one choice.
+// It is bounded by bytes; the oldest answers are forgotten first, a block at a time.
 //
-// A call claims the ids of its requests before it scores them and finishes them when they are answered,
-// so that of two calls with one id, the second learns the first one's answer.
+// A call claims the ids of its requests before it scores them and finishes them when they are
+// answered, so that of two calls with one id, the second learns the first one's answer.
 type memory struct {
 	limit int // bytes of answers and of what finds them
 	seed  maphash.Seed
@@ -38,8 +38,9 @@ type entryState uint8
 const (
 	entryPending  entryState = iota // a call is at work on it
 	entryAnswered                   // data is the answer
-	entryLost                       // it was answered, but its predictions found no room to wait for Kafka: it may be answered anew
-	entryRestored                   // another process answered it; data is a past
+	// it was answered, but its predictions found no room to wait for Kafka: it may be answered anew
+	entryLost
+	entryRestored // another process answered it; data is a past
 )
 
 // block holds the data of entries that came one after another. It is never written over.

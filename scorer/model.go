@@ -12,7 +12,8 @@ import (
 	"github.com/clickloop/clickloop/internal/inbound"
 )
 
-// handleModel tells which weights of an objective are served; with ?at_least=N it waits, up to ?wait=, until N examples are in them.
+// handleModel tells which weights of an objective are served; with ?at_least=N it waits, up to
+// ?wait=, until N examples are in them.
 func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective", "at_least", "wait")
 	if err != nil {

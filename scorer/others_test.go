@@ -100,8 +100,8 @@ func TestOthersGiveWayWhereAPredictionWouldBeTooLong(t *testing.T) {
 	}
 }
 
-// A prediction belongs to its candidate, wherever that stands in the ranking: a click on it must not go to
-// another ad.
+// A prediction belongs to its candidate, wherever that stands in the ranking: a click on it must
+// not go to another ad.
 func TestPredictionsAreNumberedByCandidate(t *testing.T) {
 	s := newScorer(t, nil)
 	const body = `{"request":"r","choose":2,"candidates":[{"ad":"a0","value":1,"context":{"n":0}},{"ad":"a1","value":5,"context":{"n":1}},{"ad":"a2","value":2,"context":{"n":2}}]}`

@@ -55,8 +55,8 @@ func (p *past) fits(content fingerprint, choose int64, scratch *[]int) bool {
 	return choiceOf(content, indices) == p.choice
 }
 
-// apply puts the picks in front of q's candidates, in their order, and says whether it could: when all of
-// them are known.
+// apply puts the picks in front of q's candidates, in their order, and says whether it could: when
+// all of them are known.
 func (p *past) apply(q *request) bool {
 	if p == nil || int64(len(p.picks)) != q.choose {
 		return false

@@ -10,8 +10,8 @@ import (
 	"github.com/clickloop/clickloop/internal/backend"
 )
 
-// One profile that cannot be read takes nothing from the others of a request, and is not taken for a
-// user who never did anything.
+// One profile that cannot be read takes nothing from the others of a request, and is not taken for
+// a user who never did anything.
 func TestAProfileOfAWrongTypeIsLeftOutAlone(t *testing.T) {
 	client, err := features.DialRedis(backend.Redis(t), features.Writing)
 	if err != nil {

@@ -97,7 +97,8 @@ func TestWhatCannotBeWrittenBeforeTheEndIsCountedAndTold(t *testing.T) {
 		t.Errorf("%v are counted as lost, want 30", p.count(t, "lost"))
 	}
 	total := 0
-	for line := range strings.Lines(p.log.String()) { // those in flight, and those that waited behind them
+	// those in flight, and those that waited behind them
+	for line := range strings.Lines(p.log.String()) {
 		var n int
 		if i := strings.Index(line, "count="); i >= 0 && strings.Contains(line, "predictions were not written") {
 			if _, err := fmt.Sscanf(line[i:], "count=%d", &n); err != nil {

@@ -13,15 +13,17 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// replicas are the two copies of an objective's weights (left-right): readers use the active one, the follower changes the other, swaps them, waits
-// until nobody reads the old one, and changes that as well. A reader takes no lock and never sees half an update. All methods but acquire and version
-// belong to the follower's goroutine.
+// replicas are the two copies of an objective's weights (left-right): readers use the active one,
+// the follower changes the other, swaps them, waits until nobody reads the old one, and changes
+// that as well. A reader takes no lock and never sees half an update. All methods but acquire and
+// version belong to the follower's goroutine.
 type replicas struct {
 	active  atomic.Pointer[side]
 	changed notify.Broadcast
 	idle    *side
 
-	// catching is true while idle follows a new learner from a snapshot that is behind active: versions served never go back.
+	// catching is true while idle follows a new learner from a snapshot that is behind active:
+	// versions served never go back.
 	catching bool
 	shapes   int
 	joining  bool // nothing is served before joined is called: idle takes the messages alone
@@ -36,7 +38,8 @@ type side struct {
 	shape   int // sides of one shape share scratch memory
 }
 
-// acquire returns the active side, nil when there are no weights yet. The side stays as it is until release.
+// acquire returns the active side, nil when there are no weights yet. The side stays as it is until
+// release.
 func (p *replicas) acquire() *side {
 	for {
 		s := p.active.Load()
@@ -68,17 +71,19 @@ func (s *side) drain() {
 type outcome string
 
 const (
-	applied  outcome = "applied"  // it is served
-	held     outcome = "held"     // it is behind what is served, which is kept until the new learner has caught up
+	applied outcome = "applied" // it is served
+	// it is behind what is served, which is kept until the new learner has caught up
+	held     outcome = "held"
 	repeated outcome = "repeated" // its weights are there already
 )
 
 // errNoSnapshot is returned for a learner's delta while none of its snapshots has come.
 var errNoSnapshot = fmt.Errorf("%w: no snapshot of this learner has come yet", model.ErrGap)
 
-// apply brings m to both sides. On an error nothing has changed. A learner with a higher epoch starts from its checkpoint, which may be behind what is served:
-// then only the idle side follows it until it has caught up, or says so: one that began anew may have fewer examples to learn than there were. Its network
-// may have another shape; within an epoch another shape is refused.
+// apply brings m to both sides. On an error nothing has changed. A learner with a higher epoch
+// starts from its checkpoint, which may be behind what is served: then only the idle side follows
+// it until it has caught up, or says so: one that began anew may have fewer examples to learn than
+// there were. Its network may have another shape; within an epoch another shape is refused.
 func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 	switch {
 	case p.idle == nil:
@@ -111,15 +116,17 @@ func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 	return p.offer(m, now), nil
 }
 
-// renew makes whoever writes next a new learner: the topic is another one, whose epochs begin again. Else it would be taken for the former one, and its deltas be
-// put upon other weights when they come to the same version.
+// renew makes whoever writes next a new learner: the topic is another one, whose epochs begin
+// again. Else it would be taken for the former one, and its deltas be put upon other weights when
+// they come to the same version.
 func (p *replicas) renew() {
 	if p.idle != nil {
 		p.idle.epoch = 0
 	}
 }
 
-// has says that the weights are at a snapshot's version already, or at a later one of the same learner.
+// has says that the weights are at a snapshot's version already, or at a later one of the same
+// learner.
 func (p *replicas) has(h *weights.Head) bool {
 	if p.idle == nil || h.Kind != weights.Snapshot || p.catching && h.Current {
 		return false
@@ -148,7 +155,8 @@ func snapshotOf(m weights.Message) (*model.Replica, error) {
 	return r, nil
 }
 
-// succeed begins to follow a learner with a higher epoch from its snapshot, or goes on when its first message is one.
+// succeed begins to follow a learner with a higher epoch from its snapshot, or goes on when its
+// first message is one.
 func (p *replicas) succeed(m weights.Message, now event.Time) (outcome, error) {
 	r, err := snapshotOf(m)
 	if err != nil {

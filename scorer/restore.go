@@ -13,8 +13,8 @@ import (
 // restoreBack is how many of a partition's newest predictions are read back at the start.
 const restoreBack = 8192
 
-// restore learns from the newest predictions which requests were answered before this process began. Bids
-// are answered meanwhile; where Kafka is away, it is tried again until it has come.
+// restore learns from the newest predictions which requests were answered before this process
+// began. Bids are answered meanwhile; where Kafka is away, it is tried again until it has come.
 func (s *Scorer) restore(ctx context.Context) error {
 	return retry.Persist(ctx, s.logger, "read the newest predictions back", func() error {
 		ranges, err := s.client.Offsets(ctx, event.TopicPredictions)

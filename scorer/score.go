@@ -15,7 +15,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// work is what a call needs while it is scored; works are pooled, so that scoring a candidate allocates nothing.
+// work is what a call needs while it is scored; works are pooled, so that scoring a candidate
+// allocates nothing.
 type work struct {
 	requests        []request
 	keys            []string
@@ -25,12 +26,13 @@ type work struct {
 	models          []served // by objective
 	ages            []event.Age
 	records         []stream.Record
-	cores           []byte        // answers without their ends, by request
-	done            chan struct{} // closed when the call has answered, nil while nobody waits; the memory's lock guards it
-	prediction      event.Prediction
-	message         []byte
-	indices         []int
-	out             []byte
+	cores           []byte // answers without their ends, by request
+	// closed when the call has answered, nil while nobody waits; the memory's lock guards it
+	done       chan struct{}
+	prediction event.Prediction
+	message    []byte
+	indices    []int
+	out        []byte
 }
 
 // served is the weights that answer a call.
@@ -191,7 +193,8 @@ func featureRequest(q *request, c *candidate) features.Request {
 	}
 }
 
-// scoreOne scores a request's candidates, puts the best first, and makes the predictions of those that are chosen.
+// scoreOne scores a request's candidates, puts the best first, and makes the predictions of those
+// that are chosen.
 func (s *Scorer) scoreOne(w *work, q *request) {
 	for i := range q.candidates {
 		s.predict(w, q, &q.candidates[i])
@@ -218,8 +221,8 @@ func (s *Scorer) scoreOne(w *work, q *request) {
 			w.records = w.records[:begun]
 			return
 		}
-		// All predictions of a request stand in one partition, so that whoever reads them finds another
-		// choice of the same request.
+		// All predictions of a request stand in one partition, so that whoever reads them finds
+		// another choice of the same request.
 		key := []byte(w.prediction.ID)
 		w.records = append(w.records, stream.Record{Partition: -1, Key: key, Place: key[:len(q.id)], Value: slices.Clone(value), Headers: s.headers})
 	}

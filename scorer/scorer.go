@@ -20,7 +20,9 @@ import (
 type Deps struct {
 	Client     *stream.Client
 	Objectives []event.Objective
-	Priors     map[string]float64 // by objective: what is answered while there are no weights; Config.Prior for those that it lacks
+	// by objective: what is answered while there are no weights; Config.Prior for those that it
+	// lacks
+	Priors     map[string]float64
 	Set        *features.Set
 	Store      features.Store
 	Now        func() event.Time
@@ -41,9 +43,10 @@ type Scorer struct {
 	batcher   *stream.Batcher
 	headers   []stream.Header
 	inFlight  chan struct{}
-	works     sync.Pool     // of *work
-	patience  time.Duration // how long a replay's calls wait for Redis and Kafka; then they are refused, and repeated
-	folded    atomic.Int64  // event.Time up to which profiles are folded; 0 when not known
+	works     sync.Pool // of *work
+	// how long a replay's calls wait for Redis and Kafka; then they are refused, and repeated
+	patience  time.Duration
+	folded    atomic.Int64 // event.Time up to which profiles are folded; 0 when not known
 	memory    *memory
 	logger    *slog.Logger
 	metrics   *instruments
@@ -104,8 +107,9 @@ func (s *Scorer) Run(ctx context.Context) error {
 // foldCheck is how often it is looked up how far the profiles are folded.
 const foldCheck = 250 * time.Millisecond
 
-// watchFold keeps note of the time up to which the profiles hold all events. It is for answers to tell how old what they used was, so while the store or
-// Kafka is away nothing is known, and nothing said.
+// watchFold keeps note of the time up to which the profiles hold all events. It is for answers to
+// tell how old what they used was, so while the store or Kafka is away nothing is known, and
+// nothing said.
 func (s *Scorer) watchFold(ctx context.Context) error {
 	if len(s.set.Names(nil)) == 0 {
 		return nil

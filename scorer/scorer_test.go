@@ -38,7 +38,8 @@ type setup struct {
 	priors    map[string]float64
 }
 
-// newScorer returns a Scorer that is not running; by default without Kafka, with one objective and two aggregates of the user.
+// newScorer returns a Scorer that is not running; by default without Kafka, with one objective and
+// two aggregates of the user.
 func newScorer(t testing.TB, change func(*setup)) *Scorer {
 	t.Helper()
 	u := setup{config: DefaultConfig(), brokers: []string{nowhere}, store: features.NewMemory(), objective: []string{"click"}, logger: slog.New(slog.DiscardHandler)}

@@ -15,7 +15,8 @@ var (
 // maxWarnings bounds the fields of a request that are named; further ones are counted.
 const maxWarnings = 16
 
-// warning is a field of a request that nobody knows. Candidates that have the same one share a warning.
+// warning is a field of a request that nobody knows. Candidates that have the same one share a
+// warning.
 type warning struct {
 	name        string
 	inCandidate bool
@@ -23,8 +24,8 @@ type warning struct {
 	times       int
 }
 
-// unknown notes the field that r has stepped to, which is none of the known ones, and passes over its
-// value.
+// unknown notes the field that r has stepped to, which is none of the known ones, and passes over
+// its value.
 func (q *request) unknown(r *event.Reader, inCandidate bool) {
 	q.unknownFields++
 	if !q.warnedOf(r.Name(), inCandidate) {
@@ -47,11 +48,12 @@ func (q *request) warnedOf(name string, inCandidate bool) bool {
 	return false
 }
 
-// changedWarning tells that a request's id was used before with the same candidates and other facts.
+// changedWarning tells that a request's id was used before with the same candidates and other
+// facts.
 const changedWarning = `{"field":"request","message":"request was used before, with another user, context or value. This is the answer to that request: use a new id for another question."}`
 
-// appendWarnings appends the member "warnings" of an answer, with a comma before it; nothing when there
-// is nothing to warn of.
+// appendWarnings appends the member "warnings" of an answer, with a comma before it; nothing when
+// there is nothing to warn of.
 func appendWarnings(b []byte, q *request) []byte {
 	if len(q.warnings) == 0 && !q.changed {
 		return b

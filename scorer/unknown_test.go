@@ -44,14 +44,16 @@ func TestFieldsThatNobodyKnowsAreNamed(t *testing.T) {
 	f(`{"userId":"u",`+ads+`}`, 200, "userId>user", 1)
 	f(`{"Context":{"a":1},`+ads+`}`, 200, "Context>context", 1)
 	f(`{"canditates":[{"ad":"b","deep":[{"x":null}]}],`+ads+`}`, 200, "canditates>candidates", 1)
-	f(`{"tmax_ms":5,"objectives":["click"],"value":"p","explain":3,"log":"queued",`+ads+`}`, 200, "tmax_ms objectives value explain log", 5) // until they are
+	// until they are
+	f(`{"tmax_ms":5,"objectives":["click"],"value":"p","explain":3,"log":"queued",`+ads+`}`, 200, "tmax_ms objectives value explain log", 5)
 	f(`{"candidates":[{"ad":"a","bid":1.5,"floor":{"x":1}},{"ad":"b","bid":2}]}`, 200, "candidates[0].bid>value candidates[0].floor", 3)
 	f(`{"user":"u","context":{"tmax":5,"anything":{"goes":1}},"candidates":[{"ad":"a","context":{"bid":1}}]}`, 200, "", 0)
 	f(`{"choose":1,"chose":2,"w":1,"row":3,"time":"2026-01-01T00:00:00Z","source":"s","anonymous":"x","request":"q",`+ads+`}`, 200, "chose>choose", 1)
 	f(`{"canditates":[{"ad":"a"}]}`, 400, "canditates>candidates", 1)
 	f(`{"tmax":5,"user":7,`+ads+`}`, 400, "tmax", 1)
 	f(`{"request":"again","tmax":1,`+ads+`}`, 200, "tmax", 1)
-	f(`{"request":"again","tmin":1,`+ads+`}`, 200, "tmin", 1) // an answer given before warns of what this one has
+	// an answer given before warns of what this one has
+	f(`{"request":"again","tmin":1,`+ads+`}`, 200, "tmin", 1)
 	many := `{`
 	for i := range 40 {
 		many += fmt.Sprintf(`"unknown_%d":1,`, i)
@@ -84,8 +86,8 @@ func TestEachLineHasItsOwnWarnings(t *testing.T) {
 	}
 }
 
-// metric is the value of a counter or gauge, or the number of a histogram's observations; labels are
-// values, in the order of their names.
+// metric is the value of a counter or gauge, or the number of a histogram's observations; labels
+// are values, in the order of their names.
 func metric(t testing.TB, reg *prometheus.Registry, name string, labels ...string) float64 {
 	t.Helper()
 	families, err := reg.Gather()

@@ -12,4 +12,4 @@ addresses=$(scripts/services.sh start "$dir")
 eval "$addresses"
 export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS CLICKLOOP_TEST_KILLS=${CLICKLOOP_TEST_KILLS:-10} CLICKLOOP_TEST_STOP=${CLICKLOOP_TEST_STOP:-30s}
 echo "Kafka at $KAFKA, Redis at $REDIS" >&2
-go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./internal/loop/... ./cmd/... "$@"
+go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./app/run/... ./cmd/... "$@"

@@ -15,8 +15,8 @@ var ErrFull = errors.New("too many records wait for Kafka")
 // written any more.
 var ErrEnded = errors.New("the process is stopping: nothing is written any more")
 
-// Batcher lets many callers share writes: what comes while one Produce is in flight goes out together in the next, in the order it came. It adds no
-// waiting of its own.
+// Batcher lets many callers share writes: what comes while one Produce is in flight goes out
+// together in the next, in the order it came. It adds no waiting of its own.
 type Batcher struct {
 	client *Client
 	topic  string
@@ -38,7 +38,8 @@ type waiter struct {
 	records int
 }
 
-// NewBatcher returns a Batcher for topic; beyond limit waiting bytes a Write fails with ErrFull. Run writes.
+// NewBatcher returns a Batcher for topic; beyond limit waiting bytes a Write fails with ErrFull.
+// Run writes.
 func NewBatcher(client *Client, topic string, limit int) *Batcher {
 	return &Batcher{client: client, topic: topic, limit: limit, wake: make(chan struct{}, 1)}
 }
@@ -68,8 +69,9 @@ func (b *Batcher) Write(ctx context.Context, recs []Record) error {
 	}
 }
 
-// Enqueue puts recs behind all that was enqueued before and returns at once; the channel tells when they are acknowledged, as Write's error. A caller who
-// needs an order among several writes enqueues them under a lock of its own.
+// Enqueue puts recs behind all that was enqueued before and returns at once; the channel tells when
+// they are acknowledged, as Write's error. A caller who needs an order among several writes
+// enqueues them under a lock of its own.
 func (b *Batcher) Enqueue(recs []Record) (<-chan error, error) {
 	done := make(chan error, 1)
 	if len(recs) == 0 {

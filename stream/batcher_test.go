@@ -215,7 +215,8 @@ func TestALimitThatIsRaisedIsSeen(t *testing.T) {
 		t.Fatalf("30,000 bytes: %v", err)
 	}
 	backend.AlterTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", "100000")
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // a real broker shows it some moments later
+	// a real broker shows it some moments later
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		err := c.Produce(t.Context(), "a", large)
 		if err == nil {
 			return

@@ -48,10 +48,12 @@ type unpacker struct {
 	partition int
 	from      int64 // records before it are left out
 
-	aborted   []kmsg.FetchResponseTopicPartitionAbortedTransaction // by first offset, not begun yet
-	aborting  map[int64]bool                                       // producers whose transaction here was aborted
-	headers   []Header                                             // memory for the next records'
-	headerKey []string                                             // of the last record: keys hardly differ
+	aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction // by first offset, not begun yet
+	// producers whose transaction here was aborted
+	aborting map[int64]bool
+	headers  []Header // memory for the next records'
+	// of the last record: keys hardly differ
+	headerKey []string
 }
 
 // unpack appends the records of set to dst. next is the offset behind the last whole batch, from

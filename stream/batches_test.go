@@ -49,7 +49,8 @@ func values(records []Record) string {
 
 func TestEmptyBatchesAreCrossed(t *testing.T) {
 	u := unpacker{from: 7}
-	set := append(batch(5, 0, -1, 4), batch(12, 0, -1, 1, "a", "b")...) // 5 to 9 and 10, 11 were compacted away
+	// 5 to 9 and 10, 11 were compacted away
+	set := append(batch(5, 0, -1, 4), batch(12, 0, -1, 1, "a", "b")...)
 	records, next, err := u.unpack(nil, set)
 	if err != nil || values(records) != "a b" || next != 14 || records[0].Offset != 12 {
 		t.Fatalf("%+v, next %d, %v", records, next, err)
@@ -81,7 +82,8 @@ func TestAbortedTransactionsOfSeveralProducersAreLeftOut(t *testing.T) {
 		return kmsg.FetchResponseTopicPartitionAbortedTransaction{ProducerID: producer, FirstOffset: first}
 	}
 	marker := func(base, producer int64, kind byte) []byte {
-		r := []byte{0, 0, 0, 8, 0, 0, 0, kind, 0, 0} // attributes, deltas, key of four bytes, no value, no headers
+		// attributes, deltas, key of four bytes, no value, no headers
+		r := []byte{0, 0, 0, 8, 0, 0, 0, kind, 0, 0}
 		b := batch(base, transactionBit|controlBit, producer, 0)
 		b = append(b, binary.AppendVarint(nil, int64(len(r)))...)
 		b = append(b, r...)

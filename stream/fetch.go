@@ -45,7 +45,8 @@ func (r *Reader) connect(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, w.close())
 	}
-	end, err := r.listOffset(w, timeEnd) // uncommitted: a position behind an open transaction is none beyond the end
+	// uncommitted: a position behind an open transaction is none beyond the end
+	end, err := r.listOffset(w, timeEnd)
 	if err != nil {
 		return errors.Join(err, w.close())
 	}
@@ -114,7 +115,8 @@ func (r *Reader) fetch(ctx context.Context) error {
 		}
 	}
 	w := r.wire
-	stop := context.AfterFunc(ctx, func() { _ = w.conn.SetDeadline(time.Unix(1, 0)) }) // wakes a waiting fetch
+	// wakes a waiting fetch
+	stop := context.AfterFunc(ctx, func() { _ = w.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := w.conn.SetDeadline(time.Now().Add(maxWait + attemptTimeout)); err != nil {
 		return err

@@ -26,7 +26,8 @@ type Generation struct {
 	committed map[string]map[int]int64
 }
 
-// Assignment is one partition and the offset that the group has committed: the next to read, -1 when none.
+// Assignment is one partition and the offset that the group has committed: the next to read, -1
+// when none.
 type Assignment struct {
 	Partition int
 	Committed int64
@@ -42,8 +43,9 @@ func (g *Generation) Has(topic string, partition int) bool {
 	return false
 }
 
-// Join is a member of a consumer group until ctx ends: it calls fn for every generation, with a ctx that ends with the generation, and
-// waits for fn before it joins again. fn's error other than ctx's is logged, counted and retried in a new generation after backoff.
+// Join is a member of a consumer group until ctx ends: it calls fn for every generation, with a ctx
+// that ends with the generation, and waits for fn before it joins again. fn's error other than
+// ctx's is logged, counted and retried in a new generation after backoff.
 func (c *Client) Join(ctx context.Context, group string, topics []string, fn func(ctx context.Context, g *Generation) error) error {
 	names := make([]string, len(topics))
 	for i, t := range topics {
@@ -54,7 +56,8 @@ func (c *Client) Join(ctx context.Context, group string, topics []string, fn fun
 	for ctx.Err() == nil {
 		began := time.Now()
 		if err := c.member(ctx, group, names, fn); err != nil && ctx.Err() == nil {
-			level := slog.LevelDebug // of what was said a moment ago, as while a broker makes the topic of groups
+			// of what was said a moment ago, as while a broker makes the topic of groups
+			level := slog.LevelDebug
 			if err.Error() != told || time.Since(at) > 10*time.Second {
 				told, at, level = err.Error(), time.Now(), slog.LevelWarn
 			}
@@ -175,15 +178,18 @@ func (c *Client) generation(ctx context.Context, gen *kafka.Generation, known ma
 			err = ctx.Err()
 		}
 		done <- err
-		if err != nil { // the group is left: to return now would be to join it again first, and others would wait for a member that is gone
+		// the group is left: to return now would be to join it again first, and others would wait
+		// for a member that is gone
+		if err != nil {
 			<-ended.Done()
 		}
 	})
 	return <-done
 }
 
-// Commit moves the group's offset in this generation, with a timeout: next is the offset of the first record not yet handled. An offset below one
-// that this generation has committed is left out, so a commit that comes late moves nothing back.
+// Commit moves the group's offset in this generation, with a timeout: next is the offset of the
+// first record not yet handled. An offset below one that this generation has committed is left out,
+// so a commit that comes late moves nothing back.
 func (g *Generation) Commit(ctx context.Context, topic string, next map[int]int64) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -214,8 +220,8 @@ func (g *Generation) Commit(ctx context.Context, topic string, next map[int]int6
 	return nil
 }
 
-// EachPartition runs fn for every assigned partition, a goroutine each, until all have returned; the first error cancels the others. With nothing
-// assigned it waits for the generation's end.
+// EachPartition runs fn for every assigned partition, a goroutine each, until all have returned;
+// the first error cancels the others. With nothing assigned it waits for the generation's end.
 func (g *Generation) EachPartition(ctx context.Context, fn func(ctx context.Context, topic string, a Assignment) error) error {
 	group, inner := errgroup.WithContext(ctx)
 	n := 0

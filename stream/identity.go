@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// ErrRecreated is returned by WatchTopic, and by a Reader that is held to a topic's id, when the topic was deleted and made again.
+// ErrRecreated is returned by WatchTopic, and by a Reader that is held to a topic's id, when the
+// topic was deleted and made again.
 var ErrRecreated = errors.New("the topic was deleted and made again")
 
-// identityAge is for how long a topic's id is believed: a topic that is made again is noticed within it.
+// identityAge is for how long a topic's id is believed: a topic that is made again is noticed
+// within it.
 const identityAge = time.Second
 
 // identity is a topic's id and when it was read.
@@ -37,8 +39,8 @@ func (c *Client) RecentTopicID(ctx context.Context, topic string) (string, error
 	return id, nil
 }
 
-// WatchTopic returns an ErrRecreated when topic's id is no longer id, or ctx's error. A reader by offsets cannot notice it alone: the new topic may be as long as
-// the old one was.
+// WatchTopic returns an ErrRecreated when topic's id is no longer id, or ctx's error. A reader by
+// offsets cannot notice it alone: the new topic may be as long as the old one was.
 func (c *Client) WatchTopic(ctx context.Context, topic, id string) error {
 	for sleep(ctx, identityAge) {
 		now, err := c.RecentTopicID(ctx, topic)
@@ -56,8 +58,8 @@ func recreated(name, before, now string) error {
 	return fmt.Errorf("%s: %w (its id was %s and is %s)", name, ErrRecreated, before, now)
 }
 
-// ReadRange calls fn for the records from <= offset < to of a partition, in order. What is held no longer is passed over; a partition that ends before
-// to gives ErrBeyond.
+// ReadRange calls fn for the records from <= offset < to of a partition, in order. What is held no
+// longer is passed over; a partition that ends before to gives ErrBeyond.
 func (c *Client) ReadRange(ctx context.Context, topic string, partition int, from, to int64, fn func(*Record) error) error {
 	if from >= to {
 		return nil

@@ -9,8 +9,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// KeepBytes makes each partition of topic keep at least n bytes, where its retention.bytes is a bound below that, and returns what it keeps now (math.MaxInt64:
-// there is no bound) and what it kept before. When it returns, the broker shows it.
+// KeepBytes makes each partition of topic keep at least n bytes, where its retention.bytes is a
+// bound below that, and returns what it keeps now (math.MaxInt64: there is no bound) and what it
+// kept before. When it returns, the broker shows it.
 func (c *Client) KeepBytes(ctx context.Context, topic string, n int64) (now, before int64, err error) {
 	err = c.retry(ctx, "see what topic "+c.name(topic)+" keeps", func(ctx context.Context) error {
 		before, err = c.keptBytes(ctx, topic)
@@ -37,7 +38,8 @@ func (c *Client) KeepBytes(ctx context.Context, topic string, n int64) (now, bef
 	if err != nil {
 		return before, before, err
 	}
-	// A broker answers before it shows the new setting: who asked in between for more than the old one and less than the new would lower it.
+	// A broker answers before it shows the new setting: who asked in between for more than the old
+	// one and less than the new would lower it.
 	return n, before, c.retry(ctx, "see that topic "+c.name(topic)+" keeps more", func(ctx context.Context) error {
 		if shown, err := c.keptBytes(ctx, topic); err != nil || shown >= n {
 			return err

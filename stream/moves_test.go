@@ -43,7 +43,8 @@ func TestReadersFollowTheLeader(t *testing.T) {
 	}
 }
 
-// A reader whose next record was deleted says which are gone, once, and goes on at the first held one.
+// A reader whose next record was deleted says which are gone, once, and goes on at the first held
+// one.
 func TestAReaderNamesWhatWasDeleted(t *testing.T) {
 	c := dial(t, backend.Kafka(t))
 	topic(t, c, "a", 1)

@@ -135,7 +135,8 @@ func (c *Client) Offsets(ctx context.Context, topic string) ([]Range, error) {
 func (c *Client) offsets(ctx context.Context, topic string, isolation int8) ([]Range, error) {
 	var ranges []Range
 	err := c.retry(ctx, "list offsets of "+c.name(topic), func(ctx context.Context) error {
-		n, err := c.look(ctx, topic, false) // the number as it is now: what ends there is read to the end
+		// the number as it is now: what ends there is read to the end
+		n, err := c.look(ctx, topic, false)
 		if err != nil {
 			return err
 		}

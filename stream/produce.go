@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxBatchBytes keeps a batch below the broker's default limit of 1 MiB, headers and framing included.
+// maxBatchBytes keeps a batch below the broker's default limit of 1 MiB, headers and framing
+// included.
 const maxBatchBytes = 900_000
 
 // recordOverhead is what a record costs beside key, value and headers.

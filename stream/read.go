@@ -9,11 +9,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ErrTrimmed is returned by a Reader, once, when records between the wanted and the first held offset are gone; errors.As with *TrimmedError tells
-// which. The next Read goes on at the first held one.
+// ErrTrimmed is returned by a Reader, once, when records between the wanted and the first held
+// offset are gone; errors.As with *TrimmedError tells which. The next Read goes on at the first
+// held one.
 var ErrTrimmed = errors.New("records were deleted before they were read")
 
-// ErrBeyond is returned by a Reader whose offset lies beyond the end of the partition: the topic was created again, or the broker lost records.
+// ErrBeyond is returned by a Reader whose offset lies beyond the end of the partition: the topic
+// was created again, or the broker lost records.
 var ErrBeyond = errors.New("the offset lies beyond the end of the partition")
 
 // TrimmedError says which records are gone: Wanted <= offset < First.
@@ -62,14 +64,16 @@ func (c *Client) NewReader(topic string, partition int, offset int64) *Reader {
 	return &Reader{client: c, topic: topic, partition: partition, offset: offset, fetchMax: fetchBytes, unpacker: unpacker{partition: partition}}
 }
 
-// Fetch sets how many bytes a request asks for at most, and so about how many a Read returns; the first batch comes whole however large it is.
+// Fetch sets how many bytes a request asks for at most, and so about how many a Read returns; the
+// first batch comes whole however large it is.
 func (r *Reader) Fetch(bytes int) *Reader {
 	r.fetchMax = bytes
 	return r
 }
 
-// Hold makes Read return an ErrRecreated instead of records of another topic of the same name: offsets alone do not tell, since the new one may be as long as
-// the old one was. Deleting a topic breaks its readers' fetches, so the id is asked with every connection.
+// Hold makes Read return an ErrRecreated instead of records of another topic of the same name:
+// offsets alone do not tell, since the new one may be as long as the old one was. Deleting a topic
+// breaks its readers' fetches, so the id is asked with every connection.
 func (r *Reader) Hold(id string) *Reader {
 	r.id = id
 	return r
@@ -92,8 +96,8 @@ func (r *Reader) Close() error {
 	return err
 }
 
-// Read blocks until there is at least one record or ctx ends. The slice is valid until the next Read; what the records
-// point to may be kept.
+// Read blocks until there is at least one record or ctx ends. The slice is valid until the next
+// Read; what the records point to may be kept.
 func (r *Reader) Read(ctx context.Context) ([]Record, error) {
 	for {
 		if records, err := r.Next(ctx); err != nil || len(records) > 0 {

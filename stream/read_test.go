@@ -7,7 +7,8 @@ import (
 	"github.com/clickloop/clickloop/internal/backend"
 )
 
-// Where nothing comes, a reader asks again over the connection that it has: one that connected anew and waited before would get what comes next late.
+// Where nothing comes, a reader asks again over the connection that it has: one that connected anew
+// and waited before would get what comes next late.
 func TestAnIdleReaderKeepsItsConnection(t *testing.T) {
 	c, err := Dial(Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t)})
 	if err != nil {

@@ -1,17 +1,22 @@
 // Package stream is the only importer of a Kafka client: topics, producers, groups and readers.
 //
-// Delivery is at least once, by design: a batch is repeated until it is acknowledged, because neither an error nor a timeout of Kafka means "not
-// written". Every effect behind it is idempotent. kafka-go is used where its behaviour is known:
+// Delivery is at least once, by design: a batch is repeated until it is acknowledged, because
+// neither an error nor a timeout of Kafka means "not written". Every effect behind it is
+// idempotent. kafka-go is used where its behaviour is known:
 //
-//   - Groups are joined through ConsumerGroup generations, never through a Reader: a Reader's late commit can move another member's offset back,
-//     can block for ever beside Close, and knows no assignment. Commits go out in the generation that fetched, with a bound in time.
-//   - Partitions are read by fetches of our own, over franz-go's codec: kafka-go asks for committed records and then delivers aborted ones and the markers
-//     of transactions too, and goes round for ever on empty batches. No client-side queue survives a rebalance, and no start beyond or below the log
-//     is silently moved.
-//   - Writes go through Client.Produce, a slice a request, acks=all, Murmur2 as Java's clients: no batching timer, no asynchronous queue without an
-//     end, no default of zero acknowledgements. Metadata is kept for half a second, since a leader's move does not refresh it.
-//   - Topics are made before they are used, and waited for; they are bounded by retention and never compacted. Others may write transactions to them and add
-//     partitions: readers read committed, and the number of partitions is believed for two seconds.
+//   - Groups are joined through ConsumerGroup generations, never through a Reader: a Reader's late
+//     commit can move another member's offset back, can block for ever beside Close, and knows no
+//     assignment. Commits go out in the generation that fetched, with a bound in time.
+//   - Partitions are read by fetches of our own, over franz-go's codec: kafka-go asks for committed
+//     records and then delivers aborted ones and the markers of transactions too, and goes round
+//     for ever on empty batches. No client-side queue survives a rebalance, and no start beyond or
+//     below the log is silently moved.
+//   - Writes go through Client.Produce, a slice a request, acks=all, Murmur2 as Java's clients: no
+//     batching timer, no asynchronous queue without an end, no default of zero acknowledgements.
+//     Metadata is kept for half a second, since a leader's move does not refresh it.
+//   - Topics are made before they are used, and waited for; they are bounded by retention and never
+//     compacted. Others may write transactions to them and add partitions: readers read committed,
+//     and the number of partitions is believed for two seconds.
 package stream
 
 import (
@@ -34,7 +39,9 @@ type Config struct {
 	ClientID   string // also the header "producer"
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
-	Session    time.Duration         // after which a silent member of a group is taken for dead, ten heartbeats; 0: 10 s. Brokers refuse less than 6 s, embedded ones 100 ms
+	// after which a silent member of a group is taken for dead, ten heartbeats; 0: 10 s. Brokers
+	// refuse less than 6 s, embedded ones 100 ms
+	Session time.Duration
 }
 
 // Header is a record's header.
@@ -43,7 +50,8 @@ type Header struct {
 	Value []byte
 }
 
-// Record is one message. Partition -1 asks Produce to choose by Murmur2 of Place or Key, as Java's clients do.
+// Record is one message. Partition -1 asks Produce to choose by Murmur2 of Place or Key, as Java's
+// clients do.
 type Record struct {
 	Partition int
 	Offset    int64
@@ -58,7 +66,8 @@ type Record struct {
 type Range struct{ First, End int64 }
 
 const (
-	attemptTimeout = 5 * time.Second // of one request; calls repeat requests until their context ends
+	// of one request; calls repeat requests until their context ends
+	attemptTimeout = 5 * time.Second
 	backoffMin     = 20 * time.Millisecond
 	backoffMax     = 500 * time.Millisecond
 	metadataTTL    = 500 * time.Millisecond
@@ -82,7 +91,8 @@ type Client struct {
 	ordered    map[string]bool // topics of which partition 0 alone is used
 }
 
-// Dial returns a Client; it does not wait for the cluster: every call retries until its context ends.
+// Dial returns a Client; it does not wait for the cluster: every call retries until its context
+// ends.
 func Dial(cfg Config) (*Client, error) {
 	if len(cfg.Brokers) == 0 {
 		return nil, errors.New("no Kafka brokers are given: set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA")
@@ -153,7 +163,8 @@ func (c *Client) Await(ctx context.Context) error {
 	}
 }
 
-// retry repeats fn, each time with a bound on it, until it succeeds, says that repeating is of no use, or ctx ends.
+// retry repeats fn, each time with a bound on it, until it succeeds, says that repeating is of no
+// use, or ctx ends.
 func (c *Client) retry(ctx context.Context, what string, fn func(ctx context.Context) error) error {
 	wait, warned := backoffMin, time.Time{}
 	for {

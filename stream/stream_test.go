@@ -101,7 +101,8 @@ func TestPartitionIsJavas(t *testing.T) {
 		}
 	}
 	f("a", 1, 0)
-	f("21", 1000, int(uint32(-973932308&0x7fffffff)%1000)) // murmur2("21") = -973932308 in Kafka's own UtilsTest
+	// murmur2("21") = -973932308 in Kafka's own UtilsTest
+	f("21", 1000, int(uint32(-973932308&0x7fffffff)%1000))
 	f("foobar", 1000, int(uint32(-790332482&0x7fffffff)%1000))
 	f("a-little-bit-long-string", 1000, int(uint32(-985981536&0x7fffffff)%1000))
 }
@@ -332,7 +333,8 @@ func TestAFaultThatRepeatsIsToldOfOnce(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	faults := 0
-	_ = c.Join(ctx, "g", []string{"a"}, func(context.Context, *stream.Generation) error { // it ends with ctx's error
+	// it ends with ctx's error
+	_ = c.Join(ctx, "g", []string{"a"}, func(context.Context, *stream.Generation) error {
 		if faults++; faults == 5 {
 			cancel()
 		}

@@ -8,7 +8,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// OffsetsAt returns, for every partition of topic, the first offset whose record was produced at t or later; the partition's end where there is none.
+// OffsetsAt returns, for every partition of topic, the first offset whose record was produced at t
+// or later; the partition's end where there is none.
 func (c *Client) OffsetsAt(ctx context.Context, topic string, t time.Time) ([]int64, error) {
 	ranges, err := c.Offsets(ctx, topic)
 	if err != nil {

@@ -18,11 +18,17 @@ type Topic struct {
 	Retention      time.Duration // 0: the broker's default
 	RetentionBytes int64         // per partition; 0: no bound by size
 	SegmentBytes   int64
-	MaxMessage     int  // bytes of a record batch; 0: the broker's default, 1 MiB
-	AppendTime     bool // records carry the time at which the broker took them; a topic that exists is not asked for it
-	NeedMessage    int  // bytes that the topic must take in a batch, or records are refused; less is told, not refused; 0: not looked at
-	Busy           bool // each partition is written to all the time: one that is empty beside others was added just now
-	Ordered        bool // partition 0 alone is written and read, since its order is the topic's; more partitions are told of
+	MaxMessage     int // bytes of a record batch; 0: the broker's default, 1 MiB
+	// records carry the time at which the broker took them; a topic that exists is not asked for it
+	AppendTime bool
+	// bytes that the topic must take in a batch, or records are refused; less is told, not refused;
+	// 0: not looked at
+	NeedMessage int
+	// each partition is written to all the time: one that is empty beside others was added just now
+	Busy bool
+	// partition 0 alone is written and read, since its order is the topic's; more partitions are
+	// told of
+	Ordered bool
 }
 
 // TopicError says what an existing topic lacks and how to mend it.

@@ -1,4 +1,5 @@
-// Package catchup measures how fast a learner learns what waits in Kafka, against fit over the same examples in a file.
+// Package catchup measures how fast a learner learns what waits in Kafka, against fit over the same
+// examples in a file.
 package catchup
 
 import (
@@ -16,9 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clickloop/clickloop/app/fit"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/backend"
-	"github.com/clickloop/clickloop/internal/fit"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
@@ -29,8 +30,10 @@ const examples = 300_000
 
 var objectives = []event.Objective{{Name: "click", Trigger: event.TriggerPrediction, Positive: "click", Window: time.Minute}}
 
-// BenchmarkCatchUp lets fit and a learner learn the same 300,000 JSON examples one after the other, in each call, and compares their weights. A learner starts
-// from nothing: its time is from its start until the last example is learned, with checkpoints and messages of weights on the way. The ratio is of medians.
+// BenchmarkCatchUp lets fit and a learner learn the same 300,000 JSON examples one after the other,
+// in each call, and compares their weights. A learner starts from nothing: its time is from its
+// start until the last example is learned, with checkpoints and messages of weights on the way. The
+// ratio is of medians.
 func BenchmarkCatchUp(b *testing.B) {
 	prefix := backend.Prefix(b)
 	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(b), Prefix: prefix, Session: backend.Session()})
@@ -155,7 +158,8 @@ func online(b *testing.B, client *stream.Client) (seconds float64, weights strin
 	return seconds, state.Weights
 }
 
-// learned is the learner's own count of examples: to ask it for its state would have it copy its weights.
+// learned is the learner's own count of examples: to ask it for its state would have it copy its
+// weights.
 func learned(b *testing.B, registry *prometheus.Registry) float64 {
 	families, err := registry.Gather()
 	if err != nil {

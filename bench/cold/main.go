@@ -1,9 +1,10 @@
-// Command cold measures how a network starts: predicted over actual of the first thousand examples of made streams, at four
-// rates of positives, with labels that come at once and 500 examples late.
+// Command cold measures how a network starts: predicted over actual of the first thousand examples
+// of made streams, at four rates of positives, with labels that come at once and 500 examples late.
 //
-// A stream has one of ten shapes: few or many tokens, numbers, both, with and without something to learn. The table gives the
-// 5th, 50th and 95th percentile over the streams that have a positive, the share of them within the bar (0.5 to 2; at 0.2%, 0.3
-// to 3), what all streams of a rate give together, and the mean log loss beside that of the true rate.
+// A stream has one of ten shapes: few or many tokens, numbers, both, with and without something to
+// learn. The table gives the 5th, 50th and 95th percentile over the streams that have a positive,
+// the share of them within the bar (0.5 to 2; at 0.2%, 0.3 to 3), what all streams of a rate give
+// together, and the mean log loss beside that of the true rate.
 package main
 
 import (
@@ -59,7 +60,8 @@ func main() {
 	thrown(c)
 }
 
-// thrown prints how far one positive moves a net that has learned so many negatives, for the same features and for others.
+// thrown prints how far one positive moves a net that has learned so many negatives, for the same
+// features and for others.
 func thrown(c model.Config) {
 	fmt.Println("\n| shape | negatives before | before | one positive: the same features | others |\n|---|---|---|---|---|")
 	for _, s := range shapes {

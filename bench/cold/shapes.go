@@ -8,8 +8,8 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// shape is a kind of stream: columns of categories with so many values each, columns of numbers, and how much a category's value
-// and a number weigh in the logit (0: the labels are noise).
+// shape is a kind of stream: columns of categories with so many values each, columns of numbers,
+// and how much a category's value and a number weigh in the logit (0: the labels are noise).
 type shape struct {
 	name          string
 	values        []int

@@ -1,4 +1,5 @@
-// Package freshness measures how long it takes from an example to predictions with weights that have learned it.
+// Package freshness measures how long it takes from an example to predictions with weights that
+// have learned it.
 package freshness
 
 import (
@@ -31,8 +32,9 @@ const (
 	probes = 20                    // examples a second whose way is timed
 )
 
-// BenchmarkFreshness is the time from an example's production to the first served weights that have it, while 2,000 examples flow a second: a call is one
-// second. By publishing interval, with what it costs in processor time and in bytes on the model topic.
+// BenchmarkFreshness is the time from an example's production to the first served weights that have
+// it, while 2,000 examples flow a second: a call is one second. By publishing interval, with what
+// it costs in processor time and in bytes on the model topic.
 func BenchmarkFreshness(b *testing.B) {
 	for _, interval := range []time.Duration{10 * time.Millisecond, 50 * time.Millisecond, 250 * time.Millisecond} {
 		b.Run(fmt.Sprint("publish=", interval), func(b *testing.B) { measure(b, interval) })
@@ -67,7 +69,8 @@ func measure(b *testing.B, interval time.Duration) {
 	for b.Loop() {
 		start := time.Now()
 		for i := range int(time.Second / every) {
-			time.Sleep(time.Until(start.Add(time.Duration(i) * every))) // the rate of the stream, not a synchronisation
+			// the rate of the stream, not a synchronisation
+			time.Sleep(time.Until(start.Add(time.Duration(i) * every)))
 			at := time.Now()
 			produce(int(rate * every / time.Second))
 			if i%(int(time.Second/every)/probes) == 0 {
@@ -228,8 +231,9 @@ func each(b *testing.B, client *stream.Client, do func(*stream.Record)) {
 	}
 }
 
-// BenchmarkLockstep is the way of ten examples, from their production to the weights that have learned them being served, when nothing is published later
-// than it can be and the next ten wait for that.
+// BenchmarkLockstep is the way of ten examples, from their production to the weights that have
+// learned them being served, when nothing is published later than it can be and the next ten wait
+// for that.
 func BenchmarkLockstep(b *testing.B) {
 	client := dial(b)
 	mux := run(b, client, 0)

@@ -1,4 +1,5 @@
-// Package join measures how long a scorer takes from its start until it serves what the learner had published by then.
+// Package join measures how long a scorer takes from its start until it serves what the learner had
+// published by then.
 package join
 
 import (
@@ -35,9 +36,11 @@ const (
 
 var objectives = []event.Objective{{Name: "click", Trigger: "prediction", Positive: "click", Window: time.Minute}}
 
-// BenchmarkJoin has scorers join at random moments while 2,000 examples flow a second; a call is one of them. It times each from the start of its stage until
-// it serves the version that the learner had published at that moment, or a later one, and then compares its predictions, bit for bit, with those of a net
-// that has learned the same examples up to the very version that it serves. By the number of tokens, of which the default table of 2^20 has room for the last.
+// BenchmarkJoin has scorers join at random moments while 2,000 examples flow a second; a call is
+// one of them. It times each from the start of its stage until it serves the version that the
+// learner had published at that moment, or a later one, and then compares its predictions, bit for
+// bit, with those of a net that has learned the same examples up to the very version that it
+// serves. By the number of tokens, of which the default table of 2^20 has room for the last.
 func BenchmarkJoin(b *testing.B) {
 	for _, tokens := range []int{5_000, 300_000, 1_000_000} {
 		b.Run(fmt.Sprint("tokens=", tokens), func(b *testing.B) { measure(b, tokens) })
@@ -58,7 +61,8 @@ func measure(b *testing.B, tokens int) {
 	var took []time.Duration
 	var seen []answer
 	for b.Loop() {
-		time.Sleep(time.Duration(rng.Int64N(int64(time.Second)))) // the moment is random, not a synchronisation
+		// the moment is random, not a synchronisation
+		time.Sleep(time.Duration(rng.Int64N(int64(time.Second))))
 		d, a := w.join(uint64(len(seen)))
 		took, seen = append(took, d), append(seen, a)
 	}
@@ -121,7 +125,8 @@ type world struct {
 	n        int64 // examples that were produced
 }
 
-// start runs a learner until it has learned and published the first examples, so that the net has grown.
+// start runs a learner until it has learned and published the first examples, so that the net has
+// grown.
 func start(b *testing.B, s source) *world {
 	w := &world{b: b, source: s, prefix: backend.Prefix(b), registry: prometheus.NewRegistry()}
 	w.client = w.dial()
@@ -208,7 +213,8 @@ func (w *world) published() int64 {
 	return -1
 }
 
-// answer is what a scorer that has joined predicts for the features of some examples, and with which version.
+// answer is what a scorer that has joined predicts for the features of some examples, and with
+// which version.
 type answer struct {
 	version int64
 	of      []int64 // examples
@@ -307,7 +313,8 @@ func call(b *testing.B, mux *http.ServeMux, r *http.Request) []byte {
 	return rec.Body.Bytes()
 }
 
-// compare learns the examples again, in their order, and compares what was answered at each version.
+// compare learns the examples again, in their order, and compares what was answered at each
+// version.
 func (w *world) compare(seen []answer) {
 	net, err := model.New(model.DefaultConfig())
 	if err != nil {

@@ -1,8 +1,10 @@
-// Command pairs writes three files in Vowpal Wabbit's format that tell whether a network learns what parts mean, not pairs: train.vw, easy.vw and hard.vw.
+// Command pairs writes three files in Vowpal Wabbit's format that tell whether a network learns
+// what parts mean, not pairs: train.vw, easy.vw and hard.vw.
 //
-// A row has twelve fields. A is one of two animal kinds with a number 0..1000, B one of two foods with a number 0..1000; the label is 1 when a herbivore meets a plant or a
-// carnivore meat, else -1. C to L are noise: the letter and a number 0..10000. In train and easy one of the two numbers, chosen at random, is at most 250; in hard both are
-// above: pairs never seen together.
+// A row has twelve fields. A is one of two animal kinds with a number 0..1000, B one of two foods
+// with a number 0..1000; the label is 1 when a herbivore meets a plant or a carnivore meat, else
+// -1. C to L are noise: the letter and a number 0..10000. In train and easy one of the two numbers,
+// chosen at random, is at most 250; in hard both are above: pairs never seen together.
 package main
 
 import (

@@ -1,9 +1,10 @@
-// Command sparse learns a stream whose ids never end, with tables of several sizes, with and without admission and expiry, and says what that costs in log
-// loss and memory.
+// Command sparse learns a stream whose ids never end, with tables of several sizes, with and
+// without admission and expiry, and says what that costs in log loss and memory.
 //
-// A row has a user, a site of 2,000, an ad of 500 and an hour. Four in five users come once; the others are of a head of 200,000, the k-th as often as
-// k^-0.8. Users, sites and ads add a number of their own, normal with deviation 1.2, 0.5 and 0.5, to a logit of -2.5: what can be learned of users is what
-// the head teaches. With 6,250,000 rows there are 5 million users and more.
+// A row has a user, a site of 2,000, an ad of 500 and an hour. Four in five users come once; the
+// others are of a head of 200,000, the k-th as often as k^-0.8. Users, sites and ads add a number
+// of their own, normal with deviation 1.2, 0.5 and 0.5, to a logit of -2.5: what can be learned of
+// users is what the head teaches. With 6,250,000 rows there are 5 million users and more.
 //
 //	go run ./bench/sparse                      one run of the defaults
 //	go run ./bench/sparse -sweep -svg FILE     all sizes, each in a process of its own, and a plot

@@ -1,8 +1,10 @@
-// Command streams writes four made streams as CSV files with a column y, each with one thing that a network can fail at: dense.csv, abrupt.csv, noise.csv and ctr.csv.
+// Command streams writes four made streams as CSV files with a column y, each with one thing that a
+// network can fail at: dense.csv, abrupt.csv, noise.csv and ctr.csv.
 //
-// dense: twelve numbers of very different scale under a curved rule. abrupt: eight categories, whose weights and two of whose pairs' weights are redrawn every 30,000
-// rows. noise: eight categories under a fixed rule, of whose labels 30% are flipped. ctr: ten categories with ids that are drawn by a power law, of which most come
-// once, with vectors that multiply, 0.6% positive.
+// dense: twelve numbers of very different scale under a curved rule. abrupt: eight categories,
+// whose weights and two of whose pairs' weights are redrawn every 30,000 rows. noise: eight
+// categories under a fixed rule, of whose labels 30% are flipped. ctr: ten categories with ids that
+// are drawn by a power law, of which most come once, with vectors that multiply, 0.6% positive.
 package main
 
 import (

@@ -59,10 +59,11 @@ type chaos struct {
 	rng       *rand.Rand
 }
 
-// TestChaos sends traffic to seven stages while they, Kafka and Redis are killed, paused and emptied at
-// random moments. At the end the topics must hold every acknowledged event and prediction, one example
-// each with the label that the log gives, the profiles of an undisturbed fold, and weights that the
-// examples reproduce. CLICKLOOP_CHAOS_TIME says for how long, CLICKLOOP_CHAOS_SEED which faults.
+// TestChaos sends traffic to seven stages while they, Kafka and Redis are killed, paused and
+// emptied at random moments. At the end the topics must hold every acknowledged event and
+// prediction, one example each with the label that the log gives, the profiles of an undisturbed
+// fold, and weights that the examples reproduce. CLICKLOOP_CHAOS_TIME says for how long,
+// CLICKLOOP_CHAOS_SEED which faults.
 func TestChaos(t *testing.T) {
 	length := 10 * time.Minute
 	if d, err := time.ParseDuration(os.Getenv("CLICKLOOP_CHAOS_TIME")); err == nil {

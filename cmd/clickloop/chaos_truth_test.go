@@ -11,17 +11,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
-	"github.com/clickloop/clickloop/internal/config"
 	"github.com/clickloop/clickloop/stream"
 )
 
-// truth is what the log says, by rules that are written down here once more and in the plainest way.
+// truth is what the log says, by rules that are written down here once more and in the plainest
+// way.
 type truth struct {
 	events      []placedEvent // the first of each id, in the order of partitions and offsets
 	predictions []event.Prediction
-	received    map[string]map[string]event.Time // by prediction and type: when the first was received
+	// by prediction and type: when the first was received
+	received map[string]map[string]event.Time
 }
 
 type placedEvent struct {
@@ -58,8 +60,9 @@ func readTruth(t *testing.T, client *stream.Client) truth {
 	return tr
 }
 
-// partition walks one partition of events: the watermark is the smallest last heartbeat of collectors
-// that were not silent for longer than the lease, and what comes behind it counts as received then.
+// partition walks one partition of events: the watermark is the smallest last heartbeat of
+// collectors that were not silent for longer than the lease, and what comes behind it counts as
+// received then.
 func (tr *truth) partition(p int, records []stream.Record) {
 	beats := map[string]event.Time{}
 	seen := map[string]bool{}
@@ -191,8 +194,8 @@ func checkAcknowledged(t *testing.T, l *load, tr *truth, client *stream.Client) 
 	t.Logf("%d events, %d predictions on the topics", len(tr.events), len(tr.predictions))
 }
 
-// checkExamples waits until every prediction that must have an example has one, and every revision is
-// written, and compares each.
+// checkExamples waits until every prediction that must have an example has one, and every revision
+// is written, and compares each.
 func checkExamples(t *testing.T, c *chaos, client *stream.Client, tr *truth, o event.Objective) {
 	t.Helper()
 	want := map[string]label{}

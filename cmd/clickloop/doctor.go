@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
-	"github.com/clickloop/clickloop/internal/config"
 	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/redis/go-redis/v9"
@@ -237,7 +237,8 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 	}
 }
 
-// capacity says whether Redis keeps what it is given. The embedded one does not tell, and has no limit.
+// capacity says whether Redis keeps what it is given. The embedded one does not tell, and has no
+// limit.
 func (d *doctor) capacity(ctx context.Context, client *redis.Client) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

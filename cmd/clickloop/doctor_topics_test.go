@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/backend"
-	"github.com/clickloop/clickloop/internal/config"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -32,7 +32,7 @@ func TestDoctorNamesTopicsThatHoldRecordsBack(t *testing.T) {
 		t.Helper()
 		var out, errs bytes.Buffer
 		args := []string{"doctor", "--kafka", strings.Join(kafka, ","), "--redis", backend.Redis(t), "--prefix", prefix}
-		run(t.Context(), args, &out, &errs)
+		execute(t.Context(), args, &out, &errs)
 		return out.String()
 	}
 	if text := doctor(); strings.Contains(text, "max.message.bytes") || strings.Contains(text, "transaction") || strings.Contains(text, "partitions") {

@@ -10,17 +10,19 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clickloop/clickloop/internal/config"
-	"github.com/clickloop/clickloop/internal/loop"
-	"github.com/clickloop/clickloop/internal/running"
+	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/run"
+	"github.com/clickloop/clickloop/app/running"
 	"github.com/clickloop/clickloop/internal/settings"
 )
 
-// errNoBrokers is returned where no Kafka brokers are given, and no `clickloop up` runs that would tell them.
+// errNoBrokers is returned where no Kafka brokers are given, and no `clickloop up` runs that would
+// tell them.
 var errNoBrokers = errors.New("no Kafka brokers are given, and no `clickloop up` is running here: set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA")
 
-// loadRunning is Load for commands that look at a system: without brokers they look at the `clickloop up` that runs here, with its addresses, prefix and objectives
-// where nobody gave others.
+// loadRunning is Load for commands that look at a system: without brokers they look at the
+// `clickloop up` that runs here, with its addresses, prefix and objectives where nobody gave
+// others.
 func loadRunning(common *config.Common, stderr io.Writer) (config.Config, error) {
 	cfg, err := common.Load()
 	if err != nil || len(cfg.Kafka.Brokers) > 0 {
@@ -108,7 +110,7 @@ func useUp(cfg *config.Config, common *config.Common, up *running.Up) {
 }
 
 // announce lets other commands find l.
-func announce(l *loop.Loop, cfg *config.Config) (*running.Announcement, error) {
+func announce(l *run.Loop, cfg *config.Config) (*running.Announcement, error) {
 	data := cfg.Data
 	if data != "" {
 		var err error

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/fit"
+	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/config"
-	"github.com/clickloop/clickloop/internal/fit"
 	"github.com/clickloop/clickloop/internal/modelfile"
-	"github.com/clickloop/clickloop/internal/recording"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
 )
@@ -52,9 +52,10 @@ type fitOptions struct {
 	admission   int
 	expiry      int64
 	reading     reading
-	served      string          // network of the objective that a recording's configuration serves, if it is no default one
-	state       *learner.State  // the model of --in
-	about       modelfile.About // what its file says
+	// network of the objective that a recording's configuration serves, if it is no default one
+	served string
+	state  *learner.State  // the model of --in
+	about  modelfile.About // what its file says
 }
 
 func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -104,7 +105,8 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	return o.finish(stdout, &result, func() { printFit(stdout, &result) })
 }
 
-// warn tells of names that nothing had, for most likely they are misspelt, and of data in which there was nothing.
+// warn tells of names that nothing had, for most likely they are misspelt, and of data in which
+// there was nothing.
 func (o *fitOptions) warn(net *model.Net, examples, skipped int64, rec *recording.Recording, stderr io.Writer) {
 	o.notices(rec, stderr)
 	if examples == 0 {
@@ -122,7 +124,8 @@ func (o *fitOptions) warn(net *model.Net, examples, skipped int64, rec *recordin
 	}
 }
 
-// warnLabels tells of labels that are all the same: most likely the value that means yes is another one.
+// warnLabels tells of labels that are all the same: most likely the value that means yes is another
+// one.
 func (o *fitOptions) warnLabels(r *fit.Result, stderr io.Writer) {
 	switch {
 	case r.Examples == 0:
@@ -214,7 +217,8 @@ func (o *fitOptions) open() (*recording.Recording, config.Config, error) {
 		}
 		rec.Adopt(cfg.Objective(o.objective))
 		merged := rec.Objective()
-		if name := merged.ServedNetwork(); name != event.DefaultNetwork { // the one whose predictions the loop judges
+		// the one whose predictions the loop judges
+		if name := merged.ServedNetwork(); name != event.DefaultNetwork {
 			cfg.Model, o.served = cfg.Networks[name], name
 		}
 		return rec, cfg, nil
@@ -228,7 +232,8 @@ func isRecording(path string) bool {
 	return err == nil && (info.IsDir() || strings.HasSuffix(path, ".yaml"))
 }
 
-// newNetwork reads --in, or makes a new network of the configuration and the flags. The classes are those of a softmax.
+// newNetwork reads --in, or makes a new network of the configuration and the flags. The classes are
+// those of a softmax.
 func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bool) (*model.Net, []string, error) {
 	if o.network != "" {
 		c.Network = strings.Split(o.network, ",")

@@ -8,11 +8,12 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/clickloop/clickloop/internal/recording"
+	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/model"
 )
 
-// check refuses, before anything is learned, what would fail or mean nothing after hours of learning.
+// check refuses, before anything is learned, what would fail or mean nothing after hours of
+// learning.
 func (o *fitOptions) check(recorded bool) error {
 	if err := o.checkFlags(recorded); err != nil {
 		return err
@@ -31,7 +32,8 @@ func (o *fitOptions) check(recorded bool) error {
 			return err
 		}
 	}
-	if err := checkWritable("--out", o.out, append(data, o.predictions)); err != nil { // may be that of --in: it goes on in its place
+	// may be that of --in: it goes on in its place
+	if err := checkWritable("--out", o.out, append(data, o.predictions)); err != nil {
 		return err
 	}
 	return checkWritable("--predictions", o.predictions, append(data, o.in, o.out))
@@ -56,7 +58,8 @@ func (o *fitOptions) checkFlags(recorded bool) error {
 	return fmt.Errorf("--limit is of recordings: give fewer rows of files, such as by head -n %d FILE | clickloop fit -", o.limit)
 }
 
-// checkReadable makes sure that a file of examples is there, and that it can be read again if it has to be.
+// checkReadable makes sure that a file of examples is there, and that it can be read again if it
+// has to be.
 func checkReadable(path string, again bool) error {
 	regular := false
 	if path != "-" {
@@ -67,7 +70,8 @@ func checkReadable(path string, again bool) error {
 		case info.IsDir():
 			return fmt.Errorf("cannot read examples: %s is a folder, want a file", path)
 		}
-		if regular = info.Mode().IsRegular(); regular { // opening a pipe would wait for whoever writes to it
+		// opening a pipe would wait for whoever writes to it
+		if regular = info.Mode().IsRegular(); regular {
 			f, err := os.Open(path)
 			if err != nil {
 				return fmt.Errorf("cannot read examples: %w", err)
@@ -114,13 +118,15 @@ var settingFlags = map[string]string{
 	"network": "network", "cross": "cross", "seed": "seed", "table_bits": "table-bits", "admission": "admission", "expiry": "expiry",
 }
 
-// contradiction finds a setting, given by a flag or in the file of --config, that is another than the one a model was made with. A setting that
-// the file leaves at its default is not given, and neither are those of a recording's own file: they are for new models.
+// contradiction finds a setting, given by a flag or in the file of --config, that is another than
+// the one a model was made with. A setting that the file leaves at its default is not given, and
+// neither are those of a recording's own file: they are for new models.
 func (o *fitOptions) contradiction(given, made model.Config) error {
 	want, have, usual := reflect.ValueOf(given), reflect.ValueOf(made), reflect.ValueOf(model.DefaultConfig())
 	for i := range want.NumField() {
 		name := want.Type().Field(i).Tag.Get("yaml")
-		text := func(v reflect.Value) string { return fmt.Sprintf("%+v", v.Field(i)) } // none and empty are the same
+		// none and empty are the same
+		text := func(v reflect.Value) string { return fmt.Sprintf("%+v", v.Field(i)) }
 		flag := settingFlags[name]
 		switch {
 		case text(want) == text(have):

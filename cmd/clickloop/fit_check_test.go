@@ -101,7 +101,8 @@ func TestSkippedLinesAreCountedInPrint(t *testing.T) {
 	}
 }
 
-// A model goes on with its own settings; a flag or a configuration that says the same may stay, one that does not is named.
+// A model goes on with its own settings; a flag or a configuration that says the same may stay, one
+// that does not is named.
 func TestWhatContradictsAModelIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	csv, made := writeFile(t, dir, "a.csv", votes), filepath.Join(dir, "made.model")

@@ -12,11 +12,12 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/clickloop/clickloop/internal/fit"
+	"github.com/clickloop/clickloop/app/fit"
 	"github.com/clickloop/clickloop/model"
 )
 
-// newClasses are those of a new softmax: of --classes, else of the files' first rows. It completes c; without a softmax there are none.
+// newClasses are those of a new softmax: of --classes, else of the files' first rows. It completes
+// c; without a softmax there are none.
 func (o *fitOptions) newClasses(ctx context.Context, c *model.Config, recorded bool) ([]string, error) {
 	if o.output != "" && o.output != c.Output {
 		c.Output, c.Classes = o.output, 1
@@ -56,7 +57,8 @@ func (o *fitOptions) oldClasses(made model.Config, classes []string, recorded bo
 	}
 	given := o.givenClasses()
 	switch {
-	case len(classes) == 0 && len(given) != made.Classes: // written by a program that knows numbers alone
+	case len(classes) == 0 && len(given) != made.Classes:
+		// written by a program that knows numbers alone
 		return nil, fmt.Errorf("model %s has %d classes without names, and --classes gives %d: name them all, in the order of their numbers", o.in, made.Classes, len(given))
 	case len(classes) == 0:
 		classes = given

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/clickloop/clickloop/internal/fit"
+	"github.com/clickloop/clickloop/app/fit"
 )
 
 // bankRows are the header and the rows of bank-marketing.
@@ -35,8 +35,9 @@ func bankRows(t *testing.T) (header []byte, rows [][]byte) {
 	return lines[0], lines[1:]
 }
 
-// A real file that is cut at 20 random points into files of their own, each learned by a process that goes on from the model of the one before, gives the
-// model file of one process that learned the whole; so does each network for a cut of its own.
+// A real file that is cut at 20 random points into files of their own, each learned by a process
+// that goes on from the model of the one before, gives the model file of one process that learned
+// the whole; so does each network for a cut of its own.
 func TestAFileCutAtTwentyPointsAndGoneOnWithIsOneRun(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/clickloop/clickloop/internal/fit"
+	"github.com/clickloop/clickloop/app/fit"
 	"github.com/clickloop/clickloop/internal/modelfile"
 	"github.com/clickloop/clickloop/model"
 )
@@ -52,7 +52,8 @@ func (o *fitOptions) save(net *model.Net, classes []string) error {
 	return saveModel(o.out, net, about)
 }
 
-// saveModel writes a model whole or not at all; what is no plain file, such as /dev/stdout, is written to and not replaced.
+// saveModel writes a model whole or not at all; what is no plain file, such as /dev/stdout, is
+// written to and not replaced.
 func saveModel(path string, net *model.Net, about modelfile.About) error {
 	failed := func(err error) error { return fmt.Errorf("cannot write the model to %s: %w", path, err) }
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {

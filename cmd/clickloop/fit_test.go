@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/clickloop/clickloop/internal/fit"
+	"github.com/clickloop/clickloop/app/fit"
 )
 
 // said runs the command line in this process and returns its status and what it wrote.
 func said(t *testing.T, args ...string) (status int, out, errs string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	status = run(t.Context(), args, &stdout, &stderr)
+	status = execute(t.Context(), args, &stdout, &stderr)
 	return status, stdout.String(), stderr.String()
 }
 
@@ -37,7 +37,8 @@ func readFile(t *testing.T, path string) []byte {
 	return b
 }
 
-// A name that nothing has is told, since most likely it is misspelt; those that something has are not.
+// A name that nothing has is told, since most likely it is misspelt; those that something has are
+// not.
 func TestNamesThatNothingHasAreTold(t *testing.T) {
 	dir := t.TempDir()
 	csv := writeFile(t, dir, "a.csv", "a,b,c,y\n1,2,u,1\n3,4,v,0\n")
@@ -55,12 +56,14 @@ func TestNamesThatNothingHasAreTold(t *testing.T) {
 
 const pets = "food,kind,legs\n" + "seed,bird,2\nfish,cat,4\nbone,dog,4\nseed,bird,2\nfish,cat,4\nbone,dog,4\n"
 
-// A model of classes that is saved after some rows and gone on with has the bytes of one run, names included.
+// A model of classes that is saved after some rows and gone on with has the bytes of one run, names
+// included.
 func TestASoftmaxIsSavedAndGoneOnWithByName(t *testing.T) {
 	dir := t.TempDir()
 	rows := strings.SplitAfter(pets, "\n")
 	whole := writeFile(t, dir, "whole.csv", pets)
-	first := writeFile(t, dir, "first.csv", strings.Join(rows[:5], "")) // ends before the file does, with every class
+	// ends before the file does, with every class
+	first := writeFile(t, dir, "first.csv", strings.Join(rows[:5], ""))
 	rest := writeFile(t, dir, "rest.csv", rows[0]+strings.Join(rows[5:], ""))
 	one, two := filepath.Join(dir, "one.model"), filepath.Join(dir, "two.model")
 	flags := []string{"--label", "kind", "--json"}

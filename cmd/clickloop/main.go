@@ -1,4 +1,5 @@
-// Command clickloop is the real-time learning loop behind advertising and marketing in one binary: ingest, features, scorer, feedback, learner.
+// Command clickloop is the real-time learning loop behind advertising and marketing in one binary:
+// ingest, features, scorer, feedback, learner.
 //
 // Each subcommand has a file of its own: flags, then clients, then a stage, then Run.
 package main
@@ -46,11 +47,12 @@ func main() {
 		<-ctx.Done()
 		stop() // a second signal ends the process at once
 	}()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is main without the process: it returns the exit status (0 done, 1 failed, 2 wrong usage).
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+// execute is main without the process: it returns the exit status (0 done, 1 failed, 2 wrong
+// usage).
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		usage(stderr)
 		return 2

@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clickloop/clickloop/app/fit"
+	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/internal/backend"
-	"github.com/clickloop/clickloop/internal/fit"
-	"github.com/clickloop/clickloop/internal/loop"
 )
 
 // TestMain lets the test binary be the program, so that it can be killed.
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("CLICKLOOP_TEST_MAIN") == "1" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
-		os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }
@@ -44,7 +44,8 @@ func program(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// services are the flags for the backend under test: none for the embedded one, whose ports are free ones.
+// services are the flags for the backend under test: none for the embedded one, whose ports are
+// free ones.
 func services(t *testing.T) []string {
 	args := []string{"--http", "127.0.0.1:0"}
 	if backend.Real() {
@@ -76,7 +77,7 @@ func TestLockstepThroughAllStagesIsOfflineFitBitForBit(t *testing.T) {
 		limit := fmt.Sprint(rows)
 		var offline fit.Result
 		output(t, &offline, append([]string{"fit", recording, "--json", "--limit", limit}, extra...)...)
-		var live loop.Summary
+		var live run.Summary
 		output(t, &live, append(append([]string{"up", "--replay", recording, "--lockstep", "--exit", "--json", "--limit", limit}, services(t)...), extra...)...)
 		if live.Weights != offline.Weights || live.Weights == "" {
 			t.Errorf("%s: weights of the live loop %s, offline %s", recording, live.Weights, offline.Weights)
@@ -96,8 +97,8 @@ func TestLockstepThroughAllStagesIsOfflineFitBitForBit(t *testing.T) {
 	f(400, described(t))
 }
 
-// described writes a recording of which texts and dates have their words and calendar parts read beside
-// them, in another encoding than UTF-8.
+// described writes a recording of which texts and dates have their words and calendar parts read
+// beside them, in another encoding than UTF-8.
 func described(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -134,14 +135,14 @@ func TestPartsOfColumnsAreLearnedFromARecording(t *testing.T) {
 	}
 }
 
-// A configuration beside a recording keeps its networks and segments, and what contradicts the recording
-// is told.
+// A configuration beside a recording keeps its networks and segments, and what contradicts the
+// recording is told.
 func TestAConfigurationBesideARecordingIsKept(t *testing.T) {
 	dir := t.TempDir()
 	side := writeFile(t, dir, "side.yaml", "objectives:\n  - {name: conversion, networks: [default, plain], serve: plain}\nnetworks:\n  plain: {network: [linear], table_bits: 12}\n")
 	var offline fit.Result
 	output(t, &offline, "fit", bank, "--json", "--limit", "300", "--config", side)
-	var live loop.Summary
+	var live run.Summary
 	output(t, &live, append([]string{"up", "--replay", bank, "--lockstep", "--exit", "--json", "--limit", "300", "--config", side}, services(t)...)...)
 	if live.Weights != offline.Weights || live.Model != "conversion.plain@300" || offline.Model != live.Model {
 		t.Errorf("model %s with weights %s, offline %s with %s", live.Model, live.Weights, offline.Model, offline.Weights)
@@ -174,7 +175,8 @@ func weighted(t *testing.T) (dir string) {
 	return dir
 }
 
-// Importance counts: without it the weights would be others, and without it in the loop as well, the test of lockstep would say nothing.
+// Importance counts: without it the weights would be others, and without it in the loop as well,
+// the test of lockstep would say nothing.
 func TestTheImportanceOfARecordingIsLearned(t *testing.T) {
 	dir := weighted(t)
 	var with, without fit.Result
@@ -194,7 +196,7 @@ func TestAReplayThatIsKilledEndsWithTheWeightsOfOneThatIsNot(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for _, extra := range [][]string{{bank}, {profiles, "--config", bank + "/profiles.clickloop.yaml"}} {
 		args := append([]string{"--lockstep", "--exit", "--json", "--limit", rows, "--replay"}, extra...)
-		var want loop.Summary
+		var want run.Summary
 		output(t, &want, append(append([]string{"up"}, args...), services(t)...)...)
 		began := time.Now()
 		output(t, &want, append(append([]string{"up"}, args...), services(t)...)...)
@@ -206,7 +208,7 @@ func TestAReplayThatIsKilledEndsWithTheWeightsOfOneThatIsNot(t *testing.T) {
 			_ = cmd.Run()
 			cancel()
 		}
-		var got loop.Summary
+		var got run.Summary
 		output(t, &got, again...)
 		if got.Weights != want.Weights || got.Examples != want.Examples || got.Positives != want.Positives || got.Predictions != want.Predictions || got.Events != want.Events {
 			t.Errorf("%s, seed %d: killed four times %+v, not killed %+v", extra[0], seed, got, want)
@@ -217,15 +219,17 @@ func TestAReplayThatIsKilledEndsWithTheWeightsOfOneThatIsNot(t *testing.T) {
 	}
 }
 
-// A learner that lost its checkpoints begins anew while the scorer serves what it published before: the summary waits for it.
+// A learner that lost its checkpoints begins anew while the scorer serves what it published before:
+// the summary waits for it.
 func TestASummaryIsOfALearnerThatHasLearnedAll(t *testing.T) {
 	dir := t.TempDir()
-	data, slow := filepath.Join(dir, "data"), filepath.Join(dir, "slow.yaml") // to learn again takes longer than to ask
+	// to learn again takes longer than to ask
+	data, slow := filepath.Join(dir, "data"), filepath.Join(dir, "slow.yaml")
 	if err := os.WriteFile(slow, []byte("model:\n  network: [mlp]\n  mlp:\n    layers: [{units: 1024, activation: relu}, {units: 512, activation: relu}]\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	args := append([]string{"up", "--config", slow, "--data", data, "--exit", "--json", "--limit", "600", "--replay", bank}, services(t)...)
-	var want, got loop.Summary
+	var want, got run.Summary
 	output(t, &want, args...)
 	if err := os.RemoveAll(filepath.Join(data, "checkpoints")); err != nil {
 		t.Fatal(err)
@@ -248,7 +252,7 @@ func TestWrongUsageIsExplained(t *testing.T) {
 	f := func(status int, wants []string, args ...string) {
 		t.Helper()
 		var out, errs bytes.Buffer
-		if got := run(t.Context(), args, &out, &errs); got != status {
+		if got := execute(t.Context(), args, &out, &errs); got != status {
 			t.Errorf("%v: status %d, want %d (%s)", args, got, status, errs.String())
 		}
 		for _, want := range wants {

@@ -9,9 +9,9 @@ import (
 	"io"
 	"time"
 
+	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/inspect"
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/config"
-	"github.com/clickloop/clickloop/internal/modeltool"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/stream"
 )
@@ -69,7 +69,8 @@ func (o *modelOptions) flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.from, "from", "", "verify: replay from this earlier checkpoint `file`, not from the start of the topic")
 }
 
-// dial connects on first use: files alone need no Kafka, and are looked at without examples where it returns errNoBrokers. A broker that is starting is waited for.
+// dial connects on first use: files alone need no Kafka, and are looked at without examples where
+// it returns errNoBrokers. A broker that is starting is waited for.
 func (o *modelOptions) dial(ctx context.Context) (*stream.Client, error) {
 	if o.client != nil {
 		return o.client, nil
@@ -102,10 +103,11 @@ func (o *modelOptions) close() {
 	}
 }
 
-// sampled returns the examples to measure on, none when there are none to be had: a model can be looked at without.
+// sampled returns the examples to measure on, none when there are none to be had: a model can be
+// looked at without.
 func (o *modelOptions) sampled(ctx context.Context, objective string) ([]event.Example, error) {
 	if o.examples != "" {
-		return modeltool.FileExamples(o.examples, o.sample)
+		return inspect.FileExamples(o.examples, o.sample)
 	}
 	if objective == "" {
 		return nil, nil
@@ -118,7 +120,7 @@ func (o *modelOptions) sampled(ctx context.Context, objective string) ([]event.E
 	if err == nil {
 		bounded, cancel := context.WithTimeout(ctx, 20*time.Second)
 		defer cancel()
-		examples, err = modeltool.RecentExamples(bounded, client, objective, int64(o.sample))
+		examples, err = inspect.RecentExamples(bounded, client, objective, int64(o.sample))
 	}
 	if err != nil && ctx.Err() == nil {
 		fmt.Fprintf(o.stderr, "going on without examples: %v\n", err)
@@ -128,7 +130,7 @@ func (o *modelOptions) sampled(ctx context.Context, objective string) ([]event.E
 }
 
 func (o *modelOptions) show(ctx context.Context, name string) error {
-	m, err := modeltool.Open(ctx, name, o.dialer(ctx))
+	m, err := inspect.Open(ctx, name, o.dialer(ctx))
 	if err != nil {
 		return err
 	}
@@ -136,16 +138,16 @@ func (o *modelOptions) show(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	r := modeltool.Describe(m, examples, o.top)
+	r := inspect.Describe(m, examples, o.top)
 	return o.print(r, r.Write)
 }
 
 func (o *modelOptions) diff(ctx context.Context, first, second string) error {
-	a, err := modeltool.Open(ctx, first, o.dialer(ctx))
+	a, err := inspect.Open(ctx, first, o.dialer(ctx))
 	if err != nil {
 		return err
 	}
-	b, err := modeltool.Open(ctx, second, o.dialer(ctx))
+	b, err := inspect.Open(ctx, second, o.dialer(ctx))
 	if err != nil {
 		return err
 	}
@@ -157,7 +159,7 @@ func (o *modelOptions) diff(ctx context.Context, first, second string) error {
 	if err != nil {
 		return err
 	}
-	d, err := modeltool.Diff(a, b, examples)
+	d, err := inspect.Diff(a, b, examples)
 	if err != nil {
 		return err
 	}
@@ -166,7 +168,7 @@ func (o *modelOptions) diff(ctx context.Context, first, second string) error {
 }
 
 func (o *modelOptions) verify(ctx context.Context, name string) error {
-	m, err := modeltool.Open(ctx, name, o.dialer(ctx))
+	m, err := inspect.Open(ctx, name, o.dialer(ctx))
 	if err != nil {
 		return err
 	}
@@ -181,7 +183,7 @@ func (o *modelOptions) verify(ctx context.Context, name string) error {
 		return err
 	}
 	told := time.Now()
-	v, err := modeltool.Verify(ctx, m, from, client, func(examples int64) {
+	v, err := inspect.Verify(ctx, m, from, client, func(examples int64) {
 		if time.Since(told) > time.Second {
 			told = time.Now()
 			fmt.Fprintf(o.stderr, "replayed to %d examples\n", examples)

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clickloop/clickloop/internal/fit"
+	"github.com/clickloop/clickloop/app/fit"
 	"github.com/clickloop/clickloop/learner"
 )
 
@@ -91,7 +91,8 @@ type predictResult struct {
 	Weights   string  `json:"weights"`
 	Rows      int64   `json:"rows"` // with a label or without
 	Seconds   float64 `json:"seconds"`
-	Test      []any   `json:"test"` // of each file, how good the predictions of rows with a label are
+	// of each file, how good the predictions of rows with a label are
+	Test []any `json:"test"`
 }
 
 func predictFlags(args []string, stderr io.Writer) (*predictOptions, error) {
@@ -133,7 +134,8 @@ func predictFlags(args []string, stderr io.Writer) (*predictOptions, error) {
 	return o, o.reading.columns(&o.files)
 }
 
-// checkPredict refuses, before anything is predicted, files that are not there or would be written over.
+// checkPredict refuses, before anything is predicted, files that are not there or would be written
+// over.
 func (o *predictOptions) checkPredict() error {
 	piped := false
 	for _, path := range o.paths {

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clickloop/clickloop/app/fit"
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/fit"
 	"github.com/clickloop/clickloop/learner"
 )
 
-// shop writes rows that a model is made of, and others with and without labels, and returns the model.
+// shop writes rows that a model is made of, and others with and without labels, and returns the
+// model.
 func shop(t *testing.T, dir string) (made string) {
 	t.Helper()
 	var rows strings.Builder
@@ -190,7 +191,8 @@ func TestWrongUsageOfPredictIsExplained(t *testing.T) {
 	}
 }
 
-// Rows of a file that is not there yet, and of one that a column's reading says is otherwise, are told.
+// Rows of a file that is not there yet, and of one that a column's reading says is otherwise, are
+// told.
 func TestReadingsThatNothingHasAreTold(t *testing.T) {
 	csv := writeFile(t, t.TempDir(), "a.csv", votes)
 	_, _, errs := said(t, "fit", csv, "--label", "y", "--text", "title", "--date", "a,when")

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clickloop/clickloop/app/fit"
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/fit"
 )
 
 // Forms of predictions.
@@ -34,7 +34,8 @@ type predictions struct {
 	line    []byte
 }
 
-// newPredictions writes to a file. Its name says the form where form is empty: .csv, .jsonl, else plain.
+// newPredictions writes to a file. Its name says the form where form is empty: .csv, .jsonl, else
+// plain.
 func newPredictions(path, form string) (*predictions, error) {
 	f, err := os.Create(path)
 	if err != nil {
@@ -83,7 +84,8 @@ func (p *predictions) write(x *fit.Prediction) error {
 	return err
 }
 
-// appendJSON appends the probabilities and the label: "p":0.25,"y":1} or "p":{"a":0.75,"b":0.25},"y":"a"}.
+// appendJSON appends the probabilities and the label: "p":0.25,"y":1} or
+// "p":{"a":0.75,"b":0.25},"y":"a"}.
 func (p *predictions) appendJSON(x *fit.Prediction) {
 	p.line = append(p.line, `"p":`...)
 	if len(p.classes) == 0 {
@@ -106,8 +108,8 @@ func (p *predictions) appendJSON(x *fit.Prediction) {
 	p.line = append(p.line, '}')
 }
 
-// writeCSV writes a row, and the header before the first: file, row or the id's column, p or a column a
-// class and the likeliest one, y.
+// writeCSV writes a row, and the header before the first: file, row or the id's column, p or a
+// column a class and the likeliest one, y.
 func (p *predictions) writeCSV(x *fit.Prediction) error {
 	w := csv.NewWriter(p.w)
 	if !p.begun {

@@ -28,7 +28,7 @@ func printedCommands(t *testing.T) []string {
 	}
 	for _, c := range commands() {
 		var out bytes.Buffer
-		run(t.Context(), []string{c.name, "--help"}, io.Discard, &out)
+		execute(t.Context(), []string{c.name, "--help"}, io.Discard, &out)
 		examples, _, _ := strings.Cut(out.String(), "flags:")
 		for _, m := range regexp.MustCompile(`(?m)^  (clickloop .*?)(?:  .*)?$`).FindAllStringSubmatch(examples, -1) {
 			found = append(found, m[1])
@@ -58,7 +58,7 @@ func TestCommandsThatDocumentsPrintAreUnderstood(t *testing.T) {
 		}
 		args := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")[1:]
 		var errs bytes.Buffer
-		if status := run(t.Context(), append(slices.Clone(args), "--help"), io.Discard, &errs); status != 0 || slices.Contains(args, "--ready") && len(args) != 3 {
+		if status := execute(t.Context(), append(slices.Clone(args), "--help"), io.Discard, &errs); status != 0 || slices.Contains(args, "--ready") && len(args) != 3 {
 			first, _, _ := strings.Cut(errs.String(), "\n")
 			t.Errorf("%s: %s", text, first)
 		}

@@ -9,14 +9,14 @@ import (
 	"sync"
 	"time"
 
-	"github.com/clickloop/clickloop/internal/loop"
-	"github.com/clickloop/clickloop/internal/recording"
-	"github.com/clickloop/clickloop/internal/replay"
+	"github.com/clickloop/clickloop/app/recording"
+	"github.com/clickloop/clickloop/app/replay"
+	"github.com/clickloop/clickloop/app/run"
 )
 
 // progress shows how a replay goes: in place on a terminal, else a line every five seconds.
 type progress struct {
-	l      *loop.Loop
+	l      *run.Loop
 	rec    *recording.Recording
 	total  int64
 	w      io.Writer
@@ -25,7 +25,7 @@ type progress struct {
 	done   sync.WaitGroup
 }
 
-func newProgress(l *loop.Loop, rec *recording.Recording, limit int64, w io.Writer) *progress {
+func newProgress(l *run.Loop, rec *recording.Recording, limit int64, w io.Writer) *progress {
 	total := rec.Count()
 	if limit > 0 && (limit < total || total == 0) {
 		total = limit

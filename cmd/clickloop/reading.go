@@ -6,10 +6,10 @@ import (
 	"io"
 	"strings"
 
-	"github.com/clickloop/clickloop/internal/fit"
+	"github.com/clickloop/clickloop/app/fit"
+	"github.com/clickloop/clickloop/app/recording"
+	"github.com/clickloop/clickloop/app/table"
 	"github.com/clickloop/clickloop/internal/modelfile"
-	"github.com/clickloop/clickloop/internal/recording"
-	"github.com/clickloop/clickloop/internal/table"
 	"github.com/clickloop/clickloop/learner"
 )
 
@@ -85,7 +85,8 @@ func (o *fitOptions) readModel(recorded bool) (*learner.State, error) {
 	return state, nil
 }
 
-// notices tells how columns are read that nobody named, and which of those that were named are not there.
+// notices tells how columns are read that nobody named, and which of those that were named are not
+// there.
 func (o *fitOptions) notices(rec *recording.Recording, stderr io.Writer) {
 	var lines []string
 	if rec != nil {

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clickloop/clickloop/internal/config"
-	"github.com/clickloop/clickloop/internal/loop"
-	"github.com/clickloop/clickloop/internal/recording"
-	"github.com/clickloop/clickloop/internal/replay"
+	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/recording"
+	"github.com/clickloop/clickloop/app/replay"
+	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -90,7 +90,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 			return err
 		}
 		defer client.Close()
-		if resume, err = loop.LastRow(ctx, client, rec.Name()); err != nil {
+		if resume, err = run.LastRow(ctx, client, rec.Name()); err != nil {
 			return err
 		}
 	}

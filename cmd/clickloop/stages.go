@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clickloop/clickloop/internal/config"
-	"github.com/clickloop/clickloop/internal/loop"
+	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/run"
 )
 
 // stageCommand runs one stage against Kafka and Redis until a signal.
@@ -44,7 +44,7 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 		if err := checkGiven(name, &cfg); err != nil {
 			return err
 		}
-		l, err := loop.Start(ctx, loop.Options{Config: cfg, Stages: []string{name}, Logger: newLogger(stderr, *verbose)})
+		l, err := run.Start(ctx, run.Options{Config: cfg, Stages: []string{name}, Logger: newLogger(stderr, *verbose)})
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,8 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 	}
 }
 
-// checkGiven says that no brokers are given. One that joins a running `clickloop up` would share its work, so that is for a person to say.
+// checkGiven says that no brokers are given. One that joins a running `clickloop up` would share
+// its work, so that is for a person to say.
 func checkGiven(stage string, cfg *config.Config) error {
 	if len(cfg.Kafka.Brokers) > 0 {
 		return nil

@@ -13,14 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clickloop/clickloop/app/recording"
+	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/internal/embedded"
-	"github.com/clickloop/clickloop/internal/loop"
-	"github.com/clickloop/clickloop/internal/recording"
 	"github.com/clickloop/clickloop/stream"
 )
 
-// stageProcess is a stage as a process of its own that is killed and started again on the same address.
+// stageProcess is a stage as a process of its own that is killed and started again on the same
+// address.
 type stageProcess struct {
 	name    string
 	address string
@@ -67,7 +68,8 @@ func kills() int {
 	return n
 }
 
-// Four stages as processes; each is killed at random moments of a replay and started again. In the end there is one example for each prediction, and no label is false.
+// Four stages as processes; each is killed at random moments of a replay and started again. In the
+// end there is one example for each prediction, and no label is false.
 func TestStagesThatAreKilledLoseNothing(t *testing.T) {
 	const rows = 6000
 	seed := uint64(time.Now().UnixNano())
@@ -81,7 +83,7 @@ func TestStagesThatAreKilledLoseNothing(t *testing.T) {
 	}
 	services := []string{"--config", config, "--kafka", strings.Join(brokers, ","), "--redis", backend.Redis(t), "--prefix", prefix}
 	processes := map[string]*stageProcess{}
-	for _, name := range loop.Stages {
+	for _, name := range run.Stages {
 		p := &stageProcess{name: name, address: freeAddress(t)}
 		p.args = append([]string{"--http", p.address, "--data", t.TempDir()}, services...)
 		p.start(t)
@@ -102,12 +104,13 @@ func TestStagesThatAreKilledLoseNothing(t *testing.T) {
 	}()
 	order := []string{}
 	for range kills() {
-		order = append(order, loop.Stages...)
+		order = append(order, run.Stages...)
 	}
 	rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	for _, name := range order {
 		select {
-		case <-time.After(time.Duration(rng.Int64N(int64(12 * time.Second / time.Duration(len(order)))))): // random moments are what is tested
+		case <-time.After(time.Duration(rng.Int64N(int64(12 * time.Second / time.Duration(len(order)))))):
+			// random moments are what is tested
 		case <-ctx.Done():
 		}
 		processes[name].kill()
@@ -158,7 +161,7 @@ func checkReplayed(ctx context.Context, t *testing.T, seed uint64, rows int64, b
 		t.Fatal(err)
 	}
 	defer client.Close()
-	s, err := loop.Summarize(ctx, client, rec.Name(), rec.Objective().Name)
+	s, err := run.Summarize(ctx, client, rec.Name(), rec.Objective().Name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,14 +8,14 @@ import (
 	"os"
 	"strings"
 
+	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/recording"
+	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/config"
-	"github.com/clickloop/clickloop/internal/loop"
-	"github.com/clickloop/clickloop/internal/recording"
 )
 
 // printSummary says how a replay ended, and what its figures mean.
-func printSummary(w io.Writer, s *loop.Summary, o *upOptions, rec *recording.Recording) {
+func printSummary(w io.Writer, s *run.Summary, o *upOptions, rec *recording.Recording) {
 	fmt.Fprintf(w, "%d requests, %d predictions, %d events, %d examples (%d positive), %d dead letters in %.1f s: %.0f requests/s\n",
 		s.Requests, s.Predictions, s.Events, s.Examples, s.Positives, s.DeadLetters, s.Seconds, s.RequestsPerSecond)
 	if s.Examples > 0 {
@@ -42,7 +42,7 @@ func printSummary(w io.Writer, s *loop.Summary, o *upOptions, rec *recording.Rec
 }
 
 // pace says how far predictions were behind, and what that does to the figures.
-func pace(s *loop.Summary, o *upOptions, rec *recording.Recording) string {
+func pace(s *run.Summary, o *upOptions, rec *recording.Recording) string {
 	window, behind := rec.Objective().Window, int64(math.Round(*s.Behind))
 	if o.lockstep {
 		text := fmt.Sprintf("In lockstep, each prediction is made with all that is known by then, as it would be in real time: a label is known %v after\n"+
@@ -64,7 +64,7 @@ func pace(s *loop.Summary, o *upOptions, rec *recording.Recording) string {
 func calledAs() string { return shellQuote(os.Args[0]) }
 
 // printTry prints commands that work as they stand.
-func printTry(w io.Writer, l *loop.Loop, rec *recording.Recording) {
+func printTry(w io.Writer, l *run.Loop, rec *recording.Recording) {
 	request := `{"request":"try-1","context":{},"candidates":[{"ad":"a1"}]}`
 	for row, err := range rec.Rows() {
 		if err == nil {

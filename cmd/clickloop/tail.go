@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/config"
 	"github.com/clickloop/clickloop/stream"
 	"golang.org/x/sync/errgroup"
 )
@@ -95,7 +95,8 @@ func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	return tail(ctx, client, &cfg, &o, stdout, stderr)
 }
 
-// tail prints until o says to stop or ctx ends. Partitions are read at once; a partition's messages keep their order.
+// tail prints until o says to stop or ctx ends. Partitions are read at once; a partition's messages
+// keep their order.
 func tail(ctx context.Context, client *stream.Client, cfg *config.Config, o *tailOptions, stdout, stderr io.Writer) error {
 	name := cfg.Kafka.Prefix + o.topic
 	bounded, cancelBounded := context.WithTimeout(ctx, 5*time.Second)
@@ -192,7 +193,8 @@ type printer struct {
 	n       int64
 }
 
-// envelope is what kcat -J prints around a message. A key or value that is null is not an empty one.
+// envelope is what kcat -J prints around a message. A key or value that is null is not an empty
+// one.
 type envelope struct {
 	Topic     string    `json:"topic"`
 	Partition int       `json:"partition"`

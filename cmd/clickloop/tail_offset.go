@@ -94,7 +94,8 @@ func (s *span) number() int64 {
 	return n
 }
 
-// kcat are kcat's flags for the same; it goes to the end from an offset that is not held, where tail begins with the first held one.
+// kcat are kcat's flags for the same; it goes to the end from an offset that is not held, where
+// tail begins with the first held one.
 func (s *span) kcat(ranges []stream.Range, partition int) (flags string, leftOut []string) {
 	switch {
 	case !s.since.IsZero():

@@ -19,7 +19,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// needTools skips where kcat or jq is missing; beside real services, which are set up for all tests to run, it fails.
+// needTools skips where kcat or jq is missing; beside real services, which are set up for all tests
+// to run, it fails.
 func needTools(t *testing.T, err error) {
 	t.Helper()
 	if backend.Real() {
@@ -40,7 +41,8 @@ func tailed(t *testing.T) (client *stream.Client, flags []string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	if err := client.EnsureTopics(t.Context(), stream.Topic{Name: event.TopicPredictions, Partitions: 2, Retention: 100 * 365 * 24 * time.Hour}); err != nil { // records are of a fixed day
+	// records are of a fixed day
+	if err := client.EnsureTopics(t.Context(), stream.Topic{Name: event.TopicPredictions, Partitions: 2, Retention: 100 * 365 * 24 * time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	var records []stream.Record
@@ -65,7 +67,7 @@ func tailOut(t *testing.T, args ...string) (out, errs string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	if status := run(ctx, append([]string{"tail", event.TopicPredictions}, args...), &stdout, &stderr); status != 0 {
+	if status := execute(ctx, append([]string{"tail", event.TopicPredictions}, args...), &stdout, &stderr); status != 0 {
 		t.Fatalf("tail %v: status %d: %s", args, status, stderr.String())
 	}
 	return stdout.String(), stderr.String()
@@ -104,7 +106,8 @@ func TestTailReadsWhatItsFlagsSay(t *testing.T) {
 	f(nil, "-o", "end")
 	f(between(0, 40, 1), "-o", "beginning")
 	f(between(1, 40, 2), "-o", "beginning", "-p", "1")
-	f(between(36, 40, 1), "-o", "-4", "--where", "row>=36") // two records without a row in partition 0, one in partition 1
+	// two records without a row in partition 0, one in partition 1
+	f(between(36, 40, 1), "-o", "-4", "--where", "row>=36")
 	f([]int{35, 37, 39}, "-p", "1", "-o", "-4")
 	f(between(0, 40, 2), "-p", "0", "-o", "-1000")
 	f([]int{37, 39}, "-p", "1", "-o", "18")
@@ -169,7 +172,7 @@ func TestWrongFlagsOfTailAreRefused(t *testing.T) {
 	f := func(status int, want string, args ...string) {
 		t.Helper()
 		var errs bytes.Buffer
-		if got := run(t.Context(), append(append([]string{"tail"}, args...), flags...), io.Discard, &errs); got != status || !strings.Contains(errs.String(), want) {
+		if got := execute(t.Context(), append(append([]string{"tail"}, args...), flags...), io.Discard, &errs); got != status || !strings.Contains(errs.String(), want) {
 			t.Errorf("%v: status %d, %s; want %d, %s", args, got, errs.String(), status, want)
 		}
 	}
@@ -210,7 +213,8 @@ func TestKcatPrintsTheSame(t *testing.T) {
 		}
 	}
 	_, flags := tailed(t)
-	// lines are sorted, since partitions come in any order, and envelopes are compared by what they say: kcat's name the broker too
+	// lines are sorted, since partitions come in any order, and envelopes are compared by what they
+	// say: kcat's name the broker too
 	lines := func(out string) []string {
 		list := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 		for i, l := range list {
@@ -298,7 +302,7 @@ func TestAMissingTopicIsToldWithTheOneThatWasMeant(t *testing.T) {
 	}
 	brokers := strings.Join(backend.Kafka(t), ",")
 	var errs bytes.Buffer
-	if status := run(t.Context(), []string{"tail", "prediction", "--kafka", brokers, "--prefix", backend.Prefix(t)}, io.Discard, &errs); status != 1 || !strings.Contains(errs.String(), "did you mean predictions?") {
+	if status := execute(t.Context(), []string{"tail", "prediction", "--kafka", brokers, "--prefix", backend.Prefix(t)}, io.Discard, &errs); status != 1 || !strings.Contains(errs.String(), "did you mean predictions?") {
 		t.Errorf("status %d: %s", status, errs.String())
 	}
 }

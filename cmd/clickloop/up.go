@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clickloop/clickloop/internal/config"
-	"github.com/clickloop/clickloop/internal/loop"
-	"github.com/clickloop/clickloop/internal/recording"
+	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/recording"
+	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/internal/settings"
 )
 
@@ -119,7 +119,7 @@ func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l, err := startFree(ctx, loop.Options{Config: cfg, Embedded: true, Logger: newLogger(stderr, o.verbose)}, stderr)
+	l, err := startFree(ctx, run.Options{Config: cfg, Embedded: true, Logger: newLogger(stderr, o.verbose)}, stderr)
 	if err != nil {
 		return err
 	}
@@ -127,18 +127,19 @@ func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	return errors.Join(err, l.Close())
 }
 
-// startFree starts the loop; when nobody has named an HTTP address and the usual one is taken, on any free one.
-func startFree(ctx context.Context, o loop.Options, stderr io.Writer) (*loop.Loop, error) {
-	l, err := loop.Start(ctx, o)
+// startFree starts the loop; when nobody has named an HTTP address and the usual one is taken, on
+// any free one.
+func startFree(ctx context.Context, o run.Options, stderr io.Writer) (*run.Loop, error) {
+	l, err := run.Start(ctx, o)
 	if err != nil && o.Config.HTTP == config.Default().HTTP && strings.Contains(err.Error(), "address already in use") {
 		fmt.Fprintf(stderr, "%s is in use: listening on any free port\n", o.Config.HTTP)
 		o.Config.HTTP = "127.0.0.1:0"
-		return loop.Start(ctx, o)
+		return run.Start(ctx, o)
 	}
 	return l, err
 }
 
-func runUp(ctx context.Context, l *loop.Loop, cfg *config.Config, rec *recording.Recording, o upOptions, began time.Time, stdout, stderr io.Writer) error {
+func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.Recording, o upOptions, began time.Time, stdout, stderr io.Writer) error {
 	ready, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := l.AwaitReady(ready); err != nil {
@@ -192,7 +193,7 @@ func embeddedNote(cfg *config.Config) string {
 }
 
 // writeAddresses writes the file in one step, so that who waits for it never reads half of it.
-func writeAddresses(path string, l *loop.Loop) error {
+func writeAddresses(path string, l *run.Loop) error {
 	text := fmt.Sprintf("HTTP=%s\nKAFKA=%s\nREDIS=%s\n", l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
 	if err := os.WriteFile(path+".part", []byte(text), 0o644); err != nil {
 		return fmt.Errorf("cannot write the addresses: %w", err)
@@ -200,9 +201,9 @@ func writeAddresses(path string, l *loop.Loop) error {
 	return os.Rename(path+".part", path)
 }
 
-func playRecording(ctx context.Context, l *loop.Loop, rec *recording.Recording, o upOptions, stdout, stderr io.Writer) error {
+func playRecording(ctx context.Context, l *run.Loop, rec *recording.Recording, o upOptions, stdout, stderr io.Writer) error {
 	p := newProgress(l, rec, o.limit, stderr)
-	s, err := l.Play(ctx, loop.PlayOptions{Recording: rec, Lockstep: o.lockstep, Limit: o.limit, Speed: o.speed, Watch: p.watch})
+	s, err := l.Play(ctx, run.PlayOptions{Recording: rec, Lockstep: o.lockstep, Limit: o.limit, Speed: o.speed, Watch: p.watch})
 	p.stop()
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/clickloop/clickloop/internal/running"
+	"github.com/clickloop/clickloop/app/running"
 )
 
 // process is a `clickloop` that runs beside the test.
@@ -87,7 +87,7 @@ func answer(t *testing.T, want int, args ...string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var out bytes.Buffer
-	if got := run(ctx, args, &out, &out); got != want {
+	if got := execute(ctx, args, &out, &out); got != want {
 		t.Errorf("%v: status %d, want %d\n%s", args, got, want, out.String())
 	}
 	return out.String()

@@ -26,7 +26,8 @@ const (
 	plainText  valueKind = iota // u1: a text
 	quotedText                  // "17": a text, even if it looks like something else
 	numeral                     // 17: a number, or a text that is spelt so
-	constant                    // true, false or null, or a text that is spelt so; null is what is missing too
+	// true, false or null, or a text that is spelt so; null is what is missing too
+	constant
 )
 
 // errShell reminds of what a shell does with a condition that is not quoted.
@@ -102,7 +103,8 @@ func holds(conditions []condition, message []byte) bool {
 	return true
 }
 
-// lookup finds a member whose name is path, or whose object is named by a beginning of it; nil for what is missing or null.
+// lookup finds a member whose name is path, or whose object is named by a beginning of it; nil for
+// what is missing or null.
 func lookup(object map[string]any, path string) any {
 	if v := object[path]; v != nil {
 		return v
@@ -120,8 +122,8 @@ func lookup(object map[string]any, path string) any {
 	return nil
 }
 
-// holds compares numbers with numbers and texts with texts; whole numbers that the topics keep as texts
-// of their digits are numbers too. What is missing, or of another kind, is only unequal.
+// holds compares numbers with numbers and texts with texts; whole numbers that the topics keep as
+// texts of their digits are numbers too. What is missing, or of another kind, is only unequal.
 func (c condition) holds(v any) bool {
 	switch c.operator {
 	case "=":
@@ -185,7 +187,8 @@ func compareNumbers(a, b string) int {
 	}
 	p, ok := new(big.Rat).SetString(a)
 	q, fine := new(big.Rat).SetString(b)
-	if x-x != 0 || x == 0 || !ok || !fine { // a number so small or large would make an endless fraction
+	// a number so small or large would make an endless fraction
+	if x-x != 0 || x == 0 || !ok || !fine {
 		return 0
 	}
 	return p.Cmp(q)

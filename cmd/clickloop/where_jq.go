@@ -9,7 +9,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// jqFilter is the condition that jq is given for conditions, on a message's text. leftOut says where jq decides otherwise.
+// jqFilter is the condition that jq is given for conditions, on a message's text. leftOut says
+// where jq decides otherwise.
 func jqFilter(conditions []condition) (filter string, leftOut []string) {
 	parts := make([]string, 0, len(conditions))
 	for _, c := range conditions {
@@ -37,7 +38,8 @@ func (c condition) jq(path string) string {
 	literal := c.value
 	if c.kind == numeral {
 		literal = strings.TrimPrefix(literal, "+")
-		if x, err := strconv.ParseFloat(literal, 64); err == nil && !json.Valid([]byte(literal)) { // such as .5
+		// such as .5
+		if x, err := strconv.ParseFloat(literal, 64); err == nil && !json.Valid([]byte(literal)) {
 			literal = strconv.FormatFloat(x, 'f', -1, 64)
 		}
 	}
@@ -63,7 +65,8 @@ func jqText(s string) string {
 
 var jqName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// jqPath is where lookup finds a member: every way to read the dots, in its order; the first that is there counts.
+// jqPath is where lookup finds a member: every way to read the dots, in its order; the first that
+// is there counts.
 func jqPath(path string) (string, bool) {
 	ways := jqWays(path)
 	for i, w := range ways {

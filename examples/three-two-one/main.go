@@ -1,8 +1,10 @@
-// Command three-two-one is the smallest network that learns something of marketing: three inputs (age, gender, past purchases), two hidden sigmoid
-// units, one sigmoid output, learned by backpropagation from 70 of 100 generated customers and tested on the other 30.
+// Command three-two-one is the smallest network that learns something of marketing: three inputs
+// (age, gender, past purchases), two hidden sigmoid units, one sigmoid output, learned by
+// backpropagation from 70 of 100 generated customers and tested on the other 30.
 //
-// The rule of the data, which the network does not know: a customer buys when 4 purchases/10 + 2 (1 - age/70) + gender/2 > 2.8, with age 18 to 70, gender 0 or 1, and
-// 0 to 10 past purchases. Inputs are scaled to 0..1.
+// The rule of the data, which the network does not know: a customer buys when 4 purchases/10 + 2 (1
+// - age/70) + gender/2 > 2.8, with age 18 to 70, gender 0 or 1, and 0 to 10 past purchases. Inputs
+// are scaled to 0..1.
 package main
 
 import (
@@ -65,7 +67,8 @@ func evaluate(net *model.Net, s *model.Scratch, all []customer) metrics.Result {
 	return acc.Result()
 }
 
-// learn runs all passes with one loss, prints how it goes, and returns the result on the 30 that were kept for the test.
+// learn runs all passes with one loss, prints how it goes, and returns the result on the 30 that
+// were kept for the test.
 func learn(w io.Writer, loss string) (metrics.Result, error) {
 	all := generate(seed)
 	net, err := network(loss, seed)

@@ -85,7 +85,8 @@ func ask(ctx context.Context, broker string, req kmsg.Request, resp kmsg.Respons
 	return resp.ReadFrom(body)
 }
 
-// Session is what groups of tests wait for a member that is dead: little on the embedded broker, what a real one allows otherwise.
+// Session is what groups of tests wait for a member that is dead: little on the embedded broker,
+// what a real one allows otherwise.
 func Session() time.Duration {
 	if Real() {
 		return 6 * time.Second

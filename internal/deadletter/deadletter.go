@@ -1,4 +1,5 @@
-// Package deadletter writes records that can never succeed to the topic deadletter, with the reason and the original bytes.
+// Package deadletter writes records that can never succeed to the topic deadletter, with the reason
+// and the original bytes.
 package deadletter
 
 import (
@@ -15,8 +16,9 @@ import (
 // MaxPayload is how many bytes of the original are kept; the reason says so when there were more.
 const MaxPayload = 256 << 10
 
-// Bounds that keep a letter below what a broker takes, whatever the record holds: in JSON a byte may become six. A letter that can never be written would
-// block the partition that its record came from.
+// Bounds that keep a letter below what a broker takes, whatever the record holds: in JSON a byte
+// may become six. A letter that can never be written would block the partition that its record came
+// from.
 const (
 	maxReason  = 2 << 10
 	maxKey     = 1 << 10
@@ -51,8 +53,8 @@ type Letter struct {
 	Reason string
 }
 
-// Write returns once all are acknowledged, or with ctx's error: a dead letter is a record like others, and is not dropped either. A crash behind it
-// makes its caller write it again.
+// Write returns once all are acknowledged, or with ctx's error: a dead letter is a record like
+// others, and is not dropped either. A crash behind it makes its caller write it again.
 func (w *Writer) Write(ctx context.Context, letters ...Letter) error {
 	if len(letters) == 0 {
 		return nil
@@ -125,7 +127,8 @@ func (w *Writer) encode(l *Letter, most int) []byte {
 
 func cutText(s string, limit int) string { return string(cutRune([]byte(s), limit)) }
 
-// cutRune keeps at most limit bytes, and no half of a character that would make text into something else.
+// cutRune keeps at most limit bytes, and no half of a character that would make text into something
+// else.
 func cutRune(b []byte, limit int) []byte {
 	if len(b) <= limit {
 		return b

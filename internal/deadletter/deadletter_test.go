@@ -14,7 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Whatever a record holds, its dead letter is one that the broker takes: a letter that could never be written would block the partition behind it.
+// Whatever a record holds, its dead letter is one that the broker takes: a letter that could never
+// be written would block the partition behind it.
 func TestNoRecordMakesALetterThatIsTooLarge(t *testing.T) {
 	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t)})
 	if err != nil {

@@ -1,7 +1,9 @@
-// Package embedded runs a Kafka broker (franz-go's kfake) and a Redis server (miniredis) inside the program, over real TCP.
+// Package embedded runs a Kafka broker (franz-go's kfake) and a Redis server (miniredis) inside the
+// program, over real TCP.
 //
-// They are for trying out, tests and demos: the broker keeps its log in a folder and survives kill -9, but not the loss of power; Redis keeps nothing, and whoever folds into
-// it rebuilds from the log.
+// They are for trying out, tests and demos: the broker keeps its log in a folder and survives kill
+// -9, but not the loss of power; Redis keeps nothing, and whoever folds into it rebuilds from the
+// log.
 package embedded
 
 import (
@@ -48,7 +50,8 @@ type Services struct {
 	ttlDone   chan struct{}
 }
 
-// ttlTick is how often miniredis is told that time passes: its own clock looks at every key at every command.
+// ttlTick is how often miniredis is told that time passes: its own clock looks at every key at
+// every command.
 const ttlTick = 2 * time.Second
 
 // Start runs both and returns when they accept connections.
@@ -99,7 +102,8 @@ func (s *Services) start() error {
 	return s.StartRedis()
 }
 
-// lockWait is how long a lock is waited for: a process that was just killed holds its own until the system has taken it apart.
+// lockWait is how long a lock is waited for: a process that was just killed holds its own until the
+// system has taken it apart.
 const lockWait = 3 * time.Second
 
 // lockDir makes sure that one process alone uses dir: two brokers on one log would ruin it.
@@ -130,7 +134,8 @@ func writeAt(f *os.File, s string) error {
 	return err
 }
 
-// choosePort returns want if it is given and free, the usual one for 0 if that is free, else any free one.
+// choosePort returns want if it is given and free, the usual one for 0 if that is free, else any
+// free one.
 func choosePort(want, usual int) (int, error) {
 	switch {
 	case want > 0:
@@ -144,8 +149,9 @@ func choosePort(want, usual int) (int, error) {
 	return FreePort()
 }
 
-// Free ports are looked for below those that systems give to outgoing connections, from 32768 on: one of these may be gone again when it is listened on, and a
-// client that asks for a server that has stopped can even be connected with itself, and keep the port from the server that comes back.
+// Free ports are looked for below those that systems give to outgoing connections, from 32768 on:
+// one of these may be gone again when it is listened on, and a client that asks for a server that
+// has stopped can even be connected with itself, and keep the port from the server that comes back.
 const lowestPort, highestPort = 12000, 32000
 
 // FreePort returns a port that nobody listens on.

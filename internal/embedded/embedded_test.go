@@ -77,7 +77,8 @@ func TestTheLogOutlivesARestartOfTheBroker(t *testing.T) {
 	}
 }
 
-// A client that asks for a broker that has stopped must never be given the broker's port for its own end of the connection.
+// A client that asks for a broker that has stopped must never be given the broker's port for its
+// own end of the connection.
 func TestFreePortsAreNoneOfOutgoingConnections(t *testing.T) {
 	for range 20 {
 		port, err := embedded.FreePort()

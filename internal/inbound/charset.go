@@ -16,8 +16,9 @@ const (
 	bomUTF16BE = "\xfe\xff"
 )
 
-// toUTF8 decodes UTF-16, with a byte order mark or without, and takes the mark off UTF-8. A body in a
-// character set that its content type names is refused by that name, unless it is UTF-8 after all.
+// toUTF8 decodes UTF-16, with a byte order mark or without, and takes the mark off UTF-8. A body in
+// a character set that its content type names is refused by that name, unless it is UTF-8 after
+// all.
 func toUTF8(b []byte, contentType string, read Limited) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(b, []byte(bomUTF8)):

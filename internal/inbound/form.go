@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// formFields are the fields of a form that may hold the JSON, plain or in base64, in the order in which
-// they are looked for.
+// formFields are the fields of a form that may hold the JSON, plain or in base64, in the order in
+// which they are looked for.
 var formFields = []string{"data", "payload", "events", "batch", "body", "json", "e"}
 
 // accepted ends the refusal of a body that is no JSON.
 const accepted = "expected JSON, JSON lines, or a form whose field data or payload holds JSON, plain or in base64"
 
-// unwrap finds the JSON in a body that does not begin as JSON does. What claims to be JSON or plain text
-// is left to its reader, which names the byte that is wrong.
+// unwrap finds the JSON in a body that does not begin as JSON does. What claims to be JSON or plain
+// text is left to its reader, which names the byte that is wrong.
 func unwrap(text []byte, contentType string, read Limited) ([]byte, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return text, nil
@@ -62,7 +62,8 @@ func decoded(value string) []byte {
 	if isText([]byte(value)) {
 		return []byte(value)
 	}
-	value = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/", " ", "+").Replace(value), "=") // a plus that was not escaped has become a space
+	// a plus that was not escaped has become a space
+	value = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/", " ", "+").Replace(value), "=")
 	if b, err := base64.RawStdEncoding.DecodeString(value); err == nil && isText(b) {
 		return b
 	}

@@ -1,5 +1,5 @@
-// Package inbound reads what HTTP requests bring, for every stage alike: bodies in whatever encoding
-// they come, and query parameters, none of which is ignored in silence.
+// Package inbound reads what HTTP requests bring, for every stage alike: bodies in whatever
+// encoding they come, and query parameters, none of which is ignored in silence.
 package inbound
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Query returns a request's parameters. One that is not among the known is an *event.Error which names
-// it, and so are a text that is no query and a parameter given twice.
+// Query returns a request's parameters. One that is not among the known is an *event.Error which
+// names it, and so are a text that is no query and a parameter given twice.
 func Query(r *http.Request, known ...string) (url.Values, error) {
 	if r.URL.RawQuery == "" {
 		return nil, nil

@@ -15,7 +15,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Encodings are the content encodings that bodies may have, as the header Accept-Encoding of an answer.
+// Encodings are the content encodings that bodies may have, as the header Accept-Encoding of an
+// answer.
 const Encodings = "gzip, deflate, zstd"
 
 // Unsupported is an error about the form of a body, for which an answer has the status 415.
@@ -30,10 +31,10 @@ type Limited func(r io.Reader) ([]byte, error)
 // maxLayers bounds how often a body may be packed.
 const maxLayers = 2
 
-// Unpack returns the JSON that raw holds, in UTF-8 without a byte order mark. How it is packed is seen by
-// its first bytes, since SDKs and proxies tell it wrongly or not at all; the headers decide where bytes
-// cannot: raw deflate, and what is refused by name. A form may hold JSON in a field. The error is an
-// *Unsupported, one of read's, or an *event.Error.
+// Unpack returns the JSON that raw holds, in UTF-8 without a byte order mark. How it is packed is
+// seen by its first bytes, since SDKs and proxies tell it wrongly or not at all; the headers decide
+// where bytes cannot: raw deflate, and what is refused by name. A form may hold JSON in a field.
+// The error is an *Unsupported, one of read's, or an *event.Error.
 func Unpack(raw []byte, h http.Header, read Limited) ([]byte, error) {
 	if isText(raw) && len(h["Content-Encoding"]) == 0 {
 		return raw, nil
@@ -52,7 +53,8 @@ func Unpack(raw []byte, h http.Header, read Limited) ([]byte, error) {
 // isText says whether b begins as an object or an array does.
 func isText(b []byte) bool {
 	b = bytes.TrimLeft(b, " \t\r\n")
-	return len(b) > 0 && (b[0] == '{' || b[0] == '[') && (len(b) == 1 || b[1] != 0) // with 0 it is UTF-16
+	// with 0 it is UTF-16
+	return len(b) > 0 && (b[0] == '{' || b[0] == '[') && (len(b) == 1 || b[1] != 0)
 }
 
 func decompress(b []byte, encoding string, read Limited) ([]byte, error) {
@@ -96,8 +98,8 @@ func packed(b []byte) string {
 	return ""
 }
 
-// isZlib checks the two bytes of zlib's header. It is told from a text by headers, but for the window of
-// 32 KiB that all libraries choose by default.
+// isZlib checks the two bytes of zlib's header. It is told from a text by headers, but for the
+// window of 32 KiB that all libraries choose by default.
 func isZlib(b []byte) bool {
 	return len(b) >= 2 && b[0]&0x0f == 8 && b[0]>>4 <= 7 && (int(b[0])<<8|int(b[1]))%31 == 0
 }
@@ -126,8 +128,8 @@ func expand(b []byte, packing string, read Limited) ([]byte, error) {
 	return text, err
 }
 
-// maxWindow bounds the memory that a zstd body may ask for beside its text, which is what RFC 8878 wants
-// every decoder to take; zstdSlots bounds how many have it at a time.
+// maxWindow bounds the memory that a zstd body may ask for beside its text, which is what RFC 8878
+// wants every decoder to take; zstdSlots bounds how many have it at a time.
 const maxWindow = 8 << 20
 
 var zstdSlots = make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -148,7 +150,8 @@ func expandZstd(b []byte, read Limited) ([]byte, error) {
 	return text, err
 }
 
-// watched keeps the error of what it reads from, which tells a broken body from a bound of its reader.
+// watched keeps the error of what it reads from, which tells a broken body from a bound of its
+// reader.
 type watched struct {
 	r   io.Reader
 	err error

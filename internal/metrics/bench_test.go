@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkAdd counts examples as a click model predicts them: logits about -2, a seventh of them positive.
+// BenchmarkAdd counts examples as a click model predicts them: logits about -2, a seventh of them
+// positive.
 func BenchmarkAdd(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	p, y := make([]float64, 1<<14), make([]float64, 1<<14)

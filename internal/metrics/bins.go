@@ -6,12 +6,13 @@ import (
 	"slices"
 )
 
-// Scores are counted in bins of the logit, perBin to one unit, so that two scores closer than 1/perBin in logit count as equal for the AUC: with n such bins
-// under the curve the error is below 1/n.
+// Scores are counted in bins of the logit, perBin to one unit, so that two scores closer than
+// 1/perBin in logit count as equal for the AUC: with n such bins under the curve the error is below
+// 1/n.
 const perBin = 512
 
-// binOf is the bin of a probability of clamp to 1-clamp: of its logit, times perBin, the floor. A logarithm by a table is good enough but near a bin's edge, so
-// that edges are those of exactBin.
+// binOf is the bin of a probability of clamp to 1-clamp: of its logit, times perBin, the floor. A
+// logarithm by a table is good enough but near a bin's edge, so that edges are those of exactBin.
 func binOf(q float64) int32 {
 	v := math.Float64bits(q / (1 - q))
 	t := &logs[v>>(52-logBits)&(1<<logBits-1)]
@@ -49,8 +50,9 @@ type bin struct {
 	used                          bool
 }
 
-// bins are a hash table with open addressing: counting is on the path of every example, and a map would cost more than all the rest of it. A sparse segment has
-// few bins, so that an array of all would waste.
+// bins are a hash table with open addressing: counting is on the path of every example, and a map
+// would cost more than all the rest of it. A sparse segment has few bins, so that an array of all
+// would waste.
 type bins struct {
 	slots []bin // 2^n of them, or none
 	shift uint8 // 64-n

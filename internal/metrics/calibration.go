@@ -6,9 +6,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Calibration are the intercept and slope of the logistic regression of labels on the logits of predictions (Cox 1958): 0 and 1 are calibrated, a slope below 1
-// is of predictions that are too extreme, above 1 of ones that are too timid. Both are NaN where there is no such line: without examples, with one class
-// only, with one score only, or when a score parts the classes.
+// Calibration are the intercept and slope of the logistic regression of labels on the logits of
+// predictions (Cox 1958): 0 and 1 are calibrated, a slope below 1 is of predictions that are too
+// extreme, above 1 of ones that are too timid. Both are NaN where there is no such line: without
+// examples, with one class only, with one score only, or when a score parts the classes.
 func (a *Accumulator) Calibration() (intercept, slope float64) {
 	f := &recalibration{bins: a.bins.sorted(), weight: a.weight}
 	if !f.mixed() {
@@ -23,7 +24,8 @@ func (a *Accumulator) Calibration() (intercept, slope float64) {
 		if gain < 1e-13 {
 			return x[0], x[1]
 		}
-		for before, t := f.loss(x), 1.0; ; t /= 2 { // the loss is convex, but a whole step may go too far
+		// the loss is convex, but a whole step may go too far
+		for before, t := f.loss(x), 1.0; ; t /= 2 {
 			next := []float64{x[0] - t*step[0], x[1] - t*step[1]}
 			if f.loss(next) < before || t < 1e-6 {
 				x = next
@@ -71,7 +73,8 @@ func (f *recalibration) mixed() bool {
 	return positive[0] < negative[len(negative)-1] && negative[0] < positive[len(positive)-1]
 }
 
-// newton is the step to the minimum of the parabola that fits at x, and twice what it gains. False: no parabola does.
+// newton is the step to the minimum of the parabola that fits at x, and twice what it gains. False:
+// no parabola does.
 func (f *recalibration) newton(x []float64) (step []float64, gain float64, ok bool) {
 	var g0, g1, h00, h01, h11 float64
 	for i := range f.bins {

@@ -5,7 +5,8 @@ import "math"
 // MaxConfusion is the most classes of which a confusion matrix is kept: it grows with their square.
 const MaxConfusion = 32
 
-// Classes measures predictions over several classes. Counts are of weights, as the support and the confusion matrix are.
+// Classes measures predictions over several classes. Counts are of weights, as the support and the
+// confusion matrix are.
 type Classes struct {
 	examples              int64
 	weight, loss, correct float64
@@ -22,8 +23,8 @@ func NewClasses(k int) *Classes {
 	return c
 }
 
-// Add counts one example: the probability p of each class, the class that it was, and the weight w. The most probable class is what was predicted, of
-// equal ones the first.
+// Add counts one example: the probability p of each class, the class that it was, and the weight w.
+// The most probable class is what was predicted, of equal ones the first.
 func (c *Classes) Add(p []float64, class int, w float64) {
 	best := 0
 	for i, v := range p {
@@ -47,13 +48,16 @@ func (c *Classes) Add(p []float64, class int, w float64) {
 
 // ClassesResult are the metrics of what was added; those that are undefined are NaN.
 type ClassesResult struct {
-	Examples          int64
-	LogLoss           float64 // nats, mean over weights
-	NormalizedEntropy float64 // LogLoss over the entropy of the classes' shares: below 1 is better than predicting the shares
+	Examples int64
+	LogLoss  float64 // nats, mean over weights
+	// LogLoss over the entropy of the classes' shares: below 1 is better than predicting the shares
+	NormalizedEntropy float64
 	Accuracy          float64
-	Macro             ClassScore   // mean over the classes that occur, in labels or predictions; an undefined score counts as 0
-	Classes           []ClassScore // by class
-	Confusion         [][]float64  // weights by actual class, then predicted class; nil above MaxConfusion
+	// mean over the classes that occur, in labels or predictions; an undefined score counts as 0
+	Macro   ClassScore
+	Classes []ClassScore // by class
+	// weights by actual class, then predicted class; nil above MaxConfusion
+	Confusion [][]float64
 }
 
 // ClassScore is how good the predictions of one class are.

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// The figures are those of scikit-learn's classification_report and log_loss, which anyone can check by hand.
+// The figures are those of scikit-learn's classification_report and log_loss, which anyone can
+// check by hand.
 func TestMetricsOfClassesAreThoseByHand(t *testing.T) {
 	c := NewClasses(3)
 	for _, e := range []struct {
@@ -41,7 +42,8 @@ func TestMetricsOfClassesAreThoseByHand(t *testing.T) {
 	}
 }
 
-// A class that is only predicted lowers the macro averages, one that is not predicted has no precision.
+// A class that is only predicted lowers the macro averages, one that is not predicted has no
+// precision.
 func TestClassesThatAreOnlyPredictedOrNeverCountAsNothing(t *testing.T) {
 	c := NewClasses(3)
 	c.Add([]float64{0, 1, 0}, 0, 1)

@@ -1,4 +1,5 @@
-// Package metrics measures predictions against labels: log loss, normalized entropy, AUC, calibration. Sums are float64; memory is bounded.
+// Package metrics measures predictions against labels: log loss, normalized entropy, AUC,
+// calibration. Sums are float64; memory is bounded.
 package metrics
 
 import "math"
@@ -6,7 +7,8 @@ import "math"
 // clamp keeps the logarithm finite: a prediction of exactly 0 or 1 that is wrong costs 34.5 nats.
 const clamp = 1e-15
 
-// Accumulator adds up examples. Memory grows with the bins of its predictions, which are at most 35,370.
+// Accumulator adds up examples. Memory grows with the bins of its predictions, which are at most
+// 35,370.
 type Accumulator struct {
 	examples, positives  int64
 	weight, positive     float64
@@ -18,7 +20,8 @@ type Accumulator struct {
 // New returns an empty Accumulator.
 func New() *Accumulator { return &Accumulator{} }
 
-// Add counts one example: the probability p that was predicted, the label y (0 or 1, or between), and the weight w.
+// Add counts one example: the probability p that was predicted, the label y (0 or 1, or between),
+// and the weight w.
 func (a *Accumulator) Add(p, y, w float64) {
 	q := p
 	if q < clamp {
@@ -74,21 +77,25 @@ func (a *Accumulator) Merge(o *Accumulator) {
 	}
 }
 
-// Result are the metrics of what was added; those that are undefined (no examples, one class only) are NaN.
+// Result are the metrics of what was added; those that are undefined (no examples, one class only)
+// are NaN.
 type Result struct {
-	Examples            int64
-	Positives           int64
-	LogLoss             float64 // nats, mean over weights
-	NormalizedEntropy   float64 // LogLoss over the entropy of the mean label: below 1 is better than predicting the mean (He et al. 2014)
-	AUC                 float64 // probability that a positive is scored above a negative; ties count half
+	Examples  int64
+	Positives int64
+	LogLoss   float64 // nats, mean over weights
+	// LogLoss over the entropy of the mean label: below 1 is better than predicting the mean (He et
+	// al. 2014)
+	NormalizedEntropy float64
+	// probability that a positive is scored above a negative; ties count half
+	AUC                 float64
 	PredictedOverActual float64 // sum of predictions over sum of labels: 1 is calibrated
 	ECE                 float64 // expected calibration error over bins of equal mass
 	Accuracy            float64 // decided at 0.5
 	Recall              float64 // of the positives, at 0.5
 }
 
-// Sums are what adds up over parts of the examples: those of two Accumulators are the sums of both. They
-// are defined wherever Result's ratios are not.
+// Sums are what adds up over parts of the examples: those of two Accumulators are the sums of both.
+// They are defined wherever Result's ratios are not.
 type Sums struct {
 	Weight    float64
 	Predicted float64 // probabilities, by weight

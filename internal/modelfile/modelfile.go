@@ -1,5 +1,5 @@
-// Package modelfile reads and writes the files of fit: a model, and what predictions by it need beside
-// its weights: the names of its classes, and how the columns of its files were read.
+// Package modelfile reads and writes the files of fit: a model, and what predictions by it need
+// beside its weights: the names of its classes, and how the columns of its files were read.
 package modelfile
 
 import (
@@ -15,9 +15,10 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// A file with anything to say about its model begins with a line of magic, one of JSON and one with the
-// SHA-256 of that; then comes the model. The magic begins as a model's format of another version does,
-// so that what reads models alone says so. The older one has a list of classes as its JSON.
+// A file with anything to say about its model begins with a line of magic, one of JSON and one with
+// the SHA-256 of that; then comes the model. The magic begins as a model's format of another
+// version does, so that what reads models alone says so. The older one has a list of classes as its
+// JSON.
 const (
 	aboutMagic   = "clickloop model of files 1\n"
 	classesMagic = "clickloop model of classes 1\n"
@@ -41,7 +42,8 @@ type Column struct {
 
 func (a *About) empty() bool { return len(a.Classes) == 0 && a.Label == "" && len(a.Columns) == 0 }
 
-// Write writes a model with what is to be said about it; where that is nothing, it is the model alone.
+// Write writes a model with what is to be said about it; where that is nothing, it is the model
+// alone.
 func Write(w io.Writer, net *model.Net, about About) error {
 	if !about.empty() {
 		line, err := json.Marshal(&about)

@@ -60,7 +60,8 @@ func TestAModelOfClassesKeepsTheirNamesOrIsRefused(t *testing.T) {
 	}
 }
 
-// What a file says about its model comes back; files that say nothing, or name classes as before, are read too.
+// What a file says about its model comes back; files that say nothing, or name classes as before,
+// are read too.
 func TestWhatIsSaidAboutAModelComesBack(t *testing.T) {
 	c := model.DefaultConfig()
 	c.Network, c.Output, c.Classes = []string{"linear"}, "softmax", 2

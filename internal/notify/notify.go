@@ -9,7 +9,8 @@ type Broadcast struct {
 	ch chan struct{}
 }
 
-// Wait returns a channel that is closed at the next Fire. Take it before looking at the condition: a change in between is then not missed.
+// Wait returns a channel that is closed at the next Fire. Take it before looking at the condition:
+// a change in between is then not missed.
 func (b *Broadcast) Wait() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

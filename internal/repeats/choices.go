@@ -18,14 +18,14 @@ const (
 	Conflict         // its request came before with another choice
 )
 
-// Choices finds predictions that came before, and those of a request whose first prediction had another
-// choice: one request has one choice, the first in the partition. The zero value is empty. It serves
-// one goroutine.
+// Choices finds predictions that came before, and those of a request whose first prediction had
+// another choice: one request has one choice, the first in the partition. The zero value is empty.
+// It serves one goroutine.
 //
-// A prediction of a request counts as a record of the request also when its choice is another, so the
-// first choice stands as long as the request comes again within the bounds of a Window. Only a request
-// that comes again and again over more than twice Age, with several choices, may be decided otherwise by
-// a consumer that begins in between.
+// A prediction of a request counts as a record of the request also when its choice is another, so
+// the first choice stands as long as the request comes again within the bounds of a Window. Only a
+// request that comes again and again over more than twice Age, with several choices, may be decided
+// otherwise by a consumer that begins in between.
 type Choices struct {
 	ids      Window
 	requests Window // places are marked with the choice that stands
@@ -51,7 +51,8 @@ func identify(p *event.Prediction) identity {
 
 func (c *Choices) seen(i identity, offset int64, at event.Time) Verdict {
 	if i.request != 0 && c.requests.standing(i.request, i.choice, offset, at) != i.choice {
-		return Conflict // its id is left out: it may be that of a candidate of the choice that stands
+		// its id is left out: it may be that of a candidate of the choice that stands
+		return Conflict
 	}
 	if c.ids.seen(i.id, offset, at) {
 		return Repeat

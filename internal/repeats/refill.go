@@ -18,9 +18,10 @@ type remembered struct {
 	request, choice uint64 // see Choices
 }
 
-// stretches calls read for stretches of offsets, from the one that ends at next backwards, each twice as long as the one before, until the older half of one is too
-// old for any record from next on, or Most offsets are read. read returns what it found, in order; the whole is returned in order. So what a start
-// costs follows what a window holds.
+// stretches calls read for stretches of offsets, from the one that ends at next backwards, each
+// twice as long as the one before, until the older half of one is too old for any record from next
+// on, or Most offsets are read. read returns what it found, in order; the whole is returned in
+// order. So what a start costs follows what a window holds.
 func stretches(next int64, read func(from, to int64) ([]remembered, error)) ([]remembered, error) {
 	var all [][]remembered
 	newest := event.Time(0)
@@ -52,8 +53,8 @@ func latest(records []remembered) event.Time {
 	return at
 }
 
-// Refill puts back the ids of the records before next, by the same id that the consumer gives to Seen: empty for a record that has none. at is the records'
-// time of production.
+// Refill puts back the ids of the records before next, by the same id that the consumer gives to
+// Seen: empty for a record that has none. at is the records' time of production.
 func (w *Window) Refill(ctx context.Context, c *stream.Client, topic string, partition int, next int64, id func(*stream.Record) string) error {
 	back, err := stretches(next, func(from, to int64) ([]remembered, error) {
 		var found []remembered

@@ -21,7 +21,8 @@ const (
 	Most  = 1 << 18
 )
 
-// Window remembers ids with the place where each came last. The zero value is empty. It serves one goroutine.
+// Window remembers ids with the place where each came last. The zero value is empty. It serves one
+// goroutine.
 type Window struct {
 	last  map[uint64]place
 	ring  []occurrence // in the order they came; head is the oldest
@@ -65,8 +66,8 @@ func (w *Window) standing(h, mark uint64, offset int64, at event.Time) uint64 {
 	return first
 }
 
-// note remembers the record at offset. It returns the mark under which its id stands, and whether the id
-// is repeated.
+// note remembers the record at offset. It returns the mark under which its id stands, and whether
+// the id is repeated.
 func (w *Window) note(h, mark uint64, offset int64, at event.Time) (uint64, bool) {
 	before, ok := w.last[h]
 	if w.last == nil {

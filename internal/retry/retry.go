@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Persist repeats fn with backoff until it succeeds, its error is one of final, or ctx ends; its faults are logged once in ten seconds.
+// Persist repeats fn with backoff until it succeeds, its error is one of final, or ctx ends; its
+// faults are logged once in ten seconds.
 func Persist(ctx context.Context, logger *slog.Logger, what string, fn func() error, final ...error) error {
 	wait, warned := 10*time.Millisecond, time.Time{}
 	for {

@@ -153,7 +153,8 @@ func (d *decoder) duration(path string, n ast.Node, v reflect.Value) {
 	v.SetInt(math.MinInt64)
 }
 
-// A number of a wrong kind is replaced by one that no check allows, so that the check tells which are.
+// A number of a wrong kind is replaced by one that no check allows, so that the check tells which
+// are.
 
 func (d *decoder) float(path string, n ast.Node, v reflect.Value) {
 	x, ok := number(n)
@@ -214,7 +215,8 @@ func (d *decoder) integer(path string, n ast.Node, v reflect.Value) {
 		}
 	}
 	const exact = 1 << 53
-	if x, ok := number(n); ok && n.Type() != ast.IntegerType && x == math.Trunc(x) && math.Abs(x) < exact && (v.CanInt() || x >= 0) { // such as 1e6
+	// such as 1e6
+	if x, ok := number(n); ok && n.Type() != ast.IntegerType && x == math.Trunc(x) && math.Abs(x) < exact && (v.CanInt() || x >= 0) {
 		if v.CanUint() {
 			v.SetUint(uint64(x))
 		} else {
@@ -259,7 +261,8 @@ func firstLine(n ast.Node) int {
 	return line(n)
 }
 
-// entries are the members of a section; what merge keys bring comes first, so that the section's own win.
+// entries are the members of a section; what merge keys bring comes first, so that the section's
+// own win.
 func (d *decoder) entries(path string, n ast.Node) ([]*ast.MappingValueNode, bool) {
 	var own []*ast.MappingValueNode
 	switch n := n.(type) {

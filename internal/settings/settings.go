@@ -1,7 +1,9 @@
-// Package settings reads YAML over a struct of defaults, and says of whatever is wrong where it is, what it is, and what is allowed.
+// Package settings reads YAML over a struct of defaults, and says of whatever is wrong where it is,
+// what it is, and what is allowed.
 //
-// It is for whoever writes the file: an error names file, line, setting and value, a misspelt name gets the nearest known one, and all mistakes are told at once.
-// A setting that has no value keeps its default. Durations take every unit from ms to w.
+// It is for whoever writes the file: an error names file, line, setting and value, a misspelt name
+// gets the nearest known one, and all mistakes are told at once. A setting that has no value keeps
+// its default. Durations take every unit from ms to w.
 package settings
 
 import (
@@ -46,7 +48,8 @@ type Defaulter interface {
 	Default() any
 }
 
-// Read reads text over target, a pointer to a struct. What it can read it has read, even when it returns problems. name is what errors call the file.
+// Read reads text over target, a pointer to a struct. What it can read it has read, even when it
+// returns problems. name is what errors call the file.
 func Read(name string, text []byte, target any) (*File, []*Problem, error) {
 	f := &File{name: name, text: text, lines: map[string]int{}}
 	if len(bytes.TrimSpace(text)) == 0 {
@@ -112,7 +115,8 @@ func (f *File) excerpt(line, column int) string {
 	return "\n    " + shown + mark
 }
 
-// Locate puts file and line before an error that names a setting by an *event.Error; a setting that is not in the file is looked for where it belongs.
+// Locate puts file and line before an error that names a setting by an *event.Error; a setting that
+// is not in the file is looked for where it belongs.
 func (f *File) Locate(err error) error {
 	var wrong *event.Error
 	if !errors.As(err, &wrong) {
@@ -134,7 +138,8 @@ func (f *File) Has(path string) bool {
 
 func line(n ast.Node) int { return n.GetToken().Position.Line }
 
-// Redact leaves out what may be a secret in a text with addresses: what stands before an @, as in redis://user:password@host:6379.
+// Redact leaves out what may be a secret in a text with addresses: what stands before an @, as in
+// redis://user:password@host:6379.
 func Redact(text string) string {
 	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n\"'`,{}[]", r) })
 	for _, word := range words {

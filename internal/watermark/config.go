@@ -18,8 +18,11 @@ import (
 // Config is the watermark section of the configuration: when a collector's heartbeats count. Every
 // stage that folds events must have the same.
 type Config struct {
-	Lease time.Duration `yaml:"lease"` // a collector whose last heartbeat is further behind the newest holds nothing back any more; what it writes later counts as received then
-	Ahead time.Duration `yaml:"ahead"` // a heartbeat that is further ahead of the clocks of Kafka or of the reader is not believed
+	// a collector whose last heartbeat is further behind the newest holds nothing back any more;
+	// what it writes later counts as received then
+	Lease time.Duration `yaml:"lease"`
+	// a heartbeat that is further ahead of the clocks of Kafka or of the reader is not believed
+	Ahead time.Duration `yaml:"ahead"`
 }
 
 // DefaultConfig waits ten seconds for a silent collector and believes clocks that differ by five.

@@ -49,7 +49,8 @@ type Result uint8
 const (
 	Taken Result = iota
 	Ahead        // it lies in the future: it moves nothing
-	Slow         // it lies behind the newest by more than the lease: its collector is not waited for
+	// it lies behind the newest by more than the lease: its collector is not waited for
+	Slow
 )
 
 // String is the name that metrics use.
@@ -141,7 +142,8 @@ func (m *Marks) set(collector string, t event.Time) {
 		m.beats[i].at = max(m.beats[i].at, t)
 		return
 	}
-	m.beats = slices.Insert(m.beats, i, beat{strings.Clone(collector), t}) // the name may be a part of a record's text
+	// the name may be a part of a record's text
+	m.beats = slices.Insert(m.beats, i, beat{strings.Clone(collector), t})
 }
 
 // leaveOut forgets the collectors whose lease has passed, and the oldest above the bound. The

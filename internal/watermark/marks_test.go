@@ -110,8 +110,10 @@ func TestTheFutureVouchesForNothing(t *testing.T) {
 		}
 	}
 	m := newMarks(t)
-	step(t, m, beatOf("a", start+5000), Clocks{Stamp: start, Reader: start}, Taken, 5000) // clocks differ
-	step(t, m, beatOf("a", start+3_600_000), Clocks{}, Taken, 3_600_000)                  // recorded times are held against none
+	// clocks differ
+	step(t, m, beatOf("a", start+5000), Clocks{Stamp: start, Reader: start}, Taken, 5000)
+	// recorded times are held against none
+	step(t, m, beatOf("a", start+3_600_000), Clocks{}, Taken, 3_600_000)
 }
 
 func TestAnEventIsReceivedBehindTheWatermarkAndNotAfterKafkaTookIt(t *testing.T) {

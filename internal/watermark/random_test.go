@@ -13,7 +13,9 @@ import (
 type record struct {
 	e      event.Event
 	clocks Clocks
-	live   bool // written by a collector that has not been silent for longer than its lease, whose clock is right
+	// written by a collector that has not been silent for longer than its lease, whose clock is
+	// right
+	live bool
 }
 
 // writer is a collector as the simulation knows it.

@@ -61,7 +61,8 @@ func (r *Reporter) Report(e *event.Event, o Outcome, partition int, offset int64
 		}
 	}
 	for _, collector := range o.Left {
-		if collector != "" && r.due(fault{collector, "left"}) { // a replay that has ended says no farewell
+		// a replay that has ended says no farewell
+		if collector != "" && r.due(fault{collector, "left"}) {
 			r.logger.Warn("a collector is silent and is not waited for any more: what it writes later counts as received then", at(collector)...)
 		}
 	}

@@ -6,7 +6,8 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// Assembly puts parts together, those of one snapshot and of one delta at a time. The parts of either come in order; anything else drops what was begun.
+// Assembly puts parts together, those of one snapshot and of one delta at a time. The parts of
+// either come in order; anything else drops what was begun.
 type Assembly struct {
 	snapshot, delta partial
 	load            bool // snapshots are decoded while they come
@@ -29,7 +30,8 @@ func (p *partial) drop() Message {
 	return m
 }
 
-// Add takes a part and returns the message that it completes. The value becomes part of the message.
+// Add takes a part and returns the message that it completes. The value becomes part of the
+// message.
 func (a *Assembly) Add(h Head, value []byte) (Message, bool) {
 	p := &a.delta
 	if h.Kind == Snapshot {
@@ -39,7 +41,8 @@ func (a *Assembly) Add(h Head, value []byte) (Message, bool) {
 		p.drop()
 		p.head = h
 		if h.Kind == Snapshot && a.load {
-			p.loading = model.StartLoading(int(h.Parts) * len(value)) // the first part is as large as any
+			// the first part is as large as any
+			p.loading = model.StartLoading(int(h.Parts) * len(value))
 		}
 	}
 	same := h
@@ -60,8 +63,8 @@ func (a *Assembly) Add(h Head, value []byte) (Message, bool) {
 	return p.drop(), true
 }
 
-// Sequence puts parts together and gives the messages in the order in which they can be applied: a delta that is a gap for who has not got the snapshot
-// around it comes again behind that.
+// Sequence puts parts together and gives the messages in the order in which they can be applied: a
+// delta that is a gap for who has not got the snapshot around it comes again behind that.
 type Sequence struct {
 	parts Assembly
 	held  []Message
@@ -78,11 +81,13 @@ func (s *Sequence) Close() {
 	s.parts.delta.drop()
 }
 
-// maxHeld bounds the deltas that are kept for a snapshot. Beyond it they are dropped, and the snapshot is followed by a gap.
+// maxHeld bounds the deltas that are kept for a snapshot. Beyond it they are dropped, and the
+// snapshot is followed by a gap.
 const maxHeld = 64 << 20
 
-// Add takes a part and calls apply with the message that it completes, and with those that waited for it. It returns apply's error for the message itself,
-// nil for one that is kept; errors of those that waited are for apply to tell.
+// Add takes a part and calls apply with the message that it completes, and with those that waited
+// for it. It returns apply's error for the message itself, nil for one that is kept; errors of
+// those that waited are for apply to tell.
 func (s *Sequence) Add(h Head, value []byte, apply func(Message) error) error {
 	if h.Kind == Snapshot && h.Part == 0 {
 		s.drop()

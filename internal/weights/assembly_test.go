@@ -33,7 +33,8 @@ type part struct {
 	value []byte
 }
 
-// written is a topic with snapshots of many parts, between which deltas stand. starts are the places where snapshots begin.
+// written is a topic with snapshots of many parts, between which deltas stand. starts are the
+// places where snapshots begin.
 func written(t *testing.T, rng *rand.Rand) (parts []part, starts []int, end int64) {
 	t.Helper()
 	cut := func(h Head, size int) (out []part) {

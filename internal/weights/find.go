@@ -31,8 +31,9 @@ func each(ctx context.Context, client *stream.Client, key string, first, end int
 	return nil
 }
 
-// headerLast tells, on every record behind the first snapshot, at which offset the last whole one begins, so that whoever joins need not search for it in
-// hundreds of megabytes. It is no part of the check: where it says something wrong, the search is as before.
+// headerLast tells, on every record behind the first snapshot, at which offset the last whole one
+// begins, so that whoever joins need not search for it in hundreds of megabytes. It is no part of
+// the check: where it says something wrong, the search is as before.
 const headerLast = "snapshot"
 
 // SetLast makes a record's headers say where the last whole snapshot begins.
@@ -58,7 +59,8 @@ func told(headers []stream.Header) int64 {
 	return -1
 }
 
-// LastSnapshot is FindSnapshot in the time of two small requests, where the record at the end tells where to look.
+// LastSnapshot is FindSnapshot in the time of two small requests, where the record at the end tells
+// where to look.
 func LastSnapshot(ctx context.Context, client *stream.Client, key string) (at, end int64, err error) {
 	ranges, err := client.Offsets(ctx, event.TopicModel(key))
 	if err != nil {
@@ -87,8 +89,9 @@ func LastSnapshot(ctx context.Context, client *stream.Client, key string) (at, e
 	return at, rg.End, nil
 }
 
-// FindSnapshot returns the offset at which the last whole snapshot begins that is not of a deposed learner, looking back from the end in growing steps;
-// the start of the topic when there is none. end is where the topic ended.
+// FindSnapshot returns the offset at which the last whole snapshot begins that is not of a deposed
+// learner, looking back from the end in growing steps; the start of the topic when there is none.
+// end is where the topic ended.
 func FindSnapshot(ctx context.Context, client *stream.Client, key string) (at, end int64, err error) {
 	ranges, err := client.Offsets(ctx, event.TopicModel(key))
 	if err != nil {
@@ -107,7 +110,8 @@ func FindSnapshot(ctx context.Context, client *stream.Client, key string) (at, e
 	}
 }
 
-// scan returns where the last whole snapshot in [first, end) begins that is not of a deposed learner, -1 for none.
+// scan returns where the last whole snapshot in [first, end) begins that is not of a deposed
+// learner, -1 for none.
 func scan(ctx context.Context, client *stream.Client, key string, first, end int64) (int64, error) {
 	var parts Assembly
 	at, epoch, begun := int64(-1), int64(-1), int64(-1)
@@ -126,10 +130,12 @@ func scan(ctx context.Context, client *stream.Client, key string, first, end int
 	return at, err
 }
 
-// epochLook is how many records back from the end the highest epoch is searched: a deposed learner's last words may stand behind its successor's first.
+// epochLook is how many records back from the end the highest epoch is searched: a deposed
+// learner's last words may stand behind its successor's first.
 const epochLook = 256
 
-// Newest returns the highest epoch at the end of a network's topic, and how many examples its newest weights have learned; 0 when the topic is empty.
+// Newest returns the highest epoch at the end of a network's topic, and how many examples its
+// newest weights have learned; 0 when the topic is empty.
 func Newest(ctx context.Context, client *stream.Client, key string) (epoch, examples int64, err error) {
 	ranges, err := client.Offsets(ctx, event.TopicModel(key))
 	if err != nil {
@@ -147,8 +153,8 @@ func Newest(ctx context.Context, client *stream.Client, key string) (epoch, exam
 	return epoch, examples, err
 }
 
-// Each calls fn with the whole messages of a network's topic from offset first (that of a snapshot) to end, leaving out those of deposed learners. A
-// message is valid during the call.
+// Each calls fn with the whole messages of a network's topic from offset first (that of a snapshot)
+// to end, leaving out those of deposed learners. A message is valid during the call.
 func Each(ctx context.Context, client *stream.Client, key string, first, end int64, fn func(m Message) error) error {
 	var parts Sequence
 	var failed error

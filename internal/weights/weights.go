@@ -1,8 +1,12 @@
-// Package weights is the form of the topic model.<objective>: messages of a network's weights, cut into records.
+// Package weights is the form of the topic model.<objective>: messages of a network's weights, cut
+// into records.
 //
-// A message is a snapshot or a delta as the model package makes them. Its records carry headers that tell which message they are part of. The parts of a
-// delta stand one after another; between those of a snapshot may stand deltas that follow it, so that those who need no snapshot do not wait for it. Whoever reads passes over records of a lower epoch than it has seen: they are of a learner that was deposed. The headers carry
-// a checksum of themselves: an epoch that was damaged into a higher one would have every message after it passed over.
+// A message is a snapshot or a delta as the model package makes them. Its records carry headers
+// that tell which message they are part of. The parts of a delta stand one after another; between
+// those of a snapshot may stand deltas that follow it, so that those who need no snapshot do not
+// wait for it. Whoever reads passes over records of a lower epoch than it has seen: they are of a
+// learner that was deposed. The headers carry a checksum of themselves: an epoch that was damaged
+// into a higher one would have every message after it passed over.
 package weights
 
 import (
@@ -35,9 +39,10 @@ type Head struct {
 	Part  int64  // from 0
 	Parts int64
 
-	// Current, of a snapshot, says that its learner has learned all the examples that there were when it began, and not too few. So it may take the place of
-	// weights that have learned more, which it would never overtake where the topic of examples begins later than theirs did. The check leaves it out, so
-	// that older scorers pass it over.
+	// Current, of a snapshot, says that its learner has learned all the examples that there were
+	// when it began, and not too few. So it may take the place of weights that have learned more,
+	// which it would never overtake where the topic of examples begins later than theirs did. The
+	// check leaves it out, so that older scorers pass it over.
 	Current bool
 }
 
@@ -75,7 +80,8 @@ func (h *Head) headers() []stream.Header {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// check is the CRC-32C of the other headers' values with a space between them, in the order in which they are written.
+// check is the CRC-32C of the other headers' values with a space between them, in the order in
+// which they are written.
 func (h *Head) check() int64 {
 	text := fmt.Appendf(nil, "%s %d %d %d %d %d", h.Kind, h.Epoch, h.From, h.To, h.Part, h.Parts)
 	return int64(crc32.Checksum(text, castagnoli))

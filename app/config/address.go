@@ -1,0 +1,104 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/settings"
+)
+
+// validateAddresses checks where things are: Kafka, Redis, the address to listen on, the data
+// folder, and the prefix of their names.
+func (c *Config) validateAddresses() error {
+	for i, b := range c.Kafka.Brokers {
+		field := fmt.Sprintf("kafka.brokers[%d]", i)
+		if reason := checkHostPort(b, false); reason != "" {
+			return wrong(field, "%s", reason)
+		}
+		if slices.Contains(c.Kafka.Brokers[:i], b) {
+			return wrong(field, "is %q, which stands before it already", b)
+		}
+	}
+	if !prefixForm.MatchString(c.Kafka.Prefix) {
+		return wrong("kafka.prefix", "is %q, want at most 64 letters, digits, ., - or _: it begins the names of topics, groups and keys", c.Kafka.Prefix)
+	}
+	if c.Redis.Address != "" {
+		if reason := checkRedis(c.Redis.Address); reason != "" {
+			return wrong("redis.address", "%s", reason)
+		}
+	}
+	if reason := checkHostPort(c.HTTP, true); reason != "" {
+		return wrong("http", "%s", reason)
+	}
+	if strings.TrimSpace(c.Data) != c.Data || strings.ContainsRune(c.Data, 0) {
+		return wrong("data", "is %q, want the path of a folder", c.Data)
+	}
+	if info, err := os.Stat(c.Data); c.Data != "" && err == nil && !info.IsDir() {
+		return wrong("data", "is %q, which is a file, want a folder", c.Data)
+	}
+	return nil
+}
+
+var prefixForm = regexp.MustCompile(`^[a-zA-Z0-9._-]{0,64}$`)
+
+// checkHostPort says what is wrong with host:port, for listening or for a call, in the words that
+// follow its name; nothing when it is right.
+func checkHostPort(s string, listen bool) string {
+	want := "host:port, such as localhost:9092"
+	if listen {
+		want = "host:port or :port, such as 127.0.0.1:8080 or :8080 (port 0: any free one)"
+	}
+	is := fmt.Sprintf("is %q, ", settings.Redact(s))
+	if scheme, rest, ok := strings.Cut(s, "://"); ok {
+		return fmt.Sprintf("%swant %s, without %s://", is, hint(want, strings.TrimSuffix(rest, "/")), settings.Redact(scheme))
+	}
+	if strings.ContainsAny(s, "@/ \t,;") {
+		return is + "want " + want
+	}
+	host, port, err := net.SplitHostPort(s)
+	switch n, bad := strconv.Atoi(port); {
+	case err != nil && !strings.Contains(s, ":") && s != "" && !listen:
+		return fmt.Sprintf("%swhich has no port, want host:port, such as %s:9092", is, s)
+	case err != nil:
+		return is + "want " + want
+	case bad != nil || n < 0 || n > 65535 || n == 0 && !listen:
+		least := 1
+		if listen {
+			least = 0
+		}
+		return fmt.Sprintf("%swhose port is %q, want %d to 65535", is, port, least)
+	case host == "" && !listen:
+		return is + "which has no host, want " + want
+	}
+	return ""
+}
+
+// hint shows the form that was meant, if rest has it.
+func hint(want, rest string) string {
+	if checkHostPort(rest, false) == "" {
+		return rest
+	}
+	return want
+}
+
+// checkRedis is checkHostPort for Redis, which may be a URL too.
+func checkRedis(s string) string {
+	if strings.Contains(s, "://") {
+		if err := features.CheckRedisURL(s); err != nil {
+			return fmt.Sprintf("is %q, %v", settings.Redact(s), err)
+		}
+		return ""
+	}
+	reason := checkHostPort(s, false)
+	reason = strings.ReplaceAll(reason, ":9092", ":6379")
+	if reason != "" {
+		reason += ", or redis://user:password@host:port/database"
+	}
+	return reason
+}

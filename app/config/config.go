@@ -1,0 +1,260 @@
+// Package config reads the one YAML file of clickloop, its flags and its environment variables.
+//
+// Every setting has a default that runs. The file wins over defaults, CLICKLOOP_* variables over
+// the file, and flags over both. What is wrong is told with file, line, field, value and what is
+// allowed.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/feedback"
+	"github.com/clickloop/clickloop/ingest"
+	"github.com/clickloop/clickloop/internal/settings"
+	"github.com/clickloop/clickloop/internal/watermark"
+	"github.com/clickloop/clickloop/learner"
+	"github.com/clickloop/clickloop/model"
+	"github.com/clickloop/clickloop/scorer"
+)
+
+// Config is the whole configuration.
+type Config struct {
+	Kafka Kafka  `yaml:"kafka"`
+	Redis Redis  `yaml:"redis"`
+	HTTP  string `yaml:"http"` // address to listen on; port 0 for any free one
+	// folder for checkpoints and the embedded services; empty: a temporary one
+	Data       string            `yaml:"data"`
+	Clock      string            `yaml:"clock"` // wall, or recorded for replays
+	Features   features.Config   `yaml:"features"`
+	Objectives []event.Objective `yaml:"objectives"`
+	Model      model.Config      `yaml:"model"`     // of the default network
+	Networks   Networks          `yaml:"networks"`  // others, by the names that objectives give
+	Watermark  watermark.Config  `yaml:"watermark"` // up to which time events are complete
+	Ingest     ingest.Config     `yaml:"ingest"`
+	Scorer     scorer.Config     `yaml:"scorer"`
+	Feedback   feedback.Config   `yaml:"feedback"`
+	Learner    learner.Config    `yaml:"learner"`
+}
+
+// Kafka says where Kafka is.
+type Kafka struct {
+	Brokers    []string `yaml:"brokers"`    // empty: the embedded broker, in `up`
+	Prefix     string   `yaml:"prefix"`     // before every topic and group
+	Partitions int      `yaml:"partitions"` // of events and predictions, when they are created
+}
+
+// Networks are configurations of models by name. What one leaves out is as in the default
+// configuration, not as in the section model.
+type Networks map[string]model.Config
+
+// Default is settings.Defaulter's: each is read over the default configuration.
+func (n Networks) Default() any { return model.DefaultConfig() }
+
+var _ settings.Defaulter = Networks(nil)
+
+// Redis says where Redis is.
+type Redis struct {
+	Address string `yaml:"address"` // host:port or redis:// URL; empty: the embedded one, in `up`
+}
+
+// Clocks.
+const (
+	ClockWall     = "wall"
+	ClockRecorded = "recorded"
+)
+
+// Default is the configuration of an empty file.
+func Default() Config {
+	return Config{
+		Kafka:    Kafka{Prefix: "clickloop.", Partitions: 4},
+		HTTP:     "127.0.0.1:8080",
+		Clock:    ClockWall,
+		Features: DefaultFeatures(),
+		Objectives: []event.Objective{
+			{Name: "click", Trigger: event.TypeImpression, Positive: event.TypeClick, Window: 30 * time.Minute},
+			{Name: "conversion", Trigger: event.TypeImpression, Positive: event.TypeConversion, Window: 24 * time.Hour},
+		},
+		Model:     model.DefaultConfig(),
+		Watermark: watermark.DefaultConfig(),
+		Ingest:    ingest.DefaultConfig(),
+		Scorer:    scorer.DefaultConfig(),
+		Feedback:  feedback.DefaultConfig(),
+		Learner:   learner.DefaultConfig(),
+	}
+}
+
+// DefaultFeatures takes the whole context, and counts what a user did, how an ad and a campaign do,
+// and how often a user saw a campaign.
+func DefaultFeatures() features.Config {
+	return features.Config{
+		Context: []string{"*"},
+		Profiles: []features.ProfileConfig{
+			{Name: "user.impressions_1h", Entity: "user", Aggregate: "count", Event: event.TypeImpression, Window: "1h"},
+			{Name: "user.clicks_1h", Entity: "user", Aggregate: "count", Event: event.TypeClick, Window: "1h"},
+			{Name: "user.clicks_7d", Entity: "user", Aggregate: "count", Event: event.TypeClick, Window: "7d"},
+			{Name: "user.conversions_7d", Entity: "user", Aggregate: "count", Event: event.TypeConversion, Window: "7d"},
+			{Name: "user.click_recency", Entity: "user", Aggregate: "recency", Event: event.TypeClick},
+			{Name: "ad.click_rate_1d", Entity: "ad", Aggregate: "ratio", Event: event.TypeClick, Over: event.TypeImpression, Window: "1d", Prior: 0.01, Weight: 100},
+			{Name: "campaign.click_rate_1d", Entity: "campaign", Aggregate: "ratio", Event: event.TypeClick, Over: event.TypeImpression, Window: "1d", Prior: 0.01, Weight: 100},
+			{Name: "user_campaign.impressions_1d", Entity: "user*campaign", Aggregate: "count", Event: event.TypeImpression, Window: "1d"},
+		},
+	}
+}
+
+// Validate names the first field that is wrong, its value, and what is allowed.
+func (c *Config) Validate() error {
+	if c.Clock != ClockWall && c.Clock != ClockRecorded {
+		return wrong("clock", "is %q, want wall or recorded", c.Clock)
+	}
+	if c.Kafka.Partitions < 1 || c.Kafka.Partitions > 1000 {
+		return wrong("kafka.partitions", "is %d, want 1 to 1000", c.Kafka.Partitions)
+	}
+	if err := c.validateAddresses(); err != nil {
+		return err
+	}
+	if err := validateObjectives(c.Objectives); err != nil {
+		return err
+	}
+	if err := c.validateNetworks(); err != nil {
+		return err
+	}
+	if err := validateFeatures(c.Features); err != nil {
+		return err
+	}
+	sections := []struct {
+		name     string
+		validate func() error
+	}{
+		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
+		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate},
+	}
+	for _, s := range sections {
+		if err := s.validate(); err != nil {
+			return within(s.name, err)
+		}
+	}
+	if least := 4 * c.Ingest.Heartbeat; c.Watermark.Lease < least {
+		return wrong("watermark.lease", "is %v, want at least four times ingest.heartbeat (%v): a collector that beats on time must not be left out", c.Watermark.Lease, least)
+	}
+	return nil
+}
+
+func validateObjectives(objectives []event.Objective) error {
+	if len(objectives) == 0 {
+		return wrong("objectives", "is empty, want at least one, such as {name: click, trigger: impression, positive: click, window: 30m}")
+	}
+	seen := map[string]bool{}
+	for i, o := range objectives {
+		at := fmt.Sprintf("objectives[%d].", i)
+		switch {
+		case !validName(o.Name):
+			return wrong(at+"name", "is %q, want 1 to 64 letters, digits, - or _ (it becomes part of topic names)", o.Name)
+		case seen[o.Name]:
+			return wrong(at+"name", "is %q, which an objective above has already", o.Name)
+		case o.Trigger == "":
+			return wrong(at+"trigger", "is empty, want prediction or a type of event, such as impression")
+		case o.Positive == "":
+			return wrong(at+"positive", "is empty, want a type of event, such as click")
+		case o.Positive == event.TriggerPrediction || o.Positive == event.TypeHeartbeat:
+			return wrong(at+"positive", "is %q, want the type of an event that follows a prediction, such as click", o.Positive)
+		case o.Window < time.Millisecond || o.Window > 90*24*time.Hour:
+			return wrong(at+"window", "is %v, want 1ms to 2160h (90 days)", o.Window)
+		}
+		seen[o.Name] = true
+	}
+	return nil
+}
+
+// validateNetworks checks the networks and who learns which.
+func (c *Config) validateNetworks() error {
+	for _, name := range slices.Sorted(maps.Keys(c.Networks)) {
+		switch m := c.Networks[name]; {
+		case !validName(name):
+			return wrong("networks."+name, "is named %q, want 1 to 64 letters, digits, - or _ (it becomes part of topic names)", name)
+		case name == event.DefaultNetwork:
+			return wrong("networks."+name, "is the network that the section model describes: give another one another name")
+		default:
+			if err := m.Validate(); err != nil {
+				return within("networks."+name, err)
+			}
+		}
+	}
+	if c.Model.Output == "identity" {
+		return wrong("model.output", noTargets, c.Model.Output)
+	}
+	for name, m := range c.Networks {
+		if m.Output == "identity" {
+			return wrong("networks."+name+".output", noTargets, m.Output)
+		}
+	}
+	for i, o := range c.Objectives {
+		for j, name := range o.Networks {
+			at := fmt.Sprintf("objectives[%d].networks[%d]", i, j)
+			if _, ok := c.Networks[name]; !ok && name != event.DefaultNetwork {
+				return wrong(at, "is %q, want %s or a name in the section networks", name, event.DefaultNetwork)
+			}
+			if slices.Contains(o.Networks[:j], name) {
+				return wrong(at, "is %q, which stands before it already", name)
+			}
+		}
+		if o.Serve != "" && !slices.Contains(o.NetworkNames(), o.Serve) {
+			return wrong(fmt.Sprintf("objectives[%d].serve", i), "is %q, want one of its networks: %s", o.Serve, strings.Join(o.NetworkNames(), ", "))
+		}
+	}
+	return nil
+}
+
+// noTargets refuses a network whose output is any number: labels say yes or no.
+const noTargets = "is %q, and numbers as targets are not supported: want sigmoid, with labels of yes and no"
+
+func validName(s string) bool {
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+func wrong(field, format string, args ...any) error {
+	return &event.Error{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// validateFeatures checks the section features.
+func validateFeatures(c features.Config) error {
+	for _, list := range []struct {
+		field    string
+		patterns []string
+	}{{"context", c.Context}, {"drop", c.Drop}} {
+		for i, p := range list.patterns {
+			bare := strings.TrimSuffix(p, ".*")
+			if bare == "" || strings.Contains(bare, "*") && (p != "*" || list.field == "drop") {
+				return wrong(fmt.Sprintf("features.%s[%d]", list.field, i), "is %q, want a name, or geo.* for all below geo", p)
+			}
+		}
+	}
+	_, err := features.Compile(c)
+	var named *features.Error
+	if errors.As(err, &named) {
+		return wrong(named.Field, "%s", named.Reason)
+	}
+	return err
+}
+
+// within puts a section's name before the setting that its own Validate names, in an event.Error or
+// as the first word.
+func within(section string, err error) error {
+	e, ok := err.(*event.Error)
+	if !ok {
+		field, reason, _ := strings.Cut(err.Error(), " ")
+		e = &event.Error{Field: field, Reason: reason}
+	}
+	return &event.Error{Field: section + "." + strings.TrimPrefix(e.Field, section+"."), Reason: e.Reason}
+}

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/settings"
+)
+
+// Common are the flags that most commands share.
+type Common struct {
+	File, Kafka, Redis, Prefix, HTTP, Data string
+	ServeBits                              string
+
+	set *flag.FlagSet
+	// by setting: the flag or variable that gave it, such as --kafka or CLICKLOOP_KAFKA
+	from   map[string]string
+	inFile *settings.File
+}
+
+// variablePrefix begins the name of every variable; the rest is that of its flag.
+const variablePrefix = "CLICKLOOP_"
+
+// option is one of the common flags.
+type option struct {
+	flag, setting string
+	value         *string
+}
+
+func (c *Common) options() []option {
+	return []option{
+		{"config", "", &c.File}, {"kafka", "kafka.brokers", &c.Kafka}, {"redis", "redis.address", &c.Redis}, {"prefix", "kafka.prefix", &c.Prefix},
+		{"http", "http", &c.HTTP}, {"data", "data", &c.Data}, {"serve-bits", "learner.serve_bits", &c.ServeBits},
+	}
+}
+
+func (o option) variable() string {
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(o.flag, "-", "_"))
+}
+
+// CommonFlags declares them on fs. Each has a CLICKLOOP_* variable of its name, such as
+// CLICKLOOP_KAFKA.
+func CommonFlags(fs *flag.FlagSet) *Common {
+	c := &Common{set: fs}
+	fs.StringVar(&c.File, "config", "", "configuration `file` (YAML); without one the defaults serve")
+	fs.StringVar(&c.Kafka, "kafka", "", "Kafka `brokers`, host:port,...")
+	fs.StringVar(&c.Redis, "redis", "", "Redis `address`, host:port or redis:// URL")
+	fs.StringVar(&c.Prefix, "prefix", "", "before every topic and group `name` (default clickloop.)")
+	fs.StringVar(&c.HTTP, "http", "", "`address` to listen on (default 127.0.0.1:8080; port 0: any free one)")
+	fs.StringVar(&c.Data, "data", "", "`folder` for checkpoints and the embedded services (default: a temporary one)")
+	fs.StringVar(&c.ServeBits, "serve-bits", "", "`bits` of a weight on the wire and in scorers, 32 or 16 (default 32)")
+	return c
+}
+
+// Load reads the file and lays variables and flags over it.
+func (c *Common) Load() (Config, error) { return c.LoadOver("") }
+
+// LoadOver is Load with another file, such as a recording's own, when the flags name none.
+func (c *Common) LoadOver(file string) (Config, error) { return c.loadOver(file, nil) }
+
+func (c *Common) loadOver(file string, complete completion) (Config, error) {
+	if err := c.environment(); err != nil {
+		return Default(), err
+	}
+	if c.File != "" {
+		file = c.File
+	}
+	cfg, inFile, err := load(file, complete)
+	if err != nil {
+		if source := c.from["config"]; source != "" && errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%s: %w", source, err)
+		}
+		return cfg, err
+	}
+	c.inFile = inFile
+	return c.over(cfg)
+}
+
+// Given says whether a file, variable or flag gives the setting, such as kafka.prefix.
+func (c *Common) Given(setting string) bool {
+	return c.from[setting] != "" || c.inFile != nil && c.inFile.Has(setting)
+}
+
+// environment fills flags that were not given from their variables, and notes which gave what. An
+// empty flag or variable gives nothing.
+func (c *Common) environment() error {
+	c.from = map[string]string{}
+	var known []string
+	for _, o := range c.options() {
+		known = append(known, o.variable())
+		setting := o.setting
+		if setting == "" {
+			setting = o.flag
+		}
+		if *o.value != "" {
+			c.from[setting] = "--" + o.flag
+		} else if v := os.Getenv(o.variable()); v != "" {
+			*o.value, c.from[setting] = v, o.variable()
+		}
+	}
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		bare, ours := strings.CutPrefix(name, variablePrefix)
+		if !ours || slices.Contains(known, name) || len(bare) > 20 {
+			continue
+		}
+		for _, k := range known {
+			near := strings.TrimPrefix(k, variablePrefix)
+			// More words are another's: Kubernetes gives CLICKLOOP_REDIS_PORT beside a service of
+			// that name.
+			if strings.Count(bare, "_") <= strings.Count(near, "_") && event.Nearest(bare, []string{near}) != "" {
+				return fmt.Errorf("the variable %s means nothing, did you mean %s?", name, k)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Common) over(cfg Config) (Config, error) {
+	if c.Kafka != "" {
+		cfg.Kafka.Brokers = nil
+		for b := range strings.SplitSeq(c.Kafka, ",") {
+			cfg.Kafka.Brokers = append(cfg.Kafka.Brokers, strings.TrimSpace(b))
+		}
+	}
+	if c.ServeBits != "" {
+		bits, err := strconv.Atoi(c.ServeBits)
+		if err != nil {
+			return cfg, fmt.Errorf("%s is %q, want 32 or 16", c.from["learner.serve_bits"], c.ServeBits)
+		}
+		cfg.Learner.ServeBits = bits
+	}
+	for value, target := range map[*string]*string{&c.Redis: &cfg.Redis.Address, &c.Prefix: &cfg.Kafka.Prefix, &c.HTTP: &cfg.HTTP, &c.Data: &cfg.Data} {
+		if *value != "" {
+			*target = *value
+		}
+	}
+	return cfg, c.named(cfg.Validate())
+}
+
+// named says which flag or variable gave the setting that is wrong.
+func (c *Common) named(err error) error {
+	var wrong *event.Error
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	setting, _, _ := strings.Cut(wrong.Field, "[")
+	if source := c.from[setting]; source != "" {
+		return fmt.Errorf("%s: %w", source, err)
+	}
+	return err
+}

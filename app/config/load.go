@@ -1,0 +1,89 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/settings"
+)
+
+// Load reads the file at path over the defaults and checks it. An empty path gives the defaults.
+func Load(path string) (Config, error) {
+	c, _, err := load(path, nil)
+	return c, err
+}
+
+// completion gets a configuration with the objectives of its file alone, and completes them before
+// they are checked; nil leaves them as they are.
+type completion func(*Config) error
+
+func load(path string, complete completion) (Config, *settings.File, error) {
+	if path == "" {
+		c := Default()
+		if complete != nil {
+			c.Objectives = nil
+			return c, nil, complete(&c)
+		}
+		return c, nil, nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Default(), nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	return read(path, b, complete)
+}
+
+// Parse reads a configuration's text over the defaults and checks it; name is what errors call it.
+func Parse(name string, b []byte) (Config, error) {
+	c, _, err := read(name, b, nil)
+	return c, err
+}
+
+func read(name string, b []byte, complete completion) (Config, *settings.File, error) {
+	c := Default()
+	if complete != nil {
+		c.Objectives = nil
+	}
+	file, problems, err := settings.Read(name, b, &c)
+	if err != nil {
+		return c, nil, err
+	}
+	if len(problems) > 0 {
+		for _, p := range problems {
+			if p.Kind {
+				p.Text += c.allowed(p.Field)
+			}
+		}
+		return c, nil, file.Error(problems)
+	}
+	if complete != nil {
+		if err := complete(&c); err != nil {
+			return c, nil, file.Locate(err)
+		}
+	}
+	if err := c.settlePriors(file.Has); err != nil {
+		return c, nil, file.Locate(err)
+	}
+	if err := c.Validate(); err != nil {
+		return c, nil, file.Locate(err)
+	}
+	return c, file, nil
+}
+
+// allowed is what Validate allows for a field whose value has been made one that is never allowed,
+// in the words that follow the kind that is wanted.
+func (c *Config) allowed(field string) string {
+	var wrong *event.Error
+	if err := c.Validate(); !errors.As(err, &wrong) || wrong.Field != field {
+		return ""
+	}
+	for _, before := range []string{", want ", ": allowed are ", ": allowed is ", "; expected ", ": "} {
+		if _, allowed, ok := strings.Cut(wrong.Reason, before); ok {
+			return "; allowed: " + allowed
+		}
+	}
+	return ""
+}

@@ -1,0 +1,161 @@
+package inspect
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/model"
+)
+
+// Report is what is in a model.
+type Report struct {
+	Source   string `json:"source"`
+	Kind     string `json:"kind"`
+	Model    string `json:"model"`
+	Examples int64  `json:"examples"`
+	// hash of the whole learned state; a topic does not carry it
+	Weights       string `json:"weights,omitempty"`
+	Snapshot      string `json:"snapshot"`    // hash of the last snapshot's bytes
+	SnapshotAt    int64  `json:"snapshot_at"` // examples in it
+	SnapshotBytes int    `json:"snapshot_bytes"`
+	Deltas        int    `json:"deltas"` // behind the snapshot on the topic
+	DeltaBytes    int64  `json:"delta_bytes"`
+	Records       int64  `json:"records,omitempty"` // of both
+	Epoch         int64  `json:"epoch,omitempty"`
+	Next          int64  `json:"next,omitempty"` // offset of the first example not learned
+	TopicID       string `json:"topic_id,omitempty"`
+	// highest prediction learned of each place
+	Marks   []event.Source `json:"marks,omitempty"`
+	Config  model.Config   `json:"config"`
+	Classes []string       `json:"classes,omitempty"` // names of a softmax's
+	// examples on which influence is measured
+	Measured int         `json:"measured"`
+	Features []Influence `json:"features,omitempty"` // the strongest first
+	Values   []Influence `json:"values,omitempty"`
+}
+
+// leastSeen is how often a value must come in the sample to be listed.
+const leastSeen = 3
+
+// Describe says what is in m, with the top features and values by their influence on examples.
+func Describe(m *Model, examples []event.Example, top int) *Report {
+	r := &Report{
+		Source: m.Source, Kind: m.Kind, Model: m.Version(), Examples: m.Weights.Examples(), Weights: m.Hash(), Snapshot: m.SnapshotHash(),
+		SnapshotAt: m.At, SnapshotBytes: len(m.Snapshot), Deltas: m.Deltas, DeltaBytes: m.Bytes, Records: m.Records, Epoch: m.Epoch,
+		Config: m.Weights.Config(), Measured: len(examples),
+	}
+	if m.Kind == KindCheckpoint {
+		r.Next, r.TopicID, r.Marks = m.State.Next(), m.State.TopicID(), m.State.Marks()
+	}
+	if m.State != nil {
+		r.Classes = m.State.Classes()
+	}
+	byFeature, byValue := Influences(m.Weights, examples)
+	r.Features = byFeature[:min(top, len(byFeature))]
+	for _, v := range byValue {
+		if v.Examples >= leastSeen && len(r.Values) < top {
+			r.Values = append(r.Values, v)
+		}
+	}
+	return r
+}
+
+// Write prints the report as text.
+func (r *Report) Write(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	line("source", "%s (%s)", r.Source, r.Kind)
+	line("model", "%s", r.Model)
+	if r.Weights != "" {
+		line("weights", "%s", r.Weights)
+	}
+	line("snapshot", "%s, %d bytes, at %d examples", r.Snapshot, r.SnapshotBytes, r.SnapshotAt)
+	if r.Kind == KindTopic {
+		line("behind it", "%d deltas, %d bytes; %d records with it", r.Deltas, r.DeltaBytes, r.Records)
+	}
+	if len(r.Classes) > 0 {
+		line("classes", "%s", strings.Join(r.Classes, ", "))
+	}
+	if r.Epoch > 0 {
+		line("epoch", "%d", r.Epoch)
+	}
+	if r.Kind == KindCheckpoint {
+		line("next example", "offset %d of topic %s", r.Next, r.TopicID)
+		for _, m := range r.Marks {
+			line("learned of", "predictions %s partition %d to offset %d", m.Topic, m.Partition, m.Offset)
+		}
+	}
+	if b, err := json.Marshal(r.Config); err == nil {
+		line("settings", "%s", b)
+	}
+	_ = t.Flush() // of the caller's writer, which keeps its own error
+	if r.Measured == 0 {
+		fmt.Fprintln(w, "\nno examples to measure influence on: give --kafka, or --examples FILE")
+		return
+	}
+	fmt.Fprintf(w, "\ninfluence on the logit, over %d examples\n", r.Measured)
+	table(w, r.Features)
+	fmt.Fprintln(w)
+	table(w, r.Values)
+}
+
+func table(w io.Writer, list []Influence) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "feature\texamples\tsize\tmean")
+	for _, f := range list {
+		name := f.Feature
+		if f.Value != "" {
+			name += " = " + short(f.Value)
+		}
+		fmt.Fprintf(t, "%s\t%d\t%.4f\t%+.4f\n", name, f.Examples, f.Absolute, f.Mean)
+	}
+	_ = t.Flush() // as above
+}
+
+func short(s string) string {
+	if len(s) > 40 {
+		return strings.ToValidUTF8(s[:40], "") + "..."
+	}
+	return s
+}
+
+// Write prints the difference as text.
+func (d *Difference) Write(w io.Writer) {
+	fmt.Fprintf(w, "%s -> %s: %d examples learned in between\n", d.From, d.To, d.Examples)
+	if d.SameBytes {
+		fmt.Fprintln(w, "the served weights are the same, byte for byte")
+	}
+	for _, s := range d.Settings {
+		fmt.Fprintf(w, "setting %s: %s -> %s\n", s.Name, or(s.From, "none"), or(s.To, "none"))
+	}
+	if d.Compared == 0 {
+		fmt.Fprintln(w, "no examples to compare predictions on: give --kafka, or --examples FILE")
+		return
+	}
+	fmt.Fprintf(w, "predictions of %d examples: mean change %+.6f, mean size %.6f, largest %+.6f (%s)\n\nchange of influence on the logit\n", d.Compared, d.MeanChange, d.MeanSize, d.Largest, or(d.LargestAt, "none"))
+	table(w, d.Features)
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// Write prints the verification as text.
+func (v *Verification) Write(w io.Writer) {
+	fmt.Fprintf(w, "%s of %s, from %s: %d examples replayed\nexpected  %s\ngot       %s\n", v.Model, v.Source, v.From, v.Replayed, v.Expected, v.Got)
+	if v.Compared > 0 {
+		fmt.Fprintf(w, "and %d predictions with the deltas behind it\n", v.Compared)
+	}
+	if v.Same {
+		fmt.Fprintln(w, "the same")
+	} else {
+		fmt.Fprintln(w, "NOT the same")
+	}
+}

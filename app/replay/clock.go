@@ -1,0 +1,36 @@
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/clickloop/clickloop/app/config"
+)
+
+// CheckClock makes sure that the collector at the base URL takes recorded times. One that does not
+// answer, as while it starts, is asked until ctx ends.
+func CheckClock(ctx context.Context, collector string, logger *slog.Logger) error {
+	c := client{http.DefaultClient, logger}
+	target := strings.TrimSuffix(collector, "/") + "/v1/clock"
+	b, err := c.call(ctx, http.MethodGet, target, "", nil)
+	var no *refused
+	switch {
+	case errors.As(err, &no):
+		return fmt.Errorf("the collector does not answer as ingest does: %w (give its address with --collector)", err)
+	case err != nil:
+		return fmt.Errorf("the collector does not answer: %w (start it with `clickloop ingest --clock recorded`, or give --collector)", err)
+	}
+	var answer struct{ Mode string }
+	if err := json.Unmarshal(b, &answer); err != nil {
+		return fmt.Errorf("%s does not answer as ingest does: %w (give the collector's address with --collector)", target, err)
+	}
+	if answer.Mode != config.ClockRecorded {
+		return fmt.Errorf("the collector's clock is %q: recorded data needs stages that were started with --clock recorded (ingest and scorer)", answer.Mode)
+	}
+	return nil
+}

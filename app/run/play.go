@@ -1,0 +1,143 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/clickloop/clickloop/app/recording"
+	"github.com/clickloop/clickloop/app/replay"
+	"github.com/clickloop/clickloop/event"
+)
+
+// PlayOptions say how a recording is played into a Loop.
+type PlayOptions struct {
+	Recording *recording.Recording
+	Lockstep  bool
+	Limit     int64
+	Speed     float64
+	Watch     func(*replay.Driver) // called once, before it plays
+}
+
+// Play plays a recording through all stages, from where an interrupted play of it ended, and
+// returns when every prediction is judged, learned and served.
+func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
+	began := time.Now()
+	rec := o.Recording
+	resume, err := LastRow(ctx, l.Client, rec.Name())
+	if err != nil {
+		return nil, err
+	}
+	base := "http://" + l.HTTP
+	d, err := replay.New(replay.Config{
+		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: o.Limit, Lockstep: o.Lockstep, Speed: o.Speed, Resume: resume,
+		Collector: base, Scorer: base, Logger: l.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if o.Watch != nil {
+		o.Watch(d)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-l.done:
+			cancel(errors.Join(errors.New("a stage ended"), l.err))
+		case <-ctx.Done():
+		}
+	}()
+	if err := d.Run(ctx); err != nil {
+		return nil, errors.Join(err, context.Cause(ctx))
+	}
+	seconds := time.Since(began).Seconds()
+	s, err := Summarize(ctx, l.Client, rec.Name(), rec.Objective().Name)
+	if err != nil {
+		return nil, err
+	}
+	s.Requests = d.Progress.Rows.Load()
+	s.Seconds = seconds
+	s.RequestsPerSecond = float64(s.Requests-d.Progress.Skipped.Load()) / seconds
+	return s, l.addModel(ctx, s, rec.Objective())
+}
+
+// addModel asks the learner which weights it has when it has learned all that is in the examples
+// topic. That the scorer serves those examples does not say so: its weights may be those of a
+// learner that was killed before its checkpoint, while the one that runs learns the topic once
+// more.
+func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) error {
+	ranges, err := l.Client.Offsets(ctx, event.TopicExamples(s.Objective))
+	if err != nil {
+		return err
+	}
+	path := fmt.Sprintf("/v1/learner?objective=%s&network=%s&learned=%d", url.QueryEscape(s.Objective), url.QueryEscape(o.ServedNetwork()), ranges[0].End)
+	var answer struct{ Model, Weights string }
+	for {
+		err := l.getJSON(ctx, path, &answer)
+		var not *statusError
+		if errors.As(err, &not) && (not.status == http.StatusGatewayTimeout || not.status == http.StatusServiceUnavailable) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			continue // it is still learning, or joins its group
+		}
+		s.Model, s.Weights = answer.Model, answer.Weights
+		return err
+	}
+}
+
+// statusError is an answer other than 200.
+type statusError struct {
+	path   string
+	status int
+}
+
+func (e *statusError) Error() string { return fmt.Sprintf("%s answered %d", e.path, e.status) }
+
+func (l *Loop) getJSON(ctx context.Context, path string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.HTTP+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return &statusError{path, resp.StatusCode}
+	}
+	return json.NewDecoder(resp.Body).Decode(v)
+}
+
+// Standing is how good predictions are so far, and which weights are served.
+type Standing struct {
+	LogLoss             *float64 `json:"log_loss"`
+	PredictedOverActual *float64 `json:"predicted_over_actual"`
+	Examples            int64    `json:"-"`
+	Model               string   `json:"-"`
+	AgeMs               int64    `json:"-"`
+}
+
+// Standing asks feedback and scorer; what does not answer is left out.
+func (l *Loop) Standing(ctx context.Context, objective string) Standing {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	query := "?objective=" + url.QueryEscape(objective)
+	var s Standing
+	_ = l.getJSON(ctx, "/v1/evaluation"+query, &s)
+	var model struct {
+		Model    string `json:"model"`
+		Examples int64  `json:"examples"`
+		AgeMs    int64  `json:"age_ms"`
+	}
+	if l.getJSON(ctx, "/v1/model"+query, &model) == nil {
+		s.Model, s.Examples, s.AgeMs = model.Model, model.Examples, model.AgeMs
+	}
+	return s
+}

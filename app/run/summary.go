@@ -1,0 +1,182 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"strings"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/metrics"
+	"github.com/clickloop/clickloop/stream"
+)
+
+// Summary is how a replay ended, counted on the topics themselves: repeats count once, and what is
+// not of the recording does not count.
+type Summary struct {
+	Objective           string   `json:"objective"`
+	Requests            int64    `json:"requests"`
+	Predictions         int64    `json:"predictions"`
+	Events              int64    `json:"events"`
+	Examples            int64    `json:"examples"`
+	DeadLetters         int64    `json:"deadletters"`
+	Positives           int64    `json:"positives"`
+	LogLoss             *float64 `json:"log_loss"`
+	NormalizedEntropy   *float64 `json:"normalized_entropy"`
+	AUC                 *float64 `json:"auc"`
+	PredictedOverActual *float64 `json:"predicted_over_actual"`
+	ECE                 *float64 `json:"ece"`
+	// earlier examples, on average, that the weights of a prediction had not learned yet
+	Behind  *float64 `json:"behind"`
+	Model   string   `json:"model"`
+	Weights string   `json:"weights"`
+	Seconds float64  `json:"seconds"`
+	// of those played now, not before an interruption
+	RequestsPerSecond float64 `json:"requests_per_second"`
+}
+
+// Summarize reads the topics from their beginnings to their present ends. name is the recording's:
+// its ids begin with it.
+func Summarize(ctx context.Context, client *stream.Client, name, objective string) (*Summary, error) {
+	s := &Summary{Objective: objective}
+	seed := maphash.MakeSeed()
+	seen := map[uint64]struct{}{}
+	first := func(id string) bool {
+		h := maphash.String(seed, id)
+		_, repeat := seen[h]
+		seen[h] = struct{}{}
+		return !repeat
+	}
+	prefix := name + "-"
+	err := readAll(ctx, client, event.TopicPredictions, func(r *stream.Record) error {
+		id := string(r.Key)
+		if strings.HasPrefix(id, prefix) && first(id) {
+			s.Predictions++
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	clear(seen)
+	var e event.Event
+	err = readAll(ctx, client, event.TopicEvents, func(r *stream.Record) error {
+		if err := e.UnmarshalJSON(r.Value); err == nil && e.Type != event.TypeHeartbeat && strings.HasPrefix(e.ID, prefix) && first(e.ID) {
+			s.Events++
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = readAll(ctx, client, event.TopicDeadLetter, func(*stream.Record) error { s.DeadLetters++; return nil })
+	if err != nil {
+		return nil, err
+	}
+	return s, s.addExamples(ctx, client, prefix, objective)
+}
+
+func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix, objective string) error {
+	var (
+		water event.HighWater
+		acc   = metrics.New()
+		x     event.Example
+
+		count, behind int64
+	)
+	err := readAll(ctx, client, event.TopicExamples(objective), func(r *stream.Record) error {
+		if err := x.UnmarshalJSON(r.Value); err != nil {
+			return fmt.Errorf("example at offset %d: %w", r.Offset, err)
+		}
+		if x.Revision || !water.Fresh(x.Source, false) || !strings.HasPrefix(x.Prediction, prefix) {
+			return nil
+		}
+		acc.Add(x.P, x.Y, x.W)
+		learned := int64(0) // without weights there is no version
+		if _, n, err := event.ParseModelVersion(x.Model); err == nil {
+			learned = n
+		}
+		behind += count - learned
+		count++
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	m := acc.Result()
+	if count > 0 {
+		mean := float64(behind) / float64(count)
+		s.Behind = &mean
+	}
+	s.Examples, s.Positives = m.Examples, m.Positives
+	s.LogLoss, s.NormalizedEntropy, s.AUC = metrics.Defined(m.LogLoss), metrics.Defined(m.NormalizedEntropy), metrics.Defined(m.AUC)
+	s.PredictedOverActual, s.ECE = metrics.Defined(m.PredictedOverActual), metrics.Defined(m.ECE)
+	return nil
+}
+
+// readAll calls fn for every record of topic, partition after partition.
+func readAll(ctx context.Context, client *stream.Client, topic string, fn func(*stream.Record) error) error {
+	ranges, err := client.Offsets(ctx, topic)
+	if err != nil {
+		return err
+	}
+	for p, r := range ranges {
+		if err := readRange(ctx, client, topic, p, r, fn); err != nil {
+			return fmt.Errorf("cannot read %s partition %d: %w", topic, p, err)
+		}
+	}
+	return nil
+}
+
+func readRange(ctx context.Context, client *stream.Client, topic string, p int, r stream.Range, fn func(*stream.Record) error) error {
+	if r.First >= r.End {
+		return nil
+	}
+	reader := client.NewReader(topic, p, r.First)
+	defer reader.Close()
+	for reader.Offset() < r.End {
+		records, err := reader.Next(ctx)
+		if errors.Is(err, stream.ErrTrimmed) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i := range records {
+			if records[i].Offset >= r.End {
+				return nil
+			}
+			if err := fn(&records[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// LastRow is the largest row number of the recording that is in the predictions topic: where a
+// replay that was interrupted goes on. It looks at the last records of each partition only, since
+// rows were written in order.
+func LastRow(ctx context.Context, client *stream.Client, name string) (int64, error) {
+	const look = 2000
+	ranges, err := client.Offsets(ctx, event.TopicPredictions)
+	if err != nil {
+		return 0, err
+	}
+	var last int64
+	var p event.Prediction
+	for i, r := range ranges {
+		r.First = max(r.First, r.End-look)
+		err := readRange(ctx, client, event.TopicPredictions, i, r, func(rec *stream.Record) error {
+			if err := p.UnmarshalJSON(rec.Value); err == nil && strings.HasPrefix(p.Request, name+"-") {
+				last = max(last, p.Row)
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return last, nil
+}
