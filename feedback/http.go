@@ -1,14 +1,13 @@
 package feedback
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/web"
 )
 
 // Register adds /v1/evaluation and /v1/feedback/release.
@@ -24,12 +23,12 @@ func (f *Feedback) Register(mux *http.ServeMux) {
 func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective", "window", "segment", "segments")
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", err)
+		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
 		return
 	}
 	i, err := f.objective(query.Get("objective"))
 	if err != nil {
-		refuse(w, http.StatusNotFound, "not_found", err)
+		web.Refuse(w, http.StatusNotFound, "not_found", err)
 		return
 	}
 	all, err := f.evaluators[i].of(query.Get("window"))
@@ -37,7 +36,7 @@ func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 		all, err = chosen(all, query.Get("segment"), query.Get("segments"))
 	}
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", err)
+		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
 		return
 	}
 	var b []byte
@@ -47,7 +46,7 @@ func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 		}
 		b = all[i].AppendJSON(b)
 	}
-	writeJSON(w, http.StatusOK, b)
+	web.WriteJSON(w, http.StatusOK, b)
 }
 
 // chosen are those of a window's evaluations, the whole first, that a request asks for.
@@ -81,16 +80,16 @@ func chosen(all []event.Evaluation, segment, segments string) ([]event.Evaluatio
 func (f *Feedback) handleRelease(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective")
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", err)
+		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
 		return
 	}
 	i, err := f.objective(query.Get("objective"))
 	if err != nil {
-		refuse(w, http.StatusNotFound, "not_found", err)
+		web.Refuse(w, http.StatusNotFound, "not_found", err)
 		return
 	}
 	f.labelers[i].guard.release()
-	writeJSON(w, http.StatusOK, []byte(`{"released":true}`))
+	web.WriteJSON(w, http.StatusOK, []byte(`{"released":true}`))
 }
 
 // objective is the index of the one that a request names.
@@ -109,23 +108,4 @@ func (f *Feedback) objective(name string) (int, error) {
 		return 0, &event.Error{Field: "objective", Reason: "is missing: give ?objective= with one of" + names}
 	}
 	return 0, &event.Error{Field: "objective", Reason: fmt.Sprintf("is %.80q, want one of%s", name, names)}
-}
-
-func refuse(w http.ResponseWriter, status int, code string, err error) {
-	b := append([]byte(`{"error":{"code":"`), code...)
-	b = append(b, `","message":`...)
-	b = event.AppendString(b, err.Error())
-	var wrong *event.Error
-	if errors.As(err, &wrong) {
-		b = append(b, `,"field":`...)
-		b = event.AppendString(b, wrong.Field)
-	}
-	writeJSON(w, status, append(b, "}}"...))
-}
-
-func writeJSON(w http.ResponseWriter, status int, b []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(status)
-	_, _ = w.Write(b) // a client that is gone cannot be told
 }

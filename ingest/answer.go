@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/web"
 )
 
 // fail answers with the status that an error means. SDKs send the same again after 429 and 503, and
@@ -16,55 +15,29 @@ func (c *collector) fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errTooLarge):
 		c.events.WithLabelValues("refused").Inc()
-		refuse(w, http.StatusRequestEntityTooLarge, "too_large", fmt.Errorf("the body has more than %d bytes: send fewer events at once", c.cfg.MaxBody))
+		web.Refuse(w, http.StatusRequestEntityTooLarge, "too_large", fmt.Errorf("the body has more than %d bytes: send fewer events at once", c.cfg.MaxBody))
 	case errors.Is(err, errRate):
 		c.events.WithLabelValues("limited").Inc()
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusTooManyRequests, "rate_limited", fmt.Errorf("more than %g events a second come in: send the same again in a second", c.cfg.Rate))
+		web.Refuse(w, http.StatusTooManyRequests, "rate_limited", fmt.Errorf("more than %g events a second come in: send the same again in a second", c.cfg.Rate))
 	case errors.Is(err, errBusy):
 		c.events.WithLabelValues("unavailable").Inc()
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("too many requests are under way: send the same again after Retry-After"))
+		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("too many requests are under way: send the same again after Retry-After"))
 	case errors.Is(err, errLeaving):
 		c.events.WithLabelValues("unavailable").Inc()
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("this collector is ending: send the same again, with the same ids, after Retry-After"))
+		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("this collector is ending: send the same again, with the same ids, after Retry-After"))
 	case errors.Is(err, errAway):
 		c.events.WithLabelValues("unavailable").Inc()
 		w.Header().Set("Retry-After", "2")
-		refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("no acknowledgement from Kafka: send the same again, with the same ids, after Retry-After"))
+		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New("no acknowledgement from Kafka: send the same again, with the same ids, after Retry-After"))
 	case errors.As(err, new(*inbound.Unsupported)):
 		c.events.WithLabelValues("refused").Inc()
 		w.Header().Set("Accept-Encoding", inbound.Encodings)
-		refuse(w, http.StatusUnsupportedMediaType, "unsupported", err)
+		web.Refuse(w, http.StatusUnsupportedMediaType, "unsupported", err)
 	default:
 		c.events.WithLabelValues("refused").Inc()
-		refuse(w, http.StatusBadRequest, "bad_request", err)
+		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
 	}
-}
-
-// refuse writes an error answer.
-func refuse(w http.ResponseWriter, status int, code string, err error) {
-	writeJSON(w, status, append(appendError([]byte("{"), code, err), '}'))
-}
-
-// appendError appends the member error.
-func appendError(b []byte, code string, err error) []byte {
-	b = append(b, `"error":{"code":"`...)
-	b = append(b, code...)
-	b = append(b, `","message":`...)
-	b = event.AppendString(b, err.Error())
-	var wrong *event.Error
-	if errors.As(err, &wrong) && wrong.Field != "" {
-		b = append(b, `,"field":`...)
-		b = event.AppendString(b, wrong.Field)
-	}
-	return append(b, '}')
-}
-
-func writeJSON(w http.ResponseWriter, status int, b []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(status)
-	_, _ = w.Write(b) // a client that is gone cannot be told
 }

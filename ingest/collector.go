@@ -12,6 +12,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
@@ -115,11 +116,11 @@ func (c *collector) answer(w http.ResponseWriter, in *intake, err error, open st
 		if large := (*stream.TooLargeError)(nil); errors.As(in.firstError, &large) {
 			status, code = http.StatusRequestEntityTooLarge, "too_large"
 		}
-		b := append(appendError([]byte("{"), code, in.firstError), ',')
-		writeJSON(w, status, append(in.appendVerdicts(b), '}'))
+		b := append(web.AppendError([]byte("{"), code, in.firstError), ',')
+		web.WriteJSON(w, status, append(in.appendVerdicts(b), '}'))
 	default:
 		c.count(in)
-		writeJSON(w, http.StatusOK, append(in.appendVerdicts([]byte(open)), '}'))
+		web.WriteJSON(w, http.StatusOK, append(in.appendVerdicts([]byte(open)), '}'))
 	}
 }
 
@@ -245,5 +246,5 @@ func (c *collector) enqueue(n int, fill func(*intake), beats []stream.Record) (*
 func (c *collector) handleSettings(w http.ResponseWriter, r *http.Request) {
 	c.allow(w, r)
 	b := append([]byte(`{"integrations":{"Segment.io":{"apiKey":`), event.AppendString(nil, r.PathValue("key"))...)
-	writeJSON(w, http.StatusOK, append(b, "}}}"...))
+	web.WriteJSON(w, http.StatusOK, append(b, "}}}"...))
 }

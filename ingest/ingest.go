@@ -12,6 +12,7 @@ import (
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/watermark"
+	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -150,26 +151,26 @@ func (i *Ingester) watermark(ctx context.Context) (event.Time, error) {
 func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "folded", "wait")
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", err)
+		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
 		return
 	}
 	var want event.Time
 	if text := query.Get("folded"); text != "" {
 		if want, err = event.ParseTime(text); err != nil {
-			refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "folded", Reason: "is not RFC 3339, such as 2026-11-25T09:00:00.123Z"})
+			web.Refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "folded", Reason: "is not RFC 3339, such as 2026-11-25T09:00:00.123Z"})
 			return
 		}
 	}
 	wait, err := waitParam(query.Get("wait"))
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", err)
+		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	t, err := i.awaitFolded(ctx, want)
 	if err != nil && r.Context().Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
-		refuse(w, http.StatusServiceUnavailable, "unavailable", err)
+		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", err)
 		return
 	}
 	b := append([]byte(`{"mode":"`), i.clock.mode()...)
@@ -188,7 +189,7 @@ func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 		}
 		b = append(b, ']')
 	}
-	writeJSON(w, http.StatusOK, append(b, '}'))
+	web.WriteJSON(w, http.StatusOK, append(b, '}'))
 }
 
 // awaitFolded returns the watermark once it is at least want, or as it is when ctx ends.

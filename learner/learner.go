@@ -15,6 +15,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -146,19 +147,19 @@ type state struct {
 func (l *Learner) handle(w http.ResponseWriter, r *http.Request, kind int) {
 	query, err := inbound.Query(r, "objective", "network", "learned")
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", err)
+		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
 		return
 	}
 	key := event.NetworkKey(query.Get("objective"), query.Get("network"))
 	o, ok := l.owners[key]
 	if !ok {
-		refuse(w, http.StatusNotFound, "not_found", fmt.Errorf("no network %q is learned: give ?objective=NAME, and &network=NAME unless it is the default one", key))
+		web.Refuse(w, http.StatusNotFound, "not_found", fmt.Errorf("no network %q is learned: give ?objective=NAME, and &network=NAME unless it is the default one", key))
 		return
 	}
 	var offset int64
 	if s := query.Get("learned"); s != "" {
 		if offset, err = strconv.ParseInt(s, 10, 64); err != nil {
-			refuse(w, http.StatusBadRequest, "bad_request", fmt.Errorf("learned is %q, want an offset of the examples topic, such as learned=1500", s))
+			web.Refuse(w, http.StatusBadRequest, "bad_request", fmt.Errorf("learned is %q, want an offset of the examples topic, such as learned=1500", s))
 			return
 		}
 	}
@@ -167,20 +168,14 @@ func (l *Learner) handle(w http.ResponseWriter, r *http.Request, kind int) {
 	s, err := o.ask(ctx, kind, offset)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		refuse(w, http.StatusGatewayTimeout, "not_yet", fmt.Errorf("no answer within %v, since the learner is behind: ask again", askTimeout))
+		web.Refuse(w, http.StatusGatewayTimeout, "not_yet", fmt.Errorf("no answer within %v, since the learner is behind: ask again", askTimeout))
 		return
 	case err != nil:
-		refuse(w, http.StatusServiceUnavailable, "unavailable", err)
+		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(s) // a client that is gone cannot be told
-}
-
-func refuse(w http.ResponseWriter, status int, code string, err error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": err.Error()}})
 }
 
 // WeightsHash is how a network's learned state is named: "sha256:" and the digits of its hash.

@@ -12,8 +12,8 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -37,7 +37,7 @@ func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.count(answerBusy, 1)
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusTooManyRequests, "busy", fmt.Errorf("%d requests are at work: send it again in a moment", s.cfg.MaxInFlight))
+		web.Refuse(w, http.StatusTooManyRequests, "busy", fmt.Errorf("%d requests are at work: send it again in a moment", s.cfg.MaxInFlight))
 		return
 	}
 	body, status, err := s.read(w, r)
@@ -46,7 +46,7 @@ func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 		if status == http.StatusUnsupportedMediaType {
 			w.Header().Set("Accept-Encoding", inbound.Encodings)
 		}
-		refuse(w, status, map[int]string{http.StatusRequestEntityTooLarge: "too_large", http.StatusUnsupportedMediaType: "unsupported"}[status], err)
+		web.Refuse(w, status, map[int]string{http.StatusRequestEntityTooLarge: "too_large", http.StatusUnsupportedMediaType: "unsupported"}[status], err)
 		return
 	}
 	s.answer(r.Context(), w, body, strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-ndjson"))
@@ -238,7 +238,7 @@ func (s *Scorer) count(answer string, n int) {
 func (s *Scorer) unavailable(w http.ResponseWriter, what string) {
 	s.count(answerUnavailable, 1)
 	w.Header().Set("Retry-After", "1")
-	refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New(what+": send the same again"))
+	web.Refuse(w, http.StatusServiceUnavailable, "unavailable", errors.New(what+": send the same again"))
 }
 
 // fate is what became of a call's predictions by the time of its answer.
@@ -335,29 +335,6 @@ func refuseRequest(w http.ResponseWriter, q *request) {
 // appendRefusal appends the error object of a request, with what is to be warned of: the field that
 // is missing may be there under a wrong name.
 func appendRefusal(b []byte, q *request) []byte {
-	b = appendError(b, errorCode(q.err), q.err)
-	return append(appendWarnings(b[:len(b)-1], q), '}')
-}
-
-// refuse writes an error object; code may be empty for a bad request.
-func refuse(w http.ResponseWriter, status int, code string, err error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(appendError(nil, code, err)) // a client that is gone cannot be told
-}
-
-func appendError(b []byte, code string, err error) []byte {
-	if code == "" {
-		code = "bad_request"
-	}
-	b = append(b, `{"error":{"code":"`...)
-	b = append(b, code...)
-	b = append(b, `","message":`...)
-	b = event.AppendString(b, err.Error())
-	var wrong *event.Error
-	if errors.As(err, &wrong) && wrong.Field != "" {
-		b = append(b, `,"field":`...)
-		b = event.AppendString(b, wrong.Field)
-	}
-	return append(b, "}}"...)
+	b = web.AppendError(append(b, '{'), errorCode(q.err), q.err)
+	return append(appendWarnings(b, q), '}')
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/web"
 )
 
 // handleModel tells which weights of an objective are served; with ?at_least=N it waits, up to
@@ -17,25 +18,25 @@ import (
 func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective", "at_least", "wait")
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", err)
+		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
 		return
 	}
 	name := query.Get("objective")
 	i := slices.IndexFunc(s.followers, func(f *follower) bool { return f.objective == name })
 	if i < 0 {
-		refuse(w, http.StatusNotFound, "not_found", fmt.Errorf("there is no objective %q: give ?objective=NAME", name))
+		web.Refuse(w, http.StatusNotFound, "not_found", fmt.Errorf("there is no objective %q: give ?objective=NAME", name))
 		return
 	}
 	least, wait := int64(-1), time.Second
 	if text := query.Get("at_least"); text != "" {
 		if least, err = strconv.ParseInt(text, 10, 64); err != nil {
-			refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "at_least", Reason: "is not a whole number"})
+			web.Refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "at_least", Reason: "is not a whole number"})
 			return
 		}
 	}
 	if text := query.Get("wait"); text != "" {
 		if wait, err = time.ParseDuration(text); err != nil || wait < 0 || wait > time.Minute {
-			refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "wait", Reason: "is not a duration up to 1m, such as 20s"})
+			web.Refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "wait", Reason: "is not a duration up to 1m, such as 20s"})
 			return
 		}
 	}

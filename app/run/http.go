@@ -38,17 +38,3 @@ func (l *Loop) handleReady(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "warning: Redis: "+warning)
 	}
 }
-
-// endingGets ends calls that only ask when ctx does: one that waits for something would hold the
-// end of the process up.
-func endingGets(ctx context.Context, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet {
-			inner, cancel := context.WithCancel(r.Context())
-			defer cancel()
-			defer context.AfterFunc(ctx, cancel)()
-			r = r.WithContext(inner)
-		}
-		next.ServeHTTP(w, r)
-	})
-}

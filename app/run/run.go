@@ -20,6 +20,7 @@ import (
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
 	"github.com/clickloop/clickloop/internal/embedded"
+	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/scorer"
 	"github.com/clickloop/clickloop/stream"
@@ -248,20 +249,9 @@ func (l *Loop) run(ctx context.Context) {
 		g.Go(func() error { return s.Run(stages) })
 	}
 	g.Go(func() error { return l.capacity.run(ctx) })
-	server := &http.Server{Handler: endingGets(ctx, l.handler()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(l.logger.Handler(), slog.LevelDebug)}
-	g.Go(func() error {
-		if err := server.Serve(l.listener); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
 	g.Go(func() error {
 		defer stop()
-		<-ctx.Done()
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-		defer cancel()
-		_ = server.Shutdown(bounded) // calls that do not end in time are cut
-		return server.Close()
+		return web.Serve(ctx, l.listener, l.handler(), l.logger)
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		l.err = err
