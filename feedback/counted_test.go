@@ -105,6 +105,7 @@ func TestReadyNeedsKafkaAndTheStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = nowhere.Close() })
 	f("all is well", r.client, false, true)
 	f("the store is away", r.client, true, false)
 	f("Kafka is away", nowhere, false, false)
