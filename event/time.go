@@ -1,6 +1,10 @@
 package event
 
-import "time"
+import (
+	"time"
+
+	"github.com/clickloop/clickloop/internal/strictjson"
+)
 
 // msPerDay is the number of milliseconds in a day of UTC: Time knows no leap seconds.
 const msPerDay = 24 * 60 * 60 * 1000
@@ -97,7 +101,7 @@ var pow10 = [...]int{1, 10, 100, 1000}
 func ParseTime(s string) (Time, error) {
 	t, ok := parseTime(s)
 	if !ok {
-		return 0, &Error{Reason: "is " + quoteShort(s) + ", which is not RFC 3339; expected a time such as 2026-11-25T09:00:00.123Z"}
+		return 0, &Error{Reason: "is " + strictjson.Quote(s) + ", which is not RFC 3339; expected a time such as 2026-11-25T09:00:00.123Z"}
 	}
 	return t, nil
 }
