@@ -53,9 +53,9 @@ func ParseExample(b []byte) (Example, error) {
 func (e *Example) Validate() error {
 	switch {
 	case e.Y != 0 && e.Y != 1:
-		return &Error{"y", "is " + strconv.FormatFloat(e.Y, 'g', -1, 64) + ", expected 0 or 1: numbers as targets, and labels between 0 and 1, are not supported"}
+		return &Error{Field: "y", Reason: "is " + strconv.FormatFloat(e.Y, 'g', -1, 64) + ", expected 0 or 1: numbers as targets, and labels between 0 and 1, are not supported"}
 	case !(math.Abs(e.W) <= MaxWeight):
-		return &Error{"w", "is " + strconv.FormatFloat(e.W, 'g', -1, 64) + ", expected a weight of at most 1e6"}
+		return &Error{Field: "w", Reason: "is " + strconv.FormatFloat(e.W, 'g', -1, 64) + ", expected a weight of at most 1e6"}
 	}
 	return nil
 }
