@@ -27,16 +27,17 @@ func newFiles(d disk, dir, objective string) (*files, error) {
 		return nil, fmt.Errorf("cannot make the folder of checkpoints: %w", err)
 	}
 	newest := filepath.Join(dir, objective+".checkpoint")
-	left, err := d.Glob(newest + ".*.temporary")
+	f := &files{disk: d, newest: newest, previous: newest + ".previous"}
+	unfinished, err := d.Glob(newest + ".*.temporary")
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range left {
-		if err := d.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, path := range unfinished {
+		if err := f.discard(path); err != nil {
 			return nil, fmt.Errorf("cannot remove an unfinished checkpoint: %w", err)
 		}
 	}
-	return &files{disk: d, newest: newest, previous: newest + ".previous"}, nil
+	return f, nil
 }
 
 // write replaces the newest checkpoint. It writes and syncs a temporary file, makes the newest the

@@ -157,11 +157,11 @@ func (l *learning) publish(now time.Time) time.Duration {
 		return 0
 	}
 	kind, wait := p.next(&l.o.cfg, l.net.Examples(), l.lag.examples, now)
-	needed := len(l.questions.snapshot) > 0 || p.snapshot.begun.IsZero() || p.snapshotLost
+	needed := len(l.questions.waiting[untilSnapshot]) > 0 || p.snapshot.begun.IsZero() || p.snapshotLost
 	snapshot := needed || kind == weights.Snapshot || kind == weights.Delta && l.net.DeltaLost()
 	switch {
 	case snapshot && l.copier.ready(toPublish):
-		l.questions.snapshotBegun()
+		l.questions.move(untilSnapshot, untilWritten)
 		p.beginSnapshot(l.copier, now)
 	case kind != "" && p.deltasLead(l.net):
 		// also while a snapshot has to wait: else one delta would hold all that is learned till
@@ -190,16 +190,18 @@ func (l *learning) save(now time.Time) time.Duration {
 	return 0
 }
 
-// answer answers questions for the state, or begins to copy the weights to hash them: of a large
-// network the hash takes most of a second.
+// answer answers questions for the state. When the hash of the weights is not known, it begins a
+// copy to hash: of a large network that takes most of a second.
 func (l *learning) answer() {
-	if len(l.questions.hash) == 0 {
-		return
-	}
-	now := l.state()
-	l.questions.answerKnown(now)
-	if len(l.questions.hash) > 0 && l.copier.ready(toHash) {
-		l.questions.copyBegun(now)
+	q, now := &l.questions, l.state()
+	switch {
+	case len(q.waiting[untilCopied]) == 0:
+	case q.known.Weights != "" && q.known.Examples == now.Examples:
+		now.Weights = q.known.Weights
+		q.answer(untilCopied, now)
+	case l.copier.ready(toHash):
+		q.copied = now
+		q.move(untilCopied, untilHashed)
 		l.copyWhole(toHash)
 	}
 }
@@ -219,7 +221,7 @@ func (l *learning) acknowledged(m written, now time.Time) {
 	l.o.metrics.version.WithLabelValues(l.o.key).Set(float64(l.publisher.published))
 	if m.snapshot != nil {
 		l.copier.release(toPublish, m.snapshot)
-		l.questions.snapshotWritten()
+		l.questions.move(untilWritten, untilCopied)
 	}
 }
 
@@ -227,7 +229,8 @@ func (l *learning) acknowledged(m written, now time.Time) {
 func (l *learning) finished(r result, now time.Time) {
 	l.copier.release(r.purpose, r.copy)
 	if r.purpose == toHash {
-		l.questions.hashed(r.weights)
+		l.questions.copied.Weights = r.weights
+		l.questions.answer(untilHashed, l.questions.copied)
 		return
 	}
 	l.checkpoints.finished(r.examples, r.err, now)

@@ -77,11 +77,10 @@ func TestAQuestionOutlivesItsGeneration(t *testing.T) {
 		}
 		answered <- err
 	}()
-	q := &l.questions
-	for _, waiting := range []*[]request{&q.offset, &q.snapshot, &q.writing, &q.hash, &q.hashing} {
-		*waiting = []request{<-l.o.requests}
-		q.requeue()
-		*waiting = nil
+	for at := range l.questions.waiting {
+		l.questions.waiting[at] = []request{<-l.o.requests}
+		l.questions.requeue()
+		l.questions.waiting[at] = nil
 	}
 	r := <-l.o.requests
 	r.answer <- state{Examples: 7}
@@ -99,7 +98,7 @@ func TestADeltaDoesNotWaitForASnapshot(t *testing.T) {
 			m := <-l.writer.messages
 			kinds = append(kinds, m.head.Kind)
 			l.acknowledged(written{m, 1000, time.Millisecond}, now)
-			l.questions.hash = nil
+			l.questions.waiting[untilCopied] = nil
 		}
 		return kinds
 	}
@@ -117,7 +116,7 @@ func TestADeltaDoesNotWaitForASnapshot(t *testing.T) {
 		// more tokens than there is memory for
 		take(l.core, recordsOf(1, int64(5000+200*i), int64(5200+200*i)))
 	}
-	l.questions.snapshot, l.copier.served = []request{{kind: askSnapshot}}, memory{}
+	l.questions.waiting[untilSnapshot], l.copier.served = []request{{kind: askSnapshot}}, memory{}
 	for n := int64(50_000); n < 50_030; n += 10 {
 		if kinds := turn(n); len(kinds) != 1 || kinds[0] != weights.Delta {
 			t.Fatalf("%v were made while the memory for a snapshot was taken", kinds)

@@ -57,7 +57,7 @@ func (q *queueing) run(t *testing.T, rng *rand.Rand) {
 				q.deltas, q.snapshots = q.deltas-1, q.snapshots+1
 			}
 			l.acknowledged(written{m, int64(len(body)), time.Duration(rng.Int64N(int64(20 * time.Millisecond)))}, now)
-			l.questions.hash = nil
+			l.questions.waiting[untilCopied] = nil
 			return true
 		default:
 			return false
@@ -73,7 +73,7 @@ func (q *queueing) run(t *testing.T, rng *rand.Rand) {
 			l.lag.examples, p.delta.perExample = farBehind+1, largeDelta
 		}
 		if rng.IntN(40) == 0 {
-			l.questions.snapshot = []request{{kind: askSnapshot}}
+			l.questions.waiting[untilSnapshot] = []request{{kind: askSnapshot}}
 		}
 		if rng.IntN(3) == 0 {
 			p.delta.perExample = largeDelta // as of a network that changes much with each example

@@ -68,80 +68,64 @@ func (o *owner) ask(ctx context.Context, kind requestKind, offset int64) (state,
 	}
 }
 
-// questions are the requests that a loop has accepted and not answered, by what they wait for.
-type questions struct {
-	offset   []request // until an offset is learned
-	snapshot []request // until a snapshot is begun
-	writing  []request // until that snapshot is written
-	hash     []request // until the weights are copied
-	hashing  []request // until that copy is hashed
+// stage is what a request waits for.
+type stage int
 
-	copied state // when that copy was begun
-	known  state // the last one with its weights; its Weights are empty when there is none
+const (
+	untilOffset   stage = iota // an offset is learned
+	untilSnapshot              // a snapshot is begun
+	untilWritten               // that snapshot is written
+	untilCopied                // a copy of the weights is begun
+	untilHashed                // that copy is hashed
+	stages
+)
+
+// questions are the requests that a loop has accepted and not answered.
+type questions struct {
+	waiting [stages][]request
+	copied  state // when the copy under way was begun
+	known   state // the last one whose weights were hashed; Weights is empty when there is none
 }
 
 // accept takes a request; next is the offset up to which everything is learned.
 func (q *questions) accept(r request, next int64) {
-	switch {
-	case r.offset > next:
-		// so that they do not pile up while no examples arrive
-		q.offset = slices.DeleteFunc(q.offset, func(r request) bool { return r.ctx.Err() != nil })
-		q.offset = append(q.offset, r)
-	case r.kind == askSnapshot:
-		q.snapshot = append(q.snapshot, r)
-	default:
-		q.hash = append(q.hash, r)
+	at := untilCopied
+	if r.offset > next {
+		at = untilOffset
+		// callers that have gone must not pile up while no examples arrive
+		q.waiting[at] = slices.DeleteFunc(q.waiting[at], func(r request) bool { return r.ctx.Err() != nil })
+	} else if r.kind == askSnapshot {
+		at = untilSnapshot
 	}
+	q.waiting[at] = append(q.waiting[at], r)
 }
 
-// learned moves on the requests that waited for an offset.
+// learned moves on the requests whose offset is learned.
 func (q *questions) learned(next int64) {
-	waiting := q.offset
-	q.offset = nil
-	for _, r := range waiting {
+	early := q.waiting[untilOffset]
+	q.waiting[untilOffset] = nil
+	for _, r := range early {
 		q.accept(r, next)
 	}
 }
 
-func (q *questions) snapshotBegun() {
-	q.writing, q.snapshot = append(q.writing, q.snapshot...), nil
+// move moves all requests from one stage to another.
+func (q *questions) move(from, to stage) {
+	q.waiting[from], q.waiting[to] = nil, append(q.waiting[to], q.waiting[from]...)
 }
 
-func (q *questions) snapshotWritten() {
-	q.hash, q.writing = append(q.hash, q.writing...), nil
-}
-
-// answerKnown answers without a hash when nothing was learned since the last one.
-func (q *questions) answerKnown(now state) {
-	if q.known.Weights == "" || q.known.Examples != now.Examples {
-		return
-	}
-	now.Weights = q.known.Weights
-	answer(q.hash, now)
-	q.hash = nil
-}
-
-// copyBegun notes the state that is copied to be hashed.
-func (q *questions) copyBegun(now state) {
-	q.copied, q.hashing, q.hash = now, q.hash, nil
-}
-
-func (q *questions) hashed(weights string) {
-	q.copied.Weights = weights
-	q.known = q.copied
-	answer(q.hashing, q.known)
-	q.hashing = nil
-}
-
-func answer(requests []request, s state) {
-	for _, r := range requests {
+// answer answers the requests of a stage. It remembers s, which answers all further questions until
+// more is learned.
+func (q *questions) answer(at stage, s state) {
+	for _, r := range q.waiting[at] {
 		r.answer <- s
 	}
+	q.waiting[at], q.known = nil, s
 }
 
 // requeue makes all callers ask again, as the generation has ended.
 func (q *questions) requeue() {
-	for _, r := range slices.Concat(q.offset, q.snapshot, q.writing, q.hash, q.hashing) {
+	for _, r := range slices.Concat(q.waiting[:]...) {
 		close(r.answer)
 	}
 }

@@ -39,6 +39,7 @@ type writer struct {
 	messages chan message // has room for all that the publisher queues
 	done     chan written // the same
 
+	buffer       []byte       // of the snapshot being written
 	lastSnapshot int64        // offset of the last whole snapshot on the topic, -1 for none
 	ownSnapshot  atomic.Int64 // the same of this writer's own; the watcher reads it
 	kept         int64        // bytes that the topic keeps, as far as known
@@ -56,26 +57,18 @@ func newWriter(o *owner) *writer {
 
 // run writes until ctx ends. It returns an error when Kafka refuses a record for good.
 func (w *writer) run(ctx context.Context) error {
-	var buffer []byte // of snapshots
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case m := <-w.messages:
-			if m.snapshot == nil {
-				if err := w.writeDelta(ctx, m); err != nil {
-					return err
-				}
-				continue
+			write := w.writeDelta
+			if m.snapshot != nil {
+				write = w.writeSnapshot
 			}
-			began := time.Now()
-			buffer = m.snapshot.AppendTo(buffer[:0])
-			size := int64(len(buffer))
-			w.raiseRetention(ctx, size)
-			if err := w.writeSnapshot(ctx, m, buffer); err != nil {
+			if err := write(ctx, m); err != nil {
 				return err
 			}
-			w.done <- written{m, size, time.Since(began)}
 		}
 	}
 }
@@ -89,18 +82,14 @@ func (w *writer) writeDelta(ctx context.Context, m message) error {
 	return nil
 }
 
-// writeQueuedDeltas writes the messages in the queue: deltas, since one snapshot is made at a time.
+// writeQueuedDeltas empties the queue. It holds only deltas: one snapshot is made at a time.
 func (w *writer) writeQueuedDeltas(ctx context.Context) error {
-	for {
-		select {
-		case m := <-w.messages:
-			if err := w.writeDelta(ctx, m); err != nil {
-				return err
-			}
-		default:
-			return nil
+	for len(w.messages) > 0 {
+		if err := w.writeDelta(ctx, <-w.messages); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // snapshotRecords is how many records of a snapshot are written before the deltas in the queue.
@@ -111,8 +100,12 @@ const snapshotRecords = 2
 // Every record tells where the last whole snapshot begins, so that a joining replica finds it by
 // the record at the end of the topic. With the last records this snapshot becomes whole, so they
 // name its own first record. That one is written before them, alone, to learn its offset.
-func (w *writer) writeSnapshot(ctx context.Context, m message, body []byte) error {
-	records := w.cut(m.head, body)
+func (w *writer) writeSnapshot(ctx context.Context, m message) error {
+	began := time.Now()
+	w.buffer = m.snapshot.AppendTo(w.buffer[:0])
+	size := int64(len(w.buffer))
+	w.raiseRetention(ctx, size)
+	records := w.cut(m.head, w.buffer)
 	if err := w.produce(ctx, m, records[:1]); err != nil {
 		return err
 	}
@@ -134,7 +127,11 @@ func (w *writer) writeSnapshot(ctx context.Context, m message, body []byte) erro
 	}
 	w.lastSnapshot = begins
 	w.ownSnapshot.Store(begins)
-	return w.writeQueuedDeltas(ctx)
+	if err := w.writeQueuedDeltas(ctx); err != nil {
+		return err
+	}
+	w.done <- written{m, size, time.Since(began)}
+	return nil
 }
 
 // cut makes the records of a message.

@@ -215,7 +215,7 @@ func TestDifferencesNameSettings(t *testing.T) {
 	other := smallModel()
 	other.Seed, other.Linear.Optimizer.Rate = 9, 0.5
 	d := Diff(save(smallModel()), save(other), examples(10))
-	want := []model.Difference{{"linear.optimizer.rate", "0.1", "0.5"}, {"seed", "1", "9"}}
+	want := []model.Difference{{Name: "linear.optimizer.rate", From: "0.1", To: "0.5"}, {Name: "seed", From: "1", To: "9"}}
 	if fmt.Sprint(d.Settings) != fmt.Sprint(want) {
 		t.Errorf("settings %v, want %v", d.Settings, want)
 	}
