@@ -237,6 +237,42 @@ func TestReferenceHasEveryFlagOfEveryCommand(t *testing.T) {
 	}
 }
 
+// Variables of the environment are those of the common flags, and what tests ask for by name.
+func TestReferenceHasEveryVariable(t *testing.T) {
+	form := regexp.MustCompile(`\bCLICKLOOP_[A-Z_]*[A-Z]`)
+	_, variables := common()
+	known := map[string]bool{}
+	for _, name := range variables {
+		known[name] = true
+	}
+	written := map[string]bool{}
+	for _, text := range documents(t) {
+		for _, variable := range form.FindAllString(text, -1) {
+			written[variable] = true
+		}
+	}
+	asked := regexp.MustCompile(`(?:Getenv|LookupEnv)\("(CLICKLOOP_[A-Z_]+)"`)
+	for _, path := range tracked(t, "*.go") {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // deleted and not committed
+		}
+		for _, m := range asked.FindAllStringSubmatch(string(b), -1) {
+			known[m[1]] = true
+		}
+	}
+	for name := range known {
+		if !written[name] {
+			t.Errorf("no document names the variable %s", name)
+		}
+	}
+	for name := range written {
+		if !known[name] {
+			t.Errorf("documents name the variable %s, which nothing reads", name)
+		}
+	}
+}
+
 // foreign are flags of other programs in documents.
 var foreign = map[string]bool{"--alter": true, "--add-config": true, "--build": true, "--help": true, "--add-host": true}
 
