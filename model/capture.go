@@ -1,9 +1,7 @@
 package model
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"io"
 
 	"github.com/clickloop/clickloop/model/internal/codec"
@@ -130,25 +128,8 @@ func (s *Capture) each(do func(b []byte)) {
 
 // WriteTo writes what Net.WriteTo would have written at the moment of StartCapture. Step must have
 // returned true.
-func (s *Capture) WriteTo(w io.Writer) (n int64, err error) {
-	sum := sha256.New()
-	write := func(b []byte) {
-		if err == nil {
-			var k int
-			k, err = w.Write(b)
-			n += int64(k)
-		}
-	}
-	write([]byte(fileMagic))
-	s.each(func(b []byte) {
-		sum.Write(b)
-		write(b)
-	})
-	write(sum.Sum(nil))
-	if err != nil {
-		return n, fmt.Errorf("cannot write the model: %w", err)
-	}
-	return n, nil
+func (s *Capture) WriteTo(w io.Writer) (int64, error) {
+	return writeFile(w, func(e *codec.Encoder) { s.each(e.Pass) })
 }
 
 // AppendTo appends the message that AppendSnapshot would have made at the moment of StartSnapshot.

@@ -14,34 +14,34 @@ const fileMagic = "clickloop model 4\n"
 // Hash is the SHA-256 of the whole learned state in its canonical encoding, configuration included.
 // Nets with one hash go on alike.
 func (n *Net) Hash() [32]byte {
-	sum, _, _ := n.writeState(nil)
-	return sum
-}
-
-func (n *Net) writeState(w io.Writer) (sum [32]byte, size int64, err error) {
-	e := codec.NewWriter(w)
+	e := codec.NewWriter(nil)
 	stateWriter{n.core, e, true}.write()
-	return e.Close()
+	sum, _, _ := e.Close()
+	return sum
 }
 
 // WriteTo writes the whole state: a line that names the format, the canonical encoding, and its
 // SHA-256.
-func (n *Net) WriteTo(w io.Writer) (written int64, err error) {
+func (n *Net) WriteTo(w io.Writer) (int64, error) {
+	return writeFile(w, func(e *codec.Encoder) { stateWriter{n.core, e, true}.write() })
+}
+
+func writeFile(w io.Writer, write func(*codec.Encoder)) (int64, error) {
 	k, err := io.WriteString(w, fileMagic)
-	written = int64(k)
+	n := int64(k)
 	if err == nil {
-		var sum [32]byte
-		var size int64
-		sum, size, err = n.writeState(w)
-		if written += size; err == nil {
+		e := codec.NewWriter(w)
+		write(e)
+		sum, size, failed := e.Close()
+		if n, err = n+size, failed; err == nil {
 			k, err = w.Write(sum[:])
-			written += int64(k)
+			n += int64(k)
 		}
 	}
 	if err != nil {
-		return written, fmt.Errorf("cannot write the model: %w", err)
+		return n, fmt.Errorf("cannot write the model: %w", err)
 	}
-	return written, nil
+	return n, nil
 }
 
 // Read reads what WriteTo wrote. The net goes on as the one that was written, bit for bit. Errors:

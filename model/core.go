@@ -11,18 +11,19 @@ type core struct {
 	cfg        Config
 	origin     uint64 // tells it apart from nets that began differently
 	full, half bool
-	examples   int64 // learned
 	engine     engine
 	needs      needs
 	base       base
 	fields     fields
-	tokens     table.Table
 	weights
 
-	changes changes
-	capture *Capture    // under way, nil for none
-	waiting *[]newEntry // where new entries wait for their start; nil: they get it at once
-	filled  int         // hashed weights in use when they were last copied
+	_        [64]byte // encoding writes what follows, while another goroutine reads what comes before
+	examples int64    // learned
+	tokens   table.Table
+	changes  changes
+	capture  *Capture    // under way, nil for none
+	waiting  *[]newEntry // where new entries wait for their start; nil: they get it at once
+	filled   int         // hashed weights in use when they were last copied
 }
 
 // needs is what the engine wants of each token of an example.

@@ -43,9 +43,12 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learns bool) {
 	over := false
 	for i := range x {
 		f := &x[i]
-		field, ok := e.field(x, i)
-		if !ok {
-			continue
+		field := s.fieldAt(c, i, f.Field)
+		if field < 0 || field >= e.known {
+			// a field that the example brings is known from the next one on
+			if field = e.findField(x, i); field < 0 || field >= e.known {
+				continue
+			}
 		}
 		p := &r.reps[field]
 		if !p.seen {
@@ -70,27 +73,12 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learns bool) {
 	c.crossFields(r)
 }
 
-// field is the number of the field at position i of the example; ok is false if it was not known
-// before.
-func (e *encoder) field(x []Feature, i int) (field int, ok bool) {
+// findField is the number of a field that the scratch did not remember, or -1. When it learns, it
+// makes all new fields of the example known at once.
+func (e *encoder) findField(x []Feature, i int) int {
 	hash := x[i].Field
-	if field = e.s.fieldAt(e.core, i, hash); field >= 0 && field < e.known {
-		return field, true
-	}
-	if field = e.lookupField(x, hash); field < 0 {
-		return 0, false
-	}
-	e.s.remember(i, field)
-	return field, field < e.known
-}
-
-// lookupField finds a field that the scratch did not remember. When it learns, it makes all new
-// fields of the example known at once.
-func (e *encoder) lookupField(x []Feature, hash uint64) int {
-	if i := e.fields.find(hash); i >= 0 {
-		return i
-	}
-	if e.learns && len(e.fields.hashes) < e.cfg.MaxFields {
+	field := e.fields.find(hash)
+	if field < 0 && e.learns && len(e.fields.hashes) < e.cfg.MaxFields {
 		before := len(e.fields.hashes)
 		for i := range x {
 			if h := x[i].Field; e.fields.find(h) < 0 && len(e.fields.hashes) < e.cfg.MaxFields {
@@ -98,14 +86,15 @@ func (e *encoder) lookupField(x []Feature, hash uint64) int {
 			}
 		}
 		e.growFields(before)
-		if i := e.fields.find(hash); i >= 0 {
-			return i
-		}
+		field = e.fields.find(hash)
 	}
-	if len(e.fields.hashes) == e.cfg.MaxFields {
-		return e.cfg.MaxFields - 1
+	if field < 0 && len(e.fields.hashes) == e.cfg.MaxFields {
+		field = e.cfg.MaxFields - 1
 	}
-	return -1
+	if field >= 0 {
+		e.s.remember(i, field)
+	}
+	return field
 }
 
 // token appends one token, and lets it stand for its field in pairs while there is room.
@@ -155,7 +144,11 @@ func (e *encoder) add(field int, key uint64, x float64) {
 // entry sets the entries that a token reads and learns. It reads as unknown an entry that the
 // present example brought, to this token or to one that shares it.
 func (e *encoder) entry(t *kernel.Token, key uint64) {
-	entry, own := e.tokens.Lookup(key, e.pooled)
+	entry := e.tokens.Find(key)
+	own := entry != 0
+	if !own && e.pooled {
+		entry = e.tokens.FindShared(key)
+	}
 	t.Learn = entry
 	if entry < e.entries && !(e.learns && e.tokens.IsReused(entry)) {
 		t.Read = entry

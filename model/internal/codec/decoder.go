@@ -44,17 +44,12 @@ func NewStream(size int, pieces <-chan []byte) *Decoder {
 // Err is the first error.
 func (d *Decoder) Err() error { return d.err }
 
-// Refuse ends the reading with an error that wraps cause, if it is the first one.
-func (d *Decoder) Refuse(cause error) {
+// Fail ends the reading with an error that wraps ErrShape, if it is the first one.
+func (d *Decoder) Fail(format string, args ...any) {
 	if d.err == nil {
-		d.err = cause
+		d.err = fmt.Errorf("%w: %s", ErrShape, fmt.Sprintf(format, args...))
 	}
 	d.b, d.rest, d.more, d.coming = nil, nil, 0, nil
-}
-
-// Fail is Refuse with an error that wraps ErrShape.
-func (d *Decoder) Fail(format string, args ...any) {
-	d.Refuse(fmt.Errorf("%w: %s", ErrShape, fmt.Sprintf(format, args...)))
 }
 
 // End fails if bytes are left, and returns the first error.

@@ -30,6 +30,15 @@ type Encoder struct {
 // writes.
 func NewWriter(w io.Writer) *Encoder { return &Encoder{w: w, sum: sha256.New()} }
 
+// Pass writes b behind what was appended, without a copy.
+func (e *Encoder) Pass(b []byte) {
+	e.Spill(1)
+	kept := e.Buf
+	e.Buf = b
+	e.Spill(1)
+	e.Buf = kept
+}
+
 // Close writes what is left and returns the SHA-256, the number of bytes and the first error.
 func (e *Encoder) Close() (sum [sha256.Size]byte, n int64, err error) {
 	e.Spill(1)

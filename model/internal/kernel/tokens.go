@@ -117,7 +117,10 @@ func StepJ(tokens []Token, a *table.Arena, sums, de, square []float32, p *Step) 
 		return 0
 	}
 	if p.Lead > 1 {
-		raiseJ(tokens, a, p.Lead)
+		raise(tokens, p.Lead, func(i uint32) (*float32, []float32) {
+			v := a.At(i)
+			return &v[a.KeptAt+LargestX], v[:1]
+		})
 	}
 	if Vector {
 		return stepJAVX(&tokens[0], len(tokens), a.Chunks(), a.StrideBytes(), &sums[0], a.Room, &de[0], &square[0], p)
@@ -149,7 +152,10 @@ func StepCQP(tokens []Token, a *table.Arena, de []float32, p *Step) (sum float64
 		return 0
 	}
 	if p.Lead > 1 {
-		raiseCQP(tokens, a, p.Lead)
+		raise(tokens, p.Lead, func(i uint32) (*float32, []float32) {
+			v := (*EntryCQP)(a.Ptr(i))
+			return &v.Won[3], v.Linear[:]
+		})
 	}
 	if Vector {
 		return stepCQPAVX(&tokens[0], len(tokens), a.Chunks(), a.StrideBytes(), &de[0], p)
@@ -177,32 +183,18 @@ func stepCQPGo(v *EntryCQP, de *[Embed]float32, x float32, p *Step) float64 {
 	return float64(float32(u * u))
 }
 
-// raiseJ raises the largest |x| of a heavy example's tokens before they bet, and lowers the stakes
-// that were made for the smaller one.
-func raiseJ(tokens []Token, a *table.Arena, lead float32) {
+// raise raises the largest |x| of a heavy example's tokens before they bet, and lowers the stakes
+// that were made for the smaller one. bet finds both.
+func raise(tokens []Token, lead float32, bet func(entry uint32) (largest *float32, stakes []float32)) {
 	for i := range tokens {
 		t := &tokens[i]
 		if t.Learn == 0 {
 			continue
 		}
-		v := a.At(t.Learn)
-		if m, x := &v[a.KeptAt+LargestX], float32(arith.Abs32(t.X)*lead); x > *m {
-			v[0] *= *m / x
-			*m = x
-		}
-	}
-}
-
-func raiseCQP(tokens []Token, a *table.Arena, lead float32) {
-	for i := range tokens {
-		t := &tokens[i]
-		if t.Learn == 0 {
-			continue
-		}
-		v := (*EntryCQP)(a.Ptr(t.Learn))
-		if m, x := &v.Won[3], float32(arith.Abs32(t.X)*lead); x > *m {
-			for k := range v.Linear {
-				v.Linear[k] *= *m / x
+		if m, stakes := bet(t.Learn); float32(arith.Abs32(t.X)*lead) > *m {
+			x := float32(arith.Abs32(t.X) * lead)
+			for k := range stakes {
+				stakes[k] *= *m / x
 			}
 			*m = x
 		}

@@ -158,9 +158,13 @@ func (a *Arena) halves(i uint32) []uint16 {
 
 // Read is the weights of entry i. Weights of 16 bits are unpacked into work, which grows once.
 func (a *Arena) Read(i uint32, work *[]float32) []float32 {
-	if !a.half {
-		return a.At(i)
+	if a.half {
+		return a.unpack(i, work)
 	}
+	return a.At(i)
+}
+
+func (a *Arena) unpack(i uint32, work *[]float32) []float32 {
 	if cap(*work) < a.KeptAt {
 		*work = make([]float32, a.KeptAt)
 	}

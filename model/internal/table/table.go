@@ -67,28 +67,24 @@ func (t *Table) Tokens() int { return len(t.Keys) - 1 - len(t.free) }
 // Expired is how many tokens lost their entries.
 func (t *Table) Expired() int64 { return t.expired }
 
-// Lookup returns the entry of a token, or with pooled the one that it shares; 0 for none.
-func (t *Table) Lookup(key uint64, pooled bool) (entry uint32, own bool) {
-	if entry = t.Find(key); entry != 0 {
-		return entry, true
-	}
-	if pooled {
-		entry = t.Find(t.poolKey(key))
-	}
-	return entry, false
-}
+// FindShared returns the entry of the pool that a token shares, or 0.
+func (t *Table) FindShared(key uint64) uint32 { return t.Find(t.poolKey(key)) }
 
 // BeginExample says that the next tokens come with another example.
-func (t *Table) BeginExample() { t.reused = t.reused[:0] }
+func (t *Table) BeginExample() {
+	if len(t.reused) > 0 {
+		t.reused = t.reused[:0]
+	}
+}
 
 // IsReused says whether an entry got another token in the present example.
 func (t *Table) IsReused(entry uint32) bool {
 	return len(t.reused) > 0 && slices.Contains(t.reused, entry)
 }
 
-// Admit finds an entry for a token that has none of its own and is about to be learned; pooled and
-// shared are as Lookup had them. The entry is 0 when the token is not learned. When it is created,
-// its floats are still to be set.
+// Admit finds an entry for a token that has none of its own and is about to be learned. With pooled,
+// shared is the entry of FindShared. The entry is 0 when the token is not learned. When it is
+// created, its floats are still to be set.
 func (t *Table) Admit(key uint64, pooled bool, shared uint32, examples int64) (entry uint32, created bool) {
 	admitted := t.seenOften(key)
 	switch {

@@ -104,10 +104,11 @@ func TestAFullTableShares(t *testing.T) {
 	x := New(Limits{Bits: 6, Expiry: 320}, true)
 	entries := map[uint32]bool{}
 	for key := range uint64(1000) {
-		entry, own := x.Lookup(arith.Mix(key, 5), x.Pooled)
-		if !own {
-			entry, _ = x.Admit(arith.Mix(key, 5), x.Pooled, entry, 0)
+		pooled, shared := x.Pooled, uint32(0)
+		if pooled {
+			shared = x.FindShared(arith.Mix(key, 5))
 		}
+		entry, _ := x.Admit(arith.Mix(key, 5), pooled, shared, 0)
 		entries[entry] = true
 	}
 	if !x.Pooled || len(entries) > 64 || len(x.Keys) > 65 {
