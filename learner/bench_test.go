@@ -151,7 +151,7 @@ func curious(ctx context.Context, o *owner) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			_, _ = o.ask(ctx, askState, 0) // ctx may end
+			_, _ = o.ask(ctx, untilCopied, 0) // ctx may end
 		}
 	}
 }

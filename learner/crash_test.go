@@ -278,7 +278,7 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 	go func() { ended <- l.saver.run(ctx) }()
 	save := func(records []stream.Record) error {
 		take(c, records)
-		for l.checkpoints.begun.IsZero() || l.copier.busy() {
+		for !l.copier.whole.used || l.copier.busy() {
 			l.betweenBatches(time.Now())
 		}
 		r := <-l.saver.done
@@ -296,7 +296,7 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 		t.Errorf("while the disk is full: %+v, %v", found.position, problems)
 	}
 	l.checkpoints.retryAfter = time.Hour // as in earnest it is tried again after a while, not after every batch
-	if wait := l.betweenBatches(time.Now()); wait <= 0 || !l.checkpoints.begun.IsZero() {
+	if wait := l.betweenBatches(time.Now()); wait <= 0 || l.copier.whole.used {
 		t.Errorf("after a failure the next checkpoint is begun at once")
 	}
 	l.checkpoints.retryAfter = 0

@@ -390,7 +390,7 @@ func TestAStandbyTakesOver(t *testing.T) {
 	for done := false; !done; { // whichever owns it now
 		for _, r := range []*running{a, b} {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			s, err := r.l.owners["click"].ask(ctx, askState, 0)
+			s, err := r.l.owners["click"].ask(ctx, untilCopied, 0)
 			cancel()
 			done = done || err == nil && s.Examples == 200
 		}

@@ -106,7 +106,7 @@ func (l *learning) loop(ctx context.Context) error {
 // until there is more to do; 0: until something else wakes the loop.
 func (l *learning) betweenBatches(now time.Time) time.Duration {
 	l.trace("")
-	l.copier.beginRound()
+	l.copier.reserving = false
 	wait := l.publish(now)
 	l.copier.advance(toPublish)
 	l.trace("publish")
@@ -174,20 +174,15 @@ func (l *learning) publish(now time.Time) time.Duration {
 // save begins a checkpoint when one is due. It returns what publish does.
 func (l *learning) save(now time.Time) time.Duration {
 	c := l.checkpoints
-	if l.saver.files == nil || !l.copier.free(toSave) {
+	if l.saver.files == nil {
 		return 0
 	}
 	wait, due := c.due(l.net.Examples(), l.lag.examples, &l.o.cfg, now)
-	if !due {
-		return wait
-	}
-	if c.begun.IsZero() {
+	if due && l.copier.ready(toSave) {
 		c.begun = now
-	}
-	if l.copier.ready(toSave) {
 		l.copyWhole(toSave)
 	}
-	return 0
+	return wait
 }
 
 // answer answers questions for the state. When the hash of the weights is not known, it begins a

@@ -73,7 +73,7 @@ func (q *queueing) run(t *testing.T, rng *rand.Rand) {
 			l.lag.examples, p.delta.perExample = farBehind+1, largeDelta
 		}
 		if rng.IntN(40) == 0 {
-			l.questions.waiting[untilSnapshot] = []request{{kind: askSnapshot}}
+			l.questions.waiting[untilSnapshot] = []request{{first: untilSnapshot}}
 		}
 		if rng.IntN(3) == 0 {
 			p.delta.perExample = largeDelta // as of a network that changes much with each example

@@ -12,7 +12,7 @@ import (
 // checkpoints decides when a checkpoint is due. It belongs to the loop.
 type checkpoints struct {
 	saved     int64     // examples in the newest one on disk, -1 for none
-	begun     time.Time // when the one on its way was begun; zero: none is
+	begun     time.Time // when the last copy was begun
 	attempted time.Time // when the last one was written, or failed
 	took      time.Duration
 	failed    bool // the last one
@@ -49,7 +49,7 @@ func (c *checkpoints) due(examples, behind int64, cfg *Config, now time.Time) (w
 
 // finished notes how an attempt ended. After a failure the checkpoint before is still there.
 func (c *checkpoints) finished(examples int64, err error, now time.Time) {
-	c.failed, c.attempted, c.took, c.begun = err != nil, now, now.Sub(c.begun), time.Time{}
+	c.failed, c.attempted, c.took = err != nil, now, now.Sub(c.begun)
 	if err == nil {
 		c.saved = examples
 	}

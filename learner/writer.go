@@ -136,9 +136,7 @@ func (w *writer) writeSnapshot(ctx context.Context, m message) error {
 
 // cut makes the records of a message.
 func (w *writer) cut(h weights.Head, body []byte) []stream.Record {
-	headers := []stream.Header{
-		{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, {Key: event.HeaderSchema, Value: []byte(event.SchemaModel)},
-	}
+	headers := []stream.Header{{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, {Key: event.HeaderSchema, Value: []byte(event.SchemaModel)}}
 	if w.lastSnapshot >= 0 {
 		headers = weights.SetLast(headers, w.lastSnapshot)
 	}

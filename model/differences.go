@@ -3,6 +3,7 @@ package model
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,15 +34,13 @@ func (c Config) Differences(other Config) []Difference {
 
 // settings returns the values of c by their names with dots.
 func (c Config) settings() map[string]string {
-	b, err := json.Marshal(c)
-	if err != nil { // of numbers that Validate refuses: no infinity is text in JSON
-		panic(fmt.Sprintf("BUG: a configuration that cannot be compared: %v", err))
-	}
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.UseNumber() // a seed has more digits than a float64
+	var text bytes.Buffer
+	err := json.NewEncoder(&text).Encode(c)
+	decoder := json.NewDecoder(&text)
+	decoder.UseNumber() // a seed may have more digits than a float64
 	var sections map[string]any
-	if err := decoder.Decode(&sections); err != nil {
-		panic(fmt.Sprintf("BUG: cannot read what was just written: %v", err))
+	if err = errors.Join(err, decoder.Decode(&sections)); err != nil {
+		panic(fmt.Sprintf("BUG: Validate has let through an infinite setting: %v", err))
 	}
 	values := map[string]string{}
 	flatten(values, "", sections)

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -52,7 +53,7 @@ func Describe(m *Model, examples []event.Example, top int) *Report {
 		r.Next, r.TopicID, r.Marks = m.State.Next(), m.State.TopicID(), m.State.Marks()
 	}
 	if m.State != nil {
-		r.Classes = m.State.Classes()
+		r.Classes = m.State.About().Classes
 	}
 	byFeature, byValue := Influences(m.Weights, examples)
 	r.Features = byFeature[:min(top, len(byFeature))]
@@ -130,21 +131,14 @@ func (d *Difference) Write(w io.Writer) {
 		fmt.Fprintln(w, "the served weights are the same, byte for byte")
 	}
 	for _, s := range d.Settings {
-		fmt.Fprintf(w, "setting %s: %s -> %s\n", s.Name, or(s.From, "none"), or(s.To, "none"))
+		fmt.Fprintf(w, "setting %s: %s -> %s\n", s.Name, cmp.Or(s.From, "none"), cmp.Or(s.To, "none"))
 	}
 	if d.Compared == 0 {
 		fmt.Fprintln(w, "no examples to compare predictions on: give --kafka, or --examples FILE")
 		return
 	}
-	fmt.Fprintf(w, "predictions of %d examples: mean change %+.6f, mean size %.6f, largest %+.6f (%s)\n\nchange of influence on the logit\n", d.Compared, d.MeanChange, d.MeanSize, d.Largest, or(d.LargestAt, "none"))
+	fmt.Fprintf(w, "predictions of %d examples: mean change %+.6f, mean size %.6f, largest %+.6f (%s)\n\nchange of influence on the logit\n", d.Compared, d.MeanChange, d.MeanSize, d.Largest, cmp.Or(d.LargestAt, "none"))
 	table(w, d.Features)
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // Write prints the verification as text.
