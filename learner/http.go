@@ -1,6 +1,7 @@
 package learner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,12 +34,10 @@ func (l *Learner) handle(w http.ResponseWriter, r *http.Request, first stage) {
 		web.Refuse(w, http.StatusNotFound, "not_found", fmt.Errorf("no network %q is learned: give ?objective=NAME, and &network=NAME unless it is the default one", key))
 		return
 	}
-	var offset int64
-	if s := query.Get("learned"); s != "" {
-		if offset, err = strconv.ParseInt(s, 10, 64); err != nil {
-			web.Refuse(w, http.StatusBadRequest, "bad_request", fmt.Errorf("learned is %q, want an offset of the examples topic, such as learned=1500", s))
-			return
-		}
+	offset, err := strconv.ParseInt(cmp.Or(query.Get("learned"), "0"), 10, 64)
+	if err != nil {
+		web.Refuse(w, http.StatusBadRequest, "bad_request", fmt.Errorf("learned is %q, want an offset of the examples topic, such as learned=1500", query.Get("learned")))
+		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
 	defer cancel()

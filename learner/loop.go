@@ -237,13 +237,6 @@ func (l *learning) finished(r result, now time.Time) {
 
 // saveLast writes a checkpoint when the other goroutines have ended. A copy under way is given up.
 func (l *learning) saveLast() error {
-	select {
-	case r := <-l.saver.done:
-		if r.purpose == toSave {
-			l.checkpoints.finished(r.examples, r.err, time.Now())
-		}
-	default:
-	}
 	if l.saver.files == nil || l.net.Examples() == l.checkpoints.saved {
 		return nil
 	}
