@@ -12,37 +12,37 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// Report is what is in a model.
+// Report describes a model.
 type Report struct {
 	Source   string `json:"source"`
 	Kind     string `json:"kind"`
 	Model    string `json:"model"`
 	Examples int64  `json:"examples"`
-	// hash of the whole learned state; a topic does not carry it
+	// hash of the whole learned state, which a topic does not hold
 	Weights       string `json:"weights,omitempty"`
 	Snapshot      string `json:"snapshot"`    // hash of the last snapshot's bytes
 	SnapshotAt    int64  `json:"snapshot_at"` // examples in it
 	SnapshotBytes int    `json:"snapshot_bytes"`
-	Deltas        int    `json:"deltas"` // behind the snapshot on the topic
+	Deltas        int    `json:"deltas"` // on the topic after the snapshot
 	DeltaBytes    int64  `json:"delta_bytes"`
-	Records       int64  `json:"records,omitempty"` // of both
+	Records       int64  `json:"records,omitempty"` // of snapshot and deltas
 	Epoch         int64  `json:"epoch,omitempty"`
 	Next          int64  `json:"next,omitempty"` // offset of the first example not learned
 	TopicID       string `json:"topic_id,omitempty"`
-	// highest prediction learned of each place
+	// highest predictions learned, one for each of their partitions
 	Marks   []event.Source `json:"marks,omitempty"`
 	Config  model.Config   `json:"config"`
-	Classes []string       `json:"classes,omitempty"` // names of a softmax's
+	Classes []string       `json:"classes,omitempty"` // names of a softmax's outputs
 	// examples on which influence is measured
 	Measured int         `json:"measured"`
 	Features []Influence `json:"features,omitempty"` // the strongest first
 	Values   []Influence `json:"values,omitempty"`
 }
 
-// leastSeen is how often a value must come in the sample to be listed.
+// leastSeen is how many examples must have a value for it to be listed.
 const leastSeen = 3
 
-// Describe says what is in m, with the top features and values by their influence on examples.
+// Describe describes m, with the features and values that have most influence on examples.
 func Describe(m *Model, examples []event.Example, top int) *Report {
 	r := &Report{
 		Source: m.Source, Kind: m.Kind, Model: m.Version(), Examples: m.Weights.Examples(), Weights: m.Hash(), Snapshot: m.SnapshotHash(),
@@ -93,7 +93,7 @@ func (r *Report) Write(w io.Writer) {
 	if b, err := json.Marshal(r.Config); err == nil {
 		line("settings", "%s", b)
 	}
-	_ = t.Flush() // of the caller's writer, which keeps its own error
+	_ = t.Flush() // an error is for the owner of w
 	if r.Measured == 0 {
 		fmt.Fprintln(w, "\nno examples to measure influence on: give --kafka, or --examples FILE")
 		return
