@@ -63,7 +63,7 @@ func (m *mortal) life() (c *core, done bool) {
 	c.at.Objective, c.at.TopicID = "click", "bbbbbbbb"
 	m.resumed = c.net.Examples()
 	l := newLearning(o, c, 1, nil)
-	l.copier.pace, l.checkpoints.minGap, l.checkpoints.retryAfter = pace{bytes: 8000}, 0, 0 // several batches a checkpoint
+	l.copier.pace, l.checkpoints.gapFactor, l.checkpoints.retryAfter = pace{bytes: 8000}, 0, 0 // several batches a checkpoint
 	l.takeover.published = 1 << 40                                                          // nothing is published
 	for c.at.Next < crashExamples {
 		m.disk.operation("learn", func() { take(c, crashRecords[c.at.Next:min(c.at.Next+8, crashExamples)]) }, nil)
@@ -272,7 +272,7 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 	c := newCore(t)
 	l := newLearning(o, c, 1, nil)
 	l.takeover.published = 1 << 40 // nothing is published
-	l.checkpoints.minGap, l.checkpoints.retryAfter = 0, 0
+	l.checkpoints.gapFactor, l.checkpoints.retryAfter = 0, 0
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- l.saver.run(ctx) }()

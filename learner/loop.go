@@ -164,8 +164,7 @@ func (l *learning) publish(now time.Time) time.Duration {
 		l.questions.move(untilSnapshot, untilWritten)
 		p.beginSnapshot(l.copier, now)
 	case kind != "" && p.deltasLead(l.net):
-		// also while a snapshot has to wait: else one delta would hold all that is learned till
-		// then
+		// also while a snapshot has to wait, or one delta would hold all that is learned meanwhile
 		p.makeDelta(l.net)
 	}
 	return wait
@@ -188,13 +187,14 @@ func (l *learning) save(now time.Time) time.Duration {
 // answer answers questions for the state. When the hash of the weights is not known, it begins a
 // copy to hash: of a large network that takes most of a second.
 func (l *learning) answer() {
-	q, now := &l.questions, l.state()
-	switch {
-	case len(q.waiting[untilCopied]) == 0:
-	case q.known.Weights != "" && q.known.Examples == now.Examples:
+	q := &l.questions
+	if len(q.waiting[untilCopied]) == 0 {
+		return
+	}
+	if now := l.state(); q.known.Weights != "" && q.known.Examples == now.Examples {
 		now.Weights = q.known.Weights
 		q.answer(untilCopied, now)
-	case l.copier.ready(toHash):
+	} else if l.copier.ready(toHash) {
 		q.copied = now
 		q.move(untilCopied, untilHashed)
 		l.copyWhole(toHash)

@@ -32,7 +32,7 @@ func TestABatchWaitsForOneStepOfACopy(t *testing.T) {
 	const batches = 200
 	l := testLearning(t, f)
 	l.o.cfg.CheckpointExamples, l.o.cfg.CheckpointEvery = 1, time.Hour
-	l.copier.pace, l.checkpoints.minGap = pace{bytes: 300}, 0
+	l.copier.pace, l.checkpoints.gapFactor = pace{bytes: 300}, 0
 	l.reader.full, l.reader.empty = make(chan *batch, batches), make(chan *batch, batches)
 	take(l.core, recordsOf(1, 0, 2000))
 	for n := range int64(batches) {

@@ -17,15 +17,15 @@ type checkpoints struct {
 	took      time.Duration
 	failed    bool // the last one
 
-	// shortest time after an attempt, as a multiple of what it took: while a learner catches up,
+	// shortest time after an attempt, as a multiple of the time that it took: where writing is slow
 	// there are fewer checkpoints
-	minGap time.Duration
+	gapFactor int
 	// shortest time after a failure: asking a full disk after every batch does not help it
 	retryAfter time.Duration
 }
 
 func newCheckpoints(saved int64) *checkpoints {
-	return &checkpoints{saved: saved, attempted: time.Now(), minGap: 4, retryAfter: 10 * time.Second}
+	return &checkpoints{saved: saved, attempted: time.Now(), gapFactor: 4, retryAfter: 10 * time.Second}
 }
 
 // due reports whether a checkpoint is due at so many examples. If not, wait is how long until one
@@ -39,7 +39,7 @@ func (c *checkpoints) due(examples, behind int64, cfg *Config, now time.Time) (w
 	if learned < cfg.CheckpointExamples || behind > farBehind {
 		wait = cfg.CheckpointEvery
 	}
-	wait = max(wait, c.minGap*c.took)
+	wait = max(wait, time.Duration(c.gapFactor)*c.took)
 	if c.failed {
 		wait = max(wait, c.retryAfter)
 	}
