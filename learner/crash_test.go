@@ -64,7 +64,7 @@ func (m *mortal) life() (c *core, done bool) {
 	m.resumed = c.net.Examples()
 	l := newLearning(o, c, 1, nil)
 	l.copier.pace, l.checkpoints.gapFactor, l.checkpoints.retryAfter = pace{bytes: 8000}, 0, 0 // several batches a checkpoint
-	l.takeover.published = 1 << 40                                                          // nothing is published
+	l.takeover.published = 1 << 40                                                             // nothing is published
 	for c.at.Next < crashExamples {
 		m.disk.operation("learn", func() { take(c, crashRecords[c.at.Next:min(c.at.Next+8, crashExamples)]) }, nil)
 		l.betweenBatches(time.Now())

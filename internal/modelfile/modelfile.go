@@ -1,5 +1,5 @@
-// Package modelfile reads and writes the files of fit: a model, and what its predictions need beside
-// the weights: the names of its classes, and how fit has read the columns of its files.
+// Package modelfile reads and writes the files of fit: a model, and what its predictions need
+// beside the weights: the names of its classes, and how fit has read the columns of its files.
 package modelfile
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// A file begins with a line of magic, a line of JSON and a line with the SHA-256 of that, when there
-// is anything to say about its model. Then comes the model. To a reader of plain models, the magic
-// looks like another version of their format, and its error says so. The JSON of the older magic is
-// a list of classes.
+// A file begins with a line of magic, a line of JSON and a line with the SHA-256 of that, when
+// there is anything to say about its model. Then comes the model. To a reader of plain models, the
+// magic looks like another version of their format, and its error says so. The JSON of the older
+// magic is a list of classes.
 const (
 	aboutMagic   = "clickloop model of files 1\n"
 	classesMagic = "clickloop model of classes 1\n"
