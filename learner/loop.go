@@ -11,9 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// learning is a network while this process owns it. Its loop is the only goroutine that touches the
-// network, and everything else here but reader, writer, saver and watcher, which are goroutines of
-// their own.
+// learning is a network while this process owns it. The loop alone touches its fields. Reader,
+// writer, saver and watcher are goroutines of their own, which share channels and atomics with it.
 type learning struct {
 	*core
 	o           *owner
@@ -170,7 +169,8 @@ func (l *learning) publish(now time.Time) time.Duration {
 	return wait
 }
 
-// save begins a checkpoint when one is due. It returns what publish does.
+// save begins a checkpoint when one is due. Like publish, it returns how long until it must be
+// called again.
 func (l *learning) save(now time.Time) time.Duration {
 	c := l.checkpoints
 	if l.saver.files == nil {
@@ -185,7 +185,7 @@ func (l *learning) save(now time.Time) time.Duration {
 }
 
 // answer answers questions for the state. When the hash of the weights is not known, it begins a
-// copy to hash: of a large network that takes most of a second.
+// copy for the saver: to hash a large network takes most of a second.
 func (l *learning) answer() {
 	q := &l.questions
 	if len(q.waiting[untilCopied]) == 0 {
@@ -210,7 +210,7 @@ func (l *learning) copyWhole(p purpose) {
 	}})
 }
 
-// acknowledged takes note of a message that Kafka has.
+// acknowledged notes that Kafka has a message.
 func (l *learning) acknowledged(m written, now time.Time) {
 	l.publisher.acknowledged(m, now)
 	l.o.metrics.version.WithLabelValues(l.o.key).Set(float64(l.publisher.published))
@@ -220,7 +220,8 @@ func (l *learning) acknowledged(m written, now time.Time) {
 	}
 }
 
-// finished takes note of a job of the saver. A checkpoint that cannot be written costs no weights.
+// finished notes how a job of the saver ended. A checkpoint that cannot be written costs no
+// weights.
 func (l *learning) finished(r result, now time.Time) {
 	l.copier.release(r.purpose, r.copy)
 	if r.purpose == toHash {

@@ -45,8 +45,8 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 	}
 }
 
-// count counts what became of a batch, and the loss of its predictions: the sums of all losses went
-// from before to after.
+// count counts what became of a batch, and the loss of its predictions: the difference of all
+// losses before and after it.
 func (m *instruments) count(key string, o *outcome, before, after loss) {
 	for v, n := range o.counts {
 		if n > 0 {
@@ -67,8 +67,8 @@ func (m *instruments) measure(key string, l *lag, use *model.Occupancy) {
 	m.slots.WithLabelValues(key).Set(float64(use.Slots) / float64(max(use.MaxSlots, 1)))
 }
 
-// tracer returns a function that observes the time since its last call, by what the loop did
-// meanwhile. It observes no time for other causes than those of the metric.
+// tracer returns a function for the loop. It observes the time since its last call, when the loop
+// has spent it on one of the causes of the metric.
 func (m *instruments) tracer() func(cause string) {
 	last := time.Now()
 	causes := map[string]prometheus.Observer{}
