@@ -109,7 +109,11 @@ func (p *opPlan) appendOp(ops []Op, e *event.Event, at event.Time) []Op {
 	if p.hop > 0 {
 		op.Tile = tileOf(at, p.hop)
 	}
-	if !p.complete(op, p.source.of(e), at) {
+	var v event.Value
+	if p.source.from != "" {
+		v = p.source.of(e)
+	}
+	if !p.complete(op, v, at) {
 		return ops[:n]
 	}
 	return ops
