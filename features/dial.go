@@ -76,8 +76,8 @@ func (c *RedisClient) Ping(ctx context.Context) error { return c.client.Ping(ctx
 // Close closes the connections.
 func (c *RedisClient) Close() error { return c.client.Close() }
 
-// CheckRedisURL says what is wrong with a redis:// or rediss:// URL. No error repeats the URL, which
-// may hold a password.
+// CheckRedisURL says what is wrong with a redis:// or rediss:// URL. No error repeats the URL,
+// which may hold a password.
 func CheckRedisURL(address string) error {
 	_, err := parseRedisURL(address)
 	return err

@@ -8,8 +8,8 @@ import (
 )
 
 // KeyError says that a key in Redis holds something that this program never wrote: another program
-// used the key, or somebody changed it by hand. It can neither be folded into nor read until that is
-// repaired.
+// used the key, or somebody changed it by hand. It can neither be folded into nor read until that
+// is repaired.
 type KeyError struct {
 	Key    string
 	Reason string // such as "is a string, expected a hash"

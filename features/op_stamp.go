@@ -21,8 +21,8 @@ var OpFirst = newStampKind("first",
 	},
 	"at < t or at == t and below(value, v)")
 
-// newStampKind makes a kind that keeps one Value with its Time. wins says whether (at, value) replaces
-// the held (t, v), and luaWins says the same in Lua.
+// newStampKind makes a kind that keeps one Value with its Time. wins says whether (at, value)
+// replaces the held (t, v), and luaWins says the same in Lua.
 func newStampKind(name string, wins func(at event.Time, value string, t event.Time, v string) bool, luaWins string) *OpKind {
 	return &OpKind{
 		name: name,

@@ -14,8 +14,9 @@ import (
 )
 
 // Redis is a Store in Redis 7.0 or later, or in a server that speaks its protocol. A profile is one
-// hash, under PREFIX NAMESPACE ":{" KEY "}", and the positions of a topic are one hash, under PREFIX
-// NAMESPACE ":position:" TOPIC-ID. Redis Cluster is not served: one call checks and folds many keys.
+// hash, under PREFIX NAMESPACE ":{" KEY "}", and the positions of a topic are one hash, under
+// PREFIX NAMESPACE ":position:" TOPIC-ID. Redis Cluster is not served: one call checks and folds
+// many keys.
 //
 // Each call of the script checks the position before it adds anything, so it notices a Redis that
 // was emptied or restored between two calls. Each profile's fence decides which updates it still
@@ -130,8 +131,8 @@ func (s *Redis) Read(ctx context.Context, keys []string) (map[string]Profile, er
 	return found, bad
 }
 
-// readChunk adds the profiles of keys to found. For a key that is no hash it adds an unknown profile,
-// and returns a *KeyError.
+// readChunk adds the profiles of keys to found. For a key that is no hash it adds an unknown
+// profile, and returns a *KeyError.
 func (s *Redis) readChunk(ctx context.Context, keys []string, found map[string]Profile) error {
 	pipe := s.client.Pipeline()
 	replies := make([]*redis.MapStringStringCmd, len(keys))

@@ -59,9 +59,10 @@ func (s *Redis) apply(ctx context.Context, from int64, to Position, batch []Upda
 }
 
 // applyHalves folds a batch as two. The Ops on one profile must not be spread over several calls of
-// one batch: if the first call had left some of them to be sent again, the fence of the second would
-// refuse them. Only the second half moves the position, because watermark and collectors are those
-// of the whole batch; after a fault between the halves, the batch is folded again from its start.
+// one batch: if the first call had left some of them to be sent again, the fence of the second
+// would refuse them. Only the second half moves the position, because watermark and collectors are
+// those of the whole batch; after a fault between the halves, the batch is folded again from its
+// start.
 func (s *Redis) applyHalves(ctx context.Context, from int64, to Position, batch []Update, moves bool) error {
 	n := len(batch) / 2
 	for n > 0 && batch[n-1].Offset == batch[n].Offset {
@@ -154,8 +155,8 @@ func (a *application) runPipelined(ctx context.Context, calls []call) error {
 	return a.finish(ctx, partial)
 }
 
-// runOneByOne sends each call by itself, with the script's source if Redis does not know the script:
-// a pipeline cannot do that. Fences protect what the pipeline has already done.
+// runOneByOne sends each call by itself, with the script's source if Redis does not know the
+// script: a pipeline cannot do that. Fences protect what the pipeline has already done.
 func (a *application) runOneByOne(ctx context.Context, calls []call) error {
 	var partial []group
 	for _, c := range calls {

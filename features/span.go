@@ -24,8 +24,8 @@ type span struct {
 // 2^-8.
 const halfLives = 8
 
-// Bounds of windows and half-lives: a window below one tile says nothing, and above a year a profile
-// grows too large.
+// Bounds of windows and half-lives: a window below one tile says nothing, and above a year a
+// profile grows too large.
 const (
 	minSpan = 5 * minute
 	maxSpan = 366 * day

@@ -24,8 +24,8 @@ type opPlan struct {
 // nothing. It gets the value instead of the event, which could otherwise not stay on the stack.
 type completer func(op *Op, v event.Value, at event.Time) bool
 
-// addOp adds an Op to what events of a type do to an entity. Aggregates share a field: it is planned
-// once, with the largest Keep.
+// addOp adds an Op to what events of a type do to an entity. Aggregates share a field: it is
+// planned once, with the largest Keep.
 func (s *Set) addOp(entity int, eventType string, op opPlan) {
 	plans := s.plans[eventType]
 	i := slices.IndexFunc(plans, func(p eventPlan) bool { return p.entity == entity })

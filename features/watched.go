@@ -10,8 +10,9 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Watched is a Store that remembers which calls keep failing. Callers repeat a failed call, for ever
-// if need be, and only they see its error; a Watched lets the stage report why it makes no progress.
+// Watched is a Store that remembers which calls keep failing. Callers repeat a failed call, for
+// ever if need be, and only they see its error; a Watched lets the stage report why it makes no
+// progress.
 type Watched struct {
 	Store
 	now func() event.Time
