@@ -2,6 +2,7 @@ package features
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
@@ -28,42 +29,43 @@ type aggregate interface {
 }
 
 func findKind(name string) (*kind, *Error) {
+	i := slices.IndexFunc(kinds, func(k *kind) bool { return k.name == name })
+	if i < 0 {
+		every := kindsThat(func(*kind) bool { return true }, ", ")
+		return nil, &Error{"aggregate", fmt.Sprintf("is %q; expected one of %s", name, every)}
+	}
+	return kinds[i], nil
+}
+
+// kindsThat joins the names of some kinds.
+func kindsThat(do func(*kind) bool, separator string) string {
 	var names []string
 	for _, k := range kinds {
-		if k.name == name {
-			return k, nil
+		if do(k) {
+			names = append(names, k.name)
 		}
-		names = append(names, k.name)
 	}
-	return nil, &Error{"aggregate", fmt.Sprintf("is %q; expected one of %s", name, strings.Join(names, ", "))}
+	return strings.Join(names, separator)
 }
 
 // checkSettings refuses settings that the kind does not take.
 func (k *kind) checkSettings(p *ProfileConfig) *Error {
+	takers := func(take func(*kind) bool) string {
+		return "is given, but belongs to " + kindsThat(take, " and ") + " only"
+	}
 	switch {
 	case k.value && p.Value == "":
 		return &Error{"value", "is missing; expected value, context.NAME or properties.NAME"}
 	case !k.value && p.Value != "":
-		return &Error{"value", belongsTo(func(k *kind) bool { return k.value })}
+		return &Error{"value", takers(func(k *kind) bool { return k.value })}
 	case !k.over && p.Over != "":
-		return &Error{"over", belongsTo(func(k *kind) bool { return k.over })}
+		return &Error{"over", takers(func(k *kind) bool { return k.over })}
 	case !k.over && (p.Prior != 0 || p.Weight != 0):
-		return &Error{"prior", belongsTo(func(k *kind) bool { return k.over })}
+		return &Error{"prior", takers(func(k *kind) bool { return k.over })}
 	case !k.halfLife && p.HalfLife != "":
 		return &Error{"half_life", "is given, but " + k.name + " does not decay; expected a window or nothing"}
 	}
 	return nil
-}
-
-// belongsTo names the kinds that take a setting.
-func belongsTo(takes func(*kind) bool) string {
-	var names []string
-	for _, k := range kinds {
-		if takes(k) {
-			names = append(names, k.name)
-		}
-	}
-	return "is given, but belongs to " + strings.Join(names, " and ") + " only"
 }
 
 // declaration is an aggregate of the configuration as its kind compiles it.
@@ -87,7 +89,7 @@ func (d *declaration) counter(eventType, field string, complete completer) *coun
 		d.plan(eventType, Op{Kind: OpAdd, Field: field}, complete)
 		return &counter{field: field}
 	}
-	field += "#" + hopName(d.span.hop)
+	field += "#" + d.span.hopName
 	d.set.addOp(d.entity, eventType, opPlan{
 		op: Op{Kind: OpTile, Field: field, Keep: d.span.keep()}, hop: d.span.hop, source: d.source, complete: complete,
 	})

@@ -3,7 +3,6 @@ package features
 import (
 	"math"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 )
@@ -16,15 +15,6 @@ func TestWrongConfigurationsAreRefusedAtTheirPlace(t *testing.T) {
 		if !ok || e.Field != "features.profiles[1]."+field || e.Reason != reason {
 			t.Fatalf("%+v:\ngot  %v\nwant features.profiles[1].%s %s", p, err, field, reason)
 		}
-	}
-	kindsThat := func(takes func(k *kind) bool, separator string) string {
-		var names []string
-		for _, k := range kinds {
-			if takes(k) {
-				names = append(names, k.name)
-			}
-		}
-		return strings.Join(names, separator)
 	}
 	oneOf := "; expected one of " + kindsThat(func(*kind) bool { return true }, ", ")
 	belongsToValue := "is given, but belongs to " + kindsThat(func(k *kind) bool { return k.value }, " and ") + " only"
