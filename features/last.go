@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // lastKind is last: the value of the last event that had one, as string or number; null when there
@@ -55,7 +56,7 @@ func encodeLast(v event.Value) string {
 		}
 		return "s" + s
 	case v.Kind == event.Number && finite(v.Num):
-		return "n" + string(event.AppendNumber(nil, v.Num))
+		return "n" + string(strictjson.AppendNumber(nil, v.Num))
 	}
 	return ""
 }

@@ -45,7 +45,7 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	d := doctor{w: stdout}
 	cfg, err := common.Load()
-	d.report("configuration", err, "correct the line that is named; the reference is in README.md")
+	d.report("configuration", err, "correct the line that is named; the reference is docs/reference/settings.md")
 	if err == nil {
 		d.find(&cfg, common)
 		client := d.kafka(ctx, &cfg)
