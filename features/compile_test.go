@@ -65,7 +65,6 @@ func TestAnAggregateTakesItsOwnSettingsOnly(t *testing.T) {
 				t.Errorf("%s with %s: %v", k.name, setting, err)
 			}
 		}
-		f("window", true, func(p *ProfileConfig) { p.Window = "1h" })
 		f("half_life", k.halfLife, func(p *ProfileConfig) { p.HalfLife = "1h" })
 		f("value", k.value, func(p *ProfileConfig) { p.Value = "value" })
 		f("over", k.over, func(p *ProfileConfig) { p.Over = "page" })
