@@ -11,10 +11,14 @@ import (
 // kind is a kind of aggregate. Each stands in a file of its own, which says how its settings are
 // checked, what events add to a profile, and how the feature is read from it. How additions merge,
 // in memory and in Redis, is a matter of the OpKinds that it uses.
+//
+// The fields of a profile are named EVENT and EVENT+VALUE for totals, the same with #HOP for
+// series, EVENT@ for recency and EVENT=VALUE for last. A new kind shares a field only if it means
+// the same.
 type kind struct {
 	name string
-	// value, over and halfLife say which settings it takes. A value is then required; over brings
-	// prior and weight with it.
+	// value, over and halfLife say which settings it takes. A kind that takes a value needs one;
+	// over includes prior and weight.
 	value, over, halfLife bool
 	// compile checks the settings that only this kind has, and plans what events add.
 	compile func(d *declaration) (aggregate, *Error)
@@ -37,7 +41,7 @@ func findKind(name string) (*kind, *Error) {
 	return kinds[i], nil
 }
 
-// kindsThat joins the names of some kinds.
+// kindsThat joins the names of the kinds that do something.
 func kindsThat(do func(*kind) bool, separator string) string {
 	var names []string
 	for _, k := range kinds {
@@ -77,8 +81,8 @@ type declaration struct {
 	source source // of Value
 }
 
-// plan makes events of a type or name add op to the entity's profile. complete is asked for each
-// event, with the declared value of it.
+// plan makes events of a type or name add op to the entity's profile. complete gets the declared
+// value of each event.
 func (d *declaration) plan(eventType string, op Op, complete completer) {
 	d.set.addOp(d.entity, eventType, opPlan{op: op, source: d.source, complete: complete})
 }
