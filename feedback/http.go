@@ -17,9 +17,9 @@ func (f *Feedback) Register(mux *http.ServeMux) {
 }
 
 // handleEvaluation answers with an objective's metrics, as in the topic: since the start, or with
-// ?window= of the newest window of that name that has passed. ?segments=1 adds its segments, one a
-// line; ?segment=NAME and ?segment=NAME=VALUE give those alone. The objective may be left out when
-// there is only one.
+// ?window= those of the newest window of that name that has passed. ?segments=1 adds its segments,
+// one a line. ?segment=NAME and ?segment=NAME=VALUE give those segments alone. The objective may be
+// left out when there is only one.
 func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective", "window", "segment", "segments")
 	if err != nil {
@@ -31,7 +31,7 @@ func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 		web.Refuse(w, http.StatusNotFound, "not_found", err)
 		return
 	}
-	all, err := f.evaluators[i].of(query.Get("window"))
+	all, err := f.evaluators[i].newest(query.Get("window"))
 	if err == nil {
 		all, err = chosen(all, query.Get("segment"), query.Get("segments"))
 	}
@@ -49,7 +49,7 @@ func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 	web.WriteJSON(w, http.StatusOK, b)
 }
 
-// chosen are those of a window's evaluations, the whole first, that a request asks for.
+// chosen returns what a request asks for of a window's evaluations, of which the whole is the first.
 func chosen(all []event.Evaluation, segment, segments string) ([]event.Evaluation, error) {
 	switch {
 	case segment != "" && segments != "":
@@ -75,8 +75,7 @@ func chosen(all []event.Evaluation, segment, segments string) ([]event.Evaluatio
 	return found, nil
 }
 
-// handleRelease lets an objective's labels go on although its alarm stands. It is for the labelers
-// of this process.
+// handleRelease lets this process's labelers go on with an objective although its alarm stands.
 func (f *Feedback) handleRelease(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective")
 	if err != nil {
@@ -92,7 +91,7 @@ func (f *Feedback) handleRelease(w http.ResponseWriter, r *http.Request) {
 	web.WriteJSON(w, http.StatusOK, []byte(`{"released":true}`))
 }
 
-// objective is the index of the one that a request names.
+// objective returns the index of the objective that a request names.
 func (f *Feedback) objective(name string) (int, error) {
 	if name == "" && len(f.labelers) == 1 {
 		return 0, nil

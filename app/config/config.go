@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	kinds "github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
@@ -160,10 +161,11 @@ func validateObjectives(objectives []event.Objective) error {
 			return wrong(at+"name", "is %q, which an objective above has already", o.Name)
 		case o.Trigger == "":
 			return wrong(at+"trigger", "is empty, want prediction or a type of event, such as impression")
-		case o.Positive == "":
-			return wrong(at+"positive", "is empty, want a type of event, such as click")
-		case o.Positive == event.TriggerPrediction || o.Positive == event.TypeHeartbeat:
-			return wrong(at+"positive", "is %q, want the type of an event that follows a prediction, such as click", o.Positive)
+		}
+		if err := kinds.KindOf(o).Check(); err != nil {
+			return within(strings.TrimSuffix(at, "."), err)
+		}
+		switch {
 		case o.Window < time.Millisecond || o.Window > 90*24*time.Hour:
 			return wrong(at+"window", "is %v, want 1ms to 2160h (90 days)", o.Window)
 		}
