@@ -15,7 +15,8 @@ import (
 // startRange is how many offsets from a partition's start its first record is looked for.
 const startRange = 64
 
-// readStart notes how long the partition is young, if its start is still held and lies before begin.
+// readStart notes how long the partition is young, if its start is still held and lies before
+// begin.
 func (f *fetcher) readStart(ctx context.Context, begin int64) error {
 	if begin == 0 {
 		return nil // labeling.noteStart will see it

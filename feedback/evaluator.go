@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -13,26 +12,22 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/event/objective"
+	"github.com/clickloop/clickloop/internal/notify"
 	"github.com/clickloop/clickloop/stream"
 	"golang.org/x/sync/errgroup"
 )
 
-// evaluator measures an objective's examples and writes evaluations: of each minute, hour and day of
-// the examples' own time once it has passed, and of all since the start. Of all since the start it
-// writes the whole each minute and the segments each hour.
+// evaluator measures an objective's examples and writes evaluations: of each minute, hour and day
+// of the examples' own time once it has passed, and of all since the start. Of all since the start
+// it writes the whole each minute and the segments each hour.
 //
 // The topics are its memory: it reads examples from their start, and leaves out windows that are in
 // evaluations already. Every process does that, to answer /v1/evaluation; the one that owns the
 // examples' partition in the group writes. A process that becomes the owner reads from the start
 // again, so that no window is missing between the last owner's and its own.
 type evaluator struct {
-	objective event.Objective
-	kind      *objective.Kind
-	client    *stream.Client
-	guard     Guard
-	logger    *slog.Logger
-
+	*task
+	guard  Guard
 	owner  atomic.Bool
 	gained chan struct{} // has room for one: this process has become the owner
 
@@ -72,10 +67,7 @@ func (e *evaluator) evaluate(ctx context.Context) error {
 	for {
 		if err := e.foldUntilGained(ctx); err != nil && ctx.Err() == nil {
 			e.logger.Warn("cannot evaluate, beginning again", "err", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
+			_ = notify.Sleep(ctx, nil, time.Second) // ctx is asked below
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -132,8 +124,8 @@ func (e *evaluator) written(ctx context.Context) (map[string]event.Time, error) 
 }
 
 // isWritten says whether a window that is to be closed is in evaluations. Windows are written in
-// order, and minutes before the hours and days that end with them. So the newest minute tells of all
-// windows that ended before it, also of a day that lies too far back to have been found.
+// order, and minutes before the hours and days that end with them. So the newest minute tells of
+// all windows that ended before it, also of a day that lies too far back to have been found.
 func isWritten(w *window, newest map[string]event.Time) bool {
 	return w.start <= newest[w.name] || w.start+w.width <= newest["1m"]
 }
@@ -247,8 +239,8 @@ func (e *evaluator) write(ctx context.Context, out []event.Evaluation) error {
 	return nil
 }
 
-// newest returns the evaluations of the newest window of a name that has passed, or of all since the
-// start: the whole, then its segments. The error lists the names of windows.
+// newest returns the evaluations of the newest window of a name that has passed, or of all since
+// the start: the whole, then its segments. The error lists the names of windows.
 func (e *evaluator) newest(name string) ([]event.Evaluation, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

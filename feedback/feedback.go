@@ -1,11 +1,11 @@
 // Package feedback joins predictions with what happened to them, turns each into a labelled example
 // exactly once, and measures how good predictions were.
 //
-// The one invariant: no label before its evidence. A prediction is labelled only after the watermark
-// has passed its window, and only from outcomes that were all in the store while they were read. The
-// watermark is the received time up to which every partition of events is folded into outcomes. When
-// events stall, labels stall. When the store of outcomes is emptied, goes back or forgets, it is
-// folded again first.
+// The one invariant: no label before its evidence. A prediction is labelled only after the
+// watermark has passed its window, and only from outcomes that were all in the store while they
+// were read. The watermark is the received time up to which every partition of events is folded
+// into outcomes. When events stall, labels stall. When the store of outcomes is emptied, goes back
+// or forgets, it is folded again first.
 package feedback
 
 import (
@@ -74,19 +74,15 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	c.register(d.Registerer, outcomes)
 	f := &Feedback{client: d.Client, store: store, outcomes: outcomes, unfolded: unfolded{since: map[int]time.Time{}}}
 	letters := deadletter.New("feedback", d.Client, d.Now, logger, d.Registerer)
-	headers := d.Client.MessageHeaders(event.SchemaExample)
 	for _, o := range d.Objectives {
-		logger, kind := logger.With("objective", o.Name), objective.KindOf(o)
-		f.labelers = append(f.labelers, &labeler{
-			objective: o, kind: kind, client: d.Client, oneOrder: d.OneOrder, outcomes: outcomes, guard: &guard{cfg: cfg.Guard}, letters: letters, logger: logger,
-			batch: cfg.Batch, headers: headers, counted: c.ofLabeler(o.Name),
-		})
-		f.evaluators = append(f.evaluators, &evaluator{objective: o, kind: kind, client: d.Client, guard: cfg.Guard, logger: logger, gained: make(chan struct{}, 1)})
+		t := &task{
+			objective: o, kind: objective.KindOf(o), client: d.Client, outcomes: outcomes, letters: letters, logger: logger.With("objective", o.Name),
+			batch: cfg.Batch, headers: d.Client.MessageHeaders(event.SchemaExample),
+		}
+		f.labelers = append(f.labelers, &labeler{task: t, oneOrder: d.OneOrder, guard: &guard{cfg: cfg.Guard}, counted: c.ofLabeler(o.Name)})
+		f.evaluators = append(f.evaluators, &evaluator{task: t, guard: cfg.Guard, gained: make(chan struct{}, 1)})
 		if o.Revisions {
-			f.revisers = append(f.revisers, &reviser{
-				objective: o, kind: kind, client: d.Client, outcomes: outcomes, within: cfg.reviseWithin(), batch: cfg.Batch, letters: letters, logger: logger, headers: headers,
-				revised: c.revised.WithLabelValues(o.Name),
-			})
+			f.revisers = append(f.revisers, &reviser{task: t, within: cfg.reviseWithin(), revised: c.revised.WithLabelValues(o.Name)})
 		}
 	}
 	return f, nil

@@ -72,10 +72,11 @@ func (g Guard) judge(t tally) (alarm string) {
 	return ""
 }
 
-// guard raises an alarm about what an objective's labeler is about to write, as when an outage keeps
-// events away. It judges at least MinExamples predictions together. While an alarm stands and the
-// configuration says hold, the labeler keeps its batch and looks its outcomes up again: events that
-// come late still correct the labels. It goes on when the bands are met or a person releases it.
+// guard raises an alarm about what an objective's labeler is about to write, as when an outage
+// keeps events away. It judges at least MinExamples predictions together. While an alarm stands and
+// the configuration says hold, the labeler keeps its batch and looks its outcomes up again: events
+// that come late still correct the labels. It goes on when the bands are met or a person releases
+// it.
 type guard struct {
 	cfg     Guard
 	changed notify.Broadcast

@@ -49,7 +49,8 @@ func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 	web.WriteJSON(w, http.StatusOK, b)
 }
 
-// chosen returns what a request asks for of a window's evaluations, of which the whole is the first.
+// chosen returns what a request asks for of a window's evaluations, of which the whole is the
+// first.
 func chosen(all []event.Evaluation, segment, segments string) ([]event.Evaluation, error) {
 	switch {
 	case segment != "" && segments != "":

@@ -2,12 +2,12 @@ package feedback
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/notify"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -19,6 +19,7 @@ const holdPoll = time.Second
 func (g *labeling) label(ctx context.Context, due []pending) error {
 	var d decision
 	for reported := false; ; reported = true {
+		released := g.guard.changed.Wait()
 		found, err := g.outcomesOf(ctx, due)
 		if err != nil {
 			return err
@@ -37,13 +38,19 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 		if watermark, err := g.outcomes.Watermark(ctx); err == nil {
 			g.lateUntil = max(g.lateUntil, watermark)
 		}
-		if err := g.waitHeld(ctx); err != nil {
+		// The watermark is beyond the batch's windows already, so that it would not tell of new
+		// outcomes.
+		if err := notify.Sleep(ctx, released, holdPoll); err != nil {
 			return err
 		}
 	}
 	g.counted.held.Set(0)
-	err := g.client.Produce(ctx, event.TopicExamples(g.objective.Name), d.records)
-	if err = g.buryLarge(ctx, due, &d, err); err != nil {
+	_, err := g.writeExamples(ctx, "examples", d.records, func(i int) deadletter.Letter {
+		p, r := &due[d.of[i]], d.records[i]
+		r.Partition, r.Offset = p.partition, p.offset // of the prediction: the example is nowhere
+		return deadletter.Letter{Topic: event.TopicPredictions, Record: r, Reason: "its example: "}
+	})
+	if err != nil {
 		return err
 	}
 	g.count(&d)
@@ -59,24 +66,6 @@ func (g *labeling) count(d *decision) {
 	for eventType, n := range d.joined {
 		g.counted.joined.WithLabelValues(name, eventType).Add(float64(n))
 	}
-}
-
-// buryLarge writes dead letters of the examples that are larger than their topic takes, if that is
-// what err says: they would block their partition for ever. All others are written by then. It
-// returns any other err as it is.
-func (g *labeling) buryLarge(ctx context.Context, due []pending, d *decision, err error) error {
-	var large *stream.TooLargeError
-	if !errors.As(err, &large) {
-		return err
-	}
-	letters := make([]deadletter.Letter, 0, len(large.Records))
-	for _, i := range large.Records {
-		p, r := &due[d.of[i]], d.records[i]
-		r.Partition, r.Offset = p.partition, p.offset // of the prediction: the example is nowhere
-		letters = append(letters, deadletter.Letter{Topic: event.TopicPredictions, Record: r, Reason: "its example: " + large.Error()})
-	}
-	g.logger.Error("examples were not written: they are larger than their topic takes", "count", len(letters), "err", large)
-	return g.letters.Write(ctx, letters...)
 }
 
 // outcomesOf looks up what happened to due predictions, by their ids.
@@ -148,19 +137,4 @@ func (g *labeling) reportAlarm(ctx context.Context, due []pending, t tally, alar
 	return g.client.Produce(ctx, event.TopicEvaluations, []stream.Record{
 		{Key: []byte(v.Objective), Value: v.AppendJSON(nil), Headers: g.client.MessageHeaders(event.SchemaEvaluation)},
 	})
-}
-
-// waitHeld waits until a person releases the batch, or it is time to look its outcomes up again. The
-// watermark would not tell: it is beyond the batch's windows already.
-func (g *labeling) waitHeld(ctx context.Context) error {
-	released := g.guard.changed.Wait()
-	timer := time.NewTimer(holdPoll)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-released:
-	case <-timer.C:
-	}
-	return nil
 }

@@ -2,12 +2,9 @@ package feedback
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/event/objective"
-	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -19,18 +16,11 @@ import (
 // It writes examples before it moves the group's offset, with one batch in flight. After a crash it
 // writes some again, with the same source offsets, and every reader of examples drops those.
 type labeler struct {
-	objective event.Objective
-	kind      *objective.Kind
-	client    *stream.Client
-	oneOrder  bool // see Deps
-	outcomes  *outcomes
-	guard     *guard
-	letters   *deadletter.Writer
-	logger    *slog.Logger
-	batch     int
-	headers   []stream.Header
-	counted   labelCounters
-	warned    time.Time // when conflicts were last logged
+	*task
+	oneOrder bool // see Deps
+	guard    *guard
+	counted  labelCounters
+	warned   time.Time // when conflicts were last logged
 }
 
 // labelCounters are a labeler's metrics.

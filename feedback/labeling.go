@@ -65,8 +65,8 @@ func (g *labeling) loop(ctx context.Context) error {
 	}
 }
 
-// accept puts a batch into its queue. Dead letters are written first: the offset behind the batch is
-// not committed before they are acknowledged.
+// accept puts a batch into its queue. Dead letters are written first: the offset behind the batch
+// is not committed before they are acknowledged.
 func (g *labeling) accept(ctx context.Context, b fetched) error {
 	q := b.from.queue
 	var letters []deadletter.Letter

@@ -39,14 +39,14 @@ func (o *outcomes) topic(ctx context.Context) (id string, partitions int, err er
 // errFoldingAgain says that outcomes cannot be looked up yet.
 var errFoldingAgain = errors.New("the outcomes are being folded again")
 
-// lookup reads the outcomes of keys, all of whose evidence was received by due. It returns them only
-// if all of it was in the store while it read, and errFoldingAgain otherwise. known is the caller's
-// last view, which spares it a question to the store; lookup brings it up to date.
+// lookup reads the outcomes of keys, all of whose evidence was received by due. It returns them
+// only if all of it was in the store while it read, and errFoldingAgain otherwise. known is the
+// caller's last view, which spares it a question to the store; lookup brings it up to date.
 //
 // The evidence was there if the store was folded up to due before the reading, and is so after it
-// in the same rebuild. After the reading, the watermark is asked first and the rebuild then. Suppose
-// that the store lost outcomes during the reading. Until they are folded again the watermark is
-// below due; afterwards the rebuild is another one.
+// in the same rebuild. After the reading, the watermark is asked first and the rebuild then.
+// Suppose that the store lost outcomes during the reading. Until they are folded again the
+// watermark is below due; afterwards the rebuild is another one.
 func (o *outcomes) lookup(ctx context.Context, keys []string, due event.Time, known *view) (map[string]features.Profile, error) {
 	topicID, n, err := o.topic(ctx)
 	if err != nil {
@@ -81,9 +81,10 @@ func (o *outcomes) lookup(ctx context.Context, keys []string, due event.Time, kn
 	return found, nil
 }
 
-// await repeats lookup until it succeeds or ctx ends. produced is when the oldest of the predictions
-// was written, by the wall's clock. If labels are so late that the store may have forgotten outcomes
-// since then, await first makes all outcomes be folded again from the start of events.
+// await repeats lookup until it succeeds or ctx ends. produced is when the oldest of the
+// predictions was written, by the wall's clock. If labels are so late that the store may have
+// forgotten outcomes since then, await first makes all outcomes be folded again from the start of
+// events.
 func (o *outcomes) await(ctx context.Context, keys []string, due, produced event.Time, known *view) (found map[string]features.Profile, err error) {
 	err = retry.Persist(ctx, o.logger, "look up outcomes", func() error {
 		if found, err = o.lookup(ctx, keys, due, known); err != nil || !o.expired(known.rebuild, produced) {

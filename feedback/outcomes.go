@@ -13,9 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// OutcomesGroup is the consumer group of the fold into outcomes.
-const OutcomesGroup = "outcomes"
-
 // outcomes folds events into the store of outcomes, at least once: an outcome is the same however
 // often its events are folded. Labelers look outcomes up in it.
 type outcomes struct {
@@ -34,7 +31,7 @@ type outcomes struct {
 func newOutcomes(ttl time.Duration, store features.Store, d Deps, logger *slog.Logger, folded *prometheus.CounterVec) *outcomes {
 	o := &outcomes{client: d.Client, store: store, types: TypesOf(d.Objectives), ttl: ttl, now: d.Now, logger: logger, folded: folded}
 	o.Fold = fold.New(fold.Config{
-		Client: d.Client, Group: OutcomesGroup, Store: store, Into: "outcomes",
+		Client: d.Client, Group: "outcomes", Store: store, Into: "outcomes",
 		Watermark: d.Watermark, Beats: watermark.NewReporter("feedback", d.Now, logger, d.Registerer),
 		Now: func() event.Time {
 			if d.Recorded() {

@@ -40,8 +40,8 @@ const (
 	queueBytes  = 4 << 20
 )
 
-// queue holds the predictions of one partition that are read and not labelled, in the order of their
-// offsets. A batch is added only when it has room.
+// queue holds the predictions of one partition that are read and not labelled, in the order of
+// their offsets. A batch is added only when it has room.
 type queue struct {
 	partition int
 	choices   repeats.Choices
@@ -88,8 +88,8 @@ func (q *queue) pop() pending {
 	return p
 }
 
-// merge pops due predictions from the queues in the order of before, keeping each partition's order,
-// until it has limit of them or none is due. It stops at an empty queue that is not at its
+// merge pops due predictions from the queues in the order of before, keeping each partition's
+// order, until it has limit of them or none is due. It stops at an empty queue that is not at its
 // partition's end, since the next prediction of that one may come before those of the others, and
 // returns it.
 func merge(dst []pending, queues []*queue, due func(predicted event.Time) bool, atEnd func(*queue) bool, limit int) ([]pending, *queue) {

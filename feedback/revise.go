@@ -3,35 +3,26 @@ package feedback
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/notify"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // reviser corrects labels that events have changed which came after the window. It reads the
 // examples of its objective once more, with a second wait behind their windows, and looks up again
-// the outcomes of those whose labels are not final. So its state is an offset, however many examples
-// wait.
+// the outcomes of those whose labels are not final. So its state is an offset, however many
+// examples wait.
 //
 // It writes revisions before it moves the group's offset, in the order of the examples that they
 // correct. After a crash it writes some again, and readers drop those by that order
 // (event.HighWater).
 type reviser struct {
-	objective event.Objective
-	kind      *objective.Kind
-	client    *stream.Client
-	outcomes  *outcomes
-	within    time.Duration // after the label was due
-	batch     int
-	letters   *deadletter.Writer
-	logger    *slog.Logger
-	headers   []stream.Header
-
+	*task
+	within  time.Duration // after the label was due
 	revised prometheus.Counter
 }
 
@@ -129,27 +120,13 @@ func (r *reviser) revise(ctx context.Context, waiting []revisable, known *view) 
 		v := Revision(x, y)
 		records = append(records, stream.Record{Partition: 0, Key: []byte(v.Prediction), Value: v.AppendJSON(nil), Headers: r.headers})
 	}
-	return r.write(ctx, records)
-}
-
-// write writes revisions, and dead letters of those that are larger than their topic takes: they
-// would block their partition for ever.
-func (r *reviser) write(ctx context.Context, records []stream.Record) error {
-	err := r.client.Produce(ctx, event.TopicExamples(r.objective.Name), records)
-	written := len(records)
-	if large := (*stream.TooLargeError)(nil); errors.As(err, &large) {
-		var letters []deadletter.Letter
-		for _, i := range large.Records {
-			letters = append(letters, deadletter.Letter{Record: records[i], Reason: "a revision: " + large.Error()})
-		}
-		written -= len(letters)
-		r.logger.Error("revisions were not written: they are larger than their topic takes", "count", len(letters), "err", large)
-		err = r.letters.Write(ctx, letters...)
-	}
+	buried, err := r.writeExamples(ctx, "revisions", records, func(i int) deadletter.Letter {
+		return deadletter.Letter{Record: records[i], Reason: "a revision: "}
+	})
 	if err != nil {
 		return err
 	}
-	r.revised.Add(float64(written))
+	r.revised.Add(float64(len(records) - buried))
 	return nil
 }
 
@@ -163,15 +140,9 @@ func (r *reviser) awaitWatermark(ctx context.Context, t event.Time) error {
 		if w, err := r.outcomes.Watermark(ctx); err == nil && w >= t {
 			return nil
 		}
-		timer := time.NewTimer(50 * poll)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-changed:
-		case <-timer.C:
+		if err := notify.Sleep(ctx, changed, 50*poll); err != nil {
+			return err
 		}
-		timer.Stop()
 	}
 }
 

@@ -195,7 +195,7 @@ func TestOnlyTheOwnerWritesEvaluations(t *testing.T) {
 	}
 	// evaluations fails where one is written twice
 	r.await("two minutes", func() bool { return len(r.evaluations("1m")) == 6 })
-	e := &evaluator{objective: r.objective, client: r.client}
+	e := &evaluator{task: &task{objective: r.objective, client: r.client}}
 	out := []event.Evaluation{{Objective: "click", Window: "1m", Start: t0 + hour}}
 	for _, owner := range []bool{false, true} {
 		e.owner.Store(owner)

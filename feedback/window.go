@@ -12,8 +12,8 @@ const (
 	day    = 24 * hour
 )
 
-// maxSegments is how many values of segments a window measures. It leaves out those that come later;
-// the whole counts their examples all the same.
+// maxSegments is how many values of segments a window measures. It leaves out those that come
+// later; the whole counts their examples all the same.
 const maxSegments = 200
 
 // window measures the examples of a span of time, as a whole and by segment.

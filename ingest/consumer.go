@@ -14,9 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Group is the consumer group of the fold into profiles.
-const Group = "profiles"
-
 // consumer folds events into profiles, at least once: a batch that the store holds already changes
 // nothing.
 type consumer struct {
@@ -48,7 +45,7 @@ func newConsumer(d Deps, store features.Store, letters *deadletter.Writer, logge
 		d.Registerer.MustRegister(c.events, times, moved)
 	}
 	c.Fold = fold.New(fold.Config{
-		Client: d.Client, Group: Group, Store: store, Into: "profiles", Letters: letters, Watermark: d.Watermark, Beats: c.beats,
+		Client: d.Client, Group: "profiles", Store: store, Into: "profiles", Letters: letters, Watermark: d.Watermark, Beats: c.beats,
 		Now: d.Clock.reader, Moved: moved, Logger: logger, Start: c.start,
 	})
 	return c

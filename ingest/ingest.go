@@ -11,6 +11,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/notify"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
@@ -169,11 +170,9 @@ func (i *Ingester) awaitFolded(ctx context.Context, want event.Time) (event.Time
 		if err != nil || t >= want {
 			return t, err
 		}
-		select {
-		case <-ctx.Done():
+		// other processes may fold partitions, which changes nothing here
+		if notify.Sleep(ctx, changed, 50*time.Millisecond) != nil {
 			return t, nil
-		case <-changed:
-		case <-time.After(50 * time.Millisecond): // partitions folded by other processes
 		}
 	}
 }

@@ -1,8 +1,8 @@
 // Package objective knows the kinds of objectives. A kind decides when the label of a prediction is
 // due, what the label says, and how predictions are measured against labels.
 //
-// Configuration, feedback, fit and replay ask a Kind and decide nothing of this themselves. So a new
-// kind is one file, and one line in the table kinds.
+// Configuration, feedback, fit and replay ask a Kind and decide nothing of this themselves. So a
+// new kind is one file, and one line in the table kinds.
 package objective
 
 import "github.com/clickloop/clickloop/event"
@@ -36,7 +36,8 @@ type finder func(eventType string) (event.OutcomeEvent, bool)
 type Measure struct {
 	// Add counts an example: the prediction p, the label y and the weight w.
 	Add func(p, y, w float64)
-	// Fill sets the counts, metrics and sums of an evaluation. A metric that is undefined stays nil.
+	// Fill sets the counts, metrics and sums of an evaluation. A metric that is undefined stays
+	// nil.
 	Fill func(v *event.Evaluation)
 }
 

@@ -178,7 +178,9 @@ func TestAnEmptiedStoreIsFoldedAgain(t *testing.T) {
 func TestANewPositionsIDFoldsFromTheStart(t *testing.T) {
 	r := newRig(t)
 	var id atomic.Int64
-	current := func(_ context.Context, topicID string) (string, error) { return fmt.Sprint(topicID, ".", id.Load()), nil }
+	current := func(_ context.Context, topicID string) (string, error) {
+		return fmt.Sprint(topicID, ".", id.Load()), nil
+	}
 	r.cfg.Positions = &Positions{Begin: current, Current: current}
 	f := r.start()
 	r.produce(of("a"), of("b"), beat(t0), beat(t0))

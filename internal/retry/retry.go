@@ -1,4 +1,4 @@
-// Package retry repeats what must not be skipped until it succeeds.
+// Package retry repeats operations that must not be skipped until they succeed.
 package retry
 
 import (
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/clickloop/clickloop/internal/notify"
 )
 
 // Persist repeats fn with backoff until it succeeds, its error is one of final, or ctx ends; its
@@ -29,12 +31,8 @@ func Persist(ctx context.Context, logger *slog.Logger, what string, fn func() er
 			logger.Warn("cannot "+what+", repeating", "err", err)
 			warned = time.Now()
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return ctx.Err()
-		case <-t.C:
+		if err := notify.Sleep(ctx, nil, wait); err != nil {
+			return err
 		}
 		wait = min(2*wait, 500*time.Millisecond)
 	}
