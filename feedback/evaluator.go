@@ -49,13 +49,12 @@ func (e *evaluator) run(ctx context.Context) error {
 func (e *evaluator) join(ctx context.Context) error {
 	topic := event.TopicExamples(e.objective.Name)
 	return e.client.Join(ctx, "evaluations."+e.objective.Name, []string{topic}, func(ctx context.Context, g *stream.Generation) error {
-		if g.Has(topic, 0) && !e.owner.Swap(true) {
+		owner := g.Has(topic, 0)
+		if before := e.owner.Swap(owner); owner && !before {
 			select {
 			case e.gained <- struct{}{}:
 			default: // the last one is not taken yet
 			}
-		} else if !g.Has(topic, 0) {
-			e.owner.Store(false)
 		}
 		<-ctx.Done()
 		return ctx.Err()

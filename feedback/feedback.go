@@ -70,7 +70,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	logger := d.Logger.With("stage", "feedback")
 	c := newCounters()
 	store := features.Watch(d.Outcomes, d.Now)
-	outcomes := newOutcomes(longestWindow(d.Objectives)+cfg.OutcomeTTL, store, d, logger, c.outcomes)
+	outcomes := newOutcomes(event.LongestWindow(d.Objectives)+cfg.OutcomeTTL, store, d, logger, c.outcomes)
 	c.register(d.Registerer, outcomes)
 	f := &Feedback{client: d.Client, store: store, outcomes: outcomes, unfolded: unfolded{since: map[int]time.Time{}}}
 	letters := deadletter.New("feedback", d.Client, d.Now, logger, d.Registerer)
@@ -86,14 +86,6 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 		}
 	}
 	return f, nil
-}
-
-func longestWindow(objectives []event.Objective) time.Duration {
-	window := time.Duration(0)
-	for _, o := range objectives {
-		window = max(window, o.Window)
-	}
-	return window
 }
 
 // Run folds outcomes, labels and evaluates until ctx ends.

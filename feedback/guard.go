@@ -63,10 +63,7 @@ func (g Guard) judge(t tally) (alarm string) {
 		}
 		return ""
 	}
-	if t.actual == 0 {
-		return ""
-	}
-	if ratio := t.predicted / t.actual; ratio < g.CalibrationLow || ratio > g.CalibrationHigh {
+	if ratio := t.predicted / t.actual; t.actual != 0 && (ratio < g.CalibrationLow || ratio > g.CalibrationHigh) {
 		return fmt.Sprintf("predicted over actual is %.3g, outside %g to %g", ratio, g.CalibrationLow, g.CalibrationHigh)
 	}
 	return ""

@@ -3,6 +3,7 @@ package feedback
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
@@ -21,14 +22,8 @@ func (f *Feedback) Register(mux *http.ServeMux) {
 // one a line. ?segment=NAME and ?segment=NAME=VALUE give those segments alone. The objective may be
 // left out when there is only one.
 func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
-	query, err := inbound.Query(r, "objective", "window", "segment", "segments")
-	if err != nil {
-		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
-		return
-	}
-	i, err := f.objective(query.Get("objective"))
-	if err != nil {
-		web.Refuse(w, http.StatusNotFound, "not_found", err)
+	query, i, ok := f.query(w, r, "objective", "window", "segment", "segments")
+	if !ok {
 		return
 	}
 	all, err := f.evaluators[i].newest(query.Get("window"))
@@ -78,18 +73,27 @@ func chosen(all []event.Evaluation, segment, segments string) ([]event.Evaluatio
 
 // handleRelease lets this process's labelers go on with an objective although its alarm stands.
 func (f *Feedback) handleRelease(w http.ResponseWriter, r *http.Request) {
-	query, err := inbound.Query(r, "objective")
-	if err != nil {
-		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
-		return
-	}
-	i, err := f.objective(query.Get("objective"))
-	if err != nil {
-		web.Refuse(w, http.StatusNotFound, "not_found", err)
+	_, i, ok := f.query(w, r, "objective")
+	if !ok {
 		return
 	}
 	f.labelers[i].guard.release()
 	web.WriteJSON(w, http.StatusOK, []byte(`{"released":true}`))
+}
+
+// query reads the parameters of a request and finds the index of the objective that it names. When
+// ok is false it has refused the request.
+func (f *Feedback) query(w http.ResponseWriter, r *http.Request, parameters ...string) (query url.Values, i int, ok bool) {
+	query, err := inbound.Query(r, parameters...)
+	if err != nil {
+		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
+		return nil, 0, false
+	}
+	if i, err = f.objective(query.Get("objective")); err != nil {
+		web.Refuse(w, http.StatusNotFound, "not_found", err)
+		return nil, 0, false
+	}
+	return query, i, true
 }
 
 // objective returns the index of the objective that a request names.

@@ -43,23 +43,12 @@ func (u *unfolded) check(ctx context.Context, o *outcomes, patience time.Duratio
 		unread[p] = at.Next == 0 && r.End > 0
 		folded = folded || at.Next > 0
 	}
-	if !folded {
-		clear(unread)
-	}
-	if late := u.note(len(ranges), unread, patience); len(late) > 0 {
-		return fmt.Errorf("partitions %v of %s are not folded into outcomes while others are: every label waits for them; see that a process of feedback takes them (its log names what it was given)", late, event.TopicEvents)
-	}
-	return nil
-}
-
-// note remembers which of n partitions are unread, and returns those that are so for longer than
-// patience.
-func (u *unfolded) note(n int, unread map[int]bool, patience time.Duration) (late []int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for p := range n {
+	var late []int
+	for p := range ranges {
 		switch since, known := u.since[p]; {
-		case !unread[p]:
+		case !folded || !unread[p]:
 			delete(u.since, p)
 		case !known:
 			u.since[p] = time.Now()
@@ -67,5 +56,8 @@ func (u *unfolded) note(n int, unread map[int]bool, patience time.Duration) (lat
 			late = append(late, p)
 		}
 	}
-	return late
+	if len(late) > 0 {
+		return fmt.Errorf("partitions %v of %s are not folded into outcomes while others are: every label waits for them; see that a process of feedback takes them (its log names what it was given)", late, event.TopicEvents)
+	}
+	return nil
 }

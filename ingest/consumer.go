@@ -95,9 +95,8 @@ func countersOf(times *prometheus.CounterVec) map[string]prometheus.Counter {
 // countTime counts an event by its rule. Other producers may write rules of their own: their events
 // count as given.
 func (c *consumer) countTime(rule string) {
-	counter, ok := c.times[rule]
-	if !ok {
-		counter = c.times[""]
+	if c.times[rule] == nil {
+		rule = ""
 	}
-	counter.Inc()
+	c.times[rule].Inc()
 }

@@ -19,11 +19,6 @@ type Batch struct {
 	beats     *watermark.Reporter
 }
 
-// reset empties the batch; now is the process's clock, or 0.
-func (b *Batch) reset(now event.Time) {
-	b.Updates, b.Letters, b.now = b.Updates[:0], b.Letters[:0], now
-}
-
 // Beat takes the heartbeat e of record r. Heartbeats alone move the watermark: a producer that
 // writes next year into an event's receipt must not make a year's labels due.
 func (b *Batch) Beat(e *event.Event, r *stream.Record) {

@@ -2,6 +2,8 @@ package fold
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/clickloop/clickloop/event"
@@ -33,20 +35,14 @@ func (f *folded) drop(partition int) {
 func (f *Fold) Changed() <-chan struct{} { return f.folded.changed.Wait() }
 
 // Own is the smallest watermark of the partitions that this process folds; ok is false when it
-// folds fewer than n.
+// folds fewer than n, which is at least 1.
 func (f *Fold) Own(n int) (t event.Time, ok bool) {
 	f.folded.mu.Lock()
 	defer f.folded.mu.Unlock()
 	if len(f.folded.upTo) < n {
 		return 0, false
 	}
-	first := true
-	for _, at := range f.folded.upTo {
-		if first || at < t {
-			t, first = at, false
-		}
-	}
-	return t, true
+	return slices.Min(slices.Collect(maps.Values(f.folded.upTo))), true
 }
 
 // Watermark is the received time up to which every partition is folded, by this process or by

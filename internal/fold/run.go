@@ -128,7 +128,7 @@ func (r *run) follow(ctx context.Context, g *stream.Generation) error {
 // behind it: no position passes a record whose letter is not acknowledged.
 func (r *run) fold(ctx context.Context, records []stream.Record) error {
 	b := &r.batch
-	b.reset(r.cfg.Now())
+	b.Updates, b.Letters, b.now = b.Updates[:0], b.Letters[:0], r.cfg.Now()
 	for i := range records {
 		r.handle(b, &records[i])
 	}

@@ -48,9 +48,11 @@ func identify(p *event.Prediction) identity {
 }
 
 func (c *Choices) seen(i identity, offset int64, at event.Time) Verdict {
-	if i.request != 0 && c.requests.standing(i.request, i.choice, offset, at) != i.choice {
-		// its id is not noted: a candidate of the choice that stands may have the same
-		return Conflict
+	if i.request != 0 {
+		if choice, _ := c.requests.note(i.request, i.choice, offset, at); choice != i.choice {
+			// its id is not noted: a candidate of the choice that stands may have the same
+			return Conflict
+		}
 	}
 	if c.ids.seen(i.id, offset, at) {
 		return Repeat

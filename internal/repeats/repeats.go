@@ -38,7 +38,7 @@ type place struct {
 	offset int64
 	at     event.Time
 	first  int64  // offset of the record that is no repeat and that this one repeats
-	mark   uint64 // of that record; see Window.standing
+	mark   uint64 // of that record; see Window.note
 }
 
 type occurrence struct {
@@ -75,15 +75,8 @@ func (w *Window) seen(hash uint64, offset int64, at event.Time) bool {
 	return repeat
 }
 
-// standing returns the mark under which an id stands: that of its first record, which is mark if
-// this is the first.
-func (w *Window) standing(hash, mark uint64, offset int64, at event.Time) uint64 {
-	first, _ := w.note(hash, mark, offset, at)
-	return first
-}
-
-// note remembers the record at offset. It returns the mark under which its id stands, and whether
-// the id is repeated.
+// note remembers the record at offset, which comes with a mark. It returns the mark under which the
+// id stands, that of its first record, and whether the record repeats the id.
 func (w *Window) note(hash, mark uint64, offset int64, at event.Time) (standing uint64, repeat bool) {
 	before, ok := w.last[hash]
 	if w.last == nil {

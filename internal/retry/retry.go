@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/clickloop/clickloop/internal/notify"
@@ -19,10 +20,8 @@ func Persist(ctx context.Context, logger *slog.Logger, what string, fn func() er
 		if err == nil {
 			return nil
 		}
-		for _, f := range final {
-			if errors.Is(err, f) {
-				return err
-			}
+		if slices.ContainsFunc(final, func(f error) bool { return errors.Is(err, f) }) {
+			return err
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
