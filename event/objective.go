@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Objective is what is predicted: of the predictions whose trigger happened, those that were followed
-// by the positive event within the window. Package objective makes labels of it.
+// Objective is what is predicted: of the predictions whose trigger happened, those that were
+// followed by the positive event within the window. Package objective makes labels of it.
 type Objective struct {
 	Name string `yaml:"name"`
 	// "prediction" (every prediction counts) or the type of the event that must have happened, such
@@ -55,8 +55,8 @@ func (o *Objective) ServedNetwork() string {
 	return o.NetworkNames()[0]
 }
 
-// NetworkKey names a network of an objective in topics, versions, groups, metrics and files: "click"
-// is the default network, "click.plain" the one of name plain.
+// NetworkKey names a network of an objective in topics, versions, groups, metrics and files:
+// "click" is the default network, "click.plain" the one of name plain.
 func NetworkKey(objective, network string) string {
 	if network == "" || network == DefaultNetwork {
 		return objective

@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/notify"
+	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/retry"
 	"github.com/clickloop/clickloop/stream"
 	"golang.org/x/sync/errgroup"
 )
@@ -66,7 +67,7 @@ func (e *evaluator) evaluate(ctx context.Context) error {
 	for {
 		if err := e.foldUntilGained(ctx); err != nil && ctx.Err() == nil {
 			e.logger.Warn("cannot evaluate, beginning again", "err", err)
-			_ = notify.Sleep(ctx, nil, time.Second) // ctx is asked below
+			retry.Sleep(ctx, time.Second) // ctx is asked below
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -258,5 +259,5 @@ func (e *evaluator) newest(name string) ([]event.Evaluation, error) {
 		return w.evaluations(nil, e.objective.Name, e.model, w.start+w.width, ""), nil
 	}
 	names := append(slices.Sorted(maps.Keys(e.passed)), "all")
-	return nil, &event.Error{Field: "window", Reason: fmt.Sprintf("is %.40q, want one of %s", name, strings.Join(names, ", "))}
+	return nil, field.Wrong("window", "is %.40q, want one of %s", name, strings.Join(names, ", "))
 }

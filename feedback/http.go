@@ -1,12 +1,12 @@
 package feedback
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/web"
 )
@@ -22,7 +22,8 @@ func (f *Feedback) Register(mux *http.ServeMux) {
 // one a line. ?segment=NAME and ?segment=NAME=VALUE give those segments alone. The objective may be
 // left out when there is only one.
 func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
-	query, i, ok := f.query(w, r, "objective", "window", "segment", "segments")
+	query, err := inbound.Query(r, "objective", "window", "segment", "segments")
+	i, ok := f.find(w, query, err)
 	if !ok {
 		return
 	}
@@ -49,12 +50,12 @@ func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 func chosen(all []event.Evaluation, segment, segments string) ([]event.Evaluation, error) {
 	switch {
 	case segment != "" && segments != "":
-		return nil, &event.Error{Field: "segment", Reason: "is given beside segments, which gives all of them: give one"}
+		return nil, field.Wrong("segment", "is given beside segments, which gives all of them: give one")
 	case segment == "" && (segments == "" || segments == "0" || segments == "false"):
 		return all[:1], nil
 	case segment == "":
 		if segments != "1" && segments != "true" {
-			return nil, &event.Error{Field: "segments", Reason: fmt.Sprintf("is %.40q, want 1 or 0; segment=NAME gives one", segments)}
+			return nil, field.Wrong("segments", "is %.40q, want 1 or 0; segment=NAME gives one", segments)
 		}
 		return all, nil
 	}
@@ -66,14 +67,15 @@ func chosen(all []event.Evaluation, segment, segments string) ([]event.Evaluatio
 		}
 	}
 	if len(found) == 0 {
-		return nil, &event.Error{Field: "segment", Reason: fmt.Sprintf("is %.80q, which no example of the window had, or which is none of the objective's segments", segment)}
+		return nil, field.Wrong("segment", "is %.80q, which no example of the window had, or which is none of the objective's segments", segment)
 	}
 	return found, nil
 }
 
 // handleRelease lets this process's labelers go on with an objective although its alarm stands.
 func (f *Feedback) handleRelease(w http.ResponseWriter, r *http.Request) {
-	_, i, ok := f.query(w, r, "objective")
+	query, err := inbound.Query(r, "objective")
+	i, ok := f.find(w, query, err)
 	if !ok {
 		return
 	}
@@ -81,19 +83,17 @@ func (f *Feedback) handleRelease(w http.ResponseWriter, r *http.Request) {
 	web.WriteJSON(w, http.StatusOK, []byte(`{"released":true}`))
 }
 
-// query reads the parameters of a request and finds the index of the objective that it names. When
-// ok is false it has refused the request.
-func (f *Feedback) query(w http.ResponseWriter, r *http.Request, parameters ...string) (query url.Values, i int, ok bool) {
-	query, err := inbound.Query(r, parameters...)
+// find returns the index of the objective that a request names, whose query was read with err. If
+// it finds none it refuses the request, and ok is false.
+func (f *Feedback) find(w http.ResponseWriter, query url.Values, err error) (i int, ok bool) {
 	if err != nil {
 		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
-		return nil, 0, false
+		return 0, false
 	}
 	if i, err = f.objective(query.Get("objective")); err != nil {
 		web.Refuse(w, http.StatusNotFound, "not_found", err)
-		return nil, 0, false
 	}
-	return query, i, true
+	return i, err == nil
 }
 
 // objective returns the index of the objective that a request names.
@@ -109,7 +109,7 @@ func (f *Feedback) objective(name string) (int, error) {
 		names += " " + l.objective.Name
 	}
 	if name == "" {
-		return 0, &event.Error{Field: "objective", Reason: "is missing: give ?objective= with one of" + names}
+		return 0, field.Wrong("objective", "is missing: give ?objective= with one of%s", names)
 	}
-	return 0, &event.Error{Field: "objective", Reason: fmt.Sprintf("is %.80q, want one of%s", name, names)}
+	return 0, field.Wrong("objective", "is %.80q, want one of%s", name, names)
 }

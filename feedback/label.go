@@ -40,7 +40,7 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 		}
 		// The watermark is beyond the batch's windows already, so that it would not tell of new
 		// outcomes.
-		if err := notify.Sleep(ctx, released, holdPoll); err != nil {
+		if err := notify.Await(ctx, released, holdPoll); err != nil {
 			return err
 		}
 	}

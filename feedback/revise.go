@@ -140,7 +140,7 @@ func (r *reviser) awaitWatermark(ctx context.Context, t event.Time) error {
 		if w, err := r.outcomes.Watermark(ctx); err == nil && w >= t {
 			return nil
 		}
-		if err := notify.Sleep(ctx, changed, 50*poll); err != nil {
+		if err := notify.Await(ctx, changed, 50*poll); err != nil {
 			return err
 		}
 	}

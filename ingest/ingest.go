@@ -12,6 +12,7 @@ import (
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/notify"
+	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
@@ -155,7 +156,7 @@ func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 			if n > 0 {
 				b = append(b, ',')
 			}
-			b = event.AppendString(b, collector)
+			b = strictjson.AppendString(b, collector)
 		}
 		b = append(b, ']')
 	}
@@ -171,7 +172,7 @@ func (i *Ingester) awaitFolded(ctx context.Context, want event.Time) (event.Time
 			return t, err
 		}
 		// other processes may fold partitions, which changes nothing here
-		if notify.Sleep(ctx, changed, 50*time.Millisecond) != nil {
+		if notify.Await(ctx, changed, 50*time.Millisecond) != nil {
 			return t, nil
 		}
 	}

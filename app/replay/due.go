@@ -6,8 +6,8 @@ import (
 	"github.com/clickloop/clickloop/event/objective"
 )
 
-// dueQueue counts the examples that are due by a time: rows whose trigger happens before their label
-// is due. Rows come in order of time, so the queue is a ring of (time, number).
+// dueQueue counts the examples that are due by a time: rows whose trigger happens before their
+// label is due. Rows come in order of time, so the queue is a ring of (time, number).
 type dueQueue struct {
 	kind    *objective.Kind
 	waiting []dueRows

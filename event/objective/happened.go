@@ -1,9 +1,8 @@
 package objective
 
 import (
-	"fmt"
-
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/metrics"
 )
 
@@ -29,9 +28,9 @@ func happened(o *event.Objective) *Kind {
 func checkPositive(eventType string) error {
 	switch eventType {
 	case "":
-		return &event.Error{Field: "positive", Reason: "is empty, want a type of event, such as click"}
+		return field.Wrong("positive", "is empty, want a type of event, such as click")
 	case event.TriggerPrediction, event.TypeHeartbeat:
-		return &event.Error{Field: "positive", Reason: fmt.Sprintf("is %q, want the type of an event that follows a prediction, such as click", eventType)}
+		return field.Wrong("positive", "is %q, want the type of an event that follows a prediction, such as click", eventType)
 	}
 	return nil
 }

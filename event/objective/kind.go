@@ -9,7 +9,7 @@ import "github.com/clickloop/clickloop/event"
 
 // Kind is the kind of one objective.
 type Kind struct {
-	// Check returns an *event.Error that names the first setting that does not suit the kind.
+	// Check returns an *field.Error that names the first setting that does not suit the kind.
 	Check func() error
 	// Trigger is event.TriggerPrediction, or the type of the event that makes a prediction an
 	// example.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/metrics"
 )
 
@@ -76,7 +77,7 @@ func TestAPositiveThatFollowsNoPredictionIsRefused(t *testing.T) {
 		o := click
 		o.Positive = positive
 		err := KindOf(o).Check()
-		var wrong *event.Error
+		var wrong *field.Error
 		if (err == nil) != want || err != nil && (!errors.As(err, &wrong) || wrong.Field != "positive") {
 			t.Errorf("positive %q: %v", positive, err)
 		}

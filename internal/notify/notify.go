@@ -34,9 +34,9 @@ func (b *Broadcast) Fire() {
 	}
 }
 
-// Sleep waits until changed is closed, but at most for d. It returns ctx's error when that ends
-// first. A nil changed never wakes it.
-func Sleep(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
+// Await waits until changed is closed, but at most for d. It returns ctx's error when that ends
+// first..
+func Await(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestSleepEndsWithAChangeItsTimeOrItsContext(t *testing.T) {
+func TestAwaitEndsWithAChangeItsTimeOrItsContext(t *testing.T) {
 	f := func(fire, cancel, want time.Duration, wantErr error) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
@@ -17,8 +17,8 @@ func TestSleepEndsWithAChangeItsTimeOrItsContext(t *testing.T) {
 			changed, began := b.Wait(), time.Now()
 			timer := time.AfterFunc(fire, b.Fire)
 			defer timer.Stop()
-			if err := Sleep(ctx, changed, time.Minute); err != wantErr || time.Since(began) != want {
-				t.Errorf("fired after %v, canceled after %v: slept %v, %v", fire, cancel, time.Since(began), err)
+			if err := Await(ctx, changed, time.Minute); err != wantErr || time.Since(began) != want {
+				t.Errorf("fired after %v, canceled after %v: waited %v, %v", fire, cancel, time.Since(began), err)
 			}
 		})
 	}
