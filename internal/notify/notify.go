@@ -35,7 +35,7 @@ func (b *Broadcast) Fire() {
 }
 
 // Await waits until changed is closed, but at most for d. It returns ctx's error when that ends
-// first..
+// first.
 func Await(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
