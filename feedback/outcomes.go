@@ -25,11 +25,12 @@ type outcomes struct {
 	logger *slog.Logger
 
 	folded *prometheus.CounterVec // events by what became of them
+	kept   prometheus.Counter     // the counter of result kept, which most events have
 }
 
 // newOutcomes returns the outcomes of a Feedback.
 func newOutcomes(ttl time.Duration, store features.Store, d Deps, logger *slog.Logger, folded *prometheus.CounterVec) *outcomes {
-	o := &outcomes{client: d.Client, store: store, types: TypesOf(d.Objectives), ttl: ttl, now: d.Now, logger: logger, folded: folded}
+	o := &outcomes{client: d.Client, store: store, types: TypesOf(d.Objectives), ttl: ttl, now: d.Now, logger: logger, folded: folded, kept: folded.WithLabelValues("kept")}
 	o.Fold = fold.New(fold.Config{
 		Client: d.Client, Group: "outcomes", Store: store, Into: "outcomes",
 		Watermark: d.Watermark, Beats: watermark.NewReporter("feedback", d.Now, logger, d.Registerer),
@@ -54,7 +55,7 @@ func (o *outcomes) record(b *fold.Batch, r *stream.Record) {
 	if err == nil && beat {
 		err = e.Complete(0)
 	}
-	result := "kept"
+	var result string
 	switch {
 	case err != nil:
 		result = "refused"
@@ -70,6 +71,8 @@ func (o *outcomes) record(b *fold.Batch, r *stream.Record) {
 	default:
 		b.Settle(&e, r)
 		b.Updates = OutcomeUpdate(b.Updates, &e, r.Offset, o.types)
+		o.kept.Inc()
+		return
 	}
 	o.folded.WithLabelValues(result).Inc()
 }
