@@ -23,7 +23,7 @@ func TestMessagesOfWeightsAreCounted(t *testing.T) {
 		t.Helper()
 		before := metric(t, reg, "clickloop_scorer_weights_total", "click", result)
 		for _, r := range records {
-			_ = s.followers[0].record(&r) // a gap asks for a rewind
+			_ = s.followers[0].accept(&r) // a gap asks for a rewind
 		}
 		if got := metric(t, reg, "clickloop_scorer_weights_total", "click", result) - before; got != 1 {
 			t.Errorf("%v messages are counted as %s, want 1", got, result)
@@ -64,7 +64,7 @@ func TestARunningScorerKnowsTheChoicesBeforeIt(t *testing.T) {
 	s := runScorer(t, brokers, prefix, nil)
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		s.memory.mu.Lock()
-		n := len(s.memory.entries)
+		n := len(s.memory.memos)
 		s.memory.mu.Unlock()
 		if n == 1 {
 			break

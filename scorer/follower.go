@@ -164,15 +164,15 @@ func (f *follower) read(ctx context.Context, r *stream.Reader) ([]stream.Record,
 
 func (f *follower) records(records []stream.Record) error {
 	for i := range records {
-		if err := f.record(&records[i]); err != nil {
+		if err := f.accept(&records[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// record takes one part; the last one of a message applies it. An error asks to begin again.
-func (f *follower) record(r *stream.Record) error {
+// accept takes one part of a message; the last one applies the message. An error asks to begin again.
+func (f *follower) accept(r *stream.Record) error {
 	h, err := weights.ParseHead(r.Headers)
 	if err != nil {
 		f.count("malformed")

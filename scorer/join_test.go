@@ -161,9 +161,9 @@ func (j *joinable) check(t *testing.T, s *Scorer) {
 	if _, err := j.truth.check(replicas, &model.Scratch{}); err != nil {
 		t.Fatal(err)
 	}
-	side := replicas.acquire()
-	defer side.release()
-	n := side.weights.Examples()
+	replica := replicas.acquire()
+	defer replica.release()
+	n := replica.weights.Examples()
 	j.mu.Lock()
 	b := j.snapshots[n]
 	j.mu.Unlock()
@@ -171,7 +171,7 @@ func (j *joinable) check(t *testing.T, s *Scorer) {
 	if err := want.Apply(b); err != nil {
 		t.Fatalf("version %d: %v", n, err)
 	}
-	if where := difference(reflect.ValueOf(want), reflect.ValueOf(side.weights)); where != "" {
+	if where := difference(reflect.ValueOf(want), reflect.ValueOf(replica.weights)); where != "" {
 		t.Fatalf("the weights of version %d are not the learner's: %s", n, where)
 	}
 }

@@ -31,7 +31,42 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 	return m
 }
 
-// served notes what an objective's requests are answered with.
+// Answers, as they are counted.
+const (
+	answerOK          = "ok"
+	answerRepeated    = "repeated"
+	answerChanged     = "changed"
+	answerConflict    = "conflict"
+	answerRefused     = "refused"
+	answerBusy        = "busy"
+	answerUnavailable = "unavailable"
+)
+
+func (m *instruments) countAnswer(answer string) { m.requests.WithLabelValues(answer).Inc() }
+
+// countAnswers counts the requests of a call by how they were answered.
+func (m *instruments) countAnswers(c *Call) {
+	for i := range c.Requests {
+		switch a := &c.Requests[i].Answer; {
+		case a.Err == errConflict:
+			m.countAnswer(answerConflict)
+		case a.Err != nil:
+			m.countAnswer(answerRefused)
+		case a.Changed:
+			m.countAnswer(answerChanged)
+		case a.Repeated:
+			m.countAnswer(answerRepeated)
+		default:
+			m.countAnswer(answerOK)
+		}
+	}
+}
+
+func (m *instruments) countPredictions(result string, n int) {
+	m.predictions.WithLabelValues(result).Add(float64(n))
+}
+
+// served notes the version that an objective's requests are answered with.
 func (m *instruments) served(objective string, r *replicas) {
 	n, _ := r.version()
 	m.version.WithLabelValues(objective).Set(float64(n))

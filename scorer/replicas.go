@@ -18,9 +18,9 @@ import (
 // that as well. A reader takes no lock and never sees half an update. All methods but acquire and
 // version belong to the follower's goroutine.
 type replicas struct {
-	active  atomic.Pointer[side]
+	active  atomic.Pointer[replica]
 	changed notify.Broadcast
-	idle    *side
+	idle    *replica
 
 	// catching is true while idle follows a new learner from a snapshot that is behind active:
 	// versions served never go back.
@@ -29,8 +29,8 @@ type replicas struct {
 	joining  bool // nothing is served before joined is called: idle takes the messages alone
 }
 
-// side is one copy.
-type side struct {
+// replica is one copy.
+type replica struct {
 	weights *model.Replica
 	readers atomic.Int64
 	at      event.Time // when its newest message was applied
@@ -38,9 +38,9 @@ type side struct {
 	shape   int // sides of one shape share scratch memory
 }
 
-// acquire returns the active side, nil when there are no weights yet. The side stays as it is until
+// acquire returns the active replica, nil when there are no weights yet. The replica stays as it is until
 // release.
-func (p *replicas) acquire() *side {
+func (p *replicas) acquire() *replica {
 	for {
 		s := p.active.Load()
 		if s == nil {
@@ -54,10 +54,10 @@ func (p *replicas) acquire() *side {
 	}
 }
 
-func (s *side) release() { s.readers.Add(-1) }
+func (s *replica) release() { s.readers.Add(-1) }
 
 // drain waits until nobody reads s, which is no longer active. Reads last microseconds.
-func (s *side) drain() {
+func (s *replica) drain() {
 	for i := 0; s.readers.Load() > 0; i++ {
 		if i < 100 {
 			runtime.Gosched()
@@ -81,7 +81,7 @@ const (
 var errNoSnapshot = fmt.Errorf("%w: no snapshot of this learner has come yet", model.ErrGap)
 
 // apply brings m to both sides. On an error nothing has changed. A learner with a higher epoch
-// starts from its checkpoint, which may be behind what is served: then only the idle side follows
+// starts from its checkpoint, which may be behind what is served: then only the idle replica follows
 // it until it has caught up, or says so: one that began anew may have fewer examples to learn than
 // there were. Its network may have another shape; within an epoch another shape is refused.
 func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
@@ -163,12 +163,12 @@ func (p *replicas) succeed(m weights.Message, now event.Time) (outcome, error) {
 		return "", err
 	}
 	p.shapes++
-	p.idle = &side{weights: r, epoch: m.Epoch, at: now, shape: p.shapes}
-	p.catching = true // so that the other side becomes a copy: it is of the former learner
+	p.idle = &replica{weights: r, epoch: m.Epoch, at: now, shape: p.shapes}
+	p.catching = true // so that the other replica becomes a copy: it is of the former learner
 	return p.offer(m, now), nil
 }
 
-// offer makes the idle side active unless that would go back to what is not current either.
+// offer makes the idle replica active unless that would go back to what is not current either.
 func (p *replicas) offer(m weights.Message, now event.Time) outcome {
 	if p.joining {
 		return held
@@ -182,7 +182,7 @@ func (p *replicas) offer(m weights.Message, now event.Time) outcome {
 	p.swap()
 	active := p.active.Load()
 	if copied || m.Kind == weights.Snapshot || p.idle.weights.Apply(m.Body...) != nil {
-		p.idle = &side{weights: active.weights.Clone()}
+		p.idle = &replica{weights: active.weights.Clone()}
 	}
 	p.idle.epoch, p.idle.at, p.idle.shape = active.epoch, now, active.shape
 	return applied
@@ -194,7 +194,7 @@ func (p *replicas) first(m weights.Message, now event.Time) (outcome, error) {
 	if err != nil {
 		return "", err
 	}
-	p.idle = &side{weights: r, epoch: m.Epoch, at: now}
+	p.idle = &replica{weights: r, epoch: m.Epoch, at: now}
 	if p.joining {
 		return held, nil
 	}
@@ -216,16 +216,16 @@ func (p *replicas) joined(now event.Time) bool {
 	return true
 }
 
-// serve makes idle the active side where there was none. Only then is it copied.
+// serve makes idle the active replica where there was none. Only then is it copied.
 func (p *replicas) serve(now event.Time) {
 	s := p.idle
 	s.at = now
 	p.active.Store(s)
 	p.changed.Fire()
-	p.idle = &side{weights: s.weights.Clone(), epoch: s.epoch, at: now, shape: s.shape}
+	p.idle = &replica{weights: s.weights.Clone(), epoch: s.epoch, at: now, shape: s.shape}
 }
 
-// swap makes idle the active side and returns when nobody reads the old one, which becomes idle.
+// swap makes idle the active replica and returns when nobody reads the old one, which becomes idle.
 func (p *replicas) swap() {
 	old := p.active.Swap(p.idle)
 	p.changed.Fire()
