@@ -111,7 +111,14 @@ func expand(b []byte, packing string, read Limited) ([]byte, error) {
 	case packing == "gzip":
 		r, err = gzip.NewReader(bytes.NewReader(b))
 	case packing == "zstd":
-		return expandZstd(b, read)
+		zstdSlots <- struct{}{} // unpacking waits for nothing, so a slot comes free soon
+		defer func() { <-zstdSlots }()
+		var z *zstd.Decoder
+		z, err = zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err == nil {
+			defer z.Close()
+		}
+		r = z
 	case isZlib(b):
 		r, err = zlib.NewReader(bytes.NewReader(b))
 	default:
@@ -128,27 +135,11 @@ func expand(b []byte, packing string, read Limited) ([]byte, error) {
 	return text, err
 }
 
-// maxWindow bounds the memory that a zstd body may ask for beside its text, which is what RFC 8878
-// wants every decoder to take; zstdSlots bounds how many have it at a time.
+// maxWindow bounds the memory that a zstd body may ask for beside its text: RFC 8878 wants every
+// decoder to take this much. zstdSlots bounds how many bodies have it at a time.
 const maxWindow = 8 << 20
 
 var zstdSlots = make(chan struct{}, runtime.GOMAXPROCS(0))
-
-func expandZstd(b []byte, read Limited) ([]byte, error) {
-	zstdSlots <- struct{}{} // unpacking waits for nothing, so a slot comes free soon
-	defer func() { <-zstdSlots }()
-	z, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		return nil, broken("zstd", err)
-	}
-	defer z.Close()
-	source := &watched{r: z}
-	text, err := read(source)
-	if source.err != nil {
-		return nil, broken("zstd", source.err)
-	}
-	return text, err
-}
 
 // watched keeps the error of what it reads from, which tells a broken body from a bound of its
 // reader.
