@@ -44,14 +44,14 @@ func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 	case s.inFlight <- struct{}{}:
 		defer func() { <-s.inFlight }()
 	default:
-		s.metrics.countAnswer(answerBusy)
+		s.metrics.countAnswer("busy")
 		w.Header().Set("Retry-After", "1")
 		web.Refuse(w, http.StatusTooManyRequests, "busy", fmt.Errorf("%d requests are at work: send it again in a moment", s.cfg.MaxInFlight))
 		return
 	}
 	body, err := inbound.Read(r, s.cfg.MaxBody, func(int) error { return nil })
 	if err != nil {
-		s.metrics.countAnswer(answerRefused)
+		s.metrics.countAnswer("refused")
 		status, code := statusOf(err)
 		if status == http.StatusUnsupportedMediaType {
 			w.Header().Set("Accept-Encoding", inbound.Encodings)
@@ -69,29 +69,29 @@ func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 
 // answer has the engine answer the requests of x, and writes the answers.
 func (s *Scorer) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
-	s.metrics.unknown.Add(float64(x.unknownFields()))
+	s.metrics.unknown.Add(float64(x.unknown))
 	if err := s.Answer(r.Context(), &x.call); err != nil {
-		s.metrics.countAnswer(answerUnavailable)
+		s.metrics.countAnswer("unavailable")
 		w.Header().Set("Retry-After", "1")
 		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", fmt.Errorf("%w: send the same again", err))
 		return
 	}
-	status, contentType := http.StatusOK, "application/x-ndjson"
 	x.out = x.out[:0]
 	for i := range x.lines {
-		l := &x.lines[i]
-		if l.err != nil {
-			s.metrics.countAnswer(answerRefused)
+		if x.lines[i].err != nil {
+			s.metrics.countAnswer("refused")
 		}
-		if !x.ndjson {
-			contentType = "application/json"
-			if err := x.refusal(l); err != nil {
-				status, _ = statusOf(err)
-			}
-		}
-		x.out = s.appendLine(x.out, x, l)
+		x.out = s.appendLine(x.out, x, &x.lines[i])
 	}
-	web.Write(w, status, contentType, x.out)
+	if x.ndjson {
+		web.Write(w, http.StatusOK, "application/x-ndjson", x.out)
+		return
+	}
+	status := http.StatusOK
+	if err := x.lines[0].err; err != nil {
+		status, _ = statusOf(err)
+	}
+	web.WriteJSON(w, status, x.out)
 }
 
 // statusOf is the status and the code with which an error is answered, no code for the usual one.

@@ -31,17 +31,7 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 	return m
 }
 
-// Answers, as they are counted.
-const (
-	answerOK          = "ok"
-	answerRepeated    = "repeated"
-	answerChanged     = "changed"
-	answerConflict    = "conflict"
-	answerRefused     = "refused"
-	answerBusy        = "busy"
-	answerUnavailable = "unavailable"
-)
-
+// countAnswer counts a request by how it was answered.
 func (m *instruments) countAnswer(answer string) { m.requests.WithLabelValues(answer).Inc() }
 
 // countAnswers counts the requests of a call by how they were answered.
@@ -49,15 +39,15 @@ func (m *instruments) countAnswers(c *Call) {
 	for i := range c.Requests {
 		switch a := &c.Requests[i].Answer; {
 		case a.Err == errConflict:
-			m.countAnswer(answerConflict)
+			m.countAnswer("conflict")
 		case a.Err != nil:
-			m.countAnswer(answerRefused)
+			m.countAnswer("refused")
 		case a.Changed:
-			m.countAnswer(answerChanged)
+			m.countAnswer("changed")
 		case a.Repeated:
-			m.countAnswer(answerRepeated)
+			m.countAnswer("repeated")
 		default:
-			m.countAnswer(answerOK)
+			m.countAnswer("ok")
 		}
 	}
 }

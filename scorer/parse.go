@@ -11,24 +11,24 @@ import (
 
 // exchange is a body of /v1/score and its answer. Exchanges are pooled.
 type exchange struct {
-	call   Call
-	lines  []line
-	ndjson bool
-	out    []byte
+	call    Call
+	lines   []line
+	ndjson  bool
+	unknown int // unknown fields of all requests
+	out     []byte
 }
 
 // line is one request of a body, as it was read.
 type line struct {
 	request  int   // its index in the call
-	err      error // why it could not be read; then it is not part of the call
+	err      error // why it is refused; when it could not be read, it is not part of the call
 	warnings []warning
 	unnamed  int // unknown fields beyond maxWarnings
-	unknown  int // unknown fields in all
 }
 
 // parse reads the requests of a body. Their strings are parts of it, so it must not change.
 func (x *exchange) parse(body []byte, ndjson bool, cfg *Config) {
-	x.lines, x.ndjson = x.lines[:0], ndjson
+	x.lines, x.ndjson, x.unknown = x.lines[:0], ndjson, 0
 	text := unsafe.String(unsafe.SliceData(body), len(body))
 	if !ndjson {
 		x.add(text, cfg)
@@ -48,6 +48,10 @@ func (x *exchange) add(text string, cfg *Config) {
 	*l = line{request: len(x.call.Requests), warnings: l.warnings[:0]}
 	if l.err = l.parse(text, x.call.Add(), cfg); l.err != nil {
 		x.call.Requests = x.call.Requests[:l.request]
+	}
+	x.unknown += l.unnamed
+	for i := range l.warnings {
+		x.unknown += l.warnings[i].times
 	}
 }
 

@@ -7,26 +7,19 @@ import (
 	"github.com/clickloop/clickloop/internal/web"
 )
 
-// refusal is why the request of a line is not answered, nil when it is.
-func (x *exchange) refusal(l *line) error {
-	if l.err != nil {
-		return l.err
-	}
-	return x.call.Requests[l.request].Answer.Err
-}
-
-// appendLine appends the answer to a line: what the engine says, or an error. Warnings go with
-// either: a field that is missing may be present under a wrong name.
+// appendLine appends the answer to a line: what the engine says, or an error, which the line keeps.
+// Warnings go with either: a field that is missing may be present under a wrong name.
 func (s *Scorer) appendLine(b []byte, x *exchange, l *line) []byte {
 	changed := false
 	if l.err == nil {
-		changed = x.call.Requests[l.request].Answer.Changed
+		q := &x.call.Requests[l.request]
+		if l.err, changed = q.Answer.Err, q.Answer.Changed; l.err == nil {
+			b = s.appendAnswer(b, q)
+		}
 	}
-	if err := x.refusal(l); err != nil {
-		_, code := statusOf(err)
-		b = web.AppendError(append(b, '{'), code, err)
-	} else {
-		b = s.appendAnswer(b, &x.call.Requests[l.request])
+	if l.err != nil {
+		_, code := statusOf(l.err)
+		b = web.AppendError(append(b, '{'), code, l.err)
 	}
 	b = append(l.appendWarnings(b, changed), '}')
 	if x.ndjson {

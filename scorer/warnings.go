@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/clickloop/clickloop/event"
@@ -26,33 +27,16 @@ type warning struct {
 
 // warn notes the field that r has stepped to, which is none of the known ones, and skips its value.
 func (l *line) warn(r *event.Reader, known []string) {
-	l.unknown++
-	if !l.warnedOf(r.Name(), known) {
-		if len(l.warnings) < maxWarnings {
-			l.warnings = append(l.warnings, warning{name: r.Name(), known: known, path: r.Path(), times: 1})
-		} else {
-			l.unnamed++
-		}
+	at := slices.IndexFunc(l.warnings, func(w warning) bool { return w.name == r.Name() && &w.known[0] == &known[0] })
+	switch {
+	case at >= 0:
+		l.warnings[at].times++
+	case len(l.warnings) < maxWarnings:
+		l.warnings = append(l.warnings, warning{name: r.Name(), known: known, path: r.Path(), times: 1})
+	default:
+		l.unnamed++
 	}
 	r.Skip()
-}
-
-func (l *line) warnedOf(name string, known []string) bool {
-	for i := range l.warnings {
-		if w := &l.warnings[i]; w.name == name && &w.known[0] == &known[0] {
-			w.times++
-			return true
-		}
-	}
-	return false
-}
-
-// unknownFields is the number of unknown fields of all requests.
-func (x *exchange) unknownFields() (n int) {
-	for i := range x.lines {
-		n += x.lines[i].unknown
-	}
-	return n
 }
 
 // changedWarning says that a request's id was used before with the same candidates and other facts.
