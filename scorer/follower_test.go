@@ -154,7 +154,7 @@ func (w *truth) check(r *replicas, scratch *model.Scratch) (int64, error) {
 
 func newFollower() *follower {
 	return &follower{
-		objective: "click", network: "click", parts: weights.Loading(), now: func() event.Time { return testNow }, logger: slog.New(slog.DiscardHandler), metrics: newInstruments(nil),
+		objective: "click", network: "click", topic: topicState{parts: weights.Loading()}, now: func() event.Time { return testNow }, logger: slog.New(slog.DiscardHandler), metrics: newInstruments(nil),
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/clickloop/clickloop/internal/web"
 )
 
-// handleModel tells which weights of an objective are served; with ?at_least=N it waits, up to
-// ?wait=, until N examples are in them.
+// handleModel answers which weights of an objective are served. With ?at_least=N it waits, for at
+// most ?wait=, until they have learned N examples.
 func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective", "at_least", "wait")
 	if err != nil {
@@ -50,11 +50,10 @@ func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
 	}
 	b = append(b, `,"examples":`...)
 	b = strconv.AppendInt(b, n, 10)
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(b, '}')) // a client that is gone cannot be told
+	web.WriteJSON(w, http.StatusOK, append(b, '}'))
 }
 
-// await returns the served version once it has least examples, or as it is when wait is over.
+// await returns the served version as soon as it has least examples, or as it is after wait.
 func (f *follower) await(ctx context.Context, least int64, wait time.Duration) (int64, event.Time) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
