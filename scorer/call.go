@@ -14,8 +14,8 @@ import (
 // Call is requests that are answered together: their profiles are read in one round trip, and their
 // predictions are written in one batch.
 //
-// The zero Call is ready for use. Reset makes it ready again and keeps its memory, so that scoring a
-// candidate allocates nothing. A Call serves one goroutine at a time.
+// The zero Call is ready for use. Reset makes it ready again and keeps its memory, so that scoring
+// a candidate allocates nothing. A Call serves one goroutine at a time.
 type Call struct {
 	Requests []Request
 
@@ -50,8 +50,8 @@ type scratch struct {
 }
 
 // Request asks which of its candidates to choose. The engine does not check it: ids are such as
-// event.CheckID takes, ID as event.CheckRequestID does, so that the collector takes events that name
-// them, and numbers are finite.
+// event.CheckID takes, ID as event.CheckRequestID does, so that the collector takes events that
+// name them, and numbers are finite.
 type Request struct {
 	ID        string // stands for one choice; the engine makes one up when it is empty
 	User      string

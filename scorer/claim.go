@@ -124,8 +124,8 @@ func (m *memory) finish(c *Call) {
 	}
 }
 
-// awaitOthers waits for the calls that are answering ids of c, and says whether there are any. c has
-// finished everything that it claimed by then, so two calls never wait for one another.
+// awaitOthers waits for the calls that are answering ids of c, and says whether there are any. c
+// has finished everything that it claimed by then, so two calls never wait for one another.
 func (c *Call) awaitOthers(ctx context.Context) bool {
 	any := false
 	for i := range c.Requests {

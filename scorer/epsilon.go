@@ -24,9 +24,9 @@ func epsilon(cfg *Config) *policy {
 	}}
 }
 
-// epsilonPropensity is the probability with which the candidate of a rank (from 0) is among k chosen
-// of n. The best k-1 always are: an exploration takes one of the k places, and the best of the
-// others get the rest.
+// epsilonPropensity is the probability with which the candidate of a rank (from 0) is among k
+// chosen of n. The best k-1 always are: an exploration takes one of the k places, and the best of
+// the others get the rest.
 func epsilonPropensity(rank, k, n int, epsilon float64) float64 {
 	switch {
 	case rank < k-1:

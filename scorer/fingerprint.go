@@ -68,8 +68,8 @@ func (q *Request) facts() fingerprint {
 	return f
 }
 
-// choiceOf is the fingerprint of a choice: the content of its request, and the indices of the chosen
-// candidates, which it sorts.
+// choiceOf is the fingerprint of a choice: the content of its request, and the indices of the
+// chosen candidates, which it sorts.
 func choiceOf(content fingerprint, indices []int) fingerprint {
 	slices.Sort(indices)
 	f := content

@@ -14,8 +14,8 @@ import (
 )
 
 // replicas are two copies of an objective's weights (left-right). Readers use the active one. The
-// follower changes the idle one, swaps the two, waits until nobody reads the other, and changes that
-// as well. A reader takes no lock and never sees half an update.
+// follower changes the idle one, swaps the two, waits until nobody reads the other, and changes
+// that as well. A reader takes no lock and never sees half an update.
 //
 // acquire and version may be called by any goroutine, the other methods by the follower's alone.
 type replicas struct {
@@ -83,10 +83,10 @@ var errNoSnapshot = fmt.Errorf("%w: no snapshot of this learner has come yet", m
 
 // apply applies m to both replicas. After an error nothing has changed.
 //
-// A learner with a higher epoch starts from its checkpoint, which may be behind what is served. Then
-// only the idle replica follows it, until it has caught up or says that it has learned all there is:
-// a network that began anew may have fewer examples to learn than the one before it. Its network may
-// have another shape; within an epoch another shape is refused.
+// A learner with a higher epoch starts from its checkpoint, which may be behind what is served.
+// Then only the idle replica follows it, until it has caught up or says that it has learned all
+// there is: a network that began anew may have fewer examples to learn than the one before it. Its
+// network may have another shape; within an epoch another shape is refused.
 func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 	switch {
 	case p.idle == nil:

@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// TooLarge is an error about a body of more bytes than its stage takes, for which an answer has the
+// TooLarge is an error about a body of more bytes than its stage takes. It is answered with the
 // status 413.
 type TooLarge struct {
 	Limit    int
@@ -23,9 +23,10 @@ func (e *TooLarge) Error() string {
 	return text
 }
 
-// Read reads a request's body and unpacks it as Unpack does. Neither form of it may have more than
-// limit bytes: then the error is a *TooLarge. Memory is taken as the body comes, since a client may
-// announce more than it sends: reserve is asked for each n bytes before, and its error is passed on.
+// Read reads a request's body and unpacks it as Unpack does. When either form of it has more than
+// limit bytes the error is a *TooLarge. Memory grows with the bytes that have come, since a client
+// may announce more than it sends. reserve is called before each n bytes of it are taken; its error
+// is passed on.
 func Read(r *http.Request, limit int, reserve func(n int) error) ([]byte, error) {
 	body := bounded{limit: limit, reserve: reserve}
 	source := &watched{r: r.Body}

@@ -16,8 +16,8 @@ const (
 	bomUTF16BE = "\xfe\xff"
 )
 
-// toUTF8 decodes UTF-16, with a byte order mark or without, and removes the mark of UTF-8. A body in
-// another character set that its content type names is refused by that name, unless it is UTF-8
+// toUTF8 decodes UTF-16, with a byte order mark or without, and removes the mark of UTF-8. A body
+// in another character set that its content type names is refused by that name, unless it is UTF-8
 // after all.
 func toUTF8(b []byte, contentType string, read Limited) ([]byte, error) {
 	switch {
