@@ -161,12 +161,7 @@ func (c *Call) begin(objectives int) {
 func (q *Request) open() bool { return q.Answer.Err == nil && q.claim.progress == unanswered }
 
 func (c *Call) anyOpen() bool {
-	for i := range c.Requests {
-		if c.Requests[i].open() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Requests, func(q Request) bool { return q.open() })
 }
 
 // newRanked returns room for the ranking of n candidates, with memory of former ones.

@@ -1,6 +1,8 @@
 package scorer
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"math"
 	"slices"
 
@@ -89,31 +91,21 @@ func (q *Request) othersHash() fingerprint {
 	return fingerprint(sum)
 }
 
-// String is f as messages carry it.
+// String is f as messages carry it: 16 hexadecimal digits.
 func (f fingerprint) String() string {
-	const digits = "0123456789abcdef"
-	var b [16]byte
-	for i := range b {
-		b[i] = digits[uint64(f)>>(60-4*i)&15]
-	}
-	return string(b[:])
+	var raw [8]byte
+	var digits [16]byte
+	binary.BigEndian.PutUint64(raw[:], uint64(f))
+	hex.Encode(digits[:], raw[:])
+	return string(digits[:])
 }
 
 // parseFingerprint reads what String writes.
 func parseFingerprint(s string) (fingerprint, bool) {
-	if len(s) != 16 {
+	raw, err := hex.DecodeString(s)
+	if err != nil || len(raw) != 8 {
 		return 0, false
 	}
-	f := fingerprint(0)
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c-'0' <= 9:
-			f = f<<4 | fingerprint(c-'0')
-		case c-'a' < 6:
-			f = f<<4 | fingerprint(c-'a'+10)
-		default:
-			return 0, false
-		}
-	}
-	return f, true
+	f := fingerprint(binary.BigEndian.Uint64(raw))
+	return f, f.String() == s
 }

@@ -10,17 +10,14 @@ import (
 // append appends a as the memory keeps it: without pointers, so that the garbage collector need not
 // look at a memory full of answers.
 func (a *Answer) append(b []byte) []byte {
-	flags, objectives := 0, 0
+	withoutProfiles, objectives := 0, 0
 	if a.WithoutProfiles {
-		flags |= 1
-	}
-	if a.WithoutModel {
-		flags |= 2
+		withoutProfiles = 1
 	}
 	if len(a.Ranked) > 0 {
 		objectives = len(a.Ranked[0].P)
 	}
-	b = appendText(appendNumber(b, flags), a.Policy)
+	b = appendText(appendNumber(b, withoutProfiles), a.Policy)
 	b = appendNumber(b, len(a.Models))
 	for _, v := range a.Models {
 		b = appendText(appendText(b, v.Objective), v.Version)
@@ -42,9 +39,9 @@ func (a *Answer) append(b []byte) []byte {
 
 // decode sets a to what append made, in memory of c.
 func (a *Answer) decode(k kept, c *Call) {
-	flags := k.number()
-	a.WithoutProfiles, a.WithoutModel, a.Policy = flags&1 != 0, flags&2 != 0, k.text()
+	a.WithoutProfiles, a.Policy = k.number() != 0, k.text()
 	a.Models = make([]event.ObjectiveVersion, k.number())
+	a.WithoutModel = len(a.Models) < len(c.held)
 	for i := range a.Models {
 		a.Models[i] = event.ObjectiveVersion{Objective: k.text(), Version: k.text()}
 	}
