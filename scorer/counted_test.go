@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/clickloop/clickloop/internal/backend"
@@ -78,20 +79,22 @@ func TestARunningScorerKnowsTheChoicesBeforeIt(t *testing.T) {
 	}
 }
 
-// A fault that comes again and again is told of once a period.
-func TestAFollowersFaultsAreToldOnceAPeriod(t *testing.T) {
-	var log bytes.Buffer
-	f := &follower{objective: "click", logger: slog.New(slog.NewTextHandler(&log, nil))}
-	lines := func(want int) {
-		t.Helper()
-		f.warn("cannot follow", errors.New("gone"))
-		if got := strings.Count(log.String(), "cannot follow"); got != want {
-			t.Fatalf("told %d times, want %d", got, want)
+// A fault that comes again and again is logged once a period.
+func TestAFollowersFaultsAreLoggedOnceAPeriod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := &follower{objective: "click", logger: slog.New(slog.NewTextHandler(&log, nil))}
+		lines := func(want int) {
+			t.Helper()
+			f.warn("cannot follow", errors.New("gone"))
+			if got := strings.Count(log.String(), "cannot follow"); got != want {
+				t.Fatalf("logged %d times, want %d", got, want)
+			}
 		}
-	}
-	lines(1)
-	lines(1)
-	f.warned = f.warned.Add(-warnEvery - time.Second)
-	lines(2)
-	lines(2)
+		lines(1)
+		lines(1)
+		time.Sleep(11 * time.Second)
+		lines(2)
+		lines(2)
+	})
 }

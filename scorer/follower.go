@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/retry"
 	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
@@ -26,7 +27,7 @@ type follower struct {
 	now       func() event.Time
 	logger    *slog.Logger
 	metrics   *instruments
-	warned    time.Time // when the last warning was logged
+	backoff   retry.Backoff
 	topic     topicState
 }
 
@@ -44,7 +45,6 @@ const (
 	joinBytes   = 16 << 20               // of a fetch
 	joinWait    = 2 * time.Second        // before a joining replica serves the version that it has
 	followPause = 500 * time.Millisecond // before the topic is followed again after a fault
-	warnEvery   = 10 * time.Second
 	rewindEvery = 30 * time.Second
 )
 
@@ -53,16 +53,15 @@ var errRewind = errors.New("a delta is missing: reading again from the last snap
 
 // run follows the topic until ctx ends, beginning at its last snapshot.
 func (f *follower) run(ctx context.Context) error {
+	f.backoff = retry.Backoff{Min: followPause, Max: followPause}
 	for {
 		err := f.follow(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		f.warn("cannot follow the weights, beginning again at the last snapshot", err)
-		select {
-		case <-ctx.Done():
+		if !f.backoff.Pause(ctx) {
 			return ctx.Err()
-		case <-time.After(followPause):
 		}
 	}
 }
@@ -231,8 +230,7 @@ func (f *follower) count(result string) {
 
 // warn logs a fault that may repeat, once a period.
 func (f *follower) warn(what string, err error) {
-	if now := time.Now(); now.Sub(f.warned) > warnEvery {
+	if f.backoff.ShouldLog() {
 		f.logger.Warn(what, "objective", f.objective, "err", err)
-		f.warned = now
 	}
 }

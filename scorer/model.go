@@ -10,6 +10,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/web"
 )
 
@@ -41,16 +42,14 @@ func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	n, at := s.followers[i].await(r.Context(), least, wait)
-	b := append([]byte(`{"objective":`), event.AppendString(nil, name)...)
+	o := strictjson.NewObject(nil)
+	o.Text("objective", name)
 	if n >= 0 {
-		b = append(b, `,"model":`...)
-		b = event.AppendString(b, event.ModelVersion(s.followers[i].network, n))
-		b = append(b, `,"age_ms":`...)
-		b = strconv.AppendInt(b, max(int64(s.now()-at), 0), 10)
+		o.Text("model", event.ModelVersion(s.followers[i].network, n))
+		o.Integer("age_ms", max(int64(s.now()-at), 0))
 	}
-	b = append(b, `,"examples":`...)
-	b = strconv.AppendInt(b, n, 10)
-	web.WriteJSON(w, http.StatusOK, append(b, '}'))
+	o.Integer("examples", n)
+	web.WriteJSON(w, http.StatusOK, o.End())
 }
 
 // await returns the served version as soon as it has least examples, or as it is after wait.

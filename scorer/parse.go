@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // exchange is a body of /v1/score and its answer. Exchanges are pooled.
@@ -59,7 +60,7 @@ func (x *exchange) add(text string, cfg *Config) {
 func (l *line) parse(text string, q *Request, cfg *Config) error {
 	var r event.Reader
 	r.Reset(text, event.Limits{Bytes: cfg.MaxBody, Depth: 16, Fields: 4000 + 200*cfg.MaxCandidates})
-	if r.Kind() == event.KindNull {
+	if r.Kind() == strictjson.KindNull {
 		return &event.Error{Reason: "is null, want an object"}
 	}
 	given := false

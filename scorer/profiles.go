@@ -60,6 +60,9 @@ func (p *profiles) read(ctx context.Context, c *Call, wait time.Duration) {
 	c.profiles = found
 }
 
+// warnEvery is how often a key that cannot be read is logged.
+const warnEvery = 10 * time.Second
+
 // warn names a key of the store that cannot be read, at most once a period.
 func (p *profiles) warn(bad *features.KeyError) {
 	now, last := p.now(), p.warned.Load()

@@ -3,94 +3,89 @@ package scorer
 import (
 	"strconv"
 
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/web"
 )
 
 // appendLine appends the answer to a line: what the engine says, or an error, which the line keeps.
 // Warnings go with either: a field that is missing may be present under a wrong name.
 func (s *Scorer) appendLine(b []byte, x *exchange, l *line) []byte {
-	changed := false
+	o, changed := strictjson.NewObject(b), false
 	if l.err == nil {
 		q := &x.call.Requests[l.request]
 		if l.err, changed = q.Answer.Err, q.Answer.Changed; l.err == nil {
-			b = s.appendAnswer(b, q)
+			s.addAnswer(&o, q)
 		}
 	}
 	if l.err != nil {
 		_, code := statusOf(l.err)
-		b = web.AppendError(append(b, '{'), code, l.err)
+		o.Buf = web.AppendError(o.Buf, code, l.err)
 	}
-	b = append(l.appendWarnings(b, changed), '}')
-	if x.ndjson {
+	web.AddWarnings(&o, l.texts(changed))
+	if b = o.End(); x.ndjson {
 		b = append(b, '\n')
 	}
 	return b
 }
 
-// appendAnswer appends the answer to q as an object without its end.
-func (s *Scorer) appendAnswer(b []byte, q *Request) []byte {
+func (s *Scorer) addAnswer(o *strictjson.Object, q *Request) {
 	a := &q.Answer
-	b = append(b, `{"request":`...)
-	b = event.AppendString(b, q.ID)
-	b = append(b, `,"predictions":[`...)
+	o.Text("request", q.ID)
+	o.Key("predictions")
+	o.Buf = append(o.Buf, '[')
 	for i := range a.Ranked {
 		if i > 0 {
-			b = append(b, ',')
+			o.Buf = append(o.Buf, ',')
 		}
-		b = s.appendCandidate(b, q, i)
+		o.Buf = s.appendCandidate(o.Buf, q, i)
 	}
-	b = append(b, `],"model":{`...)
-	for i, v := range a.Models {
-		b = event.AppendString(appendName(b, v.Objective, i == 0), v.Version)
+	o.Buf = append(o.Buf, ']')
+	o.Key("model")
+	models := strictjson.NewObject(o.Buf)
+	for _, v := range a.Models {
+		models.EscapedKey(v.Objective)
+		models.Buf = strictjson.AppendString(models.Buf, v.Version)
 	}
-	b = append(b, `},"age_ms":{`...)
-	for i, age := range a.Ages {
-		b = strconv.AppendInt(appendName(b, age.Name, i == 0), age.Ms, 10)
+	o.Buf = models.End()
+	o.Key("age_ms")
+	ages := strictjson.NewObject(o.Buf)
+	for _, age := range a.Ages {
+		ages.EscapedKey(age.Name)
+		ages.Buf = strconv.AppendInt(ages.Buf, age.Ms, 10)
 	}
-	b = append(b, '}')
+	o.Buf = ages.End()
 	switch {
 	case a.WithoutModel && a.WithoutProfiles:
-		b = append(b, `,"degraded":["profiles","model"]`...)
+		o.Buf = append(o.Buf, `,"degraded":["profiles","model"]`...)
 	case a.WithoutModel:
-		b = append(b, `,"degraded":["model"]`...)
+		o.Buf = append(o.Buf, `,"degraded":["model"]`...)
 	case a.WithoutProfiles:
-		b = append(b, `,"degraded":["profiles"]`...)
+		o.Buf = append(o.Buf, `,"degraded":["profiles"]`...)
 	}
 	if !a.Published {
-		b = append(b, `,"published":false`...)
+		o.Buf = append(o.Buf, `,"published":false`...)
 	}
-	return b
 }
 
 func (s *Scorer) appendCandidate(b []byte, q *Request, i int) []byte {
 	scored := &q.Answer.Ranked[i]
 	c := &q.Candidates[scored.Index]
-	b = append(b, `{"prediction":`...)
-	b = event.AppendString(b, q.ID)
-	b = append(b[:len(b)-1], '.') // as event.PredictionID, in the quotes of the id
-	b = strconv.AppendInt(b, int64(scored.Index), 10)
-	b = append(b, `","ad":`...)
-	b = event.AppendString(b, c.Ad)
-	if c.Campaign != "" {
-		b = append(b, `,"campaign":`...)
-		b = event.AppendString(b, c.Campaign)
-	}
-	b = append(b, `,"p":{`...)
+	o := strictjson.NewObject(b)
+	o.Text("prediction", q.ID)
+	o.Buf = append(o.Buf[:len(o.Buf)-1], '.') // as event.PredictionID, in the quotes of the id
+	o.Buf = append(strconv.AppendInt(o.Buf, int64(scored.Index), 10), '"')
+	o.Text("ad", c.Ad)
+	o.OptionalText("campaign", c.Campaign)
+	o.Key("p")
+	p := strictjson.NewObject(o.Buf)
 	for j, f := range s.followers {
-		b = event.AppendNumber(appendName(b, f.objective, j == 0), scored.P[j])
+		p.EscapedKey(f.objective)
+		p.Buf = strictjson.AppendNumber(p.Buf, scored.P[j])
 	}
-	b = append(b, '}')
+	o.Buf = p.End()
 	if i < q.Choose {
-		b = append(b, `,"chosen":true,"propensity":`...)
-		b = event.AppendNumber(b, scored.Propensity)
+		o.Flag("chosen", true)
+		o.Number("propensity", scored.Propensity)
 	}
-	return append(b, '}')
-}
-
-func appendName(b []byte, name string, first bool) []byte {
-	if !first {
-		b = append(b, ',')
-	}
-	return append(event.AppendString(b, name), ':')
+	return o.End()
 }

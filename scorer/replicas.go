@@ -178,7 +178,8 @@ func (p *replicas) succeed(m weights.Message, now event.Time) (outcome, error) {
 	}
 	p.shapes++
 	p.idle = &replica{weights: r, epoch: m.Epoch, at: now, shape: p.shapes}
-	p.catching = true // the active replica has weights of the former learner, so deltas do not fit it
+	// the active replica has weights of the former learner, so deltas do not fit it
+	p.catching = true
 	return p.offer(m, now), nil
 }
 

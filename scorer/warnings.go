@@ -42,9 +42,8 @@ func (l *line) warn(r *event.Reader, known []string) {
 // changedWarning says that a request's id was used before with the same candidates and other facts.
 var changedWarning = web.Warning{Field: "request", Message: "request was used before, with another user, context or value. This is the answer to that request: use a new id for another question."}
 
-// appendWarnings appends the member warnings of an answer, with a comma before it.
-func (l *line) appendWarnings(b []byte, changed bool) []byte {
-	var all []web.Warning
+// texts are the warnings of an answer.
+func (l *line) texts(changed bool) (all []web.Warning) {
 	if changed {
 		all = append(all, changedWarning)
 	}
@@ -54,7 +53,7 @@ func (l *line) appendWarnings(b []byte, changed bool) []byte {
 	if l.unnamed > 0 {
 		all = append(all, web.Warning{Message: strconv.Itoa(l.unnamed) + " more fields are not known. They are ignored."})
 	}
-	return web.AppendWarnings(b, all)
+	return all
 }
 
 func (w *warning) text() web.Warning {

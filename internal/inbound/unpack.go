@@ -98,8 +98,8 @@ func packed(b []byte) string {
 	return ""
 }
 
-// isZlib checks the two bytes of zlib's header. packed takes only those of a window of 32 KiB, which
-// all libraries choose by default: with the others a text may begin, so the headers must say
+// isZlib checks the two bytes of zlib's header. packed takes only those of a window of 32 KiB,
+// which all libraries choose by default: with the others a text may begin, so the headers must say
 // deflate.
 func isZlib(b []byte) bool {
 	return len(b) >= 2 && b[0]&0x0f == 8 && b[0]>>4 <= 7 && (int(b[0])<<8|int(b[1]))%31 == 0

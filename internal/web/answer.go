@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // Write writes a whole answer.
@@ -34,16 +35,14 @@ func AppendError(b []byte, code string, err error) []byte {
 	if code == "" {
 		code = "bad_request"
 	}
-	b = append(b, `"error":{"code":"`...)
-	b = append(b, code...)
-	b = append(b, `","message":`...)
-	b = event.AppendString(b, err.Error())
+	o := strictjson.NewObject(append(b, `"error":`...))
+	o.Text("code", code)
+	o.Text("message", err.Error())
 	var wrong *event.Error
-	if errors.As(err, &wrong) && wrong.Field != "" {
-		b = append(b, `,"field":`...)
-		b = event.AppendString(b, wrong.Field)
+	if errors.As(err, &wrong) {
+		o.OptionalText("field", wrong.Field)
 	}
-	return append(b, '}')
+	return o.End()
 }
 
 // Warning is what a client should hear about a request that is answered all the same.
@@ -53,27 +52,20 @@ type Warning struct {
 	Nearest string // the known name that was probably meant; empty for none
 }
 
-// AppendWarnings appends the member warnings with a comma before it, and nothing when there are
-// none.
-func AppendWarnings(b []byte, warnings []Warning) []byte {
+// AddWarnings adds the member warnings, unless there are none.
+func AddWarnings(o *strictjson.Object, warnings []Warning) {
 	if len(warnings) == 0 {
-		return b
+		return
 	}
-	b = append(b, `,"warnings":`...)
+	o.Key("warnings")
 	open := byte('[')
-	for i := range warnings {
-		w := &warnings[i]
-		b = append(b, open, '{')
+	for _, w := range warnings {
+		inner := strictjson.NewObject(append(o.Buf, open))
+		inner.OptionalText("field", w.Field)
+		inner.Text("message", w.Message)
+		inner.OptionalText("nearest", w.Nearest)
+		o.Buf = inner.End()
 		open = ','
-		if w.Field != "" {
-			b = event.AppendString(append(b, `"field":`...), w.Field)
-			b = append(b, ',')
-		}
-		b = event.AppendString(append(b, `"message":`...), w.Message)
-		if w.Nearest != "" {
-			b = event.AppendString(append(b, `,"nearest":`...), w.Nearest)
-		}
-		b = append(b, '}')
 	}
-	return append(b, ']')
+	o.Buf = append(o.Buf, ']')
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 func TestErrorsNameTheirCodeAndTheirField(t *testing.T) {
@@ -25,10 +26,12 @@ func TestErrorsNameTheirCodeAndTheirField(t *testing.T) {
 func TestWarningsAreAMember(t *testing.T) {
 	f := func(want string, warnings ...Warning) {
 		t.Helper()
-		if got := string(AppendWarnings(nil, warnings)); got != want {
+		o := strictjson.NewObject(nil)
+		AddWarnings(&o, warnings)
+		if got := string(o.End()); got != want {
 			t.Errorf("%+v: %s, want %s", warnings, got, want)
 		}
 	}
-	f("")
-	f(`,"warnings":[{"message":"a"},{"field":"b","message":"c","nearest":"d"}]`, Warning{Message: "a"}, Warning{"b", "c", "d"})
+	f("{}")
+	f(`{"warnings":[{"message":"a"},{"field":"b","message":"c","nearest":"d"}]}`, Warning{Message: "a"}, Warning{"b", "c", "d"})
 }
