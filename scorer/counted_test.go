@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Each message of weights is counted by what became of it, and the version that is served is told.
+// Each message of weights is counted by what became of it, and a gauge has the served version.
 func TestMessagesOfWeightsAreCounted(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := newScorer(t, func(u *setup) { u.registry = reg })
@@ -30,7 +30,7 @@ func TestMessagesOfWeightsAreCounted(t *testing.T) {
 			t.Errorf("%v messages are counted as %s, want 1", got, result)
 		}
 		if got := metric(t, reg, "clickloop_scorer_version_examples", "click"); got != version {
-			t.Errorf("version %v is told after one that is %s, want %v", got, result, version)
+			t.Errorf("the gauge has version %v after a message that is %s, want %v", got, result, version)
 		}
 	}
 	src.learn(10)

@@ -166,7 +166,7 @@ func faultyTopic(t *testing.T, seed uint64, c model.Config, rounds int) (total i
 	return total
 }
 
-// recovered checks that both sides are at the learner's version and predict what it does.
+// recovered checks that both replicas are at the learner's version and predict what it does.
 func recovered(t *testing.T, s *source, f *follower) {
 	t.Helper()
 	scratch := &model.Scratch{}

@@ -214,7 +214,7 @@ func TestTheConfigurationNamesWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A body is read whole also when its length is not told, or told wrong.
+// A body is read whole even when its length is missing or wrong.
 func TestABodyWithoutALengthIsReadWhole(t *testing.T) {
 	s := newScorer(t, nil)
 	mux := http.NewServeMux()

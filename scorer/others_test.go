@@ -88,7 +88,7 @@ func TestTheHashOfOthersTellsSetsApart(t *testing.T) {
 	}
 }
 
-// What was not chosen never makes a prediction too long: its number stands in its place.
+// Candidates that were not chosen never make a prediction too long: it has their number instead.
 func TestOthersGiveWayWhereAPredictionWouldBeTooLong(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.config.MaxOthers = 200 })
 	long := strings.Repeat("x", 240)
@@ -122,9 +122,9 @@ func TestPredictionsAreNumberedByCandidate(t *testing.T) {
 	}
 }
 
-// A choice is told by its predictions: the same for the same question, another for another one, and
-// another when other candidates were chosen.
-func TestPredictionsTellTheirChoice(t *testing.T) {
+// Predictions carry a hash of their choice. It is the same for the same question, and differs for
+// another question and when other candidates were chosen.
+func TestPredictionsCarryTheirChoice(t *testing.T) {
 	s := newScorer(t, nil)
 	choice := func(body string) string {
 		t.Helper()

@@ -65,7 +65,7 @@ func askedPlain(n int, context string) string {
 
 // Predictions that were answered "published":false are written when the process is stopped, as soon
 // as Kafka takes them.
-func TestWhatWasAnsweredUnpublishedIsWrittenBeforeTheEnd(t *testing.T) {
+func TestPredictionsOfUnpublishedAnswersAreWrittenBeforeTheEnd(t *testing.T) {
 	p := publishing(t, func(c *Config) { c.PublishWait, c.Drain = time.Millisecond, time.Minute })
 	topic := p.client.Prefix() + event.TopicPredictions
 	p.broker.Refuse(topic, true)
@@ -86,7 +86,7 @@ func TestWhatWasAnsweredUnpublishedIsWrittenBeforeTheEnd(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeWrittenBeforeTheEndIsCountedAndTold(t *testing.T) {
+func TestPredictionsThatCannotBeWrittenBeforeTheEndAreCountedAndLogged(t *testing.T) {
 	p := publishing(t, func(c *Config) { c.PublishWait, c.Drain = time.Millisecond, 50*time.Millisecond })
 	p.broker.Refuse(p.client.Prefix()+event.TopicPredictions, true)
 	for n := range 30 {
@@ -108,14 +108,14 @@ func TestWhatCannotBeWrittenBeforeTheEndIsCountedAndTold(t *testing.T) {
 		}
 	}
 	if total != 30 {
-		t.Errorf("the log tells of %d, want 30:\n%s", total, p.lines)
+		t.Errorf("the log has %d, want 30:\n%s", total, p.lines)
 	}
 	if a := parseAnswer(t, post(p.Scorer, askedPlain(31, ""), "").Body.Bytes()); a.Published == nil || *a.Published || p.count(t, "lost") != 31 {
 		t.Errorf("behind the end: %+v, %v lost", a, p.count(t, "lost"))
 	}
 }
 
-func TestWhatFindsNoRoomIsNotPublished(t *testing.T) {
+func TestPredictionsThatFindNoRoomAreNotPublished(t *testing.T) {
 	p := publishing(t, func(c *Config) { c.PublishWait, c.Drain, c.MaxWaiting = time.Millisecond, 0, 1<<20 })
 	p.broker.Refuse(p.client.Prefix()+event.TopicPredictions, true)
 	big := `"x":"` + strings.Repeat("y", 15_000) + `"`

@@ -237,7 +237,7 @@ func TestAReplayIsRefusedRatherThanScoredWithLess(t *testing.T) {
 	f("Kafka", func(u *setup) {})
 }
 
-// blocking is a store that answers when it is told to.
+// blocking is a store that announces a call, and answers when leave allows it.
 type blocking struct {
 	features.Store
 	entered, leave chan struct{}
@@ -249,7 +249,7 @@ func (b blocking) Read(context.Context, []string) (map[string]features.Profile, 
 	return map[string]features.Profile{}, nil
 }
 
-func TestBeyondTheLimitRequestsAreToldToComeAgain(t *testing.T) {
+func TestCallsBeyondTheLimitAreRefused(t *testing.T) {
 	b := blocking{entered: make(chan struct{}), leave: make(chan struct{})}
 	s := newScorer(t, func(u *setup) { u.config.MaxInFlight = 1; u.store = b })
 	const body = `{"request":"r1","user":"u1","candidates":[{"ad":"a1"}]}`
@@ -327,7 +327,7 @@ func TestARequestSentAgainGivesTheSame(t *testing.T) {
 	}
 }
 
-func TestAnswersTellHowOldTheProfilesAre(t *testing.T) {
+func TestAnswersHaveTheAgeOfTheProfiles(t *testing.T) {
 	s := newScorer(t, nil)
 	f := func(folded event.Time, want string) {
 		t.Helper()
