@@ -65,7 +65,7 @@ func NewEngine(cfg Config, d Deps) (*Engine, error) {
 	logger, metrics := d.Logger.With("stage", "scorer"), newInstruments(d.Registerer)
 	e := &Engine{
 		cfg: cfg, client: d.Client, policy: policyOf(&cfg), now: d.Now, replayWait: 10 * time.Second, logger: logger, metrics: metrics,
-		profiles: &profiles{set: d.Set, store: d.Store, client: d.Client, now: d.Now, logger: logger, degraded: metrics.degraded.WithLabelValues("profiles")},
+		profiles: &profiles{set: d.Set, store: d.Store, client: d.Client, now: d.Now, logger: logger, metrics: metrics},
 		log:      newPredictionLog(&cfg, d.Client, logger, metrics),
 		memory:   newMemory(cfg.MaxRemembered),
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/stream"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // profiles reads what the store knows of the entities that requests name, and how old that is.
@@ -24,7 +23,7 @@ type profiles struct {
 	watermark atomic.Int64 // event.Time up to which profiles hold all events; 0 when not known
 	warned    atomic.Int64 // event.Time of the last warning of a key
 	logger    *slog.Logger
-	degraded  prometheus.Counter // of calls that are scored without profiles
+	metrics   *instruments
 }
 
 // read reads the profiles of all candidates of the open requests in one round trip, for which it
@@ -49,7 +48,7 @@ func (p *profiles) read(ctx context.Context, c *Call, wait time.Duration) {
 	defer cancel()
 	found, err := p.store.Read(ctx, c.keys)
 	if err != nil {
-		p.degraded.Inc()
+		p.metrics.degraded.WithLabelValues("profiles").Inc()
 		c.basis.WithoutProfiles = true
 		var bad *features.KeyError
 		if !errors.As(err, &bad) {
