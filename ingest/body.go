@@ -1,16 +1,13 @@
 package ingest
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
-	"github.com/clickloop/clickloop/internal/strictjson"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -88,26 +85,4 @@ func (b *body) take(n int) error {
 func (b *body) release() {
 	b.budget.Release(b.held)
 	b.held = 0
-}
-
-// split cuts a body into events: an array, one object, or JSON lines. A line that is broken, be it
-// the first, spares the others: lines are events as soon as one of them is a whole object.
-func (c *collector) split(b []byte) ([]strictjson.Part, error) {
-	text := bytes.TrimSpace(b)
-	if len(text) == 0 {
-		return nil, &event.Error{Reason: "is empty, want an event, an array of events, or one event a line"}
-	}
-	if text[0] == '[' {
-		return strictjson.SplitArray(b, c.cfg.MaxEvents)
-	}
-	if bytes.IndexByte(text, '\n') >= 0 && !strictjson.IsObject(text) {
-		parts, err := strictjson.SplitLines(b, c.cfg.MaxEvents)
-		if err != nil || slices.ContainsFunc(parts, func(p strictjson.Part) bool { return strictjson.IsObject(p.Text) }) {
-			return parts, err
-		}
-	}
-	if text[0] != '{' {
-		return nil, &event.Error{Reason: "is no JSON object or array"}
-	}
-	return []strictjson.Part{{Text: text, At: bytes.IndexByte(b, '{')}}, nil
 }

@@ -29,14 +29,6 @@ func clean(e *event.Event, now event.Time, recorded bool) error {
 	return nil
 }
 
-// ownForm takes from an event of the loop's own form what a client cannot know: by which rule its
-// time was set. A recording may have it from the topic.
-func ownForm(e *event.Event, recorded bool) {
-	if !recorded {
-		e.TimeRule, e.OriginalTime = "", 0
-	}
-}
-
 // decode reads a record as the fold takes it, now and when it is read back. Other producers than
 // the collector write to the topic as well: an event that does not say when it was received was
 // received when it was produced. The clock has no part in it, or a fold that is run again could end

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/clickloop/clickloop/event"
@@ -16,7 +17,7 @@ func FuzzIntake(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	c := &collector{cfg: DefaultConfig()}
+	cfg := DefaultConfig()
 	now, _ := event.ParseTime("2026-11-25T09:00:00Z")
 	check := func(t *testing.T, in *intake, parts int) {
 		if len(in.verdicts) != parts || len(in.records)+in.rejected != parts {
@@ -33,26 +34,19 @@ func FuzzIntake(f *testing.F) {
 			}
 		}
 	}
+	clock := NewClock(func() event.Time { return now }, false)
 	f.Fuzz(func(t *testing.T, body string) {
-		if parts, err := c.split([]byte(body)); err == nil {
-			in := &intake{now: now}
-			for i := range parts {
-				it := readItem(&parts[i], "events", i, len(parts) == 1)
-				in.add(&it)
+		for _, d := range dialects {
+			for _, path := range d.paths {
+				r, err := http.NewRequest(d.method, path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				events, err := d.decode(&request{Request: r, cfg: &cfg, body: []byte(body)})
+				if err == nil {
+					check(t, newIntake(&events, clock, nil), events.count)
+				}
 			}
-			check(t, in, len(parts))
-		}
-		for _, kind := range []string{"batch", "track"} {
-			b, err := c.segmentCalls([]byte(body), kind)
-			if err != nil {
-				continue
-			}
-			in := &intake{now: now}
-			for i := range b.calls {
-				it := b.calls[i].item(in.now, i)
-				in.add(&it)
-			}
-			check(t, in, len(b.calls))
 		}
 	})
 }

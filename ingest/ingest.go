@@ -81,7 +81,7 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	return &Ingester{
 		client: d.Client, store: store, clock: d.Clock,
 		collector: &collector{
-			cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters, events: collected,
+			cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters, verdicts: collected,
 			unknown: unknown, unreadable: unreadable, replaced: replaced,
 			standing: standing{lease: d.Watermark.Lease},
 			batcher:  stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),

@@ -22,10 +22,10 @@ const maxMembers = 1000
 // segmentCalls reads a body: one call of kind, or a batch whose sentAt and context stand for all of
 // it. What is broken in a batch spares the rest: a call is one rejected event, and calls do without
 // a context or a sentAt that cannot be read.
-func (c *collector) segmentCalls(body []byte, kind string) (segmentBatch, error) {
+func segmentCalls(body []byte, kind string, cfg *Config) (segmentBatch, error) {
 	if kind != "batch" {
 		var r event.Reader
-		r.Reset(string(body), event.Limits{Bytes: c.cfg.MaxBody, Depth: 20, Fields: 1000 * c.cfg.MaxEvents})
+		r.Reset(string(body), event.Limits{Bytes: cfg.MaxBody, Depth: 20, Fields: 1000 * cfg.MaxEvents})
 		call := segmentCall{part: strictjson.Part{Text: body}}
 		call.read(&r)
 		call.kind = kind
@@ -45,7 +45,7 @@ func (c *collector) segmentCalls(body []byte, kind string) (segmentBatch, error)
 			return b, &event.Error{Field: "batch", Reason: "is given twice"}
 		case m.Name == "batch" && len(m.Text) > 0 && m.Text[0] == '[':
 			given = true
-			if err := b.split(&m.Part, c.cfg.MaxEvents); err != nil {
+			if err := b.split(&m.Part, cfg.MaxEvents); err != nil {
 				return b, err
 			}
 		case m.Lost != "":

@@ -25,8 +25,8 @@ type notes struct {
 	replaced   int // halves of characters
 }
 
-// ofEvent says what a reader of the loop's own form noted.
-func (n *notes) ofEvent(seen *event.Notes) {
+// addEventNotes says what a reader of the loop's own form noted.
+func (n *notes) addEventNotes(seen *event.Notes) {
 	for _, name := range seen.Unknown {
 		if near := event.Nearest(name, event.EventNames); near != "" {
 			n.texts = append(n.texts, warning{name, name + " is not known; did you mean " + near + "?", near})
@@ -72,26 +72,20 @@ func (w *warnings) warn(n *notes) []warning {
 	return n.texts[:fit]
 }
 
-// appendWarnings appends the member warnings, with a comma before it; nothing when there are none.
-func appendWarnings(b []byte, all []warning) []byte {
+// addWarnings adds the member warnings, if there are any.
+func addWarnings(o *strictjson.Object, all []warning) {
 	if len(all) == 0 {
-		return b
+		return
 	}
-	b = append(b, `,"warnings":`...)
+	o.Key("warnings")
 	open := byte('[')
 	for i := range all {
-		w := &all[i]
-		b = append(b, open, '{')
+		inner := strictjson.NewObject(append(o.Buf, open))
+		inner.OptionalText("field", all[i].field)
+		inner.Text("message", all[i].message)
+		inner.OptionalText("nearest", all[i].nearest)
+		o.Buf = inner.End()
 		open = ','
-		if w.field != "" {
-			b = strictjson.AppendString(append(b, `"field":`...), w.field)
-			b = append(b, ',')
-		}
-		b = strictjson.AppendString(append(b, `"message":`...), w.message)
-		if w.nearest != "" {
-			b = strictjson.AppendString(append(b, `,"nearest":`...), w.nearest)
-		}
-		b = append(b, '}')
 	}
-	return append(b, ']')
+	o.Buf = append(o.Buf, ']')
 }
