@@ -2,22 +2,6 @@ package strictjson
 
 const maxRawDepth = 1000
 
-// skip passes the value that is next, of any kind, if it nests no deeper than depth.
-func (r *Reader) skip(depth int) bool {
-	r.peek()
-	end, reason := skipValue(r.s, r.pos, depth)
-	switch {
-	case reason == tooDeep:
-		r.Fail(reason)
-		return false
-	case reason != "":
-		r.pos = end
-		return r.syntax(reason)
-	}
-	r.pos = end
-	return true
-}
-
 const tooDeep = "is nested too deep"
 
 // skipValue returns where the value at i ends, or where and why it is not JSON. It keeps one bit a
