@@ -32,11 +32,7 @@ func (c *collector) accept(ctx context.Context, d *delivery, clock event.Time) (
 	if clock != 0 {
 		c.posted.set(clock, len(beats))
 	}
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
+	err = await(ctx, done)
 	var large *stream.TooLargeError
 	if errors.As(err, &large) {
 		in.rejectTooLarge(large)

@@ -11,45 +11,47 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// bodyTimeout is how long a client may take to send a body: what a slow one holds is missing for
-// others.
+// bodyTimeout is how long a client may take to send a body: a slow client holds memory that others
+// need.
 const bodyTimeout = 30 * time.Second
 
-// errTooLarge and errBusy are answers that concern a whole request.
+// Errors about a body as a whole.
 var (
 	errTooLarge = errors.New("the body is too large")
 	errBusy     = errors.New("too many bytes of requests are under way")
 )
 
-// body is a request's body with what it holds of the budget.
+// body is the body of a request, with the memory that it holds of the collector's budget.
 type body struct {
 	budget *semaphore.Weighted
 	held   int64
 	limit  int
-	bytes  []byte
+	raw    []byte // as it was sent
 }
 
-// readBody reads a request's body as inbound.Unpack does. The caller releases it, error or not.
+// readBody reads the body of a request. The caller releases it, error or not.
 func (c *collector) readBody(w http.ResponseWriter, r *http.Request) (*body, error) {
 	b := &body{budget: c.budget, limit: c.cfg.MaxBody}
-	// Not every ResponseWriter can be given a deadline; the server's own is then all there is.
+	// a ResponseWriter that has no deadline of its own keeps the one of the server
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	raw, err := b.read(r.Body)
-	if err != nil {
-		if !errors.Is(err, errTooLarge) && !errors.Is(err, errBusy) {
-			err = &event.Error{Reason: "could not be read whole: " + err.Error()}
-		}
-		return b, err
+	var err error
+	b.raw, err = b.read(r.Body)
+	if err != nil && !errors.Is(err, errTooLarge) && !errors.Is(err, errBusy) {
+		err = &event.Error{Reason: "could not be read whole: " + err.Error()}
 	}
-	b.bytes, err = inbound.Unpack(raw, r.Header, b.read)
 	return b, err
 }
 
-// read reads all of r, up to the limit, and takes memory from the budget as it grows: what a client
-// announces is not believed.
+// json returns the JSON that the body holds, however it is packed.
+func (r *request) json() ([]byte, error) {
+	return inbound.Unpack(r.body.raw, r.Header, r.body.read)
+}
+
+// read reads all of r, up to the limit. It takes memory from the budget as the text grows and does
+// not believe the length that a client announces.
 func (b *body) read(r io.Reader) ([]byte, error) {
 	const first = 4 << 10
-	if err := b.take(first); err != nil {
+	if err := b.hold(first); err != nil {
 		return nil, err
 	}
 	buf := make([]byte, 0, first)
@@ -65,7 +67,7 @@ func (b *body) read(r io.Reader) ([]byte, error) {
 			return nil, err
 		}
 		if len(buf) == cap(buf) {
-			if err := b.take(cap(buf)); err != nil {
+			if err := b.hold(cap(buf)); err != nil {
 				return nil, err
 			}
 			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
@@ -73,7 +75,8 @@ func (b *body) read(r io.Reader) ([]byte, error) {
 	}
 }
 
-func (b *body) take(n int) error {
+// hold takes n bytes from the budget.
+func (b *body) hold(n int) error {
 	if !b.budget.TryAcquire(int64(n)) {
 		return errBusy
 	}
@@ -81,7 +84,7 @@ func (b *body) take(n int) error {
 	return nil
 }
 
-// release gives back what the body held of the budget.
+// release returns all that the body holds to the budget.
 func (b *body) release() {
 	b.budget.Release(b.held)
 	b.held = 0

@@ -88,7 +88,7 @@ func (c *collector) collect(d *dialect, w http.ResponseWriter, r *http.Request) 
 	if err != nil {
 		return nil, err
 	}
-	events, err := d.decode(&request{Request: r, cfg: &c.cfg, body: body.bytes, clock: clock})
+	events, err := d.decode(&request{Request: r, cfg: &c.cfg, body: body, clock: clock})
 	if err == nil {
 		err = c.admit(events.count - 1)
 	}

@@ -9,7 +9,7 @@ import (
 
 // dialect is one form in which senders bring events: where they send them, how a request is decoded
 // and how the answer is encoded. All else is the same for every dialect and is done by the
-// collector: CORS, rate limit, memory budget, unpacking of bodies, stamping, writing, dead letters,
+// collector: CORS, rate limit, memory budget, stamping, writing, dead letters,
 // counters, and the statuses of requests that are refused.
 type dialect struct {
 	method string
@@ -34,7 +34,7 @@ var dialects = []*dialect{
 type request struct {
 	*http.Request
 	cfg   *Config
-	body  []byte     // unpacked JSON in UTF-8; empty for a GET
+	body  *body      // see request.json; empty for a GET
 	clock event.Time // posted by the driver of a replay, else 0
 }
 

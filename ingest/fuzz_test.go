@@ -6,6 +6,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/stream"
+	"golang.org/x/sync/semaphore"
 )
 
 // Whatever comes, nothing panics, every part gets a verdict, and what is accepted is read from the
@@ -35,14 +36,15 @@ func FuzzIntake(f *testing.F) {
 		}
 	}
 	clock := NewClock(func() event.Time { return now }, false)
-	f.Fuzz(func(t *testing.T, body string) {
+	budget := semaphore.NewWeighted(1 << 40)
+	f.Fuzz(func(t *testing.T, text string) {
 		for _, d := range dialects {
 			for _, path := range d.paths {
 				r, err := http.NewRequest(d.method, path, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				events, err := d.decode(&request{Request: r, cfg: &cfg, body: []byte(body)})
+				events, err := d.decode(&request{Request: r, cfg: &cfg, body: &body{budget: budget, limit: cfg.MaxBody, raw: []byte(text)}})
 				if err == nil {
 					check(t, newIntake(&events, clock, nil), events.count)
 				}

@@ -11,35 +11,35 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// verdict is what became of one event of a request.
+// verdict is the outcome of one event of a request.
 type verdict struct {
 	id       string
-	reason   string // empty when accepted
+	reason   string // why it is rejected; empty when it is accepted
 	field    string
 	warnings []warning
 }
 
-// intake is what one request brings.
+// intake is a delivery whose events are stamped and checked.
 type intake struct {
-	now        event.Time
-	recorded   bool
+	now        event.Time // of receipt
+	recorded   bool       // times are kept as given
+	refusable  bool       // see delivery
 	headers    []stream.Header
-	records    []stream.Record
-	of         []int // of each record, its verdict
+	records    []stream.Record // the accepted events
+	of         []int           // the verdict of each record
 	verdicts   []verdict
 	rejected   int
 	firstError error
-	refusable  bool
 	letters    []deadletter.Letter
 	warnings             // about events
 	notes      []warning // about the request as a whole
 }
 
-// item is one event as it was read: the event, or why it could not be read.
+// item is one event that was read, or the reason why it could not be read.
 type item struct {
 	event event.Event
 	err   error
-	raw   []byte // what the sender wrote
+	raw   []byte // as the sender wrote it
 	place string // in the request; empty when the event is all of it
 	notes notes
 }
@@ -57,7 +57,7 @@ func newIntake(d *delivery, clock *Clock, headers []stream.Header) *intake {
 	return in
 }
 
-// add takes an event, or rejects it.
+// add accepts an event, or rejects it.
 func (in *intake) add(it *item) {
 	e := &it.event
 	if it.err == nil {

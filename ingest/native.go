@@ -25,10 +25,13 @@ var native = dialect{
 
 // decodeNative allows a request with a clock to bring no events.
 func decodeNative(r *request) (delivery, error) {
+	body, err := r.json()
+	if err != nil {
+		return delivery{}, err
+	}
 	var parts []strictjson.Part
-	if r.clock == 0 || len(bytes.TrimSpace(r.body)) > 0 {
-		var err error
-		if parts, err = splitBody(r.body, r.cfg.MaxEvents); err != nil {
+	if r.clock == 0 || len(bytes.TrimSpace(body)) > 0 {
+		if parts, err = splitBody(body, r.cfg.MaxEvents); err != nil {
 			return delivery{}, err
 		}
 	}

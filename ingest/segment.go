@@ -44,19 +44,22 @@ var segmentBeacon = dialect{
 	encode: encodeSegment,
 }
 
-// segmentKinds are the calls by the last element of the path: the browser library uses their first
-// letters.
-var segmentKinds = map[string]string{
-	"track": "track", "page": "page", "identify": "identify", "screen": "screen", "group": "group", "alias": "alias", "batch": "batch",
-	"t": "track", "p": "page", "i": "identify", "s": "screen", "g": "group", "a": "alias", "b": "batch",
+// segmentKinds are the calls by the first letter of their paths. The browser library uses the
+// letter alone.
+var segmentKinds = map[byte]string{
+	't': "track", 'p': "page", 'i': "identify", 's': "screen", 'g': "group", 'a': "alias", 'b': "batch",
 }
 
 // decodeSegment reads one call, or a batch of calls. SDKs expect 200 for a batch whatever it holds:
 // the answer has a verdict for each call, and rejected calls become dead letters. An unknown
 // parameter is a warning and no error, since SDKs drop what is refused.
 func decodeSegment(r *request) (delivery, error) {
-	kind := segmentKinds[path.Base(r.URL.Path)]
-	b, err := segmentCalls(r.body, kind, r.cfg)
+	body, err := r.json()
+	if err != nil {
+		return delivery{}, err
+	}
+	kind := segmentKinds[path.Base(r.URL.Path)[0]]
+	b, err := segmentCalls(body, kind, r.cfg)
 	if err != nil {
 		return delivery{}, err
 	}
@@ -79,7 +82,7 @@ func encodeSegment(w http.ResponseWriter, in *intake) {
 	web.WriteJSON(w, http.StatusOK, o.End())
 }
 
-// parse reads a call of a batch from its own text, so that one that is malformed spares the others.
+// parse reads a call of a batch from its own part, so that a malformed call spares the others.
 func (s *segmentCall) parse() error {
 	if !s.batch {
 		return nil
@@ -132,7 +135,7 @@ func (s *segmentCall) read(r *event.Reader) {
 	s.notes.halves(r.Replaced())
 }
 
-// looseTime takes a time, or nothing when it is an empty text or null.
+// looseTime reads a time. An empty text and null stand for none.
 func looseTime(r *event.Reader) event.Time {
 	if r.Kind() != strictjson.KindString {
 		return r.Time()
