@@ -8,9 +8,6 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// errAway means that Kafka did not acknowledge in time.
-var errAway = errors.New("no acknowledgement from Kafka")
-
 // accept stamps, checks and writes the events of a delivery, behind them the clock where one is
 // posted, then the dead letters. It returns once Kafka has acknowledged all of them. After errAway
 // the fate of the events is unknown: the sender repeats them with the same ids.
@@ -71,7 +68,11 @@ func (c *collector) enqueueStanding(ctx context.Context, d *delivery, beats []st
 func (c *collector) enqueue(d *delivery, beats []stream.Record) (*intake, <-chan error, error) {
 	c.order.RLock()
 	defer c.order.RUnlock()
-	if err := c.standing.check(c.clock.Now(), c.clock.Recorded()); err != nil {
+	switch err := c.standing.check(c.clock.Now(), c.clock.Recorded()); err {
+	case nil:
+	case errLeaving:
+		return &intake{}, nil, errEnding
+	default:
 		return &intake{}, nil, err
 	}
 	in := newIntake(d, c.clock, c.headers)

@@ -12,50 +12,48 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// refusal is how a request is answered that could not be accepted.
+// refusal is an error about a request as a whole that knows its answer. SDKs send the same again
+// after 429 and 503, and give up after other statuses from 400 on.
 type refusal struct {
-	verdict string // that the request counts as
-	status  int
-	code    string
-	retry   int // seconds after which the sender should try again; 0: it should not
-	err     error
+	status        int
+	verdict, code string // in the metrics, in the answer
+	retry         int    // seconds after which the sender should try again; 0: it should not
+	reason        string
 }
 
-// refuse answers with the status that an error means. SDKs send the same again after 429 and 503,
-// and give up after other answers from 400 on.
+func (r *refusal) Error() string { return r.reason }
+
+func unavailable(retry int, reason string) *refusal {
+	return &refusal{http.StatusServiceUnavailable, "unavailable", "unavailable", retry, reason}
+}
+
+var (
+	errBusy   = unavailable(1, "too many requests are under way: send the same again after Retry-After")
+	errEnding = unavailable(1, "this collector is ending: send the same again, with the same ids, after Retry-After")
+	errAway   = unavailable(2, "no acknowledgement from Kafka: send the same again, with the same ids, after Retry-After")
+)
+
+func errTooLarge(limit int) *refusal {
+	return &refusal{http.StatusRequestEntityTooLarge, "refused", "too_large", 0, fmt.Sprintf("the body has more than %d bytes: send fewer events at once", limit)}
+}
+
+func errRate(limit float64) *refusal {
+	return &refusal{http.StatusTooManyRequests, "limited", "rate_limited", 1, fmt.Sprintf("more than %g events a second come in: send the same again in a second", limit)}
+}
+
+// refuse answers a request that is not accepted.
 func (c *collector) refuse(w http.ResponseWriter, err error) {
-	a := c.refusalOf(err)
-	c.verdicts.WithLabelValues(a.verdict).Inc()
-	if a.retry > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(a.retry))
-	}
-	if a.status == http.StatusUnsupportedMediaType {
+	answer := &refusal{status: http.StatusBadRequest, verdict: "refused", code: "bad_request"}
+	if errors.As(err, new(*inbound.Unsupported)) {
+		answer.status, answer.code = http.StatusUnsupportedMediaType, "unsupported"
 		w.Header().Set("Accept-Encoding", inbound.Encodings)
 	}
-	web.Refuse(w, a.status, a.code, a.err)
-}
-
-func (c *collector) refusalOf(err error) refusal {
-	unavailable := func(retry int, reason string) refusal {
-		return refusal{"unavailable", http.StatusServiceUnavailable, "unavailable", retry, errors.New(reason)}
+	errors.As(err, &answer)
+	c.verdicts.WithLabelValues(answer.verdict).Inc()
+	if answer.retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(answer.retry))
 	}
-	switch {
-	case errors.Is(err, errTooLarge):
-		return refusal{"refused", http.StatusRequestEntityTooLarge, "too_large", 0,
-			fmt.Errorf("the body has more than %d bytes: send fewer events at once", c.cfg.MaxBody)}
-	case errors.Is(err, errRate):
-		return refusal{"limited", http.StatusTooManyRequests, "rate_limited", 1,
-			fmt.Errorf("more than %g events a second come in: send the same again in a second", c.cfg.Rate)}
-	case errors.Is(err, errBusy):
-		return unavailable(1, "too many requests are under way: send the same again after Retry-After")
-	case errors.Is(err, errLeaving):
-		return unavailable(1, "this collector is ending: send the same again, with the same ids, after Retry-After")
-	case errors.Is(err, errAway):
-		return unavailable(2, "no acknowledgement from Kafka: send the same again, with the same ids, after Retry-After")
-	case errors.As(err, new(*inbound.Unsupported)):
-		return refusal{"refused", http.StatusUnsupportedMediaType, "unsupported", 0, err}
-	}
-	return refusal{"refused", http.StatusBadRequest, "bad_request", 0, err}
+	web.Refuse(w, answer.status, answer.code, err)
 }
 
 // refuseAll answers a request of which not one event is good.

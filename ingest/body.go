@@ -15,12 +15,6 @@ import (
 // need.
 const bodyTimeout = 30 * time.Second
 
-// Errors about a body as a whole.
-var (
-	errTooLarge = errors.New("the body is too large")
-	errBusy     = errors.New("too many bytes of requests are under way")
-)
-
 // body is the body of a request, with the memory that it holds of the collector's budget.
 type body struct {
 	budget *semaphore.Weighted
@@ -36,7 +30,7 @@ func (c *collector) readBody(w http.ResponseWriter, r *http.Request) (*body, err
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	var err error
 	b.raw, err = b.read(r.Body)
-	if err != nil && !errors.Is(err, errTooLarge) && !errors.Is(err, errBusy) {
+	if err != nil && !errors.As(err, new(*refusal)) {
 		err = &event.Error{Reason: "could not be read whole: " + err.Error()}
 	}
 	return b, err
@@ -60,7 +54,7 @@ func (b *body) read(r io.Reader) ([]byte, error) {
 		buf = buf[:len(buf)+n]
 		switch {
 		case len(buf) > b.limit:
-			return nil, errTooLarge
+			return nil, errTooLarge(b.limit)
 		case errors.Is(err, io.EOF):
 			return buf, nil
 		case err != nil:

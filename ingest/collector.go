@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -40,8 +39,6 @@ type collector struct {
 	verdicts                      *prometheus.CounterVec // of events; refused, limited and unavailable are requests
 	unknown, unreadable, replaced prometheus.Counter     // what senders were warned of
 }
-
-var errRate = errors.New("too many events")
 
 func (c *collector) register(mux *http.ServeMux) {
 	for _, d := range dialects {
@@ -122,7 +119,7 @@ func (c *collector) checkQuery(d *dialect, r *http.Request) (event.Time, error) 
 // admit takes n events from the rate. A replay is not limited: its driver waits for every answer.
 func (c *collector) admit(n int) error {
 	if n > 0 && !c.clock.Recorded() && !c.limiter.AllowN(time.Now(), min(n, c.limiter.Burst())) {
-		return errRate
+		return errRate(c.cfg.Rate)
 	}
 	return nil
 }

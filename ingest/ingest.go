@@ -174,23 +174,18 @@ func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", err)
 		return
 	}
-	b := append([]byte(`{"mode":"`), i.clock.mode()...)
-	b = append(b, `","now":"`...)
-	b = append(b, i.clock.Now().String()...)
-	b = append(b, `","folded":"`...)
-	b = append(b, t.String()...)
-	b = append(b, '"')
+	o := strictjson.NewObject(nil)
+	o.Text("mode", i.clock.mode())
+	o.Text("now", i.clock.Now().String())
+	o.Text("folded", t.String())
 	if faulty := i.consumer.beats.Faulty(); len(faulty) > 0 {
-		b = append(b, `,"faulty":[`...)
+		o.Key("faulty")
 		for n, collector := range faulty {
-			if n > 0 {
-				b = append(b, ',')
-			}
-			b = strictjson.AppendString(b, collector)
+			o.Buf = strictjson.AppendString(append(o.Buf, "[,"[min(n, 1)]), collector)
 		}
-		b = append(b, ']')
+		o.Buf = append(o.Buf, ']')
 	}
-	web.WriteJSON(w, http.StatusOK, append(b, '}'))
+	web.WriteJSON(w, http.StatusOK, o.End())
 }
 
 // awaitFolded returns the watermark once it is at least want, or as it is when ctx ends.

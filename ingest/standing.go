@@ -22,7 +22,7 @@ type standing struct {
 	left    bool
 }
 
-// Errors of a collector that accepts no events.
+// Reasons why labels do not wait for the events of this collector.
 var (
 	errSilent  = errors.New("no heartbeat of the collector was acknowledged by Kafka lately")
 	errLeaving = errors.New("the collector is ending")
