@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// Error says why a text is not what it should be. Field is the path of what is wrong, such as
-// "candidates[3].ad", and is empty when it is the whole; Reason goes on from it: "is a number,
-// expected a string".
+// Error says why a text is wrong. Field is the path of the wrong value, such as "candidates[3].ad",
+// and is empty when the whole text is wrong. Reason continues it: "is a number, expected a string".
 type Error struct {
 	Field  string
 	Reason string
@@ -21,7 +20,7 @@ func (e *Error) Error() string {
 	return e.Field + " " + e.Reason
 }
 
-// Quote quotes s for an error message, cut to a length that a log can bear.
+// Quote quotes s for an error message, and cuts it to a length that suits a log.
 func Quote(s string) string {
 	const limit = 40
 	if len(s) > limit {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Rounded says whether text is a whole number, written without fraction and exponent, that float64
-// does not hold: the nearest that it holds has other digits.
+// Rounded says whether text is a whole number without fraction and exponent that float64 would
+// round to other digits.
 func Rounded(text string) bool {
 	digits := strings.TrimPrefix(text, "-")
 	const exact = 15 // digits that float64 always holds
@@ -24,8 +24,8 @@ func cut(s string) string {
 	return s
 }
 
-// parseShort reads numbers whose digits make an integer below 2^53 and that have no exponent: such
-// an integer divided by an exact power of ten is rounded once, hence correctly.
+// parseShort reads numbers without exponent whose digits are an integer below 2^53. Such an integer
+// divided by an exact power of ten is rounded only once, and so correctly.
 func parseShort(s string) (float64, bool) {
 	const maxDigits = 15
 	var mantissa int64

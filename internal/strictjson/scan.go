@@ -8,8 +8,8 @@ import (
 // unescaped maps the letter after a backslash to its character.
 var unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
-// unescapeRune reads \uXXXX, or two of them that make a surrogate pair; size is 0 when the digits
-// are none. A surrogate is returned for half a pair: a text that was cut in the middle of a
+// unescapeRune reads \uXXXX, or two of these that make a surrogate pair. size is 0 when a digit is
+// wrong. It returns a surrogate for half a pair, as in a text that was cut in the middle of a
 // character.
 func unescapeRune(s string) (r rune, size int) {
 	r, ok := hex4(s)
@@ -47,8 +47,8 @@ func mendSurrogates(b []byte) (mended []byte, replaced int) {
 	return mended, replaced
 }
 
-// surrogate returns the surrogate that b begins with, encoded as UTF-8 would if it were a
-// character; else 0.
+// surrogate returns the surrogate at the beginning of b, encoded as UTF-8 encodes characters; else
+// 0.
 func surrogate(b []byte) rune {
 	if len(b) < 3 || b[0] != 0xed || b[1] < 0xa0 || b[1] > 0xbf || b[2]&0xc0 != 0x80 {
 		return 0
@@ -77,7 +77,7 @@ func hex4(s string) (rune, bool) {
 	return r, true
 }
 
-// scanNumber returns where the number that starts at i ends; 0 when none does.
+// scanNumber returns the end of the number that starts at i, 0 when there is no number.
 func scanNumber(s string, i int) int {
 	if i < len(s) && s[i] == '-' {
 		i++

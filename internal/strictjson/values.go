@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Null takes the next value if it is null.
+// Null reads the next value if it is null.
 func (r *Reader) Null() bool {
 	if r.err != nil || r.peek() != 'n' {
 		return false
@@ -15,7 +15,7 @@ func (r *Reader) Null() bool {
 	return r.literal("null")
 }
 
-// Text takes a string.
+// Text reads a string.
 func (r *Reader) Text() string {
 	if r.err != nil {
 		return ""
@@ -30,8 +30,8 @@ func (r *Reader) Text() string {
 	return ""
 }
 
-// Loose takes a string, or a number or a boolean as its text: what an id or a name is to a sender
-// whose language knows no types.
+// Loose reads a string, or a number or boolean as text. Senders whose languages have no types give
+// ids and names as any of these.
 func (r *Reader) Loose() string {
 	switch r.Kind() {
 	case KindNumber:
@@ -46,7 +46,7 @@ func (r *Reader) Loose() string {
 	return r.Text()
 }
 
-// Bool takes true or false.
+// Bool reads true or false.
 func (r *Reader) Bool() bool {
 	if r.err != nil {
 		return false
@@ -64,7 +64,7 @@ func (r *Reader) Bool() bool {
 	return false
 }
 
-// Pair takes an array of exactly a string and a number, and nothing else.
+// Pair reads an array of exactly one string and one number. It reads nothing else.
 func (r *Reader) Pair() (text string, number float64, ok bool) {
 	if r.err != nil || r.peek() != '[' {
 		return "", 0, false
@@ -96,7 +96,8 @@ func (r *Reader) literal(word string) bool {
 	return true
 }
 
-// NumberText takes a number and returns it as it is written; empty after null and after an error.
+// NumberText reads a number and returns it as it is written. The text is empty after null and after
+// an error.
 func (r *Reader) NumberText() string { return r.numberText("a number") }
 
 func (r *Reader) numberText(expected string) string {
@@ -119,7 +120,7 @@ func (r *Reader) numberText(expected string) string {
 	return text
 }
 
-// Number takes a number; one beyond float64 is an error.
+// Number reads a number. A number beyond float64 is an error.
 func (r *Reader) Number() float64 {
 	text := r.numberText("a number")
 	if text == "" {
@@ -140,8 +141,8 @@ func (r *Reader) parseLong(text string) float64 {
 	return f
 }
 
-// Exact takes a number. Where it is a whole number that float64 would round (beyond 2^53), digits
-// holds it instead: such numbers are ids, and rounding would make one id of two.
+// Exact reads a number. A whole number that float64 would round (beyond 2^53) is returned as digits
+// instead: it is an id, and rounding would make one id of two.
 func (r *Reader) Exact() (f float64, digits string) {
 	text := r.numberText("a number")
 	if text == "" {
@@ -156,7 +157,7 @@ func (r *Reader) Exact() (f float64, digits string) {
 	return r.parseLong(text), ""
 }
 
-// Integer takes a whole number of at most 64 bits, written without fraction and exponent.
+// Integer reads a whole number of at most 64 bits without fraction and exponent.
 func (r *Reader) Integer() int64 {
 	text := r.numberText("a whole number")
 	if text == "" {
@@ -170,7 +171,7 @@ func (r *Reader) Integer() int64 {
 	return i
 }
 
-// scanString takes the string that starts at pos.
+// scanString reads the string that starts at pos.
 func (r *Reader) scanString() (string, bool) {
 	s, start := r.s, r.pos+1
 	var seen byte
@@ -195,7 +196,7 @@ func (r *Reader) scanString() (string, bool) {
 	return "", r.syntax("a string has no end")
 }
 
-// unescape goes on with scanString from the first backslash, at i.
+// unescape continues scanString at the first backslash, which stands at i.
 func (r *Reader) unescape(start, i int) (string, bool) {
 	s := r.s
 	buf := append(make([]byte, 0, i-start+32), s[start:i]...)
@@ -244,9 +245,9 @@ func (r *Reader) unescape(start, i int) (string, bool) {
 	return "", r.syntax("a string has no end")
 }
 
-// mend is for a string that is not UTF-8. Surrogates that were written as if they were characters
-// (CESU-8) become the character of which they are halves, or U+FFFD; any other wrong byte refuses
-// the string, since it tells of another encoding.
+// mend reads a string that is not UTF-8. Surrogates that are encoded as if they were characters
+// (CESU-8) become the character of which they are halves, or U+FFFD. Any other wrong byte refuses
+// the string, since it is a sign of another encoding.
 func (r *Reader) mend(b []byte) (string, bool) {
 	mended, replaced := mendSurrogates(b)
 	if !utf8.Valid(mended) {
