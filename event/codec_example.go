@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/clickloop/clickloop/internal/field"
+
 	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
@@ -53,9 +55,9 @@ func ParseExample(b []byte) (Example, error) {
 func (e *Example) Validate() error {
 	switch {
 	case e.Y != 0 && e.Y != 1:
-		return wrong("y", "is %s, expected 0 or 1: numbers as targets, and labels between 0 and 1, are not supported", strconv.FormatFloat(e.Y, 'g', -1, 64))
+		return field.Wrong("y", "is %s, expected 0 or 1: numbers as targets, and labels between 0 and 1, are not supported", strconv.FormatFloat(e.Y, 'g', -1, 64))
 	case !(math.Abs(e.W) <= MaxWeight):
-		return wrong("w", "is %s, expected a weight of at most 1e6", strconv.FormatFloat(e.W, 'g', -1, 64))
+		return field.Wrong("w", "is %s, expected a weight of at most 1e6", strconv.FormatFloat(e.W, 'g', -1, 64))
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package event
 
-import "time"
+import (
+	"time"
+
+	"github.com/clickloop/clickloop/internal/field"
+)
 
 // MaxAhead is how far the time of an event may lie after its receipt. It is longer than the error
 // of a clock that is set to another time zone or day. A time further ahead is refused; a time ahead
@@ -59,7 +63,7 @@ func (e *Event) Settle(received Time) {
 // checkHeartbeat is Validate for heartbeats.
 func (e *Event) checkHeartbeat() error {
 	if e.Received <= 0 || e.Received > maxTime {
-		return wrong("received", "is missing or no time; expected the time up to which the heartbeat's collector has written all events")
+		return field.Wrong("received", "is missing or no time; expected the time up to which the heartbeat's collector has written all events")
 	}
 	return checkName("collector", e.Collector, MaxIDBytes)
 }

@@ -177,12 +177,15 @@ func (v *visitor) OnInt64(i int64, _ json.Number) error {
 	v.o.add(v.name, "", float64(i), false)
 	return nil
 }
-func (v *visitor) OnFloat64(f float64, _ json.Number) error { v.o.add(v.name, "", f, false); return nil }
-func (v *visitor) OnObjectBegin(int) error                  { return nil }
-func (v *visitor) OnObjectKey(name string) error            { v.name = name; return nil }
-func (v *visitor) OnObjectEnd() error                       { return nil }
-func (v *visitor) OnArrayBegin(int) error                   { return nil }
-func (v *visitor) OnArrayEnd() error                        { return nil }
+func (v *visitor) OnFloat64(f float64, _ json.Number) error {
+	v.o.add(v.name, "", f, false)
+	return nil
+}
+func (v *visitor) OnObjectBegin(int) error       { return nil }
+func (v *visitor) OnObjectKey(name string) error { v.name = name; return nil }
+func (v *visitor) OnObjectEnd() error            { return nil }
+func (v *visitor) OnArrayBegin(int) error        { return nil }
+func (v *visitor) OnArrayEnd() error             { return nil }
 
 // The messages as structs, with the members that the measured ones have.
 type (

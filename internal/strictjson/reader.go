@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // Limits bound what a Reader accepts.
@@ -51,7 +53,7 @@ type Reader struct {
 	s      string
 	pos    int
 	limits Limits
-	err    *Error
+	err    *field.Error
 
 	depth    int // frames[1..depth] are the objects and arrays that are open
 	frames   [maxDepth + 1]frame
@@ -85,7 +87,7 @@ func (r *Reader) Reset(s string, limits Limits) {
 // Replaced counts the halves of characters that were read as U+FFFD.
 func (r *Reader) Replaced() int { return r.replaced }
 
-// Err returns the first error, an *Error, or nil.
+// Err returns the first error, a *field.Error, or nil.
 func (r *Reader) Err() error {
 	if r.err == nil {
 		return nil
@@ -109,7 +111,7 @@ func (r *Reader) Fail(reason string) { r.FailField(r.Path(), reason) }
 // FailField is Fail about another place than the one being read.
 func (r *Reader) FailField(path, reason string) {
 	if r.err == nil {
-		r.err = &Error{Field: path, Reason: reason}
+		r.err = &field.Error{Field: path, Reason: reason}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"unsafe"
+
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // Part is one event of a body that brings several.
@@ -39,7 +41,7 @@ func SplitArray(b []byte, limit int) ([]Part, error) {
 	var parts []Part
 	add := func(from, to int, lost string) error {
 		if len(parts) == limit {
-			return &Error{Reason: fmt.Sprintf("has too many elements: at most %d are allowed", limit)}
+			return &field.Error{Reason: fmt.Sprintf("has too many elements: at most %d are allowed", limit)}
 		}
 		parts = append(parts, Part{Text: b[from:to:to], At: from, Lost: lost})
 		return nil
@@ -99,7 +101,7 @@ func SplitObject(b []byte, limit int) ([]Member, error) {
 	for i = skipSpace(s, i+1); ; i = skipSpace(s, i) {
 		switch {
 		case len(members) == limit:
-			return nil, &Error{Reason: fmt.Sprintf("has too many members: at most %d are allowed", limit)}
+			return nil, &field.Error{Reason: fmt.Sprintf("has too many members: at most %d are allowed", limit)}
 		case i >= len(s):
 			add("", i, i, "is not there: the object has no end, so what came after it is lost")
 			return members, nil
@@ -157,7 +159,7 @@ func SplitLines(b []byte, limit int) ([]Part, error) {
 		text := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(line), []byte(bom)))
 		if len(text) > 0 {
 			if len(parts) == limit {
-				return nil, &Error{Reason: fmt.Sprintf("has too many lines: at most %d are allowed", limit)}
+				return nil, &field.Error{Reason: fmt.Sprintf("has too many lines: at most %d are allowed", limit)}
 			}
 			parts = append(parts, Part{Text: text, At: at + bytes.Index(line, text), Line: number})
 		}

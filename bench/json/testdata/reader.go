@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -40,7 +41,7 @@ type Reader struct {
 	buf      bytes.Buffer
 	dec      *jsontext.Decoder
 	limits   Limits
-	err      *Error
+	err      *field.Error
 	depth    int
 	frames   [maxDepth + 1]frame
 	replaced int
@@ -89,7 +90,7 @@ func (r *Reader) Fail(reason string) { r.FailField(r.Path(), reason) }
 
 func (r *Reader) FailField(path, reason string) {
 	if r.err == nil {
-		r.err = &Error{Field: path, Reason: reason}
+		r.err = &field.Error{Field: path, Reason: reason}
 	}
 }
 
