@@ -54,10 +54,7 @@ const ModelRetentionBytes = 512 << 20
 // is the order of learning. Weights have a retention by size: a learner writes a snapshot well
 // before the deltas behind the last one could be deleted.
 func Topics(objectives []Objective, partitions int) []Topic {
-	longest := time.Duration(0)
-	for _, o := range objectives {
-		longest = max(longest, o.Window)
-	}
+	longest := LongestWindow(objectives)
 	topics := []Topic{
 		{Name: TopicEvents, Partitions: partitions, Retention: max(week, longest+slack), AppendTime: true, NeedMessage: EventLimits.Bytes + messageFraming, Busy: true},
 		{Name: TopicPredictions, Partitions: partitions, Retention: max(week, longest+slack), NeedMessage: factsMessage},
