@@ -59,7 +59,7 @@ func (e *Event) Settle(received Time) {
 // checkHeartbeat is Validate for heartbeats.
 func (e *Event) checkHeartbeat() error {
 	if e.Received <= 0 || e.Received > maxTime {
-		return &Error{Field: "received", Reason: "is missing or no time; expected the time up to which the heartbeat's collector has written all events"}
+		return wrong("received", "is missing or no time; expected the time up to which the heartbeat's collector has written all events")
 	}
 	return checkName("collector", e.Collector, MaxIDBytes)
 }

@@ -1,7 +1,6 @@
 package event
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -28,7 +27,7 @@ func (e *Event) Validate(now Time) error {
 		return err
 	}
 	if e.Type == "" {
-		return &Error{Field: "type", Reason: "is missing; expected what happened, such as click"}
+		return wrong("type", "is missing; expected what happened, such as click")
 	}
 	ids := [...]struct{ name, value string }{
 		{"id", e.ID}, {"user", e.User}, {"anonymous", e.Anonymous}, {"prediction", e.Prediction}, {"request", e.Request},
@@ -41,7 +40,7 @@ func (e *Event) Validate(now Time) error {
 		}
 	}
 	if math.IsNaN(e.Value) || math.Abs(e.Value) > MaxValue {
-		return &Error{Field: "value", Reason: "is " + strconv.FormatFloat(e.Value, 'g', -1, 64) + ", expected an amount between -1e9 and 1e9"}
+		return wrong("value", "is %s, expected an amount between -1e9 and 1e9", strconv.FormatFloat(e.Value, 'g', -1, 64))
 	}
 	return e.checkTime(now)
 }
@@ -49,13 +48,13 @@ func (e *Event) Validate(now Time) error {
 func (e *Event) checkTime(now Time) error {
 	switch {
 	case e.Time == 0:
-		return &Error{Field: "time", Reason: "is missing; expected a time such as 2026-11-25T09:00:00.123Z"}
+		return wrong("time", "is missing; expected a time such as 2026-11-25T09:00:00.123Z")
 	case e.Time < earliest:
-		return &Error{Field: "time", Reason: "is " + e.Time.String() + ", before the year 2000"}
+		return wrong("time", "is %s, before the year 2000", e.Time)
 	case now != 0 && e.Time > now.Add(MaxAhead):
-		return &Error{Field: "time", Reason: fmt.Sprintf("is %s, more than %d hours after its receipt at %s: the client's clock is wrong", e.Time, MaxAhead/time.Hour, now)}
+		return wrong("time", "is %s, more than %d hours after its receipt at %s: the client's clock is wrong", e.Time, MaxAhead/time.Hour, now)
 	case e.Time > maxTime:
-		return &Error{Field: "time", Reason: "is after the year 9999"}
+		return wrong("time", "is after the year 9999")
 	}
 	return nil
 }
@@ -75,15 +74,15 @@ func CheckRequestID(s string) error { return checkName("request", s, MaxRequestI
 // characters.
 func checkName(field, s string, limit int) error {
 	if len(s) > limit {
-		return &Error{Field: field, Reason: fmt.Sprintf("has %d bytes, at most %d are allowed", len(s), limit)}
+		return wrong(field, "has %d bytes, at most %d are allowed", len(s), limit)
 	}
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] == 0x7f {
-			return &Error{Field: field, Reason: "contains a control character"}
+			return wrong(field, "contains a control character")
 		}
 	}
 	if !utf8.ValidString(s) {
-		return &Error{Field: field, Reason: "is not valid UTF-8"}
+		return wrong(field, "is not valid UTF-8")
 	}
 	return nil
 }

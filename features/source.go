@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // source is where an event has the value that a sum or last keeps. The zero source is none.
@@ -88,7 +89,7 @@ func encodeLast(v event.Value) string {
 		return "s" + s
 	case event.Number:
 		if !math.IsNaN(v.Num) && !math.IsInf(v.Num, 0) {
-			return "n" + string(event.AppendNumber(nil, v.Num))
+			return "n" + string(strictjson.AppendNumber(nil, v.Num))
 		}
 	}
 	return ""

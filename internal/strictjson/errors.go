@@ -1,4 +1,4 @@
-package event
+package strictjson
 
 import (
 	"strconv"
@@ -10,8 +10,8 @@ import (
 // Error says which field of a text is wrong, and why.
 type Error = field.Error
 
-// quoteShort quotes s for an error message, cut to a length that a log can bear.
-func quoteShort(s string) string {
+// Quote quotes s for an error message, cut to a length that a log can bear.
+func Quote(s string) string {
 	const limit = 40
 	if len(s) > limit {
 		return strconv.Quote(strings.ToValidUTF8(s[:limit], "\ufffd")) + "..."
