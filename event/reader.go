@@ -4,16 +4,12 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // Error says why a text is not what it should be, with the path of the field that is wrong.
-type Error = strictjson.Error
-
-// wrong is an Error about a field.
-func wrong(field, format string, args ...any) error {
-	return &Error{Field: field, Reason: fmt.Sprintf(format, args...)}
-}
+type Error = field.Error
 
 // Limits bound the texts that a Reader accepts.
 type Limits struct {
