@@ -18,7 +18,6 @@ type Topic struct {
 	Retention      time.Duration // 0: the broker's default
 	RetentionBytes int64         // per partition; 0: no limit by size
 	SegmentBytes   int64
-	MaxMessage     int // bytes of a record batch; 0: the broker's default, 1 MiB
 	// records carry the time at which the broker received them; an existing topic is not checked
 	// for it
 	AppendTime bool
@@ -103,7 +102,6 @@ func (t Topic) entries() []kafka.ConfigEntry {
 	add("retention.ms", t.Retention.Milliseconds())
 	add(retentionBytes, t.RetentionBytes)
 	add("segment.bytes", t.SegmentBytes)
-	add(maxMessageBytes, int64(t.MaxMessage))
 	if t.AppendTime {
 		entries = append(entries, kafka.ConfigEntry{ConfigName: "message.timestamp.type", ConfigValue: "LogAppendTime"})
 	}

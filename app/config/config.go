@@ -8,6 +8,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -23,6 +24,8 @@ import (
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/scorer"
+	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Config is the whole configuration.
@@ -44,11 +47,16 @@ type Config struct {
 	Learner    learner.Config    `yaml:"learner"`
 }
 
-// Kafka says where Kafka is.
+// Kafka says how to reach Kafka. Every stage and command connects by its Dial.
 type Kafka struct {
 	Brokers    []string `yaml:"brokers"`    // empty: the embedded broker, in `up`
 	Prefix     string   `yaml:"prefix"`     // before every topic and group
 	Partitions int      `yaml:"partitions"` // of events and predictions, when they are created
+}
+
+// Dial returns a client that calls itself clientID. logger and reg may be nil.
+func (k Kafka) Dial(clientID string, logger *slog.Logger, reg prometheus.Registerer) (*stream.Client, error) {
+	return stream.Dial(stream.Config{Brokers: k.Brokers, Prefix: k.Prefix, ClientID: clientID, Logger: logger, Registerer: reg})
 }
 
 // Networks are configurations of models by name. What one leaves out is as in the default

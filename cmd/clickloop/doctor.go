@@ -119,7 +119,7 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 		d.report("Kafka", errors.New("no brokers are given"), "set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA; `clickloop up` runs an embedded one")
 		return nil
 	}
-	client, err := stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-doctor"})
+	client, err := cfg.Kafka.Dial("clickloop-doctor", nil, nil)
 	if err == nil {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err = client.Ping(bounded)
@@ -131,7 +131,7 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	}
 	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := client.CheckTopic(bounded, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention, NeedMessage: t.NeedMessage, Ordered: t.Ordered})
+		err := client.CheckTopic(bounded, stream.Topic(t))
 		what := "topic " + cfg.Kafka.Prefix + t.Name
 		if n, countErr := client.Partitions(bounded, t.Name); countErr == nil && err == nil && t.Ordered && n > 1 {
 			what += fmt.Sprintf(" (it has %d partitions, of which 0 alone is used: its order matters)", n)

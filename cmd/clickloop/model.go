@@ -79,7 +79,7 @@ func (o *modelOptions) dial(ctx context.Context) (*stream.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-model", Logger: newLogger(o.stderr, false)})
+	client, err := cfg.Kafka.Dial("clickloop-model", newLogger(o.stderr, false), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	var client *stream.Client
 	resume := int64(0)
 	if len(cfg.Kafka.Brokers) > 0 {
-		if client, err = stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-replay", Logger: logger}); err != nil {
+		if client, err = cfg.Kafka.Dial("clickloop-replay", logger, nil); err != nil {
 			return err
 		}
 		defer client.Close()

@@ -87,7 +87,7 @@ func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		return err
 	}
 	o.topic = strings.TrimPrefix(rest[0], cfg.Kafka.Prefix)
-	client, err := stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-tail"})
+	client, err := cfg.Kafka.Dial("clickloop-tail", nil, nil)
 	if err != nil {
 		return err
 	}
