@@ -1,6 +1,7 @@
 # make            build, lint, test
 # make demo       the whole loop on real recorded data; ARGS=--exit ends by itself
 # make test       unit and whole-loop tests with Go alone
+# make docs       writes what the code says into docs/reference and the map of DESIGN.md
 # make integration  the same whole-loop tests against real Kafka and Redis
 # make long       ten minutes of random kills, pauses and losses of all stages and of real Kafka and Redis
 GO      ?= go
@@ -10,7 +11,7 @@ BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 RACE    := ./model/... ./stream/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./features/... ./app/... ./internal/...
 NORACE  := . ./event/... ./model/... ./cmd/... ./examples/... ./bench/...
 
-.PHONY: all build demo test lint integration long bench bench-parts bench-peers clean
+.PHONY: all build demo test lint docs integration long bench bench-parts bench-peers clean
 
 all: build lint test
 
@@ -29,6 +30,9 @@ lint:
 	$(GO) vet ./...
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "run gofmt -w on:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+docs:
+	$(GO) test -run 'TestReference|TestTheMap' . -update
 
 integration: build
 	scripts/integration.sh

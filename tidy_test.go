@@ -7,25 +7,18 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/clickloop/clickloop/app/config"
 )
 
-func readme(t *testing.T) string {
-	t.Helper()
-	b, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-func TestTheConfigurationInTheReadmeIsOne(t *testing.T) {
-	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindStringSubmatch(readme(t))
+func TestTheConfigurationInTheReferenceIsOne(t *testing.T) {
+	const file = "docs/reference/settings.md"
+	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindStringSubmatch(documents(t)[file])
 	if block == nil {
-		t.Fatal("README.md has no block of YAML")
+		t.Fatal(file + " has no block of YAML")
 	}
-	c, err := config.Parse("README.md", []byte(block[1]))
+	c, err := config.Parse(file, []byte(block[1]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,44 +27,48 @@ func TestTheConfigurationInTheReadmeIsOne(t *testing.T) {
 	}
 }
 
-// The README proves promises by tests: they must be there.
-func TestTestsThatTheReadmeNamesExist(t *testing.T) {
-	out, err := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "*_test.go").Output()
+// tracked are the files of the tree whose names match one of the patterns.
+func tracked(t *testing.T, patterns ...string) []string {
+	t.Helper()
+	out, err := exec.Command("git", append([]string{"ls-files", "--cached", "--others", "--exclude-standard"}, patterns...)...).Output()
 	if err != nil {
 		t.Skipf("git: %v", err)
 	}
+	return strings.Fields(string(out))
+}
+
+// Documents prove promises by tests: they must be there.
+func TestTestsThatDocumentsNameExist(t *testing.T) {
 	var all strings.Builder
-	for _, name := range strings.Fields(string(out)) {
+	for _, name := range tracked(t, "*_test.go") {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			continue // deleted and not committed
 		}
 		all.Write(b)
 	}
-	names := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(readme(t), -1)
-	if len(names) < 8 {
-		t.Fatalf("README.md names %d tests", len(names))
-	}
-	for _, name := range names {
-		if !strings.Contains(all.String(), "func "+name+"(") {
-			t.Errorf("README.md names %s, which is no test", name)
+	for name, text := range documents(t) {
+		named := regexp.MustCompile(`\b(?:Test|Benchmark)[A-Z]\w+`).FindAllString(text, -1)
+		if name == "README.md" && len(named) < 8 {
+			t.Fatalf("README.md names %d tests", len(named))
+		}
+		for _, test := range named {
+			if !strings.Contains(all.String(), "func "+test+"(") {
+				t.Errorf("%s names %s, which is no test", name, test)
+			}
 		}
 	}
 }
 
 // What documents tell to run must be there.
 func TestProgramsThatDocumentsNameExist(t *testing.T) {
-	documents, err := filepath.Glob("*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	named := 0
-	for _, name := range append(documents, "model/README.md") {
+	for _, name := range tracked(t, "*.md") {
 		b, err := os.ReadFile(name)
 		if err != nil {
-			t.Fatal(err)
+			continue // deleted and not committed
 		}
-		for _, command := range regexp.MustCompile("go (?:run|test) [^`\n]*?(\\./[a-z/]+)").FindAllStringSubmatch(string(b), -1) {
+		for _, command := range regexp.MustCompile("go (?:run|test) [^`]*?(\\./[a-z0-9/-]+)").FindAllStringSubmatch(string(b), -1) {
 			named++
 			if _, err := os.Stat(command[1]); err != nil {
 				t.Errorf("%s names %s: %v", name, command[1], err)
@@ -80,6 +77,101 @@ func TestProgramsThatDocumentsNameExist(t *testing.T) {
 	}
 	if named < 8 {
 		t.Errorf("%d commands are found in the documents", named)
+	}
+}
+
+// A link leads to a file that is there.
+func TestLinksInDocumentsLeadSomewhere(t *testing.T) {
+	links := 0
+	for _, name := range tracked(t, "*.md") {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // deleted and not committed
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^):#]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(b), -1) {
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+			}
+		}
+	}
+	if links < 15 {
+		t.Errorf("%d links are found in the documents", links)
+	}
+}
+
+// What lengths documents and comments keep to.
+const (
+	readmeWords    = 900
+	paragraphWords = 120
+	columns        = 100
+)
+
+// paragraphs are those of a document with the line at which each begins; an item of a list is one.
+// Code and tables are none.
+func paragraphs(text string) (all []string, at []int) {
+	code, open := false, false
+	for i, line := range strings.Split(text, "\n") {
+		bare := strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(bare, "```"):
+			code, open = !code, false
+		case code:
+		case bare == "" || strings.HasPrefix(bare, "|") || strings.HasPrefix(bare, "#") || strings.HasPrefix(bare, "<!--"):
+			open = false
+		case !open || regexp.MustCompile(`^([-*]|\d+\.) `).MatchString(bare):
+			all, at, open = append(all, bare), append(at, i+1), true
+		default:
+			all[len(all)-1] += " " + bare
+		}
+	}
+	return all, at
+}
+
+func TestDocumentsAreShort(t *testing.T) {
+	texts := documents(t)
+	words := len(strings.Fields(regexp.MustCompile("(?s)```.*?```").ReplaceAllString(texts["README.md"], "")))
+	if words > readmeWords {
+		t.Errorf("README.md has %d words, want at most %d", words, readmeWords)
+	}
+	for name, text := range texts {
+		text, _, _ = strings.Cut(text, "## The network") // WAIT
+		all, at := paragraphs(text)
+		for i, p := range all {
+			if n := len(strings.Fields(p)); n > paragraphWords {
+				t.Errorf("%s:%d: the paragraph has %d words, want at most %d", name, at[i], n, paragraphWords)
+			}
+		}
+		generated := false
+		for i, line := range strings.Split(text, "\n") {
+			if strings.HasPrefix(line, "<!--") {
+				generated = !strings.Contains(line, "end")
+			}
+			command := strings.HasPrefix(line, "    clickloop ") // to copy
+			if n := utf8.RuneCountInString(line); n > columns && !generated && !command && !strings.HasPrefix(strings.TrimSpace(line), "|") {
+				t.Errorf("%s:%d: the line has %d columns, want at most %d", name, i+1, n, columns)
+			}
+		}
+	}
+}
+
+// Comments are read beside code: they wrap. What is set out in a comment, behind a tab or spaces,
+// stays as it is.
+func TestCommentsAreNotWide(t *testing.T) {
+	for _, name := range tracked(t, "*.go") {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // deleted and not committed
+		}
+		for i, line := range strings.Split(string(b), "\n") {
+			comment := strings.TrimLeft(line, "\t")
+			if !strings.HasPrefix(comment, "//") || strings.HasPrefix(comment, "//\t") || strings.HasPrefix(comment, "//  ") || strings.HasPrefix(comment, "//go:") {
+				continue
+			}
+			if n := 4*(len(line)-len(comment)) + utf8.RuneCountInString(comment); n > columns && strings.Contains(strings.TrimSpace(comment[2:]), " ") {
+				t.Errorf("%s:%d: the comment has %d columns, want at most %d", name, i+1, n, columns)
+			}
+		}
 	}
 }
 
@@ -108,7 +200,8 @@ func TestExamplesNameTheirData(t *testing.T) {
 	}
 }
 
-// longFile is what style asks of a file; a file that is longer says why in its first lines with the words "long because".
+// longFile is what style asks of a file; a file that is longer says why in its first lines with the
+// words "long because".
 const longFile = 400
 
 func TestFilesAreShort(t *testing.T) {

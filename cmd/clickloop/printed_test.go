@@ -20,7 +20,14 @@ func printedCommands(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range append(documents, "../../README.md", "../../docker-compose.yml") {
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, found...)
+	}
+	for _, path := range append(documents, "../../docker-compose.yml") {
 		text := string(readFile(t, path))
 		for _, m := range regexp.MustCompile("`((?:bin/)?clickloop [a-z][^`]*)`|(?m)^    ((?:bin/)?clickloop .*)$").FindAllStringSubmatch(text, -1) {
 			found = append(found, m[1]+m[2])
@@ -37,7 +44,8 @@ func printedCommands(t *testing.T) []string {
 	return found
 }
 
-// What is printed can be run as it stands: a shell reads it as meant, and the command knows its flags and takes their values.
+// What is printed can be run as it stands: a shell reads it as meant, and the command knows its
+// flags and takes their values.
 func TestCommandsThatDocumentsPrintAreUnderstood(t *testing.T) {
 	found := printedCommands(t)
 	if len(found) < 40 {

@@ -1,5 +1,5 @@
-// Package web is what the stages' HTTP interfaces share: the server with its deadlines, and the form
-// of answers and errors. What a request brings is internal/inbound's.
+// Package web is what the stages' HTTP interfaces share: the server with its deadlines, and the
+// form of answers and errors. What a request brings is internal/inbound's.
 package web
 
 import (
