@@ -35,22 +35,22 @@ func findKind(name string) (*kind, *Error) {
 		}
 		names = append(names, k.name)
 	}
-	return nil, &Error{"aggregate", fmt.Sprintf("is %q; expected one of %s", name, strings.Join(names, ", "))}
+	return nil, &Error{Field: "aggregate", Reason: fmt.Sprintf("is %q; expected one of %s", name, strings.Join(names, ", "))}
 }
 
 // checkSettings refuses settings that the kind does not take.
 func (k *kind) checkSettings(p *ProfileConfig) *Error {
 	switch {
 	case k.value && p.Value == "":
-		return &Error{"value", "is missing; expected value, context.NAME or properties.NAME"}
+		return &Error{Field: "value", Reason: "is missing; expected value, context.NAME or properties.NAME"}
 	case !k.value && p.Value != "":
-		return &Error{"value", belongsTo(func(k *kind) bool { return k.value })}
+		return &Error{Field: "value", Reason: belongsTo(func(k *kind) bool { return k.value })}
 	case !k.over && p.Over != "":
-		return &Error{"over", belongsTo(func(k *kind) bool { return k.over })}
+		return &Error{Field: "over", Reason: belongsTo(func(k *kind) bool { return k.over })}
 	case !k.over && (p.Prior != 0 || p.Weight != 0):
-		return &Error{"prior", belongsTo(func(k *kind) bool { return k.over })}
+		return &Error{Field: "prior", Reason: belongsTo(func(k *kind) bool { return k.over })}
 	case !k.halfLife && p.HalfLife != "":
-		return &Error{"half_life", "is given, but " + k.name + " does not decay; expected a window or nothing"}
+		return &Error{Field: "half_life", Reason: "is given, but " + k.name + " does not decay; expected a window or nothing"}
 	}
 	return nil
 }

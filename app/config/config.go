@@ -6,7 +6,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -30,9 +29,9 @@ import (
 
 // Config is the whole configuration.
 type Config struct {
-	Kafka Kafka  `yaml:"kafka"`
-	Redis Redis  `yaml:"redis"`
-	HTTP  string `yaml:"http"` // address to listen on; port 0 for any free one
+	Kafka Kafka                `yaml:"kafka"`
+	Redis features.RedisConfig `yaml:"redis"` // no address: the embedded one, in `up`
+	HTTP  string               `yaml:"http"`  // address to listen on; port 0 for any free one
 	// folder for checkpoints and the embedded services; empty: a temporary one
 	Data       string            `yaml:"data"`
 	Clock      string            `yaml:"clock"` // wall, or recorded for replays
@@ -67,11 +66,6 @@ type Networks map[string]model.Config
 func (n Networks) Default() any { return model.DefaultConfig() }
 
 var _ settings.Defaulter = Networks(nil)
-
-// Redis says where Redis is.
-type Redis struct {
-	Address string `yaml:"address"` // host:port or redis:// URL; empty: the embedded one, in `up`
-}
 
 // Clocks.
 const (
@@ -246,9 +240,5 @@ func validateFeatures(c features.Config) error {
 		}
 	}
 	_, err := features.Compile(c)
-	var named *features.Error
-	if errors.As(err, &named) {
-		return field.Wrong(named.Field, "%s", named.Reason)
-	}
 	return err
 }

@@ -106,9 +106,11 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if err := l.build(o); err != nil {
 		return err
 	}
-	if err := l.watchRedis(); err != nil {
+	redis, err := l.dialRedis(features.Serving)
+	if err != nil {
 		return err
 	}
+	l.capacity = newCapacity(redis, l.logger, l.registry)
 	runCtx, cancel := context.WithCancel(ctx)
 	l.cancel = cancel
 	go l.run(runCtx)
@@ -160,15 +162,15 @@ func (l *Loop) connect(o Options) error {
 	return nil
 }
 
-// watchRedis prepares the watch over the memory of Redis.
-func (l *Loop) watchRedis() error {
-	client, err := features.DialRedis(features.RedisConfig{Address: l.Redis}, features.Serving)
-	if err != nil {
-		return err
+// dialRedis returns a client that closes with the Loop.
+func (l *Loop) dialRedis(role features.Role) (*features.RedisClient, error) {
+	cfg := l.cfg.Redis
+	cfg.Address = l.Redis
+	client, err := features.DialRedis(cfg, role)
+	if err == nil {
+		l.closers = append(l.closers, client.Close)
 	}
-	l.closers = append(l.closers, client.Close)
-	l.capacity = newCapacity(client, l.logger, l.registry)
-	return nil
+	return client, err
 }
 
 // outcomeTTL returns how long Redis keeps outcomes: until the longest window has certainly been
@@ -193,11 +195,10 @@ func (l *Loop) build(o Options) error {
 	l.clock = ingest.NewClock(now, recorded)
 	prefix := cfg.Kafka.Prefix
 	store := func(role features.Role, namespace string, ttl time.Duration) (features.Store, error) {
-		c, err := features.DialRedis(features.RedisConfig{Address: l.Redis}, role)
+		c, err := l.dialRedis(role)
 		if err != nil {
 			return nil, err
 		}
-		l.closers = append(l.closers, c.Close)
 		return features.NewRedis(c, prefix, namespace, ttl), nil
 	}
 	profileTTL := set.Retention() + 24*time.Hour

@@ -216,7 +216,7 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 		d.report("Redis at "+address, errors.New("its password is kept nowhere"), "give the whole address by --redis or CLICKLOOP_REDIS")
 		return
 	}
-	client, err := features.DialRedis(features.RedisConfig(cfg.Redis), features.Serving)
+	client, err := features.DialRedis(cfg.Redis, features.Serving)
 	if err == nil {
 		defer client.Close()
 		bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
