@@ -16,8 +16,8 @@ func Load(path string) (Config, error) {
 	return c, err
 }
 
-// completion gets a configuration with the objectives of its file alone, and completes them before
-// they are checked; nil leaves them as they are.
+// completion completes the objectives of a file, without defaults, before they are checked. nil
+// stands for the default objectives.
 type completion func(*Config) error
 
 func load(path string, complete completion) (Config, *settings.File, error) {
@@ -36,7 +36,7 @@ func load(path string, complete completion) (Config, *settings.File, error) {
 	return read(path, b, complete)
 }
 
-// Parse reads a configuration's text over the defaults and checks it; name is what errors call it.
+// Parse reads a configuration's text over the defaults and checks it. Errors call it name.
 func Parse(name string, b []byte) (Config, error) {
 	c, _, err := read(name, b, nil)
 	return c, err

@@ -7,8 +7,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// dueQueue counts the examples that are due by a time: rows whose trigger happens, by prediction
-// time + window. Rows come in order of time, so the queue is a ring of (time, number).
+// dueQueue counts the examples that are due by a time: the rows whose trigger happens, at prediction
+// time + window. Rows arrive in order of time; so the queue is in order, too.
 type dueQueue struct {
 	window  event.Time
 	waiting []dueRows
@@ -20,7 +20,7 @@ type dueRows struct {
 	n  int64
 }
 
-// add takes rows whose trigger happens within the window.
+// add adds the rows whose trigger happens within the window.
 func (q *dueQueue) add(rows []recording.Row, o event.Objective) {
 	for i := range rows {
 		if !triggered(&rows[i], o) {
@@ -35,7 +35,7 @@ func (q *dueQueue) add(rows []recording.Row, o event.Objective) {
 	}
 }
 
-// before is the number of examples due by t.
+// before returns the number of examples due by t.
 func (q *dueQueue) before(t event.Time) int64 {
 	i := 0
 	for i < len(q.waiting) && q.waiting[i].at <= t {
