@@ -77,7 +77,7 @@ func askReady(ctx context.Context, url string) error {
 	return nil
 }
 
-// doctor prints a line a check.
+// doctor runs checks and prints a line for each.
 type doctor struct {
 	w              io.Writer
 	checks, faults int
@@ -93,7 +93,7 @@ func (d *doctor) report(what string, err error, mend string) {
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
-// find takes the addresses of the `clickloop up` that runs here, if there is one.
+// find completes cfg with the addresses of a `clickloop up` that runs here.
 func (d *doctor) find(cfg *config.Config, common *config.Common) {
 	up, err := findUp(cfg.Data)
 	if len(cfg.Kafka.Brokers) > 0 {
@@ -111,8 +111,8 @@ func (d *doctor) find(cfg *config.Config, common *config.Common) {
 	}
 }
 
-// kafka checks that brokers answer, that topics are as they should be, and that weights are on
-// them. It returns the client, nil when no broker answers.
+// kafka checks that brokers answer, that topics have the right settings, and that the model topics
+// hold weights. It returns the client, or nil when no broker answers.
 func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	if len(cfg.Kafka.Brokers) == 0 {
 		d.report("Kafka", errors.New("no brokers are given"), "set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA; `clickloop up` runs an embedded one")
@@ -160,11 +160,10 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	return client
 }
 
-// hangs is how long a transaction is open that is told of: others end meanwhile.
+// hangs is the age from which an open transaction is reported. Most end sooner.
 const hangs = 2 * time.Second
 
-// transactions tells of those that are open, since no stage reads what stands behind them. Nothing
-// is said where there are none.
+// transactions reports open transactions, since no stage reads the records behind them.
 func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix, topic string) {
 	ctx, cancel := context.WithTimeout(ctx, hangs+3*time.Second)
 	defer cancel()
@@ -178,12 +177,12 @@ func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix
 	}
 }
 
-// folds tells of partitions of events that are not folded while others are: one that was added and
-// that no stage reads.
+// folds reports partitions of events that no stage folds while it folds others, such as one that was
+// added.
 func (d *doctor) folds(ctx context.Context, client *stream.Client, store features.Store, what, log string) {
 	ranges, err := client.Offsets(ctx, event.TopicEvents)
 	if err != nil {
-		return // it was told
+		return // another check reports it
 	}
 	var missing []string
 	folded := false
@@ -198,7 +197,7 @@ func (d *doctor) folds(ctx context.Context, client *stream.Client, store feature
 		}
 	}
 	if !folded {
-		return // nothing is, yet
+		return // no partition is folded yet
 	}
 	if len(missing) > 0 {
 		err = fmt.Errorf("partitions %s of %s are not folded: labels and profiles wait for them", strings.Join(missing, ", "), event.TopicEvents)
@@ -236,8 +235,7 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 	}
 }
 
-// capacity says whether Redis keeps what it is given. The embedded one does not tell, and has no
-// limit.
+// capacity checks that Redis loses no keys. The embedded one shows no capacity and has no limit.
 func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

@@ -21,7 +21,7 @@ const replayExamples = `  clickloop replay examples/bank-marketing --collector h
   clickloop replay examples/bank-marketing --lockstep           the stages must run with --clock recorded
 `
 
-// checkReplay says which flags of a replay contradict each other.
+// checkReplay refuses flags of a replay that contradict each other.
 func checkReplay(lockstep bool, speed float64, limit int64) error {
 	switch {
 	case !(speed >= 0) || math.IsInf(speed, 0):
@@ -34,7 +34,7 @@ func checkReplay(lockstep bool, speed float64, limit int64) error {
 	return nil
 }
 
-// startPatience is how long a command waits for a collector or broker that is starting.
+// startPatience is how long a command waits for a collector or a broker that is starting.
 const startPatience = 10 * time.Second
 
 func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
