@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/clickloop/clickloop/internal/retry"
 )
 
 // ErrFull is returned by Batcher.Write when the records that wait for Kafka reach the limit.
@@ -134,22 +136,11 @@ func (b *Batcher) outlive(ctx context.Context) (context.Context, context.CancelF
 		return context.WithCancel(ctx)
 	}
 	writing, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var timer *time.Timer
-	var mu sync.Mutex
-	stop := context.AfterFunc(ctx, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		timer = time.AfterFunc(b.drain, cancel)
-	})
-	return writing, func() {
-		stop()
-		mu.Lock()
-		defer mu.Unlock()
-		if timer != nil {
-			timer.Stop()
-		}
+	context.AfterFunc(ctx, func() {
+		retry.Sleep(writing, b.drain)
 		cancel()
-	}
+	})
+	return writing, cancel
 }
 
 // write writes all waiting records and returns false when there were none.

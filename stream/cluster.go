@@ -109,14 +109,6 @@ type finalError struct{ err error }
 
 func (e *finalError) Error() string { return e.err.Error() }
 
-func unwrapFinal(err error) error {
-	var final *finalError
-	if errors.As(err, &final) {
-		return final.err
-	}
-	return err
-}
-
 // settings returns some of a topic's settings by name.
 func (c *cluster) settings(ctx context.Context, topic string, names ...string) (map[string]string, error) {
 	resp, err := c.kafka.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{

@@ -200,21 +200,16 @@ func Partition(key []byte, n int) int {
 	if n == 1 {
 		return 0
 	}
-	return murmur.Balance(kafka.Message{Key: key}, allPartitions(n)...)
+	all := usualPartitions
+	if n > len(all) {
+		all = partitionNumbers(n)
+	}
+	return murmur.Balance(kafka.Message{Key: key}, all[:n]...)
 }
 
-var partitionNumbers = func() []int {
-	numbers := make([]int, 1024)
-	for i := range numbers {
-		numbers[i] = i
-	}
-	return numbers
-}()
+var usualPartitions = partitionNumbers(1024)
 
-func allPartitions(n int) []int {
-	if n <= len(partitionNumbers) {
-		return partitionNumbers[:n]
-	}
+func partitionNumbers(n int) []int {
 	numbers := make([]int, n)
 	for i := range numbers {
 		numbers[i] = i

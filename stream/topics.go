@@ -168,42 +168,38 @@ func (s *topics) checkSettings(ctx context.Context, t Topic) error {
 // CheckTopic returns what is wrong with a topic: that it is missing, or what EnsureTopics would
 // refuse or log. It creates nothing.
 func (s *topics) CheckTopic(ctx context.Context, t Topic) error {
-	if err := s.checkPartitions(ctx, t); err != nil {
-		return unwrapFinal(err)
+	err := s.checkPartitions(ctx, t)
+	if err == nil {
+		err = s.checkSettings(ctx, t)
 	}
-	if err := s.checkSettings(ctx, t); err != nil {
-		return unwrapFinal(err)
+	var final *finalError
+	if errors.As(err, &final) {
+		return final.err
 	}
-	var found []error
-	if n, err := s.unread(ctx, t); err != nil || n > 0 {
-		if err == nil {
-			err = s.partitions.unordered(t.Name, n)
-		}
-		found = append(found, err)
+	if err != nil {
+		return err
 	}
-	if small, err := s.limits.tooSmall(ctx, t); err != nil || small != nil {
-		if err == nil {
-			err = small
-		}
-		found = append(found, err)
+	unread := s.checkOrder(ctx, t)
+	small, err := s.limits.tooSmall(ctx, t)
+	if small != nil {
+		err = small
 	}
-	return errors.Join(found...)
+	return errors.Join(unread, err)
 }
 
-// unread returns the number of partitions of an ordered topic that holds records outside partition
-// 0, which no stage reads, else 0.
-func (s *topics) unread(ctx context.Context, t Topic) (int, error) {
+// checkOrder refuses an ordered topic with records outside partition 0, which no stage reads.
+func (s *topics) checkOrder(ctx context.Context, t Topic) error {
 	if !t.Ordered {
-		return 0, nil
+		return nil
 	}
 	ranges, err := s.partitions.offsets(ctx, t.Name, readUncommitted)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for _, r := range ranges[1:] {
 		if r.First < r.End {
-			return len(ranges), nil
+			return s.partitions.unordered(t.Name, len(ranges))
 		}
 	}
-	return 0, nil
+	return nil
 }

@@ -187,15 +187,13 @@ func (c *Config) validateNetworks() error {
 			if err := m.Validate(); err != nil {
 				return field.Within("networks."+name, err)
 			}
+			if m.Output == "identity" {
+				return field.Wrong("networks."+name+".output", noTargets, m.Output)
+			}
 		}
 	}
 	if c.Model.Output == "identity" {
 		return field.Wrong("model.output", noTargets, c.Model.Output)
-	}
-	for name, m := range c.Networks {
-		if m.Output == "identity" {
-			return field.Wrong("networks."+name+".output", noTargets, m.Output)
-		}
 	}
 	for i, o := range c.Objectives {
 		for j, name := range o.Networks {

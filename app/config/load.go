@@ -60,14 +60,15 @@ func read(name string, b []byte, complete completion) (Config, *settings.File, e
 		return c, nil, file.Error(problems)
 	}
 	if complete != nil {
-		if err := complete(&c); err != nil {
-			return c, nil, file.Locate(err)
-		}
+		err = complete(&c)
 	}
-	if err := c.settlePriors(file.Has); err != nil {
-		return c, nil, file.Locate(err)
+	if err == nil {
+		err = c.settlePriors(file.Has)
 	}
-	if err := c.Validate(); err != nil {
+	if err == nil {
+		err = c.Validate()
+	}
+	if err != nil {
 		return c, nil, file.Locate(err)
 	}
 	return c, file, nil

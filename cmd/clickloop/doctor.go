@@ -31,12 +31,10 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return err
 	}
 	if len(rest) > 0 {
-		fmt.Fprintf(stderr, "clickloop doctor: %q is no flag\n", rest[0])
-		return errUsage
+		return misused(stderr, "doctor", "%q is no flag", rest[0])
 	}
 	if *ready != "" && fs.NFlag() > 1 {
-		fmt.Fprintln(stderr, "clickloop doctor: --ready asks one stage and nothing else: leave the other flags out")
-		return errUsage
+		return misused(stderr, "doctor", "--ready asks one stage and nothing else: leave the other flags out")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()

@@ -177,8 +177,7 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	o.paths = paths
 	switch {
 	case len(paths) == 0 && (o.in == "" || len(o.tests) == 0):
-		fmt.Fprintln(stderr, "clickloop fit: name a recording or files; - is standard input; --in MODEL --test FILE alone learns nothing")
-		return nil, errUsage
+		return nil, misused(stderr, "fit", "name a recording or files; - is standard input; --in MODEL --test FILE alone learns nothing")
 	case o.onError != "stop" && o.onError != "skip":
 		return nil, fmt.Errorf("--on-error is %q, want stop or skip", o.onError)
 	case o.passes < 1 || o.passes > 10_000:

@@ -41,6 +41,12 @@ func commands() []command {
 // errUsage is returned by a command whose message is already on stderr.
 var errUsage = errors.New("usage")
 
+// misused prints how a command was misused, and returns errUsage.
+func misused(stderr io.Writer, command, format string, args ...any) error {
+	fmt.Fprintf(stderr, "clickloop "+command+": "+format+"\n", args...)
+	return errUsage
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {

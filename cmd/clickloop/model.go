@@ -56,8 +56,7 @@ func modelCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	case len(rest) == 2 && rest[0] == "verify":
 		return o.verify(ctx, rest[1])
 	}
-	fmt.Fprintln(stderr, "clickloop model: want show MODEL, diff MODEL MODEL or verify MODEL; --help shows examples")
-	return errUsage
+	return misused(stderr, "model", "want show MODEL, diff MODEL MODEL or verify MODEL; --help shows examples")
 }
 
 func (o *modelOptions) flags(fs *flag.FlagSet) {

@@ -118,8 +118,7 @@ func predictFlags(args []string, stderr io.Writer) (*predictOptions, error) {
 	}
 	fs.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
 	if len(rest) < 2 {
-		fmt.Fprintln(stderr, "clickloop predict: name a model and files of rows; - is standard input; --help shows examples")
-		return nil, errUsage
+		return nil, misused(stderr, "predict", "name a model and files of rows; - is standard input; --help shows examples")
 	}
 	o.in, o.paths = rest[0], rest[1:]
 	switch {

@@ -50,16 +50,14 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return err
 	}
 	if len(rest) != 1 {
-		fmt.Fprintln(stderr, "clickloop replay: name one recording, such as examples/bank-marketing")
-		return errUsage
+		return misused(stderr, "replay", "name one recording, such as examples/bank-marketing")
 	}
 	rec, err := recording.Open(rest[0])
 	if err != nil {
 		return err
 	}
 	if err := checkReplay(*lockstep, *speed, *limit); err != nil {
-		fmt.Fprintf(stderr, "clickloop replay: %v\n", err)
-		return errUsage
+		return misused(stderr, "replay", "%v", err)
 	}
 	cfg, err := common.LoadBeside("", config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
 	if err != nil {

@@ -25,8 +25,7 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 			return err
 		}
 		if len(rest) > 0 {
-			fmt.Fprintf(stderr, "clickloop %s: %q is no flag\n", name, rest[0])
-			return errUsage
+			return misused(stderr, name, "%q is no flag", rest[0])
 		}
 		cfg, err := common.Load()
 		if err != nil {

@@ -76,8 +76,7 @@ func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		return err
 	}
 	if len(rest) != 1 {
-		fmt.Fprintln(stderr, "clickloop tail: name one topic, such as predictions, events, examples.click, evaluations or deadletter")
-		return errUsage
+		return misused(stderr, "tail", "name one topic, such as predictions, events, examples.click, evaluations or deadletter")
 	}
 	if err := o.check(); err != nil {
 		return err

@@ -52,12 +52,10 @@ func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		return err
 	}
 	if len(rest) > 0 {
-		fmt.Fprintf(stderr, "clickloop up: %q is no flag; a recording goes behind --replay\n", rest[0])
-		return errUsage
+		return misused(stderr, "up", "%q is no flag; a recording goes behind --replay", rest[0])
 	}
 	if err := o.check(); err != nil {
-		fmt.Fprintf(stderr, "clickloop up: %v\n", err)
-		return errUsage
+		return misused(stderr, "up", "%v", err)
 	}
 	return up(ctx, o, stdout, stderr)
 }
