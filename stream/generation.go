@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 
@@ -44,12 +45,7 @@ func newGeneration(c *cluster, gen *kafka.Generation) *Generation {
 
 // Has tells whether the group has assigned a partition to this member.
 func (g *Generation) Has(topic string, partition int) bool {
-	for _, a := range g.Assigned[topic] {
-		if a.Partition == partition {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(g.Assigned[topic], func(a Assignment) bool { return a.Partition == partition })
 }
 
 // Commit moves the group's offsets in this generation, within a timeout. next holds the first offset

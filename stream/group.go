@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/clickloop/clickloop/internal/retry"
@@ -87,40 +88,29 @@ func (m *membership) stay(ctx context.Context) error {
 
 // countPartitions remembers how many partitions the topics have.
 func (m *membership) countPartitions(ctx context.Context) error {
-	m.counts = map[string]int{}
+	counts := map[string]int{}
 	for _, name := range m.topics {
 		n, err := m.partitions.Partitions(ctx, name[len(m.cfg.Prefix):])
 		if err != nil {
 			return err
 		}
-		m.counts[name] = n
+		counts[name] = n
 	}
+	m.counts = counts
 	return nil
 }
 
-// errPartitionsAdded ends a generation whose group does not know all partitions.
-var errPartitionsAdded = errors.New("a topic has more partitions than when the group shared them out")
-
-// watchPartitions returns errPartitionsAdded when a topic has another number of partitions than in
-// m.counts, and updates that. kafka-go's own watch begins after the group has assigned partitions;
-// so it misses one that is added before.
-func (m *membership) watchPartitions(ctx context.Context) error {
+// awaitOtherCounts returns true once a topic has another number of partitions than the group has
+// assigned, and false when ctx ends. kafka-go's own watch begins after the group has assigned
+// partitions; so it misses one that is added before.
+func (m *membership) awaitOtherCounts(ctx context.Context) bool {
+	assigned := m.counts
 	for retry.Sleep(ctx, countAge/2) {
-		changed := false
-		for name, before := range m.counts {
-			n, err := m.partitions.Partitions(ctx, name[len(m.cfg.Prefix):])
-			if err != nil {
-				return err
-			}
-			if n != before {
-				m.counts[name], changed = n, true
-			}
-		}
-		if changed {
-			return errPartitionsAdded
+		if err := m.countPartitions(ctx); err == nil && !maps.Equal(m.counts, assigned) {
+			return true
 		}
 	}
-	return ctx.Err()
+	return false
 }
 
 // generation calls m.run and waits for it. It ends m.run's ctx when the group ends the generation,
@@ -136,7 +126,7 @@ func (m *membership) generation(ctx context.Context, gen *kafka.Generation) erro
 		watched := make(chan struct{})
 		go func() {
 			defer close(watched)
-			if errors.Is(m.watchPartitions(inner), errPartitionsAdded) {
+			if m.awaitOtherCounts(inner) {
 				m.logger.Warn("sharing out the partitions anew, since some were added", "group", m.group, "partitions", m.counts)
 				cancel()
 			}

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -111,15 +112,9 @@ func (s *partitions) OpenTransactions(ctx context.Context, topic string, wait ti
 	if err != nil {
 		return nil, err
 	}
-	var open []OpenTransaction
-	for _, t := range second {
-		for _, before := range first {
-			if t.Partition == before.Partition && t.Oldest == before.Oldest {
-				open = append(open, t)
-			}
-		}
-	}
-	return open, nil
+	return slices.DeleteFunc(second, func(t OpenTransaction) bool {
+		return !slices.ContainsFunc(first, func(before OpenTransaction) bool { return t.Partition == before.Partition && t.Oldest == before.Oldest })
+	}), nil
 }
 
 // openTransactions finds the partitions that readers may not read to their end.

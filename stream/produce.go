@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -186,10 +187,8 @@ func (s *producer) produceOnce(ctx context.Context, topic string, p int, out out
 }
 
 func rewind(b kafka.Bytes) {
-	if s, ok := b.(interface {
-		Seek(offset int64, whence int) (int64, error)
-	}); ok {
-		_, _ = s.Seek(0, 0) // of bytes in memory: it cannot fail
+	if s, ok := b.(io.Seeker); ok {
+		_, _ = s.Seek(0, io.SeekStart) // in memory: it cannot fail
 	}
 }
 

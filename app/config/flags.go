@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -68,10 +69,7 @@ func (c *Common) loadOver(file string, complete completion) (Config, error) {
 	if err := c.environment(); err != nil {
 		return Default(), err
 	}
-	if c.File != "" {
-		file = c.File
-	}
-	cfg, inFile, err := load(file, complete)
+	cfg, inFile, err := load(cmp.Or(c.File, file), complete)
 	if err != nil {
 		if source := c.from["config"]; source != "" && errors.Is(err, os.ErrNotExist) {
 			err = fmt.Errorf("%s: %w", source, err)
@@ -94,10 +92,7 @@ func (c *Common) environment() error {
 	var known []string
 	for _, o := range c.options() {
 		known = append(known, o.variable())
-		setting := o.setting
-		if setting == "" {
-			setting = o.flag
-		}
+		setting := cmp.Or(o.setting, o.flag)
 		if *o.value != "" {
 			c.from[setting] = "--" + o.flag
 		} else if v := os.Getenv(o.variable()); v != "" {

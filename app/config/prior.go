@@ -49,11 +49,7 @@ func isRate(p float64) bool { return p > 0 && p < 1 }
 func (c *Config) Priors() map[string]float64 {
 	priors := map[string]float64{}
 	for _, o := range c.Objectives {
-		name := o.Serve
-		if name == "" {
-			name = o.NetworkNames()[0]
-		}
-		m, ok := c.Networks[name]
+		m, ok := c.Networks[o.ServedNetwork()]
 		if !ok {
 			m = c.Model
 		}
