@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/clickloop/clickloop/internal/field"
-
 	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
