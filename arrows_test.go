@@ -29,7 +29,7 @@ var floor = map[string]int{
 // clients are the modules that one package alone may import, with the packages that may.
 var clients = map[string][]string{
 	"github.com/segmentio/kafka-go":   {"stream"},
-	"github.com/redis/go-redis":       {"features", "app/run", "cmd/clickloop", "internal/backend"},
+	"github.com/redis/go-redis":       {"features", "internal/backend"},
 	"github.com/alicebob/miniredis":   {"internal/embedded"},
 	"github.com/twmb/franz-go/pkg/k":  {"stream", "internal/embedded", "internal/backend"},
 	"github.com/goccy/go-yaml":        {"internal/settings", "app/config", "app/recording"},

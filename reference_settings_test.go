@@ -70,6 +70,13 @@ func remark(f *ast.Field) string {
 		}
 	}
 	text = cell(text)
+	if len(f.Names) > 0 { // a sentence about the name, whose row in a table has the name already
+		if m := regexp.MustCompile(`^` + f.Names[0].Name + ` (?:(?:is|are) |)([a-z]+s? .*)$`).FindStringSubmatch(text); m != nil {
+			if first, _, _ := strings.Cut(text[len(f.Names[0].Name)+1:], " "); strings.HasSuffix(first, "s") || first == "are" {
+				text = m[1]
+			}
+		}
+	}
 	if text == "" {
 		return ""
 	}
@@ -292,6 +299,7 @@ func allowed(path string, kind reflect.Type) string {
 		if _, rest, ok := strings.Cut(text, "; allowed: "); ok {
 			text = rest
 		}
+		text, _, _ = strings.Cut(text, ", which is ")
 		if text = strings.TrimPrefix(text, "one of "); strings.HasPrefix(text, "[") {
 			text = strings.ReplaceAll(strings.Trim(text, "[]"), " ", ", ")
 		}

@@ -56,3 +56,21 @@ func BenchmarkEncodingJSONIntoMap(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkTime(b *testing.B) {
+	at := benchPrediction().Time
+	text := at.String()
+	var line []byte
+	b.Run("append", func(b *testing.B) {
+		for b.Loop() {
+			line = at.AppendJSON(line[:0])
+		}
+	})
+	b.Run("parse", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := ParseTime(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

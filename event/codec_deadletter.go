@@ -9,21 +9,21 @@ import (
 // UTF-8, otherwise as "payload_base64".
 func (d *DeadLetter) AppendJSON(dst []byte) []byte {
 	l := newLine(dst)
-	l.must("stage", d.Stage)
-	l.must("reason", d.Reason)
-	l.text("topic", d.Topic)
-	l.integer("partition", int64(d.Partition))
-	l.integer("offset", d.Offset)
+	l.Text("stage", d.Stage)
+	l.Text("reason", d.Reason)
+	l.OptionalText("topic", d.Topic)
+	l.Integer("partition", int64(d.Partition))
+	l.Integer("offset", d.Offset)
 	l.time("time", d.Time)
 	if utf8.Valid(d.Payload) {
-		l.must("payload", string(d.Payload))
+		l.Text("payload", string(d.Payload))
 	} else {
-		l.key("payload_base64")
-		l.dst = append(l.dst, '"')
-		l.dst = base64.StdEncoding.AppendEncode(l.dst, d.Payload)
-		l.dst = append(l.dst, '"')
+		l.Key("payload_base64")
+		l.Buf = append(l.Buf, '"')
+		l.Buf = base64.StdEncoding.AppendEncode(l.Buf, d.Payload)
+		l.Buf = append(l.Buf, '"')
 	}
-	return l.end()
+	return l.End()
 }
 
 // MarshalJSON is AppendJSON, for encoding/json.
@@ -41,8 +41,8 @@ func ParseDeadLetter(b []byte) (DeadLetter, error) {
 
 // UnmarshalJSON is ParseDeadLetter into d.
 func (d *DeadLetter) UnmarshalJSON(b []byte) error {
-	r := borrow(b, deadLetterLimits)
-	defer giveBack(r)
+	r := acquire(b, deadLetterLimits)
+	defer r.release()
 	*d = DeadLetter{}
 	d.read(r)
 	r.need("stage", d.Stage != "")

@@ -4,25 +4,25 @@ package event
 // infinite are left out.
 func (e *Evaluation) AppendJSON(dst []byte) []byte {
 	l := newLine(dst)
-	l.must("objective", e.Objective)
-	l.must("window", e.Window)
+	l.Text("objective", e.Objective)
+	l.Text("window", e.Window)
 	l.time("start", e.Start)
 	l.time("end", e.End)
-	l.integer("examples", e.Examples)
-	l.integer("positives", e.Positives)
-	l.defined("log_loss", e.LogLoss)
-	l.defined("normalized_entropy", e.NormalizedEntropy)
-	l.defined("auc", e.AUC)
-	l.defined("predicted_over_actual", e.PredictedOverActual)
-	l.defined("ece", e.ECE)
-	l.defined("weight", e.Weight)
-	l.defined("predicted", e.Predicted)
-	l.defined("actual", e.Actual)
-	l.defined("log_loss_sum", e.LogLossSum)
-	l.fields("segment", e.Segment, false)
-	l.text("model", e.Model)
-	l.text("alarm", e.Alarm)
-	return l.end()
+	l.Integer("examples", e.Examples)
+	l.Integer("positives", e.Positives)
+	l.DefinedNumber("log_loss", e.LogLoss)
+	l.DefinedNumber("normalized_entropy", e.NormalizedEntropy)
+	l.DefinedNumber("auc", e.AUC)
+	l.DefinedNumber("predicted_over_actual", e.PredictedOverActual)
+	l.DefinedNumber("ece", e.ECE)
+	l.DefinedNumber("weight", e.Weight)
+	l.DefinedNumber("predicted", e.Predicted)
+	l.DefinedNumber("actual", e.Actual)
+	l.DefinedNumber("log_loss_sum", e.LogLossSum)
+	l.optionalFacts("segment", e.Segment)
+	l.OptionalText("model", e.Model)
+	l.OptionalText("alarm", e.Alarm)
+	return l.End()
 }
 
 // MarshalJSON is AppendJSON, for encoding/json.
@@ -38,8 +38,8 @@ func ParseEvaluation(b []byte) (Evaluation, error) {
 // UnmarshalJSON is ParseEvaluation into e, whose slices are used again: nothing of what e held
 // before may still be in use.
 func (e *Evaluation) UnmarshalJSON(b []byte) error {
-	r := borrow(b, DefaultLimits)
-	defer giveBack(r)
+	r := acquire(b, DefaultLimits)
+	defer r.release()
 	*e = Evaluation{Segment: e.Segment[:0]}
 	e.read(r)
 	r.need("objective", e.Objective != "")
@@ -90,13 +90,4 @@ func (e *Evaluation) read(r *Reader) {
 			r.Skip()
 		}
 	}
-}
-
-// defined takes a number, or null for a metric that is undefined.
-func (r *Reader) defined() *float64 {
-	if r.Null() {
-		return nil
-	}
-	f := r.Number()
-	return &f
 }

@@ -5,26 +5,26 @@ import "strings"
 // AppendJSON appends e as one line of JSON, without a newline.
 func (e *Event) AppendJSON(dst []byte) []byte {
 	l := newLine(dst)
-	l.text("id", e.ID)
-	l.text("type", e.Type)
+	l.OptionalText("id", e.ID)
+	l.OptionalText("type", e.Type)
 	l.time("time", e.Time)
 	l.time("received", e.Received)
-	l.text("time_rule", e.TimeRule)
+	l.OptionalText("time_rule", e.TimeRule)
 	l.time("original_time", e.OriginalTime)
-	l.text("user", e.User)
-	l.text("anonymous", e.Anonymous)
-	l.text("prediction", e.Prediction)
-	l.text("request", e.Request)
-	l.text("ad", e.Ad)
-	l.text("campaign", e.Campaign)
-	l.optional("value", e.Value)
-	l.text("channel", e.Channel)
-	l.fields("context", e.Context, false)
-	l.fields("properties", e.Properties, false)
-	l.text("source", e.Source)
-	l.text("collector", e.Collector)
-	l.flag("leaving", e.Leaving)
-	return l.end()
+	l.OptionalText("user", e.User)
+	l.OptionalText("anonymous", e.Anonymous)
+	l.OptionalText("prediction", e.Prediction)
+	l.OptionalText("request", e.Request)
+	l.OptionalText("ad", e.Ad)
+	l.OptionalText("campaign", e.Campaign)
+	l.OptionalNumber("value", e.Value)
+	l.OptionalText("channel", e.Channel)
+	l.optionalFacts("context", e.Context)
+	l.optionalFacts("properties", e.Properties)
+	l.OptionalText("source", e.Source)
+	l.OptionalText("collector", e.Collector)
+	l.Flag("leaving", e.Leaving)
+	return l.End()
 }
 
 // MarshalJSON is AppendJSON, for encoding/json.
@@ -69,18 +69,18 @@ func (n *Notes) unknown(name string) {
 // ParseEventNoted is ParseEvent, and notes what a sender should hear of.
 func ParseEventNoted(b []byte, n *Notes) (Event, error) {
 	var e Event
-	r := borrow(b, EventLimits)
-	defer giveBack(r)
+	r := acquire(b, EventLimits)
+	defer r.release()
 	e.read(r, n)
-	n.Replaced += r.replaced
+	n.Replaced += r.Replaced()
 	return e, r.End()
 }
 
 // UnmarshalJSON is ParseEvent into e, whose slices are used again: nothing of what e held before
 // may still be in use.
 func (e *Event) UnmarshalJSON(b []byte) error {
-	r := borrow(b, EventLimits)
-	defer giveBack(r)
+	r := acquire(b, EventLimits)
+	defer r.release()
 	*e = Event{Context: e.Context[:0], Properties: e.Properties[:0]}
 	e.read(r, nil)
 	return r.End()
@@ -134,12 +134,4 @@ func (e *Event) read(r *Reader, n *Notes) {
 			r.Skip()
 		}
 	}
-}
-
-// message steps into the object that is the whole text: here null is no object.
-func (r *Reader) message() bool {
-	if r.err == nil && r.Kind() == KindNull {
-		r.mismatch("an object")
-	}
-	return r.Object()
 }

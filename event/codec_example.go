@@ -3,38 +3,40 @@ package event
 import (
 	"math"
 	"strconv"
+
+	"github.com/clickloop/clickloop/internal/field"
+
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // AppendJSON appends e as one line of JSON, without a newline.
 func (e *Example) AppendJSON(dst []byte) []byte {
 	l := newLine(dst)
-	l.must("objective", e.Objective)
-	l.must("prediction", e.Prediction)
-	if e.Row != 0 {
-		l.integer("row", e.Row)
-	}
+	l.Text("objective", e.Objective)
+	l.Text("prediction", e.Prediction)
+	l.OptionalInteger("row", e.Row)
 	l.time("time", e.Time)
-	l.number("y", e.Y)
-	l.text("class", e.Class)
-	l.number("w", e.W)
-	l.number("p", e.P)
-	l.text("model", e.Model)
-	l.optional("propensity", e.Propensity)
-	l.text("policy", e.Policy)
-	l.fields("features", e.Features, true)
-	l.fields("segment", e.Segment, false)
-	l.flag("revision", e.Revision)
-	l.key("source")
-	l.dst = e.Source.appendJSON(l.dst)
-	return l.end()
+	l.Number("y", e.Y)
+	l.OptionalText("class", e.Class)
+	l.Number("w", e.W)
+	l.Number("p", e.P)
+	l.OptionalText("model", e.Model)
+	l.OptionalNumber("propensity", e.Propensity)
+	l.OptionalText("policy", e.Policy)
+	l.facts("features", e.Features)
+	l.optionalFacts("segment", e.Segment)
+	l.Flag("revision", e.Revision)
+	l.Key("source")
+	l.Buf = e.Source.appendJSON(l.Buf)
+	return l.End()
 }
 
 func (s Source) appendJSON(dst []byte) []byte {
 	l := newLine(dst)
-	l.text("topic", s.Topic)
-	l.integer("partition", int64(s.Partition))
-	l.integer("offset", s.Offset)
-	return l.end()
+	l.OptionalText("topic", s.Topic)
+	l.Integer("partition", int64(s.Partition))
+	l.Integer("offset", s.Offset)
+	return l.End()
 }
 
 // MarshalJSON is AppendJSON, for encoding/json.
@@ -53,9 +55,9 @@ func ParseExample(b []byte) (Example, error) {
 func (e *Example) Validate() error {
 	switch {
 	case e.Y != 0 && e.Y != 1:
-		return &Error{"y", "is " + strconv.FormatFloat(e.Y, 'g', -1, 64) + ", expected 0 or 1: numbers as targets, and labels between 0 and 1, are not supported"}
+		return field.Wrong("y", "is %s, expected 0 or 1: numbers as targets, and labels between 0 and 1, are not supported", strconv.FormatFloat(e.Y, 'g', -1, 64))
 	case !(math.Abs(e.W) <= MaxWeight):
-		return &Error{"w", "is " + strconv.FormatFloat(e.W, 'g', -1, 64) + ", expected a weight of at most 1e6"}
+		return field.Wrong("w", "is %s, expected a weight of at most 1e6", strconv.FormatFloat(e.W, 'g', -1, 64))
 	}
 	return nil
 }
@@ -63,8 +65,8 @@ func (e *Example) Validate() error {
 // UnmarshalJSON is ParseExample into e, whose slices are used again: nothing of what e held before
 // may still be in use.
 func (e *Example) UnmarshalJSON(b []byte) error {
-	r := borrow(b, DefaultLimits)
-	defer giveBack(r)
+	r := acquire(b, DefaultLimits)
+	defer r.release()
 	*e = Example{Features: e.Features[:0], Segment: e.Segment[:0]}
 	hasY, hasW := e.read(r)
 	r.need("objective", e.Objective != "")
@@ -87,12 +89,12 @@ func (e *Example) read(r *Reader) (hasY, hasW bool) {
 		case "time":
 			e.Time = r.Time()
 		case "y":
-			hasY = r.Kind() == KindNumber
+			hasY = r.Kind() == strictjson.KindNumber
 			e.Y = r.Number()
 		case "class":
 			e.Class = r.Text()
 		case "w":
-			hasW = r.Kind() == KindNumber
+			hasW = r.Kind() == strictjson.KindNumber
 			e.W = r.Number()
 		case "p":
 			e.P = r.Number()
@@ -130,13 +132,4 @@ func (s *Source) read(r *Reader) {
 			r.Skip()
 		}
 	}
-}
-
-// partition takes a number of at most 31 bits.
-func (r *Reader) partition() int32 {
-	i := r.Integer()
-	if i != int64(int32(i)) {
-		r.Fail("is no partition: it has more than 32 bits")
-	}
-	return int32(i)
 }

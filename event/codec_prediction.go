@@ -1,79 +1,76 @@
 package event
 
 import (
-	"fmt"
 	"strconv"
+
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // AppendJSON appends p as one line of JSON, without a newline. A probability that is no finite
 // number is left out.
 func (p *Prediction) AppendJSON(dst []byte) []byte {
 	l := newLine(dst)
-	l.must("id", p.ID)
-	l.text("request", p.Request)
-	if p.Row != 0 {
-		l.integer("row", p.Row)
-	}
+	l.Text("id", p.ID)
+	l.OptionalText("request", p.Request)
+	l.OptionalInteger("row", p.Row)
 	l.time("time", p.Time)
-	l.text("user", p.User)
-	l.text("anonymous", p.Anonymous)
-	l.text("ad", p.Ad)
-	l.text("campaign", p.Campaign)
+	l.OptionalText("user", p.User)
+	l.OptionalText("anonymous", p.Anonymous)
+	l.OptionalText("ad", p.Ad)
+	l.OptionalText("campaign", p.Campaign)
 	if p.W != nil {
-		l.number("w", *p.W)
+		l.Number("w", *p.W)
 	}
 	l.probabilities(p.P)
 	l.versions(p.Model)
-	l.optional("propensity", p.Propensity)
-	l.text("policy", p.Policy)
-	l.text("choice", p.Choice)
+	l.OptionalNumber("propensity", p.Propensity)
+	l.OptionalText("policy", p.Policy)
+	l.OptionalText("choice", p.Choice)
 	l.others(p.Others)
-	if p.OthersCount != 0 {
-		l.integer("others_count", p.OthersCount)
-	}
-	l.text("others_hash", p.OthersHash)
-	l.fields("features", p.Features, true)
+	l.OptionalInteger("others_count", p.OthersCount)
+	l.OptionalText("others_hash", p.OthersHash)
+	l.facts("features", p.Features)
 	l.ages(p.AgeMs)
-	l.text("source", p.Source)
-	return l.end()
+	l.OptionalText("source", p.Source)
+	return l.End()
 }
 
 func (l *line) probabilities(p []ObjectiveP) {
-	l.key("p")
-	inner := newLine(l.dst)
+	l.Key("p")
+	inner := newLine(l.Buf)
 	for _, o := range p {
-		if finite(o.P) {
-			inner.name(o.Objective)
-			inner.dst = AppendNumber(inner.dst, o.P)
+		if strictjson.Finite(o.P) {
+			inner.EscapedKey(o.Objective)
+			inner.Buf = strictjson.AppendNumber(inner.Buf, o.P)
 		}
 	}
-	l.dst = inner.end()
+	l.Buf = inner.End()
 }
 
 func (l *line) versions(models []ObjectiveVersion) {
 	if len(models) == 0 {
 		return
 	}
-	l.key("model")
-	inner := newLine(l.dst)
+	l.Key("model")
+	inner := newLine(l.Buf)
 	for _, m := range models {
-		inner.name(m.Objective)
-		inner.dst = AppendString(inner.dst, m.Version)
+		inner.EscapedKey(m.Objective)
+		inner.Buf = strictjson.AppendString(inner.Buf, m.Version)
 	}
-	l.dst = inner.end()
+	l.Buf = inner.End()
 }
 
 func (l *line) ages(ages []Age) {
 	if len(ages) == 0 {
 		return
 	}
-	l.key("age_ms")
-	inner := newLine(l.dst)
+	l.Key("age_ms")
+	inner := newLine(l.Buf)
 	for _, a := range ages {
-		inner.name(a.Name)
-		inner.dst = strconv.AppendInt(inner.dst, a.Ms, 10)
+		inner.EscapedKey(a.Name)
+		inner.Buf = strconv.AppendInt(inner.Buf, a.Ms, 10)
 	}
-	l.dst = inner.end()
+	l.Buf = inner.End()
 }
 
 // MarshalJSON is AppendJSON, for encoding/json.
@@ -89,8 +86,8 @@ func ParsePrediction(b []byte) (Prediction, error) {
 // UnmarshalJSON is ParsePrediction into p, whose slices are used again: nothing of what p held
 // before may still be in use.
 func (p *Prediction) UnmarshalJSON(b []byte) error {
-	r := borrow(b, DefaultLimits)
-	defer giveBack(r)
+	r := acquire(b, DefaultLimits)
+	defer r.release()
 	*p = Prediction{P: p.P[:0], Model: p.Model[:0], Others: p.Others[:0], Features: p.Features[:0], AgeMs: p.AgeMs[:0]}
 	p.read(r)
 	r.need("id", p.ID != "")
@@ -156,20 +153,4 @@ func (r *Reader) probabilities(dst []ObjectiveP) []ObjectiveP {
 		dst = append(dst, ObjectiveP{Objective: r.Name(), P: r.Number()})
 	}
 	return dst
-}
-
-// Weight takes the weight that examples will have.
-func (r *Reader) Weight() *float64 {
-	w := r.Number()
-	if !(w >= 0 && w <= MaxWeight) {
-		r.Fail(fmt.Sprintf("is %v, expected a weight of 0 to 1e6", w))
-	}
-	return &w
-}
-
-// need refuses a message without a field that it must have.
-func (r *Reader) need(field string, given bool) {
-	if !given {
-		r.fail(field, "is missing")
-	}
 }

@@ -1,6 +1,10 @@
 package event
 
-import "time"
+import (
+	"time"
+
+	"github.com/clickloop/clickloop/internal/field"
+)
 
 // MaxAhead is how far a client's clock may be ahead of an event's receipt: further than a clock
 // that is set to another zone or day. An event that says that it happens later than that is
@@ -59,7 +63,7 @@ func (e *Event) Settle(received Time) {
 // checkHeartbeat is Validate for heartbeats.
 func (e *Event) checkHeartbeat() error {
 	if e.Received <= 0 || e.Received > maxTime {
-		return &Error{"received", "is missing or no time; expected the time up to which the heartbeat's collector has written all events"}
+		return field.Wrong("received", "is missing or no time; expected the time up to which the heartbeat's collector has written all events")
 	}
 	return checkName("collector", e.Collector, MaxIDBytes)
 }

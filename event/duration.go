@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // durationPart is a number and its unit.
@@ -29,7 +31,7 @@ func ParseDuration(text string) (time.Duration, error) {
 		return 0, nil
 	}
 	if _, err := strconv.ParseFloat(rest, 64); err == nil {
-		return 0, fmt.Errorf("is %s, which has no unit: write %ss for seconds, or a number with ms, s, m, h, d or w", quoteShort(text), text)
+		return 0, fmt.Errorf("is %s, which has no unit: write %ss for seconds, or a number with ms, s, m, h, d or w", strictjson.Quote(text), text)
 	}
 	if rest == "" {
 		return 0, fmt.Errorf("is empty, want a duration such as 30s, 1h30m or 7d")
@@ -39,13 +41,13 @@ func ParseDuration(text string) (time.Duration, error) {
 	for rest != "" {
 		part := durationPart.FindStringSubmatch(rest)
 		if part == nil {
-			return 0, fmt.Errorf("is %s, want numbers with ms, s, m, h, d or w, such as 30s, 1h30m or 7d", quoteShort(text))
+			return 0, fmt.Errorf("is %s, want numbers with ms, s, m, h, d or w, such as 30s, 1h30m or 7d", strictjson.Quote(text))
 		}
 		rest = rest[len(part[0]):]
 		unit := durationUnits[part[2]]
 		n, err := strconv.ParseFloat(part[1], 64)
 		if sum += n * float64(unit); err != nil || sum > longest {
-			return 0, fmt.Errorf("is %s, which is too long, want at most 15000w", quoteShort(text))
+			return 0, fmt.Errorf("is %s, which is too long, want at most 15000w", strictjson.Quote(text))
 		}
 		if i, err := strconv.ParseInt(part[1], 10, 64); err == nil {
 			whole += time.Duration(i) * unit // exact, where a float64 is not

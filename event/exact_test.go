@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // Whole numbers that float64 would round are ids: two that differ must stay different.
@@ -107,7 +109,7 @@ func TestEveryNameOfAnEventIsKnown(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, n, err)
 		}
 	}
-	members, err := SplitObject(goldenMessages()["event"].AppendJSON(nil), 100)
+	members, err := strictjson.SplitObject(goldenMessages()["event"].AppendJSON(nil), 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // Lookup returns the value of the field named name.
@@ -23,7 +25,7 @@ func (v Value) Text() string {
 	case String:
 		return v.Str
 	case Number:
-		return string(AppendNumber(make([]byte, 0, 24), v.Num))
+		return string(strictjson.AppendNumber(make([]byte, 0, 24), v.Num))
 	}
 	return ""
 }
@@ -52,7 +54,7 @@ func (f Fields) AppendJSON(dst []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = AppendString(dst, f[i].Name)
+		dst = strictjson.AppendString(dst, f[i].Name)
 		dst = append(dst, ':')
 		dst = f[i].Value.AppendJSON(dst)
 	}
@@ -63,9 +65,9 @@ func (f Fields) AppendJSON(dst []byte) []byte {
 func (v *Value) AppendJSON(dst []byte) []byte {
 	switch v.Kind {
 	case String:
-		return AppendString(dst, v.Str)
+		return strictjson.AppendString(dst, v.Str)
 	case Number:
-		return AppendNumber(dst, v.Num)
+		return strictjson.AppendNumber(dst, v.Num)
 	case List:
 		dst = append(dst, '[')
 		for i, t := range v.List {
@@ -80,13 +82,13 @@ func (v *Value) AppendJSON(dst []byte) []byte {
 }
 
 func (t WeightedToken) appendJSON(dst []byte) []byte {
-	if t.Weight == 1 || !finite(t.Weight) {
-		return AppendString(dst, t.Token)
+	if t.Weight == 1 || !strictjson.Finite(t.Weight) {
+		return strictjson.AppendString(dst, t.Token)
 	}
 	dst = append(dst, '[')
-	dst = AppendString(dst, t.Token)
+	dst = strictjson.AppendString(dst, t.Token)
 	dst = append(dst, ',')
-	dst = AppendNumber(dst, t.Weight)
+	dst = strictjson.AppendNumber(dst, t.Weight)
 	return append(dst, ']')
 }
 
@@ -95,8 +97,8 @@ func (f Fields) MarshalJSON() ([]byte, error) { return f.AppendJSON(nil), nil }
 
 // UnmarshalJSON reads an object; f's memory is used again.
 func (f *Fields) UnmarshalJSON(b []byte) error {
-	r := borrow(b, DefaultLimits)
-	defer giveBack(r)
+	r := acquire(b, DefaultLimits)
+	defer r.release()
 	*f = r.Fields((*f)[:0])
 	return r.End()
 }
@@ -107,7 +109,7 @@ func (r *Reader) Fields(dst Fields) Fields {
 	r.nested, r.dotted = false, false
 	from := len(dst)
 	dst = r.members(dst, "", false)
-	if r.nested && r.dotted && r.err == nil {
+	if r.nested && r.dotted && r.Err() == nil {
 		r.refuseRepeats(dst[from:])
 	}
 	return dst
@@ -118,7 +120,7 @@ func (r *Reader) refuseRepeats(f Fields) {
 	seen := make(map[string]bool, len(f))
 	for i := range f {
 		if seen[f[i].Name] {
-			r.fail(f[i].Name, "is given twice: nested and with dots in its name")
+			r.FailField(f[i].Name, "is given twice: nested and with dots in its name")
 			return
 		}
 		seen[f[i].Name] = true
@@ -139,35 +141,31 @@ func (r *Reader) members(dst Fields, prefix string, nested bool) Fields {
 	return dst
 }
 
-// value takes the next value as the field name, or as several when it is nested.
+// value reads the next value as the field name, or as several fields when it is nested.
 func (r *Reader) value(dst Fields, name string) Fields {
 	var v Value
 	switch r.Kind() {
-	case KindString:
+	case strictjson.KindString:
 		v = Value{Kind: String, Str: r.Text()}
-	case KindNumber:
-		v = r.exact()
-	case KindBool:
-		v = Value{Kind: String, Str: r.boolText()}
-	case KindNull:
+	case strictjson.KindNumber:
+		v = Value{Kind: Number}
+		if v.Num, v.Str = r.Exact(); v.Str != "" {
+			v.Kind = String
+		}
+	case strictjson.KindBool:
+		v = Value{Kind: String, Str: strconv.FormatBool(r.Bool())}
+	case strictjson.KindNull:
 		r.Null()
-	case KindObject:
+	case strictjson.KindObject:
 		r.nested = true
 		return r.members(dst, name, true)
-	case KindArray:
+	case strictjson.KindArray:
 		return r.list(dst, name)
 	default:
-		r.syntax(noValue)
+		r.Skip() // fails, and says what stands here instead of a value
 		return dst
 	}
 	return r.add(dst, Field{Name: name, Value: v})
-}
-
-func (r *Reader) boolText() string {
-	if r.Bool() {
-		return "true"
-	}
-	return "false"
 }
 
 func (r *Reader) add(dst Fields, f Field) Fields {
@@ -179,10 +177,10 @@ func (r *Reader) add(dst Fields, f Field) Fields {
 
 // count bounds the fields and list elements of a text.
 func (r *Reader) count() bool {
-	if r.fields++; r.fields > r.limits.Fields {
-		r.Fail(fmt.Sprintf("is one too many: at most %d fields and list elements are allowed", r.limits.Fields))
+	if r.fields++; r.fields > r.maxFields {
+		r.Fail(fmt.Sprintf("is one too many: at most %d fields and list elements are allowed", r.maxFields))
 	}
-	return r.err == nil
+	return r.Err() == nil
 }
 
 // list takes an array: its tokens are one field, and what is no token follows name by its index.
@@ -219,38 +217,16 @@ func spareList(dst Fields) []WeightedToken {
 	return tokens[:0]
 }
 
-// token takes the next value if it is a token or a pair of token and weight.
+// token reads the next value if it is a token or a pair of token and weight.
 func (r *Reader) token() (WeightedToken, bool) {
 	switch r.Kind() {
-	case KindString:
+	case strictjson.KindString:
 		return WeightedToken{Token: r.Text(), Weight: 1}, true
-	case KindNumber:
-		return WeightedToken{Token: r.numberText("a number"), Weight: 1}, true
-	case KindBool:
-		return WeightedToken{Token: r.boolText(), Weight: 1}, true
-	case KindArray:
-		return r.pair()
+	case strictjson.KindNumber:
+		return WeightedToken{Token: r.NumberText(), Weight: 1}, true
+	case strictjson.KindBool:
+		return WeightedToken{Token: strconv.FormatBool(r.Bool()), Weight: 1}, true
 	}
-	return WeightedToken{}, false
-}
-
-// pair takes ["token", weight] and nothing else.
-func (r *Reader) pair() (WeightedToken, bool) {
-	start := r.pos
-	r.pos++
-	if r.peek() == '"' {
-		token, ok := r.scanString()
-		if ok && r.peek() == ',' {
-			r.pos++
-			if r.Kind() == KindNumber {
-				weight := r.Number()
-				if r.peek() == ']' {
-					r.pos++
-					return WeightedToken{Token: token, Weight: weight}, true
-				}
-			}
-		}
-	}
-	r.pos = start
-	return WeightedToken{}, false
+	token, weight, ok := r.Pair()
+	return WeightedToken{Token: token, Weight: weight}, ok
 }

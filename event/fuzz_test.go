@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"testing"
+
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // FuzzParsers feeds any bytes to every parser: what is accepted must be JSON to the standard
@@ -23,7 +25,7 @@ func FuzzParsers(f *testing.F) {
 		check[Example](t, b)
 		check[Evaluation](t, b)
 		check[DeadLetter](t, b)
-		_, _ = SplitArray(b, 100)
+		_, _ = strictjson.SplitArray(b, 100)
 	})
 }
 

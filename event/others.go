@@ -5,23 +5,23 @@ func (l *line) others(others []Other) {
 	if len(others) == 0 {
 		return
 	}
-	l.key("others")
-	l.dst = append(l.dst, '[')
+	l.Key("others")
+	l.Buf = append(l.Buf, '[')
 	for i := range others {
 		if i > 0 {
-			l.dst = append(l.dst, ',')
+			l.Buf = append(l.Buf, ',')
 		}
-		l.dst = others[i].appendJSON(l.dst)
+		l.Buf = others[i].appendJSON(l.Buf)
 	}
-	l.dst = append(l.dst, ']')
+	l.Buf = append(l.Buf, ']')
 }
 
 func (o *Other) appendJSON(dst []byte) []byte {
 	l := newLine(dst)
-	l.text("ad", o.Ad)
-	l.text("campaign", o.Campaign)
+	l.OptionalText("ad", o.Ad)
+	l.OptionalText("campaign", o.Campaign)
 	l.probabilities(o.P)
-	return l.end()
+	return l.End()
 }
 
 // others takes an array of candidates; the slices in dst's spare capacity are used again.

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // random makes messages that use every form a field can have.
@@ -33,7 +35,7 @@ func (r random) number() float64 {
 		return float64(r.IntN(1e6)) / 1e4
 	}
 	for {
-		if f := math.Float64frombits(r.Uint64()); finite(f) {
+		if f := math.Float64frombits(r.Uint64()); strictjson.Finite(f) {
 			return f
 		}
 	}

@@ -2,337 +2,140 @@ package event
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
+
+	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
-// Limits bound what a Reader takes: a text beyond them is refused.
+// Error says why a text is not what it should be, with the path of the field that is wrong.
+type Error = field.Error
+
+// Limits bound the texts that a Reader accepts.
 type Limits struct {
 	Bytes  int // length of the text
 	Depth  int // nesting of objects and arrays, at most 32
 	Fields int // fields and list elements that Reader.Fields makes, over the whole text
 }
 
-// Limits of the messages: an event comes from outside and is held tighter than what stages write
-// themselves.
+// Limits of the messages. Events come from outside, so their limits are tighter than those of what
+// stages write themselves.
 var (
 	EventLimits   = Limits{Bytes: 32 << 10, Depth: 16, Fields: 1000}
 	DefaultLimits = Limits{Bytes: 1 << 20, Depth: 16, Fields: 4000}
 )
 
-const maxDepth = 32
-
-// Kind is the kind of a JSON value.
-type Kind uint8
-
-// Kinds of JSON values.
-const (
-	KindInvalid Kind = iota // no value starts here
-	KindEnd                 // the text has ended
-	KindObject
-	KindArray
-	KindString
-	KindNumber
-	KindBool
-	KindNull
-)
-
-// Reader walks one JSON text in order. Object and Key, Array and Element step through it; between
-// two steps the caller takes exactly one value by Text, Number, Integer, Bool, Fields, Raw or Skip,
-// or steps into it. The first error ends all steps and is kept; the methods return zero values from
-// then on. A null reads as the zero value, an empty object or an empty array. Strings that a Reader
-// returns are parts of the text wherever nothing was escaped. Half a character (a lone surrogate,
-// as in a title that was cut in the middle of an emoji) reads as U+FFFD. A Reader may be used again
-// after Reset, by one goroutine at a time.
+// Reader is strictjson.Reader with the forms that messages have beside those of JSON: times, facts
+// (Fields) and weights.
 type Reader struct {
-	s      string
-	pos    int
-	limits Limits
-	err    *Error
-
-	depth  int // frames[1..depth] are the objects and arrays that are open
-	frames [maxDepth + 1]frame
-	names  []string // of the members of the open objects so far
-	used   int      // how long names has been
-	many   map[memberName]struct{}
-	opened int // objects and arrays so far
-
-	replaced int // halves of characters that became U+FFFD so far
-
-	fields int  // made by Fields so far
-	nested bool // Fields has put a name together
-	dotted bool // Fields has met a name with a dot in it
+	strictjson.Reader
+	maxFields int
+	fields    int  // made by Fields so far
+	nested    bool // Fields has joined names with a dot
+	dotted    bool // Fields has met a name with a dot in it
 }
 
-// frame is an open object or array.
-type frame struct {
-	name    string // of the member being read
-	index   int    // of the element being read
-	base    int    // the object's names start here in Reader.names
-	mask    uint64 // of the names so far: a name whose bit is not set is new
-	id      int
-	array   bool
-	started bool // a member or an element has been read
-	null    bool // stands for null: has no members
+// Reset starts to read s.
+func (r *Reader) Reset(s string, limits Limits) {
+	r.Reader.Reset(s, strictjson.Limits{Bytes: limits.Bytes, Depth: limits.Depth})
+	r.maxFields, r.fields = limits.Fields, 0
 }
 
 var readers = sync.Pool{New: func() any { return new(Reader) }}
 
-// borrow takes a Reader from the pool; giveBack returns it without the text.
-func borrow(b []byte, limits Limits) *Reader {
+// acquire takes a Reader of b from the pool. release returns it, without the text.
+func acquire(b []byte, limits Limits) *Reader {
 	r := readers.Get().(*Reader)
 	r.Reset(string(b), limits)
 	return r
 }
 
-func giveBack(r *Reader) {
+func (r *Reader) release() {
 	r.Reset("", DefaultLimits)
 	readers.Put(r)
 }
 
-// Reset starts reading s.
-func (r *Reader) Reset(s string, limits Limits) {
-	clear(r.names[:r.used])
-	r.used, r.many, r.opened, r.replaced = 0, nil, 0, 0
-	r.s, r.pos, r.limits, r.err = s, 0, limits, nil
-	r.depth, r.names, r.fields, r.nested, r.dotted = 0, r.names[:0], 0, false, false
-	if len(s) > limits.Bytes {
-		r.fail("", fmt.Sprintf("is too large: %d bytes, at most %d are allowed", len(s), limits.Bytes))
+// message steps into the object that is the whole text. Elsewhere null stands for an empty object;
+// a message must not be null.
+func (r *Reader) message() {
+	if r.Kind() == strictjson.KindNull {
+		r.Fail("is null, expected an object")
+	}
+	r.Object()
+}
+
+// need refuses a message without a field that it must have.
+func (r *Reader) need(field string, given bool) {
+	if !given {
+		r.FailField(field, "is missing")
 	}
 }
 
-// Replaced counts the halves of characters that were read as U+FFFD.
-func (r *Reader) Replaced() int { return r.replaced }
+// Time reads a string with a time in RFC 3339.
+func (r *Reader) Time() Time {
+	if r.Null() {
+		return 0
+	}
+	s := r.Text()
+	if r.Err() != nil {
+		return 0
+	}
+	t, err := ParseTime(s)
+	if err != nil {
+		r.Fail(err.(*Error).Reason)
+	}
+	return t
+}
 
-// Err returns the first error, an *Error, or nil.
-func (r *Reader) Err() error {
-	if r.err == nil {
+// Weight reads the weight that a prediction's examples will have.
+func (r *Reader) Weight() *float64 {
+	w := r.Number()
+	if !(w >= 0 && w <= MaxWeight) {
+		r.Fail(fmt.Sprintf("is %v, expected a weight of 0 to 1e6", w))
+	}
+	return &w
+}
+
+// defined reads a number, or null for a metric that is undefined.
+func (r *Reader) defined() *float64 {
+	if r.Null() {
 		return nil
 	}
-	return r.err
+	f := r.Number()
+	return &f
 }
 
-// End checks that nothing but space follows and returns the first error.
-func (r *Reader) End() error {
-	if r.err == nil {
-		if k := r.Kind(); k != KindEnd || r.depth != 0 {
-			r.syntax("expected the end")
-		}
+// partition reads a number of at most 31 bits.
+func (r *Reader) partition() int32 {
+	i := r.Integer()
+	if i != int64(int32(i)) {
+		r.Fail("is no partition: it has more than 32 bits")
 	}
-	return r.Err()
+	return int32(i)
 }
 
-// Fail records an error about the value being read, such as "is empty", unless there is one
-// already.
-func (r *Reader) Fail(reason string) { r.fail(r.Path(), reason) }
+// line is strictjson.Object with the forms that messages have beside those of JSON.
+type line struct{ strictjson.Object }
 
-// Path names the place being read, such as "candidates[3].ad".
-func (r *Reader) Path() string {
-	var b strings.Builder
-	for i := 1; i <= r.depth; i++ {
-		f := &r.frames[i]
-		switch {
-		case !f.started:
-		case f.array:
-			b.WriteString("[" + strconv.Itoa(f.index) + "]")
-		default:
-			if b.Len() > 0 {
-				b.WriteByte('.')
-			}
-			b.WriteString(f.name)
-		}
+func newLine(dst []byte) line { return line{strictjson.NewObject(dst)} }
+
+// time adds t unless it is not given.
+func (l *line) time(name string, t Time) {
+	if t != 0 {
+		l.Key(name)
+		l.Buf = t.AppendJSON(l.Buf)
 	}
-	const limit = 200
-	if b.Len() > limit {
-		return strings.ToValidUTF8(b.String()[:limit], "") + "..."
-	}
-	return b.String()
 }
 
-// Kind tells the kind of the next value without taking it.
-func (r *Reader) Kind() Kind {
-	if r.err != nil {
-		return KindInvalid
-	}
-	switch c := r.peek(); {
-	case c == '{':
-		return KindObject
-	case c == '[':
-		return KindArray
-	case c == '"':
-		return KindString
-	case c == '-' || c-'0' <= 9:
-		return KindNumber
-	case c == 't' || c == 'f':
-		return KindBool
-	case c == 'n':
-		return KindNull
-	case c == 0 && r.pos >= len(r.s):
-		return KindEnd
-	}
-	return KindInvalid
+// facts adds f.
+func (l *line) facts(name string, f Fields) {
+	l.Key(name)
+	l.Buf = f.AppendJSON(l.Buf)
 }
 
-// Object steps into the object that is next. Key then steps through its members, until it returns
-// false.
-func (r *Reader) Object() bool { return r.enter('{', "an object", false) }
-
-// Array steps into the array that is next. Element then steps through it, until it returns false.
-func (r *Reader) Array() bool { return r.enter('[', "an array", true) }
-
-func (r *Reader) enter(open byte, expected string, array bool) bool {
-	if r.err != nil {
-		return false
-	}
-	null := false
-	if r.peek() != open {
-		if null = r.Null(); !null {
-			r.mismatch(expected)
-			return false
-		}
-	} else {
-		r.pos++
-	}
-	if r.depth >= min(r.limits.Depth, maxDepth) {
-		r.Fail(fmt.Sprintf("is nested too deep: at most %d levels are allowed", r.limits.Depth))
-		return false
-	}
-	r.depth++
-	r.opened++
-	r.frames[r.depth] = frame{array: array, null: null, base: len(r.names), id: r.opened}
-	return true
-}
-
-// Key steps to the next member of the object and reads its name; false after the last one, when the
-// object is left, and after an error.
-func (r *Reader) Key() bool {
-	if !r.step('}') {
-		return false
-	}
-	if r.peek() != '"' {
-		return r.syntax("expected a name in quotes")
-	}
-	name, ok := r.scanString()
-	if !ok {
-		return false
-	}
-	f := &r.frames[r.depth]
-	f.name, f.started = name, true
-	if r.peek() != ':' {
-		return r.syntax("expected ':' after a name")
-	}
-	r.pos++
-	return r.remember(f, name)
-}
-
-// Element steps to the next element of the array; false after the last one, when the array is left,
-// and after an error.
-func (r *Reader) Element() bool {
-	if !r.step(']') {
-		return false
-	}
-	f := &r.frames[r.depth]
-	if f.started {
-		f.index++
-	}
-	f.started = true
-	return true
-}
-
-// step passes the comma before a member or an element, or leaves the object or array.
-func (r *Reader) step(end byte) bool {
-	if r.err != nil {
-		return false
-	}
-	f := &r.frames[r.depth]
-	if f.null {
-		r.leave(f)
-		return false
-	}
-	c := r.peek()
-	switch {
-	case c == end:
-		r.pos++
-		r.leave(f)
-		return false
-	case !f.started:
-		return true
-	case c != ',':
-		return r.syntax("expected ',' or '" + string(end) + "'")
-	}
-	r.pos++
-	if r.peek() == end {
-		return r.syntax("expected a value after ','")
-	}
-	return true
-}
-
-func (r *Reader) leave(f *frame) {
-	r.names = r.names[:f.base]
-	r.depth--
-}
-
-// Name is the name of the member that Key has stepped to.
-func (r *Reader) Name() string { return r.frames[r.depth].name }
-
-// Index is the index of the element that Element has stepped to.
-func (r *Reader) Index() int { return r.frames[r.depth].index }
-
-// peek passes space and returns the next byte, 0 at the end.
-func (r *Reader) peek() byte {
-	for r.pos < len(r.s) {
-		c := r.s[r.pos]
-		if c > ' ' || c != ' ' && c != '\n' && c != '\t' && c != '\r' {
-			return c
-		}
-		r.pos++
-	}
-	return 0
-}
-
-var kindNames = [...]string{KindEnd: "is missing", KindObject: "is an object", KindArray: "is an array", KindString: "is a string",
-	KindNumber: "is a number", KindBool: "is a boolean", KindNull: "is null"}
-
-// mismatch reports that the next value is none of what is expected.
-func (r *Reader) mismatch(expected string) {
-	k := r.Kind()
-	if k == KindInvalid || k == KindEnd {
-		r.syntax(noValue)
-		return
-	}
-	r.Fail(kindNames[k] + ", expected " + expected)
-}
-
-// syntax reports that the text is not JSON; it returns false for the convenience of its callers.
-func (r *Reader) syntax(what string) bool {
-	if what == noValue || what == noNumber {
-		what += found(r.s[min(r.pos, len(r.s)):])
-	}
-	r.fail("", "is not JSON: byte "+strconv.Itoa(r.pos+1)+": "+what)
-	return false
-}
-
-// Reasons of syntax that go on with what was found instead.
-const (
-	noValue  = "expected a value"
-	noNumber = "this is no number"
-)
-
-// found names the word that s begins with, such as NaN or 'text', for the end of a reason.
-func found(s string) string {
-	end := strings.IndexAny(s, ",]}\"\n")
-	if end < 0 {
-		end = len(s)
-	}
-	if word := strings.TrimSpace(s[:end]); word != "" {
-		return ", found " + quoteShort(word)
-	}
-	return ""
-}
-
-func (r *Reader) fail(field, reason string) {
-	if r.err == nil {
-		r.err = &Error{Field: field, Reason: reason}
+// optionalFacts adds f unless it is empty.
+func (l *line) optionalFacts(name string, f Fields) {
+	if len(f) > 0 {
+		l.facts(name, f)
 	}
 }

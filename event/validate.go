@@ -1,11 +1,12 @@
 package event
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // Bounds of an event's content.
@@ -28,7 +29,7 @@ func (e *Event) Validate(now Time) error {
 		return err
 	}
 	if e.Type == "" {
-		return &Error{"type", "is missing; expected what happened, such as click"}
+		return field.Wrong("type", "is missing; expected what happened, such as click")
 	}
 	ids := [...]struct{ name, value string }{
 		{"id", e.ID}, {"user", e.User}, {"anonymous", e.Anonymous}, {"prediction", e.Prediction}, {"request", e.Request},
@@ -41,7 +42,7 @@ func (e *Event) Validate(now Time) error {
 		}
 	}
 	if math.IsNaN(e.Value) || math.Abs(e.Value) > MaxValue {
-		return &Error{"value", "is " + strconv.FormatFloat(e.Value, 'g', -1, 64) + ", expected an amount between -1e9 and 1e9"}
+		return field.Wrong("value", "is %s, expected an amount between -1e9 and 1e9", strconv.FormatFloat(e.Value, 'g', -1, 64))
 	}
 	return e.checkTime(now)
 }
@@ -49,13 +50,13 @@ func (e *Event) Validate(now Time) error {
 func (e *Event) checkTime(now Time) error {
 	switch {
 	case e.Time == 0:
-		return &Error{"time", "is missing; expected a time such as 2026-11-25T09:00:00.123Z"}
+		return field.Wrong("time", "is missing; expected a time such as 2026-11-25T09:00:00.123Z")
 	case e.Time < earliest:
-		return &Error{"time", "is " + e.Time.String() + ", before the year 2000"}
+		return field.Wrong("time", "is %s, before the year 2000", e.Time)
 	case now != 0 && e.Time > now.Add(MaxAhead):
-		return &Error{"time", fmt.Sprintf("is %s, more than %d hours after its receipt at %s: the client's clock is wrong", e.Time, MaxAhead/time.Hour, now)}
+		return field.Wrong("time", "is %s, more than %d hours after its receipt at %s: the client's clock is wrong", e.Time, MaxAhead/time.Hour, now)
 	case e.Time > maxTime:
-		return &Error{"time", "is after the year 9999"}
+		return field.Wrong("time", "is after the year 9999")
 	}
 	return nil
 }
@@ -73,17 +74,17 @@ func CheckRequestID(s string) error { return checkName("request", s, MaxRequestI
 
 // checkName refuses ids that could not be told apart or shown: too long, not UTF-8, or with control
 // characters.
-func checkName(field, s string, limit int) error {
+func checkName(name, s string, limit int) error {
 	if len(s) > limit {
-		return &Error{field, fmt.Sprintf("has %d bytes, at most %d are allowed", len(s), limit)}
+		return field.Wrong(name, "has %d bytes, at most %d are allowed", len(s), limit)
 	}
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] == 0x7f {
-			return &Error{field, "contains a control character"}
+			return field.Wrong(name, "contains a control character")
 		}
 	}
 	if !utf8.ValidString(s) {
-		return &Error{field, "is not valid UTF-8"}
+		return field.Wrong(name, "is not valid UTF-8")
 	}
 	return nil
 }

@@ -1,194 +1,97 @@
 package features
 
 import (
-	"math"
-	"slices"
-	"strconv"
-	"sync"
+	"fmt"
+	"strings"
 
 	"github.com/clickloop/clickloop/event"
 )
 
-// use says what the tiles of a series are for.
-type use struct {
-	feature int
-	over    bool // in the denominator
+// kind is a kind of aggregate. Each stands in a file of its own, which says how its settings are
+// checked, what events add to a profile, and how the feature is read from it. How additions merge,
+// in memory and in Redis, is a matter of the OpKinds that it uses.
+type kind struct {
+	name string
+	// value, over and halfLife say which settings it takes. A value is then required; over brings
+	// prior and weight with it.
+	value, over, halfLife bool
+	// compile checks the settings that only this kind has, and plans what events add.
+	compile func(d *declaration) (aggregate, *Error)
 }
 
-// indexSeries makes s.uses.
-func (s *Set) indexSeries() {
-	s.uses = make([]map[string][]use, len(s.entities))
-	for i := range s.uses {
-		s.uses[i] = map[string][]use{}
-	}
-	for i := range s.features {
-		f := &s.features[i]
-		if f.span == (span{}) {
-			continue
-		}
-		uses := s.uses[f.entity]
-		uses[f.field] = append(uses[f.field], use{feature: i})
-		if f.over != "" {
-			uses[f.over] = append(uses[f.over], use{feature: i, over: true})
-		}
-	}
+// kinds are all kinds of aggregates. A new one needs its file and a line here.
+var kinds = []*kind{countKind, sumKind, ratioKind, recencyKind, lastKind}
+
+// aggregate reads one feature from a profile.
+type aggregate interface {
+	value(r *reading) event.Value
 }
 
-// tally adds up the tiles of one aggregate.
-type tally struct {
-	n, over int64
-	tiles   []tile // of a half-life, whose order of summing matters
-	overs   []tile
+func findKind(name string) (*kind, *Error) {
+	var names []string
+	for _, k := range kinds {
+		if k.name == name {
+			return k, nil
+		}
+		names = append(names, k.name)
+	}
+	return nil, &Error{"aggregate", fmt.Sprintf("is %q; expected one of %s", name, strings.Join(names, ", "))}
 }
 
-type tile struct{ number, n int64 }
-
-// tallies are the scratch memory of one call of Assemble.
-type tallies struct{ of []tally }
-
-var talliesPool = sync.Pool{New: func() any { return new(tallies) }}
-
-func (s *Set) appendAggregates(dst event.Fields, r *Request, profiles map[string]Profile) event.Fields {
-	if len(s.features) == 0 {
-		return dst
-	}
-	scratch := talliesPool.Get().(*tallies)
-	defer talliesPool.Put(scratch)
-	scratch.reset(len(s.features))
-
-	var fixed [8]string
-	keys := fixed[:0]
-	for i := range s.entities {
-		key := s.entities[i].key(r)
-		keys = append(keys, key)
-		if key != "" {
-			s.addTiles(scratch.of, s.uses[i], profiles[key], r.Time)
-		}
-	}
-	for i := range s.features {
-		f := &s.features[i]
-		key := keys[f.entity]
-		if key == "" {
-			continue
-		}
-		field := event.Field{Name: f.name}
-		if p := profiles[key]; profiles != nil && !p.unknown {
-			field.Value = f.value(&scratch.of[i], p, r.Time)
-		}
-		dst = append(dst, field)
-	}
-	return dst
-}
-
-func (t *tallies) reset(n int) {
-	if cap(t.of) < n {
-		t.of = make([]tally, n)
-	}
-	t.of = t.of[:n]
-	for i := range t.of {
-		t.of[i] = tally{tiles: t.of[i].tiles[:0], overs: t.of[i].overs[:0]}
-	}
-}
-
-// addTiles adds a profile's tiles to the aggregates that use them.
-func (s *Set) addTiles(to []tally, uses map[string][]use, p Profile, at event.Time) {
-	if len(uses) == 0 || len(p.Fields) == 0 {
-		return
-	}
-	if p.series == nil { // it was not made by Read
-		p = newProfile(p.Fields)
-	}
-	for i := range p.series {
-		for _, u := range uses[p.series[i].name] {
-			span := &s.features[u.feature].span
-			first, newest := span.first(at), tileOf(at, span.hop)
-			for _, t := range p.series[i].tiles {
-				if t.number >= first && t.number <= newest {
-					to[u.feature].add(u.over, span.halfLife > 0, t)
-				}
-			}
-		}
-	}
-}
-
-func (t *tally) add(over, decays bool, tile tile) {
+// checkSettings refuses settings that the kind does not take.
+func (k *kind) checkSettings(p *ProfileConfig) *Error {
 	switch {
-	case over && decays:
-		t.overs = append(t.overs, tile)
-	case decays:
-		t.tiles = append(t.tiles, tile)
-	case over:
-		t.over += tile.n
-	default:
-		t.n += tile.n
+	case k.value && p.Value == "":
+		return &Error{"value", "is missing; expected value, context.NAME or properties.NAME"}
+	case !k.value && p.Value != "":
+		return &Error{"value", belongsTo(func(k *kind) bool { return k.value })}
+	case !k.over && p.Over != "":
+		return &Error{"over", belongsTo(func(k *kind) bool { return k.over })}
+	case !k.over && (p.Prior != 0 || p.Weight != 0):
+		return &Error{"prior", belongsTo(func(k *kind) bool { return k.over })}
+	case !k.halfLife && p.HalfLife != "":
+		return &Error{"half_life", "is given, but " + k.name + " does not decay; expected a window or nothing"}
 	}
+	return nil
 }
 
-// value computes an aggregate from its tiles, or from the profile's other fields. Products are
-// converted before they are added, so that no processor fuses the two.
-func (f *aggregate) value(t *tally, p Profile, at event.Time) event.Value {
-	switch f.kind {
-	case recency, last:
-		return f.latest(p, at)
-	case ratio:
-		over := f.total(t.over, t.overs, p.Fields[f.over], at)
-		if over+f.weight == 0 {
-			return event.Value{}
+// belongsTo names the kinds that take a setting.
+func belongsTo(takes func(*kind) bool) string {
+	var names []string
+	for _, k := range kinds {
+		if takes(k) {
+			names = append(names, k.name)
 		}
-		n := f.total(t.n, t.tiles, p.Fields[f.field], at)
-		return number((n + float64(f.prior*f.weight)) / (over + f.weight))
-	case sum:
-		return number(f.total(t.n, t.tiles, p.Fields[f.field], at) / micro)
 	}
-	return number(f.total(t.n, t.tiles, p.Fields[f.field], at))
+	return "is given, but belongs to " + strings.Join(names, " and ") + " only"
+}
+
+// declaration is an aggregate of the configuration as its kind compiles it.
+type declaration struct {
+	*ProfileConfig
+	set    *Set
+	entity int
+	span   span
+	source source // of Value
+}
+
+// plan makes events of a type or name add op to the entity's profile. complete is asked for each
+// event, with the declared value of it.
+func (d *declaration) plan(eventType string, op Op, complete completer) {
+	d.set.addOp(d.entity, eventType, opPlan{op: op, source: d.source, complete: complete})
+}
+
+// counter plans a sum over the declared span: a total without a span, else a series of tiles.
+func (d *declaration) counter(eventType, field string, complete completer) *counter {
+	if d.span == (span{}) {
+		d.plan(eventType, Op{Kind: OpAdd, Field: field}, complete)
+		return &counter{field: field}
+	}
+	field += "#" + hopName(d.span.hop)
+	d.set.addOp(d.entity, eventType, opPlan{
+		op: Op{Kind: OpTile, Field: field, Keep: d.span.keep()}, hop: d.span.hop, source: d.source, complete: complete,
+	})
+	return d.set.addCounter(d.entity, &counter{field: field, span: d.span})
 }
 
 func number(f float64) event.Value { return event.Value{Kind: event.Number, Num: f} }
-
-// total is a window's sum, a half-life's weighted sum, or the total that the profile holds.
-func (f *aggregate) total(n int64, tiles []tile, held string, at event.Time) float64 {
-	switch {
-	case f.span.halfLife > 0:
-		return f.span.decayed(tiles, at)
-	case f.span.window > 0:
-		return float64(n)
-	}
-	total, _ := strconv.ParseInt(held, 10, 64) // a field that is not there is 0
-	return float64(total)
-}
-
-// decayed weighs each tile by 2^(-age/half-life), from the oldest on.
-func (s span) decayed(tiles []tile, at event.Time) float64 {
-	slices.SortFunc(tiles, func(a, b tile) int { return int(a.number - b.number) })
-	var total float64
-	for _, t := range tiles {
-		age := max(at-event.Time(t.number)*s.hop-s.hop/2, 0)
-		total += float64(float64(t.n) * math.Exp2(-float64(age)/float64(s.halfLife)))
-	}
-	return total
-}
-
-// latest is the seconds since the last event, or its value: null when there was none, or none
-// within the window.
-func (f *aggregate) latest(p Profile, at event.Time) event.Value {
-	held, ok := p.Fields[f.field]
-	if !ok {
-		return event.Value{}
-	}
-	when, value, _ := SplitStamped(held)
-	if f.kind == recency {
-		ms, err := strconv.ParseInt(held, 10, 64)
-		if err != nil {
-			return event.Value{}
-		}
-		when = event.Time(ms)
-	}
-	age := max(at-when, 0)
-	if f.span.window > 0 && age > f.span.window {
-		return event.Value{}
-	}
-	if f.kind == recency {
-		return number(float64(age) / 1000)
-	}
-	return decodeLast(value)
-}

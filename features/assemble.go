@@ -2,6 +2,7 @@ package features
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/clickloop/clickloop/event"
 )
@@ -12,11 +13,21 @@ const (
 	featureCampaign = "campaign"
 )
 
-// Assemble appends r's named raw values to dst, in a fixed order: context, ad and campaign, profile
-// aggregates as of r.Time, crosses; the package comment says more. profiles holds what Read
-// returned for the keys that were read: a key that is not in it is an entity never seen, and a nil
-// map means that profiles could not be read. Names that Assemble gives are unique if those of each
-// context are.
+// Request is what Assemble and Keys need to know of one candidate of a score request.
+type Request struct {
+	Time      event.Time
+	User      string
+	Anonymous string
+	Ad        string
+	Campaign  string
+	Context   event.Fields // of the request
+	Candidate event.Fields // of the candidate; wins over Context
+}
+
+// Assemble appends r's named raw values to dst, in a fixed order: context, ad and campaign,
+// aggregates as of r.Time, crosses. The package comment says more. profiles is what Read returned
+// for the keys of r: a key that it lacks is an entity that was never seen, and a nil map means that
+// profiles could not be read. The names in the result are unique if those of each context are.
 func (s *Set) Assemble(dst event.Fields, r *Request, profiles map[string]Profile) event.Fields {
 	from := len(dst)
 	dst = s.appendContext(dst, r)
@@ -56,10 +67,48 @@ func (s *Set) appendContext(dst event.Fields, r *Request) event.Fields {
 	return dst
 }
 
-// takes says whether a field of the context becomes a feature: if it is selected, and no other
-// feature has its name.
+// takes says whether a field of the context becomes a feature: it is selected, and no other feature
+// has its name.
 func (s *Set) takes(name string, r *Request) bool {
 	return s.context.takes(name) && !s.reserved[name] && (name != featureAd || r.Ad == "") && (name != featureCampaign || r.Campaign == "")
+}
+
+// readings are the scratch memory of calls of Assemble.
+var readings = sync.Pool{New: func() any { return new(reading) }}
+
+// appendAggregates tallies the series of all entities before it reads the features one by one.
+func (s *Set) appendAggregates(dst event.Fields, r *Request, profiles map[string]Profile) event.Fields {
+	if len(s.features) == 0 {
+		return dst
+	}
+	reading := readings.Get().(*reading)
+	defer readings.Put(reading)
+	reading.reset(r.Time, s.tallies)
+
+	var fixed [8]string
+	keys := fixed[:0]
+	for i := range s.entities {
+		key := s.entities[i].key(r)
+		keys = append(keys, key)
+		if key != "" {
+			reading.tallySeries(s.entities[i].counters, profiles[key])
+		}
+	}
+	for i := range s.features {
+		f := &s.features[i]
+		key := keys[f.entity]
+		if key == "" {
+			continue
+		}
+		field := event.Field{Name: f.name}
+		if p := profiles[key]; profiles != nil && !p.unknown {
+			reading.fields = p.Fields
+			field.Value = f.value(reading)
+		}
+		dst = append(dst, field)
+	}
+	reading.fields = nil
+	return dst
 }
 
 // cross is a pair or triple of features as one token.
@@ -68,8 +117,8 @@ type cross struct {
 	parts []string
 }
 
-// of joins the parts' texts; false when one of them is missing, null or a list: then there is
-// nothing to cross.
+// of joins the texts of the parts. It is false when a part is missing, null or a list: then there
+// is nothing to cross.
 func (c *cross) of(f event.Fields) (event.Value, bool) {
 	var joined strings.Builder
 	for i, part := range c.parts {

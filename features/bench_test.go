@@ -109,7 +109,7 @@ func BenchmarkApply(b *testing.B) {
 	events := benchEvents(20000)
 	eachServer(b, func(b *testing.B, client *redis.Client) {
 		deletePrefix(b, client, "bench.")
-		store := NewRedis(client, "bench.", "profiles", 0)
+		store := redisStore(client, "bench.", 0)
 		var batch []Update
 		next := int64(0)
 		for n := 0; n < b.N; n += benchBatch {
@@ -171,7 +171,7 @@ func BenchmarkRead(b *testing.B) {
 	events := benchEvents(20000)
 	eachServer(b, func(b *testing.B, client *redis.Client) {
 		deletePrefix(b, client, "bench.")
-		store := NewRedis(client, "bench.", "profiles", 0)
+		store := redisStore(client, "bench.", 0)
 		foldAll(b, s, store, events)
 		r := benchRequest(b)
 		keys := s.Keys(nil, r)
@@ -188,7 +188,7 @@ func BenchmarkRead(b *testing.B) {
 func BenchmarkHeartbeat(b *testing.B) {
 	eachServer(b, func(b *testing.B, client *redis.Client) {
 		deletePrefix(b, client, "bench.")
-		store := NewRedis(client, "bench.", "profiles", 0)
+		store := redisStore(client, "bench.", 0)
 		next := int64(0)
 		for b.Loop() {
 			if err := store.Apply(b.Context(), next, Position{"aaaa", 0, next + 1, testNow, ""}, nil); err != nil {

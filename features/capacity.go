@@ -5,35 +5,34 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/redis/go-redis/v9"
 )
 
-// Capacity is what a Redis says about its memory.
+// Capacity is what a Redis reports about its memory.
 type Capacity struct {
 	Used    int64  // bytes
 	Max     int64  // maxmemory in bytes; 0: no limit
 	Policy  string // maxmemory-policy
-	Evicted int64  // keys that it has thrown away since it started, to make room
+	Evicted int64  // keys that were evicted since Redis started, to make room
 }
 
-// ReadCapacity asks Redis; ok is false for a server that does not tell, such as the embedded one.
-func ReadCapacity(ctx context.Context, client *redis.Client) (c Capacity, ok bool, err error) {
-	text, err := client.Info(ctx, "memory").Result()
+// ReadCapacity asks Redis. ok is false for a server that does not report its memory, such as the
+// embedded one.
+func ReadCapacity(ctx context.Context, client *RedisClient) (c Capacity, ok bool, err error) {
+	text, err := client.client.Info(ctx, "memory").Result()
 	if err != nil {
 		if strings.Contains(err.Error(), "not supported") {
 			return c, false, nil
 		}
 		return c, false, fmt.Errorf("cannot ask Redis for its memory: %w", err)
 	}
-	stats, err := client.Info(ctx, "stats").Result()
+	stats, err := client.client.Info(ctx, "stats").Result()
 	if err != nil {
 		return c, false, fmt.Errorf("cannot ask Redis for its statistics: %w", err)
 	}
 	return parseCapacity(text + "\n" + stats)
 }
 
-// parseCapacity reads the answers of INFO; ok is false when there is no used_memory among them.
+// parseCapacity reads the answers of INFO; ok is false when they lack used_memory.
 func parseCapacity(text string) (c Capacity, ok bool, err error) {
 	for line := range strings.Lines(text) {
 		name, value, found := strings.Cut(strings.TrimSpace(line), ":")
@@ -61,11 +60,12 @@ func parseCapacity(text string) (c Capacity, ok bool, err error) {
 	return c, ok, nil
 }
 
-// fullShare is the part of maxmemory at which a Redis counts as full: folds fail a moment later.
+// fullShare is the share of maxmemory from which on a Redis counts as full: folds fail a moment
+// later.
 const fullShare = 0.97
 
-// Faults says what is wrong, each with how to mend it: keys that were evicted since it had evicted
-// as many as before, a policy that would evict, and memory that has run out.
+// Faults says what is wrong and how to repair it: evicted keys, a policy that would evict keys, and
+// memory that has run out. Redis had evicted 'before' keys when the caller began to watch it.
 func (c Capacity) Faults(before int64) []string {
 	var faults []string
 	if c.Evicted > before {

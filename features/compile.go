@@ -2,38 +2,37 @@ package features
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/clickloop/clickloop/event"
 )
 
-// Aggregates of profiles.
-const (
-	count   = "count"
-	sum     = "sum"
-	ratio   = "ratio"
-	recency = "recency"
-	last    = "last"
-)
+// Set is a compiled Config. It does not change, and any number of goroutines may use it.
+type Set struct {
+	context  selection
+	entities []entity
+	features []feature
+	crosses  []cross
+	reserved map[string]bool        // names of features and crosses, which no context may take
+	plans    map[string][]eventPlan // by the type or the name of an event
+	named    bool                   // some plan is for a name instead of a known type
+	tallies  int                    // number of counters over series
+}
 
-var aggregates = []string{count, sum, ratio, recency, last}
+// feature is one declared aggregate of a profile.
+type feature struct {
+	name   string
+	entity int // index in Set.entities
+	aggregate
+	lookBack event.Time // of its window or half-life; 0: events never cease to matter
+}
 
 // maxProfiles bounds what one event can change in one profile.
 const maxProfiles = maxGroupOps / 2
 
-// Error names the place in the configuration that is wrong, such as features.profiles[2].window,
-// and says why.
-type Error struct {
-	Field  string
-	Reason string
-}
-
-// Error joins Field and Reason to a sentence.
-func (e *Error) Error() string { return e.Field + " " + e.Reason }
-
-// Compile checks cfg; the error is an *Error that names the field and what is allowed.
+// Compile checks cfg. The error is an *Error that names the field and what is allowed.
 func Compile(cfg Config) (*Set, error) {
 	if len(cfg.Profiles) > maxProfiles {
 		return nil, &Error{"features.profiles", fmt.Sprintf("has %d aggregates; at most %d are allowed", len(cfg.Profiles), maxProfiles)}
@@ -52,15 +51,15 @@ func Compile(cfg Config) (*Set, error) {
 			return nil, err
 		}
 	}
-	s.indexSeries()
 	return s, nil
 }
 
 func (s *Set) addProfile(p *ProfileConfig) *Error {
-	if !slices.Contains(aggregates, p.Aggregate) {
-		return &Error{"aggregate", fmt.Sprintf("is %q; expected one of %s", p.Aggregate, strings.Join(aggregates, ", "))}
+	k, wrong := findKind(p.Aggregate)
+	if wrong != nil {
+		return wrong
 	}
-	ent, err := newEntity(p.Entity)
+	e, err := newEntity(p.Entity)
 	if err != nil {
 		return &Error{"entity", err.Error()}
 	}
@@ -71,59 +70,32 @@ func (s *Set) addProfile(p *ProfileConfig) *Error {
 	if err != nil {
 		return &Error{which, err.Error()}
 	}
-	f := aggregate{kind: p.Aggregate, entity: s.entityIndex(ent), span: span, prior: p.Prior, weight: p.Weight, field: p.Event}
-	if err := f.checkOptions(p); err != nil {
+	if err := k.checkSettings(p); err != nil {
 		return err
 	}
-	f.name = p.Name
-	if f.name == "" {
-		f.name = deriveName(p)
-	}
-	if s.reserved[f.name] {
-		return &Error{"name", fmt.Sprintf("is %q, which another feature has; expected a name of its own", f.name)}
-	}
-	s.reserved[f.name] = true
-	s.plan(&f, p)
-	s.features = append(s.features, f)
-	return nil
-}
-
-// checkOptions refuses settings that an aggregate has no use for, and asks for those that it needs.
-func (f *aggregate) checkOptions(p *ProfileConfig) *Error {
-	needsValue := p.Aggregate == sum || p.Aggregate == last
-	switch {
-	case needsValue && p.Value == "":
-		return &Error{"value", "is missing; expected value, context.NAME or properties.NAME"}
-	case !needsValue && p.Value != "":
-		return &Error{"value", "is given, but only sum and last have a value"}
-	case p.Aggregate == ratio && p.Over == "":
-		return &Error{"over", "is missing; expected the type of the events in the denominator, such as impression"}
-	case p.Aggregate != ratio && p.Over != "":
-		return &Error{"over", "is given, but only ratio has a denominator"}
-	case p.Aggregate != ratio && (p.Prior != 0 || p.Weight != 0):
-		return &Error{"prior", "is given, but only ratio is smoothed"}
-	case math.IsNaN(p.Prior) || math.IsInf(p.Prior, 0):
-		return &Error{"prior", "is no finite number"}
-	case math.IsNaN(p.Weight) || math.IsInf(p.Weight, 0) || p.Weight < 0:
-		return &Error{"weight", "is negative or no finite number"}
-	case p.HalfLife != "" && (p.Aggregate == recency || p.Aggregate == last):
-		return &Error{"half_life", "is given, but " + p.Aggregate + " does not decay; expected a window or nothing"}
-	}
-	if p.Over != "" {
-		if err := checkEventType(p.Over); err != nil {
-			return &Error{"over", err.Error()}
-		}
-	}
-	if needsValue {
-		var err error
-		if f.source, err = newSource(p.Value); err != nil {
+	d := declaration{ProfileConfig: p, set: s, entity: s.entityIndex(e), span: span}
+	if k.value {
+		if d.source, err = newSource(p.Value); err != nil {
 			return &Error{"value", err.Error()}
 		}
 	}
+	a, wrong := k.compile(&d)
+	if wrong != nil {
+		return wrong
+	}
+	name := p.Name
+	if name == "" {
+		name = deriveName(p)
+	}
+	if s.reserved[name] {
+		return &Error{"name", fmt.Sprintf("is %q, which another feature has; expected a name of its own", name)}
+	}
+	s.reserved[name] = true
+	s.features = append(s.features, feature{name: name, entity: d.entity, aggregate: a, lookBack: span.length()})
 	return nil
 }
 
-// checkEventType refuses types that the fields of a profile could not be told apart by.
+// checkEventType refuses types that contain what separates the parts of a field's name.
 func checkEventType(s string) error {
 	if s == "" {
 		return fmt.Errorf("is missing; expected the type of the events, such as click")
@@ -134,7 +106,7 @@ func checkEventType(s string) error {
 	return nil
 }
 
-// deriveName is ENTITY.EVENT_AGGREGATE, with the value's name and the window where there are any.
+// deriveName is ENTITY.EVENT_AGGREGATE, followed by the value's name and the window, if any.
 func deriveName(p *ProfileConfig) string {
 	name := p.Entity + "." + p.Event + "_" + p.Aggregate
 	if p.Value != "" && p.Value != "value" {
@@ -153,57 +125,6 @@ func deriveName(p *ProfileConfig) string {
 	return name
 }
 
-// plan sets the fields of the profile that f is made of, and what events do to them.
-func (s *Set) plan(f *aggregate, p *ProfileConfig) {
-	switch f.kind {
-	case recency:
-		f.field = p.Event + "@"
-		s.planOp(f.entity, p.Event, opPlan{kind: OpMax, field: f.field})
-	case last:
-		f.field = p.Event + "=" + p.Value
-		s.planOp(f.entity, p.Event, opPlan{kind: OpLast, field: f.field, source: f.source})
-	case sum:
-		f.field = s.planCounter(f, p.Event, p.Event+"+"+p.Value)
-	case count:
-		f.field = s.planCounter(f, p.Event, p.Event)
-	case ratio:
-		f.field = s.planCounter(f, p.Event, p.Event)
-		f.over = s.planCounter(f, p.Over, p.Over)
-	}
-}
-
-// planCounter plans a total or a series and returns its field.
-func (s *Set) planCounter(f *aggregate, eventType, field string) string {
-	op := opPlan{kind: OpAdd, field: field, source: f.source}
-	if f.span != (span{}) {
-		op.kind, op.hop, op.keep = OpTile, f.span.hop, f.span.keep()
-		op.field += "#" + hopName(op.hop)
-	}
-	s.planOp(f.entity, eventType, op)
-	return op.field
-}
-
-// planOp adds op to what events of a type do to an entity, once a field: aggregates share what they
-// can.
-func (s *Set) planOp(entity int, eventType string, op opPlan) {
-	plans := s.plans[eventType]
-	i := slices.IndexFunc(plans, func(p eventPlan) bool { return p.entity == entity })
-	if i < 0 {
-		i = len(plans)
-		plans = append(plans, eventPlan{entity: entity})
-	}
-	ops := plans[i].ops
-	j := slices.IndexFunc(ops, func(o opPlan) bool { return o.kind == op.kind && o.field == op.field })
-	if j < 0 {
-		ops = append(ops, op)
-	} else {
-		ops[j].keep = max(ops[j].keep, op.keep)
-	}
-	plans[i].ops = ops
-	s.plans[eventType] = plans
-	s.named = s.named || !event.KnownType(eventType)
-}
-
 func (s *Set) addCross(names []string) *Error {
 	if len(names) < 2 || len(names) > 3 {
 		return &Error{Reason: fmt.Sprintf("has %d names; expected two or three", len(names))}
@@ -220,4 +141,30 @@ func (s *Set) addCross(names []string) *Error {
 	s.reserved[name] = true
 	s.crosses = append(s.crosses, cross{name: name, parts: slices.Clone(names)})
 	return nil
+}
+
+// Retention is the longest time for which an event matters to an aggregate: a profile that is
+// forgotten sooner is wrong. Aggregates without a window or half-life never cease to need an event;
+// they count as a year. 0 when no aggregate is declared.
+func (s *Set) Retention() time.Duration {
+	var longest event.Time
+	for i := range s.features {
+		if lookBack := s.features[i].lookBack; lookBack > 0 {
+			longest = max(longest, lookBack)
+		} else {
+			longest = maxSpan
+		}
+	}
+	return time.Duration(longest) * time.Millisecond
+}
+
+// Names appends the names of the declared aggregates and crosses, in the order of Assemble.
+func (s *Set) Names(dst []string) []string {
+	for i := range s.features {
+		dst = append(dst, s.features[i].name)
+	}
+	for i := range s.crosses {
+		dst = append(dst, s.crosses[i].name)
+	}
+	return dst
 }

@@ -1,6 +1,7 @@
 package features
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,26 +15,36 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Role says what a Redis client is for.
+// RedisConfig is the section redis of the configuration.
+type RedisConfig struct {
+	// Address is host:port, or a redis:// or rediss:// URL.
+	Address string `yaml:"address"`
+}
+
+// Role says what a client is used for.
 type Role uint8
 
 const (
-	// Serving reads for an answer that somebody waits for. The context of a call says for how long,
-	// so that a replay may have more patience than a bid; one retry, at once.
+	// Serving reads for somebody who waits for an answer. The context of a call bounds it, so that
+	// a replay may have more patience than a bid. There is one retry, at once.
 	Serving Role = iota
-	// Writing folds: no retry that the store does not know of, timeouts that outlast a busy Redis.
+	// Writing folds. It never retries, because the store must know of a lost reply, and its
+	// timeouts outlast a busy Redis.
 	Writing
 )
 
-// DialRedis returns a client for "host:port" or a redis:// or rediss:// URL. It connects when it is
-// first used; the caller closes it.
-func DialRedis(address string, role Role) (*redis.Client, error) {
-	// the library prints each failed dial; whoever calls gets the error and says it once
+// RedisClient is a pool of connections to one Redis. Several goroutines may use it.
+type RedisClient struct{ client *redis.Client }
+
+// DialRedis returns a client that connects when it is first used; the caller closes it. It is the
+// only place that knows how to reach Redis.
+func DialRedis(cfg RedisConfig, role Role) (*RedisClient, error) {
+	// the library would print each failed dial; callers get the error and report it once
 	logging.Disable()
-	options := &redis.Options{Addr: address}
-	if strings.Contains(address, "://") {
+	options := &redis.Options{Addr: cfg.Address}
+	if strings.Contains(cfg.Address, "://") {
 		var err error
-		if options, err = parseRedisURL(address); err != nil {
+		if options, err = parseRedisURL(cfg.Address); err != nil {
 			return nil, fmt.Errorf("the address of Redis: %w", err)
 		}
 	}
@@ -56,11 +67,17 @@ func DialRedis(address string, role Role) (*redis.Client, error) {
 	default:
 		panic(fmt.Sprintf("BUG: features: role %d", role))
 	}
-	return redis.NewClient(options), nil
+	return &RedisClient{redis.NewClient(options)}, nil
 }
 
-// CheckRedisURL says what is wrong with a redis:// or rediss:// URL. Neither it nor any other error
-// repeats the URL, which may hold a password.
+// Ping asks Redis for a sign of life.
+func (c *RedisClient) Ping(ctx context.Context) error { return c.client.Ping(ctx).Err() }
+
+// Close closes the connections.
+func (c *RedisClient) Close() error { return c.client.Close() }
+
+// CheckRedisURL says what is wrong with a redis:// or rediss:// URL. No error repeats the URL,
+// which may hold a password.
 func CheckRedisURL(address string) error {
 	_, err := parseRedisURL(address)
 	return err

@@ -7,9 +7,9 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// Encode appends the inputs of the network for f: a string is a token, a number a number, a list
-// its tokens one after another. Null, what is no finite number and a list without tokens are
-// missing. A string that looks like a number stays a token. It allocates nothing but room in dst.
+// Encode appends the network's inputs for f: a string is a token, a number a number, a list its
+// tokens one after another. Null, a number that is not finite, and a list without tokens are
+// missing. A string that looks like a number stays a token. Encode allocates only room in dst.
 func Encode(dst []model.Feature, f event.Fields) []model.Feature {
 	for i := range f {
 		dst = EncodeValue(dst, model.FieldHash(f[i].Name), &f[i].Value)
@@ -17,7 +17,7 @@ func Encode(dst []model.Feature, f event.Fields) []model.Feature {
 	return dst
 }
 
-// EncodeValue is Encode for one value of a field, whose hash is model.FieldHash of its name.
+// EncodeValue is Encode for one value; field is model.FieldHash of its name.
 func EncodeValue(dst []model.Feature, field uint64, v *event.Value) []model.Feature {
 	switch {
 	case v.Kind == event.String:

@@ -2,18 +2,20 @@ package features
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
 )
 
-// entity is what a profile belongs to.
+// entity is a kind of thing that has profiles, such as users.
 type entity struct {
-	name    string // as in the configuration
-	context string // name of the context field, for context.NAME
+	name     string                // as in the configuration
+	context  string                // name of the context field, for context.NAME
+	counters map[string][]*counter // over the series of its profiles, by the series' names
 }
 
-// Entities that are no context field.
+// Entities other than context.NAME.
 const (
 	entityUser         = "user"
 	entityAd           = "ad"
@@ -25,26 +27,25 @@ const (
 func newEntity(name string) (entity, error) {
 	switch name {
 	case entityUser, entityAd, entityCampaign, entityUserCampaign:
-		return entity{name: name}, nil
+		return entity{name: name, counters: map[string][]*counter{}}, nil
 	}
 	if field, ok := strings.CutPrefix(name, contextPrefix); ok && field != "" && !strings.Contains(field, ":") {
-		return entity{name: name, context: field}, nil
+		return entity{name: name, context: field, counters: map[string][]*counter{}}, nil
 	}
 	return entity{}, fmt.Errorf("is %q; expected user, ad, campaign, user*campaign or context.NAME", name)
 }
 
+// entityIndex adds an entity unless the set has it already.
 func (s *Set) entityIndex(e entity) int {
-	for i := range s.entities {
-		if s.entities[i] == e {
-			return i
-		}
+	i := slices.IndexFunc(s.entities, func(other entity) bool { return other.name == e.name })
+	if i < 0 {
+		i = len(s.entities)
+		s.entities = append(s.entities, e)
 	}
-	s.entities = append(s.entities, e)
-	return len(s.entities) - 1
+	return i
 }
 
-// key returns the key of the profile that r belongs to, such as user:u1; empty when r does not name
-// the entity.
+// key returns the key of r's profile, such as user:u1; empty when r does not name the entity.
 func (e *entity) key(r *Request) string {
 	id := ""
 	switch e.name {
@@ -78,7 +79,7 @@ func userOf(r *Request) string {
 	return r.Anonymous
 }
 
-// crossPart makes values joined by * unambiguous.
+// crossPart escapes a value, so that values joined by * can be told apart.
 func crossPart(s string) string {
 	if !strings.ContainsAny(s, "*%") {
 		return s
@@ -86,7 +87,7 @@ func crossPart(s string) string {
 	return strings.NewReplacer("%", "%25", "*", "%2A").Replace(s)
 }
 
-// Keys appends the keys of the profiles that r needs, each once; entities with an empty id have
+// Keys appends the keys of the profiles that r needs, each once. An entity that r does not name has
 // none.
 func (s *Set) Keys(dst []string, r *Request) []string {
 	for i := range s.entities {

@@ -121,12 +121,12 @@ func TestRedisEmptiedInTheMiddleOfABatchIsNoticed(t *testing.T) {
 			}
 			return nil
 		}))
-		s := NewRedis(client, prefix, "profiles", 0)
+		s := redisStore(client, prefix, 0)
 		consume(t, s, l, r)
 		if emptied != 4 {
 			t.Fatalf("emptied %d times", emptied)
 		}
-		checkFold(t, NewRedis(other, prefix, "profiles", 0), l)
+		checkFold(t, redisStore(other, prefix, 0), l)
 	})
 }
 
@@ -134,7 +134,7 @@ func TestAScriptThatRedisForgetsIsLoadedAgain(t *testing.T) {
 	eachRedis(t, func(t *testing.T, client *redis.Client, prefix string) {
 		r := rand.New(rand.NewPCG(1, 10))
 		l := wideLog(r, 400)
-		s := NewRedis(client, prefix, "profiles", 0)
+		s := redisStore(client, prefix, 0)
 		for at := 0; at < 400; at += 100 {
 			if err := client.ScriptFlush(t.Context()).Err(); err != nil {
 				t.Fatal(err)
@@ -157,9 +157,9 @@ func TestACrashBeforeThePositionIsWrittenIsMended(t *testing.T) {
 			}
 			return nil
 		}))
-		s := NewRedis(client, prefix, "profiles", 0)
+		s := redisStore(client, prefix, 0)
 		consume(t, s, l, r)
-		checkFold(t, NewRedis(dial(t, client.Options().Addr), prefix, "profiles", 0), l)
+		checkFold(t, redisStore(dial(t, client.Options().Addr), prefix, 0), l)
 	})
 }
 
@@ -178,9 +178,9 @@ func TestRedisThatGoesBackInTimeIsFoldedAgain(t *testing.T) {
 			}
 			return nil
 		}))
-		s := NewRedis(client, prefix, "profiles", 0)
+		s := redisStore(client, prefix, 0)
 		consume(t, s, l, r)
-		checkFold(t, NewRedis(other, prefix, "profiles", 0), l)
+		checkFold(t, redisStore(other, prefix, 0), l)
 	})
 }
 
@@ -212,7 +212,7 @@ func restoreHashes(t *testing.T, client *redis.Client, prefix string, saved map[
 func TestTwoOwnersAtOnceCountOnce(t *testing.T) {
 	eachRedis(t, func(t *testing.T, client *redis.Client, prefix string) {
 		l := wideLog(rand.New(rand.NewPCG(1, 13)), 1000)
-		s := NewRedis(client, prefix, "profiles", 0)
+		s := redisStore(client, prefix, 0)
 		var owners sync.WaitGroup
 		for i := range uint64(3) {
 			owners.Go(func() { consume(t, s, l, rand.New(rand.NewPCG(i, 14))) })
@@ -234,12 +234,12 @@ func TestLostRepliesChangeNothing(t *testing.T) {
 			lost.Add(1)
 			return true
 		})
-		s := NewRedis(dial(t, address), prefix, "profiles", 0)
+		s := redisStore(dial(t, address), prefix, 0)
 		consume(t, s, l, r)
 		if lost.Load() < 3 {
 			t.Fatalf("%d replies lost", lost.Load())
 		}
-		checkFold(t, NewRedis(client, prefix, "profiles", 0), l)
+		checkFold(t, redisStore(client, prefix, 0), l)
 	})
 }
 
@@ -289,7 +289,7 @@ func proxy(t *testing.T, to string, lose func() bool) (address string) {
 
 func TestProfilesAreForgottenAfterTheirTime(t *testing.T) {
 	server := miniredis.RunT(t)
-	s := NewRedis(dial(t, server.Addr()), "t.", "profiles", time.Hour)
+	s := redisStore(dial(t, server.Addr()), "t.", time.Hour)
 	l := wideLog(rand.New(rand.NewPCG(1, 16)), 50)
 	if err := l.fold(t, s, 0, 50); err != nil {
 		t.Fatal(err)
@@ -312,7 +312,7 @@ func TestUnreachableRedisIsAnErrorThatNamesTheBatch(t *testing.T) {
 	}
 	address := l.Addr().String()
 	l.Close()
-	s := NewRedis(dial(t, address), "t.", "profiles", 0)
+	s := redisStore(dial(t, address), "t.", 0)
 	err = s.Apply(t.Context(), 5, Position{"aaaa", 2, 9, 1, ""}, nil)
 	if err == nil || errors.Is(err, ErrMoved) || err.Error()[:54] != "cannot fold offsets 5 to 9 of partition 2 into Redis: " {
 		t.Fatal(err)
@@ -323,15 +323,15 @@ func TestUnreachableRedisIsAnErrorThatNamesTheBatch(t *testing.T) {
 }
 
 func TestAnAddressThatIsNoneIsRefused(t *testing.T) {
-	if _, err := DialRedis("redis://host:port:more", Serving); err == nil {
+	if _, err := DialRedis(RedisConfig{Address: "redis://host:port:more"}, Serving); err == nil {
 		t.Fatal("no error")
 	}
-	client, err := DialRedis("redis://localhost:7000/3", Serving)
+	client, err := DialRedis(RedisConfig{Address: "redis://localhost:7000/3"}, Serving)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if o := client.Options(); o.Addr != "localhost:7000" || o.DB != 3 || !o.ContextTimeoutEnabled {
+	if o := client.client.Options(); o.Addr != "localhost:7000" || o.DB != 3 || !o.ContextTimeoutEnabled {
 		t.Fatalf("%+v", o)
 	}
 }
@@ -343,7 +343,7 @@ func TestACallEndsWithItsContext(t *testing.T) {
 	}
 	t.Cleanup(func() { l.Close() })
 	for _, role := range []Role{Serving, Writing} {
-		client, err := DialRedis(l.Addr().String(), role)
+		client, err := DialRedis(RedisConfig{Address: l.Addr().String()}, role)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -373,7 +373,7 @@ func TestABatchInHalvesMovesThePositionOnce(t *testing.T) {
 			}
 			l.records = append(l.records, []Update{u})
 		}
-		s := NewRedis(client, prefix, "profiles", time.Hour)
+		s := redisStore(client, prefix, time.Hour)
 		fault := errors.New("a fault between the halves")
 		calls, failing := int64(0), true
 		client.AddHook(newHook(func(n int64) error {

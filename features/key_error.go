@@ -7,20 +7,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// KeyError says that a key in Redis holds what this program never wrote: another program used it,
-// or somebody changed it by hand. Nothing can be folded into it or read from it until it is mended.
+// KeyError says that a key in Redis holds something that this program never wrote: another program
+// used the key, or somebody changed it by hand. It can neither be folded into nor read until that
+// is repaired.
 type KeyError struct {
 	Key    string
 	Reason string // such as "is a string, expected a hash"
 }
 
-// Error names the key, what is wrong with it, and how to mend it.
+// Error names the key, its fault, and the repair.
 func (e *KeyError) Error() string {
 	return "the key " + e.Key + " in Redis " + e.Reason + ": find out what wrote it, then delete it and the keys " + e.positions() +
 		"*, and everything is folded again from the events"
 }
 
-// positions is what the keys of positions beside Key begin with.
+// positions is the beginning of the keys that hold the positions of Key's namespace.
 func (e *KeyError) positions() string {
 	for _, sep := range []string{positionInfix, profileInfix} {
 		if namespace, _, ok := strings.Cut(e.Key, sep); ok {
@@ -30,10 +31,10 @@ func (e *KeyError) positions() string {
 	return positionInfix
 }
 
-// badKey is what the script's answer begins with when a key is wrong; its name follows.
+// badKey begins the script's answer when a key is wrong; the key and the reason follow.
 const badKey = "BADKEY "
 
-// asKeyError makes the script's complaint about one of keys a *KeyError; other errors stay as they
+// asKeyError makes the script's complaint about one of keys a *KeyError. Other errors stay as they
 // are.
 func asKeyError(err error, keys []string) error {
 	var reply redis.Error

@@ -2,7 +2,6 @@ package features
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -11,17 +10,17 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Memory is a Store in the process's own memory, for fit and tests. It forgets nothing by time.
+// Memory is a Store in the process's own memory, for fit and tests. It never forgets a profile.
 type Memory struct {
 	mu        sync.RWMutex
-	profiles  map[string]*held
+	profiles  map[string]*heldProfile
 	positions map[partitionKey]Position
 }
 
 var _ Store = (*Memory)(nil)
 
-// held is one profile with its fences.
-type held struct {
+// heldProfile is one profile with its fences: the highest offset applied from each partition.
+type heldProfile struct {
 	fields map[string]string
 	fences map[partitionKey]int64
 }
@@ -33,7 +32,7 @@ type partitionKey struct {
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{profiles: map[string]*held{}, positions: map[partitionKey]Position{}}
+	return &Memory{profiles: map[string]*heldProfile{}, positions: map[partitionKey]Position{}}
 }
 
 // Apply implements Store. It fails only with ErrMoved or when the batch contradicts itself, and
@@ -60,102 +59,42 @@ func (m *Memory) Apply(_ context.Context, from int64, to Position, batch []Updat
 	return nil
 }
 
-// checkBatch refuses what no consumer may ask for: it would leave events out for ever.
-func checkBatch(from int64, to Position, batch []Update) error {
-	if to.Next < from {
-		return fmt.Errorf("cannot fold partition %d: the batch would move the position back from %d to %d", to.Partition, from, to.Next)
-	}
-	before := int64(-1)
-	for i := range batch {
-		if batch[i].Offset < before || batch[i].Offset >= to.Next {
-			return fmt.Errorf("cannot fold partition %d: offset %d is not between the one before it, %d, and the end of the batch, %d",
-				to.Partition, batch[i].Offset, before, to.Next)
-		}
-		before = batch[i].Offset
-	}
-	return nil
-}
-
 func (m *Memory) updateLocked(source partitionKey, u *Update) {
 	p := m.profiles[u.Key]
 	if p == nil {
-		p = &held{fields: map[string]string{}, fences: map[partitionKey]int64{}}
-		// keys and fields may be parts of a record's text, which must not be kept for them
+		p = &heldProfile{fields: map[string]string{}, fences: map[partitionKey]int64{}}
+		// a key may be a part of a record's text, and would keep all of it in memory
 		m.profiles[strings.Clone(u.Key)] = p
 	}
 	if fence, ok := p.fences[source]; ok && fence >= u.Offset {
 		return
 	}
 	for i := range u.Ops {
-		if !reservedField(u.Ops[i].Field) {
-			p.apply(&u.Ops[i])
+		if op := &u.Ops[i]; !reservedField(op.Field) {
+			op.Kind.fold(p, op)
 		}
 	}
 	p.fences[source] = u.Offset
 }
 
-func (h *held) apply(op *Op) {
-	switch op.Kind {
-	case OpAdd:
-		h.add(op.Field, op.Add)
-	case OpTile:
-		h.addTile(op)
-	case OpMax:
-		if now, ok := h.integer(op.Field); !ok || int64(op.Time) > now {
-			h.set(op.Field, strconv.FormatInt(int64(op.Time), 10))
-		}
-	case OpLast, OpFirst:
-		if h.wins(op) {
-			h.set(op.Field, stamped(op.Time, op.Value))
-		}
-	default:
-		panic(fmt.Sprintf("BUG: features: kind of operation %d", op.Kind))
-	}
-}
-
-// wins says whether a stamped value takes the place of the one that is held.
-func (h *held) wins(op *Op) bool {
-	at, value, ok := SplitStamped(h.fields[op.Field])
-	switch {
-	case !ok:
-		return true
-	case op.Kind == OpLast:
-		return op.Time > at || op.Time == at && op.Value > value
-	}
-	return op.Time < at || op.Time == at && op.Value < value
-}
-
-func (h *held) set(field, value string) {
-	if _, ok := h.fields[field]; !ok {
+// set writes a field. A new field's name is copied, since it may be a part of a record's text.
+func (p *heldProfile) set(field, value string) {
+	if _, ok := p.fields[field]; !ok {
 		field = strings.Clone(field)
 	}
-	h.fields[field] = value
+	p.fields[field] = value
 }
 
-func (h *held) integer(field string) (int64, bool) {
-	n, err := strconv.ParseInt(h.fields[field], 10, 64)
+// integer reads a field; false when it holds no integer.
+func (p *heldProfile) integer(field string) (int64, bool) {
+	n, err := strconv.ParseInt(p.fields[field], 10, 64)
 	return n, err == nil
 }
 
-func (h *held) add(field string, n int64) {
-	now, _ := h.integer(field)
-	h.set(field, strconv.FormatInt(sumOf(now, n), 10))
-}
-
-// addTile adds to a tile unless it is forgotten, and forgets those that a newer one pushes out.
-// What is held in the end depends on the set of events alone, not on their order.
-func (h *held) addTile(op *Op) {
-	newest, ok := h.integer(op.Field)
-	if !ok || op.Tile > newest {
-		for gone := newest - op.Keep + 1; ok && gone <= min(op.Tile-op.Keep, newest); gone++ {
-			delete(h.fields, tileField(op.Field, gone))
-		}
-		newest = op.Tile
-		h.set(op.Field, strconv.FormatInt(newest, 10))
-	}
-	if op.Tile > newest-op.Keep {
-		h.add(tileField(op.Field, op.Tile), op.Add)
-	}
+// add increments a field, unless the sum would exceed 64 bits.
+func (p *heldProfile) add(field string, n int64) {
+	now, _ := p.integer(field)
+	p.set(field, decimal(sumOf(now, n)))
 }
 
 // Position implements Store.
@@ -194,7 +133,7 @@ func (m *Memory) Read(_ context.Context, keys []string) (map[string]Profile, err
 	return found, nil
 }
 
-// Reset forgets everything, as an emptied Redis does.
+// Reset forgets everything, as a Redis that is emptied does.
 func (m *Memory) Reset() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

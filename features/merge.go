@@ -1,18 +1,17 @@
 package features
 
 import (
-	"math"
+	"cmp"
 	"slices"
-	"strconv"
 )
 
-// group is what one profile gets from a batch: updates[from..] of one key, by rising offset.
+// group holds the updates of one profile in a batch, by rising offset.
 type group struct {
 	key     string
 	updates []*Update
 }
 
-// groupByKey gathers a batch by profile, in the order in which profiles first appear.
+// groupByKey groups a batch by profile, in the order in which profiles first appear.
 func groupByKey(batch []Update) []group {
 	index := make(map[string]int, len(batch))
 	groups := make([]group, 0, len(batch))
@@ -29,35 +28,35 @@ func groupByKey(batch []Update) []group {
 	return groups
 }
 
-// after leaves out the updates up to an offset, which the profile holds already.
+// after returns the group without the updates up to an offset, which the profile holds already.
 func (g group) after(offset int64) group {
-	i, _ := slices.BinarySearchFunc(g.updates, offset+1, func(u *Update, want int64) int { return compare(u.Offset, want) })
+	i, _ := slices.BinarySearchFunc(g.updates, offset+1, func(u *Update, want int64) int { return cmp.Compare(u.Offset, want) })
 	return group{key: g.key, updates: g.updates[i:]}
 }
 
-func compare(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-// merged is the sum of several Ops on one field.
-type merged struct {
+// mergedOp is several Ops of one kind on one field as one.
+type mergedOp struct {
 	Op
-	tiles []tile // of OpTile
+	// parts are the Ops that do not add up to one, such as those of different tiles. They are empty
+	// until the kind asks for them by split.
+	parts []Op
 }
 
-// maxGroupOps bounds the operations on one profile in one call: Lua cannot take more than some
-// thousand arguments at once. An Update may have as many.
+// split returns the parts: the Op alone before anything was merged into it.
+func (m *mergedOp) split() []Op {
+	if len(m.parts) == 0 {
+		m.parts = append(m.parts, m.Op)
+	}
+	return m.parts
+}
+
+// maxGroupOps bounds the merged Ops on one profile in one call: Lua cannot take more than some
+// thousand arguments at once. One Update may have as many.
 const maxGroupOps = 1000
 
-// merge adds up a group's operations, one a field, in scratch. That gives what applying them one by
-// one gives, because every kind of Op is associative.
-func (g group) merge(scratch []merged) []merged {
+// merge merges the group's Ops into one for each kind and field, in scratch. Folding these gives
+// the same as folding the Ops one by one, because every kind is associative.
+func (g group) merge(scratch []mergedOp) []mergedOp {
 	for _, u := range g.updates {
 		for i := range u.Ops {
 			if !reservedField(u.Ops[i].Field) {
@@ -65,102 +64,46 @@ func (g group) merge(scratch []merged) []merged {
 			}
 		}
 	}
-	for i := range scratch {
-		m := &scratch[i]
-		// forgotten at once
-		m.tiles = slices.DeleteFunc(m.tiles, func(t tile) bool { return t.number <= m.Tile-m.Keep })
-	}
 	return scratch
 }
 
-func mergeOp(all []merged, op *Op) []merged {
-	for i := range all {
-		if m := &all[i]; m.Kind == op.Kind && m.Field == op.Field {
-			m.absorb(op)
-			return all
+func mergeOp(merged []mergedOp, op *Op) []mergedOp {
+	for i := range merged {
+		if m := &merged[i]; m.Kind == op.Kind && m.Field == op.Field {
+			op.Kind.absorb(m, op)
+			return merged
 		}
 	}
-	if len(all) < cap(all) {
-		all = all[:len(all)+1]
-	} else {
-		all = append(all, merged{})
-	}
-	m := &all[len(all)-1]
-	m.Op, m.tiles = *op, m.tiles[:0]
-	if op.Kind == OpTile {
-		m.tiles = append(m.tiles, tile{op.Tile, op.Add})
-	}
-	return all
+	merged = extend(merged)
+	m := &merged[len(merged)-1]
+	m.Op, m.parts = *op, m.parts[:0]
+	return merged
 }
 
-func (m *merged) absorb(op *Op) {
-	switch op.Kind {
-	case OpAdd:
-		m.Add = sumOf(m.Add, op.Add)
-	case OpMax:
-		m.Time = max(m.Time, op.Time)
-	case OpLast:
-		if op.Time > m.Time || op.Time == m.Time && op.Value > m.Value {
-			m.Time, m.Value = op.Time, op.Value
-		}
-	case OpFirst:
-		if op.Time < m.Time || op.Time == m.Time && op.Value < m.Value {
-			m.Time, m.Value = op.Time, op.Value
-		}
-	case OpTile:
-		m.Tile, m.Keep = max(m.Tile, op.Tile), max(m.Keep, op.Keep)
-		i := slices.IndexFunc(m.tiles, func(t tile) bool { return t.number == op.Tile })
-		if i < 0 {
-			m.tiles = append(m.tiles, tile{op.Tile, op.Add})
-		} else {
-			m.tiles[i].n = sumOf(m.tiles[i].n, op.Add)
-		}
+// extend lengthens s by one element, which keeps what its memory held: its own slices are used
+// again.
+func extend[T any](s []T) []T {
+	if len(s) < cap(s) {
+		return s[:len(s)+1]
 	}
+	var zero T
+	return append(s, zero)
 }
 
-// sumOf is a+b, or a when that exceeds 64 bits.
-func sumOf(a, b int64) int64 {
-	if b > 0 && a > math.MaxInt64-b || b < 0 && a < math.MinInt64-b {
-		return a
-	}
-	return a + b
-}
-
-// appendArgs appends the group's part of the script's arguments, for the merged operations.
-func (g group) appendArgs(args []any, ops []merged) []any {
+// appendArgs appends the group's part of the script's arguments; apply.lua describes them.
+func (g group) appendArgs(args []any, ops []mergedOp) []any {
 	args = append(args, decimal(g.updates[0].Offset), decimal(g.updates[len(g.updates)-1].Offset), "", "")
 	from := len(args)
 	for i := range ops {
-		if ops[i].Kind != OpAdd {
+		if ops[i].Kind.reads {
 			args = append(args, ops[i].Field)
 		}
 	}
 	args[from-1] = decimal(int64(len(args) - from))
 	for i := range ops {
-		args = ops[i].appendArgs(args)
+		m := &ops[i]
+		args = m.Kind.appendArgs(append(args, m.Kind.name, m.Field), m)
 	}
 	args[from-2] = decimal(int64(len(args) - from))
 	return args
 }
-
-func (m *merged) appendArgs(args []any) []any {
-	switch m.Kind {
-	case OpAdd:
-		return append(args, "a", m.Field, decimal(m.Add))
-	case OpMax:
-		return append(args, "m", m.Field, decimal(int64(m.Time)))
-	case OpLast:
-		return append(args, "l", m.Field, decimal(int64(m.Time)), m.Value)
-	case OpFirst:
-		return append(args, "f", m.Field, decimal(int64(m.Time)), m.Value)
-	case OpTile:
-		args = append(args, "t", m.Field, decimal(m.Keep), decimal(m.Tile), decimal(int64(len(m.tiles))))
-		for _, t := range m.tiles {
-			args = append(args, decimal(t.number), decimal(t.n))
-		}
-		return args
-	}
-	panic("BUG: features: kind of operation " + strconv.Itoa(int(m.Kind)))
-}
-
-func decimal(n int64) string { return strconv.FormatInt(n, 10) }

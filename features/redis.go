@@ -2,9 +2,9 @@ package features
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -13,38 +13,34 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Redis is a Store in Redis 7.0 or later, or what speaks its protocol. One hash a profile, under
-// PREFIX NAMESPACE ":{" KEY "}", and one hash of positions a topic, under PREFIX NAMESPACE
-// ":position:" TOPIC-ID. Redis Cluster is not served: a batch is checked and folded over many keys
-// at once.
+// Redis is a Store in Redis 7.0 or later, or in a server that speaks its protocol. A profile is one
+// hash, under PREFIX NAMESPACE ":{" KEY "}", and the positions of a topic are one hash, under
+// PREFIX NAMESPACE ":position:" TOPIC-ID. Redis Cluster is not served: one call checks and folds
+// many keys.
 //
-// Each call of the script checks the position before it adds anything, so that a Redis that was
-// emptied or went back between two calls is noticed, and each profile's fence decides what it still
-// needs, so that a crash or a lost reply between any two steps is mended by doing the batch again.
-// The client must not retry by itself (MaxRetries -1, see Dial): a retry would hide a lost reply,
-// and the position would seem to have moved.
+// Each call of the script checks the position before it adds anything, so it notices a Redis that
+// was emptied or restored between two calls. Each profile's fence decides which updates it still
+// needs, so after a crash or a lost reply between any two steps the batch is simply folded again.
+//
+// The client must not retry by itself (see Writing): a retry would hide a lost reply, and the
+// position would seem to have moved.
 type Redis struct {
 	client    *redis.Client
-	profiles  string // what a profile's name begins with
-	positions string
+	profiles  string // beginning of a profile's key
+	positions string // beginning of the key of a topic's positions
 	ttlMs     int64
 }
 
 var _ Store = (*Redis)(nil)
 
-//go:embed apply.lua
-var applySource string
-
-var applyScript = redis.NewScript(applySource)
-
 // NewRedis returns a store in client under prefix and namespace, such as "clickloop." and
 // "profiles". A profile that no event has touched for ttl is forgotten; 0 keeps it for ever. The
 // caller closes the client.
-func NewRedis(client *redis.Client, prefix, namespace string, ttl time.Duration) *Redis {
-	return &Redis{client: client, profiles: prefix + namespace + profileInfix, positions: prefix + namespace + positionInfix, ttlMs: ttl.Milliseconds()}
+func NewRedis(client *RedisClient, prefix, namespace string, ttl time.Duration) *Redis {
+	return &Redis{client: client.client, profiles: prefix + namespace + profileInfix, positions: prefix + namespace + positionInfix, ttlMs: ttl.Milliseconds()}
 }
 
-// What follows the namespace in the names of keys.
+// What follows the namespace in keys.
 const (
 	profileInfix  = ":{"
 	positionInfix = ":position:"
@@ -76,7 +72,7 @@ func (s *Redis) Position(ctx context.Context, topicID string, partition int) (Po
 	return p, nil
 }
 
-// integerOf reads a value of HMGET; one that is not there is 0.
+// integerOf reads a value of HMGET; a missing one is 0.
 func integerOf(value any) (int64, error) {
 	s, ok := value.(string)
 	if !ok {
@@ -112,8 +108,8 @@ func (s *Redis) Watermark(ctx context.Context, topicID string, partitions int) (
 	return event.Time(lowest), nil
 }
 
-// readChunk bounds the commands of one pipeline: a reply buffer must not grow with the caller's
-// batch.
+// readChunk bounds the commands of one pipeline, so that the reply's buffer does not grow with the
+// caller's batch.
 const readChunk = 200
 
 // Read implements Store. More than 200 keys take more than one round trip.
@@ -135,8 +131,8 @@ func (s *Redis) Read(ctx context.Context, keys []string) (map[string]Profile, er
 	return found, bad
 }
 
-// readChunk adds what keys hold to found. A key that is no hash is there as an unknown profile, and
-// the error is a *KeyError.
+// readChunk adds the profiles of keys to found. For a key that is no hash it adds an unknown
+// profile, and returns a *KeyError.
 func (s *Redis) readChunk(ctx context.Context, keys []string, found map[string]Profile) error {
 	pipe := s.client.Pipeline()
 	replies := make([]*redis.MapStringStringCmd, len(keys))
@@ -157,11 +153,7 @@ func (s *Redis) readChunk(ctx context.Context, keys []string, found map[string]P
 			found[keys[i]], bad = Profile{unknown: true}, err
 			continue
 		}
-		for name := range fields {
-			if reservedField(name) {
-				delete(fields, name)
-			}
-		}
+		maps.DeleteFunc(fields, func(name, _ string) bool { return reservedField(name) })
 		if len(fields) > 0 {
 			found[keys[i]] = newProfile(fields)
 		}
@@ -171,7 +163,7 @@ func (s *Redis) readChunk(ctx context.Context, keys []string, found map[string]P
 
 const wrongTypePrefix = "WRONGTYPE"
 
-// wrongType names the key of a command that Redis refused because the key is no hash.
+// wrongType makes Redis' complaint that key is no hash a *KeyError; other errors stay as they are.
 func wrongType(err error, key string) error {
 	if redis.HasErrorPrefix(err, wrongTypePrefix) {
 		return &KeyError{Key: key, Reason: "is no hash"}

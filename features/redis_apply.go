@@ -2,6 +2,7 @@ package features
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,8 +10,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Bounds of one call of the script: Redis serves nobody else while it runs, and an embedded one
-// pays for each call, not for each profile.
+//go:embed apply.lua
+var applySource string
+
+var applyScript = redis.NewScript(insertOps(applySource))
+
+// Bounds of one call of the script. Redis serves nobody else while it runs; an embedded Redis pays
+// for each call, not for each profile.
 const (
 	callProfiles = 100
 	callArgs     = 4000
@@ -21,12 +27,12 @@ func (s *Redis) Apply(ctx context.Context, from int64, to Position, batch []Upda
 	if err := checkBatch(from, to, batch); err != nil {
 		return err
 	}
-	return s.apply(ctx, from, to, batch, false)
+	return s.apply(ctx, from, to, batch, true)
 }
 
-// apply folds a batch and then, unless it shall stay, moves the position.
-func (s *Redis) apply(ctx context.Context, from int64, to Position, batch []Update, stay bool) error {
-	a := application{store: s, from: from, to: to, stay: stay}
+// apply folds a batch and then, if asked to, moves the position.
+func (s *Redis) apply(ctx context.Context, from int64, to Position, batch []Update, moves bool) error {
+	a := application{store: s, from: from, to: to, moves: moves}
 	groups := groupByKey(batch)
 	var calls []call
 	for len(groups) > 0 {
@@ -35,28 +41,29 @@ func (s *Redis) apply(ctx context.Context, from int64, to Position, batch []Upda
 		calls = append(calls, c)
 	}
 	if a.tooWide {
-		return s.applyHalves(ctx, from, to, batch, stay)
+		return s.applyHalves(ctx, from, to, batch, moves)
 	}
 	if len(calls) > 1 {
-		return a.runMany(ctx, calls)
+		return a.runPipelined(ctx, calls)
 	}
-	last := a.lastCall()
-	if len(calls) == 1 { // the one part moves the position too
+	only := a.lastCall()
+	if len(calls) == 1 { // it moves the position too
 		a.move(&calls[0])
-		last = calls[0]
+		only = calls[0]
 	}
-	rest, err := a.run(ctx, last)
-	if err != nil || len(rest) == 0 {
+	partial, err := a.run(ctx, only)
+	if err != nil || len(partial) == 0 {
 		return err
 	}
-	return a.finish(ctx, rest)
+	return a.finish(ctx, partial)
 }
 
-// applyHalves folds a batch as two. A profile's operations must not go on in another call of the
-// same batch: if the first call left some of them to be sent again, the fence of the second would
-// refuse them. The position moves behind both: watermark and collectors are those of the whole
-// batch, so one that is cut off in between is done again from its beginning.
-func (s *Redis) applyHalves(ctx context.Context, from int64, to Position, batch []Update, stay bool) error {
+// applyHalves folds a batch as two. The Ops on one profile must not be spread over several calls of
+// one batch: if the first call had left some of them to be sent again, the fence of the second
+// would refuse them. Only the second half moves the position, because watermark and collectors are
+// those of the whole batch; after a fault between the halves, the batch is folded again from its
+// start.
+func (s *Redis) applyHalves(ctx context.Context, from int64, to Position, batch []Update, moves bool) error {
 	n := len(batch) / 2
 	for n > 0 && batch[n-1].Offset == batch[n].Offset {
 		n--
@@ -66,10 +73,10 @@ func (s *Redis) applyHalves(ctx context.Context, from int64, to Position, batch 
 			return fmt.Errorf("cannot fold offset %d of partition %d: it has more than %d operations on one profile", batch[0].Offset, to.Partition, maxGroupOps)
 		}
 	}
-	if err := s.apply(ctx, from, to, batch[:n], true); err != nil {
+	if err := s.apply(ctx, from, to, batch[:n], false); err != nil {
 		return err
 	}
-	return s.apply(ctx, from, to, batch[n:], stay)
+	return s.apply(ctx, from, to, batch[n:], moves)
 }
 
 // application is one Apply under way.
@@ -77,9 +84,9 @@ type application struct {
 	store   *Redis
 	from    int64
 	to      Position
-	stay    bool // the position is moved by another
-	scratch []merged
-	tooWide bool // a profile has more operations than one call can hold
+	moves   bool // it moves the position at its end
+	scratch []mergedOp
+	tooWide bool // a profile has more Ops than one call can hold
 }
 
 // call is one call of the script.
@@ -96,15 +103,14 @@ func (a *application) lastCall() call {
 	return c
 }
 
-// move makes a call move the position when it has folded all.
+// move makes a call move the position after it has folded everything.
 func (a *application) move(c *call) {
-	if !a.stay {
+	if a.moves {
 		c.args[2], c.args[6] = decimal(a.to.Next), a.to.Collectors
 	}
 }
 
-// newCall takes as many of groups as one call may hold, at least one, and returns what is left of
-// them.
+// newCall makes a call of as many groups as one may hold, at least one, and returns the others.
 func (a *application) newCall(groups []group) (call, []group) {
 	s := a.store
 	c := call{keys: []string{s.positions + a.to.TopicID}}
@@ -123,8 +129,9 @@ func (a *application) newCall(groups []group) (call, []group) {
 	return c, groups[n:]
 }
 
-// runMany sends all calls in one round trip, then what profiles held in part, then the position.
-func (a *application) runMany(ctx context.Context, calls []call) error {
+// runPipelined sends all calls in one round trip, then folds what they left over and moves the
+// position.
+func (a *application) runPipelined(ctx context.Context, calls []call) error {
 	pipe := a.store.client.Pipeline()
 	replies := make([]*redis.Cmd, len(calls))
 	for i, c := range calls {
@@ -132,57 +139,58 @@ func (a *application) runMany(ctx context.Context, calls []call) error {
 	}
 	_, err := pipe.Exec(ctx)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		return a.runApart(ctx, calls)
+		return a.runOneByOne(ctx, calls)
 	}
 	if err != nil && !redis.HasErrorPrefix(err, badKey) {
 		return a.failed(err)
 	}
-	var rest []group
+	var partial []group
 	for i, reply := range replies {
-		more, err := calls[i].outcome(reply)
+		more, err := calls[i].partial(reply)
 		if err != nil {
 			return a.failed(err)
 		}
-		rest = append(rest, more...)
+		partial = append(partial, more...)
 	}
-	return a.finish(ctx, rest)
+	return a.finish(ctx, partial)
 }
 
-// runApart sends the calls one by one, each with the script's source if Redis does not know it: a
-// pipeline cannot. What a part of the pipeline has done is behind fences.
-func (a *application) runApart(ctx context.Context, calls []call) error {
-	var rest []group
+// runOneByOne sends each call by itself, with the script's source if Redis does not know the
+// script: a pipeline cannot do that. Fences protect what the pipeline has already done.
+func (a *application) runOneByOne(ctx context.Context, calls []call) error {
+	var partial []group
 	for _, c := range calls {
 		more, err := a.run(ctx, c)
 		if err != nil {
 			return err
 		}
-		rest = append(rest, more...)
+		partial = append(partial, more...)
 	}
-	return a.finish(ctx, rest)
+	return a.finish(ctx, partial)
 }
 
-// finish folds the rest of the profiles that held a part, and moves the position.
-func (a *application) finish(ctx context.Context, rest []group) error {
-	for len(rest) > 0 {
+// finish folds the groups of which profiles held a part, and moves the position. It ends although
+// another owner of the partition may be at work: fences only rise.
+func (a *application) finish(ctx context.Context, partial []group) error {
+	for len(partial) > 0 {
 		var c call
-		c, rest = a.newCall(rest)
+		c, partial = a.newCall(partial)
 		more, err := a.run(ctx, c)
 		if err != nil {
 			return err
 		}
-		rest = append(rest, more...) // another owner is at work: its fences rise, so this ends
+		partial = append(partial, more...)
 	}
 	_, err := a.run(ctx, a.lastCall())
 	return err
 }
 
 func (a *application) run(ctx context.Context, c call) ([]group, error) {
-	rest, err := c.outcome(applyScript.Run(ctx, a.store.client, c.keys, c.args...))
+	partial, err := c.partial(applyScript.Run(ctx, a.store.client, c.keys, c.args...))
 	if err != nil {
 		return nil, a.failed(err)
 	}
-	return rest, nil
+	return partial, nil
 }
 
 func (a *application) failed(err error) error {
@@ -192,8 +200,8 @@ func (a *application) failed(err error) error {
 	return fmt.Errorf("cannot fold offsets %d to %d of partition %d into Redis: %w", a.from, a.to.Next, a.to.Partition, err)
 }
 
-// outcome reads the script's answer: the groups of which profiles held a part, without that part.
-func (c *call) outcome(reply *redis.Cmd) ([]group, error) {
+// partial reads the script's answer: the groups of which profiles held a part, without that part.
+func (c *call) partial(reply *redis.Cmd) ([]group, error) {
 	answer, err := reply.StringSlice()
 	if err != nil {
 		return nil, asKeyError(err, c.keys)
@@ -201,7 +209,7 @@ func (c *call) outcome(reply *redis.Cmd) ([]group, error) {
 	if len(answer) == 1 {
 		return nil, ErrMoved
 	}
-	var rest []group
+	var partial []group
 	for i := 0; i+1 < len(answer); i += 2 {
 		k, err := strconv.Atoi(answer[i])
 		fence, err2 := strconv.ParseInt(answer[i+1], 10, 64)
@@ -209,8 +217,8 @@ func (c *call) outcome(reply *redis.Cmd) ([]group, error) {
 			return nil, fmt.Errorf("the script answered %q, which is no profile and offset", answer)
 		}
 		if g := c.groups[k-1].after(fence); len(g.updates) > 0 {
-			rest = append(rest, g)
+			partial = append(partial, g)
 		}
 	}
-	return rest, nil
+	return partial, nil
 }

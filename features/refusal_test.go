@@ -64,7 +64,7 @@ func rawHash(t *testing.T, client *redis.Client, s *Redis, key string) map[strin
 // them.
 func checkRefusal(t *testing.T, client *redis.Client, prefix string, ops []Op, refuse, relent func()) {
 	t.Helper()
-	store := NewRedis(client, prefix, "profiles", time.Hour)
+	store := redisStore(client, prefix, time.Hour)
 	keys := []string{"user:1", "user:2"}
 	apply := func(s Store, from int64, ops []Op) error {
 		var batch []Update
@@ -149,7 +149,7 @@ func TestAFieldThatSomebodyElseChangedIsNamedAndNothingIsFolded(t *testing.T) {
 					continue
 				}
 				n++
-				store := NewRedis(client, fmt.Sprintf("%s%d.", prefix, n), "profiles", time.Hour)
+				store := redisStore(client, fmt.Sprintf("%s%d.", prefix, n), time.Hour)
 				ops := []Op{op, opsOfEachKind[name], {Kind: OpAdd, Field: "behind", Add: 1}}
 				if name == "fence" {
 					ops = []Op{op}
@@ -196,7 +196,7 @@ func checkDamage(t *testing.T, client *redis.Client, store *Redis, what, field, 
 
 func TestAKeyOfAnotherTypeIsNamed(t *testing.T) {
 	eachRedis(t, func(t *testing.T, client *redis.Client, prefix string) {
-		store := NewRedis(client, prefix, "profiles", time.Hour)
+		store := redisStore(client, prefix, time.Hour)
 		batch := []Update{{Key: "user:1", Offset: 0, Ops: seedOps()}, {Key: "user:2", Offset: 0, Ops: seedOps()}}
 		to := Position{TopicID: "aaaa", Partition: 0, Next: 1, Received: 1}
 		wrong := store.profileKey("user:1")
@@ -224,7 +224,7 @@ func TestAKeyOfAnotherTypeIsNamed(t *testing.T) {
 
 func TestAPositionOfAnotherTypeIsNamed(t *testing.T) {
 	eachRedis(t, func(t *testing.T, client *redis.Client, prefix string) {
-		store := NewRedis(client, prefix, "profiles", time.Hour)
+		store := redisStore(client, prefix, time.Hour)
 		wrong := prefix + "profiles:position:aaaa"
 		mustSet(t, client, wrong)
 		_, err := store.Position(t.Context(), "aaaa", 0)
@@ -276,7 +276,7 @@ func TestAnUnknownProfileIsMissingAndNotZero(t *testing.T) {
 	s := mustCompile(t, Config{Profiles: []ProfileConfig{{Entity: "user", Aggregate: "count", Event: "click"}, {Entity: "ad", Aggregate: "count", Event: "click"}}})
 	mini := miniredis.RunT(t)
 	client := dial(t, mini.Addr())
-	store := NewRedis(client, "t.", "profiles", time.Hour)
+	store := redisStore(client, "t.", time.Hour)
 	mustSet(t, client, store.profileKey("user:u1"))
 	r := &Request{Time: refusalTime, User: "u1", Ad: "a1"}
 	found, err := store.Read(t.Context(), s.Keys(nil, r))

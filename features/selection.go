@@ -1,53 +1,48 @@
 package features
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// selection says which fields of a context are taken.
+// selection says which fields of a context become features.
 type selection struct {
-	all      bool
-	names    map[string]bool
-	prefixes []string
-	drop     map[string]bool
-	dropped  []string // prefixes
+	all  bool
+	take patterns
+	drop patterns
 }
 
 func newSelection(take, drop []string) selection {
-	var s selection
-	s.names, s.prefixes = splitPatterns(take)
-	s.drop, s.dropped = splitPatterns(drop)
-	s.all = len(take) == 0 || s.names["*"]
+	s := selection{take: newPatterns(take), drop: newPatterns(drop)}
+	s.all = len(take) == 0 || s.take.names["*"]
 	return s
 }
 
-// splitPatterns tells names from prefixes: "geo.*" is the prefix "geo.".
-func splitPatterns(patterns []string) (names map[string]bool, prefixes []string) {
-	names = make(map[string]bool, len(patterns))
-	for _, p := range patterns {
-		if prefix, ok := strings.CutSuffix(p, ".*"); ok {
-			prefixes = append(prefixes, prefix+".")
-		} else {
-			names[p] = true
-		}
-	}
-	return names, prefixes
-}
-
 func (s *selection) takes(name string) bool {
-	return (s.all || matches(s.names, s.prefixes, name)) && !s.drops(name)
+	return (s.all || s.take.match(name)) && !s.drops(name)
 }
 
-func (s *selection) drops(name string) bool {
-	return len(s.drop)+len(s.dropped) > 0 && matches(s.drop, s.dropped, name)
+func (s *selection) drops(name string) bool { return s.drop.match(name) }
+
+// patterns are names of fields, and what names begin with: "geo.*" is the prefix "geo.".
+type patterns struct {
+	names    map[string]bool
+	prefixes []string
 }
 
-func matches(names map[string]bool, prefixes []string, name string) bool {
-	if names[name] {
-		return true
-	}
-	for _, p := range prefixes {
-		if strings.HasPrefix(name, p) {
-			return true
+func newPatterns(texts []string) patterns {
+	p := patterns{names: make(map[string]bool, len(texts))}
+	for _, text := range texts {
+		if prefix, ok := strings.CutSuffix(text, ".*"); ok {
+			p.prefixes = append(p.prefixes, prefix+".")
+		} else {
+			p.names[text] = true
 		}
 	}
-	return false
+	return p
+}
+
+func (p *patterns) match(name string) bool {
+	return len(p.names) > 0 && p.names[name] ||
+		slices.ContainsFunc(p.prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }

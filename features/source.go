@@ -2,15 +2,12 @@ package features
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/clickloop/clickloop/event"
 )
 
-// source is where an event has the value that a sum or last keeps. The zero source is none.
+// source is the place in an event from which an aggregate takes a value. The zero source is none.
 type source struct {
 	from string // value, ad, campaign, channel, source, context or properties
 	path string
@@ -27,7 +24,7 @@ func newSource(s string) (source, error) {
 	return source{}, fmt.Errorf("is %q; expected value, ad, campaign, channel, source, context.NAME or properties.NAME", s)
 }
 
-// of returns the value, Null when the event has none.
+// of returns the value; null when the event has none, or the source is none.
 func (s source) of(e *event.Event) event.Value {
 	switch s.from {
 	case "value":
@@ -50,61 +47,10 @@ func (s source) of(e *event.Event) event.Value {
 	return event.Value{}
 }
 
+// text is a string as a value; an empty one is null.
 func text(s string) event.Value {
 	if s == "" {
 		return event.Value{}
 	}
 	return event.Value{Kind: event.String, Str: s}
-}
-
-// micro is the unit in which sums are kept.
-const micro = 1e6
-
-// toMicro rounds x to millionths; false for what cannot be summed. Amounts beyond event.MaxValue
-// count as that much.
-func toMicro(x float64) (int64, bool) {
-	if math.IsNaN(x) {
-		return 0, false
-	}
-	x = min(max(x, -event.MaxValue), event.MaxValue)
-	return int64(math.Round(x * micro)), true
-}
-
-// maxLastBytes bounds what a profile keeps of a string.
-const maxLastBytes = 256
-
-// encodeLast writes a value for a profile: a letter for its kind and its text. Empty when v is
-// nothing that last keeps.
-func encodeLast(v event.Value) string {
-	switch v.Kind {
-	case event.String:
-		s := v.Str
-		if len(s) > maxLastBytes {
-			s = s[:maxLastBytes]
-			for !utf8.ValidString(s) && len(s) > maxLastBytes-utf8.UTFMax {
-				s = s[:len(s)-1]
-			}
-		}
-		return "s" + s
-	case event.Number:
-		if !math.IsNaN(v.Num) && !math.IsInf(v.Num, 0) {
-			return "n" + string(event.AppendNumber(nil, v.Num))
-		}
-	}
-	return ""
-}
-
-// decodeLast is the inverse of encodeLast.
-func decodeLast(s string) event.Value {
-	if s == "" {
-		return event.Value{}
-	}
-	if s[0] == 's' {
-		return event.Value{Kind: event.String, Str: s[1:]}
-	}
-	f, err := strconv.ParseFloat(s[1:], 64)
-	if s[0] != 'n' || err != nil {
-		return event.Value{}
-	}
-	return event.Value{Kind: event.Number, Num: f}
 }

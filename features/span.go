@@ -12,41 +12,41 @@ const (
 	day    = 24 * hour
 )
 
-// span is the stretch of time that a window or a half-life looks back on, in tiles. The zero span
-// is all time.
+// span is the time that a window or a half-life looks back on, cut into tiles. The zero span is all
+// time.
 type span struct {
 	window   event.Time
 	halfLife event.Time
-	hop      event.Time
-	label    string // as in the configuration
+	hop      event.Time // length of a tile
 }
 
-// halfLives is how far back a half-life looks: what is older weighs less than 2^-8.
+// halfLives is how far back a half-life looks, as a multiple of it: older events weigh less than
+// 2^-8.
 const halfLives = 8
 
-// Bounds of windows and half-lives: below one tile a window says nothing, above a year a profile
-// grows too large.
+// Bounds of windows and half-lives: a window below one tile says nothing, and above a year a
+// profile grows too large.
 const (
 	minSpan = 5 * minute
 	maxSpan = 366 * day
 )
 
-// newSpan reads the window or half-life of a profile; which is the field's name for errors.
+// newSpan reads the window or half-life of a profile; which names the one that an error is about.
 func newSpan(window, halfLife string) (s span, which string, err error) {
 	switch {
 	case window != "" && halfLife != "":
 		return s, "half_life", fmt.Errorf("is given beside window; expected one of them")
 	case window != "":
+		which = "window"
 		s.window, err = parseSpan(window)
-		s.label, which = window, "window"
 	case halfLife != "":
+		which = "half_life"
 		s.halfLife, err = parseSpan(halfLife)
-		s.label, which = halfLife, "half_life"
 	default:
 		return s, "", nil
 	}
 	if err == nil && s.length() > maxSpan {
-		err = fmt.Errorf("is %q, which looks back more than 366 days (a half-life: 8 times its length)", s.label)
+		err = fmt.Errorf("is %q, which looks back more than 366 days (a half-life: 8 times its length)", window+halfLife)
 	}
 	s.hop = hopOf(s.length())
 	return s, which, err
@@ -61,7 +61,7 @@ func parseSpan(s string) (event.Time, error) {
 	return 0, fmt.Errorf("is %q; expected a whole number of m, h, d or w, such as 10m, 1h or 7d, at least 5m", s)
 }
 
-// length is how far back the span looks.
+// length is how far back the span looks; 0 for all time.
 func (s span) length() event.Time { return s.window + halfLives*s.halfLife }
 
 // hopOf is the length of the tiles of a span.
@@ -75,7 +75,7 @@ func hopOf(length event.Time) event.Time {
 	return day
 }
 
-// hopName is how a series names its hop.
+// hopName is a hop in the name of a series.
 func hopName(hop event.Time) string {
 	switch hop {
 	case 5 * minute:
@@ -89,12 +89,19 @@ func hopName(hop event.Time) string {
 // first is the oldest tile that the span covers at t; the newest is t's own.
 func (s span) first(t event.Time) int64 { return tileOf(t-s.length(), s.hop) }
 
+// age is the time since an event, and whether the window covers it. An event ahead of the clock is
+// 0 old.
+func (s span) age(when, now event.Time) (age event.Time, covered bool) {
+	age = max(now-when, 0)
+	return age, s.window == 0 || age <= s.window
+}
+
 // slack is how far the newest event of a profile may be ahead of a request: the clocks of
-// collectors and scorers differ, and so do the speeds of folds.
+// collectors and scorers differ, and partitions are folded at different speeds.
 const slack = hour
 
-// keep is how many tiles a series needs for the span: those it can cover, and those of slack,
-// because the newest tile may be of an event ahead of the request.
+// keep is the number of tiles that a series needs for the span: those that it can cover, and those
+// of slack, because the newest tile may belong to an event ahead of the request.
 func (s span) keep() int64 {
 	tiles := (s.length() + s.hop - 1) / s.hop
 	ahead := (slack + s.hop - 1) / s.hop

@@ -35,25 +35,29 @@ func eachBackend(t *testing.T, test func(t *testing.T, b backend)) {
 	t.Run("miniredis", func(t *testing.T) {
 		s := miniredis.RunT(t)
 		client := dial(t, s.Addr())
-		test(t, backend{Store: NewRedis(client, "t.", "profiles", time.Hour), reset: s.FlushAll})
+		test(t, backend{Store: redisStore(client, "t.", time.Hour), reset: s.FlushAll})
 	})
 	t.Run("redis", func(t *testing.T) {
 		client := realRedis(t)
 		prefix := fmt.Sprintf("test-%d.", rand.Uint64())
 		clean := func() { deletePrefix(t, client, prefix) }
 		t.Cleanup(clean)
-		test(t, backend{Store: NewRedis(client, prefix, "profiles", time.Hour), reset: clean})
+		test(t, backend{Store: redisStore(client, prefix, time.Hour), reset: clean})
 	})
 }
 
 func dial(t testing.TB, address string) *redis.Client {
 	t.Helper()
-	client, err := DialRedis(address, Writing)
+	client, err := DialRedis(RedisConfig{Address: address}, Writing)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
-	return client
+	return client.client
+}
+
+func redisStore(client *redis.Client, prefix string, ttl time.Duration) *Redis {
+	return NewRedis(&RedisClient{client}, prefix, "profiles", ttl)
 }
 
 func realRedis(t testing.TB) *redis.Client {

@@ -6,9 +6,49 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Updates appends what e adds to the profiles (pure). Only types and names (Event.Name) that an
-// aggregate counts add anything, heartbeats never. An event counts at its own time, or at the time
-// when it was received if it has none. The Ops slices in dst's spare capacity are used again.
+// eventPlan is what events of one type or name change in the profile of one entity.
+type eventPlan struct {
+	entity int
+	ops    []opPlan
+}
+
+// opPlan makes one Op of an event.
+type opPlan struct {
+	op       Op         // with Kind and Field, and Keep for a series
+	hop      event.Time // of a series
+	source   source     // of the value that complete gets
+	complete completer
+}
+
+// completer completes an Op with the value and the time of an event; false when the event adds
+// nothing. It gets the value instead of the event, which could otherwise not stay on the stack.
+type completer func(op *Op, v event.Value, at event.Time) bool
+
+// addOp adds an Op to what events of a type do to an entity. Aggregates share a field: it is
+// planned once, with the largest Keep.
+func (s *Set) addOp(entity int, eventType string, op opPlan) {
+	plans := s.plans[eventType]
+	i := slices.IndexFunc(plans, func(p eventPlan) bool { return p.entity == entity })
+	if i < 0 {
+		i = len(plans)
+		plans = append(plans, eventPlan{entity: entity})
+	}
+	ops := plans[i].ops
+	j := slices.IndexFunc(ops, func(o opPlan) bool { return o.op.Kind == op.op.Kind && o.op.Field == op.op.Field })
+	if j < 0 {
+		ops = append(ops, op)
+	} else {
+		ops[j].op.Keep = max(ops[j].op.Keep, op.op.Keep)
+	}
+	plans[i].ops = ops
+	s.plans[eventType] = plans
+	s.named = s.named || !event.KnownType(eventType)
+}
+
+// Updates appends what e adds to the profiles; it has no other effect. Only types and names
+// (Event.Name) that an aggregate counts add anything, and heartbeats never do. An event counts at
+// its own time, or without one at the time of its receipt. The Ops slices in dst's spare capacity
+// are used again.
 func (s *Set) Updates(dst []Update, e *event.Event, offset int64) []Update {
 	if e.Type == event.TypeHeartbeat {
 		return dst
@@ -31,9 +71,8 @@ func (s *Set) Updates(dst []Update, e *event.Event, offset int64) []Update {
 	return dst
 }
 
-// update appends what plans make of e. An event changes an entity once, for the store refuses a
-// second update from the same offset: what comes for an entity that dst[from:] has already is added
-// to that.
+// update appends what plans make of e. A store refuses a second update of a profile from the same
+// offset, so Ops on a profile that dst[from:] already has are added to that update.
 func (s *Set) update(dst []Update, from int, plans []eventPlan, e *event.Event, at event.Time, offset int64) []Update {
 	if len(plans) == 0 {
 		return dst
@@ -49,8 +88,9 @@ func (s *Set) update(dst []Update, from int, plans []eventPlan, e *event.Event, 
 		if n >= 0 {
 			u = &dst[from+n]
 		} else {
-			dst, u = nextUpdate(dst)
-			u.Key, u.Offset = key, offset
+			dst = extend(dst)
+			u = &dst[len(dst)-1]
+			u.Key, u.Offset, u.Ops = key, offset, u.Ops[:0]
 		}
 		for j := range plans[i].ops {
 			u.Ops = plans[i].ops[j].appendOp(u.Ops, e, at)
@@ -62,41 +102,15 @@ func (s *Set) update(dst []Update, from int, plans []eventPlan, e *event.Event, 
 	return dst
 }
 
-// nextUpdate lengthens dst by one, keeping the memory of the Ops that were there before.
-func nextUpdate(dst []Update) ([]Update, *Update) {
-	if len(dst) < cap(dst) {
-		dst = dst[:len(dst)+1]
-	} else {
-		dst = append(dst, Update{})
-	}
-	u := &dst[len(dst)-1]
-	u.Ops = u.Ops[:0]
-	return dst, u
-}
-
 func (p *opPlan) appendOp(ops []Op, e *event.Event, at event.Time) []Op {
-	op := Op{Kind: p.kind, Field: p.field}
-	switch p.kind {
-	case OpMax:
-		op.Time = at
-	case OpLast:
-		op.Time, op.Value = at, encodeLast(p.source.of(e))
-		if op.Value == "" {
-			return ops
-		}
-	case OpAdd, OpTile:
-		op.Add = 1
-		if p.source != (source{}) {
-			v, ok := p.source.of(e).Amount()
-			amount, summable := toMicro(v)
-			if !ok || !summable || amount == 0 {
-				return ops
-			}
-			op.Add = amount
-		}
-		if p.kind == OpTile {
-			op.Tile, op.Keep = tileOf(at, p.hop), p.keep
-		}
+	n := len(ops)
+	ops = append(ops, p.op)
+	op := &ops[n]
+	if p.hop > 0 {
+		op.Tile = tileOf(at, p.hop)
 	}
-	return append(ops, op)
+	if !p.complete(op, p.source.of(e), at) {
+		return ops[:n]
+	}
+	return ops
 }

@@ -10,22 +10,23 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Watched is a Store that remembers which of its operations keep failing, so that a stage can say
-// why it stands still: callers repeat what fails, for ever if need be, and only they see the error.
+// Watched is a Store that remembers which calls keep failing. Callers repeat a failed call, for
+// ever if need be, and only they see its error; a Watched lets the stage report why it makes no
+// progress.
 type Watched struct {
 	Store
 	now func() event.Time
 
 	mu     sync.Mutex
-	faults map[operation]fault
+	faults map[failure]fault
 }
 
 var _ Store = (*Watched)(nil)
 
-// operation is what failed: kinds and partitions fail apart, and so do keys.
-type operation struct {
-	kind, topicID, key string
-	partition          int
+// failure is what failed. Methods, partitions and keys fail independently of each other.
+type failure struct {
+	method, topicID, key string
+	partition            int
 }
 
 type fault struct {
@@ -34,19 +35,18 @@ type fault struct {
 }
 
 const (
-	faultLasts = event.Time(2000) // milliseconds of failing after which a fault is no hiccup
-	// milliseconds after which a fault that did not come again is over
-	faultForgets = event.Time(5000)
-	maxFaults    = 64 // kept at once; more tell nothing new
+	faultLasts   = event.Time(2000) // ms of failing after which a fault is more than a hiccup
+	faultForgets = event.Time(5000) // ms without a failure after which a fault is over
+	maxFaults    = 64               // bound on the faults that are remembered
 )
 
 // Watch returns a Watched over store.
 func Watch(store Store, now func() event.Time) *Watched {
-	return &Watched{Store: store, now: now, faults: map[operation]fault{}}
+	return &Watched{Store: store, now: now, faults: map[failure]fault{}}
 }
 
-// Fault is the error of an operation that has failed for two seconds and was not seen to succeed
-// since; nil when there is none.
+// Fault is the error of the call that has failed for the longest time, at least for two seconds and
+// without a success since; nil when no call has.
 func (w *Watched) Fault() error {
 	now := w.now()
 	w.mu.Lock()
@@ -66,54 +66,54 @@ func (w *Watched) Fault() error {
 // Apply implements Store.
 func (w *Watched) Apply(ctx context.Context, from int64, to Position, batch []Update) error {
 	err := w.Store.Apply(ctx, from, to, batch)
-	w.note(ctx, operation{kind: "apply", topicID: to.TopicID, partition: to.Partition}, err)
+	w.noteResult(ctx, failure{method: "apply", topicID: to.TopicID, partition: to.Partition}, err)
 	return err
 }
 
 // Position implements Store.
 func (w *Watched) Position(ctx context.Context, topicID string, partition int) (Position, error) {
 	p, err := w.Store.Position(ctx, topicID, partition)
-	w.note(ctx, operation{kind: "position", topicID: topicID, partition: partition}, err)
+	w.noteResult(ctx, failure{method: "position", topicID: topicID, partition: partition}, err)
 	return p, err
 }
 
 // Watermark implements Store.
 func (w *Watched) Watermark(ctx context.Context, topicID string, partitions int) (event.Time, error) {
 	t, err := w.Store.Watermark(ctx, topicID, partitions)
-	w.note(ctx, operation{kind: "watermark", topicID: topicID}, err)
+	w.noteResult(ctx, failure{method: "watermark", topicID: topicID}, err)
 	return t, err
 }
 
 // Read implements Store.
 func (w *Watched) Read(ctx context.Context, keys []string) (map[string]Profile, error) {
 	found, err := w.Store.Read(ctx, keys)
-	w.note(ctx, operation{kind: "read"}, err)
+	w.noteResult(ctx, failure{method: "read"}, err)
 	return found, err
 }
 
-// note remembers how an operation ended. A key that is wrong fails apart from the operation: other
-// batches succeed beside it, and it is over when it no longer comes.
-func (w *Watched) note(ctx context.Context, op operation, err error) {
+// noteResult remembers how a call ended. A wrong key is a failure of its own: other batches succeed
+// meanwhile, and the failure is over when it stops coming.
+func (w *Watched) noteResult(ctx context.Context, what failure, err error) {
 	if err != nil && ctx.Err() != nil {
-		return // the caller gave up: that says nothing of the store
+		return // the caller gave up, which says nothing about the store
 	}
 	if errors.Is(err, ErrMoved) {
 		err = nil
 	}
 	var bad *KeyError
 	if errors.As(err, &bad) {
-		op.key = bad.Key
+		what.key = bad.Key
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err == nil {
 		if len(w.faults) > 0 {
-			delete(w.faults, op)
+			delete(w.faults, what)
 		}
 		return
 	}
 	now := w.now()
-	f, ok := w.faults[op]
+	f, ok := w.faults[what]
 	if !ok || f.last < now-faultForgets {
 		w.dropOldLocked(now)
 		if len(w.faults) >= maxFaults {
@@ -122,13 +122,13 @@ func (w *Watched) note(ctx context.Context, op operation, err error) {
 		f.first = now
 	}
 	f.last, f.err = now, err
-	w.faults[op] = f
+	w.faults[what] = f
 }
 
 func (w *Watched) dropOldLocked(now event.Time) {
-	for op, f := range w.faults {
+	for what, f := range w.faults {
 		if f.last < now-faultForgets {
-			delete(w.faults, op)
+			delete(w.faults, what)
 		}
 	}
 }

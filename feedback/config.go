@@ -9,10 +9,9 @@
 package feedback
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // Config is the feedback section of the configuration.
@@ -57,23 +56,23 @@ func (c Config) Validate() error {
 	g := c.Guard
 	switch {
 	case c.OutcomeTTL < time.Minute:
-		return wrong("outcome_ttl", "is %v, want at least 1m", c.OutcomeTTL)
+		return field.Wrong("outcome_ttl", "is %v, want at least 1m", c.OutcomeTTL)
 	case c.Batch < 1 || c.Batch > 10_000:
-		return wrong("batch", "is %d, want 1 to 10000", c.Batch)
+		return field.Wrong("batch", "is %d, want 1 to 10000", c.Batch)
 	case c.ReviseWithin < 0 || c.ReviseWithin > c.OutcomeTTL/2:
-		return wrong("revise_within", "is %v, want 0 to half of outcome_ttl (%v): outcomes are needed until then", c.ReviseWithin, c.OutcomeTTL/2)
+		return field.Wrong("revise_within", "is %v, want 0 to half of outcome_ttl (%v): outcomes are needed until then", c.ReviseWithin, c.OutcomeTTL/2)
 	case g.MinExamples < 1:
-		return wrong("guard.min_examples", "is %d, want at least 1", g.MinExamples)
+		return field.Wrong("guard.min_examples", "is %d, want at least 1", g.MinExamples)
 	case !(g.CalibrationLow >= 0 && g.CalibrationLow < 1):
-		return wrong("guard.calibration_low", "is %v, want 0 (never) to below 1", g.CalibrationLow)
+		return field.Wrong("guard.calibration_low", "is %v, want 0 (never) to below 1", g.CalibrationLow)
 	case !(g.CalibrationHigh > 1):
-		return wrong("guard.calibration_high", "is %v, want above 1", g.CalibrationHigh)
+		return field.Wrong("guard.calibration_high", "is %v, want above 1", g.CalibrationHigh)
 	case !(g.RateLow >= 0 && g.RateLow < 1):
-		return wrong("guard.rate_low", "is %v, want 0 (never) to below 1", g.RateLow)
+		return field.Wrong("guard.rate_low", "is %v, want 0 (never) to below 1", g.RateLow)
 	case !(g.RateHigh > g.RateLow && g.RateHigh <= 1):
-		return wrong("guard.rate_high", "is %v, want above rate_low (%v) to 1 (never)", g.RateHigh, g.RateLow)
+		return field.Wrong("guard.rate_high", "is %v, want above rate_low (%v) to 1 (never)", g.RateHigh, g.RateLow)
 	case !(g.CoverageLow >= 0 && g.CoverageLow <= 1):
-		return wrong("guard.coverage_low", "is %v, want 0 (never) to 1", g.CoverageLow)
+		return field.Wrong("guard.coverage_low", "is %v, want 0 (never) to 1", g.CoverageLow)
 	}
 	return nil
 }
@@ -84,8 +83,4 @@ func (c Config) revise() time.Duration {
 		return c.OutcomeTTL / 2
 	}
 	return c.ReviseWithin
-}
-
-func wrong(field, format string, args ...any) error {
-	return &event.Error{Field: field, Reason: fmt.Sprintf(format, args...)}
 }

@@ -13,25 +13,26 @@ import (
 // The same on Redis, which is emptied at one stroke again and again.
 func TestTheJoinHoldsOnARedisThatIsEmptied(t *testing.T) {
 	r := newRig(t)
-	client, err := features.DialRedis(backend.Redis(t), features.Writing)
+	client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t)}, features.Writing)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
+	raw := backend.RedisClient(t)
 	r.outcomes = features.NewRedis(client, r.client.Prefix(), "outcomes", time.Hour)
 	empty := func() {
 		t.Helper()
-		keys, err := client.Keys(t.Context(), r.client.Prefix()+"*").Result()
+		keys, err := raw.Keys(t.Context(), r.client.Prefix()+"*").Result()
 		if err == nil && len(keys) > 0 {
-			err = client.Del(t.Context(), keys...).Err()
+			err = raw.Del(t.Context(), keys...).Err()
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Cleanup(func() {
-		if keys, err := client.Keys(t.Context(), r.client.Prefix()+"*").Result(); err == nil && len(keys) > 0 {
-			client.Del(t.Context(), keys...)
+		if keys, err := raw.Keys(t.Context(), r.client.Prefix()+"*").Result(); err == nil && len(keys) > 0 {
+			raw.Del(t.Context(), keys...)
 		}
 	})
 	rng := rand.New(rand.NewPCG(1, 9))

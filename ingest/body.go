@@ -10,6 +10,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/strictjson"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -91,22 +92,22 @@ func (b *body) release() {
 
 // split cuts a body into events: an array, one object, or JSON lines. A line that is broken, be it
 // the first, spares the others: lines are events as soon as one of them is a whole object.
-func (c *collector) split(b []byte) ([]event.Part, error) {
+func (c *collector) split(b []byte) ([]strictjson.Part, error) {
 	text := bytes.TrimSpace(b)
 	if len(text) == 0 {
 		return nil, &event.Error{Reason: "is empty, want an event, an array of events, or one event a line"}
 	}
 	if text[0] == '[' {
-		return event.SplitArray(b, c.cfg.MaxEvents)
+		return strictjson.SplitArray(b, c.cfg.MaxEvents)
 	}
-	if bytes.IndexByte(text, '\n') >= 0 && !event.IsObject(text) {
-		parts, err := event.SplitLines(b, c.cfg.MaxEvents)
-		if err != nil || slices.ContainsFunc(parts, func(p event.Part) bool { return event.IsObject(p.Text) }) {
+	if bytes.IndexByte(text, '\n') >= 0 && !strictjson.IsObject(text) {
+		parts, err := strictjson.SplitLines(b, c.cfg.MaxEvents)
+		if err != nil || slices.ContainsFunc(parts, func(p strictjson.Part) bool { return strictjson.IsObject(p.Text) }) {
 			return parts, err
 		}
 	}
 	if text[0] != '{' {
 		return nil, &event.Error{Reason: "is no JSON object or array"}
 	}
-	return []event.Part{{Text: text, At: bytes.IndexByte(b, '{')}}, nil
+	return []strictjson.Part{{Text: text, At: bytes.IndexByte(b, '{')}}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -83,7 +84,7 @@ func (c *collector) handleEvents(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, err)
 		return
 	}
-	var parts []event.Part
+	var parts []strictjson.Part
 	if clock == 0 || len(bytes.TrimSpace(body.bytes)) > 0 {
 		if parts, err = c.split(body.bytes); err == nil {
 			err = c.admit(len(parts) - 1)
@@ -245,6 +246,6 @@ func (c *collector) enqueue(n int, fill func(*intake), beats []stream.Record) (*
 // other server than this one.
 func (c *collector) handleSettings(w http.ResponseWriter, r *http.Request) {
 	c.allow(w, r)
-	b := append([]byte(`{"integrations":{"Segment.io":{"apiKey":`), event.AppendString(nil, r.PathValue("key"))...)
+	b := append([]byte(`{"integrations":{"Segment.io":{"apiKey":`), strictjson.AppendString(nil, r.PathValue("key"))...)
 	web.WriteJSON(w, http.StatusOK, append(b, "}}}"...))
 }

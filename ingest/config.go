@@ -6,10 +6,9 @@
 package ingest
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // Config is the ingest section of the configuration.
@@ -40,21 +39,17 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	switch {
 	case c.MaxBody < 1<<10 || c.MaxBody > 64<<20:
-		return wrong("max_body", "is %d, want 1024 to 67108864 bytes", c.MaxBody)
+		return field.Wrong("max_body", "is %d, want 1024 to 67108864 bytes", c.MaxBody)
 	case c.MaxEvents < 1 || c.MaxEvents > 100_000:
-		return wrong("max_events", "is %d, want 1 to 100000", c.MaxEvents)
+		return field.Wrong("max_events", "is %d, want 1 to 100000", c.MaxEvents)
 	case c.MaxWaiting < 4*c.MaxBody:
-		return wrong("max_waiting", "is %d, want at least four times max_body (%d): a body is held packed and unpacked", c.MaxWaiting, c.MaxBody)
+		return field.Wrong("max_waiting", "is %d, want at least four times max_body (%d): a body is held packed and unpacked", c.MaxWaiting, c.MaxBody)
 	case !(c.Rate >= 1):
-		return wrong("rate", "is %v, want at least 1 event a second", c.Rate)
+		return field.Wrong("rate", "is %v, want at least 1 event a second", c.Rate)
 	case c.Acknowledge < 10*time.Millisecond || c.Acknowledge > time.Minute:
-		return wrong("acknowledge", "is %v, want 10ms to 1m", c.Acknowledge)
+		return field.Wrong("acknowledge", "is %v, want 10ms to 1m", c.Acknowledge)
 	case c.Heartbeat < 10*time.Millisecond || c.Heartbeat > time.Minute:
-		return wrong("heartbeat", "is %v, want 10ms to 1m: labels wait for it", c.Heartbeat)
+		return field.Wrong("heartbeat", "is %v, want 10ms to 1m: labels wait for it", c.Heartbeat)
 	}
 	return nil
-}
-
-func wrong(field, format string, args ...any) error {
-	return &event.Error{Field: field, Reason: fmt.Sprintf(format, args...)}
 }

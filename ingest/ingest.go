@@ -11,6 +11,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
@@ -185,7 +186,7 @@ func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 			if n > 0 {
 				b = append(b, ',')
 			}
-			b = event.AppendString(b, collector)
+			b = strictjson.AppendString(b, collector)
 		}
 		b = append(b, ']')
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -44,7 +45,7 @@ type item struct {
 
 // readItem reads an event of the loop's own form. of is what the array of events is called; alone
 // says that the request has this event only.
-func readItem(p *event.Part, of string, index int, alone bool) item {
+func readItem(p *strictjson.Part, of string, index int, alone bool) item {
 	it := item{raw: p.Text}
 	if !alone {
 		it.place = p.Place(of, index)
@@ -59,7 +60,7 @@ func readItem(p *event.Part, of string, index int, alone bool) item {
 }
 
 // unreadable says why a part of a body cannot be an event, before it is read.
-func unreadable(p *event.Part) error {
+func unreadable(p *strictjson.Part) error {
 	switch {
 	case p.Lost != "":
 		return &event.Error{Reason: p.Lost}
@@ -143,16 +144,16 @@ func (in *intake) appendVerdicts(b []byte) []byte {
 			b = append(b, ',')
 		}
 		b = append(b, `{"id":`...)
-		b = event.AppendString(b, v.id)
+		b = strictjson.AppendString(b, v.id)
 		if v.reason == "" {
 			b = append(b, `,"status":"accepted"`...)
 		} else {
 			b = append(b, `,"status":"rejected","reason":`...)
-			b = event.AppendString(b, v.reason)
+			b = strictjson.AppendString(b, v.reason)
 		}
 		if v.field != "" {
 			b = append(b, `,"field":`...)
-			b = event.AppendString(b, v.field)
+			b = strictjson.AppendString(b, v.field)
 		}
 		b = append(appendWarnings(b, v.warnings), '}')
 	}

@@ -12,23 +12,24 @@ import (
 // A key that another program has written stops the fold of its partition: the stage says so and
 // names the key, and goes on once it is gone.
 func TestAWrongKeyInRedisMakesTheStageUnreadyByName(t *testing.T) {
-	redis, err := features.DialRedis(backend.Redis(t), features.Writing)
+	redis, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t)}, features.Writing)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { redis.Close() })
+	raw := backend.RedisClient(t)
 	client := dial(t, backend.Kafka(t))
 	store := features.NewRedis(redis, client.Prefix(), "profiles", time.Hour)
 	key := client.Prefix() + "profiles:{user:u1}"
-	if err := redis.LPush(t.Context(), key, "x").Err(); err != nil {
+	if err := raw.LPush(t.Context(), key, "x").Err(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { redis.Del(t.Context(), key) })
+	t.Cleanup(func() { raw.Del(t.Context(), key) })
 	i, server, _ := run(t, client, DefaultConfig(), store, true)
 	at := recordedAt
 	send(t, "POST", server.URL+"/v1/events?clock="+at.String(), nil, strings.NewReader(`{"id":"a","type":"click","user":"u1","time":"`+at.String()+`"}`))
 	awaitReady(t, i, func(err error) bool { return err != nil && strings.Contains(err.Error(), key) })
-	if err := redis.Del(t.Context(), key).Err(); err != nil {
+	if err := raw.Del(t.Context(), key).Err(); err != nil {
 		t.Fatal(err)
 	}
 	awaitReady(t, i, func(err error) bool { return err == nil })

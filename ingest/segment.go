@@ -5,12 +5,13 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // segmentCall is a message of Segment's HTTP tracking API
 // (https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/).
 type segmentCall struct {
-	part  event.Part // of a batch, from which the rest is read by parse
+	part  strictjson.Part // of a batch, from which the rest is read by parse
 	batch bool
 
 	kind                           string
@@ -116,7 +117,7 @@ func (s *segmentCall) read(r *event.Reader) {
 
 // looseTime takes a time, or nothing when it is an empty text or null.
 func looseTime(r *event.Reader) event.Time {
-	if r.Kind() != event.KindString {
+	if r.Kind() != strictjson.KindString {
 		return r.Time()
 	}
 	text := r.Text()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -25,12 +26,12 @@ func (c *collector) segmentCalls(body []byte, kind string) (segmentBatch, error)
 	if kind != "batch" {
 		var r event.Reader
 		r.Reset(string(body), event.Limits{Bytes: c.cfg.MaxBody, Depth: 20, Fields: 1000 * c.cfg.MaxEvents})
-		call := segmentCall{part: event.Part{Text: body}}
+		call := segmentCall{part: strictjson.Part{Text: body}}
 		call.read(&r)
 		call.kind = kind
 		return segmentBatch{calls: []segmentCall{call}}, r.End()
 	}
-	members, err := event.SplitObject(body, maxMembers)
+	members, err := strictjson.SplitObject(body, maxMembers)
 	if err != nil {
 		return segmentBatch{}, err
 	}
@@ -69,8 +70,8 @@ func (c *collector) segmentCalls(body []byte, kind string) (segmentBatch, error)
 }
 
 // split adds the calls of a batch's array.
-func (b *segmentBatch) split(array *event.Part, limit int) error {
-	parts, err := event.SplitArray(array.Text, limit)
+func (b *segmentBatch) split(array *strictjson.Part, limit int) error {
+	parts, err := strictjson.SplitArray(array.Text, limit)
 	var wrong *event.Error
 	if errors.As(err, &wrong) {
 		return &event.Error{Field: "batch", Reason: wrong.Reason}
@@ -80,7 +81,7 @@ func (b *segmentBatch) split(array *event.Part, limit int) error {
 		b.calls = append(b.calls, segmentCall{part: p, batch: true})
 	}
 	if n := len(parts); array.Lost != "" && (n == 0 || parts[n-1].Lost == "") {
-		end := event.Part{At: array.At + len(array.Text), Lost: "is not there: the body has no end, so what came after the batch is lost"}
+		end := strictjson.Part{At: array.At + len(array.Text), Lost: "is not there: the body has no end, so what came after the batch is lost"}
 		b.calls = append(b.calls, segmentCall{part: end, batch: true})
 	}
 	return err
@@ -88,7 +89,7 @@ func (b *segmentBatch) split(array *event.Part, limit int) error {
 
 // doWithout reads a member that stands for all calls. One that cannot be read is told and buried,
 // and the calls are taken without it.
-func (b *segmentBatch) doWithout(m *event.Member, read func(*event.Reader)) {
+func (b *segmentBatch) doWithout(m *strictjson.Member, read func(*event.Reader)) {
 	var r event.Reader
 	r.Reset(string(m.Text), event.EventLimits)
 	read(&r)

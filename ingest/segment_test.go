@@ -7,6 +7,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 var segmentNow, _ = event.ParseTime("2026-11-25T09:00:00Z")
@@ -20,7 +21,7 @@ func callOf(t *testing.T, members string) item {
 	if !strings.Contains(members, `"event"`) && strings.Contains(members, `"track"`) {
 		members = `"event":"x",` + members
 	}
-	s := segmentCall{part: event.Part{Text: []byte(`{"userId":"u",` + members + `}`)}, batch: true}
+	s := segmentCall{part: strictjson.Part{Text: []byte(`{"userId":"u",` + members + `}`)}, batch: true}
 	return s.item(segmentNow, 0)
 }
 
@@ -129,7 +130,7 @@ func TestWhatACallSaysIsKept(t *testing.T) {
 func TestCallsThatLackWhatTheyNeedAreRejectedByName(t *testing.T) {
 	f := func(text, field string) {
 		t.Helper()
-		s := segmentCall{part: event.Part{Text: []byte(text)}, batch: true}
+		s := segmentCall{part: strictjson.Part{Text: []byte(text)}, batch: true}
 		it := s.item(segmentNow, 3)
 		if wrong, ok := it.err.(*event.Error); !ok || wrong.Field != field || it.place != "batch[3], byte 1" {
 			t.Errorf("%s: %v at %s, want one about %s", text, it.err, it.place, field)

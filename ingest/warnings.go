@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // maxWarnings bounds the warnings of one answer; the others are counted.
@@ -83,12 +84,12 @@ func appendWarnings(b []byte, all []warning) []byte {
 		b = append(b, open, '{')
 		open = ','
 		if w.field != "" {
-			b = event.AppendString(append(b, `"field":`...), w.field)
+			b = strictjson.AppendString(append(b, `"field":`...), w.field)
 			b = append(b, ',')
 		}
-		b = event.AppendString(append(b, `"message":`...), w.message)
+		b = strictjson.AppendString(append(b, `"message":`...), w.message)
 		if w.nearest != "" {
-			b = event.AppendString(append(b, `,"nearest":`...), w.nearest)
+			b = strictjson.AppendString(append(b, `,"nearest":`...), w.nearest)
 		}
 		b = append(b, '}')
 	}

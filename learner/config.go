@@ -11,10 +11,9 @@
 package learner
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // Config is the learner section of the configuration.
@@ -48,21 +47,17 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	switch {
 	case c.Publish < 0 || c.Publish > time.Hour:
-		return wrong("publish", "is %v, want 0 (at once) to 1h", c.Publish)
+		return field.Wrong("publish", "is %v, want 0 (at once) to 1h", c.Publish)
 	case c.CheckpointExamples < 1:
-		return wrong("checkpoint_examples", "is %d, want at least 1", c.CheckpointExamples)
+		return field.Wrong("checkpoint_examples", "is %d, want at least 1", c.CheckpointExamples)
 	case c.CheckpointEvery < 100*time.Millisecond:
-		return wrong("checkpoint_every", "is %v, want at least 100ms", c.CheckpointEvery)
+		return field.Wrong("checkpoint_every", "is %v, want at least 100ms", c.CheckpointEvery)
 	case c.SnapshotBytes < 1<<20 || c.SnapshotBytes > 128<<20:
-		return wrong("snapshot_bytes", "is %d, want 1048576 to 134217728: the topic keeps 512 MiB, and a snapshot must be among them", c.SnapshotBytes)
+		return field.Wrong("snapshot_bytes", "is %d, want 1048576 to 134217728: the topic keeps 512 MiB, and a snapshot must be among them", c.SnapshotBytes)
 	case c.SnapshotEvery < time.Second || c.SnapshotEvery > 24*time.Hour:
-		return wrong("snapshot_every", "is %v, want 1s to 24h", c.SnapshotEvery)
+		return field.Wrong("snapshot_every", "is %v, want 1s to 24h", c.SnapshotEvery)
 	case c.ServeBits != 16 && c.ServeBits != 32:
-		return wrong("serve_bits", "is %d, want 32 or 16", c.ServeBits)
+		return field.Wrong("serve_bits", "is %d, want 32 or 16", c.ServeBits)
 	}
 	return nil
-}
-
-func wrong(field, format string, args ...any) error {
-	return &event.Error{Field: field, Reason: fmt.Sprintf(format, args...)}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/model"
@@ -67,7 +68,7 @@ func New(cfg Config, d Deps) (*Learner, error) {
 	}
 	for key := range cfg.Warm {
 		if l.owners[key] == nil {
-			return nil, wrong("warm", "names %q, which is no objective, and no network of one such as click.plain", key)
+			return nil, field.Wrong("warm", "names %q, which is no objective, and no network of one such as click.plain", key)
 		}
 		if err := l.owners[key].checkWarm(); err != nil {
 			return nil, err

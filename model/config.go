@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // Config is everything that decides what a Net learns; the zero value is not usable, start from
@@ -96,7 +99,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate says which setting is wrong, its value, and what is allowed.
+// Validate returns a *field.Error about the first setting that is wrong.
 func (c Config) Validate() error {
 	if err := inRange("table_bits", float64(c.TableBits), 4, 28); err != nil {
 		return err
@@ -107,16 +110,14 @@ func (c Config) Validate() error {
 	if err := inRange("admission", float64(c.Admission), 0, 100); err != nil {
 		return err
 	}
-	if c.Expiry != 0 {
-		if err := inRange("expiry", float64(c.Expiry), float64(leastExpiry), 1<<40); err != nil {
-			return fmt.Errorf("%w, and 0 for never", err)
-		}
+	if c.Expiry != 0 && (c.Expiry < leastExpiry || c.Expiry > 1<<40) {
+		return field.Wrong("expiry", "is %d, want 0 (never) or %d to %d", c.Expiry, leastExpiry, int64(1)<<40)
 	}
 	if !(c.Prior > 0 && c.Prior < 1) {
-		return fmt.Errorf("prior is %v: allowed is a rate above 0 and below 1", c.Prior)
+		return field.Wrong("prior", "is %v, want a rate above 0 and below 1", c.Prior)
 	}
 	if !(c.Clip >= 0) || math.IsInf(c.Clip, 0) {
-		return fmt.Errorf("clip is %v: allowed is 0 (no limit) or a positive number", c.Clip)
+		return field.Wrong("clip", "is %v, want 0 (no limit) or a positive number", c.Clip)
 	}
 	for _, e := range []struct {
 		name, value string
@@ -138,7 +139,7 @@ func (c Config) Validate() error {
 			return err
 		}
 		if slices.Contains(c.Network[:i], part) {
-			return fmt.Errorf("network names %q twice", part)
+			return field.Wrong("network", "names %q twice, want each part once", part)
 		}
 	}
 	return c.validateParts()
@@ -150,37 +151,37 @@ func (c Config) validateOutput() error {
 	softmax := c.Output == "softmax"
 	switch {
 	case softmax && (c.Classes < 2 || c.Classes > 1024):
-		return fmt.Errorf("classes is %d: softmax needs 2 to 1024", c.Classes)
+		return field.Wrong("classes", "is %d, want 2 to 1024 for softmax", c.Classes)
 	case !softmax && c.Classes != 1:
-		return fmt.Errorf("classes is %d: output %s allows only 1", c.Classes, c.Output)
+		return field.Wrong("classes", "is %d, want 1 for output %s", c.Classes, c.Output)
 	case len(c.Network) == 0 && (c.Output != "sigmoid" || c.Loss != "cross_entropy"):
-		return fmt.Errorf("output is %s and loss %s: the default mixture allows only sigmoid and cross_entropy; name its parts in network", c.Output, c.Loss)
+		return field.Wrong("output", "is %s and loss %s, want sigmoid and cross_entropy: the default mixture allows only these; for others name the parts in network", c.Output, c.Loss)
 	case len(c.Network) == 0 && c.Numbers == "raw":
-		return fmt.Errorf("numbers is raw: the default mixture allows only encoded; name the parts in network")
+		return field.Wrong("numbers", "is raw, want encoded: the default mixture allows only that; for raw name the parts in network")
 	case c.Output == "identity" && c.Loss != "mse":
-		return fmt.Errorf("loss is %s: output identity allows only mse", c.Loss)
+		return field.Wrong("loss", "is %s, want mse for output identity", c.Loss)
 	case softmax && c.has("ffm"):
-		return fmt.Errorf("network has ffm: softmax allows only linear and mlp")
+		return field.Wrong("network", "has ffm, want linear or mlp: softmax allows only linear and mlp")
 	}
 	return nil
 }
 
 func (c Config) validateParts() error {
 	if len(c.Cross) > 0 && !c.has("linear") {
-		return fmt.Errorf("cross is set: it needs linear in network, which is %v", c.Network)
+		return field.Wrong("cross", "is set, want linear in network beside it, which is %v", c.Network)
 	}
 	if len(c.Cross) > 256 {
-		return fmt.Errorf("cross has %d entries: allowed are 256", len(c.Cross))
+		return field.Wrong("cross", "has %d entries, want at most 256", len(c.Cross))
 	}
 	if (c.Admission > 1 || c.Expiry > 0) && len(c.Network) > 0 && !c.has("ffm") && !c.has("mlp") {
-		return fmt.Errorf("admission is %d and expiry %d: network %v keeps no records of tokens, but a table of fixed size; allowed are 1 and 0", c.Admission, c.Expiry, c.Network)
+		return field.Wrong("admission", "is %d and expiry %d, want 1 and 0: network %v has a table of fixed size, without entries that come and go", c.Admission, c.Expiry, c.Network)
 	}
 	for i, names := range c.Cross {
 		if len(names) == 1 && names[0] == "all" {
 			continue
 		}
 		if len(names) < 2 || len(names) > 3 {
-			return fmt.Errorf("cross[%d] is %v: allowed are two or three field names, or all", i, names)
+			return field.Wrong(fmt.Sprintf("cross[%d]", i), "is %v, want two or three field names, or all", names)
 		}
 	}
 	if err := inRange("ffm.k", float64(c.FFM.K), 1, 64); err != nil {
@@ -190,7 +191,7 @@ func (c Config) validateParts() error {
 		return err
 	}
 	if len(c.MLP.Layers) == 0 || len(c.MLP.Layers) > 16 {
-		return fmt.Errorf("mlp.layers has %d layers: allowed are 1 to 16", len(c.MLP.Layers))
+		return field.Wrong("mlp.layers", "has %d layers, want 1 to 16", len(c.MLP.Layers))
 	}
 	for i, l := range c.MLP.Layers {
 		if err := inRange(fmt.Sprintf("mlp.layers[%d].units", i), float64(l.Units), 1, 4096); err != nil {
@@ -240,14 +241,14 @@ func (o Optimizer) validate(name string) error {
 		}
 	}
 	if o.Kind != "coin" && o.Rate == 0 {
-		return fmt.Errorf("%s.rate is 0: %s needs a positive one", name, o.Kind)
+		return field.Wrong(name+".rate", "is 0, want a positive one for %s", o.Kind)
 	}
 	if o.Kind == "adam" && (o.Beta1 >= 1 || o.Beta2 >= 1) {
-		return fmt.Errorf("%s.beta1 and beta2 are %v and %v: adam needs them below 1", name, o.Beta1, o.Beta2)
+		return field.Wrong(name+".beta1", "and beta2 are %v and %v, want both below 1 for adam", o.Beta1, o.Beta2)
 	}
 	// what float32 has as 0 would be divided by
 	if (o.Kind == "coin" || o.Kind == "adagrad" || o.Kind == "adam") && float32(o.Start) <= 0 {
-		return fmt.Errorf("%s.start is %v: %s needs a positive one, at least 1e-45", name, o.Start, o.Kind)
+		return field.Wrong(name+".start", "is %v, want at least 1e-45 for %s", o.Start, o.Kind)
 	}
 	return nil
 }
@@ -256,12 +257,12 @@ func inRange(name string, v, least, most float64) error {
 	if v >= least && v <= most {
 		return nil
 	}
-	return fmt.Errorf("%s is %v: allowed are %v to %v", name, v, least, most)
+	return field.Wrong(name, "is %v, want %v to %v", v, least, most)
 }
 
 func oneOf(name, v string, allowed ...string) error {
 	if slices.Contains(allowed, v) {
 		return nil
 	}
-	return fmt.Errorf("%s is %q: allowed are %v", name, v, allowed)
+	return field.Wrong(name, "is %q, want one of %s", v, strings.Join(allowed, ", "))
 }

@@ -16,7 +16,7 @@ func TestValidateNamesFieldValueAndWhatIsAllowed(t *testing.T) {
 		`network[0] is "tree"`:          func(c *Config) { c.Network = []string{"tree"} },
 		`network names "ffm" twice`:     func(c *Config) { c.Network = []string{"ffm", "ffm"} },
 		`output is "none"`:              func(c *Config) { c.Output = "none" },
-		"softmax needs 2 to 1024":       func(c *Config) { c.Output = "softmax" },
+		"want 2 to 1024 for softmax":    func(c *Config) { c.Output = "softmax" },
 		"cross[0] is [a]":               func(c *Config) { c.Network, c.Cross = []string{"linear"}, [][]string{{"a"}} },
 		"cross is set":                  func(c *Config) { c.Cross = [][]string{{"a", "b"}} },
 		`mlp.optimizer.kind is "magic"`: func(c *Config) { c.MLP.Optimizer.Kind = "magic" },

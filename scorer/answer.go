@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // describe puts what all predictions of a request have in common into w.prediction.
@@ -68,7 +69,7 @@ func countOthers(p *event.Prediction, others []candidate) {
 // again.
 func (s *Scorer) appendCore(b []byte, w *work, q *request) []byte {
 	b = append(b, `{"request":`...)
-	b = event.AppendString(b, q.id)
+	b = strictjson.AppendString(b, q.id)
 	b = append(b, `,"predictions":[`...)
 	for i := range q.candidates {
 		if i > 0 {
@@ -85,7 +86,7 @@ func (s *Scorer) appendCore(b []byte, w *work, q *request) []byte {
 			continue
 		}
 		b = appendName(b, f.objective, first)
-		b = event.AppendString(b, v)
+		b = strictjson.AppendString(b, v)
 		first = false
 	}
 	b = append(b, `},"age_ms":{`...)
@@ -125,25 +126,25 @@ func appendAnswer(b []byte, w *work, q *request) []byte {
 func (s *Scorer) appendCandidate(b []byte, q *request, i int) []byte {
 	c := &q.candidates[i]
 	b = append(b, `{"prediction":`...)
-	b = event.AppendString(b, q.id)
+	b = strictjson.AppendString(b, q.id)
 	b = append(b[:len(b)-1], '.') // as event.PredictionID, in the quotes of the id
 	b = strconv.AppendInt(b, int64(c.index), 10)
 	b = append(b, '"')
 	b = append(b, `,"ad":`...)
-	b = event.AppendString(b, c.ad)
+	b = strictjson.AppendString(b, c.ad)
 	if c.campaign != "" {
 		b = append(b, `,"campaign":`...)
-		b = event.AppendString(b, c.campaign)
+		b = strictjson.AppendString(b, c.campaign)
 	}
 	b = append(b, `,"p":{`...)
 	for j, f := range s.followers {
 		b = appendName(b, f.objective, j == 0)
-		b = event.AppendNumber(b, c.p[j])
+		b = strictjson.AppendNumber(b, c.p[j])
 	}
 	b = append(b, '}')
 	if int64(i) < q.choose {
 		b = append(b, `,"chosen":true,"propensity":`...)
-		b = event.AppendNumber(b, c.propensity)
+		b = strictjson.AppendNumber(b, c.propensity)
 	}
 	return append(b, '}')
 }
@@ -152,6 +153,6 @@ func appendName(b []byte, name string, first bool) []byte {
 	if !first {
 		b = append(b, ',')
 	}
-	b = event.AppendString(b, name)
+	b = strictjson.AppendString(b, name)
 	return append(b, ':')
 }

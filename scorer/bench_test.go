@@ -82,7 +82,7 @@ func BenchmarkScore(b *testing.B) {
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprint("candidates=", n), func(b *testing.B) {
 			prefix := backend.Prefix(b)
-			client, err := features.DialRedis(backend.Redis(b), features.Serving)
+			client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(b)}, features.Serving)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -6,10 +6,9 @@
 package scorer
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // Config is the scorer section of the configuration.
@@ -53,31 +52,27 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	switch {
 	case c.MaxBody < 1<<10 || c.MaxBody > 64<<20:
-		return wrong("max_body", "is %d, want 1024 to 67108864 bytes", c.MaxBody)
+		return field.Wrong("max_body", "is %d, want 1024 to 67108864 bytes", c.MaxBody)
 	case c.MaxCandidates < 1 || c.MaxCandidates > 10_000:
-		return wrong("max_candidates", "is %d, want 1 to 10000", c.MaxCandidates)
+		return field.Wrong("max_candidates", "is %d, want 1 to 10000", c.MaxCandidates)
 	case c.MaxInFlight < 1:
-		return wrong("max_in_flight", "is %d, want at least 1", c.MaxInFlight)
+		return field.Wrong("max_in_flight", "is %d, want at least 1", c.MaxInFlight)
 	case c.MaxWaiting < 1<<20:
-		return wrong("max_waiting", "is %d, want at least 1048576 bytes", c.MaxWaiting)
+		return field.Wrong("max_waiting", "is %d, want at least 1048576 bytes", c.MaxWaiting)
 	case c.MaxRemembered < 1<<20:
-		return wrong("max_remembered", "is %d, want at least 1048576 bytes", c.MaxRemembered)
+		return field.Wrong("max_remembered", "is %d, want at least 1048576 bytes", c.MaxRemembered)
 	case c.MaxOthers < 0 || c.MaxOthers > 200:
-		return wrong("max_others", "is %d, want 0 to 200: a prediction has at most 20 KiB", c.MaxOthers)
+		return field.Wrong("max_others", "is %d, want 0 to 200: a prediction has at most 20 KiB", c.MaxOthers)
 	case c.ProfileWait < time.Millisecond || c.ProfileWait > time.Minute:
-		return wrong("profile_wait", "is %v, want 1ms to 1m", c.ProfileWait)
+		return field.Wrong("profile_wait", "is %v, want 1ms to 1m", c.ProfileWait)
 	case c.PublishWait < time.Millisecond || c.PublishWait > time.Minute:
-		return wrong("publish_wait", "is %v, want 1ms to 1m", c.PublishWait)
+		return field.Wrong("publish_wait", "is %v, want 1ms to 1m", c.PublishWait)
 	case c.Drain < 0 || c.Drain > time.Hour:
-		return wrong("drain", "is %v, want 0 (not at all) to 1h; keep it below what kills a process that does not end (10s for docker stop, 30s on Kubernetes)", c.Drain)
+		return field.Wrong("drain", "is %v, want 0 (not at all) to 1h; keep it below what kills a process that does not end (10s for docker stop, 30s on Kubernetes)", c.Drain)
 	case !(c.Epsilon >= 0 && c.Epsilon <= 1):
-		return wrong("epsilon", "is %v, want 0 to 1", c.Epsilon)
+		return field.Wrong("epsilon", "is %v, want 0 to 1", c.Epsilon)
 	case !(c.Prior > 0 && c.Prior < 1):
-		return wrong("prior", "is %v, want between 0 and 1", c.Prior)
+		return field.Wrong("prior", "is %v, want between 0 and 1", c.Prior)
 	}
 	return nil
-}
-
-func wrong(field, format string, args ...any) error {
-	return &event.Error{Field: field, Reason: fmt.Sprintf(format, args...)}
 }

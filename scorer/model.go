@@ -10,6 +10,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/web"
 )
 
@@ -41,10 +42,10 @@ func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	n, at := s.followers[i].await(r.Context(), least, wait)
-	b := append([]byte(`{"objective":`), event.AppendString(nil, name)...)
+	b := append([]byte(`{"objective":`), strictjson.AppendString(nil, name)...)
 	if n >= 0 {
 		b = append(b, `,"model":`...)
-		b = event.AppendString(b, event.ModelVersion(s.followers[i].network, n))
+		b = strictjson.AppendString(b, event.ModelVersion(s.followers[i].network, n))
 		b = append(b, `,"age_ms":`...)
 		b = strconv.AppendInt(b, max(int64(s.now()-at), 0), 10)
 	}

@@ -13,15 +13,16 @@ import (
 // One profile that cannot be read takes nothing from the others of a request, and is not taken for
 // a user who never did anything.
 func TestAProfileOfAWrongTypeIsLeftOutAlone(t *testing.T) {
-	client, err := features.DialRedis(backend.Redis(t), features.Writing)
+	client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t)}, features.Writing)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
+	raw := backend.RedisClient(t)
 	prefix := backend.Prefix(t)
 	key := prefix + "profiles:{user:u1}"
-	t.Cleanup(func() { client.Del(context.Background(), key) })
-	if err := client.Set(t.Context(), key, "x", 0).Err(); err != nil {
+	t.Cleanup(func() { raw.Del(context.Background(), key) })
+	if err := raw.Set(t.Context(), key, "x", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 	s := newScorer(t, func(u *setup) { u.store = features.NewRedis(client, prefix, "profiles", 0) })

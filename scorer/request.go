@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // request is a question with its candidates.
@@ -62,7 +63,7 @@ func (q *request) parse(text string, cfg *Config) error {
 	var r event.Reader
 	r.Reset(text, event.Limits{Bytes: cfg.MaxBody, Depth: 16, Fields: 4000 + 200*cfg.MaxCandidates})
 	*q = request{context: q.context[:0], candidates: q.candidates[:0], warnings: q.warnings[:0]}
-	if r.Kind() == event.KindNull {
+	if r.Kind() == strictjson.KindNull {
 		return &event.Error{Reason: "is null, want an object"}
 	}
 	given := false

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // Fields that a request and a candidate may have. What a context holds is free.
@@ -90,12 +91,12 @@ func (w *warning) appendJSON(b []byte) []byte {
 		message += " " + strconv.Itoa(w.times) + " candidates have it."
 	}
 	b = append(b, `{"field":`...)
-	b = event.AppendString(b, w.path)
+	b = strictjson.AppendString(b, w.path)
 	b = append(b, `,"message":`...)
-	b = event.AppendString(b, message)
+	b = strictjson.AppendString(b, message)
 	if near != "" {
 		b = append(b, `,"nearest":`...)
-		b = event.AppendString(b, near)
+		b = strictjson.AppendString(b, near)
 	}
 	return append(b, '}')
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
 )
 
@@ -17,30 +18,30 @@ import (
 // folder, and the prefix of their names.
 func (c *Config) validateAddresses() error {
 	for i, b := range c.Kafka.Brokers {
-		field := fmt.Sprintf("kafka.brokers[%d]", i)
+		path := fmt.Sprintf("kafka.brokers[%d]", i)
 		if reason := checkHostPort(b, false); reason != "" {
-			return wrong(field, "%s", reason)
+			return field.Wrong(path, "%s", reason)
 		}
 		if slices.Contains(c.Kafka.Brokers[:i], b) {
-			return wrong(field, "is %q, which stands before it already", b)
+			return field.Wrong(path, "is %q, which stands before it already", b)
 		}
 	}
 	if !prefixForm.MatchString(c.Kafka.Prefix) {
-		return wrong("kafka.prefix", "is %q, want at most 64 letters, digits, ., - or _: it begins the names of topics, groups and keys", c.Kafka.Prefix)
+		return field.Wrong("kafka.prefix", "is %q, want at most 64 letters, digits, ., - or _: it begins the names of topics, groups and keys", c.Kafka.Prefix)
 	}
 	if c.Redis.Address != "" {
 		if reason := checkRedis(c.Redis.Address); reason != "" {
-			return wrong("redis.address", "%s", reason)
+			return field.Wrong("redis.address", "%s", reason)
 		}
 	}
 	if reason := checkHostPort(c.HTTP, true); reason != "" {
-		return wrong("http", "%s", reason)
+		return field.Wrong("http", "%s", reason)
 	}
 	if strings.TrimSpace(c.Data) != c.Data || strings.ContainsRune(c.Data, 0) {
-		return wrong("data", "is %q, want the path of a folder", c.Data)
+		return field.Wrong("data", "is %q, want the path of a folder", c.Data)
 	}
 	if info, err := os.Stat(c.Data); c.Data != "" && err == nil && !info.IsDir() {
-		return wrong("data", "is %q, which is a file, want a folder", c.Data)
+		return field.Wrong("data", "is %q, which is a file, want a folder", c.Data)
 	}
 	return nil
 }

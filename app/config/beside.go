@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // Recorded is a recording's objective, beside which a configuration is loaded.
@@ -40,16 +41,16 @@ func (r Recorded) complete(c *Config) error {
 		for _, o := range c.Objectives {
 			names = append(names, o.Name)
 		}
-		return wrong("objectives", "has %s, and recording %s is about %s: name that among them, or leave objectives out", strings.Join(names, ", "), r.Name, r.Objective.Name)
+		return field.Wrong("objectives", "has %s, and recording %s is about %s: name that among them, or leave objectives out", strings.Join(names, ", "), r.Name, r.Objective.Name)
 	}
 	given, recorded := reflect.ValueOf(&c.Objectives[i]).Elem(), reflect.ValueOf(r.Objective)
 	for j := range given.NumField() {
-		field, has := given.Type().Field(j).Tag.Get("yaml"), recorded.Field(j)
+		name, has := given.Type().Field(j).Tag.Get("yaml"), recorded.Field(j)
 		switch is := given.Field(j); {
 		case is.IsZero():
 			is.Set(has)
 		case !has.IsZero() && !reflect.DeepEqual(is.Interface(), has.Interface()):
-			return wrong(fmt.Sprintf("objectives[%d].%s", i, field), "is %v, and recording %s says %v: leave it out here, or correct one of them", is.Interface(), r.Name, has.Interface())
+			return field.Wrong(fmt.Sprintf("objectives[%d].%s", i, name), "is %v, and recording %s says %v: leave it out here, or correct one of them", is.Interface(), r.Name, has.Interface())
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/learner"
@@ -111,10 +112,10 @@ func DefaultFeatures() features.Config {
 // Validate names the first field that is wrong, its value, and what is allowed.
 func (c *Config) Validate() error {
 	if c.Clock != ClockWall && c.Clock != ClockRecorded {
-		return wrong("clock", "is %q, want wall or recorded", c.Clock)
+		return field.Wrong("clock", "is %q, want wall or recorded", c.Clock)
 	}
 	if c.Kafka.Partitions < 1 || c.Kafka.Partitions > 1000 {
-		return wrong("kafka.partitions", "is %d, want 1 to 1000", c.Kafka.Partitions)
+		return field.Wrong("kafka.partitions", "is %d, want 1 to 1000", c.Kafka.Partitions)
 	}
 	if err := c.validateAddresses(); err != nil {
 		return err
@@ -137,35 +138,35 @@ func (c *Config) Validate() error {
 	}
 	for _, s := range sections {
 		if err := s.validate(); err != nil {
-			return within(s.name, err)
+			return field.Within(s.name, err)
 		}
 	}
 	if least := 4 * c.Ingest.Heartbeat; c.Watermark.Lease < least {
-		return wrong("watermark.lease", "is %v, want at least four times ingest.heartbeat (%v): a collector that beats on time must not be left out", c.Watermark.Lease, least)
+		return field.Wrong("watermark.lease", "is %v, want at least four times ingest.heartbeat (%v): a collector that beats on time must not be left out", c.Watermark.Lease, least)
 	}
 	return nil
 }
 
 func validateObjectives(objectives []event.Objective) error {
 	if len(objectives) == 0 {
-		return wrong("objectives", "is empty, want at least one, such as {name: click, trigger: impression, positive: click, window: 30m}")
+		return field.Wrong("objectives", "is empty, want at least one, such as {name: click, trigger: impression, positive: click, window: 30m}")
 	}
 	seen := map[string]bool{}
 	for i, o := range objectives {
 		at := fmt.Sprintf("objectives[%d].", i)
 		switch {
 		case !validName(o.Name):
-			return wrong(at+"name", "is %q, want 1 to 64 letters, digits, - or _ (it becomes part of topic names)", o.Name)
+			return field.Wrong(at+"name", "is %q, want 1 to 64 letters, digits, - or _ (it becomes part of topic names)", o.Name)
 		case seen[o.Name]:
-			return wrong(at+"name", "is %q, which an objective above has already", o.Name)
+			return field.Wrong(at+"name", "is %q, which an objective above has already", o.Name)
 		case o.Trigger == "":
-			return wrong(at+"trigger", "is empty, want prediction or a type of event, such as impression")
+			return field.Wrong(at+"trigger", "is empty, want prediction or a type of event, such as impression")
 		case o.Positive == "":
-			return wrong(at+"positive", "is empty, want a type of event, such as click")
+			return field.Wrong(at+"positive", "is empty, want a type of event, such as click")
 		case o.Positive == event.TriggerPrediction || o.Positive == event.TypeHeartbeat:
-			return wrong(at+"positive", "is %q, want the type of an event that follows a prediction, such as click", o.Positive)
+			return field.Wrong(at+"positive", "is %q, want the type of an event that follows a prediction, such as click", o.Positive)
 		case o.Window < time.Millisecond || o.Window > 90*24*time.Hour:
-			return wrong(at+"window", "is %v, want 1ms to 2160h (90 days)", o.Window)
+			return field.Wrong(at+"window", "is %v, want 1ms to 2160h (90 days)", o.Window)
 		}
 		seen[o.Name] = true
 	}
@@ -177,35 +178,35 @@ func (c *Config) validateNetworks() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Networks)) {
 		switch m := c.Networks[name]; {
 		case !validName(name):
-			return wrong("networks."+name, "is named %q, want 1 to 64 letters, digits, - or _ (it becomes part of topic names)", name)
+			return field.Wrong("networks."+name, "is named %q, want 1 to 64 letters, digits, - or _ (it becomes part of topic names)", name)
 		case name == event.DefaultNetwork:
-			return wrong("networks."+name, "is the network that the section model describes: give another one another name")
+			return field.Wrong("networks."+name, "is the network that the section model describes: give another one another name")
 		default:
 			if err := m.Validate(); err != nil {
-				return within("networks."+name, err)
+				return field.Within("networks."+name, err)
 			}
 		}
 	}
 	if c.Model.Output == "identity" {
-		return wrong("model.output", noTargets, c.Model.Output)
+		return field.Wrong("model.output", noTargets, c.Model.Output)
 	}
 	for name, m := range c.Networks {
 		if m.Output == "identity" {
-			return wrong("networks."+name+".output", noTargets, m.Output)
+			return field.Wrong("networks."+name+".output", noTargets, m.Output)
 		}
 	}
 	for i, o := range c.Objectives {
 		for j, name := range o.Networks {
 			at := fmt.Sprintf("objectives[%d].networks[%d]", i, j)
 			if _, ok := c.Networks[name]; !ok && name != event.DefaultNetwork {
-				return wrong(at, "is %q, want %s or a name in the section networks", name, event.DefaultNetwork)
+				return field.Wrong(at, "is %q, want %s or a name in the section networks", name, event.DefaultNetwork)
 			}
 			if slices.Contains(o.Networks[:j], name) {
-				return wrong(at, "is %q, which stands before it already", name)
+				return field.Wrong(at, "is %q, which stands before it already", name)
 			}
 		}
 		if o.Serve != "" && !slices.Contains(o.NetworkNames(), o.Serve) {
-			return wrong(fmt.Sprintf("objectives[%d].serve", i), "is %q, want one of its networks: %s", o.Serve, strings.Join(o.NetworkNames(), ", "))
+			return field.Wrong(fmt.Sprintf("objectives[%d].serve", i), "is %q, want one of its networks: %s", o.Serve, strings.Join(o.NetworkNames(), ", "))
 		}
 	}
 	return nil
@@ -223,38 +224,23 @@ func validName(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
-func wrong(field, format string, args ...any) error {
-	return &event.Error{Field: field, Reason: fmt.Sprintf(format, args...)}
-}
-
 // validateFeatures checks the section features.
 func validateFeatures(c features.Config) error {
 	for _, list := range []struct {
-		field    string
+		name     string
 		patterns []string
 	}{{"context", c.Context}, {"drop", c.Drop}} {
 		for i, p := range list.patterns {
 			bare := strings.TrimSuffix(p, ".*")
-			if bare == "" || strings.Contains(bare, "*") && (p != "*" || list.field == "drop") {
-				return wrong(fmt.Sprintf("features.%s[%d]", list.field, i), "is %q, want a name, or geo.* for all below geo", p)
+			if bare == "" || strings.Contains(bare, "*") && (p != "*" || list.name == "drop") {
+				return field.Wrong(fmt.Sprintf("features.%s[%d]", list.name, i), "is %q, want a name, or geo.* for all below geo", p)
 			}
 		}
 	}
 	_, err := features.Compile(c)
 	var named *features.Error
 	if errors.As(err, &named) {
-		return wrong(named.Field, "%s", named.Reason)
+		return field.Wrong(named.Field, "%s", named.Reason)
 	}
 	return err
-}
-
-// within puts a section's name before the setting that its own Validate names, in an event.Error or
-// as the first word.
-func within(section string, err error) error {
-	e, ok := err.(*event.Error)
-	if !ok {
-		field, reason, _ := strings.Cut(err.Error(), " ")
-		e = &event.Error{Field: field, Reason: reason}
-	}
-	return &event.Error{Field: section + "." + strings.TrimPrefix(e.Field, section+"."), Reason: e.Reason}
 }

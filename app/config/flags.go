@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
 )
 
@@ -146,7 +147,7 @@ func (c *Common) over(cfg Config) (Config, error) {
 
 // named says which flag or variable gave the setting that is wrong.
 func (c *Common) named(err error) error {
-	var wrong *event.Error
+	var wrong *field.Error
 	if !errors.As(err, &wrong) {
 		return err
 	}

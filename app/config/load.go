@@ -6,7 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
 )
 
@@ -54,7 +54,7 @@ func read(name string, b []byte, complete completion) (Config, *settings.File, e
 	if len(problems) > 0 {
 		for _, p := range problems {
 			if p.Kind {
-				p.Text += c.allowed(p.Field)
+				p.Reason += c.allowed(p.Field)
 			}
 		}
 		return c, nil, file.Error(problems)
@@ -73,14 +73,14 @@ func read(name string, b []byte, complete completion) (Config, *settings.File, e
 	return c, file, nil
 }
 
-// allowed is what Validate allows for a field whose value has been made one that is never allowed,
-// in the words that follow the kind that is wanted.
-func (c *Config) allowed(field string) string {
-	var wrong *event.Error
-	if err := c.Validate(); !errors.As(err, &wrong) || wrong.Field != field {
+// allowed returns the values that Validate allows at path, as the end of a sentence about a value
+// of the wrong kind. The decoder has put a value there that Validate always refuses.
+func (c *Config) allowed(path string) string {
+	var wrong *field.Error
+	if err := c.Validate(); !errors.As(err, &wrong) || wrong.Field != path {
 		return ""
 	}
-	for _, before := range []string{", want ", ": allowed are ", ": allowed is ", "; expected ", ": "} {
+	for _, before := range []string{", want ", "; expected "} {
 		if _, allowed, ok := strings.Cut(wrong.Reason, before); ok {
 			return "; allowed: " + allowed
 		}

@@ -88,7 +88,7 @@ func TestWrongFilesAreToldWithTheirPlace(t *testing.T) {
 	f("features: {drop: [a, ]}\nmodel: {network: [~]}\n", "model.network[0] has no value")
 	f("model: {<<: 5}\n", "model.<< is 5, want a section")
 	f("features:\n  profiles:\n    - {entity: user, aggregate: count, event: click}\n    - entity: user\n      aggregate: count\n", "f.yaml:4: features.profiles[1].event is missing")
-	f("networks:\n  a: {seed: 1}\n  b:\n    prior: 2\n", "f.yaml:4: networks.b.prior is 2: allowed is a rate above 0 and below 1")
+	f("networks:\n  a: {seed: 1}\n  b:\n    prior: 2\n", "f.yaml:4: networks.b.prior is 2, want a rate above 0 and below 1")
 	var many strings.Builder
 	for range 15 {
 		many.WriteString("? x\n")

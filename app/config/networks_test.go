@@ -46,6 +46,6 @@ func TestWrongNetworksAreRefusedWithTheirPlace(t *testing.T) {
 	f(one+", serve: plain}", "objectives[0].serve is \"plain\", want one of its networks: default")
 	f("networks:\n  default: {seed: 2}", "networks.default is the network that the section model describes")
 	f("networks:\n  a.b: {seed: 2}", "want 1 to 64 letters")
-	f("networks:\n  plain: {table_bits: 99}", "f.yaml:2: networks.plain.table_bits is 99: allowed are 4 to 28")
+	f("networks:\n  plain: {table_bits: 99}", "f.yaml:2: networks.plain.table_bits is 99, want 4 to 28")
 	f("networks:\n  plain: {tablebits: 9}", "unknown field \"tablebits\"")
 }

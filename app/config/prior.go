@@ -3,6 +3,8 @@ package config
 import (
 	"maps"
 	"slices"
+
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // settlePriors makes one prior a network of what the file gives: model.prior, networks.NAME.prior
@@ -17,14 +19,14 @@ func (c *Config) settlePriors(given func(setting string) bool) error {
 		return nil
 	}
 	if !isRate(general) {
-		return wrong("scorer.prior", "is %v, want between 0 and 1", general)
+		return field.Wrong("scorer.prior", "is %v, want between 0 and 1", general)
 	}
-	settle := func(field string, prior *float64) error {
-		if !given(field) {
+	settle := func(path string, prior *float64) error {
+		if !given(path) {
 			*prior = general
 		}
 		if isRate(*prior) && *prior != general { // what is no rate is told of by itself
-			return wrong("scorer.prior", "is %v, and %s is %v: a scorer without weights and a fresh network answer the same, so leave scorer.prior out", general, field, *prior)
+			return field.Wrong("scorer.prior", "is %v, and %s is %v: a scorer without weights and a fresh network answer the same, so leave scorer.prior out", general, path, *prior)
 		}
 		return nil
 	}

@@ -11,22 +11,18 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/clickloop/clickloop/internal/retry"
 )
 
-// client calls the stages and repeats a call until it succeeds: a stage that is away or answers 5xx
-// or 429 is asked again after a backoff, and a repeated request or event changes nothing, because
-// their ids come from the recording.
+// client calls the stages. It repeats a call while a stage does not answer, or answers 5xx, 408 or
+// 429. A repeated request or event changes nothing, because its id comes from the recording.
 type client struct {
 	http   *http.Client
 	logger *slog.Logger
 }
 
-const (
-	backoffMin = 20 * time.Millisecond
-	backoffMax = time.Second
-)
-
-// refused is an answer that repeating does not change.
+// refused is an answer that a repeated call would get again.
 type refused struct {
 	url    string
 	status int
@@ -37,10 +33,10 @@ func (e *refused) Error() string {
 	return fmt.Sprintf("%s answered %d: %s", e.url, e.status, e.body)
 }
 
-// call sends body (nil for GET) until an answer with status 200 comes or ctx ends; then its error
-// tells the last fault too.
+// call sends body (nil for GET) until a stage answers 200, refuses it, or ctx ends. The error then
+// includes the last fault.
 func (c *client) call(ctx context.Context, method, target, contentType string, body []byte) ([]byte, error) {
-	wait, warned := backoffMin, false
+	backoff := retry.Backoff{Min: 20 * time.Millisecond, Max: time.Second, LogFrom: 200 * time.Millisecond}
 	var last error
 	for {
 		answer, err := c.once(ctx, method, target, contentType, body)
@@ -52,20 +48,16 @@ func (c *client) call(ctx context.Context, method, target, contentType string, b
 			return nil, ended(ctx, last)
 		}
 		last = err
-		if !warned && wait > 200*time.Millisecond {
+		if backoff.ShouldLog() {
 			c.logger.Warn("a stage does not answer, repeating until it does", "url", target, "err", err)
-			warned = true
 		}
-		select {
-		case <-ctx.Done():
+		if !backoff.Pause(ctx) {
 			return nil, ended(ctx, last)
-		case <-time.After(wait):
 		}
-		wait = min(2*wait, backoffMax)
 	}
 }
 
-// ended is why ctx ended, after the last fault if there was one.
+// ended returns the error of a call whose ctx has ended: the last fault, if any, and ctx's error.
 func ended(ctx context.Context, last error) error {
 	if last == nil {
 		return ctx.Err()
@@ -99,8 +91,8 @@ func (c *client) once(ctx context.Context, method, target, contentType string, b
 	return nil, &refused{target, resp.StatusCode, string(answer[:min(len(answer), 500)])}
 }
 
-// poll asks target, whose answer arrives when a condition holds or a wait is over, until done says
-// so.
+// poll asks target again and again until done returns true. Each answer comes when the stage's
+// condition holds, or after twenty seconds.
 func (c *client) poll(ctx context.Context, target string, query url.Values, answer any, done func() bool) error {
 	query.Set("wait", "20s")
 	for {

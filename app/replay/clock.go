@@ -8,12 +8,13 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-
-	"github.com/clickloop/clickloop/app/config"
 )
 
-// CheckClock makes sure that the collector at the base URL takes recorded times. One that does not
-// answer, as while it starts, is asked until ctx ends.
+// recordedMode is what GET /v1/clock answers as its mode when the clock takes recorded times.
+const recordedMode = "recorded"
+
+// CheckClock returns an error unless the collector at the base URL takes recorded times. It asks a
+// collector that does not answer yet, as one that starts, until ctx ends.
 func CheckClock(ctx context.Context, collector string, logger *slog.Logger) error {
 	c := client{http.DefaultClient, logger}
 	target := strings.TrimSuffix(collector, "/") + "/v1/clock"
@@ -29,7 +30,7 @@ func CheckClock(ctx context.Context, collector string, logger *slog.Logger) erro
 	if err := json.Unmarshal(b, &answer); err != nil {
 		return fmt.Errorf("%s does not answer as ingest does: %w (give the collector's address with --collector)", target, err)
 	}
-	if answer.Mode != config.ClockRecorded {
+	if answer.Mode != recordedMode {
 		return fmt.Errorf("the collector's clock is %q: recorded data needs stages that were started with --clock recorded (ingest and scorer)", answer.Mode)
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -261,21 +262,21 @@ func (d *Driver) waitModel(ctx context.Context, n int64) error {
 // appendRequest writes a row as a score request.
 func appendRequest(dst []byte, r *recording.Row) []byte {
 	dst = append(dst, `{"request":`...)
-	dst = event.AppendString(dst, r.Request)
+	dst = strictjson.AppendString(dst, r.Request)
 	dst = append(dst, `,"time":`...)
 	dst = r.Time.AppendJSON(dst)
 	dst = append(dst, `,"row":`...)
 	dst = strconv.AppendInt(dst, r.N, 10)
 	if r.Weight != 1 {
 		dst = append(dst, `,"w":`...)
-		dst = event.AppendNumber(dst, r.Weight)
+		dst = strictjson.AppendNumber(dst, r.Weight)
 	}
 	dst = appendText(dst, "user", r.User)
 	dst = appendText(dst, "anonymous", r.Anonymous)
 	dst = append(dst, `,"context":`...)
 	dst = r.Context.AppendJSON(dst)
 	dst = append(dst, `,"candidates":[{"ad":`...)
-	dst = event.AppendString(dst, r.Ad)
+	dst = strictjson.AppendString(dst, r.Ad)
 	dst = appendText(dst, "campaign", r.Campaign)
 	return append(dst, `}]}`...)
 }
@@ -287,5 +288,5 @@ func appendText(dst []byte, name, text string) []byte {
 	dst = append(dst, `,"`...)
 	dst = append(dst, name...)
 	dst = append(dst, `":`...)
-	return event.AppendString(dst, text)
+	return strictjson.AppendString(dst, text)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/clickloop/clickloop/features"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 )
 
 // capacityEvery is how often Redis is asked for its memory.
@@ -18,7 +17,7 @@ const capacityEvery = 5 * time.Second
 // capacity watches the memory of Redis. A Redis that evicts keys loses profiles without an error,
 // and one that is full stops all folds: both are said in the log, in metrics and in /readyz.
 type capacity struct {
-	client *redis.Client
+	client *features.RedisClient
 	logger *slog.Logger
 
 	used, limit prometheus.Gauge
@@ -31,7 +30,7 @@ type capacity struct {
 	faults []string
 }
 
-func newCapacity(client *redis.Client, logger *slog.Logger, reg prometheus.Registerer) *capacity {
+func newCapacity(client *features.RedisClient, logger *slog.Logger, reg prometheus.Registerer) *capacity {
 	c := &capacity{
 		client: client, logger: logger,
 		used:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_used_bytes", Help: "Memory that Redis uses."}),

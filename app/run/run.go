@@ -159,7 +159,7 @@ func (l *Loop) connect(o Options) error {
 
 // watchRedis makes what looks after the memory of Redis.
 func (l *Loop) watchRedis() error {
-	client, err := features.DialRedis(l.Redis, features.Serving)
+	client, err := features.DialRedis(features.RedisConfig{Address: l.Redis}, features.Serving)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (l *Loop) build(o Options) error {
 	l.clock = ingest.NewClock(now, recorded)
 	prefix := cfg.Kafka.Prefix
 	store := func(role features.Role, namespace string, ttl time.Duration) (features.Store, error) {
-		c, err := features.DialRedis(l.Redis, role)
+		c, err := features.DialRedis(features.RedisConfig{Address: l.Redis}, role)
 		if err != nil {
 			return nil, err
 		}

@@ -295,7 +295,7 @@ func checkProfiles(t *testing.T, c *chaos, tr *truth, cfg *config.Config) {
 		}
 		next[e.partition] = to.Next
 	}
-	client, err := features.DialRedis(c.redis, features.Writing)
+	client, err := features.DialRedis(features.RedisConfig{Address: c.redis}, features.Writing)
 	if err != nil {
 		t.Fatal(err)
 	}

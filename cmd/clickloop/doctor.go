@@ -15,7 +15,6 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/stream"
-	"github.com/redis/go-redis/v9"
 )
 
 const doctorExamples = `  clickloop doctor                                          beside a running ` + "`clickloop up`" + `, whose addresses it finds
@@ -217,11 +216,11 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 		d.report("Redis at "+address, errors.New("its password is kept nowhere"), "give the whole address by --redis or CLICKLOOP_REDIS")
 		return
 	}
-	client, err := features.DialRedis(cfg.Redis.Address, features.Serving)
+	client, err := features.DialRedis(features.RedisConfig(cfg.Redis), features.Serving)
 	if err == nil {
 		defer client.Close()
 		bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
-		err = client.Ping(bounded).Err()
+		err = client.Ping(bounded)
 		cancel()
 	}
 	d.report("Redis at "+address, err, "start Redis 7.0 or newer there, or give the right address, with its user and password if it has them")
@@ -239,7 +238,7 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 
 // capacity says whether Redis keeps what it is given. The embedded one does not tell, and has no
 // limit.
-func (d *doctor) capacity(ctx context.Context, client *redis.Client) {
+func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	capacity, ok, err := features.ReadCapacity(ctx, client)

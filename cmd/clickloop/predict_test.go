@@ -12,6 +12,7 @@ import (
 
 	"github.com/clickloop/clickloop/app/fit"
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/learner"
 )
 
@@ -99,7 +100,7 @@ func TestPredictionsAreThoseOfFitsTests(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &p); err != nil || p.Row != i+1 || (p.Y == nil) != (i == 3) {
 			t.Fatalf("%s: %v", line, err)
 		}
-		if i < 3 && ps[i] != string(event.AppendNumber(nil, p.P))+" "+string(event.AppendNumber(nil, *p.Y)) {
+		if i < 3 && ps[i] != string(strictjson.AppendNumber(nil, p.P))+" "+string(strictjson.AppendNumber(nil, *p.Y)) {
 			t.Errorf("row %d: %s, of fit %s", i+1, line, ps[i])
 		}
 	}

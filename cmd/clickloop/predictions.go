@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/app/fit"
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // Forms of predictions.
@@ -63,18 +63,18 @@ func (p *predictions) write(x *fit.Prediction) error {
 	case formJSON:
 		p.line = append(p.line[:0], '{')
 		if p.files {
-			p.line = append(event.AppendString(append(p.line, `"file":`...), x.File), ',')
+			p.line = append(strictjson.AppendString(append(p.line, `"file":`...), x.File), ',')
 		}
 		if p.id != "" {
-			p.line = append(event.AppendString(append(p.line, `"id":`...), x.ID), ',')
+			p.line = append(strictjson.AppendString(append(p.line, `"id":`...), x.ID), ',')
 		} else {
 			p.line = append(strconv.AppendInt(append(p.line, `"row":`...), int64(x.Row), 10), ',')
 		}
 		p.appendJSON(x)
 	default:
 		if len(p.classes) == 0 {
-			p.line = event.AppendNumber(p.line[:0], x.P[0])
-			p.line = event.AppendNumber(append(p.line, ' '), x.Y)
+			p.line = strictjson.AppendNumber(p.line[:0], x.P[0])
+			p.line = strictjson.AppendNumber(append(p.line, ' '), x.Y)
 			break
 		}
 		p.line = append(p.line[:0], '{')
@@ -89,21 +89,21 @@ func (p *predictions) write(x *fit.Prediction) error {
 func (p *predictions) appendJSON(x *fit.Prediction) {
 	p.line = append(p.line, `"p":`...)
 	if len(p.classes) == 0 {
-		p.line = event.AppendNumber(p.line, x.P[0])
+		p.line = strictjson.AppendNumber(p.line, x.P[0])
 		if x.Labeled {
-			p.line = event.AppendNumber(append(p.line, `,"y":`...), x.Y)
+			p.line = strictjson.AppendNumber(append(p.line, `,"y":`...), x.Y)
 		}
 		p.line = append(p.line, '}')
 		return
 	}
 	for i, v := range x.P {
 		p.line = append(p.line, "{,"[min(i, 1)])
-		p.line = append(event.AppendString(p.line, p.classes[i]), ':')
-		p.line = event.AppendNumber(p.line, v)
+		p.line = append(strictjson.AppendString(p.line, p.classes[i]), ':')
+		p.line = strictjson.AppendNumber(p.line, v)
 	}
 	p.line = append(p.line, '}')
 	if x.Labeled {
-		p.line = event.AppendString(append(p.line, `,"y":`...), p.classes[int(x.Y)])
+		p.line = strictjson.AppendString(append(p.line, `,"y":`...), p.classes[int(x.Y)])
 	}
 	p.line = append(p.line, '}')
 }
@@ -129,7 +129,7 @@ func (p *predictions) writeCSV(x *fit.Prediction) error {
 	}
 	best := 0
 	for i, v := range x.P {
-		cells = append(cells, string(event.AppendNumber(nil, v)))
+		cells = append(cells, string(strictjson.AppendNumber(nil, v)))
 		if v > x.P[best] {
 			best = i
 		}
@@ -154,7 +154,7 @@ func (p *predictions) label(x *fit.Prediction) string {
 	case len(p.classes) > 0:
 		return p.classes[int(x.Y)]
 	}
-	return string(event.AppendNumber(nil, x.Y))
+	return string(strictjson.AppendNumber(nil, x.Y))
 }
 
 func (p *predictions) header() (names []string) {

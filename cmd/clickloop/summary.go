@@ -11,7 +11,7 @@ import (
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/app/run"
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // printSummary says how a replay ended, and what its figures mean.
@@ -70,7 +70,7 @@ func printTry(w io.Writer, l *run.Loop, rec *recording.Recording) {
 		if err == nil {
 			b := append([]byte(`{"request":"try-1","context":`), row.Context.AppendJSON(nil)...)
 			b = append(b, `,"candidates":[{"ad":`...)
-			request = string(append(event.AppendString(b, row.Ad), `}]}`...))
+			request = string(append(strictjson.AppendString(b, row.Ad), `}]}`...))
 		}
 		break
 	}

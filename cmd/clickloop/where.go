@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // condition is one --where: a member by its dotted path, an operator and a value.
@@ -142,7 +142,7 @@ func (c condition) holds(v any) bool {
 		switch {
 		case c.kind != numeral:
 			order = strings.Compare(got, c.value)
-		case event.Rounded(got): // a number with more digits than a float64 holds
+		case strictjson.Rounded(got): // a number with more digits than a float64 holds
 			order = compareNumbers(got, c.value)
 		default:
 			return false

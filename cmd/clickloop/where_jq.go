@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // jqFilter is the condition that jq is given for conditions, on a message's text. leftOut says
@@ -60,7 +60,7 @@ func (c condition) jq(path string) string {
 }
 
 func jqText(s string) string {
-	return string(event.AppendString(nil, s))
+	return string(strictjson.AppendString(nil, s))
 }
 
 var jqName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 )
@@ -31,7 +32,7 @@ type unmarshaler interface{ UnmarshalYAML([]byte) error }
 
 func (d *decoder) wrong(path string, n ast.Node, format string, args ...any) *Problem {
 	at := n.GetToken().Position
-	p := &Problem{Field: path, Text: fmt.Sprintf(format, args...), line: at.Line, column: at.Column}
+	p := &Problem{Error: field.Error{Field: path, Reason: fmt.Sprintf(format, args...)}, line: at.Line, column: at.Column}
 	d.problems = append(d.problems, p)
 	return p
 }

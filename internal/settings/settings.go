@@ -13,7 +13,7 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -26,20 +26,20 @@ type File struct {
 	lines map[string]int // by path, such as objectives[1].window
 }
 
-// Problem is one thing that is wrong in a file.
+// Problem is one mistake in a file. Its Field is empty where the name of a setting is unknown,
+// since there is no such setting.
 type Problem struct {
-	Field string // path of the setting; empty for the whole
-	Text  string // what is wrong with it, after its path
-	Kind  bool   // the value is of another kind than the setting
+	field.Error
+	Kind bool // the value is of another kind than the setting
 
 	line, column int
 }
 
 func (p *Problem) sentence() string {
 	if p.Field == "" {
-		return p.Text
+		return p.Reason
 	}
-	return p.Field + " " + p.Text
+	return p.Error.Error()
 }
 
 // Defaulter is a type whose values in a map start from defaults of their own.
@@ -115,15 +115,15 @@ func (f *File) excerpt(line, column int) string {
 	return "\n    " + shown + mark
 }
 
-// Locate puts file and line before an error that names a setting by an *event.Error; a setting that
-// is not in the file is looked for where it belongs.
+// Locate puts file and line before an error. The line is that of the setting which a *field.Error
+// names, or of the nearest section around it that the file has.
 func (f *File) Locate(err error) error {
-	var wrong *event.Error
+	var wrong *field.Error
 	if !errors.As(err, &wrong) {
 		return fmt.Errorf("%s: %w", f.name, err)
 	}
-	for field := wrong.Field; field != ""; field = field[:max(strings.LastIndexAny(field, ".["), 0)] {
-		if at, ok := f.lines[field]; ok {
+	for path := wrong.Field; path != ""; path = path[:max(strings.LastIndexAny(path, ".["), 0)] {
+		if at, ok := f.lines[path]; ok {
 			return fmt.Errorf("%s:%d: %w", f.name, at, err)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 type inner struct {
@@ -149,10 +149,10 @@ func TestErrorsOfChecksGetTheirLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := func(field, want string) {
+	f := func(path, want string) {
 		t.Helper()
-		if err := file.Locate(&event.Error{Field: field, Reason: "is wrong"}); err.Error() != want+field+" is wrong" {
-			t.Errorf("%s: %v, want %s", field, err, want)
+		if err := file.Locate(&field.Error{Field: path, Reason: "is wrong"}); err.Error() != want+path+" is wrong" {
+			t.Errorf("%s: %v, want %s", path, err, want)
 		}
 	}
 	f("name", "f.yaml:1: ")

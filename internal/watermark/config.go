@@ -9,10 +9,9 @@
 package watermark
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // Config is the watermark section of the configuration: when a collector's heartbeats count. Every
@@ -40,13 +39,9 @@ func (c Config) OrDefault() (Config, error) {
 func (c Config) Validate() error {
 	switch {
 	case c.Lease < 100*time.Millisecond || c.Lease > time.Hour:
-		return wrong("lease", "is %v, want 100ms to 1h: labels wait so long for a collector that is gone", c.Lease)
+		return field.Wrong("lease", "is %v, want 100ms to 1h: labels wait so long for a collector that is gone", c.Lease)
 	case c.Ahead < 10*time.Millisecond || c.Ahead > c.Lease/2:
-		return wrong("ahead", "is %v, want 10ms to half of lease (%v), or one fast clock could leave the others out", c.Ahead, c.Lease/2)
+		return field.Wrong("ahead", "is %v, want 10ms to half of lease (%v), or one fast clock could leave the others out", c.Ahead, c.Lease/2)
 	}
 	return nil
-}
-
-func wrong(field, format string, args ...any) error {
-	return &event.Error{Field: field, Reason: fmt.Sprintf(format, args...)}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // WriteJSON writes a whole answer.
@@ -32,11 +33,11 @@ func AppendError(b []byte, code string, err error) []byte {
 	b = append(b, `"error":{"code":"`...)
 	b = append(b, code...)
 	b = append(b, `","message":`...)
-	b = event.AppendString(b, err.Error())
+	b = strictjson.AppendString(b, err.Error())
 	var wrong *event.Error
 	if errors.As(err, &wrong) && wrong.Field != "" {
 		b = append(b, `,"field":`...)
-		b = event.AppendString(b, wrong.Field)
+		b = strictjson.AppendString(b, wrong.Field)
 	}
 	return append(b, '}')
 }

@@ -1,6 +1,7 @@
-package event
+package strictjson
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,10 +34,13 @@ func (r *Reader) Text() string {
 func (r *Reader) Loose() string {
 	switch r.Kind() {
 	case KindNumber:
-		v := r.exact()
-		return v.Text()
+		f, digits := r.Exact()
+		if digits != "" || r.err != nil {
+			return digits
+		}
+		return string(AppendNumber(make([]byte, 0, 24), f))
 	case KindBool:
-		return r.boolText()
+		return strconv.FormatBool(r.Bool())
 	}
 	return r.Text()
 }
@@ -59,20 +63,28 @@ func (r *Reader) Bool() bool {
 	return false
 }
 
-// Time takes a string with a time in RFC 3339.
-func (r *Reader) Time() Time {
-	s := r.Text()
-	if s == "" && r.err == nil && r.s[r.pos-1] != '"' { // null
-		return 0
+// Pair takes an array of exactly a string and a number, and nothing else.
+func (r *Reader) Pair() (text string, number float64, ok bool) {
+	if r.err != nil || r.peek() != '[' {
+		return "", 0, false
 	}
-	if r.err != nil {
-		return 0
+	start := r.pos
+	r.pos++
+	if r.peek() == '"' {
+		text, ok = r.scanString()
+		if ok && r.peek() == ',' {
+			r.pos++
+			if r.Kind() == KindNumber {
+				number = r.Number()
+				if r.peek() == ']' {
+					r.pos++
+					return text, number, true
+				}
+			}
+		}
 	}
-	t, err := ParseTime(s)
-	if err != nil {
-		r.Fail(err.(*Error).Reason)
-	}
-	return t
+	r.pos = start
+	return "", 0, false
 }
 
 // Skip takes any value and ignores it; it must be JSON within the limits.

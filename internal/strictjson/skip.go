@@ -1,4 +1,4 @@
-package event
+package strictjson
 
 const maxRawDepth = 1000
 

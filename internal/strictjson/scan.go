@@ -1,4 +1,4 @@
-package event
+package strictjson
 
 import (
 	"strconv"
@@ -206,8 +206,9 @@ func scanDigits(s string, i int) int {
 	return i
 }
 
-// numberText takes the number that is next and returns its text; empty after null and after an
-// error.
+// NumberText takes a number and returns it as it is written; empty after null and after an error.
+func (r *Reader) NumberText() string { return r.numberText("a number") }
+
 func (r *Reader) numberText(expected string) string {
 	if r.err != nil {
 		return ""
@@ -249,21 +250,20 @@ func (r *Reader) parseLong(text string) float64 {
 	return f
 }
 
-// exact takes a number as a Value: a Number, or a String of its digits where it is a whole number
-// that float64 would round (beyond 2^53). Such numbers are ids, and rounded two of them would
-// become one.
-func (r *Reader) exact() Value {
+// Exact takes a number. Where it is a whole number that float64 would round (beyond 2^53), digits
+// holds it instead: such numbers are ids, and rounding would make one id of two.
+func (r *Reader) Exact() (f float64, digits string) {
 	text := r.numberText("a number")
 	if text == "" {
-		return Value{}
+		return 0, ""
 	}
 	if f, ok := parseShort(text); ok {
-		return Value{Kind: Number, Num: f}
+		return f, ""
 	}
 	if Rounded(text) {
-		return Value{Kind: String, Str: text}
+		return 0, text
 	}
-	return Value{Kind: Number, Num: r.parseLong(text)}
+	return r.parseLong(text), ""
 }
 
 // Rounded says whether text is a whole number, written without fraction and exponent, that float64

@@ -1,4 +1,4 @@
-package event
+package strictjson
 
 import (
 	"math/rand/v2"
@@ -189,5 +189,24 @@ func TestCuttingAnyGarbageLosesNothingSilently(t *testing.T) {
 	}
 	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("megabytes of brackets take %v", took)
+	}
+}
+
+func TestLinesAreCutAndBounded(t *testing.T) {
+	const text = "\ufeff{}\n\n {\"a\":1} \r\n\ufeff7"
+	parts, err := SplitLines([]byte(text), 3)
+	if err != nil || len(parts) != 3 || string(parts[0].Text) != "{}" || string(parts[1].Text) != `{"a":1}` || string(parts[2].Text) != "7" {
+		t.Fatalf("%+v, %v", parts, err)
+	}
+	for i, line := range []int{1, 3, 4} {
+		if p := parts[i]; p.Line != line || text[p.At:p.At+len(p.Text)] != string(p.Text) || p.Lost != "" {
+			t.Errorf("part %d is on line %d at %d, want line %d", i, p.Line, p.At, line)
+		}
+	}
+	if place := parts[1].Place("events", 1); place != "line 3, byte 9" {
+		t.Error(place)
+	}
+	if _, err := SplitLines([]byte("1\n2\n3"), 2); err == nil {
+		t.Fatal("three lines pass a limit of two")
 	}
 }
