@@ -60,6 +60,30 @@ func TestTestsThatDocumentsNameExist(t *testing.T) {
 	}
 }
 
+// DESIGN names files and folders: they are there.
+func TestFilesThatTheDesignNamesExist(t *testing.T) {
+	bases, paths := map[string]bool{}, map[string]bool{}
+	for _, name := range tracked(t) {
+		if _, err := os.Stat(name); err != nil {
+			continue // deleted and not committed
+		}
+		bases[filepath.Base(name)] = true
+		for ; name != "."; name = filepath.Dir(name) {
+			paths[name] = true
+		}
+	}
+	named := regexp.MustCompile("`([a-z][a-z_./-]*\\.(?:go|lua|sh|s|md|yaml))`|`((?:app|internal|cmd|model|event|docs)/[a-z_/-]+)`").FindAllStringSubmatch(documents(t)["DESIGN.md"], -1)
+	if len(named) < 20 {
+		t.Fatalf("%d files are found in DESIGN.md", len(named))
+	}
+	for _, m := range named {
+		name := m[1] + m[2]
+		if !paths[name] && (strings.Contains(name, "/") || !bases[name]) {
+			t.Errorf("DESIGN.md names %s, which is not there", name)
+		}
+	}
+}
+
 // What documents tell to run must be there.
 func TestProgramsThatDocumentsNameExist(t *testing.T) {
 	named := 0
