@@ -152,7 +152,7 @@ var sentences = map[string]string{
 	"recording: events[].when":        "positive (after a row with a positive label) or always.",
 	"recording: events[].delay":       "Recorded time between the row and the event.",
 	"recording: events[].value":       "Column of the event's value.",
-	"learner.warm":                    "By objective: file of `fit --out` to start from when there is no checkpoint.",
+	"learner.warm":                    "By network, such as click or click.plain: file of `fit --out` to start from when there is no checkpoint.",
 }
 
 // sentence is what the reference says of a setting: a part's optimizer is that of the linear part.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -19,20 +18,20 @@ import (
 
 // wideExamples are n examples of twelve fields, ten of them with that many ids and two with a
 // fifth.
-func wideExamples(d *decoded, rng *rand.Rand, n int, ids uint64) {
-	d.items, d.inputs = d.items[:0], d.inputs[:0]
-	defer func() { d.end += int64(n) }()
+func wideExamples(b *batch, rng *rand.Rand, n int, ids uint64) {
+	b.examples, b.inputs = b.examples[:0], b.inputs[:0]
+	defer func() { b.end += int64(n) }()
 	for range n {
-		from := len(d.inputs)
+		from := len(b.inputs)
 		for f := range 12 {
 			of := ids
 			if f < 2 {
 				of = ids / 5
 			}
-			d.inputs = append(d.inputs, model.Feature{Field: uint64(f)*0x9E3779B97F4A7C15 + 1, Hash: (rng.Uint64N(of) + 1) * 0xD1B54A32D192ED03, Value: 1})
+			b.inputs = append(b.inputs, model.Feature{Field: uint64(f)*0x9E3779B97F4A7C15 + 1, Hash: (rng.Uint64N(of) + 1) * 0xD1B54A32D192ED03, Value: 1})
 		}
-		offset := d.end + int64(len(d.items))
-		d.items = append(d.items, item{offset: offset, from: from, to: len(d.inputs), source: event.Source{Offset: offset}, y: float64(rng.IntN(2)), w: 1})
+		offset := b.end + int64(len(b.examples))
+		b.examples = append(b.examples, example{offset: offset, inputs: span{from, len(b.inputs)}, source: event.Source{Offset: offset}, label: float64(rng.IntN(2)), weight: 1})
 	}
 }
 
@@ -46,7 +45,7 @@ type pauses struct {
 	waits          func() bool   // a batch is there
 }
 
-func (p *pauses) mark(what string) {
+func (p *pauses) trace(what string) {
 	now, cpu := time.Now(), threadTime()
 	wall, used := now.Sub(p.lastWall), cpu-p.lastCPU
 	p.lastWall, p.lastCPU = now, cpu
@@ -100,38 +99,32 @@ func benchmarkPauses(b *testing.B, ids uint64, examples int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	full := make(chan *decoded, 2)
-	seen := &pauses{waits: func() bool { return len(full) > 0 }, wall: map[string][]time.Duration{}, cpu: map[string][]time.Duration{}}
-	o := &owner{cfg: DefaultConfig(), objective: "click", key: "click", logger: slog.New(slog.DiscardHandler), metrics: newInstruments(nil), requests: make(chan request)}
+	o := testOwner(f)
 	o.cfg.CheckpointEvery = time.Second // as often as 50,000 examples allow
-	l := &learning{
-		o: o, core: &core{net: net, saved: -1}, pub: newPublisher("click", 1, o.metrics), saver: newSaver(f, -1), hasher: newHasher(), full: full, empty: make(chan *decoded, 2),
-		mark: seen.mark,
-	}
-	l.empty <- &decoded{}
-	l.empty <- &decoded{}
+	l := newLearning(o, &core{net: net, resumed: -1}, 1, nil)
+	seen := &pauses{waits: func() bool { return len(l.reader.full) > 0 }, wall: map[string][]time.Duration{}, cpu: map[string][]time.Duration{}}
+	l.trace = seen.trace
 	ctx, cancel := context.WithCancel(b.Context())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return l.saver.run(ctx) })
-	group.Go(func() error { return l.hasher.run(ctx) })
 	group.Go(func() error { return curious(ctx, o) })
 	group.Go(func() error {
 		runtime.LockOSThread() // whose time is measured
 		defer runtime.UnlockOSThread()
-		seen.mark("")
+		seen.trace("")
 		return l.loop(ctx)
 	})
-	group.Go(func() error { return swallow(ctx, l.pub) })
+	group.Go(func() error { return swallow(ctx, l.writer) })
 	rng := rand.New(rand.NewPCG(1, 1))
 	began := time.Now()
 	for n := 0; n < examples; n += batchExamples {
-		d := <-l.empty
-		d.end = int64(n)
-		wideExamples(d, rng, batchExamples, ids)
-		l.full <- d
+		next := <-l.reader.empty
+		next.end = int64(n)
+		wideExamples(next, rng, batchExamples, ids)
+		l.reader.full <- next
 	}
-	<-l.empty
-	<-l.empty
+	<-l.reader.empty
+	<-l.reader.empty
 	took := time.Since(began)
 	cancel()
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
@@ -164,19 +157,19 @@ func curious(ctx context.Context, o *owner) error {
 }
 
 // swallow takes messages as a Kafka that is fast does.
-func swallow(ctx context.Context, p *publisher) error {
+func swallow(ctx context.Context, w *writer) error {
 	var snapshot []byte
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case m := <-p.jobs:
-			size := len(m.body)
-			if m.copy != nil {
-				snapshot = m.copy.AppendTo(snapshot[:0])
+		case m := <-w.messages:
+			size := len(m.delta)
+			if m.snapshot != nil {
+				snapshot = m.snapshot.AppendTo(snapshot[:0])
 				size = len(snapshot)
 			}
-			p.done <- sent{m, size, time.Millisecond}
+			w.done <- written{m, int64(size), time.Millisecond}
 		}
 	}
 }

@@ -13,21 +13,21 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// checkpointMagic begins a checkpoint file; the last digit is the format's version.
+// checkpointMagic begins a checkpoint file; its last digit is the version of the format.
 const checkpointMagic = "clickloop checkpoint 2\n"
 
-// position is what a checkpoint says beside the network.
+// position is the part of a checkpoint that is not the network.
 type position struct {
 	Objective string         `json:"objective"`
 	Network   string         `json:"network,omitempty"` // empty: the default one
 	TopicID   string         `json:"topic_id"`          // of the examples topic
 	Next      int64          `json:"next"`              // offset of the first example not learned
-	Marks     []event.Source `json:"marks"`             // highest prediction learned of each place
-	Epoch     int64          `json:"epoch"`             // of the messages of weights
+	Marks     []event.Source `json:"marks"`             // highest prediction learned, by its partition
+	Epoch     int64          `json:"epoch"`             // of the learner that wrote it
 }
 
-// writeCheckpoint writes magic, length and JSON of the position, the SHA-256 of all these, and the
-// network's full state, which carries a checksum of its own.
+// writeCheckpoint writes magic, length and JSON of the position, the SHA-256 of these, and the
+// network's whole state, which ends with a checksum of its own.
 func writeCheckpoint(w io.Writer, p position, state io.WriterTo) error {
 	head, err := json.Marshal(p)
 	if err != nil {
@@ -66,13 +66,4 @@ func decodeCheckpoint(b []byte) (position, *model.Net, error) {
 		return p, nil, fmt.Errorf("cannot read its network: %w", err)
 	}
 	return p, net, nil
-}
-
-// sameConfig says whether two configurations of a model are the same: an empty list is the same as
-// none.
-func sameConfig(a, b model.Config) bool {
-	x, errX := json.Marshal(a)
-	y, errY := json.Marshal(b)
-	null, none := []byte("null"), []byte("[]")
-	return errX == nil && errY == nil && bytes.Equal(bytes.ReplaceAll(x, null, none), bytes.ReplaceAll(y, null, none))
 }

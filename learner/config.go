@@ -1,13 +1,3 @@
-// Package learner turns labelled examples into weights that scorers have a moment later.
-//
-// Weights depend on the order of examples alone, and that order is the order of the objective's
-// topic. A checkpoint holds everything that the next example's effect depends on, so a learner that
-// is killed at any point comes out with the bytes of one that was not.
-//
-// An objective has one owner, the process to which the group "learner.<objective>" gives the
-// topic's one partition. There, goroutines work in a row: one reads and decodes examples, one owns
-// the network (it learns, and answers questions), one writes messages of weights to Kafka, one
-// writes checkpoints. Only the second touches the network; what it hands to the others are bytes.
 package learner
 
 import (
@@ -18,19 +8,19 @@ import (
 
 // Config is the learner section of the configuration.
 type Config struct {
-	// how long what was learned may wait before scorers get it; 0: not at all
+	// longest time between learning and publishing; 0: publish after every batch
 	Publish time.Duration `yaml:"publish"`
 	// examples between checkpoints
 	CheckpointExamples int64 `yaml:"checkpoint_examples"`
-	// longest time between checkpoints while examples come
+	// longest time between checkpoints while examples arrive
 	CheckpointEvery time.Duration `yaml:"checkpoint_every"`
 	// bytes of deltas after which a snapshot is published
 	SnapshotBytes int64 `yaml:"snapshot_bytes"`
-	// longest time between snapshots while examples come
+	// longest time between snapshots while examples arrive
 	SnapshotEvery time.Duration `yaml:"snapshot_every"`
-	// of a weight in the messages to scorers and in their memory, 32 or 16
+	// bits of a weight in messages and in the memory of scorers, 32 or 16
 	ServeBits int `yaml:"serve_bits"`
-	// by objective: file of `fit --out` to start from when there is no checkpoint
+	// by network key: file of `fit --out` to start from when there is no checkpoint
 	Warm map[string]string `yaml:"warm"`
 }
 

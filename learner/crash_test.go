@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"syscall"
 	"testing"
@@ -50,8 +49,9 @@ func (m *mortal) life() (c *core, done bool) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	o := owner{objective: "click", key: "click", config: smallModel(), files: f, logger: slog.New(slog.DiscardHandler)}
-	c = &core{saved: -1}
+	o := testOwner(f)
+	o.cfg.CheckpointExamples, o.cfg.CheckpointEvery = crashEvery, time.Hour
+	c = &core{resumed: -1}
 	if err := o.restore(c); err != nil {
 		m.t.Fatal(err)
 	}
@@ -62,18 +62,17 @@ func (m *mortal) life() (c *core, done bool) {
 	}
 	c.at.Objective, c.at.TopicID = "click", "bbbbbbbb"
 	m.resumed = c.net.Examples()
-	s := newSaver(f, c.saved)
-	s.step, s.spacing, s.pause = pace{bytes: 8000}, 0, 0 // several batches a checkpoint
-	cfg := DefaultConfig()
-	cfg.CheckpointExamples, cfg.CheckpointEvery = crashEvery, time.Hour
+	l := newLearning(o, c, 1, nil)
+	l.copier.pace, l.checkpoints.minGap, l.checkpoints.retryAfter = pace{bytes: 8000}, 0, 0 // several batches a checkpoint
+	l.takeover.published = 1 << 40                                                          // nothing is published
 	for c.at.Next < crashExamples {
 		m.disk.operation("learn", func() { take(c, crashRecords[c.at.Next:min(c.at.Next+8, crashExamples)]) }, nil)
-		s.advance(c, 0, 1, &cfg)
-		if s.writing {
-			m.wrote(s, s.write(<-s.jobs))
+		l.betweenBatches(time.Now())
+		if len(l.saver.jobs) > 0 {
+			m.wrote(l, l.saver.do(<-l.saver.jobs))
 		}
 	}
-	if err := s.last(c, 1); err == nil {
+	if err := l.saveLast(); err == nil {
 		m.saved = c.net.Examples()
 	} else {
 		m.faults++
@@ -81,13 +80,13 @@ func (m *mortal) life() (c *core, done bool) {
 	return c, true
 }
 
-func (m *mortal) wrote(s *saver, err error) {
-	s.finished(err)
-	if err != nil {
+func (m *mortal) wrote(l *learning, r result) {
+	l.finished(r, time.Now())
+	if r.err != nil {
 		m.faults++
 		return
 	}
-	m.saved = s.saved
+	m.saved = l.checkpoints.saved
 }
 
 // restart is what follows a process's end: the next one must find at least the last checkpoint that
@@ -268,21 +267,23 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSaver(f, -1)
-	s.spacing, s.pause = 0, 0
+	o := testOwner(f)
+	o.cfg.CheckpointExamples = 1
+	c := newCore(t)
+	l := newLearning(o, c, 1, nil)
+	l.takeover.published = 1 << 40 // nothing is published
+	l.checkpoints.minGap, l.checkpoints.retryAfter = 0, 0
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.run(ctx) }()
-	c, cfg := newCore(t), DefaultConfig()
-	cfg.CheckpointExamples = 1
+	go func() { ended <- l.saver.run(ctx) }()
 	save := func(records []stream.Record) error {
 		take(c, records)
-		for !s.writing {
-			s.advance(c, 0, 1, &cfg)
+		for l.checkpoints.begun.IsZero() || l.copier.busy() {
+			l.betweenBatches(time.Now())
 		}
-		err := <-s.done
-		s.finished(err)
-		return err
+		r := <-l.saver.done
+		l.finished(r, time.Now())
+		return r.err
 	}
 	if err := save(crashRecords[:10]); err != nil {
 		t.Fatal(err)
@@ -294,16 +295,16 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 	if found, problems := f.read(); found.net == nil || found.net.Examples() != 10 || len(problems) > 0 {
 		t.Errorf("while the disk is full: %+v, %v", found.position, problems)
 	}
-	s.pause = time.Hour // as in earnest it is tried again after a while, not after every batch
-	if wait := s.advance(c, 0, 1, &cfg); wait <= 0 || s.capture != nil || s.writing {
+	l.checkpoints.retryAfter = time.Hour // as in earnest it is tried again after a while, not after every batch
+	if wait := l.betweenBatches(time.Now()); wait <= 0 || !l.checkpoints.begun.IsZero() {
 		t.Errorf("after a failure the next checkpoint is begun at once")
 	}
-	s.pause = 0
+	l.checkpoints.retryAfter = 0
 	d.full = nil
 	if err := save(crashRecords[20:30]); err != nil {
 		t.Fatal(err)
 	}
-	if found, _ := f.read(); found.net == nil || found.net.Examples() != 30 || found.from != f.newest {
+	if found, _ := f.read(); found.net == nil || found.net.Examples() != 30 || found.path != f.newest {
 		t.Errorf("after the disk has room again: %+v", found.position)
 	}
 	cancel()

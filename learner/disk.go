@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// disk is what checkpoints ask of a file system. It is the seam at which tests stop the process,
-// fill the disk, and lose what was not synced.
+// disk is what checkpoints need of a file system. Tests have their own: it kills the process, runs
+// full, or loses what was not synced.
 type disk interface {
 	MkdirAll(dir string) error
 	Glob(pattern string) ([]string, error)
@@ -16,16 +16,16 @@ type disk interface {
 	ReadFile(path string) ([]byte, error)
 	Rename(from, to string) error
 	Remove(path string) error
-	SyncDir(dir string) error // makes what was renamed and removed in dir outlast the loss of power
+	SyncDir(dir string) error // then renames and removals in dir outlast a loss of power
 }
 
-// diskFile is a file that is being written.
+// diskFile is a file under way.
 type diskFile interface {
 	io.WriteCloser
 	Sync() error
 }
 
-// osDisk is the system's.
+// osDisk is the file system of the operating system.
 type osDisk struct{}
 
 func (osDisk) MkdirAll(dir string) error             { return os.MkdirAll(dir, 0o755) }
@@ -37,7 +37,7 @@ func (osDisk) Remove(path string) error              { return os.Remove(path) }
 func (osDisk) Create(path string) (diskFile, error) {
 	f, err := os.Create(path)
 	if err != nil {
-		return nil, err // and no *os.File that is nil in an interface that is not
+		return nil, err // f would make an interface that is not nil
 	}
 	return f, nil
 }

@@ -204,10 +204,9 @@ var straightOn struct {
 }
 
 func predictions(predict func([]model.Feature, *model.Scratch) float64) (p []float64) {
-	var d decoded
-	(&decoder{objective: "click"}).decode(&d, recordsOf(2, 0, 3), 0)
-	for _, it := range d.items {
-		p = append(p, predict(d.inputs[it.from:it.to], &model.Scratch{}))
+	b := batchOf(recordsOf(2, 0, 3), 0)
+	for i := range b.examples {
+		p = append(p, predict(b.inputsOf(&b.examples[i]), &model.Scratch{}))
 	}
 	return p
 }
@@ -256,12 +255,11 @@ func TestExamplesBecomePublishedWeights(t *testing.T) {
 	replica, epochs := follow(t, f.read(event.TopicModel("click")))
 	c := newCore(t)
 	take(c, recordsOf(1, 0, 500))
-	var d decoded
-	(&decoder{objective: "click"}).decode(&d, recordsOf(1, 500, 520), 0)
-	for _, it := range d.items {
-		x := d.inputs[it.from:it.to]
-		if a, b := c.net.Predict(x, c.net.NewScratch()), replica.Predict(x, replica.NewScratch()); a != b {
-			t.Fatalf("the published weights predict %v, the learned ones %v", b, a)
+	b := batchOf(recordsOf(1, 500, 520), 0)
+	for i := range b.examples {
+		x := b.inputsOf(&b.examples[i])
+		if learned, served := c.net.Predict(x, c.net.NewScratch()), replica.Predict(x, replica.NewScratch()); learned != served {
+			t.Fatalf("the published weights predict %v, the learned ones %v", served, learned)
 		}
 	}
 	if replica.Examples() != 500 || len(epochs) != 1 {

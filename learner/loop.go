@@ -2,59 +2,77 @@ package learner
 
 import (
 	"context"
-	"slices"
-	"sync/atomic"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/weights"
+	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
+	"golang.org/x/sync/errgroup"
 )
 
-// batchExamples is how many examples are learned between two looks at the clock and the questions.
-const batchExamples = 256
-
-// learning is the state of one ownership. Its loop is the one goroutine that touches the network.
+// learning is a network while this process owns it. Its loop is the only goroutine that touches the
+// network, and everything else here but reader, writer, saver and watcher, which are goroutines of
+// their own.
 type learning struct {
 	*core
-	o          *owner
-	generation *stream.Generation
-	pub        *publisher
-	saver      *saver
-	hasher     *hasher
-	full       chan *decoded
-	empty      chan *decoded
-	lost       chan struct{} // room for one: the last snapshot is gone
+	o           *owner
+	takeover    takeover
+	publisher   *publisher
+	checkpoints *checkpoints
+	questions   questions
+	copier      *copier
 
-	taken   atomic.Int64 // batches
-	next    atomic.Int64 // offset of the first example that is not learned
-	suspect atomic.Bool  // records of another topic may have been learned since the last checkpoint
-	broken  bool         // the network must not be used again
-	// unburied: examples that cannot be learned were passed, and their dead letters are not
-	// acknowledged. The position must not outlive the process, or nobody would ever see them.
-	unburied bool
-	behind   int64
-	late     time.Duration // age of the newest example when it was learned
-	asked    []request     // for a snapshot: answered when it is written
-	early    []request     // whose offset is not learned yet
-	told     time.Time
-	pooled   bool // it was told that the table is full
+	reader  *reader
+	writer  *writer
+	saver   *saver
+	watcher *watcher
 
-	takeover takeover
-	waits    bool // for it
+	lag lag
+	// no checkpoint may be written any more: the network has diverged, or the position has passed
+	// an example whose dead letter is not acknowledged, and which nobody would ever see again
+	unsavable bool
+	trace     func(cause string) // notes what the loop did since the last call; empty: nothing
+}
 
-	mark func(what string) // says what the loop did since the last mark; empty: nothing of note
+func newLearning(o *owner, c *core, epoch int64, g *stream.Generation) *learning {
+	w := newWriter(o)
+	return &learning{
+		core: c, o: o, publisher: newPublisher(epoch, w.messages), checkpoints: newCheckpoints(c.resumed),
+		copier: &copier{net: c.net, pace: defaultPace}, reader: newReader(o), writer: w, saver: newSaver(o.files),
+		watcher: newWatcher(o, g, c.at.TopicID, &w.ownSnapshot), trace: o.metrics.tracer(),
+	}
+}
+
+// run learns until the generation ends, and then writes a last checkpoint.
+func (l *learning) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	topicID, next := l.at.TopicID, l.at.Next
+	group.Go(func() error { return l.reader.run(ctx, topicID, next) })
+	group.Go(func() error { return l.writer.run(ctx) })
+	group.Go(func() error { return l.saver.run(ctx) })
+	group.Go(func() error { return l.watcher.run(ctx) })
+	group.Go(func() error { return l.loop(ctx) })
+	err := group.Wait()
+	l.questions.requeue()
+	if l.unsavable || l.watcher.suspect.Load() {
+		return err
+	}
+	if err := l.saveLast(); err != nil {
+		l.o.metrics.unsaved.WithLabelValues(l.o.key).Inc()
+		l.o.logger.Error("cannot write the last checkpoint: the examples behind the one before will be learned again", "err", err)
+	}
+	return err
 }
 
 func (l *learning) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	rested := false // from learning, since the last batch
+	rested := false // since the last batch
 	for {
-		// a batch that waits does so for one step of a copy, whatever else there is to do
-		if !rested || len(l.full) == 0 {
-			if wait := l.rest(); wait > 0 {
+		// a batch waits for one step of a copy, not for several
+		if !rested || len(l.reader.full) == 0 {
+			if wait := l.betweenBatches(time.Now()); wait > 0 {
 				timer.Reset(wait)
 			}
 			rested = true
@@ -62,225 +80,177 @@ func (l *learning) loop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case d := <-l.full:
-			l.taken.Add(1)
-			l.mark("")
-			if err := l.batch(ctx, d); err != nil {
+		case b := <-l.reader.full:
+			l.watcher.batches.Add(1)
+			l.trace("")
+			if err := l.learnBatch(ctx, b); err != nil {
 				return err
 			}
-			l.mark("learn")
+			l.trace("learn")
 			rested = false
-			l.empty <- d // has room for both
-		case m := <-l.pub.done:
-			if l.pub.finished(m, time.Now()); m.copy != nil {
-				l.answerSnapshots()
-			}
-		case err := <-l.saver.done:
-			if l.saver.finished(err); err != nil {
-				l.o.metrics.unsaved.WithLabelValues(l.o.key).Inc()
-				l.o.logger.Error("cannot write a checkpoint, going on with the one before and trying again: see that there is room in the folder data, and that it can be written", "err", err)
-			}
+			l.reader.empty <- b
+		case m := <-l.writer.done:
+			l.acknowledged(m, time.Now())
+		case r := <-l.saver.done:
+			l.finished(r, time.Now())
 		case r := <-l.o.requests:
-			l.take(r)
-		case <-l.lost:
-			l.pub.lost = true
-		case weights := <-l.hasher.done:
-			l.hasher.finished(weights)
+			l.questions.accept(r, l.at.Next)
+		case <-l.watcher.lost:
+			l.publisher.snapshotLost = true
 		case <-timer.C:
 		}
 	}
 }
 
-// rest does what is to be done between two batches: a message, and a step of what is being copied.
-// It returns how long it is until there is more, 0 when something else wakes the loop.
-func (l *learning) rest() time.Duration {
-	l.mark("")
-	wait := l.publish(time.Now())
-	l.mark("publish")
-	if l.pub.copying == nil && l.hasher.copying == nil && !l.hasher.hashing { // one copy at a time
-		if save := l.saver.advance(l.core, l.behind, l.pub.epoch, &l.o.cfg); save > 0 && (wait == 0 || save < wait) {
-			wait = save
-		}
+// betweenBatches makes the message that is due, and takes one step of a copy. It returns how long
+// until there is more to do; 0: until something else wakes the loop.
+func (l *learning) betweenBatches(now time.Time) time.Duration {
+	l.trace("")
+	l.copier.beginRound()
+	wait := l.publish(now)
+	l.copier.advance(toPublish)
+	l.trace("publish")
+	if save := l.save(now); save > 0 && (wait == 0 || save < wait) {
+		wait = save
 	}
-	l.mark("checkpoint")
-	if l.hasher.advance(l.state(), l.net, l.pub.copying == nil && l.saver.capture == nil && !l.saver.writing, l.saver) {
-		wait = 1
+	l.copier.advance(toSave)
+	l.trace("checkpoint")
+	l.answer()
+	l.copier.advance(toHash)
+	l.trace("question")
+	if l.copier.busy() {
+		return 1
 	}
-	l.mark("question")
 	return wait
 }
 
-// batch learns examples in their order; what can never be learned is buried, and nothing that comes
-// later is published or saved before that is acknowledged.
-func (l *learning) batch(ctx context.Context, d *decoded) error {
+// learnBatch learns a batch. Nothing after an example that can never be learned is published or
+// saved before its dead letter is acknowledged.
+func (l *learning) learnBatch(ctx context.Context, b *batch) error {
 	before := l.judged.all
-	t, err := l.learn(d)
+	outcome, err := l.learn(b)
 	if err != nil {
-		l.broken = true
+		l.unsavable = true
 		l.o.logger.Error("the network cannot learn on: beginning again at the last checkpoint; lower the rates of the model's optimizers, or set model.clip", "err", err)
 		return err
 	}
-	for v, name := range [verdicts]string{learned: "learned", repeated: "repeated", refused: "refused"} {
-		if t.counts[v] > 0 {
-			l.o.metrics.examples.WithLabelValues(l.o.key, name).Add(float64(t.counts[v]))
-		}
-	}
-	l.o.metrics.loss.WithLabelValues(l.o.key).Add(max(l.judged.all.sum-before.sum, 0))
-	l.o.metrics.judged.WithLabelValues(l.o.key).Add(l.judged.all.weight - before.weight)
-	l.tell(d)
-	letters := make([]deadletter.Letter, len(t.refused))
-	for i, r := range t.refused {
-		letters[i] = deadletter.Letter{Topic: l.o.topic(), Record: d.record(r.item), Reason: r.err.Error()}
+	l.o.metrics.count(l.o.key, &outcome, before, l.judged.all)
+	l.logLag(b, time.Now())
+	letters := make([]deadletter.Letter, len(outcome.refused))
+	for i, r := range outcome.refused {
+		letters[i] = deadletter.Letter{Topic: l.o.topic(), Record: b.record(r.example), Reason: r.err.Error()}
 	}
 	if err := l.o.letters.Write(ctx, letters...); err != nil {
-		l.unburied = true // the position has passed what nobody has: no checkpoint may say so
+		l.unsavable = true
 		return err
 	}
-	l.next.Store(l.at.Next)
-	l.retake()
+	l.watcher.next.Store(l.at.Next)
+	l.questions.learned(l.at.Next)
 	return nil
 }
 
-// tell says, once in ten seconds, how far a learner is behind that does not keep up, and when its
-// table is full.
-func (l *learning) tell(d *decoded) {
-	now := time.Now()
-	l.behind = max(d.end-l.at.Next, 0)
-	if len(d.items) > 0 {
-		l.late = max(now.Sub(d.newest), 0)
-	}
-	l.o.metrics.behind.WithLabelValues(l.o.key).Set(float64(l.behind))
-	l.o.metrics.late.WithLabelValues(l.o.key).Set(l.late.Seconds())
-	use := l.net.Occupancy()
-	l.o.metrics.tokens.WithLabelValues(l.o.key).Set(float64(use.Tokens))
-	l.o.metrics.fields.WithLabelValues(l.o.key).Set(float64(use.Fields))
-	l.o.metrics.expired.WithLabelValues(l.o.key).Set(float64(use.Expired))
-	l.o.metrics.slots.WithLabelValues(l.o.key).Set(float64(use.Slots) / float64(max(use.MaxSlots, 1)))
-	if use.Pooled && !l.pooled {
-		l.pooled = true
-		l.o.logger.Warn("the network's table is full: new tokens share records from now on; model.admission and model.expiry keep tokens out that hardly come, a larger model.table_bits has room for more; either starts a new network", "tokens", use.Tokens, "max_tokens", use.MaxTokens)
-	}
-	if l.behind > farBehind && now.Sub(l.told) > 10*time.Second {
-		l.told = now
-		l.o.logger.Warn("the learner is behind the examples", "examples", l.behind, "seconds", int64(l.late.Seconds()), "learned", l.net.Examples(), "published", max(l.pub.written, l.takeover.published))
-	}
-}
-
-// publish goes on with a snapshot that is being copied, and starts a message when there is
-// something to say and its time has come. It returns how long it is until then, 0 when something
-// else wakes the loop.
+// publish makes a delta, or begins a snapshot, when one is due. It returns how long until it must
+// be called again, 0 when something else wakes the loop.
 func (l *learning) publish(now time.Time) time.Duration {
-	p := l.pub
-	ready, current := l.takeover.look(l.net.Examples(), l.at.Next)
-	p.current = current
-	if l.waits != !ready {
-		l.waits = !ready
-		l.takeover.tell(l.o.logger, ready, l.net.Examples(), l.at.Next)
+	p := l.publisher
+	if !l.mayPublish() {
+		return 0
 	}
-	if !ready {
-		return 0 // what is learned wakes the loop
-	}
-	if p.copying != nil {
-		p.copyOn()
-	}
-	kind, wait := p.next(&l.o.cfg, l.net.Examples(), l.behind, now)
-	due := kind != ""
-	asked := len(l.asked) > 0 || p.snapshot.IsZero() || p.lost
-	if asked || kind == weights.Delta && l.net.DeltaLost() {
-		kind = weights.Snapshot
-	}
-	// one copy at a time
-	alone := l.saver.capture == nil && l.hasher.copying == nil && p.snapshots == 0
-	if kind == weights.Snapshot && !(alone && p.step.reserve(l.net, &p.old, false)) {
-		// or all that is learned meanwhile would be in one delta
-		if due && !p.givenUp && !l.net.DeltaLost() {
-			p.start(weights.Delta, l.net, now)
-		}
-		return 1
-	}
-	if kind == weights.Snapshot {
-		for i := range l.asked {
-			l.asked[i].started = true
-		}
-	}
-	if kind != "" {
-		p.start(kind, l.net, now)
-	}
-	if p.copying != nil {
-		return 1 // as soon as there is nothing else to do
+	kind, wait := p.next(&l.o.cfg, l.net.Examples(), l.lag.examples, now)
+	needed := len(l.questions.waiting[untilSnapshot]) > 0 || p.snapshot.begun.IsZero() || p.snapshotLost
+	snapshot := needed || kind == weights.Snapshot || kind == weights.Delta && l.net.DeltaLost()
+	switch {
+	case snapshot && l.copier.ready(toPublish):
+		l.questions.move(untilSnapshot, untilWritten)
+		p.beginSnapshot(l.copier, now)
+	case kind != "" && p.deltasLead(l.net):
+		// also while a snapshot has to wait: else one delta would hold all that is learned till
+		// then
+		p.makeDelta(l.net)
 	}
 	return wait
 }
 
-// take takes a question: one for the state is answered when the weights are hashed, one for a
-// snapshot when that is written, either not before its offset is learned.
-func (l *learning) take(r request) {
-	if r.offset > l.at.Next {
-		// so that they cannot pile up where nothing comes
-		l.early = slices.DeleteFunc(l.early, func(r request) bool { return r.ctx.Err() != nil })
-		l.early = append(l.early, r)
+// save begins a checkpoint when one is due. It returns what publish does.
+func (l *learning) save(now time.Time) time.Duration {
+	c := l.checkpoints
+	if l.saver.files == nil || !l.copier.free(toSave) {
+		return 0
+	}
+	wait, due := c.due(l.net.Examples(), l.lag.examples, &l.o.cfg, now)
+	if !due {
+		return wait
+	}
+	if c.begun.IsZero() {
+		c.begun = now
+	}
+	if l.copier.ready(toSave) {
+		l.copyWhole(toSave)
+	}
+	return 0
+}
+
+// answer answers questions for the state. When the hash of the weights is not known, it begins a
+// copy to hash: of a large network that takes most of a second.
+func (l *learning) answer() {
+	q, now := &l.questions, l.state()
+	switch {
+	case len(q.waiting[untilCopied]) == 0:
+	case q.known.Weights != "" && q.known.Examples == now.Examples:
+		now.Weights = q.known.Weights
+		q.answer(untilCopied, now)
+	case l.copier.ready(toHash):
+		q.copied = now
+		q.move(untilCopied, untilHashed)
+		l.copyWhole(toHash)
+	}
+}
+
+// copyWhole begins a copy of the whole state, which the saver gets.
+func (l *learning) copyWhole(p purpose) {
+	j := job{purpose: p, position: l.position(l.publisher.epoch), examples: l.net.Examples()}
+	l.copier.begin(want{p, func(done *model.Capture) {
+		j.copy = done
+		l.saver.jobs <- j
+	}})
+}
+
+// acknowledged takes note of a message that Kafka has.
+func (l *learning) acknowledged(m written, now time.Time) {
+	l.publisher.acknowledged(m, now)
+	l.o.metrics.version.WithLabelValues(l.o.key).Set(float64(l.publisher.published))
+	if m.snapshot != nil {
+		l.copier.release(toPublish, m.snapshot)
+		l.questions.move(untilWritten, untilCopied)
+	}
+}
+
+// finished takes note of a job of the saver. A checkpoint that cannot be written costs no weights.
+func (l *learning) finished(r result, now time.Time) {
+	l.copier.release(r.purpose, r.copy)
+	if r.purpose == toHash {
+		l.questions.copied.Weights = r.weights
+		l.questions.answer(untilHashed, l.questions.copied)
 		return
 	}
-	if r.kind == askSnapshot {
-		l.asked = append(l.asked, r)
-		return
-	}
-	l.hasher.asked = append(l.hasher.asked, r)
-}
-
-// retake takes the questions that were early.
-func (l *learning) retake() {
-	if len(l.early) == 0 {
-		return
-	}
-	early := l.early
-	l.early = nil
-	for _, r := range early {
-		l.take(r)
+	l.checkpoints.finished(r.examples, r.err, now)
+	if r.err != nil {
+		l.o.metrics.unsaved.WithLabelValues(l.o.key).Inc()
+		l.o.logger.Error("cannot write a checkpoint, going on with the one before and trying again: see that there is room in the folder data, and that it can be written", "err", r.err)
 	}
 }
 
-// giveBack tells those whose questions are not answered that the generation has ended.
-func (l *learning) giveBack() {
-	for _, r := range slices.Concat(l.early, l.asked, l.hasher.asked, l.hasher.waiting) {
-		close(r.answer)
-	}
-}
-
-func (l *learning) answerSnapshots() {
-	rest := l.asked[:0]
-	for _, r := range l.asked {
-		if r.started {
-			l.hasher.asked = append(l.hasher.asked, r)
-		} else {
-			rest = append(rest, r)
+// saveLast writes a checkpoint when the other goroutines have ended. A copy under way is given up.
+func (l *learning) saveLast() error {
+	select {
+	case r := <-l.saver.done:
+		if r.purpose == toSave {
+			l.checkpoints.finished(r.examples, r.err, time.Now())
 		}
+	default:
 	}
-	l.asked = rest
-}
-
-// state is where the network is; its weights are not hashed.
-func (l *learning) state() state {
-	n := l.net.Examples()
-	return state{
-		Objective: l.o.objective, Network: l.o.network(), Model: event.ModelVersion(l.o.key, n), Examples: n, Epoch: l.pub.epoch,
-		Behind: l.behind, BehindSeconds: l.late.Seconds(), Published: l.pub.written, Checkpoint: max(l.saver.saved, 0), Next: l.at.Next, Judged: l.core.judged,
+	if l.saver.files == nil || l.net.Examples() == l.checkpoints.saved {
+		return nil
 	}
-}
-
-// commits moves the group's offset once a second, for lag tools only: the position is the
-// checkpoint's. It is not the loop's, since Kafka may take its time.
-func (l *learning) commits(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-		if err := l.generation.Commit(ctx, l.o.topic(), map[int]int64{0: l.next.Load()}); err != nil && ctx.Err() == nil {
-			l.o.logger.Debug("cannot commit", "err", err)
-		}
-	}
+	return l.saver.save(l.position(l.publisher.epoch), l.net)
 }

@@ -10,9 +10,17 @@ import (
 	"github.com/clickloop/clickloop/internal/weights"
 )
 
-func newLearning(t *testing.T, f *files) *learning {
-	o := &owner{cfg: DefaultConfig(), objective: "click", key: "click", logger: slog.New(slog.DiscardHandler), metrics: newInstruments(nil), requests: make(chan request)}
-	return &learning{o: o, core: newCore(t), pub: newPublisher("click", 1, o.metrics), saver: newSaver(f, -1), hasher: newHasher(), mark: func(string) {}}
+// testOwner is an owner of click without a Kafka.
+func testOwner(f *files) *owner {
+	return &owner{
+		cfg: DefaultConfig(), objective: "click", key: "click", config: smallModel(), files: f, logger: slog.New(slog.DiscardHandler),
+		metrics: newInstruments(nil), requests: make(chan request),
+	}
+}
+
+// testLearning is a learning whose goroutines do not run.
+func testLearning(t *testing.T, f *files) *learning {
+	return newLearning(testOwner(f), newCore(t), 1, nil)
 }
 
 // However much there is to be copied, a batch waits for one step of it, not for several in a row.
@@ -22,27 +30,24 @@ func TestABatchWaitsForOneStepOfACopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	const batches = 200
-	l := newLearning(t, f)
+	l := testLearning(t, f)
 	l.o.cfg.CheckpointExamples, l.o.cfg.CheckpointEvery = 1, time.Hour
-	l.saver.step, l.saver.spacing, l.pub.step = pace{bytes: 300}, 0, pace{bytes: 300}
-	l.full, l.empty = make(chan *decoded, batches), make(chan *decoded, batches)
+	l.copier.pace, l.checkpoints.minGap = pace{bytes: 300}, 0
+	l.reader.full, l.reader.empty = make(chan *batch, batches), make(chan *batch, batches)
 	take(l.core, recordsOf(1, 0, 2000))
-	dec := decoder{objective: "click"}
 	for n := range int64(batches) {
-		d := &decoded{}
-		dec.decode(d, recordsOf(1, 2000+10*n, 2010+10*n), 2000+10*batches)
-		l.full <- d
+		l.reader.full <- batchOf(recordsOf(1, 2000+10*n, 2010+10*n), 2000+10*batches)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	learned, rests, copied := 0, 0, 0
-	l.mark = func(what string) {
+	l.trace = func(what string) {
 		switch what {
 		case "question":
-			if rests++; rests > 1 && len(l.full) > 0 && learned > 0 {
+			if rests++; rests > 1 && len(l.reader.full) > 0 && learned > 0 {
 				t.Errorf("batch %d waited for %d steps", learned, rests)
 				cancel()
 			}
-			if l.saver.capture != nil || l.pub.copying != nil {
+			if l.copier.copying != nil {
 				copied++
 			}
 		case "learn":
@@ -63,7 +68,7 @@ func TestABatchWaitsForOneStepOfACopy(t *testing.T) {
 // A question that was taken by a generation that ends, as when a busy machine is late with a
 // heartbeat, is asked again instead of waiting for its end.
 func TestAQuestionOutlivesItsGeneration(t *testing.T) {
-	l := newLearning(t, nil)
+	l := testLearning(t, nil)
 	answered := make(chan error, 1)
 	go func() {
 		s, err := l.o.ask(t.Context(), askSnapshot, 0)
@@ -72,13 +77,10 @@ func TestAQuestionOutlivesItsGeneration(t *testing.T) {
 		}
 		answered <- err
 	}()
-	take := []func(request){
-		func(r request) { l.early = []request{r} }, func(r request) { l.early, l.asked = nil, []request{r} },
-		func(r request) { l.asked, l.hasher.asked = nil, []request{r} }, func(r request) { l.hasher.asked, l.hasher.waiting = nil, []request{r} },
-	}
-	for _, taken := range take {
-		taken(<-l.o.requests)
-		l.giveBack()
+	for at := range l.questions.waiting {
+		l.questions.waiting[at] = []request{<-l.o.requests}
+		l.questions.requeue()
+		l.questions.waiting[at] = nil
 	}
 	r := <-l.o.requests
 	r.answer <- state{Examples: 7}
@@ -90,39 +92,37 @@ func TestAQuestionOutlivesItsGeneration(t *testing.T) {
 // A delta whose time has come does not wait until a snapshot can be begun: all that is learned
 // meanwhile would be in it.
 func TestADeltaDoesNotWaitForASnapshot(t *testing.T) {
-	l, now := newLearning(t, nil), time.UnixMilli(1764061200000)
+	l, now := testLearning(t, nil), time.UnixMilli(1764061200000)
 	made := func() (kinds []string) {
-		for len(l.pub.jobs) > 0 {
-			m := <-l.pub.jobs
+		for len(l.writer.messages) > 0 {
+			m := <-l.writer.messages
 			kinds = append(kinds, m.head.Kind)
-			l.pub.finished(sent{m, 1000, time.Millisecond}, now)
-			if m.copy != nil {
-				l.asked = nil
-			}
+			l.acknowledged(written{m, 1000, time.Millisecond}, now)
+			l.questions.waiting[untilCopied] = nil
 		}
 		return kinds
 	}
 	turn := func(n int64) []string {
 		take(l.core, recordsOf(1, n, n+10))
 		now = now.Add(time.Second)
-		l.publish(now)
+		l.betweenBatches(now)
 		return made()
 	}
-	for n := int64(0); l.pub.snapshot.IsZero() || l.pub.copying != nil; n += 10 {
+	for n := int64(0); l.publisher.snapshot.begun.IsZero() || l.copier.copying != nil; n += 10 {
 		turn(n)
 	}
-	l.pub.step = pace{bytes: 1} // of the memory for the snapshot that is asked for
+	l.copier.pace = pace{bytes: 1} // of the memory for the snapshot that is asked for
 	for i := range 200 {
 		// more tokens than there is memory for
 		take(l.core, recordsOf(1, int64(5000+200*i), int64(5200+200*i)))
 	}
-	l.asked, l.pub.old = []request{{kind: askSnapshot}}, nil
+	l.questions.waiting[untilSnapshot], l.copier.served = []request{{kind: askSnapshot}}, memory{}
 	for n := int64(50_000); n < 50_030; n += 10 {
 		if kinds := turn(n); len(kinds) != 1 || kinds[0] != weights.Delta {
 			t.Fatalf("%v were made while the memory for a snapshot was taken", kinds)
 		}
 	}
-	l.pub.step = pace{bytes: 64 << 10, time: time.Minute}
+	l.copier.pace = pace{bytes: 64 << 10, time: time.Minute}
 	if kinds := turn(50_030); len(kinds) != 2 || kinds[0] != weights.Delta || kinds[1] != weights.Snapshot {
 		t.Fatalf("%v were made in the end", kinds)
 	}

@@ -3,18 +3,19 @@ package learner
 import (
 	"time"
 
+	"github.com/clickloop/clickloop/model"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// instruments are the stage's metrics. The label objective is a NetworkKey: the objective, and
-// another network than the default one behind a dot.
+// instruments are the metrics of the stage. The label objective is a NetworkKey: the objective, and
+// after a dot the network, unless it is the default one.
 type instruments struct {
 	examples  *prometheus.CounterVec // by objective and what became of them
 	published *prometheus.CounterVec // bytes by objective and kind
 	version   *prometheus.GaugeVec
 	behind    *prometheus.GaugeVec
 	late      *prometheus.GaugeVec
-	pause     *prometheus.HistogramVec // by what learning stood still for
+	pause     *prometheus.HistogramVec // by what learning waited for
 	tokens    *prometheus.GaugeVec
 	fields    *prometheus.GaugeVec
 	expired   *prometheus.GaugeVec
@@ -46,24 +47,45 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 	return m
 }
 
-// marker returns a function that notes what a loop spends its time with, from one call to the next.
-func (m *instruments) marker() func(what string) {
+// count counts what became of a batch, and the loss of its predictions: the sums of all losses went
+// from before to after.
+func (m *instruments) count(key string, o *outcome, before, after loss) {
+	for v, n := range o.counts {
+		if n > 0 {
+			m.examples.WithLabelValues(key, verdictNames[v]).Add(float64(n))
+		}
+	}
+	m.loss.WithLabelValues(key).Add(max(after.sum-before.sum, 0))
+	m.judged.WithLabelValues(key).Add(after.weight - before.weight)
+}
+
+// measure sets the gauges of the lag and of the network's table.
+func (m *instruments) measure(key string, l *lag, use *model.Occupancy) {
+	m.behind.WithLabelValues(key).Set(float64(l.examples))
+	m.late.WithLabelValues(key).Set(l.age.Seconds())
+	m.tokens.WithLabelValues(key).Set(float64(use.Tokens))
+	m.fields.WithLabelValues(key).Set(float64(use.Fields))
+	m.expired.WithLabelValues(key).Set(float64(use.Expired))
+	m.slots.WithLabelValues(key).Set(float64(use.Slots) / float64(max(use.MaxSlots, 1)))
+}
+
+// tracer returns a function that observes the time since its last call, by what the loop did
+// meanwhile. It observes no time for other causes than those of the metric.
+func (m *instruments) tracer() func(cause string) {
 	last := time.Now()
-	publish, checkpoint, question := m.pause.WithLabelValues("publish"), m.pause.WithLabelValues("checkpoint"), m.pause.WithLabelValues("question")
-	return func(what string) {
+	causes := map[string]prometheus.Observer{}
+	for _, cause := range []string{"publish", "checkpoint", "question"} {
+		causes[cause] = m.pause.WithLabelValues(cause)
+	}
+	return func(cause string) {
 		now := time.Now()
 		took := now.Sub(last)
 		last = now
 		if took < 50*time.Microsecond {
-			return // it had nothing to do
+			return // there was nothing to do
 		}
-		switch what {
-		case "publish":
-			publish.Observe(took.Seconds())
-		case "checkpoint":
-			checkpoint.Observe(took.Seconds())
-		case "question":
-			question.Observe(took.Seconds())
+		if histogram := causes[cause]; histogram != nil {
+			histogram.Observe(took.Seconds())
 		}
 	}
 }

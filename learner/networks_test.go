@@ -51,7 +51,7 @@ func plainStraight(t *testing.T, n int64) (string, float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &core{net: net, saved: -1}
+	c := &core{net: net, resumed: -1}
 	take(c, recordsOf(1, 0, n))
 	return WeightsHash(net), c.judged.LogLoss
 }
@@ -155,7 +155,7 @@ func TestANetworkThatIsNotDescribedIsRefused(t *testing.T) {
 func TestBlocksAreJudgedWhole(t *testing.T) {
 	var j judged
 	add := func(offset int64, p, y float64, revision bool) {
-		j.add(&run{items: []*item{{offset: offset, y: y, w: 1, revision: revision}}, ps: []float64{p}}, 0, 1)
+		j.add(&fresh{examples: []*example{{offset: offset, label: y, weight: 1, revision: revision}}, predictions: []float64{p}}, 0, 1)
 	}
 	add(9_998, 0.5, 1, false) // its block began before
 	add(10_000, 0.5, 0, false)

@@ -82,7 +82,7 @@ func TestAClaimCommitsWhereLearningGoesOn(t *testing.T) {
 	r := f.run(dir, nil)
 	r.await(20)
 	r.stop()
-	c := &core{saved: -1}
+	c := &core{resumed: -1}
 	files, err := newFiles(osDisk{}, dir, "click")
 	if err != nil {
 		t.Fatal(err)

@@ -33,18 +33,18 @@ type queueing struct{ deltas, snapshots, queued, givenUp int }
 
 func (q *queueing) run(t *testing.T, rng *rand.Rand) {
 	t.Helper()
-	o := &owner{cfg: DefaultConfig(), objective: "click", key: "click", metrics: newInstruments(nil)}
-	o.cfg.SnapshotBytes = 1 << 20
-	l := &learning{o: o, core: newCore(t), pub: newPublisher("click", 1, o.metrics), saver: newSaver(nil, -1), hasher: newHasher()}
-	l.pub.step = pace{bytes: 3000}
+	l := testLearning(t, nil)
+	l.o.cfg.SnapshotBytes = 1 << 20
+	l.copier.pace = pace{bytes: 3000}
+	p := l.publisher
 	replica, now := model.NewReplica(), time.UnixMilli(1764061200000)
 	var body []byte
 	acknowledge := func() bool {
 		select {
-		case m := <-l.pub.jobs:
-			body = append(body[:0], m.body...)
-			if m.copy != nil {
-				body = m.copy.AppendTo(body[:0])
+		case m := <-l.writer.messages:
+			body = append(body[:0], m.delta...)
+			if m.snapshot != nil {
+				body = m.snapshot.AppendTo(body[:0])
 			}
 			if err := replica.Apply(body); err != nil || replica.Examples() != m.head.To {
 				t.Fatalf("message %+v leads to version %d: %v", m.head, replica.Examples(), err)
@@ -53,11 +53,11 @@ func (q *queueing) run(t *testing.T, rng *rand.Rand) {
 				t.Fatalf("version %d predicts %v, want %v", m.head.To, got, want)
 			}
 			q.deltas++
-			if m.copy != nil {
+			if m.snapshot != nil {
 				q.deltas, q.snapshots = q.deltas-1, q.snapshots+1
-				l.asked = slices.DeleteFunc(l.asked, func(r request) bool { return r.started })
 			}
-			l.pub.finished(sent{m, len(body), time.Duration(rng.Int64N(int64(20 * time.Millisecond)))}, now)
+			l.acknowledged(written{m, int64(len(body)), time.Duration(rng.Int64N(int64(20 * time.Millisecond)))}, now)
+			l.questions.waiting[untilCopied] = nil
 			return true
 		default:
 			return false
@@ -68,32 +68,32 @@ func (q *queueing) run(t *testing.T, rng *rand.Rand) {
 		take(l.core, recordsOf(1, n, k))
 		n = k
 		now = now.Add(time.Duration(rng.Int64N(int64(30 * time.Millisecond))))
-		l.behind = 0
+		l.lag.examples = 0
 		if rng.IntN(40) == 0 {
-			l.behind, l.pub.perLearnt = farBehind+1, pieceBytes
+			l.lag.examples, p.delta.perExample = farBehind+1, largeDelta
 		}
 		if rng.IntN(40) == 0 {
-			l.asked = append(l.asked[:0], request{kind: askSnapshot})
+			l.questions.waiting[untilSnapshot] = []request{{kind: askSnapshot}}
 		}
 		if rng.IntN(3) == 0 {
-			l.pub.perLearnt = pieceBytes // as of a network that changes much with each example
+			p.delta.perExample = largeDelta // as of a network that changes much with each example
 		}
-		l.publish(now)
-		q.queued = max(q.queued, l.pub.waiting)
-		if l.pub.givenUp {
+		l.betweenBatches(now)
+		q.queued = max(q.queued, p.queue.len())
+		if p.snapshotNext {
 			q.givenUp++
 		}
 		for rng.IntN(2) == 0 && acknowledge() {
 		}
 	}
-	l.behind = 0
+	l.lag.examples = 0
 	for range 1000 { // examples come no more: everything is published in the end
 		now = now.Add(time.Second)
-		l.publish(now)
+		l.betweenBatches(now)
 		acknowledge()
 	}
-	if replica.Examples() != 4000 || l.pub.waiting != 0 || l.pub.bytes != 0 || l.pub.written != 4000 {
-		t.Errorf("the messages lead to version %d; %d messages of %d bytes are said to wait", replica.Examples(), l.pub.waiting, l.pub.bytes)
+	if replica.Examples() != 4000 || p.queue != (queue{}) || p.published != 4000 {
+		t.Errorf("the messages lead to version %d; %+v is said to wait", replica.Examples(), p.queue)
 	}
 }
 
@@ -102,28 +102,31 @@ func TestWhenAndWhichMessageIsMade(t *testing.T) {
 	cfg := DefaultConfig()
 	f := func(what, kind string, wait time.Duration, behind int64, change func(p *publisher)) {
 		t.Helper()
-		p := newPublisher("click", 1, newInstruments(nil))
-		p.perLearnt, p.snapshot, p.ended, p.size = 100, now.Add(-time.Minute), now.Add(-time.Second), 5<<20
+		p := newPublisher(1, nil)
+		p.delta = lastDelta{perExample: 100, written: now.Add(-time.Second)}
+		p.snapshot = lastSnapshot{begun: now.Add(-time.Minute), bytes: 5 << 20}
 		change(p)
 		if k, w := p.next(&cfg, 100, behind, now); k != kind || w != wait {
 			t.Errorf("%s: %q in %v, want %q in %v", what, k, w, kind, wait)
 		}
 	}
 	f("it is time", weights.Delta, 0, 0, func(*publisher) {})
-	f("nothing is new", "", 0, 0, func(p *publisher) { p.from = 100 })
-	f("it is early", "", 40*time.Millisecond, 0, func(p *publisher) { p.ended = now.Add(-10 * time.Millisecond) })
-	f("Kafka is slow", "", 790*time.Millisecond, 0, func(p *publisher) { p.ended, p.took = now.Add(-10*time.Millisecond), 200*time.Millisecond })
-	f("one is on its way", "", 0, 0, func(p *publisher) { p.waiting = 1 })
-	f("one is on its way, and much has changed", weights.Delta, 0, 0, func(p *publisher) { p.waiting, p.perLearnt = 1, 20_000 })
-	f("too many wait", "", 0, 0, func(p *publisher) { p.waiting, p.perLearnt = maxWaiting, 20_000 })
-	f("too much waits", "", 0, 0, func(p *publisher) { p.waiting, p.bytes, p.perLearnt = 2, waitingBytes, 20_000 })
-	f("they have gone", weights.Snapshot, 0, 0, func(p *publisher) { p.givenUp, p.whole = true, time.Minute })
-	f("far behind", weights.Snapshot, 0, farBehind+1, func(p *publisher) { p.perLearnt, p.ended = 20_000, now.Add(-time.Minute) })
-	f("far behind, just after one", "", 7*time.Second, farBehind+1, func(p *publisher) { p.perLearnt, p.whole = 20_000, 2*time.Second })
+	f("nothing is new", "", 0, 0, func(p *publisher) { p.version = 100 })
+	f("it is early", "", 40*time.Millisecond, 0, func(p *publisher) { p.delta.written = now.Add(-10 * time.Millisecond) })
+	f("Kafka is slow", "", 790*time.Millisecond, 0, func(p *publisher) {
+		p.delta.written, p.delta.took = now.Add(-10*time.Millisecond), 200*time.Millisecond
+	})
+	f("one is on its way", "", 0, 0, func(p *publisher) { p.queue.deltas = 1 })
+	f("one is on its way, and much has changed", weights.Delta, 0, 0, func(p *publisher) { p.queue.deltas, p.delta.perExample = 1, 20_000 })
+	f("too many wait", "", 0, 0, func(p *publisher) { p.queue.deltas, p.delta.perExample = maxQueued, 20_000 })
+	f("too much waits", "", 0, 0, func(p *publisher) { p.queue, p.delta.perExample = queue{deltas: 2, deltaBytes: maxQueuedBytes}, 20_000 })
+	f("they have gone", weights.Snapshot, 0, 0, func(p *publisher) { p.snapshotNext, p.snapshot.took = true, time.Minute })
+	f("far behind", weights.Snapshot, 0, farBehind+1, func(p *publisher) { p.delta.perExample, p.delta.written = 20_000, now.Add(-time.Minute) })
+	f("far behind, just after one", "", 7*time.Second, farBehind+1, func(p *publisher) { p.delta.perExample, p.snapshot.took = 20_000, 2*time.Second })
 	f("far behind with a small network", weights.Delta, 0, farBehind+1, func(*publisher) {})
-	f("deltas add up", weights.Snapshot, 0, 0, func(p *publisher) { p.deltas = cfg.SnapshotBytes + 1 })
-	f("deltas add up to less than a snapshot", weights.Delta, 0, 0, func(p *publisher) { p.deltas, p.size = cfg.SnapshotBytes+1, cfg.SnapshotBytes*2 })
-	f("the last snapshot is old", weights.Snapshot, 0, 0, func(p *publisher) { p.snapshot = now.Add(-cfg.SnapshotEvery - 1) })
+	f("deltas add up", weights.Snapshot, 0, 0, func(p *publisher) { p.snapshot.deltaBytes = cfg.SnapshotBytes + 1 })
+	f("deltas add up to less than a snapshot", weights.Delta, 0, 0, func(p *publisher) { p.snapshot.deltaBytes, p.snapshot.bytes = cfg.SnapshotBytes+1, cfg.SnapshotBytes*2 })
+	f("the last snapshot is old", weights.Snapshot, 0, 0, func(p *publisher) { p.snapshot.begun = now.Add(-cfg.SnapshotEvery - 1) })
 }
 
 // A snapshot that outgrows what the topic keeps makes it keep more, before it is written.
@@ -133,17 +136,17 @@ func TestATopicKeepsTwoSnapshots(t *testing.T) {
 	if err := f.client.EnsureTopics(t.Context(), stream.Topic{Name: topic, Partitions: 1, RetentionBytes: event.ModelRetentionBytes}); err != nil {
 		t.Fatal(err)
 	}
-	p := newPublisher("grown", 1, newInstruments(nil))
+	w := newWriter(&owner{client: f.client, key: "grown", logger: quiet})
 	keeps := func(want int64) {
 		t.Helper()
 		if _, got, err := f.client.KeepBytes(t.Context(), topic, 0); err != nil || got != want {
 			t.Errorf("the topic keeps %d, %v; want %d", got, err, want)
 		}
 	}
-	p.keep(t.Context(), f.client, 100<<20)
+	w.raiseRetention(t.Context(), 100<<20)
 	keeps(event.ModelRetentionBytes)
-	p.keep(t.Context(), f.client, 1<<30)
+	w.raiseRetention(t.Context(), 1<<30)
 	keeps(2<<30 + 256<<20 + 1<<30 + 128<<20)
-	p.keep(t.Context(), f.client, 1<<30+200<<20) // there is room still
+	w.raiseRetention(t.Context(), 1<<30+200<<20) // there is room still
 	keeps(2<<30 + 256<<20 + 1<<30 + 128<<20)
 }

@@ -13,34 +13,34 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// State is a network with its place in an examples topic, outside of a running learner: what tools
-// look at and replay.
+// State is a network and its position in an examples topic, outside of a running learner. Tools
+// inspect and replay it.
 type State struct {
 	core  *core
 	about modelfile.About
 }
 
-// NewState returns a State that has learned nothing of an objective.
+// NewState returns the State of an objective that has learned nothing.
 func NewState(objective string, cfg model.Config) (*State, error) {
 	net, err := model.New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &State{core: &core{net: net, at: position{Objective: objective}, saved: -1}}, nil
+	return &State{core: &core{net: net, at: position{Objective: objective}, resumed: -1}}, nil
 }
 
-// ReadState reads a checkpoint of a learner, or a model that fit has written; the latter has no
-// objective and no place in a topic.
+// ReadState reads a checkpoint of a learner, or a model of fit. The latter has no objective and no
+// position in a topic.
 func ReadState(path string) (*State, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	c := &core{saved: -1}
+	c := &core{resumed: -1}
 	var about modelfile.About
 	if bytes.HasPrefix(b, []byte(checkpointMagic)) {
 		c.at, c.net, err = decodeCheckpoint(b)
-		c.water.Restore(c.at.Marks)
+		c.seen.Restore(c.at.Marks)
 	} else {
 		c.net, about, err = modelfile.Read(bytes.NewReader(b))
 	}
@@ -50,41 +50,41 @@ func ReadState(path string) (*State, error) {
 	return &State{c, about}, nil
 }
 
-// Net is the network; whoever learns with it leaves the State's place wrong.
+// Net is the network. Learning with it makes the State's position wrong.
 func (s *State) Net() *model.Net { return s.core.net }
 
-// Classes are the names of a softmax's classes, where fit has written them.
+// Classes are the names of a softmax's classes, as fit has written them.
 func (s *State) Classes() []string { return s.about.Classes }
 
-// About is what fit has written about a model of files.
+// About is what fit has written about how it read its files.
 func (s *State) About() modelfile.About { return s.about }
 
-// Objective is empty for a model that fit has written.
+// Objective is empty for a model of fit.
 func (s *State) Objective() string { return s.core.at.Objective }
 
 // Network is empty for the default one.
 func (s *State) Network() string { return s.core.at.Network }
 
-// Next is the offset of the first example that is not learned, in the topic with id TopicID.
+// Next is the offset of the first example that is not learned, in the topic with the id TopicID.
 func (s *State) Next() int64 { return s.core.at.Next }
 
 // TopicID is that of the examples topic.
 func (s *State) TopicID() string { return s.core.at.TopicID }
 
-// Epoch is that of the learner which wrote the checkpoint.
+// Epoch is the epoch of the learner that wrote the checkpoint.
 func (s *State) Epoch() int64 { return s.core.at.Epoch }
 
-// Marks are the highest predictions learned of each place.
-func (s *State) Marks() []event.Source { return s.core.water.Marks() }
+// Marks are the highest predictions learned, one for each of their partitions.
+func (s *State) Marks() []event.Source { return s.core.seen.Marks() }
 
-// Until is where Replay ends: before an offset, or at a number of examples, whichever comes first.
+// Until is where Replay ends: at whichever comes first.
 type Until struct {
-	Offset   int64
+	Offset   int64 // the first that is not learned
 	Examples int64 // 0: no bound
 }
 
 // Replay learns the examples topic from s.Next on, as the learner does, and calls progress after
-// every batch. It is an error when the examples wanted are no longer in the topic.
+// every batch. It returns an error when the topic does not hold these examples any more.
 func (s *State) Replay(ctx context.Context, client *stream.Client, until Until, progress func()) error {
 	objective := s.Objective()
 	ranges, err := client.Offsets(ctx, event.TopicExamples(objective))
@@ -99,8 +99,8 @@ func (s *State) Replay(ctx context.Context, client *stream.Client, until Until, 
 	}
 	r := client.NewReader(event.TopicExamples(objective), 0, s.Next())
 	defer r.Close()
-	dec := decoder{objective: objective}
-	var d decoded
+	d := decoder{objective: objective}
+	var b batch
 	for s.Next() < until.Offset && (until.Examples == 0 || s.core.net.Examples() < until.Examples) {
 		records, err := r.Next(ctx)
 		if err != nil {
@@ -117,11 +117,11 @@ func (s *State) Replay(ctx context.Context, client *stream.Client, until Until, 
 			if n == 0 {
 				return nil
 			}
-			dec.decode(&d, records[:n], r.End())
+			d.decode(&b, records[:n], r.End())
 			if n == len(records) {
-				d.next = r.Offset()
+				b.next = r.Offset()
 			}
-			if _, err := s.core.learn(&d); err != nil {
+			if _, err := s.core.learn(&b); err != nil {
 				return errors.Join(err, r.Close())
 			}
 			records = records[n:]

@@ -1,34 +1,41 @@
 package learner
 
-import "log/slog"
-
-// takeover says from when on a network's weights are published, where weights of it stand on the
-// topic already. One that begins anew, since the configuration of its model was changed or its
-// checkpoints are gone, has learned less than these for a while. Nothing is published meanwhile, so
-// that scorers serve what there is, those as well that join.
+// takeover decides when the weights of a new network are published. A network that begins anew,
+// since the configuration of the model has changed or its checkpoints are gone, has learned less
+// than the weights on the topic for a while. Until it has caught up nothing of it is published, so
+// that all scorers go on with those weights, and joining ones find them.
 type takeover struct {
-	// examples in the newest weights on the topic when this learner began; 0 for none
+	// examples in the newest weights on the topic when this learner began; 0: there were none
 	published int64
-	end       int64 // of the examples topic at that time
+	end       int64 // where the examples topic ended then
+	waiting   bool  // was logged
 }
 
-// leastLearned is how many examples a network has learned at least when it takes the place of one
-// that had more, of which the topic does not hold as many any more.
-const leastLearned = 10_000
+// minTakeover is how many examples a network must have learned before it may replace one that had
+// learned more, when the topic does not hold as many any more.
+const minTakeover = 10_000
 
-// look says whether a network with so many examples may be published, and whether it may take the
-// place of weights that have learned more: it has learned all before the offset end, and not too
-// little.
-func (t *takeover) look(examples, next int64) (ready, current bool) {
-	current = next >= t.end && examples >= leastLearned
+// mayPublish reports whether the weights may be published, and whether they are current: whether
+// they may replace weights that have learned more. Current weights have learned everything before
+// the offset end, and not too little.
+func (t *takeover) mayPublish(examples, next int64) (may, current bool) {
+	current = next >= t.end && examples >= minTakeover
 	return examples >= t.published || current, current
 }
 
-// tell says that scorers have to wait, or need not any more.
-func (t *takeover) tell(logger *slog.Logger, ready bool, examples, next int64) {
-	if ready {
-		logger.Info("caught up: publishing again", "learned", examples, "published_before", t.published)
-		return
+// mayPublish asks the takeover, and logs when its answer changes.
+func (l *learning) mayPublish() bool {
+	t, examples := &l.takeover, l.net.Examples()
+	may, current := t.mayPublish(examples, l.at.Next)
+	l.publisher.current = current
+	if t.waiting == !may {
+		return may
 	}
-	logger.Warn("this network has learned less than the weights that are published: scorers keep those until it has caught up", "learned", examples, "published", t.published, "to_learn", max(t.end-next, 0))
+	t.waiting = !may
+	if may {
+		l.o.logger.Info("caught up: publishing again", "learned", examples, "published_before", t.published)
+	} else {
+		l.o.logger.Warn("this network has learned less than the weights that are published: scorers keep those until it has caught up", "learned", examples, "published", t.published, "to_learn", max(t.end-l.at.Next, 0))
+	}
+	return may
 }

@@ -11,7 +11,7 @@ func TestANetworkTakesOverWhenItHasCaughtUp(t *testing.T) {
 	f := func(published, end, examples, next int64, ready, current bool) {
 		t.Helper()
 		o := takeover{published: published, end: end}
-		if r, c := o.look(examples, next); r != ready || c != current {
+		if r, c := o.mayPublish(examples, next); r != ready || c != current {
 			t.Errorf("published %d, end %d, at %d examples and offset %d: %v, %v; want %v, %v", published, end, examples, next, r, c, ready, current)
 		}
 	}

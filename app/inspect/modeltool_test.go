@@ -126,9 +126,9 @@ func TestFileAndTopicAreShownComparedAndVerified(t *testing.T) {
 	if r.Features[0].Feature != "device" || r.Values[0].Feature != "device" || r.Features[0].Absolute < 3*r.Features[1].Absolute {
 		t.Errorf("influence %+v, values %+v: device decides", r.Features, r.Values)
 	}
-	d, err := Diff(file, topic, recent)
-	if err != nil || d.Largest != 0 || d.Compared != 100 || d.Examples != 0 || len(d.Settings) != 0 {
-		t.Errorf("difference %+v, %v: they are the same", d, err)
+	d := Diff(file, topic, recent)
+	if d.Largest != 0 || d.Compared != 100 || d.Examples != 0 || len(d.Settings) != 0 {
+		t.Errorf("difference %+v: they are the same", d)
 	}
 	for _, m := range []*Model{file, topic} {
 		v, err := Verify(ctx, m, nil, client, func(int64) {})
@@ -214,10 +214,10 @@ func TestDifferencesNameSettings(t *testing.T) {
 	}
 	other := smallModel()
 	other.Seed, other.Linear.Optimizer.Rate = 9, 0.5
-	d, err := Diff(save(smallModel()), save(other), examples(10))
-	want := []Setting{{"linear.optimizer.rate", "0.1", "0.5"}, {"seed", "1", "9"}}
-	if err != nil || fmt.Sprint(d.Settings) != fmt.Sprint(want) {
-		t.Errorf("settings %v, %v; want %v", d.Settings, err, want)
+	d := Diff(save(smallModel()), save(other), examples(10))
+	want := []model.Difference{{Name: "linear.optimizer.rate", From: "0.1", To: "0.5"}, {Name: "seed", From: "1", To: "9"}}
+	if fmt.Sprint(d.Settings) != fmt.Sprint(want) {
+		t.Errorf("settings %v, want %v", d.Settings, want)
 	}
 }
 

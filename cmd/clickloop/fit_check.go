@@ -1,11 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/clickloop/clickloop/app/recording"
@@ -118,22 +119,19 @@ var settingFlags = map[string]string{
 	"network": "network", "cross": "cross", "seed": "seed", "table_bits": "table-bits", "admission": "admission", "expiry": "expiry",
 }
 
-// contradiction finds a setting, given by a flag or in the file of --config, that is another than
-// the one a model was made with. A setting that the file leaves at its default is not given, and
-// neither are those of a recording's own file: they are for new models.
+// contradiction finds a setting, given by a flag or in the file of --config, that differs from the
+// model's. A setting that the file leaves at its default is not given, and neither are those of a
+// recording's own file: they are for new models.
 func (o *fitOptions) contradiction(given, made model.Config) error {
-	want, have, usual := reflect.ValueOf(given), reflect.ValueOf(made), reflect.ValueOf(model.DefaultConfig())
-	for i := range want.NumField() {
-		name := want.Type().Field(i).Tag.Get("yaml")
-		// none and empty are the same
-		text := func(v reflect.Value) string { return fmt.Sprintf("%+v", v.Field(i)) }
-		flag := settingFlags[name]
-		switch {
-		case text(want) == text(have):
+	chosen := given.Differences(model.DefaultConfig())
+	for _, d := range given.Differences(made) {
+		wanted, has := cmp.Or(d.From, "none"), cmp.Or(d.To, "none")
+		sameName := func(c model.Difference) bool { return c.Name == d.Name }
+		switch flag := settingFlags[d.Name]; {
 		case o.given[flag]:
-			return fmt.Errorf("--%s makes %s %s, and model %s was made with %s: leave the flag out", flag, name, text(want), o.in, text(have))
-		case o.given["config"] && text(want) != text(usual):
-			return fmt.Errorf("the configuration has model.%s %s, and model %s was made with %s: leave the setting out", name, text(want), o.in, text(have))
+			return fmt.Errorf("--%s makes %s %s, and model %s was made with %s: leave the flag out", flag, d.Name, wanted, o.in, has)
+		case o.given["config"] && slices.ContainsFunc(chosen, sameName):
+			return fmt.Errorf("the configuration has model.%s %s, and model %s was made with %s: leave the setting out", d.Name, wanted, o.in, has)
 		}
 	}
 	return nil

@@ -139,7 +139,7 @@ func TestWrongUsageOfFitIsExplained(t *testing.T) {
 	f("--classes bird,dog,cat contradicts model", csv, "--label", "kind", "--in", named, "--classes", "bird,dog,cat")
 	f("--output sigmoid contradicts model", csv, "--label", "kind", "--in", named, "--output", "sigmoid")
 	f("--output softmax contradicts model", csv, "--label", "kind", "--in", plain, "--output", "softmax")
-	f("--network makes network [mlp], and model ", csv, "--label", "kind", "--in", named, "--network", "mlp")
+	f("--network makes network [\"mlp\"], and model ", csv, "--label", "kind", "--in", named, "--network", "mlp")
 	configured := writeFile(t, dir, "c.yaml", "model: {output: softmax, classes: 3, network: [linear]}\n")
 	f("", csv, "--label", "kind", "--config", configured)
 	f("model.classes 3, and there are 2 (cat, dog)", csv, "--label", "kind", "--config", configured, "--classes", "cat,dog")

@@ -159,10 +159,7 @@ func (o *modelOptions) diff(ctx context.Context, first, second string) error {
 	if err != nil {
 		return err
 	}
-	d, err := inspect.Diff(a, b, examples)
-	if err != nil {
-		return err
-	}
+	d := inspect.Diff(a, b, examples)
 	d.Features = d.Features[:min(len(d.Features), o.top)]
 	return o.print(d, d.Write)
 }

@@ -6,22 +6,23 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// Assembly puts parts together, those of one snapshot and of one delta at a time. The parts of
-// either come in order; anything else drops what was begun.
+// Assembly assembles messages from their parts: one snapshot and one delta at a time. The parts of
+// either must come in order. A part out of order drops the message under way.
 type Assembly struct {
 	snapshot, delta partial
-	load            bool // snapshots are decoded while they come
+	load            bool // snapshots are decoded while their records arrive
 }
 
+// partial is a message under way.
 type partial struct {
 	head    Head
-	next    int64 // part that is wanted; 0 when none is begun
+	next    int64 // part that is expected; 0: there is no message
 	body    [][]byte
 	loading *model.Loading
 }
 
-// drop gives up what was begun, and returns it.
-func (p *partial) drop() Message {
+// reset ends the message under way, and returns it.
+func (p *partial) reset() Message {
 	m := Message{Head: p.head, Body: p.body, Loading: p.loading}
 	if p.loading != nil {
 		p.loading.End()
@@ -30,25 +31,24 @@ func (p *partial) drop() Message {
 	return m
 }
 
-// Add takes a part and returns the message that it completes. The value becomes part of the
-// message.
-func (a *Assembly) Add(h Head, value []byte) (Message, bool) {
+// Add adds a part, and returns the message that it completes. The message keeps value.
+func (a *Assembly) Add(h Head, value []byte) (m Message, complete bool) {
 	p := &a.delta
 	if h.Kind == Snapshot {
 		p = &a.snapshot
 	}
 	if h.Part == 0 {
-		p.drop()
+		p.reset()
 		p.head = h
 		if h.Kind == Snapshot && a.load {
-			// the first part is as large as any
+			// no part is larger than the first
 			p.loading = model.StartLoading(int(h.Parts) * len(value))
 		}
 	}
 	same := h
 	same.Part = 0
 	if h.Part != p.next || same != p.head {
-		p.drop()
+		p.reset()
 		return Message{}, false
 	}
 	if p.loading != nil {
@@ -60,40 +60,40 @@ func (a *Assembly) Add(h Head, value []byte) (Message, bool) {
 	if p.next < h.Parts {
 		return Message{}, false
 	}
-	return p.drop(), true
+	return p.reset(), true
 }
 
-// Sequence puts parts together and gives the messages in the order in which they can be applied: a
-// delta that is a gap for who has not got the snapshot around it comes again behind that.
+// Sequence assembles messages and delivers them in an order in which they can be applied. A delta
+// inside a snapshot is held for joining replicas, and delivered after it.
 type Sequence struct {
 	parts Assembly
 	held  []Message
-	bytes int
+	bytes int // in held
 }
 
-// Loading returns a Sequence whose snapshots are decoded while they come. It must be closed.
+// Loading returns a Sequence that decodes snapshots while their records arrive. It must be closed.
 func Loading() Sequence { return Sequence{parts: Assembly{load: true}} }
 
-// Close gives up what was begun.
+// Close drops the messages under way.
 func (s *Sequence) Close() {
 	s.drop()
-	s.parts.snapshot.drop()
-	s.parts.delta.drop()
+	s.parts.snapshot.reset()
+	s.parts.delta.reset()
 }
 
-// maxHeld bounds the deltas that are kept for a snapshot. Beyond it they are dropped, and the
-// snapshot is followed by a gap.
+// maxHeld bounds the bytes of deltas that are held. Beyond it they are dropped, and a gap follows
+// the snapshot.
 const maxHeld = 64 << 20
 
-// Add takes a part and calls apply with the message that it completes, and with those that waited
-// for it. It returns apply's error for the message itself, nil for one that is kept; errors of
-// those that waited are for apply to tell.
+// Add adds a part. It calls apply with the message that the part completes, and after a snapshot
+// with the deltas that were held. A delta is held when apply returns model.ErrGap for it and it
+// follows the snapshot under way; then Add returns nil. Otherwise Add returns the errors of apply.
 func (s *Sequence) Add(h Head, value []byte, apply func(Message) error) error {
 	if h.Kind == Snapshot && h.Part == 0 {
 		s.drop()
 	}
-	m, whole := s.parts.Add(h, value)
-	if !whole {
+	m, complete := s.parts.Add(h, value)
+	if !complete {
 		return nil
 	}
 	err := apply(m)

@@ -10,7 +10,7 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// each calls fn with the records of a network's topic in [first, end) whose headers can be read.
+// each calls fn with the records of a network's topic in [first, end) that have valid headers.
 func each(ctx context.Context, client *stream.Client, key string, first, end int64, fn func(h Head, r *stream.Record)) error {
 	if first >= end {
 		return nil
@@ -31,14 +31,18 @@ func each(ctx context.Context, client *stream.Client, key string, first, end int
 	return nil
 }
 
-// headerLast tells, on every record behind the first snapshot, at which offset the last whole one
-// begins, so that whoever joins need not search for it in hundreds of megabytes. It is no part of
-// the check: where it says something wrong, the search is as before.
+// headerLast tells on every record at which offset the last whole snapshot begins, so that joining
+// replicas need not search hundreds of megabytes for it. The check does not cover it: a reader
+// verifies the offset, and searches when it is wrong.
 const headerLast = "snapshot"
 
-// SetLast makes a record's headers say where the last whole snapshot begins.
+func lastHeader(headers []stream.Header) int {
+	return slices.IndexFunc(headers, func(h stream.Header) bool { return h.Key == headerLast })
+}
+
+// SetLast sets the header that tells where the last whole snapshot begins.
 func SetLast(headers []stream.Header, offset int64) []stream.Header {
-	i := slices.IndexFunc(headers, func(h stream.Header) bool { return h.Key == headerLast })
+	i := lastHeader(headers)
 	if i < 0 {
 		headers, i = append(headers, stream.Header{Key: headerLast}), len(headers)
 	}
@@ -46,12 +50,9 @@ func SetLast(headers []stream.Header, offset int64) []stream.Header {
 	return headers
 }
 
-// told returns what the headers say about it, -1 for nothing.
-func told(headers []stream.Header) int64 {
-	for i := range headers {
-		if headers[i].Key != headerLast {
-			continue
-		}
+// last returns the offset that SetLast has set, -1 for none.
+func last(headers []stream.Header) int64 {
+	if i := lastHeader(headers); i >= 0 {
 		if n, err := strconv.ParseInt(string(headers[i].Value), 10, 64); err == nil {
 			return n
 		}
@@ -59,17 +60,17 @@ func told(headers []stream.Header) int64 {
 	return -1
 }
 
-// LastSnapshot is FindSnapshot in the time of two small requests, where the record at the end tells
-// where to look.
+// LastSnapshot does what FindSnapshot does, in the time of two small requests when the record at
+// the end of the topic tells where the snapshot begins.
 func LastSnapshot(ctx context.Context, client *stream.Client, key string) (at, end int64, err error) {
 	ranges, err := client.Offsets(ctx, event.TopicModel(key))
 	if err != nil {
 		return 0, 0, err
 	}
 	rg := ranges[0]
-	at, of := int64(-1), Head{}
+	at, newest := int64(-1), Head{}
 	err = each(ctx, client, key, max(rg.First, rg.End-1), rg.End, func(h Head, r *stream.Record) {
-		if at, of = told(r.Headers), h; h.Kind == Snapshot && h.Parts == 1 {
+		if at, newest = last(r.Headers), h; h.Kind == Snapshot && h.Parts == 1 {
 			at = r.Offset
 		}
 	})
@@ -81,7 +82,7 @@ func LastSnapshot(ctx context.Context, client *stream.Client, key string) (at, e
 	}
 	begins := false
 	err = each(ctx, client, key, at, at+1, func(h Head, r *stream.Record) {
-		begins = r.Offset == at && h.Kind == Snapshot && h.Part == 0 && h.Epoch <= of.Epoch
+		begins = r.Offset == at && h.Kind == Snapshot && h.Part == 0 && h.Epoch <= newest.Epoch
 	})
 	if err != nil || !begins {
 		return FindSnapshot(ctx, client, key)
@@ -89,17 +90,17 @@ func LastSnapshot(ctx context.Context, client *stream.Client, key string) (at, e
 	return at, rg.End, nil
 }
 
-// FindSnapshot returns the offset at which the last whole snapshot begins that is not of a deposed
-// learner, looking back from the end in growing steps; the start of the topic when there is none.
-// end is where the topic ended.
+// FindSnapshot returns the offset at which the last whole snapshot begins that no deposed learner
+// has written, and the end of the topic. It searches from the end in growing steps. Without a
+// snapshot it returns the start of the topic.
 func FindSnapshot(ctx context.Context, client *stream.Client, key string) (at, end int64, err error) {
 	ranges, err := client.Offsets(ctx, event.TopicModel(key))
 	if err != nil {
 		return 0, 0, err
 	}
 	rg := ranges[0]
-	for look := int64(64); ; look *= 8 {
-		first := max(rg.First, rg.End-look)
+	for records := int64(64); ; records *= 8 {
+		first := max(rg.First, rg.End-records)
 		at, err := scan(ctx, client, key, first, rg.End)
 		if err != nil || at >= 0 {
 			return at, rg.End, err
@@ -110,8 +111,7 @@ func FindSnapshot(ctx context.Context, client *stream.Client, key string) (at, e
 	}
 }
 
-// scan returns where the last whole snapshot in [first, end) begins that is not of a deposed
-// learner, -1 for none.
+// scan is FindSnapshot in [first, end); it returns -1 without a snapshot.
 func scan(ctx context.Context, client *stream.Client, key string, first, end int64) (int64, error) {
 	var parts Assembly
 	at, epoch, begun := int64(-1), int64(-1), int64(-1)
@@ -123,16 +123,16 @@ func scan(ctx context.Context, client *stream.Client, key string, first, end int
 		if h.Kind == Snapshot && h.Part == 0 {
 			begun = r.Offset
 		}
-		if m, whole := parts.Add(h, nil); whole && m.Kind == Snapshot {
+		if m, complete := parts.Add(h, nil); complete && m.Kind == Snapshot {
 			at = begun
 		}
 	})
 	return at, err
 }
 
-// epochLook is how many records back from the end the highest epoch is searched: a deposed
-// learner's last words may stand behind its successor's first.
-const epochLook = 256
+// newestRecords is how many records at the end of the topic are searched for the highest epoch: the
+// last records of a deposed learner may stand after the first of its successor.
+const newestRecords = 256
 
 // Newest returns the highest epoch at the end of a network's topic, and how many examples its
 // newest weights have learned; 0 when the topic is empty.
@@ -142,7 +142,7 @@ func Newest(ctx context.Context, client *stream.Client, key string) (epoch, exam
 		return 0, 0, err
 	}
 	rg := ranges[0]
-	err = each(ctx, client, key, max(rg.First, rg.End-epochLook), rg.End, func(h Head, _ *stream.Record) {
+	err = each(ctx, client, key, max(rg.First, rg.End-newestRecords), rg.End, func(h Head, _ *stream.Record) {
 		if h.Epoch > epoch {
 			epoch, examples = h.Epoch, 0
 		}
@@ -153,8 +153,8 @@ func Newest(ctx context.Context, client *stream.Client, key string) (epoch, exam
 	return epoch, examples, err
 }
 
-// Each calls fn with the whole messages of a network's topic from offset first (that of a snapshot)
-// to end, leaving out those of deposed learners. A message is valid during the call.
+// Each calls fn with the messages of a network's topic in [first, end), without those of deposed
+// learners. first is where a snapshot begins. A message is valid during the call.
 func Each(ctx context.Context, client *stream.Client, key string, first, end int64, fn func(m Message) error) error {
 	var parts Sequence
 	var failed error

@@ -1,12 +1,14 @@
-// Package weights is the form of the topic model.<objective>: messages of a network's weights, cut
-// into records.
+// Package weights is the form of the topic model.<network key>: messages with the weights of a
+// network, cut into records. The learner writes it; scorers and tools read it.
 //
-// A message is a snapshot or a delta as the model package makes them. Its records carry headers
-// that tell which message they are part of. The parts of a delta stand one after another; between
-// those of a snapshot may stand deltas that follow it, so that those who need no snapshot do not
-// wait for it. Whoever reads passes over records of a lower epoch than it has seen: they are of a
-// learner that was deposed. The headers carry a checksum of themselves: an epoch that was damaged
-// into a higher one would have every message after it passed over.
+// A message is a snapshot or a delta, in the form of package model. The headers of a record tell
+// which part of which message it is. The parts of a delta follow one another. Between the parts of
+// a snapshot there may be whole deltas that follow it, so that scorers that have no use for the
+// snapshot need not wait for its end.
+//
+// A deposed learner may write for a while beside its successor, whose epoch is higher. A reader
+// ignores records whose epoch is lower than one it has seen. A checksum covers the headers: an
+// epoch that was damaged into a higher one would make readers ignore all messages after it.
 package weights
 
 import (
@@ -23,8 +25,8 @@ const PartBytes = 880_000
 
 // Kinds of messages.
 const (
-	Snapshot = "snapshot"
-	Delta    = "delta"
+	Snapshot = "snapshot" // all served weights
+	Delta    = "delta"    // those that changed since the message before
 )
 
 // maxParts bounds a message to about 3.6 GB.
@@ -33,20 +35,23 @@ const maxParts = 4096
 // Head tells which part of which message a record is.
 type Head struct {
 	Kind  string // Snapshot or Delta
-	Epoch int64  // of the learner; lower ones than were seen are of one that is deposed
-	From  int64  // examples in the weights that a delta is applied to
+	Epoch int64  // of the learner
+	From  int64  // examples in the weights that a delta applies to
 	To    int64  // examples in the weights that result
 	Part  int64  // from 0
 	Parts int64
 
-	// Current, of a snapshot, says that its learner has learned all the examples that there were
-	// when it began, and not too few. So it may take the place of weights that have learned more,
-	// which it would never overtake where the topic of examples begins later than theirs did. The
-	// check leaves it out, so that older scorers pass it over.
+	// Current, of a snapshot, says that it may replace weights that have learned more: its learner
+	// has learned all examples that existed when it began, and not too few. When the examples topic
+	// has lost its start, such a learner would never reach the number of the weights before. The
+	// check does not cover it, so older scorers can ignore it.
 	Current bool
 }
 
-const headerCurrent = "current"
+const (
+	headerKind    = "kind"
+	headerCurrent = "current"
+)
 
 // Cut makes the records of a message. They share body, and carry extra headers.
 func Cut(h Head, key string, body []byte, extra ...stream.Header) []stream.Record {
@@ -64,13 +69,22 @@ func CutAt(size int, h Head, key string, body []byte, extra ...stream.Header) []
 	return records
 }
 
+// number is a header that holds a number.
+type number struct {
+	name  string
+	value *int64
+}
+
+// numbers lists the headers that hold numbers, in the order in which they are written.
+func (h *Head) numbers(check *int64) []number {
+	return []number{{"epoch", &h.Epoch}, {"from", &h.From}, {"to", &h.To}, {"part", &h.Part}, {"parts", &h.Parts}, {"check", check}}
+}
+
 func (h *Head) headers() []stream.Header {
-	headers := []stream.Header{{Key: "kind", Value: []byte(h.Kind)}}
-	for _, n := range []struct {
-		name  string
-		value int64
-	}{{"epoch", h.Epoch}, {"from", h.From}, {"to", h.To}, {"part", h.Part}, {"parts", h.Parts}, {"check", h.check()}} {
-		headers = append(headers, stream.Header{Key: n.name, Value: strconv.AppendInt(nil, n.value, 10)})
+	check := h.check()
+	headers := []stream.Header{{Key: headerKind, Value: []byte(h.Kind)}}
+	for _, n := range h.numbers(&check) {
+		headers = append(headers, stream.Header{Key: n.name, Value: strconv.AppendInt(nil, *n.value, 10)})
 	}
 	if h.Current {
 		headers = append(headers, stream.Header{Key: headerCurrent, Value: []byte("1")})
@@ -80,37 +94,34 @@ func (h *Head) headers() []stream.Header {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// check is the CRC-32C of the other headers' values with a space between them, in the order in
-// which they are written.
+// check is the CRC-32C of the values of the other headers, in the order in which they are written,
+// with a space between them.
 func (h *Head) check() int64 {
 	text := fmt.Appendf(nil, "%s %d %d %d %d %d", h.Kind, h.Epoch, h.From, h.To, h.Part, h.Parts)
 	return int64(crc32.Checksum(text, castagnoli))
 }
 
-// ParseHead reads a record's headers; those it does not know are passed over.
+// ParseHead reads the headers of a record, and ignores unknown ones.
 func ParseHead(headers []stream.Header) (Head, error) {
 	h, check := Head{Epoch: -1, From: -1, To: -1, Part: -1, Parts: -1}, int64(-1)
+	numbers := h.numbers(&check)
 	for i := range headers {
-		if headers[i].Key == "kind" {
-			h.Kind = string(headers[i].Value)
-			continue
+		name, value := headers[i].Key, headers[i].Value
+		switch name {
+		case headerKind:
+			h.Kind = string(value)
+		case headerCurrent:
+			h.Current = string(value) == "1"
 		}
-		if headers[i].Key == headerCurrent {
-			h.Current = string(headers[i].Value) == "1"
-			continue
+		for _, n := range numbers {
+			if n.name != name {
+				continue
+			}
+			var err error
+			if *n.value, err = strconv.ParseInt(string(value), 10, 64); err != nil {
+				return h, fmt.Errorf("header %s is %.20q, want a number", name, value)
+			}
 		}
-		to := h.number(headers[i].Key)
-		if headers[i].Key == "check" {
-			to = &check
-		}
-		if to == nil {
-			continue
-		}
-		n, err := strconv.ParseInt(string(headers[i].Value), 10, 64)
-		if err != nil {
-			return h, fmt.Errorf("header %s is %.20q, want a number", headers[i].Key, headers[i].Value)
-		}
-		*to = n
 	}
 	if h.Kind != Snapshot && h.Kind != Delta || h.Epoch < 0 || h.From < 0 || h.To < 0 || h.Part < 0 || h.Part >= h.Parts || h.Parts > maxParts {
 		return h, fmt.Errorf("headers are %+v, want kind, epoch, from, to, part, parts and check", h)
@@ -121,28 +132,13 @@ func ParseHead(headers []stream.Header) (Head, error) {
 	return h, nil
 }
 
-func (h *Head) number(name string) *int64 {
-	switch name {
-	case "epoch":
-		return &h.Epoch
-	case "from":
-		return &h.From
-	case "to":
-		return &h.To
-	case "part":
-		return &h.Part
-	case "parts":
-		return &h.Parts
-	}
-	return nil
-}
-
-// Message is a snapshot or delta, put together from its parts. Its Head is that of its first part.
+// Message is a snapshot or a delta, assembled from its parts. Its Head is that of its first part.
 type Message struct {
 	Head
-	Body [][]byte // the values of its records: a large snapshot is not copied together
+	Body [][]byte // the values of its records, which are not copied together
 
-	Loading *model.Loading // of a snapshot, in place of Body, when it is decoded while it comes
+	// of a snapshot that is decoded while its records arrive; then Body is empty
+	Loading *model.Loading
 }
 
 // Size is the number of bytes.

@@ -12,38 +12,36 @@ import (
 // When a checkpoint is begun: after a time or so many examples, less often where writing one takes
 // long or fails, and for examples from far behind by time alone.
 func TestACheckpointIsBegunInItsTime(t *testing.T) {
-	c := newCore(t)
-	take(c, recordsOf(1, 0, 50))
-	f := func(what string, since time.Duration, change func(*saver, *Config), behind int64, least, most time.Duration) {
+	now := time.Now()
+	f := func(what string, since time.Duration, change func(*checkpoints, *Config), behind int64, least, most time.Duration) {
 		t.Helper()
-		s := newSaver(&files{}, 0)
-		s.savedAt = time.Now().Add(-since)
+		s := newCheckpoints(0)
+		s.attempted = now.Add(-since)
 		cfg := Config{CheckpointEvery: time.Hour, CheckpointExamples: 1000}
 		if change != nil {
 			change(s, &cfg)
 		}
-		wait := s.advance(c, behind, 1, &cfg)
-		begun := s.reserving || s.capture != nil || s.writing
-		if begun != (most == 0) || !begun && (wait < least || wait > most) {
-			t.Errorf("%s: begun is %v, waiting %v, want %v to %v", what, begun, wait, least, most)
+		wait, due := s.due(50, behind, &cfg, now)
+		if due != (most == 0) || !due && (wait < least || wait > most) {
+			t.Errorf("%s: due is %v, waiting %v, want %v to %v", what, due, wait, least, most)
 		}
 	}
-	few := func(_ *saver, cfg *Config) { cfg.CheckpointExamples = 50 }
+	few := func(_ *checkpoints, cfg *Config) { cfg.CheckpointExamples = 50 }
 	f("just saved", 0, nil, 0, 59*time.Minute, time.Hour)
 	f("half of the time", 30*time.Minute, nil, 0, 29*time.Minute, 30*time.Minute)
 	f("the time is over", 61*time.Minute, nil, 0, 0, 0)
 	f("enough examples", 0, few, 0, 0, 0)
-	f("one example less", 0, func(_ *saver, cfg *Config) { cfg.CheckpointExamples = 51 }, 0, 59*time.Minute, time.Hour)
+	f("one example less", 0, func(_ *checkpoints, cfg *Config) { cfg.CheckpointExamples = 51 }, 0, 59*time.Minute, time.Hour)
 	f("enough examples, from far behind", 0, few, farBehind+1, 59*time.Minute, time.Hour)
 	f("enough examples, not so far", 0, few, farBehind, 0, 0)
-	f("the last one took long", 2*time.Hour, func(s *saver, _ *Config) { s.took = time.Hour }, 0, 119*time.Minute, 2*time.Hour)
-	f("the last one took long, long ago", 5*time.Hour, func(s *saver, _ *Config) { s.took = time.Hour }, 0, 0, 0)
-	f("the last one failed", 4*time.Second, func(s *saver, cfg *Config) { few(s, cfg); s.failed = true }, 0, 5*time.Second, 6*time.Second)
-	f("the last one failed a while ago", 11*time.Second, func(s *saver, cfg *Config) { few(s, cfg); s.failed = true }, 0, 0, 0)
-	s := newSaver(&files{}, 50)
-	s.savedAt = time.Time{}
-	if wait := s.advance(c, 0, 1, &Config{CheckpointEvery: time.Hour, CheckpointExamples: 1}); wait != 0 || s.reserving || s.capture != nil {
-		t.Errorf("nothing new: waiting %v, begun %v", wait, s.reserving)
+	f("the last one took long", 2*time.Hour, func(s *checkpoints, _ *Config) { s.took = time.Hour }, 0, 119*time.Minute, 2*time.Hour)
+	f("the last one took long, long ago", 5*time.Hour, func(s *checkpoints, _ *Config) { s.took = time.Hour }, 0, 0, 0)
+	f("the last one failed", 4*time.Second, func(s *checkpoints, cfg *Config) { few(s, cfg); s.failed = true }, 0, 5*time.Second, 6*time.Second)
+	f("the last one failed a while ago", 11*time.Second, func(s *checkpoints, cfg *Config) { few(s, cfg); s.failed = true }, 0, 0, 0)
+	s := newCheckpoints(50)
+	s.attempted = time.Time{}
+	if wait, due := s.due(50, 0, &Config{CheckpointEvery: time.Hour, CheckpointExamples: 1}, now); wait != 0 || due {
+		t.Errorf("nothing new: waiting %v, due %v", wait, due)
 	}
 }
 
