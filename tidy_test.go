@@ -199,6 +199,25 @@ func TestCommentsAreNotWide(t *testing.T) {
 	}
 }
 
+// Each module that the code asks for saves something, which DESIGN says.
+func TestDependenciesAreExplained(t *testing.T) {
+	b, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(documents(t)["DESIGN.md"], "## Dependencies")
+	direct := regexp.MustCompile(`(?m)^(?:require |\t)([a-z][^ ]+\.[^ ]+) v[^ ]+$`).FindAllStringSubmatch(string(b), -1)
+	if len(direct) < 10 {
+		t.Fatalf("%d modules are found in go.mod", len(direct))
+	}
+	for _, m := range direct {
+		name := strings.TrimPrefix(strings.TrimPrefix(m[1], "github.com/"), "golang.org/")
+		if !strings.Contains(table, regexp.MustCompile(`/(?:v\d+|pkg/.*)$`).ReplaceAllString(name, "")) {
+			t.Errorf("DESIGN.md does not say what %s saves", m[1])
+		}
+	}
+}
+
 func TestNoFileIsLarge(t *testing.T) {
 	out, err := exec.Command("git", "ls-files").Output()
 	if err != nil {
