@@ -16,9 +16,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Influence is how much a feature, or one value of it, moves predictions: the difference of the
-// logit with and without it, over examples that have it. It says what the network does with the
-// feature, whatever parts it is made of.
+// Influence is how much a feature, or one value of it, moves predictions: model.Explain, over the
+// examples that have it.
 type Influence struct {
 	Feature  string  `json:"feature"`
 	Value    string  `json:"value,omitempty"` // of a string; empty for the whole feature
@@ -36,15 +35,14 @@ func Influences(w *model.Replica, examples []event.Example) (byFeature, byValue 
 	all, values := map[string]sum{}, map[[2]string]sum{}
 	s := w.NewScratch()
 	var x []model.Feature
-	rest := event.Fields{}
+	var shifts []model.Contribution
 	for i := range examples {
 		fields := examples[i].Features
 		x = features.Encode(x[:0], fields)
-		whole := logit(w.Predict(x, s))
+		shifts = w.Explain(shifts[:0], x, s)
 		for j := range fields {
-			rest = append(append(rest[:0], fields[:j]...), fields[j+1:]...)
-			x = features.Encode(x[:0], rest)
-			shift := whole - logit(w.Predict(x, s))
+			hash := model.FieldHash(fields[j].Name)
+			shift := shifts[slices.IndexFunc(shifts, func(c model.Contribution) bool { return c.Field == hash })].Shift
 			add := func(a sum) sum { return sum{a.n + 1, a.mean + shift, a.absolute + math.Abs(shift)} }
 			all[fields[j].Name] = add(all[fields[j].Name])
 			if fields[j].Value.Kind == event.String {
@@ -66,11 +64,6 @@ func Influences(w *model.Replica, examples []event.Example) (byFeature, byValue 
 
 func stronger(a, b Influence) int {
 	return cmp.Or(cmp.Compare(b.Absolute, a.Absolute), cmp.Compare(a.Feature, b.Feature), cmp.Compare(a.Value, b.Value))
-}
-
-func logit(p float64) float64 {
-	p = min(max(p, 1e-12), 1-1e-12)
-	return math.Log(p / (1 - p))
 }
 
 // RecentExamples reads the last n examples of an objective's topic; what cannot be read is passed
