@@ -54,10 +54,7 @@ const ModelRetentionBytes = 512 << 20
 // order of learning; weights are bounded by size, and a learner writes a snapshot well before what
 // follows the last one could be deleted.
 func Topics(objectives []Objective, partitions int) []Topic {
-	longest := time.Duration(0)
-	for _, o := range objectives {
-		longest = max(longest, o.Window)
-	}
+	longest := LongestWindow(objectives)
 	topics := []Topic{
 		{Name: TopicEvents, Partitions: partitions, Retention: max(week, longest+slack), AppendTime: true, NeedMessage: EventLimits.Bytes + messageFraming, Busy: true},
 		{Name: TopicPredictions, Partitions: partitions, Retention: max(week, longest+slack), NeedMessage: factsMessage},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -107,15 +108,13 @@ func (w *Watched) noteResult(ctx context.Context, what failure, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err == nil {
-		if len(w.faults) > 0 {
-			delete(w.faults, what)
-		}
+		delete(w.faults, what)
 		return
 	}
 	now := w.now()
 	f, ok := w.faults[what]
 	if !ok || f.last < now-faultForgets {
-		w.dropOldLocked(now)
+		maps.DeleteFunc(w.faults, func(_ failure, f fault) bool { return f.last < now-faultForgets })
 		if len(w.faults) >= maxFaults {
 			return
 		}
@@ -123,12 +122,4 @@ func (w *Watched) noteResult(ctx context.Context, what failure, err error) {
 	}
 	f.last, f.err = now, err
 	w.faults[what] = f
-}
-
-func (w *Watched) dropOldLocked(now event.Time) {
-	for what, f := range w.faults {
-		if f.last < now-faultForgets {
-			delete(w.faults, what)
-		}
-	}
 }

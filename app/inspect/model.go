@@ -1,4 +1,5 @@
-// Package inspect looks at learned models: files and what stands on the model topic.
+// Package inspect shows, compares and verifies learned models, for the command model: checkpoints,
+// files of fit, and the weights on a model topic. It changes none of them.
 package inspect
 
 import (
@@ -26,25 +27,25 @@ const (
 	KindTopic      = "topic"      // what scorers serve
 )
 
-// Model is a model and what is known about it.
+// Model is a model and what its source tells about it.
 type Model struct {
 	Source    string
 	Kind      string
-	Objective string         // empty when the source does not tell
-	Key       string         // of the network, its NetworkKey
-	State     *learner.State // nil for a topic: it carries what serving needs only
-	Weights   *model.Replica // what serves
+	Objective string         // empty for a file of fit
+	Key       string         // the network's NetworkKey
+	State     *learner.State // nil for a topic, which holds the served weights alone
+	Weights   *model.Replica // the served weights
 
 	Epoch    int64
 	Snapshot []byte // the last one on the topic, or one made of the file
 	At       int64  // examples in Snapshot
-	Deltas   int    // after it on the topic
-	Bytes    int64  // of those
-	Records  int64  // on the topic
+	Deltas   int    // on the topic after the snapshot
+	Bytes    int64  // of these deltas
+	Records  int64  // on the topic, of snapshot and deltas
 }
 
-// Open reads a model. name is a file, or an objective, or one and its network such as click.plain,
-// or the topic model.<key>; client is called for a topic only.
+// Open reads a model. name is a file, a network key such as click or click.plain, or a topic
+// model.<key>. client is called for a topic only.
 func Open(ctx context.Context, name string, client func() (*stream.Client, error)) (*Model, error) {
 	if _, err := os.Stat(name); err == nil {
 		return openFile(name)
@@ -112,7 +113,7 @@ func (m *Model) Version() string {
 	return event.ModelVersion(key, m.Weights.Examples())
 }
 
-// Hash is the hash of the whole learned state, empty for a topic.
+// Hash is the hash of the whole learned state; it is empty for a topic.
 func (m *Model) Hash() string {
 	if m.State == nil {
 		return ""
@@ -120,8 +121,7 @@ func (m *Model) Hash() string {
 	return learner.WeightsHash(m.State.Net())
 }
 
-// SnapshotHash is that of Snapshot's bytes: two processes with the same served weights have the
-// same.
+// SnapshotHash is the hash of Snapshot: the same in two processes with the same served weights.
 func (m *Model) SnapshotHash() string {
 	sum := sha256.Sum256(m.Snapshot)
 	return "sha256:" + hex.EncodeToString(sum[:])
