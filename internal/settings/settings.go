@@ -26,8 +26,8 @@ type File struct {
 	lines map[string]int // by path, such as objectives[1].window
 }
 
-// Problem is one mistake in a file. Its Field is empty where the name of a setting is unknown, since
-// there is no such setting.
+// Problem is one mistake in a file. Its Field is empty where the name of a setting is unknown,
+// since there is no such setting.
 type Problem struct {
 	field.Error
 	Kind bool // the value has another kind than the setting
