@@ -170,11 +170,7 @@ func (l *Loop) watchRedis() error {
 
 // outcomeTTL is how long outcomes are kept: until the longest window has certainly been labelled.
 func outcomeTTL(c *config.Config) time.Duration {
-	ttl := c.Feedback.OutcomeTTL
-	for _, o := range c.Objectives {
-		ttl = max(ttl, o.Window+c.Feedback.OutcomeTTL)
-	}
-	return ttl
+	return event.LongestWindow(c.Objectives) + c.Feedback.OutcomeTTL
 }
 
 // build makes the stages.

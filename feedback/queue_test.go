@@ -52,17 +52,17 @@ func TestMergeGivesEveryPredictionOnceInOrderOfTimeAndRow(t *testing.T) {
 		var got []pending
 		for mark := event.Time(1000); mark <= 1000+rows; mark += event.Time(rng.IntN(40)) {
 			due := func(at event.Time) bool { return at <= mark }
-			whole := func(q *queue) bool { return q.next >= int64(len(w.logs[q.partition])) }
+			atEnd := func(q *queue) bool { return q.next >= int64(len(w.logs[q.partition])) }
 			for {
-				out, hidden := merge(nil, w.queues, due, whole, 1+rng.IntN(20))
+				out, empty := merge(nil, w.queues, due, atEnd, 1+rng.IntN(20))
 				for i := range out {
 					if !due(out[i].prediction.Time) {
 						t.Fatalf("seed %d: a prediction of %d came out at %d", seed, out[i].prediction.Time, mark)
 					}
 				}
 				got = append(got, out...)
-				if hidden != nil {
-					w.fetch(hidden.partition, 1+rng.IntN(30))
+				if empty != nil {
+					w.fetch(empty.partition, 1+rng.IntN(30))
 				} else if len(out) == 0 {
 					break
 				}
@@ -99,7 +99,7 @@ func TestDoneNeverPassesAPredictionThatWaits(t *testing.T) {
 			t.Errorf("done is %d, want %d", q.done, want)
 		}
 	}
-	q.skip(0)
+	q.reach(1)
 	f(1)
 	add := func(offset int64, id string, want bool) {
 		t.Helper()
@@ -133,7 +133,7 @@ func TestOutcomesAreTheSameInAnyOrderAndHoweverOften(t *testing.T) {
 		for offset := range int64(3) { // sent again, later and before
 			e := e
 			e.Received += event.Time([]int64{5, 0, 9}[offset])
-			u := OutcomeUpdate(nil, &e, offset, KindsOf(nil))
+			u := OutcomeUpdate(nil, &e, offset, TypesOf(nil))
 			if len(u) != 1 || u[0].Key != "p" || u[0].Ops[0].Field != event.TypeClick {
 				t.Fatalf("the update is %+v", u)
 			}
@@ -152,7 +152,7 @@ func TestOutcomesAreTheSameInAnyOrderAndHoweverOften(t *testing.T) {
 	f(event.Event{Time: -3, Received: 7, Value: -1e-9}, event.OutcomeEvent{Received: 7, Time: -3, Value: -1e-9})
 	f(event.Event{Time: 7, Received: 7}, event.OutcomeEvent{Received: 7, Time: 7})
 	for _, e := range []event.Event{{Type: event.TypeClick, Time: 7}, {Type: event.TypeHeartbeat, Prediction: "p"}} {
-		if u := OutcomeUpdate(nil, &e, 3, KindsOf(nil)); len(u) != 0 {
+		if u := OutcomeUpdate(nil, &e, 3, TypesOf(nil)); len(u) != 0 {
 			t.Errorf("%+v makes %+v", e, u)
 		}
 	}
@@ -160,13 +160,13 @@ func TestOutcomesAreTheSameInAnyOrderAndHoweverOften(t *testing.T) {
 
 // An objective may name what an SDK calls its events; the type counts beside the name.
 func TestOutcomesAreKeptByTypeAndByName(t *testing.T) {
-	kinds := KindsOf([]event.Objective{{Trigger: event.TriggerPrediction, Positive: "Signed Up"}, {Trigger: "Home", Positive: event.TypeTrack}})
+	types := TypesOf([]event.Objective{{Trigger: event.TriggerPrediction, Positive: "Signed Up"}, {Trigger: "Home", Positive: event.TypeTrack}})
 	f := func(kind, property, name string, want ...string) {
 		t.Helper()
 		e := event.Event{Type: kind, Prediction: "p", Time: 7, Received: 7}
 		e.Properties = event.Fields{{Name: property, Value: event.Value{Kind: event.String, Str: name}}}
 		var got []string
-		for _, u := range OutcomeUpdate(nil, &e, 3, kinds) {
+		for _, u := range OutcomeUpdate(nil, &e, 3, types) {
 			for _, op := range u.Ops {
 				got = append(got, op.Field)
 			}
