@@ -38,7 +38,7 @@ type place struct {
 	offset int64
 	at     event.Time
 	first  int64  // offset of the record that is no repeat and that this one repeats
-	tag   uint64 // of that record; see Window.note
+	tag    uint64 // of that record; see Window.note
 }
 
 type occurrence struct {
