@@ -33,7 +33,6 @@ type page struct {
 	dir       string
 	addresses strings.Replacer
 	server    *exec.Cmd
-	said      bytes.Buffer
 }
 
 // start runs the command line of a server until the test ends, on free ports.

@@ -36,7 +36,7 @@ func findKind(name string) (*kind, *Error) {
 	i := slices.IndexFunc(kinds, func(k *kind) bool { return k.name == name })
 	if i < 0 {
 		every := kindsThat(func(*kind) bool { return true }, ", ")
-		return nil, &Error{"aggregate", fmt.Sprintf("is %q; expected one of %s", name, every)}
+		return nil, &Error{Field: "aggregate", Reason: fmt.Sprintf("is %q; expected one of %s", name, every)}
 	}
 	return kinds[i], nil
 }
@@ -59,15 +59,15 @@ func (k *kind) checkSettings(p *ProfileConfig) *Error {
 	}
 	switch {
 	case k.value && p.Value == "":
-		return &Error{"value", "is missing; expected value, context.NAME or properties.NAME"}
+		return &Error{Field: "value", Reason: "is missing; expected value, context.NAME or properties.NAME"}
 	case !k.value && p.Value != "":
-		return &Error{"value", takers(func(k *kind) bool { return k.value })}
+		return &Error{Field: "value", Reason: takers(func(k *kind) bool { return k.value })}
 	case !k.over && p.Over != "":
-		return &Error{"over", takers(func(k *kind) bool { return k.over })}
+		return &Error{Field: "over", Reason: takers(func(k *kind) bool { return k.over })}
 	case !k.over && (p.Prior != 0 || p.Weight != 0):
-		return &Error{"prior", takers(func(k *kind) bool { return k.over })}
+		return &Error{Field: "prior", Reason: takers(func(k *kind) bool { return k.over })}
 	case !k.halfLife && p.HalfLife != "":
-		return &Error{"half_life", "is given, but " + k.name + " does not decay; expected a window or nothing"}
+		return &Error{Field: "half_life", Reason: "is given, but " + k.name + " does not decay; expected a window or nothing"}
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ const maxProfiles = maxGroupOps / 2
 // Compile checks cfg. The error is an *Error that names the field and what is allowed.
 func Compile(cfg Config) (*Set, error) {
 	if len(cfg.Profiles) > maxProfiles {
-		return nil, &Error{"features.profiles", fmt.Sprintf("has %d aggregates; at most %d are allowed", len(cfg.Profiles), maxProfiles)}
+		return nil, &Error{Field: "features.profiles", Reason: fmt.Sprintf("has %d aggregates; at most %d are allowed", len(cfg.Profiles), maxProfiles)}
 	}
 	s := &Set{context: newSelection(cfg.Context, cfg.Drop), reserved: map[string]bool{}, plans: map[string][]eventPlan{}}
 	for i := range cfg.Profiles {
@@ -61,14 +61,14 @@ func (s *Set) addProfile(p *ProfileConfig) *Error {
 	}
 	e, err := newEntity(p.Entity)
 	if err != nil {
-		return &Error{"entity", err.Error()}
+		return &Error{Field: "entity", Reason: err.Error()}
 	}
 	if err := checkEventType(p.Event); err != nil {
-		return &Error{"event", err.Error()}
+		return &Error{Field: "event", Reason: err.Error()}
 	}
 	span, which, err := newSpan(p.Window, p.HalfLife)
 	if err != nil {
-		return &Error{which, err.Error()}
+		return &Error{Field: which, Reason: err.Error()}
 	}
 	if err := k.checkSettings(p); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (s *Set) addProfile(p *ProfileConfig) *Error {
 	d := declaration{ProfileConfig: p, set: s, entity: s.entityIndex(e), span: span}
 	if k.value {
 		if d.source, err = newSource(p.Value); err != nil {
-			return &Error{"value", err.Error()}
+			return &Error{Field: "value", Reason: err.Error()}
 		}
 	}
 	a, wrong := k.compile(&d)
@@ -88,7 +88,7 @@ func (s *Set) addProfile(p *ProfileConfig) *Error {
 		name = deriveName(p)
 	}
 	if s.reserved[name] {
-		return &Error{"name", fmt.Sprintf("is %q, which another feature has; expected a name of its own", name)}
+		return &Error{Field: "name", Reason: fmt.Sprintf("is %q, which another feature has; expected a name of its own", name)}
 	}
 	s.reserved[name] = true
 	s.features = append(s.features, feature{name: name, entity: d.entity, aggregate: a, lookBack: span.length()})

@@ -1,5 +1,7 @@
 package features
 
+import "github.com/clickloop/clickloop/internal/field"
+
 // Config is the section features of the configuration.
 type Config struct {
 	// Context names the fields of a request's context that become features: "*" for all, "geo.*"
@@ -37,12 +39,5 @@ type ProfileConfig struct {
 	Weight float64 `yaml:"weight"`
 }
 
-// Error names the place in the configuration that is wrong, such as features.profiles[2].window,
-// and says why.
-type Error struct {
-	Field  string
-	Reason string
-}
-
-// Error joins Field and Reason to a sentence.
-func (e *Error) Error() string { return e.Field + " " + e.Reason }
+// Error names a wrong setting, such as features.profiles[2].window.
+type Error = field.Error

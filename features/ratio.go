@@ -15,14 +15,14 @@ type ratio struct {
 func compileRatio(d *declaration) (aggregate, *Error) {
 	switch {
 	case d.Over == "":
-		return nil, &Error{"over", "is missing; expected the type of the events in the denominator, such as impression"}
+		return nil, &Error{Field: "over", Reason: "is missing; expected the type of the events in the denominator, such as impression"}
 	case !finite(d.Prior):
-		return nil, &Error{"prior", "is no finite number"}
+		return nil, &Error{Field: "prior", Reason: "is no finite number"}
 	case !finite(d.Weight) || d.Weight < 0:
-		return nil, &Error{"weight", "is negative or no finite number"}
+		return nil, &Error{Field: "weight", Reason: "is negative or no finite number"}
 	}
 	if err := checkEventType(d.Over); err != nil {
-		return nil, &Error{"over", err.Error()}
+		return nil, &Error{Field: "over", Reason: err.Error()}
 	}
 	events := d.counter(d.Event, d.Event, addOne)
 	over := d.counter(d.Over, d.Over, addOne)

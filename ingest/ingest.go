@@ -72,7 +72,7 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	return &Ingester{
 		client: d.Client, store: store, clock: d.Clock,
 		collector: &collector{
-			cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters, events: collected,
+			cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters, verdicts: collected,
 			unknown: unknown, unreadable: unreadable, replaced: replaced,
 			standing: standing{lease: d.Watermark.Lease},
 			batcher:  stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
@@ -144,23 +144,18 @@ func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", err)
 		return
 	}
-	b := append([]byte(`{"mode":"`), i.clock.mode()...)
-	b = append(b, `","now":"`...)
-	b = append(b, i.clock.Now().String()...)
-	b = append(b, `","folded":"`...)
-	b = append(b, t.String()...)
-	b = append(b, '"')
+	o := strictjson.NewObject(nil)
+	o.Text("mode", i.clock.mode())
+	o.Text("now", i.clock.Now().String())
+	o.Text("folded", t.String())
 	if faulty := i.consumer.beats.Faulty(); len(faulty) > 0 {
-		b = append(b, `,"faulty":[`...)
+		o.Key("faulty")
 		for n, collector := range faulty {
-			if n > 0 {
-				b = append(b, ',')
-			}
-			b = strictjson.AppendString(b, collector)
+			o.Buf = strictjson.AppendString(append(o.Buf, "[,"[min(n, 1)]), collector)
 		}
-		b = append(b, ']')
+		o.Buf = append(o.Buf, ']')
 	}
-	web.WriteJSON(w, http.StatusOK, append(b, '}'))
+	web.WriteJSON(w, http.StatusOK, o.End())
 }
 
 // awaitFolded returns the watermark once it is at least want, or as it is when ctx ends.

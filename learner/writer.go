@@ -26,9 +26,9 @@ type written struct {
 	took  time.Duration
 }
 
-// writer writes messages to a model topic in the order of its queue, with one exception: deltas that
-// follow a snapshot are written between its records. So a scorer that follows the deltas does not
-// wait for a snapshot that it does not need. Such a delta applies after the snapshot as well as
+// writer writes messages to a model topic in the order of its queue, with one exception: deltas
+// that follow a snapshot are written between its records. So a scorer that follows the deltas does
+// not wait for a snapshot that it does not need. Such a delta applies after the snapshot as well as
 // after the delta before it.
 type writer struct {
 	client  *stream.Client

@@ -6,56 +6,58 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/clickloop/clickloop/internal/retry"
 )
 
-// ErrFull is returned by Batcher.Write when too much waits for Kafka already.
+// ErrFull is returned by Batcher.Write when the records that wait for Kafka reach the limit.
 var ErrFull = errors.New("too many records wait for Kafka")
 
-// ErrEnded is returned by Batcher.Write, and told to those who wait, when Run has ended: nothing is
+// ErrEnded is returned by Batcher.Write, also to callers that wait, when Run has ended: no record is
 // written any more.
 var ErrEnded = errors.New("the process is stopping: nothing is written any more")
 
-// Batcher lets many callers share writes: what comes while one Produce is in flight goes out
-// together in the next, in the order it came. It adds no waiting of its own.
+// Batcher combines the writes of many callers (group commit): records that arrive while one Produce
+// is in flight go out together in the next, in their order. It never waits for more records.
 type Batcher struct {
 	client *Client
 	topic  string
-	limit  int // bytes that may wait
-	drain  time.Duration
+	limit  int           // bytes of the records that may wait
+	drain  time.Duration // see Drain
 	lost   func(records int, err error)
 
 	mu      sync.Mutex
-	ended   bool // Run has
+	ended   bool // Run has ended
 	bytes   int
 	records []Record
 	waiting []waiter
 	wake    chan struct{}
 }
 
-// waiter is who enqueued the next so many records.
+// waiter is a caller that enqueued the next so many records.
 type waiter struct {
-	done    chan<- error // has room for one
+	done    chan<- error // buffers one
 	records int
 }
 
-// NewBatcher returns a Batcher for topic; beyond limit waiting bytes a Write fails with ErrFull.
-// Run writes.
+// NewBatcher returns a Batcher for topic, whose records Run writes. A Write that would exceed limit
+// bytes of waiting records fails with ErrFull.
 func NewBatcher(client *Client, topic string, limit int) *Batcher {
 	return &Batcher{client: client, topic: topic, limit: limit, wake: make(chan struct{}, 1)}
 }
 
-// Drain makes Run go on, when its ctx has ended, until all that waits is written, for at most d.
-// lost, which may be nil, is told how many records were not acknowledged by then: they may or may
-// not have been written. It is told as well, at any time, of records that can never be written (a
-// *TooLargeError).
+// Drain lets Run write all waiting records after its ctx has ended, for at most d. Run calls lost,
+// which may be nil, with the number of records that Kafka has not acknowledged by then; they may or
+// may not have been written. It also calls lost, at any time, for records that can never be written
+// (a *TooLargeError).
 func (b *Batcher) Drain(d time.Duration, lost func(records int, err error)) *Batcher {
 	b.drain, b.lost = d, lost
 	return b
 }
 
-// Write returns nil once recs are acknowledged, and a *TooLargeError when all are but those that it
-// names. When ctx ends first their fate is unknown: they are written once Kafka takes them, so a
-// caller who tries again does so with the same ids.
+// Write returns nil once Kafka has acknowledged recs, and a *TooLargeError once it has acknowledged
+// all but those that the error names. When ctx ends first, recs may still be written later; a caller
+// who tries again uses the same ids.
 func (b *Batcher) Write(ctx context.Context, recs []Record) error {
 	done, err := b.Enqueue(recs)
 	if err != nil {
@@ -69,9 +71,8 @@ func (b *Batcher) Write(ctx context.Context, recs []Record) error {
 	}
 }
 
-// Enqueue puts recs behind all that was enqueued before and returns at once; the channel tells when
-// they are acknowledged, as Write's error. A caller who needs an order among several writes
-// enqueues them under a lock of its own.
+// Enqueue puts recs behind all records before them and returns at once. The channel delivers Write's
+// result. A caller who needs an order among several writes enqueues them under a lock of its own.
 func (b *Batcher) Enqueue(recs []Record) (<-chan error, error) {
 	done := make(chan error, 1)
 	if len(recs) == 0 {
@@ -107,8 +108,8 @@ func bytesOf(recs []Record) int {
 	return n
 }
 
-// Run writes what comes until ctx ends, then what still waits, as Drain says; then it answers all
-// that are left with ctx's error. It runs once.
+// Run writes records until ctx ends, and then drains the waiting ones as Drain allows. It answers
+// the callers of the rest with ErrEnded. It runs once.
 func (b *Batcher) Run(ctx context.Context) error {
 	writing, stop := b.outlive(ctx)
 	defer stop()
@@ -129,31 +130,20 @@ func (b *Batcher) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// outlive returns a context that ends a drain's time after ctx.
+// outlive returns a context that ends b.drain after ctx.
 func (b *Batcher) outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	if b.drain <= 0 {
 		return context.WithCancel(ctx)
 	}
 	writing, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var timer *time.Timer
-	var mu sync.Mutex
-	stop := context.AfterFunc(ctx, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		timer = time.AfterFunc(b.drain, cancel)
-	})
-	return writing, func() {
-		stop()
-		mu.Lock()
-		defer mu.Unlock()
-		if timer != nil {
-			timer.Stop()
-		}
+	context.AfterFunc(ctx, func() {
+		retry.Sleep(writing, b.drain)
 		cancel()
-	}
+	})
+	return writing, cancel
 }
 
-// write writes all that waits, and says whether that was anything.
+// write writes all waiting records and returns false when there were none.
 func (b *Batcher) write(ctx context.Context) bool {
 	records, waiting := b.take()
 	if len(records) == 0 {
@@ -175,17 +165,17 @@ func (b *Batcher) take() ([]Record, []waiter) {
 	return records, waiting
 }
 
-// answer tells each waiter what became of its records.
+// answer gives each waiter the result of its records.
 func (b *Batcher) answer(records []Record, waiting []waiter, err error) {
 	var large *TooLargeError
-	if err != nil && b.lost != nil && len(records) > 0 {
-		if n := len(records); errors.As(err, &large) {
-			b.lost(len(large.Records), err)
-		} else {
-			b.lost(n, err)
-		}
+	lost := len(records)
+	if errors.As(err, &large) {
+		lost = len(large.Records)
 	}
-	if !errors.As(err, &large) {
+	if err != nil && b.lost != nil && lost > 0 {
+		b.lost(lost, err)
+	}
+	if large == nil {
 		for _, w := range waiting {
 			w.done <- err
 		}
@@ -196,20 +186,4 @@ func (b *Batcher) answer(records []Record, waiting []waiter, err error) {
 		w.done <- large.part(&refused, from, records[from:from+w.records])
 		from += w.records
 	}
-}
-
-// part is the error of those who gave the records from index from on, nil when none of theirs is
-// among refused, of which these are taken.
-func (e *TooLargeError) part(refused *[]int, from int, records []Record) error {
-	p := *e
-	p.Records, p.Bytes = nil, 0
-	for len(*refused) > 0 && (*refused)[0] < from+len(records) {
-		i := (*refused)[0] - from
-		*refused = (*refused)[1:]
-		p.Records, p.Bytes = append(p.Records, i), max(p.Bytes, records[i].size())
-	}
-	if len(p.Records) == 0 {
-		return nil
-	}
-	return &p
 }

@@ -162,9 +162,8 @@ func TestWhatCannotBeDrainedIsCounted(t *testing.T) {
 // written and acknowledged.
 func TestATooLargeRecordIsAnsweredAlone(t *testing.T) {
 	c := dial(t, backend.Kafka(t))
-	if err := c.EnsureTopics(t.Context(), stream.Topic{Name: "a", Partitions: 1, MaxMessage: 20_000}); err != nil {
-		t.Fatal(err)
-	}
+	topic(t, c, "a", 1)
+	backend.AlterTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", "20000")
 	counted := 0
 	b := stream.NewBatcher(c, "a", 64<<20).Drain(0, func(n int, err error) { counted += n })
 	small, large := strings.Repeat("s", 1000), strings.Repeat("l", 30_000)
@@ -206,9 +205,8 @@ func TestATooLargeRecordIsAnsweredAlone(t *testing.T) {
 
 func TestALimitThatIsRaisedIsSeen(t *testing.T) {
 	c := dial(t, backend.Kafka(t))
-	if err := c.EnsureTopics(t.Context(), stream.Topic{Name: "a", Partitions: 1, MaxMessage: 20_000}); err != nil {
-		t.Fatal(err)
-	}
+	topic(t, c, "a", 1)
+	backend.AlterTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", "20000")
 	large := one(strings.Repeat("l", 30_000))
 	var refused *stream.TooLargeError
 	if err := c.Produce(t.Context(), "a", large); !errors.As(err, &refused) {

@@ -14,9 +14,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Where the fields of a record batch lie, and what its attributes mean.
+// Byte offsets of a record batch's fields, and bits of its attributes.
 const (
-	batchLength    = 8 // of what follows this field
+	batchLength    = 8 // counts the bytes after this field
 	batchMagic     = 16
 	batchChecksum  = 17
 	batchAttribute = 21
@@ -35,30 +35,29 @@ const (
 	abortMarker = 0
 )
 
-// maxUnpacked bounds what a compressed batch may become.
+// maxUnpacked bounds the bytes of a batch after decompression.
 const maxUnpacked = 256 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errCorrupt = errors.New("its records cannot be read")
 
-// unpacker turns the batches of an answer into records. It leaves out control batches, and, read
-// committed, the batches of transactions that were aborted.
+// unpacker decodes the record batches of a fetch's answer. It leaves out control batches and the
+// batches of aborted transactions.
 type unpacker struct {
 	partition int
-	from      int64 // records before it are left out
+	from      int64 // earlier records are left out
 
-	aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction // by first offset, not begun yet
-	// producers whose transaction here was aborted
-	aborting map[int64]bool
-	headers  []Header // memory for the next records'
-	// of the last record: keys hardly differ
-	headerKey []string
+	// transactions that begin behind the current batch, by first offset
+	aborted   []kmsg.FetchResponseTopicPartitionAbortedTransaction
+	aborting  map[int64]bool // producers with an aborted transaction at the current batch
+	headers   []Header       // memory for the headers of the next records
+	headerKey []string       // of the last record, reused since records hardly differ in them
 }
 
-// unpack appends the records of set to dst. next is the offset behind the last whole batch, from
-// when there is none: what stands between holds nothing for a reader, also where it is not the
-// last record that stands before it. What the records point to are parts of set.
+// unpack appends the records of set to dst. They point into set. next is the offset behind the last
+// whole batch, or u.from when there is none. A batch may end behind its last record, since compaction
+// removes records and keeps the batch's range.
 func (u *unpacker) unpack(dst []Record, set []byte) (records []Record, next int64, err error) {
 	next = u.from
 	if u.aborting == nil && len(u.aborted) > 0 {
@@ -74,7 +73,7 @@ func (u *unpacker) unpack(dst []Record, set []byte) (records []Record, next int6
 			return dst, next, fmt.Errorf("the batch at offset %d is %d bytes long: %w", base, size, errCorrupt)
 		}
 		if size > int64(len(set)-batchLength-4) {
-			break // the answer's end cuts it: it comes again
+			break // the answer ends within the batch: the next fetch brings it again
 		}
 		batch := set[:batchLength+4+size]
 		set = set[len(batch):]
@@ -86,7 +85,7 @@ func (u *unpacker) unpack(dst []Record, set []byte) (records []Record, next int6
 	return dst, next, nil
 }
 
-// batch appends a batch's records.
+// batch appends the records of one batch.
 func (u *unpacker) batch(dst []Record, b []byte, base int64) ([]Record, error) {
 	if sum := crc32.Checksum(b[batchAttribute:], castagnoli); sum != binary.BigEndian.Uint32(b[batchChecksum:]) {
 		return dst, fmt.Errorf("%w: the checksum does not match", errCorrupt)
@@ -116,7 +115,7 @@ func (u *unpacker) batch(dst []Record, b []byte, base int64) ([]Record, error) {
 	}
 	count := int(int32(binary.BigEndian.Uint32(b[batchCount:])))
 	times := stamps{first: int64(binary.BigEndian.Uint64(b[batchFirstTime:]))}
-	if attributes&appendTimeBit != 0 { // the broker's clock, one time for the batch
+	if attributes&appendTimeBit != 0 { // the broker's clock: one time for the whole batch
 		times.all, times.same = int64(binary.BigEndian.Uint64(b[batchMaxTime:])), true
 	}
 	return u.records(dst, body, base, count, times)
@@ -124,8 +123,8 @@ func (u *unpacker) batch(dst []Record, b []byte, base int64) ([]Record, error) {
 
 // stamps are the times of a batch's records.
 type stamps struct {
-	first int64 // that differences are added to
-	all   int64 // of every record, when same
+	first int64 // base of the records' differences
+	all   int64 // time of every record, when same
 	same  bool
 }
 
@@ -140,7 +139,7 @@ func (s stamps) of(delta int64) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// isAbort says whether a control record, the only one of its batch, is the marker of an abort.
+// isAbort tells whether the only record of a control batch marks an abort.
 func isAbort(records []byte) bool {
 	s := scan{b: records}
 	s.varint() // length
@@ -176,7 +175,7 @@ func (u *unpacker) records(dst []Record, body []byte, base int64, count int, tim
 	return dst, nil
 }
 
-// readHeaders reads a record's headers; rest is how many records are to come, this one included.
+// readHeaders reads a record's headers. rest counts the batch's records from this one on.
 func (u *unpacker) readHeaders(s *scan, rest int) []Header {
 	n := s.varint()
 	if n == 0 || s.bad {
@@ -224,7 +223,7 @@ func decompress(c kafka.Compression, packed []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// scan reads the fields of records; after a fault it reads zeros and is bad.
+// scan reads the fields of records. After a malformed field it is bad and reads zeros.
 type scan struct {
 	b   []byte
 	bad bool
@@ -253,7 +252,7 @@ func (s *scan) skip(n int) {
 	s.b = s.b[n:]
 }
 
-// bytes reads a length and so many bytes; nil for the length -1.
+// bytes reads a length and so many bytes. The length -1 stands for nil.
 func (s *scan) bytes() []byte {
 	n := s.varint()
 	switch {

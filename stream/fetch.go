@@ -10,21 +10,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Versions of requests that brokers speak from 2.4 to 4.x.
+// Versions of requests that Kafka 2.4 to 4.x understands.
 const (
 	fetchVersion   = 11
 	offsetsVersion = 4
 )
 
 const (
-	timeFirst = -2 // in place of a time, for a partition's first offset
+	timeFirst = -2 // in place of a time: a partition's first offset
 	timeEnd   = -1
 
 	readUncommitted = 0
 	readCommitted   = 1
 )
 
-// connect dials the partition's leader and finds where to begin.
+// connect connects to the partition's leader and finds the first offset to fetch.
 func (r *Reader) connect(ctx context.Context) error {
 	dial, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
@@ -32,21 +32,11 @@ func (r *Reader) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := dialWire(dial, leader, r.client.cfg.ClientID)
+	w, err := r.client.connect(dial, leader)
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = w.conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if err := w.conn.SetDeadline(time.Now().Add(attemptTimeout)); err != nil {
-		return errors.Join(err, w.close())
-	}
-	first, err := r.listOffset(w, timeFirst)
-	if err != nil {
-		return errors.Join(err, w.close())
-	}
-	// uncommitted: a position behind an open transaction is none beyond the end
-	end, err := r.listOffset(w, timeEnd)
+	first, end, err := r.listRange(ctx, w)
 	if err != nil {
 		return errors.Join(err, w.close())
 	}
@@ -63,28 +53,43 @@ func (r *Reader) connect(ctx context.Context) error {
 	return nil
 }
 
-// leader returns the address of the partition's leader, having seen that the topic is the one that
-// the Reader is held to.
+// leader returns the address of the partition's leader, once the topic has the id that the Reader
+// requires.
 func (r *Reader) leader(ctx context.Context) (string, error) {
 	name := r.client.name(r.topic)
-	var p place
+	var found topicMetadata
 	var err error
 	for _, broker := range r.client.cfg.Brokers {
-		if p, err = describe(ctx, broker, r.client.cfg.ClientID, name); err == nil {
+		if found, err = r.client.describe(ctx, broker, r.topic); err == nil {
 			break
 		}
 	}
 	switch {
 	case err != nil:
 		return "", err
-	case r.id != "" && p.id != r.id:
-		return "", recreated(name, r.id, p.id)
-	case r.partition >= len(p.leaders):
-		return "", fmt.Errorf("topic %s has no partition %d, only %d partitions", name, r.partition, len(p.leaders))
-	case p.leaders[r.partition] == "":
+	case r.id != "" && found.id != r.id:
+		return "", recreated(name, r.id, found.id)
+	case r.partition >= len(found.leaders):
+		return "", fmt.Errorf("topic %s has no partition %d, only %d partitions", name, r.partition, len(found.leaders))
+	case found.leaders[r.partition] == "":
 		return "", fmt.Errorf("topic %s partition %d has no leader", name, r.partition)
 	}
-	return p.leaders[r.partition], nil
+	return found.leaders[r.partition], nil
+}
+
+// listRange asks for the partition's first offset and its end, uncommitted records included: an
+// offset behind an open transaction is not beyond the end.
+func (r *Reader) listRange(ctx context.Context, w *wire) (first, end int64, err error) {
+	stop, err := w.bound(ctx, attemptTimeout)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer stop()
+	if first, err = r.listOffset(w, timeFirst); err != nil {
+		return 0, 0, err
+	}
+	end, err = r.listOffset(w, timeEnd)
+	return first, end, err
 }
 
 func (r *Reader) listOffset(w *wire, at int64) (int64, error) {
@@ -106,7 +111,7 @@ func (r *Reader) listOffset(w *wire, at int64) (int64, error) {
 	return found.Offset, nil
 }
 
-// fetch fills r.records with what one request brings, maybe nothing.
+// fetch sends one request and sets r.records to its records, perhaps none.
 func (r *Reader) fetch(ctx context.Context) error {
 	r.records = r.records[:0]
 	if r.wire == nil {
@@ -115,12 +120,11 @@ func (r *Reader) fetch(ctx context.Context) error {
 		}
 	}
 	w := r.wire
-	// wakes a waiting fetch
-	stop := context.AfterFunc(ctx, func() { _ = w.conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if err := w.conn.SetDeadline(time.Now().Add(maxWait + attemptTimeout)); err != nil {
+	stop, err := w.bound(ctx, maxWait+attemptTimeout)
+	if err != nil {
 		return err
 	}
+	defer stop()
 	found, err := r.ask(w)
 	if err != nil {
 		return err
@@ -146,11 +150,11 @@ func (r *Reader) fetch(ctx context.Context) error {
 		return fmt.Errorf("the answer holds no whole batch in %d bytes at offset %d", len(found.RecordBatches), r.offset)
 	}
 	r.records, r.offset = records, next
-	r.client.held.note(r.client, r.topic, r.partition, r.offset, r.end, found.HighWatermark)
+	r.client.held.note(r.client.cluster, r.topic, r.partition, r.offset, r.end, found.HighWatermark)
 	return nil
 }
 
-// ask sends one fetch.
+// ask sends one fetch from r.offset.
 func (r *Reader) ask(w *wire) (*kmsg.FetchResponseTopicPartition, error) {
 	if r.request == nil {
 		r.request, r.answer = r.newFetch(), kmsg.NewPtrFetchResponse()
@@ -169,7 +173,7 @@ func (r *Reader) ask(w *wire) (*kmsg.FetchResponseTopicPartition, error) {
 	return &resp.Topics[0].Partitions[0], nil
 }
 
-// newFetch is the request, but for the offset.
+// newFetch returns a request without its offset.
 func (r *Reader) newFetch() *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.Version, req.ReplicaID = fetchVersion, -1

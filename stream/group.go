@@ -3,155 +3,120 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"sort"
-	"sync"
+	"maps"
 	"time"
 
+	"github.com/clickloop/clickloop/internal/retry"
 	"github.com/segmentio/kafka-go"
-	"golang.org/x/sync/errgroup"
 )
 
-// Generation is what the group gave to this member.
-type Generation struct {
-	ID       int32
-	Assigned map[string][]Assignment // by topic (no prefix), sorted by partition
+// groups joins consumer groups.
+type groups struct {
+	*cluster
+	partitions *partitions
+}
 
-	client *Client
+// membership is one stay in a group, over as many generations as go well.
+type membership struct {
+	*groups
 	group  string
-	kafka  *kafka.Generation
-
-	mu        sync.Mutex
-	committed map[string]map[int]int64
+	topics []string // prefix included
+	counts map[string]int
+	run    func(ctx context.Context, g *Generation) error
 }
 
-// Assignment is one partition and the offset that the group has committed: the next to read, -1
-// when none.
-type Assignment struct {
-	Partition int
-	Committed int64
+// steady is how long a membership lasts that is worth a short pause when it ends.
+const steady = 10 * time.Second
+
+// Join is a member of a consumer group until ctx ends. It calls fn for every generation, with a ctx
+// that ends with the generation, and waits for fn before it joins again. When fn returns an error
+// other than its ctx's, Join logs it and calls fn in a new generation after a pause.
+func (s *groups) Join(ctx context.Context, group string, topics []string, fn func(ctx context.Context, g *Generation) error) error {
+	m := membership{groups: s, group: s.name(group), run: fn}
+	for _, t := range topics {
+		m.topics = append(m.topics, s.name(t))
+	}
+	backoff := newBackoff()
+	backoff.LogFrom = 0
+	logged := ""
+	for ctx.Err() == nil {
+		began := time.Now()
+		if err := m.stay(ctx); err != nil && ctx.Err() == nil {
+			// a fault that lasts, as while a broker creates the topic of groups, is not repeated
+			level := slog.LevelDebug
+			if backoff.ShouldLog() || err.Error() != logged {
+				logged, level = err.Error(), slog.LevelWarn
+			}
+			s.logger.Log(ctx, level, "left the group, joining again", "group", m.group, "err", err)
+		}
+		if time.Since(began) > steady {
+			backoff.Reset()
+		}
+		backoff.Pause(ctx)
+	}
+	return ctx.Err()
 }
 
-// Has says whether the group gave a partition to this member.
-func (g *Generation) Has(topic string, partition int) bool {
-	for _, a := range g.Assigned[topic] {
-		if a.Partition == partition {
+// stay joins once and returns when a generation fails.
+func (m *membership) stay(ctx context.Context) error {
+	if err := m.countPartitions(ctx); err != nil { // before the group assigns them
+		return err
+	}
+	session := m.cfg.Session
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: m.group, Brokers: m.cfg.Brokers, Topics: m.topics,
+		Dialer:            &kafka.Dialer{DialFunc: m.cfg.dial, ClientID: m.cfg.ClientID, Timeout: dialTimeout},
+		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
+		HeartbeatInterval: session / 10, SessionTimeout: session, RebalanceTimeout: session * 3 / 2, JoinGroupBackoff: 200 * time.Millisecond,
+		StartOffset: kafka.FirstOffset, Timeout: attemptTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	for {
+		gen, err := group.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := m.generation(ctx, gen); err != nil {
+			return err
+		}
+	}
+}
+
+// countPartitions remembers how many partitions the topics have.
+func (m *membership) countPartitions(ctx context.Context) error {
+	counts := map[string]int{}
+	for _, name := range m.topics {
+		n, err := m.partitions.Partitions(ctx, name[len(m.cfg.Prefix):])
+		if err != nil {
+			return err
+		}
+		counts[name] = n
+	}
+	m.counts = counts
+	return nil
+}
+
+// awaitOtherCounts returns true once a topic has another number of partitions than the group has
+// assigned, and false when ctx ends. kafka-go's own watch begins after the group has assigned
+// partitions; so it misses one that is added before.
+func (m *membership) awaitOtherCounts(ctx context.Context) bool {
+	assigned := m.counts
+	for retry.Sleep(ctx, countAge/2) {
+		if err := m.countPartitions(ctx); err == nil && !maps.Equal(m.counts, assigned) {
 			return true
 		}
 	}
 	return false
 }
 
-// Join is a member of a consumer group until ctx ends: it calls fn for every generation, with a ctx
-// that ends with the generation, and waits for fn before it joins again. fn's error other than
-// ctx's is logged, counted and retried in a new generation after backoff.
-func (c *Client) Join(ctx context.Context, group string, topics []string, fn func(ctx context.Context, g *Generation) error) error {
-	names := make([]string, len(topics))
-	for i, t := range topics {
-		names[i] = c.name(t)
-	}
-	wait := backoffMin
-	told, at := "", time.Time{}
-	for ctx.Err() == nil {
-		began := time.Now()
-		if err := c.member(ctx, group, names, fn); err != nil && ctx.Err() == nil {
-			// of what was said a moment ago, as while a broker makes the topic of groups
-			level := slog.LevelDebug
-			if err.Error() != told || time.Since(at) > 10*time.Second {
-				told, at, level = err.Error(), time.Now(), slog.LevelWarn
-			}
-			c.logger.Log(ctx, level, "left the group, joining again", "group", c.name(group), "err", err)
-		}
-		if time.Since(began) > 10*time.Second {
-			wait = backoffMin
-		}
-		sleep(ctx, wait)
-		wait = min(2*wait, backoffMax)
-	}
-	return ctx.Err()
-}
-
-// member joins once and stays for as many generations as go well.
-func (c *Client) member(ctx context.Context, group string, names []string, fn func(ctx context.Context, g *Generation) error) error {
-	known, err := c.partitionCounts(ctx, names) // before the group shares them out
-	if err != nil {
-		return err
-	}
-	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: c.name(group), Brokers: c.cfg.Brokers, Topics: names, Dialer: c.dialer,
-		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
-		HeartbeatInterval: c.cfg.Session / 10, SessionTimeout: c.cfg.Session, RebalanceTimeout: c.cfg.Session * 3 / 2, JoinGroupBackoff: 200 * time.Millisecond,
-		StartOffset: kafka.FirstOffset, Timeout: attemptTimeout,
-	})
-	if err != nil {
-		return err
-	}
-	defer cg.Close()
-	for {
-		gen, err := cg.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if err := c.generation(ctx, gen, known, fn); err != nil {
-			return err
-		}
-	}
-}
-
-// partitionCounts are the numbers of partitions of some topics, prefix included.
-func (c *Client) partitionCounts(ctx context.Context, names []string) (map[string]int, error) {
-	counts := map[string]int{}
-	for _, name := range names {
-		n, err := c.Partitions(ctx, name[len(c.cfg.Prefix):])
-		if err != nil {
-			return nil, err
-		}
-		counts[name] = n
-	}
-	return counts, nil
-}
-
-// errPartitionsAdded ends a generation whose group does not know all partitions.
-var errPartitionsAdded = errors.New("a topic has more partitions than when the group shared them out")
-
-// watchPartitions returns errPartitionsAdded when a topic has another number of partitions than in
-// known, which then holds the new numbers. kafka-go's own watch takes the number after partitions
-// were shared out for the one before, and so misses one that changes in between.
-func (c *Client) watchPartitions(ctx context.Context, known map[string]int) error {
-	for sleep(ctx, countAge/2) {
-		changed := false
-		for name, before := range known {
-			n, err := c.Partitions(ctx, name[len(c.cfg.Prefix):])
-			if err != nil {
-				return err
-			}
-			if n != before {
-				known[name], changed = n, true
-			}
-		}
-		if changed {
-			return errPartitionsAdded
-		}
-	}
-	return ctx.Err()
-}
-
-// generation runs fn until it returns, the generation ends, or topics have other numbers of
-// partitions than known tells, and waits for it.
-func (c *Client) generation(ctx context.Context, gen *kafka.Generation, known map[string]int, fn func(ctx context.Context, g *Generation) error) error {
-	g := &Generation{ID: gen.ID, Assigned: map[string][]Assignment{}, client: c, group: gen.GroupID, kafka: gen, committed: map[string]map[int]int64{}}
-	for name, assignments := range gen.Assignments {
-		topic := name[len(c.cfg.Prefix):]
-		for _, a := range assignments {
-			committed := a.Offset
-			if committed < 0 {
-				committed = -1
-			}
-			g.Assigned[topic] = append(g.Assigned[topic], Assignment{a.ID, committed})
-		}
-		sort.Slice(g.Assigned[topic], func(i, j int) bool { return g.Assigned[topic][i].Partition < g.Assigned[topic][j].Partition })
-	}
+// generation calls m.run and waits for it. It ends m.run's ctx when the group ends the generation,
+// or a topic has another number of partitions than the group has assigned.
+func (m *membership) generation(ctx context.Context, gen *kafka.Generation) error {
+	g := newGeneration(m.cluster, gen)
 	done := make(chan error, 1)
 	gen.Start(func(ended context.Context) {
 		inner, cancel := context.WithCancel(ctx)
@@ -159,15 +124,14 @@ func (c *Client) generation(ctx context.Context, gen *kafka.Generation, known ma
 		stop := context.AfterFunc(ended, cancel)
 		defer stop()
 		watched := make(chan struct{})
-		added := false
 		go func() {
 			defer close(watched)
-			if added = errors.Is(c.watchPartitions(inner, known), errPartitionsAdded); added {
-				c.logger.Warn("sharing out the partitions anew, since some were added", "group", g.group, "partitions", known)
+			if m.awaitOtherCounts(inner) {
+				m.logger.Warn("sharing out the partitions anew, since some were added", "group", m.group, "partitions", m.counts)
 				cancel()
 			}
 		}()
-		err := fn(inner, g)
+		err := m.run(inner, g)
 		canceled := inner.Err() != nil
 		cancel()
 		<-watched
@@ -178,62 +142,11 @@ func (c *Client) generation(ctx context.Context, gen *kafka.Generation, known ma
 			err = ctx.Err()
 		}
 		done <- err
-		// the group is left: to return now would be to join it again first, and others would wait
-		// for a member that is gone
+		// After a fault the member leaves the group. Were this function to return first, kafka-go
+		// would join again at once, and the other members would wait for one that is gone.
 		if err != nil {
 			<-ended.Done()
 		}
 	})
 	return <-done
-}
-
-// Commit moves the group's offset in this generation, with a timeout: next is the offset of the
-// first record not yet handled. An offset below one that this generation has committed is left out,
-// so a commit that comes late moves nothing back.
-func (g *Generation) Commit(ctx context.Context, topic string, next map[int]int64) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	done := g.committed[topic]
-	if done == nil {
-		done = map[int]int64{}
-		g.committed[topic] = done
-	}
-	offsets := map[int]int64{}
-	for p, o := range next {
-		if o > done[p] {
-			offsets[p] = o
-		}
-	}
-	if len(offsets) == 0 {
-		return nil
-	}
-	// kafka-go bounds the call by the group's Timeout.
-	if err := g.kafka.CommitOffsets(map[string]map[int]int64{g.client.name(topic): offsets}); err != nil {
-		return fmt.Errorf("cannot commit %s: %w", g.client.name(topic), err)
-	}
-	for p, o := range offsets {
-		done[p] = o
-	}
-	return nil
-}
-
-// EachPartition runs fn for every assigned partition, a goroutine each, until all have returned;
-// the first error cancels the others. With nothing assigned it waits for the generation's end.
-func (g *Generation) EachPartition(ctx context.Context, fn func(ctx context.Context, topic string, a Assignment) error) error {
-	group, inner := errgroup.WithContext(ctx)
-	n := 0
-	for topic, assignments := range g.Assigned {
-		for _, a := range assignments {
-			n++
-			group.Go(func() error { return fn(inner, topic, a) })
-		}
-	}
-	if n == 0 {
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	return group.Wait()
 }

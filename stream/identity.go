@@ -4,51 +4,76 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"github.com/clickloop/clickloop/internal/retry"
 )
 
-// ErrRecreated is returned by WatchTopic, and by a Reader that is held to a topic's id, when the
-// topic was deleted and made again.
+// ErrRecreated is returned by WatchTopic, and by a Reader that Hold ties to a topic's id, when the
+// topic was deleted and created again.
 var ErrRecreated = errors.New("the topic was deleted and made again")
 
-// identityAge is for how long a topic's id is believed: a topic that is made again is noticed
-// within it.
+// identityAge is how long a topic's id is trusted: a topic that is created again is noticed within
+// it.
 const identityAge = time.Second
 
-// identity is a topic's id and when it was read.
+// identities knows topics by their ids.
+type identities struct {
+	*cluster
+
+	mu    sync.Mutex
+	known map[string]identity // by topic
+}
+
+// identity is a topic's id and the time at which a broker gave it.
 type identity struct {
 	id string
 	at time.Time
 }
 
-// RecentTopicID is TopicID, at most a second old: for those who ask often.
-func (c *Client) RecentTopicID(ctx context.Context, topic string) (string, error) {
-	c.mu.Lock()
-	known := c.identities[topic]
-	c.mu.Unlock()
+// TopicID returns the first 8 hexadecimal digits of the topic's id: a topic that was deleted and
+// created again has another. kafka-go's versions of the metadata request carry no ids.
+func (s *identities) TopicID(ctx context.Context, topic string) (string, error) {
+	id, attempts := "", 0
+	err := s.retry(ctx, "read the id of topic "+s.name(topic), func(ctx context.Context) error {
+		broker := s.cfg.Brokers[attempts%len(s.cfg.Brokers)]
+		attempts++
+		found, err := s.describe(ctx, broker, topic)
+		id = found.id
+		return err
+	})
+	return id, err
+}
+
+// RecentTopicID is TopicID, at most a second old: for callers who ask often.
+func (s *identities) RecentTopicID(ctx context.Context, topic string) (string, error) {
+	s.mu.Lock()
+	known := s.known[topic]
+	s.mu.Unlock()
 	if known.id != "" && time.Since(known.at) < identityAge {
 		return known.id, nil
 	}
-	id, err := c.TopicID(ctx, topic)
+	id, err := s.TopicID(ctx, topic)
 	if err != nil {
 		return "", err
 	}
-	c.mu.Lock()
-	c.identities[topic] = identity{id, time.Now()}
-	c.mu.Unlock()
+	s.mu.Lock()
+	s.known[topic] = identity{id, time.Now()}
+	s.mu.Unlock()
 	return id, nil
 }
 
-// WatchTopic returns an ErrRecreated when topic's id is no longer id, or ctx's error. A reader by
-// offsets cannot notice it alone: the new topic may be as long as the old one was.
-func (c *Client) WatchTopic(ctx context.Context, topic, id string) error {
-	for sleep(ctx, identityAge) {
-		now, err := c.RecentTopicID(ctx, topic)
+// WatchTopic returns an ErrRecreated when topic's id is no longer id, or ctx's error. Offsets alone
+// do not show a new topic: it may be as long as the old one was.
+func (s *identities) WatchTopic(ctx context.Context, topic, id string) error {
+	for retry.Sleep(ctx, identityAge) {
+		now, err := s.RecentTopicID(ctx, topic)
 		if err != nil {
 			return err
 		}
 		if now != id {
-			return recreated(c.name(topic), id, now)
+			return recreated(s.name(topic), id, now)
 		}
 	}
 	return ctx.Err()
@@ -56,39 +81,4 @@ func (c *Client) WatchTopic(ctx context.Context, topic, id string) error {
 
 func recreated(name, before, now string) error {
 	return fmt.Errorf("%s: %w (its id was %s and is %s)", name, ErrRecreated, before, now)
-}
-
-// ReadRange calls fn for the records from <= offset < to of a partition, in order. What is held no
-// longer is passed over; a partition that ends before to gives ErrBeyond.
-func (c *Client) ReadRange(ctx context.Context, topic string, partition int, from, to int64, fn func(*Record) error) error {
-	if from >= to {
-		return nil
-	}
-	ranges, err := c.Offsets(ctx, topic)
-	if err != nil {
-		return err
-	}
-	if partition >= len(ranges) || ranges[partition].End < to {
-		return fmt.Errorf("%w: %s partition %d, wanted up to %d", ErrBeyond, c.name(topic), partition, to)
-	}
-	r := c.NewReader(topic, partition, max(from, ranges[partition].First))
-	defer r.Close()
-	for r.Offset() < to {
-		records, err := r.Next(ctx)
-		if errors.Is(err, ErrTrimmed) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		for i := range records {
-			if records[i].Offset >= to {
-				return nil
-			}
-			if err := fn(&records[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

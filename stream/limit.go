@@ -5,103 +5,111 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"sync"
 	"time"
 )
 
 const maxMessageBytes = "max.message.bytes"
 
 const (
-	batchOverhead = 100              // of a batch, beside what size counts of its records
-	limitAge      = 10 * time.Second // after which a topic that took too little is looked at again
-	limitWait     = time.Second      // for the broker to tell it
+	batchOverhead = 100              // bytes of a batch beyond the sizes of its records
+	limitAge      = 10 * time.Second // after which a limit is asked for again
+	limitWait     = time.Second      // for the broker's answer about a limit
 )
 
-// sizeLimit is how large a topic's batches may be. It is learned when a batch was refused: nearly
-// all topics take what we send.
+// sizeLimits knows the topics that take smaller batches than usual. It learns of one when the broker
+// refuses a batch, since nearly all topics take every batch.
+type sizeLimits struct {
+	*cluster
+
+	mu    sync.Mutex
+	known map[string]sizeLimit // by topic
+}
+
+// sizeLimit is how large a topic's batches may be.
 type sizeLimit struct {
-	bytes int // max.message.bytes; when the broker does not say, less than what it refused
-	told  bool
+	bytes int // max.message.bytes; half of a refused batch when the broker does not say
 	at    time.Time
 }
 
-// batchBytes is how large a batch for topic may be, by size.
-func (c *Client) batchBytes(ctx context.Context, topic string) int {
-	c.mu.Lock()
-	l, known := c.limits[topic]
-	c.mu.Unlock()
+// batchBytes returns how large a batch for topic may be, as the sum of its records' sizes.
+func (s *sizeLimits) batchBytes(ctx context.Context, topic string) int {
+	limit, known := s.limit(topic)
+	if known && time.Since(limit.at) > limitAge {
+		s.learn(ctx, topic, 0)
+		limit, known = s.limit(topic)
+	}
 	if !known {
 		return maxBatchBytes
 	}
-	if time.Since(l.at) > limitAge {
-		c.learnLimit(ctx, topic, 0)
-		c.mu.Lock()
-		l, known = c.limits[topic]
-		c.mu.Unlock()
-		if !known {
-			return maxBatchBytes
-		}
-	}
-	return max(1, min(maxBatchBytes, l.bytes-batchOverhead))
+	return max(1, min(maxBatchBytes, limit.bytes-batchOverhead))
 }
 
-// learnLimit asks for the topic's limit, having had a batch of so many bytes refused (0: none), and
-// returns it; 0 when the broker does not say.
-func (c *Client) learnLimit(ctx context.Context, topic string, refused int) int {
+func (s *sizeLimits) limit(topic string) (limit sizeLimit, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	limit, known = s.known[topic]
+	return limit, known
+}
+
+// learn asks for the topic's limit and returns it, or 0 when the broker does not say. refused is the
+// size of a batch that the broker has just refused, or 0.
+func (s *sizeLimits) learn(ctx context.Context, topic string, refused int) int {
 	bounded, cancel := context.WithTimeout(ctx, limitWait)
 	defer cancel()
-	n, err := c.messageLimit(bounded, topic)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	before, known := c.limits[topic]
+	n, err := s.messageLimit(bounded, topic)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, known := s.known[topic]
 	switch {
 	case err == nil && n >= maxBatchBytes+batchOverhead && refused == 0:
-		delete(c.limits, topic)
+		delete(s.known, topic)
 		if known {
-			c.logger.Info("the topic takes whole batches now", "topic", c.name(topic), maxMessageBytes, n)
+			s.logger.Info("the topic takes whole batches now", "topic", s.name(topic), maxMessageBytes, n)
 		}
 		return n
 	case err == nil:
 		if !known || before.bytes != n {
-			c.logger.Warn("the topic takes smaller messages than usual: batches are cut to it, and records that are larger are refused",
-				"topic", c.name(topic), maxMessageBytes, n, "mend", c.mend(topic, maxMessageBytes, roomFor(maxBatchBytes)))
+			s.logger.Warn("the topic takes smaller messages than usual: batches are cut to it, and records that are larger are refused",
+				"topic", s.name(topic), maxMessageBytes, n, "mend", s.alterCommand(topic, maxMessageBytes, roomFor(maxBatchBytes)))
 		}
-		c.limits[topic] = sizeLimit{n, true, time.Now()}
+		s.known[topic] = sizeLimit{n, time.Now()}
 		return n
 	case refused > 0:
-		c.limits[topic] = sizeLimit{max(refused/2, 1), false, time.Now()}
-	default: // unknown still: try larger ones again
-		delete(c.limits, topic)
+		s.known[topic] = sizeLimit{max(refused/2, 1), time.Now()}
+	default: // still unknown: try larger batches again
+		delete(s.known, topic)
 	}
 	return 0
 }
 
-// messageLimit is a topic's max.message.bytes.
-func (c *Client) messageLimit(ctx context.Context, topic string) (int, error) {
-	found, err := c.settings(ctx, topic, maxMessageBytes)
+// messageLimit asks for a topic's max.message.bytes.
+func (s *sizeLimits) messageLimit(ctx context.Context, topic string) (int, error) {
+	found, err := s.settings(ctx, topic, maxMessageBytes)
 	if err != nil {
 		return 0, err
 	}
 	n, err := strconv.Atoi(found[maxMessageBytes])
 	if err != nil || n <= 0 {
-		return 0, fmt.Errorf("the broker does not say %s of %s", maxMessageBytes, c.name(topic))
+		return 0, fmt.Errorf("the broker does not say %s of %s", maxMessageBytes, s.name(topic))
 	}
 	return n, nil
 }
 
-// roomFor is a max.message.bytes with room for a record, or a batch, of so many bytes.
+// roomFor returns a max.message.bytes with room for a record, or a batch, of so many bytes.
 func roomFor(bytes int) int {
 	const step = 1 << 16
 	return int(math.Ceil(float64(bytes+batchOverhead)/step)) * step
 }
 
-// smallMessages is the TopicError of a topic that takes less than is needed, nil when it takes it.
-func (c *Client) smallMessages(ctx context.Context, t Topic) (*TopicError, error) {
+// tooSmall returns the TopicError of a topic that takes smaller messages than it needs to, else nil.
+func (s *sizeLimits) tooSmall(ctx context.Context, t Topic) (*TopicError, error) {
 	if t.NeedMessage == 0 {
 		return nil, nil
 	}
-	n, err := c.messageLimit(ctx, t.Name)
+	n, err := s.messageLimit(ctx, t.Name)
 	if err != nil || n >= t.NeedMessage {
 		return nil, err
 	}
-	return &TopicError{c.name(t.Name), maxMessageBytes, strconv.Itoa(n), "at least " + strconv.Itoa(t.NeedMessage), c.mend(t.Name, maxMessageBytes, roomFor(t.NeedMessage))}, nil
+	return &TopicError{s.name(t.Name), maxMessageBytes, strconv.Itoa(n), "at least " + strconv.Itoa(t.NeedMessage), s.alterCommand(t.Name, maxMessageBytes, roomFor(t.NeedMessage))}, nil
 }

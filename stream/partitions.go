@@ -3,164 +3,176 @@ package stream
 import (
 	"context"
 	"fmt"
-	"sort"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 )
 
-// A topic may be given more partitions at any time. For readers they count as soon as they are
-// seen; producers choose them for keys only when every reader must have seen them. So whoever waits
-// until all partitions are read up to a time, as labels do, never misses what stands in a partition
-// that it did not know.
-const countAge = 2 * time.Second // a number of partitions is never older, metadataTTL included
+// A topic may be given more partitions at any time. Readers read a new partition as soon as they see
+// it. Producers choose it for keys only when every reader must have seen it. Labels wait until all
+// partitions are read up to a time; so they never miss a record in a partition that their stage did
+// not know.
 
-// settleTime is for how long producers choose no partition that was added.
+// countAge bounds the age of a number of partitions, metadataTTL included.
+const countAge = 2 * time.Second
+
+// settleTime is how long producers choose no partition that was added.
 var settleTime = 10 * time.Second
 
-// counted is what is known of a topic's number of partitions.
-type counted struct {
-	n       int
-	at      time.Time // when it was asked for
-	settled int       // partitions that are chosen for keys
-	grew    time.Time // when those beyond were seen first
+// partitions knows how many partitions topics have, and their offsets.
+type partitions struct {
+	*cluster
+
+	mu      sync.Mutex
+	known   map[string]*partitionCount // by topic
+	ordered map[string]bool            // topics of which only partition 0 is used
 }
 
-// Partitions is the number of partitions of topic, as it was at most countAge ago.
-func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
-	n, _, err := c.counts(ctx, topic)
+// partitionCount is what is known of a topic's number of partitions.
+type partitionCount struct {
+	n       int
+	asked   time.Time // when the request for n began
+	settled int       // partitions that are chosen for keys
+	grew    time.Time // when the partitions beyond settled were seen first
+}
+
+// settle admits partitions for keys that were added long enough ago.
+func (k *partitionCount) settle() {
+	if k.settled < k.n && time.Since(k.grew) >= settleTime {
+		k.settled = k.n
+	}
+}
+
+// Partitions returns the number of partitions of topic, as it was at most countAge ago.
+func (s *partitions) Partitions(ctx context.Context, topic string) (int, error) {
+	n, _, err := s.counts(ctx, topic)
 	return n, err
 }
 
-// counts returns the number of partitions, and of those among them that are chosen for keys.
-func (c *Client) counts(ctx context.Context, topic string) (n, settled int, err error) {
-	if n, settled, ok := c.known(topic); ok {
+// counts returns the number of partitions, and how many of them are chosen for keys.
+func (s *partitions) counts(ctx context.Context, topic string) (n, settled int, err error) {
+	if n, settled, ok := s.recent(topic); ok {
 		return n, settled, nil
 	}
-	err = c.retry(ctx, "see topic "+c.name(topic), func(ctx context.Context) error {
-		_, err := c.look(ctx, topic, false)
+	err = s.retry(ctx, "see topic "+s.name(topic), func(ctx context.Context) error {
+		_, err := s.ask(ctx, topic, false)
 		return err
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k := c.partitions[topic]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.known[topic]
 	return k.n, k.settled, nil
 }
 
-// known returns what is known if that is young enough.
-func (c *Client) known(topic string) (n, settled int, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k := c.partitions[topic]
-	if k == nil {
-		return 0, 0, false
-	}
-	if time.Since(k.at) > countAge-metadataTTL {
+// recent returns what is known, if it is recent enough.
+func (s *partitions) recent(topic string) (n, settled int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.known[topic]
+	if k == nil || time.Since(k.asked) > countAge-metadataTTL {
 		return 0, 0, false
 	}
 	k.settle()
 	return k.n, k.settled, true
 }
 
-// settle lets partitions be chosen that were added long enough ago.
-func (k *counted) settle() {
-	if k.settled < k.n && time.Since(k.grew) >= settleTime {
-		k.settled = k.n
-	}
-}
-
-// look asks for the number of partitions, which kafka-go tells as it was at most metadataTTL ago,
-// and remembers it. With led, it is an error when one has no leader.
-func (c *Client) look(ctx context.Context, topic string, led bool) (int, error) {
-	asked := time.Now()
-	meta, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{c.name(topic)}})
+// ask asks a broker for the number of partitions and remembers it. kafka-go's answer is up to
+// metadataTTL old. With needLeaders, a partition without a leader is an error.
+func (s *partitions) ask(ctx context.Context, topic string, needLeaders bool) (int, error) {
+	asked, name := time.Now(), s.name(topic)
+	meta, err := s.kafka.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{name}})
 	if err != nil {
 		return 0, err
 	}
 	if len(meta.Topics) == 0 {
-		return 0, fmt.Errorf("topic %s is not known", c.name(topic))
+		return 0, fmt.Errorf("topic %s is not known", name)
 	}
 	t := meta.Topics[0]
 	if t.Error != nil {
-		return 0, fmt.Errorf("topic %s: %w", c.name(topic), t.Error)
+		return 0, fmt.Errorf("topic %s: %w", name, t.Error)
 	}
 	if len(t.Partitions) == 0 {
-		return 0, fmt.Errorf("topic %s has no partitions", c.name(topic))
+		return 0, fmt.Errorf("topic %s has no partitions", name)
 	}
 	for _, p := range t.Partitions {
-		if led && (p.Error != nil || p.Leader.Host == "") {
-			return 0, fmt.Errorf("topic %s partition %d has no leader", c.name(topic), p.ID)
+		if needLeaders && (p.Error != nil || p.Leader.Host == "") {
+			return 0, fmt.Errorf("topic %s partition %d has no leader", name, p.ID)
 		}
 	}
-	c.remember(topic, len(t.Partitions), asked)
+	s.remember(topic, len(t.Partitions), asked)
 	return len(t.Partitions), nil
 }
 
-func (c *Client) remember(topic string, n int, asked time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k := c.partitions[topic]
+func (s *partitions) remember(topic string, n int, asked time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.known[topic]
 	if k == nil {
-		k = &counted{n: n, settled: n}
-		c.partitions[topic] = k
+		k = &partitionCount{n: n, settled: n}
+		s.known[topic] = k
 	}
-	if asked.Before(k.at) {
-		return // an answer that was overtaken
+	if asked.Before(k.asked) {
+		return // a later request was answered earlier
 	}
 	switch {
 	case n > k.n:
 		k.settle()
 		k.grew = time.Now()
-		if c.ordered[topic] {
-			c.logger.Warn("the topic is not as it should be", "topic", c.name(topic), "err", c.unordered(topic, n))
+		if s.ordered[topic] {
+			s.logger.Warn("the topic is not as it should be", "topic", s.name(topic), "err", s.unordered(topic, n))
 			break
 		}
-		c.logger.Warn("the topic has more partitions: they are read at once, and written to by key after a while",
-			"topic", c.name(topic), "partitions", n, "before", k.n, "written_after", settleTime)
+		s.logger.Warn("the topic has more partitions: they are read at once, and written to by key after a while",
+			"topic", s.name(topic), "partitions", n, "before", k.n, "written_after", settleTime)
 	case n < k.n:
-		k.settled = min(k.settled, n) // it was made again
+		k.settled = min(k.settled, n) // the topic was created again
 	}
-	k.n, k.at = n, asked
+	k.n, k.asked = n, asked
 }
 
-// Offsets returns the Range of every partition of topic, in order: up to where readers may read. An
-// open transaction, and what stands behind it, lies beyond.
-func (c *Client) Offsets(ctx context.Context, topic string) ([]Range, error) {
-	return c.offsets(ctx, topic, readCommitted)
+// declare remembers which topics use partition 0 only.
+func (s *partitions) declare(topics []Topic) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range topics {
+		s.ordered[t.Name] = t.Ordered
+	}
 }
 
-func (c *Client) offsets(ctx context.Context, topic string, isolation int8) ([]Range, error) {
-	var ranges []Range
-	err := c.retry(ctx, "list offsets of "+c.name(topic), func(ctx context.Context) error {
-		// the number as it is now: what ends there is read to the end
-		n, err := c.look(ctx, topic, false)
-		if err != nil {
-			return err
-		}
-		ranges = make([]Range, n)
-		var requests []kafka.OffsetRequest
-		for p := range n {
-			requests = append(requests, kafka.FirstOffsetOf(p), kafka.LastOffsetOf(p))
-		}
-		resp, err := c.kafka.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{c.name(topic): requests}, IsolationLevel: kafka.IsolationLevel(isolation)})
-		if err != nil {
-			return err
-		}
-		got := resp.Topics[c.name(topic)]
-		sort.Slice(got, func(i, j int) bool { return got[i].Partition < got[j].Partition })
-		if len(got) != n {
-			return fmt.Errorf("the broker answered for %d of %d partitions", len(got), n)
-		}
-		for i, o := range got {
-			if o.Error != nil {
-				return o.Error
-			}
-			ranges[i] = Range{o.FirstOffset, o.LastOffset}
-		}
+// unsettleEmpty makes a starting process treat partitions without records as added just now, when
+// other partitions of a busy topic have some. Processes that saw them added wait as long before they
+// choose them.
+func (s *partitions) unsettleEmpty(ctx context.Context, t Topic) error {
+	if !t.Busy {
 		return nil
-	})
-	return ranges, err
+	}
+	ranges, err := s.offsets(ctx, t.Name, readUncommitted)
+	if err != nil {
+		return err
+	}
+	old := len(ranges)
+	for old > 0 && ranges[old-1].End == 0 {
+		old--
+	}
+	if old == 0 {
+		return nil // the whole topic is new
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k := s.known[t.Name]; old < k.settled {
+		k.settled, k.grew = old, time.Now()
+	}
+	return nil
+}
+
+// unordered returns the error of a topic that must have one partition and has n.
+func (s *partitions) unordered(topic string, n int) error {
+	name := s.name(topic)
+	return &TopicError{name, "partitions", strconv.Itoa(n), "1: its order is that of partition 0, which alone is written and read, and whatever others write to the rest is lost",
+		fmt.Sprintf("writing to partition 0; partitions cannot be taken away, but they do no harm while they are empty (kafka-get-offsets.sh --bootstrap-server %s --topic %s)", s.cfg.Brokers[0], name)}
 }

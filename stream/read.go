@@ -9,16 +9,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ErrTrimmed is returned by a Reader, once, when records between the wanted and the first held
-// offset are gone; errors.As with *TrimmedError tells which. The next Read goes on at the first
-// held one.
+// ErrTrimmed is returned by a Reader, once, when retention has deleted records before it read them.
+// errors.As with *TrimmedError gives their offsets. The next Read continues at the first record that
+// is left.
 var ErrTrimmed = errors.New("records were deleted before they were read")
 
-// ErrBeyond is returned by a Reader whose offset lies beyond the end of the partition: the topic
-// was created again, or the broker lost records.
+// ErrBeyond is returned by a Reader whose offset lies beyond the end of the partition, because the
+// topic was created again or the broker lost records.
 var ErrBeyond = errors.New("the offset lies beyond the end of the partition")
 
-// TrimmedError says which records are gone: Wanted <= offset < First.
+// TrimmedError gives the offsets of the deleted records: Wanted <= offset < First.
 type TrimmedError struct {
 	Topic         string
 	Partition     int
@@ -33,57 +33,57 @@ func (e *TrimmedError) Error() string {
 func (e *TrimmedError) Is(target error) bool { return target == ErrTrimmed }
 
 const (
-	maxWait    = 500 * time.Millisecond // of an idle fetch; data that comes ends it at once
-	fetchBytes = 2 << 20                // unless Fetch says another number
+	maxWait    = 500 * time.Millisecond // of an idle fetch; new data ends it at once
+	fetchBytes = 2 << 20                // of a fetch, unless Fetch sets another limit
 )
 
-// Reader reads one partition in order from an offset, with no group. It reconnects by itself
-// (leader moves, broker restarts). It serves one goroutine.
+// Reader reads one partition in order from an offset, without a group. It reconnects by itself when
+// a leader moves or a broker restarts. It serves one goroutine.
 //
-// It reads committed: records of an open transaction, and all behind them, wait until it ends;
-// those of aborted ones and the markers of transactions are passed over. So offsets may lie before
-// Offset or End at which no record was, also at the very end of a partition: whoever reads up to an
-// offset calls Next, which tells when it has come there.
+// It reads committed records. Records of an open transaction, and all behind them, wait until it
+// ends; records of aborted transactions and markers are skipped. So there may be no record at some
+// offsets before Offset or End, even at the very end. A caller who reads up to an offset calls Next,
+// which returns when the Reader has passed it.
 type Reader struct {
 	client    *Client
 	topic     string // without prefix
 	partition int
-	id        string // of the topic, if it is held to one
+	id        string // the topic's id that Hold requires; empty: any
 	offset    int64
 	end       int64
-	wire      *wire
-	request   *kmsg.FetchRequest // and the answer, used again and again
+	wire      *wire              // nil: not connected
+	request   *kmsg.FetchRequest // reused, as is answer
 	answer    *kmsg.FetchResponse
 	unpacker  unpacker
-	fetchMax  int
+	fetchMax  int // bytes
 	records   []Record
 }
 
-// NewReader starts at offset (0 or below the first held one: at the first held one).
+// NewReader starts at offset, or at the first record where retention has deleted that.
 func (c *Client) NewReader(topic string, partition int, offset int64) *Reader {
 	return &Reader{client: c, topic: topic, partition: partition, offset: offset, fetchMax: fetchBytes, unpacker: unpacker{partition: partition}}
 }
 
-// Fetch sets how many bytes a request asks for at most, and so about how many a Read returns; the
-// first batch comes whole however large it is.
+// Fetch limits the bytes of a request, and so roughly those of a Read. The first batch comes whole,
+// however large it is.
 func (r *Reader) Fetch(bytes int) *Reader {
 	r.fetchMax = bytes
 	return r
 }
 
-// Hold makes Read return an ErrRecreated instead of records of another topic of the same name:
-// offsets alone do not tell, since the new one may be as long as the old one was. Deleting a topic
-// breaks its readers' fetches, so the id is asked with every connection.
+// Hold makes Read return an ErrRecreated instead of records of another topic of the same name.
+// Offsets alone do not show it, since the new topic may be as long as the old one was. The Reader
+// asks for the id whenever it connects; deleting a topic breaks its readers' connections.
 func (r *Reader) Hold(id string) *Reader {
 	r.id = id
 	return r
 }
 
-// Offset is where the Reader is: all records before it have been returned.
+// Offset returns the Reader's offset: it has returned all records before.
 func (r *Reader) Offset() int64 { return r.offset }
 
-// End is the end of the partition as the broker last told, before records that an open transaction
-// holds back: Offset() == End() means that nothing was left at that time.
+// End returns the end of the partition in the broker's last answer, before records that an open
+// transaction holds back. Offset() == End() means that no record was left then.
 func (r *Reader) End() int64 { return r.end }
 
 // Close ends the Reader's connection.
@@ -96,8 +96,8 @@ func (r *Reader) Close() error {
 	return err
 }
 
-// Read blocks until there is at least one record or ctx ends. The slice is valid until the next
-// Read; what the records point to may be kept.
+// Read blocks until it has at least one record or ctx ends. The slice is valid until the next Read;
+// the caller may keep the bytes that records point to.
 func (r *Reader) Read(ctx context.Context) ([]Record, error) {
 	for {
 		if records, err := r.Next(ctx); err != nil || len(records) > 0 {
@@ -106,10 +106,10 @@ func (r *Reader) Read(ctx context.Context) ([]Record, error) {
 	}
 }
 
-// Next blocks until Offset has moved or ctx ends. It returns the records that were passed: none
-// where markers of transactions, or records of aborted ones, were all that stood there.
+// Next blocks until Offset has moved or ctx ends. It returns the records in between: none where
+// there were only markers and records of aborted transactions.
 func (r *Reader) Next(ctx context.Context) ([]Record, error) {
-	wait, warned := backoffMin, time.Time{}
+	backoff := newBackoff()
 	before := r.offset
 	for {
 		if err := ctx.Err(); err != nil {
@@ -120,7 +120,7 @@ func (r *Reader) Next(ctx context.Context) ([]Record, error) {
 		case err == nil && r.offset != before:
 			return r.records, nil
 		case err == nil:
-			wait = backoffMin
+			backoff.Reset()
 			continue
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
@@ -128,13 +128,46 @@ func (r *Reader) Next(ctx context.Context) ([]Record, error) {
 			return nil, err
 		}
 		_ = r.Close() // the connection is of no use after an error
-		if time.Since(warned) > 10*time.Second && wait > 4*backoffMin {
+		if backoff.ShouldLog() {
 			r.client.logger.Warn("cannot read, repeating", "topic", r.client.name(r.topic), "partition", r.partition, "offset", r.offset, "err", err)
-			warned = time.Now()
 		}
-		if !sleep(ctx, wait) {
+		if !backoff.Pause(ctx) {
 			return nil, ctx.Err()
 		}
-		wait = min(2*wait, backoffMax)
 	}
+}
+
+// ReadRange calls fn for the records from <= offset < to of a partition, in order. It skips records
+// that retention has deleted, and returns ErrBeyond for a partition that ends before to.
+func (c *Client) ReadRange(ctx context.Context, topic string, partition int, from, to int64, fn func(*Record) error) error {
+	if from >= to {
+		return nil
+	}
+	ranges, err := c.Offsets(ctx, topic)
+	if err != nil {
+		return err
+	}
+	if partition >= len(ranges) || ranges[partition].End < to {
+		return fmt.Errorf("%w: %s partition %d, wanted up to %d", ErrBeyond, c.name(topic), partition, to)
+	}
+	r := c.NewReader(topic, partition, max(from, ranges[partition].First))
+	defer r.Close()
+	for r.Offset() < to {
+		records, err := r.Next(ctx)
+		if errors.Is(err, ErrTrimmed) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i := range records {
+			if records[i].Offset >= to {
+				return nil
+			}
+			if err := fn(&records[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -1,22 +1,28 @@
-// Package stream is the only importer of a Kafka client: topics, producers, groups and readers.
+// Package stream reads and writes Kafka: topics, producers, consumer groups and readers. No other
+// package imports a Kafka client.
 //
-// Delivery is at least once, by design: a batch is repeated until it is acknowledged, because
-// neither an error nor a timeout of Kafka means "not written". Every effect behind it is
-// idempotent. kafka-go is used where its behaviour is known:
+// Delivery is at least once. A batch is repeated until Kafka acknowledges it, because neither an
+// error nor a timeout says "not written"; callers make every effect idempotent. kafka-go is used
+// where its behavior is known:
 //
-//   - Groups are joined through ConsumerGroup generations, never through a Reader: a Reader's late
-//     commit can move another member's offset back, can block for ever beside Close, and knows no
-//     assignment. Commits go out in the generation that fetched, with a bound in time.
-//   - Partitions are read by fetches of our own, over franz-go's codec: kafka-go asks for committed
-//     records and then delivers aborted ones and the markers of transactions too, and goes round
-//     for ever on empty batches. No client-side queue survives a rebalance, and no start beyond or
-//     below the log is silently moved.
-//   - Writes go through Client.Produce, a slice a request, acks=all, Murmur2 as Java's clients: no
-//     batching timer, no asynchronous queue without an end, no default of zero acknowledgements.
-//     Metadata is kept for half a second, since a leader's move does not refresh it.
-//   - Topics are made before they are used, and waited for; they are bounded by retention and never
-//     compacted. Others may write transactions to them and add partitions: readers read committed,
-//     and the number of partitions is believed for two seconds.
+//   - Groups are joined through ConsumerGroup generations, never through a Reader. A Reader's late
+//     commit can move another member's offset back, a Reader can block forever beside Close, and it
+//     does not show its assignment. Commits go out in the generation that fetched, within a timeout.
+//   - Partitions are read by fetches of this package, over franz-go's codec. kafka-go asks for
+//     committed records, but delivers aborted ones and transaction markers too, and it loops forever
+//     on empty batches. No client-side queue survives a rebalance, and no start offset outside the
+//     log is moved silently.
+//   - Produce writes one slice a request with acks=all, and chooses partitions by murmur2 as Java's
+//     clients do. There is no batching timer, no unbounded queue, and no default of zero
+//     acknowledgements. Metadata expires after half a second, since kafka-go does not refresh it
+//     when a leader moves.
+//   - Topics are created and awaited before use. Retention bounds them, and they are never
+//     compacted. Others may write transactions to them and add partitions: readers read committed
+//     records only, and a number of partitions is trusted for two seconds.
+//
+// A Client consists of parts that share one cluster: partitions (how many, and their offsets),
+// identities (topic ids), topics (creating and checking), producer and groups. Each remembers what
+// it has learned from the brokers behind a lock of its own.
 package stream
 
 import (
@@ -25,11 +31,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go"
 )
 
 // Config says how to reach Kafka.
@@ -39,9 +43,11 @@ type Config struct {
 	ClientID   string // also the header "producer"
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
-	// after which a silent member of a group is taken for dead, ten heartbeats; 0: 10 s. Brokers
-	// refuse less than 6 s, embedded ones 100 ms
+	// the group takes a silent member for dead after this time, ten heartbeats; 0: 10 s. Brokers
+	// refuse less than 6 s, embedded ones less than 100 ms
 	Session time.Duration
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil but in tests: TCP
 }
 
 // Header is a record's header.
@@ -50,48 +56,33 @@ type Header struct {
 	Value []byte
 }
 
-// Record is one message. Partition -1 asks Produce to choose by Murmur2 of Place or Key, as Java's
-// clients do.
+// Record is one message. For Partition -1, Produce chooses a partition by the murmur2 hash of Place
+// or Key, as Java's clients do.
 type Record struct {
 	Partition int
 	Offset    int64
 	Key       []byte
-	Place     []byte // what Produce chooses the partition by in place of Key; nil: Key
+	Place     []byte // what Produce chooses the partition by instead of Key; nil: Key
 	Value     []byte
-	Time      time.Time // moment of production; set by Produce when zero
+	Time      time.Time // of production; Produce sets it when it is zero
 	Headers   []Header
 }
 
-// Range is what a partition holds: offsets First <= o < End.
+// Range holds the offsets of a partition: First <= offset < End.
 type Range struct{ First, End int64 }
-
-const (
-	// of one request; calls repeat requests until their context ends
-	attemptTimeout = 5 * time.Second
-	backoffMin     = 20 * time.Millisecond
-	backoffMax     = 500 * time.Millisecond
-	metadataTTL    = 500 * time.Millisecond
-	dialTimeout    = 3 * time.Second
-)
 
 // Client is a connection to one Kafka cluster. It is safe for concurrent use.
 type Client struct {
-	cfg       Config
-	kafka     *kafka.Client
-	transport *kafka.Transport
-	dialer    *kafka.Dialer
-	logger    *slog.Logger
-
+	*cluster
+	*partitions
+	*identities
+	*topics
+	*producer
+	*groups
 	held *held
-
-	mu         sync.Mutex
-	partitions map[string]*counted
-	identities map[string]identity
-	limits     map[string]sizeLimit
-	ordered    map[string]bool // topics of which partition 0 alone is used
 }
 
-// Dial returns a Client; it does not wait for the cluster: every call retries until its context
+// Dial returns a Client. It does not wait for the cluster: every call retries until its context
 // ends.
 func Dial(cfg Config) (*Client, error) {
 	if len(cfg.Brokers) == 0 {
@@ -111,99 +102,19 @@ func Dial(cfg Config) (*Client, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	transport := &kafka.Transport{MetadataTTL: metadataTTL, ClientID: cfg.ClientID, DialTimeout: dialTimeout, IdleTimeout: time.Minute}
+	if cfg.dial == nil {
+		cfg.dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	}
+	c := newCluster(cfg)
+	p := &partitions{cluster: c, known: map[string]*partitionCount{}, ordered: map[string]bool{}}
+	limits := &sizeLimits{cluster: c, known: map[string]sizeLimit{}}
 	return &Client{
-		cfg:       cfg,
-		kafka:     &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport, Timeout: attemptTimeout},
-		transport: transport,
-		dialer:    &kafka.Dialer{ClientID: cfg.ClientID, Timeout: dialTimeout},
-		logger:    cfg.Logger, held: newHeld(cfg.Registerer),
-		partitions: map[string]*counted{}, identities: map[string]identity{}, limits: map[string]sizeLimit{}, ordered: map[string]bool{},
+		cluster:    c,
+		partitions: p,
+		identities: &identities{cluster: c, known: map[string]identity{}},
+		topics:     &topics{cluster: c, partitions: p, limits: limits},
+		producer:   &producer{cluster: c, partitions: p, limits: limits},
+		groups:     &groups{cluster: c, partitions: p},
+		held:       newHeld(cfg.Registerer),
 	}, nil
-}
-
-// Close closes idle connections.
-func (c *Client) Close() error {
-	c.transport.CloseIdleConnections()
-	return nil
-}
-
-// Prefix is what stands before every topic and group name.
-func (c *Client) Prefix() string { return c.cfg.Prefix }
-
-func (c *Client) name(topic string) string { return c.cfg.Prefix + topic }
-
-// Ping returns nil when a broker answers.
-func (c *Client) Ping(ctx context.Context) error {
-	_, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{})
-	if err != nil {
-		return fmt.Errorf("no answer from Kafka at %v: %w", c.cfg.Brokers, err)
-	}
-	return nil
-}
-
-// Await returns nil as soon as a broker answers, or the last fault when ctx ends first.
-func (c *Client) Await(ctx context.Context) error {
-	var last error
-	wait := backoffMin
-	for {
-		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
-		err := c.Ping(attempt)
-		cancel()
-		if err == nil {
-			return nil
-		}
-		if last == nil || ctx.Err() == nil {
-			last = err
-		}
-		if !sleep(ctx, wait) {
-			return last
-		}
-		wait = min(2*wait, backoffMax)
-	}
-}
-
-// retry repeats fn, each time with a bound on it, until it succeeds, says that repeating is of no
-// use, or ctx ends.
-func (c *Client) retry(ctx context.Context, what string, fn func(ctx context.Context) error) error {
-	wait, warned := backoffMin, time.Time{}
-	for {
-		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
-		err := fn(attempt)
-		cancel()
-		var final *finalError
-		switch {
-		case err == nil:
-			return nil
-		case errors.As(err, &final):
-			return final.err
-		case ctx.Err() != nil:
-			return fmt.Errorf("cannot %s: %w (last: %v)", what, ctx.Err(), err)
-		}
-		if time.Since(warned) > 10*time.Second && wait > 4*backoffMin {
-			c.logger.Warn("Kafka does not do what is asked, repeating", "what", what, "err", err)
-			warned = time.Now()
-		}
-		if !sleep(ctx, wait) {
-			return fmt.Errorf("cannot %s: %w (last: %v)", what, ctx.Err(), err)
-		}
-		wait = min(2*wait, backoffMax)
-	}
-}
-
-// finalError ends a retry.
-type finalError struct{ err error }
-
-func (e *finalError) Error() string { return e.err.Error() }
-
-// sleep returns false when ctx ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// wire is a connection to one broker that speaks, by franz-go's codec, what kafka-go does not:
-// metadata with topic ids, and fetches that tell which transactions were aborted. It serves one
+// wire is a connection to one broker for the requests that kafka-go lacks: metadata with topic ids,
+// and fetches that name aborted transactions. franz-go's codec encodes them. A wire serves one
 // goroutine, one request at a time.
 type wire struct {
 	conn        net.Conn
@@ -25,21 +25,31 @@ type wire struct {
 	out         []byte
 }
 
-// maxAnswer bounds what a broker may answer; a fetch brings at least one batch, however large.
+// maxAnswer bounds a broker's answer. A fetch brings at least one batch, however large.
 const maxAnswer = 512 << 20
 
-func dialWire(ctx context.Context, address, clientID string) (*wire, error) {
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", address)
+// connect opens a wire to the broker at address.
+func (c *cluster) connect(ctx context.Context, address string) (*wire, error) {
+	conn, err := c.cfg.dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	return &wire{conn: conn, format: kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID))}, nil
+	return &wire{conn: conn, format: kmsg.NewRequestFormatter(kmsg.FormatterClientID(c.cfg.ClientID))}, nil
 }
 
 func (w *wire) close() error { return w.conn.Close() }
 
-// ask sends req and reads its answer into resp, which may go on pointing into the memory that the
-// answer was read into. The caller sets the deadline.
+// bound lets the requests that follow take as long as limit, and ends them when ctx ends. The caller
+// calls stop after them.
+func (w *wire) bound(ctx context.Context, limit time.Duration) (stop func() bool, err error) {
+	if err := w.conn.SetDeadline(time.Now().Add(limit)); err != nil {
+		return nil, err
+	}
+	return context.AfterFunc(ctx, func() { _ = w.conn.SetDeadline(time.Unix(1, 0)) }), nil
+}
+
+// ask sends req and reads its answer into resp, which may keep pointing into the memory of the
+// answer. The caller bounds it.
 func (w *wire) ask(req kmsg.Request, resp kmsg.Response) error {
 	w.correlation++
 	w.out = w.format.AppendRequest(w.out[:0], req, w.correlation)
@@ -73,7 +83,7 @@ func (w *wire) ask(req kmsg.Request, resp kmsg.Response) error {
 
 var errShortAnswer = errors.New("the answer ends too early")
 
-// skipTags passes over the tagged fields of a header.
+// skipTags skips the tagged fields of a header.
 func skipTags(b []byte) ([]byte, error) {
 	next := func() (uint64, error) {
 		n, used := binary.Uvarint(b)
@@ -99,53 +109,53 @@ func skipTags(b []byte) ([]byte, error) {
 	return b, err
 }
 
-// place is what metadata tells about a topic: its id, and the address of each partition's leader,
-// empty where there is none.
-type place struct {
+// topicMetadata is a topic's id, and the address of each partition's leader: empty where a partition
+// has none.
+type topicMetadata struct {
 	id      string
 	leaders []string
 }
 
-// describe asks a broker about a topic, name with prefix.
-func describe(ctx context.Context, broker, clientID, name string) (place, error) {
-	w, err := dialWire(ctx, broker, clientID)
+// describe asks a broker about a topic.
+func (c *cluster) describe(ctx context.Context, broker, topic string) (topicMetadata, error) {
+	w, err := c.connect(ctx, broker)
 	if err != nil {
-		return place{}, err
+		return topicMetadata{}, err
 	}
 	defer w.close()
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(attemptTimeout)
+	stop, err := w.bound(ctx, attemptTimeout)
+	if err != nil {
+		return topicMetadata{}, err
 	}
-	if err := w.conn.SetDeadline(deadline); err != nil {
-		return place{}, err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = w.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	return w.describe(c.name(topic))
+}
+
+func (w *wire) describe(name string) (topicMetadata, error) {
 	req, resp := kmsg.NewPtrMetadataRequest(), kmsg.NewPtrMetadataResponse()
 	req.Version = 12
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = &name
 	req.Topics = append(req.Topics, t)
 	if err := w.ask(req, resp); err != nil {
-		return place{}, err
+		return topicMetadata{}, err
 	}
 	if len(resp.Topics) != 1 {
-		return place{}, fmt.Errorf("topic %s is not known", name)
+		return topicMetadata{}, fmt.Errorf("topic %s is not known", name)
 	}
 	found := &resp.Topics[0]
 	if found.ErrorCode != 0 {
-		return place{}, fmt.Errorf("topic %s: %w", name, kafka.Error(found.ErrorCode))
+		return topicMetadata{}, fmt.Errorf("topic %s: %w", name, kafka.Error(found.ErrorCode))
 	}
 	addresses := map[int32]string{}
 	for _, b := range resp.Brokers {
 		addresses[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
-	p := place{id: hex.EncodeToString(found.TopicID[:4]), leaders: make([]string, len(found.Partitions))}
+	m := topicMetadata{id: hex.EncodeToString(found.TopicID[:4]), leaders: make([]string, len(found.Partitions))}
 	for _, partition := range found.Partitions {
-		if n := int(partition.Partition); n >= 0 && n < len(p.leaders) {
-			p.leaders[n] = addresses[partition.Leader]
+		if n := int(partition.Partition); n >= 0 && n < len(m.leaders) {
+			m.leaders[n] = addresses[partition.Leader]
 		}
 	}
-	return p, nil
+	return m, nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/clickloop/clickloop/internal/settings"
 )
 
-// validateAddresses checks where things are: Kafka, Redis, the address to listen on, the data
-// folder, and the prefix of their names.
+// validateAddresses checks the addresses of Kafka, Redis and the HTTP server, the prefix of names,
+// and the data folder.
 func (c *Config) validateAddresses() error {
 	for i, b := range c.Kafka.Brokers {
 		path := fmt.Sprintf("kafka.brokers[%d]", i)
@@ -48,8 +48,8 @@ func (c *Config) validateAddresses() error {
 
 var prefixForm = regexp.MustCompile(`^[a-zA-Z0-9._-]{0,64}$`)
 
-// checkHostPort says what is wrong with host:port, for listening or for a call, in the words that
-// follow its name; nothing when it is right.
+// checkHostPort returns why s is no host:port to listen on, or to connect to, as a field.Error's
+// reason. It returns "" for a correct one.
 func checkHostPort(s string, listen bool) string {
 	want := "host:port, such as localhost:9092"
 	if listen {
@@ -80,7 +80,7 @@ func checkHostPort(s string, listen bool) string {
 	return ""
 }
 
-// hint shows the form that was meant, if rest has it.
+// hint returns rest if it is an address, as the form that was meant, else want.
 func hint(want, rest string) string {
 	if checkHostPort(rest, false) == "" {
 		return rest
@@ -88,7 +88,7 @@ func hint(want, rest string) string {
 	return want
 }
 
-// checkRedis is checkHostPort for Redis, which may be a URL too.
+// checkRedis is checkHostPort for Redis, whose address may also be a URL.
 func checkRedis(s string) string {
 	if strings.Contains(s, "://") {
 		if err := features.CheckRedisURL(s); err != nil {

@@ -10,26 +10,25 @@ import (
 	"github.com/clickloop/clickloop/internal/field"
 )
 
-// Recorded is a recording's objective, beside which a configuration is loaded.
+// Recorded is the objective of a recording that a configuration is loaded for.
 type Recorded struct {
 	Name      string // of the recording, for errors
 	Objective event.Objective
 }
 
-// LoadBeside is Load for a configuration beside a recording: what the file leaves out of the
-// recording's objective is as the recording says, and without any objectives that one is all there
-// are. What contradicts the recording is an error.
+// LoadBeside is Load for a recording. The recording completes its objective in the file, and is the
+// only objective of a file without any. A contradiction between file and recording is an error.
 func LoadBeside(path string, r Recorded) (Config, error) {
 	c, _, err := load(path, r.complete)
 	return c, err
 }
 
-// LoadBeside is LoadOver beside a recording.
+// LoadBeside is LoadOver for a recording.
 func (c *Common) LoadBeside(file string, r Recorded) (Config, error) {
 	return c.loadOver(file, r.complete)
 }
 
-// complete lays the recording's objective under those of c.
+// complete fills the gaps of c's objectives from the recording.
 func (r Recorded) complete(c *Config) error {
 	if len(c.Objectives) == 0 {
 		c.Objectives = []event.Objective{r.Objective}
@@ -56,7 +55,7 @@ func (r Recorded) complete(c *Config) error {
 	return nil
 }
 
-// Objective is the objective of that name.
+// Objective returns the objective of a name that c has.
 func (c *Config) Objective(name string) event.Objective {
 	i := slices.IndexFunc(c.Objectives, func(o event.Objective) bool { return o.Name == name })
 	return c.Objectives[i]

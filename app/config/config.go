@@ -1,13 +1,13 @@
-// Package config reads the one YAML file of clickloop, its flags and its environment variables.
+// Package config reads clickloop's one YAML file, its environment variables and its common flags.
 //
-// Every setting has a default that runs. The file wins over defaults, CLICKLOOP_* variables over
-// the file, and flags over both. What is wrong is told with file, line, field, value and what is
-// allowed.
+// Every setting has a default that runs. The file overrides defaults, CLICKLOOP_* variables override
+// the file, and flags override both. An error names file and line, or flag, and the setting, its
+// value, and what is allowed.
 package config
 
 import (
-	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -24,49 +24,51 @@ import (
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/scorer"
+	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Config is the whole configuration.
 type Config struct {
-	Kafka Kafka  `yaml:"kafka"`
-	Redis Redis  `yaml:"redis"`
-	HTTP  string `yaml:"http"` // address to listen on; port 0 for any free one
+	Kafka Kafka                `yaml:"kafka"`
+	Redis features.RedisConfig `yaml:"redis"` // no address: the embedded one, in `up`
+	HTTP  string               `yaml:"http"`  // address to listen on; port 0 for any free one
 	// folder for checkpoints and the embedded services; empty: a temporary one
 	Data       string            `yaml:"data"`
 	Clock      string            `yaml:"clock"` // wall, or recorded for replays
 	Features   features.Config   `yaml:"features"`
 	Objectives []event.Objective `yaml:"objectives"`
 	Model      model.Config      `yaml:"model"`     // of the default network
-	Networks   Networks          `yaml:"networks"`  // others, by the names that objectives give
-	Watermark  watermark.Config  `yaml:"watermark"` // up to which time events are complete
+	Networks   Networks          `yaml:"networks"`  // other networks, by the names in objectives
+	Watermark  watermark.Config  `yaml:"watermark"` // when events count as complete
 	Ingest     ingest.Config     `yaml:"ingest"`
 	Scorer     scorer.Config     `yaml:"scorer"`
 	Feedback   feedback.Config   `yaml:"feedback"`
 	Learner    learner.Config    `yaml:"learner"`
 }
 
-// Kafka says where Kafka is.
+// Kafka says how to reach Kafka. Every stage and command connects by its Dial.
 type Kafka struct {
 	Brokers    []string `yaml:"brokers"`    // empty: the embedded broker, in `up`
 	Prefix     string   `yaml:"prefix"`     // before every topic and group
 	Partitions int      `yaml:"partitions"` // of events and predictions, when they are created
 }
 
-// Networks are configurations of models by name. What one leaves out is as in the default
-// configuration, not as in the section model.
+// Dial returns a client that calls itself clientID. logger and reg may be nil.
+func (k Kafka) Dial(clientID string, logger *slog.Logger, reg prometheus.Registerer) (*stream.Client, error) {
+	return stream.Dial(stream.Config{Brokers: k.Brokers, Prefix: k.Prefix, ClientID: clientID, Logger: logger, Registerer: reg})
+}
+
+// Networks are configurations of networks by name. A setting that one leaves out has its default,
+// not the value in the section model.
 type Networks map[string]model.Config
 
-// Default is settings.Defaulter's: each is read over the default configuration.
+// Default makes the decoder read each network over the default configuration.
 func (n Networks) Default() any { return model.DefaultConfig() }
 
 var _ settings.Defaulter = Networks(nil)
 
-// Redis says where Redis is.
-type Redis struct {
-	Address string `yaml:"address"` // host:port or redis:// URL; empty: the embedded one, in `up`
-}
-
-// Clocks.
+// Values of Config.Clock.
 const (
 	ClockWall     = "wall"
 	ClockRecorded = "recorded"
@@ -92,8 +94,8 @@ func Default() Config {
 	}
 }
 
-// DefaultFeatures takes the whole context, and counts what a user did, how an ad and a campaign do,
-// and how often a user saw a campaign.
+// DefaultFeatures takes the whole context. It counts a user's events, the click rates of ads and
+// campaigns, and a user's impressions of a campaign.
 func DefaultFeatures() features.Config {
 	return features.Config{
 		Context: []string{"*"},
@@ -110,7 +112,7 @@ func DefaultFeatures() features.Config {
 	}
 }
 
-// Validate names the first field that is wrong, its value, and what is allowed.
+// Validate returns a *field.Error about the first setting that is wrong.
 func (c *Config) Validate() error {
 	if c.Clock != ClockWall && c.Clock != ClockRecorded {
 		return field.Wrong("clock", "is %q, want wall or recorded", c.Clock)
@@ -175,7 +177,7 @@ func validateObjectives(objectives []event.Objective) error {
 	return nil
 }
 
-// validateNetworks checks the networks and who learns which.
+// validateNetworks checks the networks, and that objectives name existing ones.
 func (c *Config) validateNetworks() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Networks)) {
 		switch m := c.Networks[name]; {
@@ -187,15 +189,13 @@ func (c *Config) validateNetworks() error {
 			if err := m.Validate(); err != nil {
 				return field.Within("networks."+name, err)
 			}
+			if m.Output == "identity" {
+				return field.Wrong("networks."+name+".output", noTargets, m.Output)
+			}
 		}
 	}
 	if c.Model.Output == "identity" {
 		return field.Wrong("model.output", noTargets, c.Model.Output)
-	}
-	for name, m := range c.Networks {
-		if m.Output == "identity" {
-			return field.Wrong("networks."+name+".output", noTargets, m.Output)
-		}
 	}
 	for i, o := range c.Objectives {
 		for j, name := range o.Networks {
@@ -214,7 +214,7 @@ func (c *Config) validateNetworks() error {
 	return nil
 }
 
-// noTargets refuses a network whose output is any number: labels say yes or no.
+// noTargets is the reason against a network with numbers as output, since labels are yes or no.
 const noTargets = "is %q, and numbers as targets are not supported: want sigmoid, with labels of yes and no"
 
 func validName(s string) bool {
@@ -240,9 +240,5 @@ func validateFeatures(c features.Config) error {
 		}
 	}
 	_, err := features.Compile(c)
-	var named *features.Error
-	if errors.As(err, &named) {
-		return field.Wrong(named.Field, "%s", named.Reason)
-	}
 	return err
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,18 +15,18 @@ import (
 	"github.com/clickloop/clickloop/internal/settings"
 )
 
-// Common are the flags that most commands share.
+// Common holds the flags that most commands share.
 type Common struct {
 	File, Kafka, Redis, Prefix, HTTP, Data string
 	ServeBits                              string
 
 	set *flag.FlagSet
-	// by setting: the flag or variable that gave it, such as --kafka or CLICKLOOP_KAFKA
+	// the flag or variable that gave a setting, such as --kafka or CLICKLOOP_KAFKA, by setting
 	from   map[string]string
 	inFile *settings.File
 }
 
-// variablePrefix begins the name of every variable; the rest is that of its flag.
+// variablePrefix begins the name of every variable; its flag's name follows.
 const variablePrefix = "CLICKLOOP_"
 
 // option is one of the common flags.
@@ -45,8 +46,7 @@ func (o option) variable() string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(o.flag, "-", "_"))
 }
 
-// CommonFlags declares them on fs. Each has a CLICKLOOP_* variable of its name, such as
-// CLICKLOOP_KAFKA.
+// CommonFlags declares the common flags on fs. Each has a variable, such as CLICKLOOP_KAFKA.
 func CommonFlags(fs *flag.FlagSet) *Common {
 	c := &Common{set: fs}
 	fs.StringVar(&c.File, "config", "", "configuration `file` (YAML); without one the defaults serve")
@@ -59,20 +59,17 @@ func CommonFlags(fs *flag.FlagSet) *Common {
 	return c
 }
 
-// Load reads the file and lays variables and flags over it.
+// Load reads the file and overrides it by variables and flags.
 func (c *Common) Load() (Config, error) { return c.LoadOver("") }
 
-// LoadOver is Load with another file, such as a recording's own, when the flags name none.
+// LoadOver is Load with file, such as a recording's own, when the flags name none.
 func (c *Common) LoadOver(file string) (Config, error) { return c.loadOver(file, nil) }
 
 func (c *Common) loadOver(file string, complete completion) (Config, error) {
 	if err := c.environment(); err != nil {
 		return Default(), err
 	}
-	if c.File != "" {
-		file = c.File
-	}
-	cfg, inFile, err := load(file, complete)
+	cfg, inFile, err := load(cmp.Or(c.File, file), complete)
 	if err != nil {
 		if source := c.from["config"]; source != "" && errors.Is(err, os.ErrNotExist) {
 			err = fmt.Errorf("%s: %w", source, err)
@@ -83,22 +80,19 @@ func (c *Common) loadOver(file string, complete completion) (Config, error) {
 	return c.over(cfg)
 }
 
-// Given says whether a file, variable or flag gives the setting, such as kafka.prefix.
+// Given tells whether a file, variable or flag gives a setting, such as kafka.prefix.
 func (c *Common) Given(setting string) bool {
 	return c.from[setting] != "" || c.inFile != nil && c.inFile.Has(setting)
 }
 
-// environment fills flags that were not given from their variables, and notes which gave what. An
-// empty flag or variable gives nothing.
+// environment fills flags from variables where the command line has none, and records the source of
+// each setting. An empty flag or variable counts as missing.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
 	var known []string
 	for _, o := range c.options() {
 		known = append(known, o.variable())
-		setting := o.setting
-		if setting == "" {
-			setting = o.flag
-		}
+		setting := cmp.Or(o.setting, o.flag)
 		if *o.value != "" {
 			c.from[setting] = "--" + o.flag
 		} else if v := os.Getenv(o.variable()); v != "" {
@@ -113,8 +107,8 @@ func (c *Common) environment() error {
 		}
 		for _, k := range known {
 			near := strings.TrimPrefix(k, variablePrefix)
-			// More words are another's: Kubernetes gives CLICKLOOP_REDIS_PORT beside a service of
-			// that name.
+			// A variable with more words has another origin: Kubernetes sets CLICKLOOP_REDIS_PORT
+			// for a service named clickloop-redis.
 			if strings.Count(bare, "_") <= strings.Count(near, "_") && event.Nearest(bare, []string{near}) != "" {
 				return fmt.Errorf("the variable %s means nothing, did you mean %s?", name, k)
 			}
@@ -145,7 +139,7 @@ func (c *Common) over(cfg Config) (Config, error) {
 	return cfg, c.named(cfg.Validate())
 }
 
-// named says which flag or variable gave the setting that is wrong.
+// named puts the flag or variable that gave a wrong setting before its error.
 func (c *Common) named(err error) error {
 	var wrong *field.Error
 	if !errors.As(err, &wrong) {

@@ -16,8 +16,8 @@ func Load(path string) (Config, error) {
 	return c, err
 }
 
-// completion gets a configuration with the objectives of its file alone, and completes them before
-// they are checked; nil leaves them as they are.
+// completion completes the objectives of a file, without defaults, before they are checked. nil
+// stands for the default objectives.
 type completion func(*Config) error
 
 func load(path string, complete completion) (Config, *settings.File, error) {
@@ -36,7 +36,7 @@ func load(path string, complete completion) (Config, *settings.File, error) {
 	return read(path, b, complete)
 }
 
-// Parse reads a configuration's text over the defaults and checks it; name is what errors call it.
+// Parse reads a configuration's text over the defaults and checks it. Errors call it name.
 func Parse(name string, b []byte) (Config, error) {
 	c, _, err := read(name, b, nil)
 	return c, err
@@ -60,21 +60,22 @@ func read(name string, b []byte, complete completion) (Config, *settings.File, e
 		return c, nil, file.Error(problems)
 	}
 	if complete != nil {
-		if err := complete(&c); err != nil {
-			return c, nil, file.Locate(err)
-		}
+		err = complete(&c)
 	}
-	if err := c.settlePriors(file.Has); err != nil {
-		return c, nil, file.Locate(err)
+	if err == nil {
+		err = c.settlePriors(file.Has)
 	}
-	if err := c.Validate(); err != nil {
+	if err == nil {
+		err = c.Validate()
+	}
+	if err != nil {
 		return c, nil, file.Locate(err)
 	}
 	return c, file, nil
 }
 
-// allowed returns the values that Validate allows at path, as the end of a sentence about a value of
-// the wrong kind. The decoder has put a value there that Validate always refuses.
+// allowed returns the values that Validate allows at path, as the end of a sentence about a value
+// of the wrong kind. The decoder has put a value there that Validate always refuses.
 func (c *Config) allowed(path string) string {
 	var wrong *field.Error
 	if err := c.Validate(); !errors.As(err, &wrong) || wrong.Field != path {

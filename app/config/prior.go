@@ -7,11 +7,10 @@ import (
 	"github.com/clickloop/clickloop/internal/field"
 )
 
-// settlePriors makes one prior a network of what the file gives: model.prior, networks.NAME.prior
-// and scorer.prior are the rate of positives that is predicted until labels say otherwise, by a
-// network and by a scorer that has no weights of it yet. A network's own one is the rule;
-// scorer.prior stands for those that give none, and must not contradict the others. given says
-// which settings the file has.
+// settlePriors derives one prior for each network. A prior is the rate of positives that a fresh
+// network predicts, and a scorer without weights of that network. model.prior and networks.NAME.prior
+// set it. scorer.prior sets it for the networks without their own, and must not contradict the
+// others. given tells which settings the file has.
 func (c *Config) settlePriors(given func(setting string) bool) error {
 	general, isGiven := c.Scorer.Prior, given("scorer.prior")
 	if !isGiven {
@@ -25,7 +24,7 @@ func (c *Config) settlePriors(given func(setting string) bool) error {
 		if !given(path) {
 			*prior = general
 		}
-		if isRate(*prior) && *prior != general { // what is no rate is told of by itself
+		if isRate(*prior) && *prior != general { // Validate refuses a prior that is no rate
 			return field.Wrong("scorer.prior", "is %v, and %s is %v: a scorer without weights and a fresh network answer the same, so leave scorer.prior out", general, path, *prior)
 		}
 		return nil
@@ -45,21 +44,17 @@ func (c *Config) settlePriors(given func(setting string) bool) error {
 
 func isRate(p float64) bool { return p > 0 && p < 1 }
 
-// Priors are what a scorer answers without weights, by objective: the prior of the network that it
-// serves.
+// Priors returns what a scorer answers without weights, by objective: the prior of the network that
+// it serves.
 func (c *Config) Priors() map[string]float64 {
 	priors := map[string]float64{}
 	for _, o := range c.Objectives {
-		name := o.Serve
-		if name == "" {
-			name = o.NetworkNames()[0]
-		}
-		m, ok := c.Networks[name]
+		m, ok := c.Networks[o.ServedNetwork()]
 		if !ok {
 			m = c.Model
 		}
 		if priors[o.Name] = m.Prior; m.Output != "sigmoid" {
-			priors[o.Name] = c.Scorer.Prior // such a network knows none
+			priors[o.Name] = c.Scorer.Prior // other outputs have no prior
 		}
 	}
 	return priors

@@ -6,8 +6,8 @@ import (
 	"github.com/clickloop/clickloop/event/objective"
 )
 
-// dueQueue counts the examples that are due by a time: rows whose trigger happens before their
-// label is due. Rows come in order of time, so the queue is a ring of (time, number).
+// dueQueue counts the examples that are due by a time: the rows whose trigger happens before their
+// label is due. Rows arrive in order of time, so the queue is in order, too.
 type dueQueue struct {
 	kind    *objective.Kind
 	waiting []dueRows
@@ -19,7 +19,7 @@ type dueRows struct {
 	n  int64
 }
 
-// add takes rows whose trigger happens before their label is due.
+// add adds the rows whose trigger happens before their label is due.
 func (q *dueQueue) add(rows []recording.Row) {
 	for i := range rows {
 		at := q.kind.Due(rows[i].Time)
@@ -34,7 +34,7 @@ func (q *dueQueue) add(rows []recording.Row) {
 	}
 }
 
-// before is the number of examples due by t.
+// before returns the number of examples due by t.
 func (q *dueQueue) before(t event.Time) int64 {
 	i := 0
 	for i < len(q.waiting) && q.waiting[i].at <= t {

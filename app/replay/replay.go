@@ -1,8 +1,8 @@
-// Package replay plays a recording into a running system: its rows become score requests, and what
-// happened to them becomes events.
+// Package replay plays a recording into a running system: it sends the recording's rows as score
+// requests, and their outcomes as events.
 //
-// Ids come from the recording, so everything may be sent twice. A replay that was interrupted goes
-// on at the tick (or chunk) of the last row that is in the predictions topic.
+// Ids come from the recording, so a message that is sent twice counts once. An interrupted replay
+// resumes at the tick (or chunk) of its last row in the predictions topic.
 package replay
 
 import (
@@ -24,18 +24,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config says what is played, where, and how.
+// Config says what a Driver plays, where, and how.
 type Config struct {
 	Recording *recording.Recording
 	Objective event.Objective
 	Tick      time.Duration // of recorded time
 	Limit     int64         // rows played; 0 for all
-	// before a tick's requests, wait until every label due by then is learned and served
+	// wait, before a tick's requests, until every label due by then is learned and served
 	Lockstep bool
 	Chunk    int     // rows a call when not in lockstep; 0 for 256
-	Speed    float64 // recorded seconds a second; 0 for as fast as it goes
-	// number of the last row that is known to be in the predictions topic; 0 to begin
-	Resume int64
+	Speed    float64 // recorded seconds a second; 0 for as fast as possible
+	Resume   int64   // number of the last row in the predictions topic; 0 for a new replay
 
 	Collector string // base URL of ingest, such as http://127.0.0.1:8080
 	Scorer    string
@@ -43,10 +42,10 @@ type Config struct {
 	Logger    *slog.Logger // nil for none
 }
 
-// Progress is how far a replay is; all its members may be read while it runs.
+// Progress is how far a replay is. Other goroutines may read it while the replay runs.
 type Progress struct {
-	Rows     atomic.Int64 // played, those before Resume included
-	Skipped  atomic.Int64 // of Rows, those before Resume
+	Rows     atomic.Int64 // played, including those before Resume
+	Skipped  atomic.Int64 // part of Rows: those before Resume
 	Events   atomic.Int64 // sent
 	Expected atomic.Int64 // examples due so far
 	Rejected atomic.Int64 // requests or events that were refused
@@ -67,7 +66,7 @@ type Driver struct {
 	startTime event.Time
 }
 
-// New returns a Driver; Run plays.
+// New returns a Driver that plays when it runs.
 func New(cfg Config) (*Driver, error) {
 	if cfg.Recording == nil {
 		return nil, errors.New("BUG: replay without a recording")
@@ -107,7 +106,8 @@ func (d *Driver) Run(ctx context.Context) error {
 	return d.waitModel(ctx, d.Progress.Expected.Load())
 }
 
-// tick plays what happened before tick.Start, then, now or when a chunk is full, the tick's rows.
+// tick sends the events before tick.Start, and then the tick's rows, or keeps these until a chunk is
+// full.
 func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 	d.Progress.Expected.Store(d.due.before(tick.Start))
 	d.Progress.Time.Store(int64(tick.Start))
@@ -122,8 +122,7 @@ func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 	}
 	d.pending = append(d.pending, tick.Events...)
 	if d.cfg.Lockstep || len(d.rows) >= d.cfg.Chunk || len(tick.Rows) == 0 || d.cfg.Speed > 0 {
-		// Rows that wait were made before these events, so they go first: no request may see what
-		// came after it.
+		// Waiting rows are older than these events and go first: no request may see later events.
 		if err := d.flushRows(ctx); err != nil {
 			return err
 		}
@@ -144,8 +143,8 @@ func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 	return nil
 }
 
-// skip says that a tick was certainly played whole before an interruption: the last row that is in
-// the topic lies in a later tick, or, when rows went in chunks, more than two chunks later.
+// skip tells whether an interrupted replay has certainly played the whole tick: the last row in the
+// topic belongs to a later tick or, when rows went out in chunks, came more than two chunks later.
 func (d *Driver) skip(tick *recording.Tick) bool {
 	resume := d.cfg.Resume
 	if !d.cfg.Lockstep {
@@ -160,7 +159,7 @@ func (d *Driver) skip(tick *recording.Tick) bool {
 	return tick.Rows[len(tick.Rows)-1].N < resume
 }
 
-// pace waits until recorded time t has come, at the given speed.
+// pace waits for recorded time t at the configured speed.
 func (d *Driver) pace(ctx context.Context, t event.Time) error {
 	if d.cfg.Speed <= 0 {
 		return nil
@@ -177,7 +176,7 @@ func (d *Driver) pace(ctx context.Context, t event.Time) error {
 	}
 }
 
-// sendEvents posts what is pending, then the clock: one call, so that the heartbeats stand behind
+// sendEvents posts the pending events, and the clock with the last of them, so that heartbeats follow
 // the events.
 func (d *Driver) sendEvents(ctx context.Context, clock event.Time) error {
 	for first := true; first || len(d.pending) > 0; first = false {
@@ -208,7 +207,7 @@ func (d *Driver) sendEvents(ctx context.Context, clock event.Time) error {
 	return nil
 }
 
-// flushRows posts the waiting rows as JSON lines, in order, at most a chunk a call.
+// flushRows posts the waiting rows as JSON lines in order, up to a chunk a call.
 func (d *Driver) flushRows(ctx context.Context) error {
 	rows := d.rows
 	for len(rows) > 0 {
@@ -233,7 +232,7 @@ func (d *Driver) flushRows(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until profiles hold every event before t and the served weights every example due by
+// settle waits until profiles include every event before t, and served weights every example due by
 // t.
 func (d *Driver) settle(ctx context.Context, t event.Time) error {
 	g, ctx := errgroup.WithContext(ctx)
@@ -260,7 +259,7 @@ func (d *Driver) waitModel(ctx context.Context, n int64) error {
 	return d.client.poll(ctx, d.cfg.Scorer+"/v1/model", query, &answer, func() bool { return answer.Examples >= n })
 }
 
-// appendRequest writes a row as a score request.
+// appendRequest appends a row as a score request.
 func appendRequest(dst []byte, r *recording.Row) []byte {
 	dst = append(dst, `{"request":`...)
 	dst = strictjson.AppendString(dst, r.Request)

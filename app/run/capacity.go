@@ -14,8 +14,8 @@ import (
 // capacityEvery is how often Redis is asked for its memory.
 const capacityEvery = 5 * time.Second
 
-// capacity watches the memory of Redis. A Redis that evicts keys loses profiles without an error,
-// and one that is full stops all folds: both are said in the log, in metrics and in /readyz.
+// capacity watches the memory of Redis. A Redis that evicts keys loses profiles without an error, and
+// a full one stops all folds. Log, metrics and /readyz report both.
 type capacity struct {
 	client *features.RedisClient
 	logger *slog.Logger
@@ -25,8 +25,8 @@ type capacity struct {
 
 	mu     sync.Mutex
 	asked  bool
-	before int64 // keys that were evicted before this process began
-	last   int64 // keys that had been evicted when it was asked last
+	before int64 // keys that Redis had evicted when this process began
+	last   int64 // keys that Redis had evicted at the last request
 	faults []string
 }
 
@@ -41,8 +41,8 @@ func newCapacity(client *features.RedisClient, logger *slog.Logger, reg promethe
 	return c
 }
 
-// run asks until ctx ends. A Redis that does not answer is another check's to tell, and one that
-// does not tell its memory, as the embedded one, has no limit.
+// run asks until ctx ends. Other checks report a Redis that does not answer. One that does not show
+// its memory, as the embedded one, has no limit, and is not watched.
 func (c *capacity) run(ctx context.Context) error {
 	tick := time.NewTicker(capacityEvery)
 	defer tick.Stop()
@@ -64,13 +64,13 @@ func (c *capacity) run(ctx context.Context) error {
 	}
 }
 
-// note keeps what Redis says, and logs what is wrong when that changes.
+// note records an answer of Redis, and logs faults when they change.
 func (c *capacity) note(now features.Capacity) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.used.Set(float64(now.Used))
 	c.limit.Set(float64(now.Max))
-	if !c.asked || now.Evicted < c.last { // at first, and when Redis began anew
+	if !c.asked || now.Evicted < c.last { // the first answer, or Redis has restarted
 		if c.asked {
 			c.before = 0
 		} else {
@@ -92,7 +92,7 @@ func (c *capacity) note(now features.Capacity) {
 	c.faults = faults
 }
 
-// warnings are what is wrong now.
+// warnings returns the present faults.
 func (c *capacity) warnings() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -24,8 +24,8 @@ func (l *Loop) handler() http.Handler {
 	return mux
 }
 
-// handleReady answers 503 with the reason while a dependency does not answer, and else 200 with
-// what is wrong nevertheless, a line each.
+// handleReady answers 503 with the reason while a dependency does not answer, else 200 with a line
+// for each fault that does not stop the stages.
 func (l *Loop) handleReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()

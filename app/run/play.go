@@ -14,7 +14,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// PlayOptions say how a recording is played into a Loop.
+// PlayOptions say how Play plays a recording.
 type PlayOptions struct {
 	Recording *recording.Recording
 	Lockstep  bool
@@ -23,8 +23,8 @@ type PlayOptions struct {
 	Watch     func(*replay.Driver) // called once, before it plays
 }
 
-// Play plays a recording through all stages, from where an interrupted play of it ended, and
-// returns when every prediction is judged, learned and served.
+// Play plays a recording through all stages, and returns when every prediction is labelled, learned
+// and served. It resumes a play of the same recording that was interrupted.
 func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 	began := time.Now()
 	rec := o.Recording
@@ -66,10 +66,9 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 	return s, l.addModel(ctx, s, rec.Objective())
 }
 
-// addModel asks the learner which weights it has when it has learned all that is in the examples
-// topic. That the scorer serves those examples does not say so: its weights may be those of a
-// learner that was killed before its checkpoint, while the one that runs learns the topic once
-// more.
+// addModel asks the learner for its weights once it has learned the whole examples topic. The scorer
+// cannot answer this. Its weights may come from a learner that was killed after it published them
+// and before its checkpoint; the learner that replaced it still learns those examples again.
 func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) error {
 	ranges, err := l.Client.Offsets(ctx, event.TopicExamples(s.Objective))
 	if err != nil {
@@ -84,7 +83,7 @@ func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) erro
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			continue // it is still learning, or joins its group
+			continue // it is still learning, or joining its group
 		}
 		s.Model, s.Weights = answer.Model, answer.Weights
 		return err
@@ -115,7 +114,7 @@ func (l *Loop) getJSON(ctx context.Context, path string, v any) error {
 	return json.NewDecoder(resp.Body).Decode(v)
 }
 
-// Standing is how good predictions are so far, and which weights are served.
+// Standing is the quality of the predictions so far, and the model that is served.
 type Standing struct {
 	LogLoss             *float64 `json:"log_loss"`
 	PredictedOverActual *float64 `json:"predicted_over_actual"`
@@ -124,7 +123,7 @@ type Standing struct {
 	AgeMs               int64    `json:"-"`
 }
 
-// Standing asks feedback and scorer; what does not answer is left out.
+// Standing asks feedback and scorer, and leaves out what does not answer within a second.
 func (l *Loop) Standing(ctx context.Context, objective string) Standing {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

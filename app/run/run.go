@@ -1,5 +1,8 @@
-// Package run puts the stages together in one process: all of them for `clickloop up`, one of them
-// for the commands of a stage.
+// Package run assembles stages in one process: all of them for `clickloop up`, one for a stage's own
+// command. It also plays recordings into them.
+//
+// A Loop closes in the reverse order of its start: requests end first, then the stages, then the
+// clients, and the embedded services last. So a stage can still write what a request gave it.
 package run
 
 import (
@@ -32,12 +35,12 @@ import (
 // Stages are the names of all stages.
 var Stages = []string{"ingest", "scorer", "feedback", "learner"}
 
-// Options say what runs.
+// Options say what a Loop runs.
 type Options struct {
 	Config   config.Config
-	Stages   []string // names of those that run here; nil for all
-	Embedded bool     // run Kafka and Redis inside the process where no address is given
-	AnyPort  bool     // embedded services on any free ports
+	Stages   []string // names of the stages to run; nil for all
+	Embedded bool     // run Kafka and Redis inside the process where the configuration has no address
+	AnyPort  bool     // let embedded services listen on any free ports
 	Logger   *slog.Logger
 }
 
@@ -63,15 +66,15 @@ type Loop struct {
 	err      error
 }
 
-// stage is what every stage offers.
+// stage is implemented by all four stages.
 type stage interface {
 	Register(*http.ServeMux)
 	Run(context.Context) error
 	Ready(context.Context) error
 }
 
-// Start brings up what o says and returns when topics are there, stages run and the listener
-// accepts. The caller closes the Loop.
+// Start returns when the topics exist, the stages run, and the listener accepts. The caller closes
+// the Loop.
 func Start(ctx context.Context, o Options) (*Loop, error) {
 	if o.Stages == nil {
 		o.Stages = Stages
@@ -93,10 +96,9 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if err := l.connect(o); err != nil {
 		return err
 	}
-	topics := make([]stream.Topic, 0, 8)
+	var topics []stream.Topic
 	for _, t := range event.Topics(o.Config.Objectives, o.Config.Kafka.Partitions) {
-		topics = append(topics, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention, RetentionBytes: t.RetentionBytes, SegmentBytes: t.SegmentBytes,
-			AppendTime: t.AppendTime, NeedMessage: t.NeedMessage, Busy: t.Busy, Ordered: t.Ordered})
+		topics = append(topics, stream.Topic(t))
 	}
 	if err := l.Client.EnsureTopics(ctx, topics...); err != nil {
 		return err
@@ -104,16 +106,18 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if err := l.build(o); err != nil {
 		return err
 	}
-	if err := l.watchRedis(); err != nil {
+	redis, err := l.dialRedis(features.Serving)
+	if err != nil {
 		return err
 	}
+	l.capacity = newCapacity(redis, l.logger, l.registry)
 	runCtx, cancel := context.WithCancel(ctx)
 	l.cancel = cancel
 	go l.run(runCtx)
 	return nil
 }
 
-// reachable turns a listener's address into one that a client can use.
+// reachable returns an address by which a client reaches a listener.
 func reachable(a net.Addr) string {
 	host, port, err := net.SplitHostPort(a.String())
 	if err != nil {
@@ -125,7 +129,7 @@ func reachable(a net.Addr) string {
 	return net.JoinHostPort(host, port)
 }
 
-// connect starts the embedded services that are wanted, and connects to Kafka.
+// connect starts embedded services where the configuration has no address, and connects to Kafka.
 func (l *Loop) connect(o Options) error {
 	l.Kafka, l.Redis = o.Config.Kafka.Brokers, o.Config.Redis.Address
 	if o.Embedded && (len(l.Kafka) == 0 || l.Redis == "") {
@@ -148,27 +152,29 @@ func (l *Loop) connect(o Options) error {
 	if l.Redis == "" {
 		return errors.New("no Redis is given: set redis.address, --redis host:port or CLICKLOOP_REDIS")
 	}
-	client, err := stream.Dial(stream.Config{Brokers: l.Kafka, Prefix: o.Config.Kafka.Prefix, ClientID: "clickloop", Logger: o.Logger, Registerer: l.registry})
-	if err != nil {
+	kafka := o.Config.Kafka
+	kafka.Brokers = l.Kafka
+	var err error
+	if l.Client, err = kafka.Dial("clickloop", o.Logger, l.registry); err != nil {
 		return err
 	}
-	l.Client = client
-	l.closers = append(l.closers, client.Close)
+	l.closers = append(l.closers, l.Client.Close)
 	return nil
 }
 
-// watchRedis makes what looks after the memory of Redis.
-func (l *Loop) watchRedis() error {
-	client, err := features.DialRedis(features.RedisConfig{Address: l.Redis}, features.Serving)
-	if err != nil {
-		return err
+// dialRedis returns a client that closes with the Loop.
+func (l *Loop) dialRedis(role features.Role) (*features.RedisClient, error) {
+	cfg := l.cfg.Redis
+	cfg.Address = l.Redis
+	client, err := features.DialRedis(cfg, role)
+	if err == nil {
+		l.closers = append(l.closers, client.Close)
 	}
-	l.closers = append(l.closers, client.Close)
-	l.capacity = newCapacity(client, l.logger, l.registry)
-	return nil
+	return client, err
 }
 
-// outcomeTTL is how long outcomes are kept: until the longest window has certainly been labelled.
+// outcomeTTL returns how long Redis keeps outcomes: until the longest window has certainly been
+// labelled.
 func outcomeTTL(c *config.Config) time.Duration {
 	return event.LongestWindow(c.Objectives) + c.Feedback.OutcomeTTL
 }
@@ -185,11 +191,10 @@ func (l *Loop) build(o Options) error {
 	l.clock = ingest.NewClock(now, recorded)
 	prefix := cfg.Kafka.Prefix
 	store := func(role features.Role, namespace string, ttl time.Duration) (features.Store, error) {
-		c, err := features.DialRedis(features.RedisConfig{Address: l.Redis}, role)
+		c, err := l.dialRedis(role)
 		if err != nil {
 			return nil, err
 		}
-		l.closers = append(l.closers, c.Close)
 		return features.NewRedis(c, prefix, namespace, ttl), nil
 	}
 	profileTTL := set.Retention() + 24*time.Hour
@@ -234,8 +239,7 @@ func (l *Loop) build(o Options) error {
 	return nil
 }
 
-// run serves and runs the stages until ctx ends or one of them cannot go on. Calls end first, and
-// then the stages: what a call has given to a stage is written before that ends.
+// run serves HTTP and runs the stages until ctx ends or one of them fails.
 func (l *Loop) run(ctx context.Context) {
 	defer close(l.done)
 	stages, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -284,7 +288,7 @@ func (l *Loop) AwaitReady(ctx context.Context) error {
 	}
 }
 
-// SetRecorded turns the clock of ingest and scorer.
+// SetRecorded switches ingest and scorer between recorded and wall time.
 func (l *Loop) SetRecorded(recorded bool) {
 	l.clock.SetRecorded(recorded)
 	if l.scorer != nil {
@@ -292,10 +296,10 @@ func (l *Loop) SetRecorded(recorded bool) {
 	}
 }
 
-// Services are the embedded ones, nil when there are none.
+// Services returns the embedded services, nil when there are none.
 func (l *Loop) Services() *embedded.Services { return l.services }
 
-// Close stops the stages, then what they stand on, and returns the first fault.
+// Close stops the stages, then the clients and services that they use, and joins their errors.
 func (l *Loop) Close() error {
 	if l.cancel != nil {
 		l.cancel()

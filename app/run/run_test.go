@@ -61,6 +61,22 @@ func recorded(rec *recording.Recording) func(*config.Config) {
 	}
 }
 
+// The replay command refuses a collector whose clock is the wall's: it reads that from the collector's
+// answer.
+func TestTheCheckOfAClockUnderstandsTheCollector(t *testing.T) {
+	l := start(t, func(c *config.Config) { c.Clock = config.ClockRecorded })
+	check := func() error {
+		return replay.CheckClock(t.Context(), "http://"+l.HTTP, slog.New(slog.DiscardHandler))
+	}
+	if err := check(); err != nil {
+		t.Errorf("with recorded times: %v", err)
+	}
+	l.SetRecorded(false)
+	if err := check(); err == nil || !strings.Contains(err.Error(), `"wall"`) {
+		t.Errorf("with the wall's: %v", err)
+	}
+}
+
 // During a free replay, Kafka is stopped and Redis is emptied, stopped and comes back empty:
 // nothing is lost, nothing counts twice, and no label is false.
 func TestFaultsDuringAReplayLoseNothingAndMakeNoLabelFalse(t *testing.T) {

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"strings"
@@ -12,8 +11,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Summary is how a replay ended, counted on the topics themselves: repeats count once, and what is
-// not of the recording does not count.
+// Summary is the result of a replay, counted from the topics. Repeats count once, and records of
+// other sources do not count.
 type Summary struct {
 	Objective           string   `json:"objective"`
 	Requests            int64    `json:"requests"`
@@ -27,17 +26,16 @@ type Summary struct {
 	AUC                 *float64 `json:"auc"`
 	PredictedOverActual *float64 `json:"predicted_over_actual"`
 	ECE                 *float64 `json:"ece"`
-	// earlier examples, on average, that the weights of a prediction had not learned yet
+	// mean number of earlier examples that the weights of a prediction had not learned yet
 	Behind  *float64 `json:"behind"`
 	Model   string   `json:"model"`
 	Weights string   `json:"weights"`
 	Seconds float64  `json:"seconds"`
-	// of those played now, not before an interruption
+	// without requests that were played before an interruption
 	RequestsPerSecond float64 `json:"requests_per_second"`
 }
 
-// Summarize reads the topics from their beginnings to their present ends. name is the recording's:
-// its ids begin with it.
+// Summarize reads the topics to their present ends. All ids of a recording begin with its name.
 func Summarize(ctx context.Context, client *stream.Client, name string, o event.Objective) (*Summary, error) {
 	s := &Summary{Objective: o.Name}
 	seed := maphash.MakeSeed()
@@ -123,44 +121,18 @@ func readAll(ctx context.Context, client *stream.Client, topic string, fn func(*
 		return err
 	}
 	for p, r := range ranges {
-		if err := readRange(ctx, client, topic, p, r, fn); err != nil {
+		if err := client.ReadRange(ctx, topic, p, r.First, r.End, fn); err != nil {
 			return fmt.Errorf("cannot read %s partition %d: %w", topic, p, err)
 		}
 	}
 	return nil
 }
 
-func readRange(ctx context.Context, client *stream.Client, topic string, p int, r stream.Range, fn func(*stream.Record) error) error {
-	if r.First >= r.End {
-		return nil
-	}
-	reader := client.NewReader(topic, p, r.First)
-	defer reader.Close()
-	for reader.Offset() < r.End {
-		records, err := reader.Next(ctx)
-		if errors.Is(err, stream.ErrTrimmed) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		for i := range records {
-			if records[i].Offset >= r.End {
-				return nil
-			}
-			if err := fn(&records[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// LastRow is the largest row number of the recording that is in the predictions topic: where a
-// replay that was interrupted goes on. It looks at the last records of each partition only, since
-// rows were written in order.
+// LastRow returns the largest row number of the recording in the predictions topic, from which an
+// interrupted replay resumes. It reads only the last records of each partition, since rows are
+// written in order.
 func LastRow(ctx context.Context, client *stream.Client, name string) (int64, error) {
-	const look = 2000
+	const look = 2000 // records
 	ranges, err := client.Offsets(ctx, event.TopicPredictions)
 	if err != nil {
 		return 0, err
@@ -168,8 +140,7 @@ func LastRow(ctx context.Context, client *stream.Client, name string) (int64, er
 	var last int64
 	var p event.Prediction
 	for i, r := range ranges {
-		r.First = max(r.First, r.End-look)
-		err := readRange(ctx, client, event.TopicPredictions, i, r, func(rec *stream.Record) error {
+		err := client.ReadRange(ctx, event.TopicPredictions, i, max(r.First, r.End-look), r.End, func(rec *stream.Record) error {
 			if err := p.UnmarshalJSON(rec.Value); err == nil && strings.HasPrefix(p.Request, name+"-") {
 				last = max(last, p.Row)
 			}

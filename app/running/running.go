@@ -1,8 +1,8 @@
-// Package running lets commands find a `clickloop up` that runs on this machine: up leaves a file
-// with its addresses, in its data folder and in a folder of its user's.
+// Package running lets commands find a `clickloop up` that runs on this machine. up writes a file
+// with its addresses into its data folder and into a folder of its user.
 //
-// The file is locked for as long as the process lives, so that one that was killed is told from one
-// that runs, whatever became of its number. It holds no secret.
+// The process holds a lock on the file while it lives. So a killed process is known from a running
+// one, even when another process has its number now. The file holds no secret.
 package running
 
 import (
@@ -34,19 +34,19 @@ type Up struct {
 	Objectives    []event.Objective `json:"objectives"`
 }
 
-// File is the name of the file in a data folder.
+// File is the file's name in a data folder.
 const File = "up.json"
 
-// Announcement is what a running process has left.
+// Announcement holds the files of a running process.
 type Announcement struct{ files []announced }
 
-// announced is a file that is locked as long as it is open.
+// announced is a file with a lock that lasts while it is open.
 type announced struct {
 	path string
 	file *os.File
 }
 
-// Announce writes up's files. It returns an error when none can be written; the caller closes the
+// Announce writes up's files, or returns an error when it can write none. The caller closes the
 // Announcement when it ends.
 func Announce(up Up) (*Announcement, error) {
 	text, err := json.MarshalIndent(up, "", "  ")
@@ -78,7 +78,7 @@ func Announce(up Up) (*Announcement, error) {
 	return a, nil
 }
 
-// write makes the file at path in one step, locked before it is there.
+// write creates the file at path in one step, with its lock.
 func write(path string, text []byte) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func write(path string, text []byte) (*os.File, error) {
 	return f, nil
 }
 
-// Close removes the files, but for those that another process has replaced, and lets the locks go.
+// Close removes the files that no other process has replaced, and releases the locks.
 func (a *Announcement) Close() error {
 	var err error
 	for _, f := range a.files {
@@ -121,10 +121,10 @@ func same(path string, f *os.File) bool {
 	return err == nil && os.SameFile(there, open)
 }
 
-// In is the `clickloop up` that runs with the data folder dir; nil when there is none.
+// In returns the `clickloop up` that runs with the data folder dir, or nil.
 func In(dir string) *Up { return read(filepath.Join(dir, File)) }
 
-// All are those that run as this user, the oldest first.
+// All returns the processes that run as this user, the oldest first.
 func All() []Up {
 	dir, err := userDir(false)
 	if err != nil {
@@ -144,17 +144,17 @@ func All() []Up {
 	return all
 }
 
-// read returns what the file at path tells; nil if its process has ended, and then the file is
-// removed.
+// read returns the content of the file at path. It returns nil, and removes the file, when its
+// process has ended.
 func read(path string) *Up {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	if syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil { // nobody holds it
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil { // no process holds the lock
 		if same(path, f) {
-			_ = os.Remove(path) // in another's folder it stays, and is as stale the next time
+			_ = os.Remove(path) // fails in another user's folder: the file stays, and stays stale
 		}
 		return nil
 	}
@@ -165,8 +165,8 @@ func read(path string) *Up {
 	return &up
 }
 
-// userDir is this user's folder of files: in XDG_RUNTIME_DIR, which systems empty when the user is
-// gone, or in the temporary folder.
+// userDir returns this user's folder of files. It lies in XDG_RUNTIME_DIR, which systems empty when
+// the user logs out, or in the temporary folder.
 func userDir(create bool) (string, error) {
 	dir := filepath.Join(os.TempDir(), "clickloop-"+strconv.Itoa(os.Getuid()))
 	if base := os.Getenv("XDG_RUNTIME_DIR"); base != "" {
@@ -181,7 +181,7 @@ func userDir(create bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// the temporary folder is everybody's
+	// every user may write to the temporary folder
 	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || int(owner.Uid) != os.Getuid() {
 		return "", fmt.Errorf("%s is not a folder of this user's", dir)
 	}

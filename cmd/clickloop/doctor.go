@@ -31,12 +31,10 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return err
 	}
 	if len(rest) > 0 {
-		fmt.Fprintf(stderr, "clickloop doctor: %q is no flag\n", rest[0])
-		return errUsage
+		return misused(stderr, "doctor", "%q is no flag", rest[0])
 	}
 	if *ready != "" && fs.NFlag() > 1 {
-		fmt.Fprintln(stderr, "clickloop doctor: --ready asks one stage and nothing else: leave the other flags out")
-		return errUsage
+		return misused(stderr, "doctor", "--ready asks one stage and nothing else: leave the other flags out")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -77,7 +75,7 @@ func askReady(ctx context.Context, url string) error {
 	return nil
 }
 
-// doctor prints a line a check.
+// doctor runs checks and prints a line for each.
 type doctor struct {
 	w              io.Writer
 	checks, faults int
@@ -93,7 +91,7 @@ func (d *doctor) report(what string, err error, mend string) {
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
-// find takes the addresses of the `clickloop up` that runs here, if there is one.
+// find completes cfg with the addresses of a `clickloop up` that runs here.
 func (d *doctor) find(cfg *config.Config, common *config.Common) {
 	up, err := findUp(cfg.Data)
 	if len(cfg.Kafka.Brokers) > 0 {
@@ -111,14 +109,14 @@ func (d *doctor) find(cfg *config.Config, common *config.Common) {
 	}
 }
 
-// kafka checks that brokers answer, that topics are as they should be, and that weights are on
-// them. It returns the client, nil when no broker answers.
+// kafka checks that brokers answer, that topics have the right settings, and that the model topics
+// hold weights. It returns the client, or nil when no broker answers.
 func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	if len(cfg.Kafka.Brokers) == 0 {
 		d.report("Kafka", errors.New("no brokers are given"), "set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA; `clickloop up` runs an embedded one")
 		return nil
 	}
-	client, err := stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-doctor"})
+	client, err := cfg.Kafka.Dial("clickloop-doctor", nil, nil)
 	if err == nil {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err = client.Ping(bounded)
@@ -130,7 +128,7 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	}
 	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := client.CheckTopic(bounded, stream.Topic{Name: t.Name, Partitions: t.Partitions, Retention: t.Retention, NeedMessage: t.NeedMessage, Ordered: t.Ordered})
+		err := client.CheckTopic(bounded, stream.Topic(t))
 		what := "topic " + cfg.Kafka.Prefix + t.Name
 		if n, countErr := client.Partitions(bounded, t.Name); countErr == nil && err == nil && t.Ordered && n > 1 {
 			what += fmt.Sprintf(" (it has %d partitions, of which 0 alone is used: its order matters)", n)
@@ -160,11 +158,10 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	return client
 }
 
-// hangs is how long a transaction is open that is told of: others end meanwhile.
+// hangs is the age from which an open transaction is reported. Most end sooner.
 const hangs = 2 * time.Second
 
-// transactions tells of those that are open, since no stage reads what stands behind them. Nothing
-// is said where there are none.
+// transactions reports open transactions, since no stage reads the records behind them.
 func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix, topic string) {
 	ctx, cancel := context.WithTimeout(ctx, hangs+3*time.Second)
 	defer cancel()
@@ -178,12 +175,12 @@ func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix
 	}
 }
 
-// folds tells of partitions of events that are not folded while others are: one that was added and
-// that no stage reads.
+// folds reports partitions of events that no stage folds while it folds others, such as one that was
+// added.
 func (d *doctor) folds(ctx context.Context, client *stream.Client, store features.Store, what, log string) {
 	ranges, err := client.Offsets(ctx, event.TopicEvents)
 	if err != nil {
-		return // it was told
+		return // another check reports it
 	}
 	var missing []string
 	folded := false
@@ -198,7 +195,7 @@ func (d *doctor) folds(ctx context.Context, client *stream.Client, store feature
 		}
 	}
 	if !folded {
-		return // nothing is, yet
+		return // no partition is folded yet
 	}
 	if len(missing) > 0 {
 		err = fmt.Errorf("partitions %s of %s are not folded: labels and profiles wait for them", strings.Join(missing, ", "), event.TopicEvents)
@@ -216,7 +213,7 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 		d.report("Redis at "+address, errors.New("its password is kept nowhere"), "give the whole address by --redis or CLICKLOOP_REDIS")
 		return
 	}
-	client, err := features.DialRedis(features.RedisConfig(cfg.Redis), features.Serving)
+	client, err := features.DialRedis(cfg.Redis, features.Serving)
 	if err == nil {
 		defer client.Close()
 		bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
@@ -236,8 +233,7 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 	}
 }
 
-// capacity says whether Redis keeps what it is given. The embedded one does not tell, and has no
-// limit.
+// capacity checks that Redis loses no keys. The embedded one shows no capacity and has no limit.
 func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

@@ -16,13 +16,12 @@ import (
 	"github.com/clickloop/clickloop/internal/settings"
 )
 
-// errNoBrokers is returned where no Kafka brokers are given, and no `clickloop up` runs that would
-// tell them.
+// errNoBrokers is returned when neither a setting nor a running `clickloop up` gives Kafka brokers.
 var errNoBrokers = errors.New("no Kafka brokers are given, and no `clickloop up` is running here: set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA")
 
-// loadRunning is Load for commands that look at a system: without brokers they look at the
-// `clickloop up` that runs here, with its addresses, prefix and objectives where nobody gave
-// others.
+// loadRunning is Load for commands that inspect a system. Without brokers they inspect the
+// `clickloop up` that runs here: its addresses, prefix and objectives stand for settings that are
+// missing.
 func loadRunning(common *config.Common, stderr io.Writer) (config.Config, error) {
 	cfg, err := common.Load()
 	if err != nil || len(cfg.Kafka.Brokers) > 0 {
@@ -37,7 +36,7 @@ func loadRunning(common *config.Common, stderr io.Writer) (config.Config, error)
 	return cfg, nil
 }
 
-// findUp finds the one that runs with the data folder, or the only one.
+// findUp finds the `clickloop up` that runs with a data folder, or the only one.
 func findUp(data string) (*running.Up, error) {
 	all := running.All()
 	if data != "" {
@@ -58,7 +57,7 @@ func findUp(data string) (*running.Up, error) {
 	return nil, fmt.Errorf("no Kafka brokers are given, and %d `clickloop up` are running: name one by --data or --kafka; there %s", len(all), listUps(all))
 }
 
-// upAt finds the one that runs with these brokers.
+// upAt finds the `clickloop up` that runs with these brokers.
 func upAt(brokers []string) *running.Up {
 	for _, up := range running.All() {
 		if slices.Equal(up.Kafka, brokers) {
@@ -84,7 +83,7 @@ func describeUp(up *running.Up) string {
 	return fmt.Sprintf("`clickloop up%s` (process %d, --kafka %s)", data, up.PID, strings.Join(up.Kafka, ","))
 }
 
-// useUp lays what up is under what was given.
+// useUp takes from up what no setting gives.
 func useUp(cfg *config.Config, common *config.Common, up *running.Up) {
 	if len(cfg.Kafka.Brokers) == 0 {
 		cfg.Kafka.Brokers = up.Kafka
@@ -109,7 +108,7 @@ func useUp(cfg *config.Config, common *config.Common, up *running.Up) {
 	}
 }
 
-// announce lets other commands find l.
+// announce writes the file by which other commands find l.
 func announce(l *run.Loop, cfg *config.Config) (*running.Announcement, error) {
 	data := cfg.Data
 	if data != "" {

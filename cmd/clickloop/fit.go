@@ -27,7 +27,7 @@ const fitExamples = `  clickloop fit examples/bank-marketing --json
   zcat day2.vw.gz | clickloop fit - --format vw --in model.bin --out model.bin
 `
 
-// fitOptions are the flags of fit.
+// fitOptions holds the flags of fit.
 type fitOptions struct {
 	files       fit.Files
 	objective   string
@@ -52,10 +52,10 @@ type fitOptions struct {
 	admission   int
 	expiry      int64
 	reading     reading
-	// network of the objective that a recording's configuration serves, if it is no default one
+	// the network that a recording's configuration serves, unless it is the default one
 	served string
 	state  *learner.State  // the model of --in
-	about  modelfile.About // what its file says
+	about  modelfile.About // from its file
 }
 
 func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -95,7 +95,7 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	}
 	o.warn(net, result.Examples, result.Skipped, rec, stderr)
 	suspects, drop := r.Suspects(), "drop in recording.yaml"
-	if rec == nil { // a recording has checks of its own
+	if rec == nil { // recordings have their own checks
 		o.warnLabels(&result, stderr)
 		suspects, drop = o.files.Suspects(), "--drop"
 	}
@@ -105,8 +105,8 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	return o.finish(stdout, &result, func() { printFit(stdout, &result) })
 }
 
-// warn tells of names that nothing had, for most likely they are misspelt, and of data in which
-// there was nothing.
+// warn reports names that occur nowhere in the data, most likely misspelt ones, and data without
+// examples.
 func (o *fitOptions) warn(net *model.Net, examples, skipped int64, rec *recording.Recording, stderr io.Writer) {
 	o.notices(rec, stderr)
 	if examples == 0 {
@@ -124,8 +124,7 @@ func (o *fitOptions) warn(net *model.Net, examples, skipped int64, rec *recordin
 	}
 }
 
-// warnLabels tells of labels that are all the same: most likely the value that means yes is another
-// one.
+// warnLabels reports labels that are all the same: most likely --positive names the wrong value.
 func (o *fitOptions) warnLabels(r *fit.Result, stderr io.Writer) {
 	switch {
 	case r.Examples == 0:
@@ -178,8 +177,7 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	o.paths = paths
 	switch {
 	case len(paths) == 0 && (o.in == "" || len(o.tests) == 0):
-		fmt.Fprintln(stderr, "clickloop fit: name a recording or files; - is standard input; --in MODEL --test FILE alone learns nothing")
-		return nil, errUsage
+		return nil, misused(stderr, "fit", "name a recording or files; - is standard input; --in MODEL --test FILE alone learns nothing")
 	case o.onError != "stop" && o.onError != "skip":
 		return nil, fmt.Errorf("--on-error is %q, want stop or skip", o.onError)
 	case o.passes < 1 || o.passes > 10_000:
@@ -195,7 +193,7 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	return o, o.reading.columns(&o.files)
 }
 
-// open opens the recording, if it is one, and the configuration.
+// open opens the recording, if the path names one, and the configuration.
 func (o *fitOptions) open() (*recording.Recording, config.Config, error) {
 	var rec *recording.Recording
 	file := o.config
@@ -217,7 +215,7 @@ func (o *fitOptions) open() (*recording.Recording, config.Config, error) {
 		}
 		rec.Adopt(cfg.Objective(o.objective))
 		merged := rec.Objective()
-		// the one whose predictions the loop judges
+		// the network whose predictions the loop evaluates
 		if name := merged.ServedNetwork(); name != event.DefaultNetwork {
 			cfg.Model, o.served = cfg.Networks[name], name
 		}
@@ -232,8 +230,8 @@ func isRecording(path string) bool {
 	return err == nil && (info.IsDir() || strings.HasSuffix(path, ".yaml"))
 }
 
-// newNetwork reads --in, or makes a new network of the configuration and the flags. The classes are
-// those of a softmax.
+// newNetwork reads the model of --in, or makes a network from configuration and flags. It also
+// returns the names of a softmax's classes.
 func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bool) (*model.Net, []string, error) {
 	if o.network != "" {
 		c.Network = strings.Split(o.network, ",")
@@ -272,7 +270,7 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	net := state.Net()
 	made := net.Config()
 	if made.Output == "softmax" {
-		c.Output, c.Classes = made.Output, made.Classes // they have checks of their own
+		c.Output, c.Classes = made.Output, made.Classes // they have their own checks
 	}
 	if err := o.contradiction(c, made); err != nil {
 		return nil, nil, err
@@ -323,7 +321,7 @@ func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recor
 	return result, nil
 }
 
-// fitProgress shows rows, rows a second and the time left, on a terminal, until it is stopped.
+// fitProgress shows rows, rows a second and the remaining time on a terminal until stop is called.
 func fitProgress(r interface{ Rows() int64 }, o *fitOptions, recorded bool, w io.Writer) (stop func()) {
 	if o.quiet || !isTerminal(w) {
 		return func() {}
@@ -353,7 +351,7 @@ func fitProgress(r interface{ Rows() int64 }, o *fitOptions, recorded bool, w io
 	return func() { close(done); <-ended }
 }
 
-// totalBytes is the size of the files over all passes; 0 when one is not a file.
+// totalBytes returns the size of the files over all passes, or 0 when one is not a plain file.
 func (o *fitOptions) totalBytes() int64 {
 	var total int64
 	for _, path := range o.paths {

@@ -13,8 +13,7 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// check refuses, before anything is learned, what would fail or mean nothing after hours of
-// learning.
+// check refuses flags and files that would fail, or mean nothing, after hours of learning.
 func (o *fitOptions) check(recorded bool) error {
 	if err := o.checkFlags(recorded); err != nil {
 		return err
@@ -33,14 +32,14 @@ func (o *fitOptions) check(recorded bool) error {
 			return err
 		}
 	}
-	// may be that of --in: it goes on in its place
+	// may be the file of --in: the new model replaces it
 	if err := checkWritable("--out", o.out, append(data, o.predictions)); err != nil {
 		return err
 	}
 	return checkWritable("--predictions", o.predictions, append(data, o.in, o.out))
 }
 
-// checkFlags refuses flags that would be passed over.
+// checkFlags refuses flags that would have no effect.
 func (o *fitOptions) checkFlags(recorded bool) error {
 	var idle []string
 	for _, name := range []string{"delay", "holdout", "label", "positive", "drop", "format", "on-error", "limit"} {
@@ -51,7 +50,7 @@ func (o *fitOptions) checkFlags(recorded bool) error {
 		}
 	}
 	switch {
-	case len(idle) == 0 || o.output == "softmax" && recorded: // that is refused on its own
+	case len(idle) == 0 || o.output == "softmax" && recorded: // another check refuses that
 		return nil
 	case recorded:
 		return fmt.Errorf("%s is of files, and %s is a recording, whose %s says what its labels are and when they come: leave it out", strings.Join(idle, ", "), o.paths[0], recording.File)
@@ -59,8 +58,8 @@ func (o *fitOptions) checkFlags(recorded bool) error {
 	return fmt.Errorf("--limit is of recordings: give fewer rows of files, such as by head -n %d FILE | clickloop fit -", o.limit)
 }
 
-// checkReadable makes sure that a file of examples is there, and that it can be read again if it
-// has to be.
+// checkReadable makes sure that a file of examples exists, and that it can be read again when it must
+// be.
 func checkReadable(path string, again bool) error {
 	regular := false
 	if path != "-" {
@@ -71,7 +70,7 @@ func checkReadable(path string, again bool) error {
 		case info.IsDir():
 			return fmt.Errorf("cannot read examples: %s is a folder, want a file", path)
 		}
-		// opening a pipe would wait for whoever writes to it
+		// to open a pipe would wait for its writer
 		if regular = info.Mode().IsRegular(); regular {
 			f, err := os.Open(path)
 			if err != nil {
@@ -86,7 +85,7 @@ func checkReadable(path string, again bool) error {
 	return nil
 }
 
-// checkWritable makes sure that a file can be written, and that it is none of the others.
+// checkWritable makes sure that a file can be written, and is none of the others.
 func checkWritable(flag, path string, others []string) error {
 	if path == "" {
 		return nil
@@ -114,7 +113,7 @@ func checkWritable(flag, path string, others []string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// settingFlags are the flags of settings, by their names in the configuration.
+// settingFlags holds the flags of settings by the settings' names.
 var settingFlags = map[string]string{
 	"network": "network", "cross": "cross", "seed": "seed", "table_bits": "table-bits", "admission": "admission", "expiry": "expiry",
 }

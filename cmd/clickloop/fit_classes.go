@@ -16,8 +16,8 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// newClasses are those of a new softmax: of --classes, else of the files' first rows. It completes
-// c; without a softmax there are none.
+// newClasses returns the classes of a new softmax, from --classes or the first rows of the files, and
+// completes c. It returns none for other outputs.
 func (o *fitOptions) newClasses(ctx context.Context, c *model.Config, recorded bool) ([]string, error) {
 	if o.output != "" && o.output != c.Output {
 		c.Output, c.Classes = o.output, 1
@@ -30,7 +30,7 @@ func (o *fitOptions) newClasses(ctx context.Context, c *model.Config, recorded b
 	if len(c.Network) == 0 {
 		return nil, errors.New("a softmax needs a plain network: add --network linear, mlp or linear,mlp")
 	}
-	if err := c.Validate(); err != nil { // before the files are looked at
+	if err := c.Validate(); err != nil { // before files are read
 		return nil, err
 	}
 	classes := o.givenClasses()
@@ -47,7 +47,7 @@ func (o *fitOptions) newClasses(ctx context.Context, c *model.Config, recorded b
 	return classes, o.files.SetClasses(classes)
 }
 
-// oldClasses are those that a model was made with.
+// oldClasses returns the classes of the model of --in.
 func (o *fitOptions) oldClasses(made model.Config, classes []string, recorded bool) ([]string, error) {
 	if o.output != "" && o.output != made.Output {
 		return nil, fmt.Errorf("--output %s contradicts model %s, whose output is %s: leave it out", o.output, o.in, made.Output)
@@ -58,7 +58,7 @@ func (o *fitOptions) oldClasses(made model.Config, classes []string, recorded bo
 	given := o.givenClasses()
 	switch {
 	case len(classes) == 0 && len(given) != made.Classes:
-		// written by a program that knows numbers alone
+		// written by a program without names of classes
 		return nil, fmt.Errorf("model %s has %d classes without names, and --classes gives %d: name them all, in the order of their numbers", o.in, made.Classes, len(given))
 	case len(classes) == 0:
 		classes = given
@@ -68,7 +68,7 @@ func (o *fitOptions) oldClasses(made model.Config, classes []string, recorded bo
 	return classes, o.files.SetClasses(classes)
 }
 
-// checkClasses says which flags do not go with the output.
+// checkClasses refuses flags that do not fit the output.
 func (o *fitOptions) checkClasses(output string, recorded bool) error {
 	switch {
 	case output != "softmax" && len(o.classes) > 0:
@@ -208,7 +208,7 @@ func printClassMetrics(w io.Writer, m *fit.ClassMetrics) {
 	table.Flush()
 }
 
-// short is a class's name in a table.
+// short returns a class's name for a table.
 func short(name string) string {
 	if r := []rune(name); len(r) > 24 {
 		return string(r[:23]) + "…"
@@ -216,7 +216,7 @@ func short(name string) string {
 	return name
 }
 
-// figure is a score, or - when it is undefined.
+// figure returns a score, or - for an undefined one.
 func figure(v *float64) string {
 	if v == nil {
 		return "-"
@@ -224,5 +224,5 @@ func figure(v *float64) string {
 	return strconv.FormatFloat(*v, 'f', 5, 64)
 }
 
-// count is a sum of weights.
+// count returns a sum of weights as text.
 func count(v float64) string { return strconv.FormatFloat(v, 'g', 10, 64) }

@@ -30,7 +30,7 @@ func (o *fitOptions) finish(stdout io.Writer, result any, text func()) error {
 	return nil
 }
 
-// save writes the model to --out: before the tests, of which one may fail.
+// save writes the model to --out. It runs before the tests, since a test may fail.
 func (o *fitOptions) save(net *model.Net, classes []string) error {
 	if o.out == "" {
 		return nil
@@ -52,8 +52,8 @@ func (o *fitOptions) save(net *model.Net, classes []string) error {
 	return saveModel(o.out, net, about)
 }
 
-// saveModel writes a model whole or not at all; what is no plain file, such as /dev/stdout, is
-// written to and not replaced.
+// saveModel replaces a model's file in one step. It writes directly to what is no plain file, such as
+// /dev/stdout.
 func saveModel(path string, net *model.Net, about modelfile.About) error {
 	failed := func(err error) error { return fmt.Errorf("cannot write the model to %s: %w", path, err) }
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
@@ -121,7 +121,7 @@ func printTest(w io.Writer, t *fit.TestResult) {
 	}
 }
 
-// newPredictions is the file of --predictions.
+// newPredictions opens the file of --predictions.
 func (o *fitOptions) newPredictions(classes []string) (*predictions, error) {
 	out, err := newPredictions(o.predictions, "")
 	if err == nil {
@@ -130,7 +130,7 @@ func (o *fitOptions) newPredictions(classes []string) (*predictions, error) {
 	return out, err
 }
 
-// printSkipped tells of malformed lines that were passed over.
+// printSkipped reports how many malformed lines were skipped.
 func printSkipped(w io.Writer, n int64) {
 	if n > 0 {
 		fmt.Fprintf(w, "  %-22s %d\n", "malformed, skipped", n)

@@ -1,7 +1,7 @@
-// Command clickloop is the real-time learning loop behind advertising and marketing in one binary:
-// ingest, features, scorer, feedback, learner.
+// Command clickloop runs the stages of the real-time learning loop, ingest, scorer, feedback and
+// learner, and the tools around them.
 //
-// Each subcommand has a file of its own: flags, then clients, then a stage, then Run.
+// Each subcommand has its own file, in this order: flags, clients, the stage or tool, its run.
 package main
 
 import (
@@ -41,6 +41,12 @@ func commands() []command {
 // errUsage is returned by a command whose message is already on stderr.
 var errUsage = errors.New("usage")
 
+// misused prints how a command was misused, and returns errUsage.
+func misused(stderr io.Writer, command, format string, args ...any) error {
+	fmt.Fprintf(stderr, "clickloop "+command+": "+format+"\n", args...)
+	return errUsage
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -50,8 +56,7 @@ func main() {
 	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// execute is main without the process: it returns the exit status (0 done, 1 failed, 2 wrong
-// usage).
+// execute runs a command and returns the exit status: 0 done, 1 failed, 2 wrong usage.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		usage(stderr)
@@ -91,7 +96,7 @@ func usage(w io.Writer) {
 	fmt.Fprint(w, "\nTry it:  clickloop up --replay examples/bank-marketing --lockstep\nHelp:    clickloop COMMAND --help\n")
 }
 
-// newFlags returns a flag set whose help has a line of what the command does and examples.
+// newFlags returns a flag set whose help shows a synopsis and examples.
 func newFlags(name, synopsis, examples string, stderr io.Writer) *flag.FlagSet {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -102,7 +107,7 @@ func newFlags(name, synopsis, examples string, stderr io.Writer) *flag.FlagSet {
 	return fs
 }
 
-// parse parses args that may mix flags and positional arguments, and returns the latter.
+// parse parses args that may mix flags and positional arguments, and returns the positional ones.
 func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 	var rest []string
 	for {

@@ -24,7 +24,7 @@ const modelExamples = `  clickloop model show click --kafka localhost:9092      
 A model is a file (a learner's checkpoint, or one of fit --out) or the name of an objective.
 `
 
-// modelOptions are the flags of model.
+// modelOptions holds the flags of model.
 type modelOptions struct {
 	common   *config.Common
 	json     bool
@@ -56,8 +56,7 @@ func modelCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	case len(rest) == 2 && rest[0] == "verify":
 		return o.verify(ctx, rest[1])
 	}
-	fmt.Fprintln(stderr, "clickloop model: want show MODEL, diff MODEL MODEL or verify MODEL; --help shows examples")
-	return errUsage
+	return misused(stderr, "model", "want show MODEL, diff MODEL MODEL or verify MODEL; --help shows examples")
 }
 
 func (o *modelOptions) flags(fs *flag.FlagSet) {
@@ -69,8 +68,8 @@ func (o *modelOptions) flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.from, "from", "", "verify: replay from this earlier checkpoint `file`, not from the start of the topic")
 }
 
-// dial connects on first use: files alone need no Kafka, and are looked at without examples where
-// it returns errNoBrokers. A broker that is starting is waited for.
+// dial connects at first use, and waits for a broker that is starting. Files need no Kafka: after
+// errNoBrokers the command inspects them without examples.
 func (o *modelOptions) dial(ctx context.Context) (*stream.Client, error) {
 	if o.client != nil {
 		return o.client, nil
@@ -79,7 +78,7 @@ func (o *modelOptions) dial(ctx context.Context) (*stream.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-model", Logger: newLogger(o.stderr, false)})
+	client, err := cfg.Kafka.Dial("clickloop-model", newLogger(o.stderr, false), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +91,7 @@ func (o *modelOptions) dial(ctx context.Context) (*stream.Client, error) {
 	return client, nil
 }
 
-// dialer is dial for who has no ctx.
+// dialer returns dial for callers without a ctx.
 func (o *modelOptions) dialer(ctx context.Context) func() (*stream.Client, error) {
 	return func() (*stream.Client, error) { return o.dial(ctx) }
 }
@@ -103,8 +102,8 @@ func (o *modelOptions) close() {
 	}
 }
 
-// sampled returns the examples to measure on, none when there are none to be had: a model can be
-// looked at without.
+// sampled returns examples to measure on, or none when no topic has any: a model can be inspected
+// without.
 func (o *modelOptions) sampled(ctx context.Context, objective string) ([]event.Example, error) {
 	if o.examples != "" {
 		return inspect.FileExamples(o.examples, o.sample)

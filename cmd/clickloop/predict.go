@@ -24,7 +24,7 @@ const predictExamples = `  clickloop predict model.bin today.csv                
 A model is a file of fit --out, or a learner's checkpoint. Columns are read as they were when it was made.
 `
 
-// predictOptions are the flags of predict.
+// predictOptions holds the flags of predict.
 type predictOptions struct {
 	fitOptions
 	id   string
@@ -69,7 +69,7 @@ func predictCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	}
 	fmt.Fprintf(stderr, "clickloop predict: %s: %d rows in %.2f s\n", describe(o.in, state), rows, time.Since(began).Seconds())
 	o.notices(nil, stderr)
-	tellColumns("predict", p, stderr)
+	printColumns("predict", p, stderr)
 	version, weights := fit.Version(o.objective, state.Net())
 	result := predictResult{Objective: o.objective, Model: version, Weights: weights, Rows: rows, Seconds: time.Since(began).Seconds(), Test: results}
 	if o.json {
@@ -91,7 +91,7 @@ type predictResult struct {
 	Weights   string  `json:"weights"`
 	Rows      int64   `json:"rows"` // with a label or without
 	Seconds   float64 `json:"seconds"`
-	// of each file, how good the predictions of rows with a label are
+	// by file: the quality of predictions of rows with a label
 	Test []any `json:"test"`
 }
 
@@ -118,8 +118,7 @@ func predictFlags(args []string, stderr io.Writer) (*predictOptions, error) {
 	}
 	fs.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
 	if len(rest) < 2 {
-		fmt.Fprintln(stderr, "clickloop predict: name a model and files of rows; - is standard input; --help shows examples")
-		return nil, errUsage
+		return nil, misused(stderr, "predict", "name a model and files of rows; - is standard input; --help shows examples")
 	}
 	o.in, o.paths = rest[0], rest[1:]
 	switch {
@@ -134,8 +133,8 @@ func predictFlags(args []string, stderr io.Writer) (*predictOptions, error) {
 	return o, o.reading.columns(&o.files)
 }
 
-// checkPredict refuses, before anything is predicted, files that are not there or would be written
-// over.
+// checkPredict refuses files that do not exist, or that the command would overwrite, before it
+// predicts.
 func (o *predictOptions) checkPredict() error {
 	piped := false
 	for _, path := range o.paths {
@@ -153,7 +152,7 @@ func (o *predictOptions) checkPredict() error {
 	return checkWritable("--out", o.out, append(slices.Clone(o.paths), o.in))
 }
 
-// newPredictor is one for the model of --in.
+// newPredictor returns a predictor for the model of --in.
 func newPredictor(o *fitOptions, state *learner.State) (*fit.Predictor, error) {
 	classes, err := o.oldClasses(state.Net().Config(), o.about.Classes, false)
 	if err != nil {
@@ -167,7 +166,7 @@ func newPredictor(o *fitOptions, state *learner.State) (*fit.Predictor, error) {
 	return p, nil
 }
 
-// predictFiles predicts files in their order, and measures what can be measured.
+// predictFiles predicts the rows of files in order, and evaluates those with labels.
 func predictFiles(ctx context.Context, p *fit.Predictor, paths []string, out *predictions) (results []any, rows int64, err error) {
 	for _, path := range paths {
 		judge := fit.NewJudge(p.Classes)
@@ -187,8 +186,8 @@ func predictFiles(ctx context.Context, p *fit.Predictor, paths []string, out *pr
 	return results, rows, nil
 }
 
-// tellColumns names the columns in which the rows and the model differ.
-func tellColumns(command string, p *fit.Predictor, stderr io.Writer) {
+// printColumns names the columns that only the rows or only the model have.
+func printColumns(command string, p *fit.Predictor, stderr io.Writer) {
 	if names := p.Unknown(); len(names) > 0 {
 		fmt.Fprintf(stderr, "clickloop %s: warning: the model was not made with %s: left out\n", command, quotedList(names))
 	}
@@ -208,7 +207,7 @@ func quotedList(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// printTests prints what was measured; nothing of files without labels.
+// printTests prints the evaluations. Files without labels have none.
 func printTests(w io.Writer, results []any) {
 	for _, result := range results {
 		switch t := result.(type) {
@@ -224,7 +223,7 @@ func printTests(w io.Writer, results []any) {
 	}
 }
 
-// testAlone is fit without anything to learn from: a model's predictions of tests.
+// testAlone is fit without examples to learn: it evaluates a model on test files.
 func (o *fitOptions) testAlone(ctx context.Context, state *learner.State, began time.Time, stdout, stderr io.Writer) error {
 	p, err := newPredictor(o, state)
 	if err != nil {
@@ -245,7 +244,7 @@ func (o *fitOptions) testAlone(ctx context.Context, state *learner.State, began 
 	}
 	fmt.Fprintf(stderr, "clickloop fit: %s: nothing is learned, %d rows are predicted\n", describe(o.in, state), rows)
 	o.notices(nil, stderr)
-	tellColumns("fit", p, stderr)
+	printColumns("fit", p, stderr)
 	if o.out != "" {
 		if err := o.save(state.Net(), p.Classes); err != nil {
 			return err

@@ -16,7 +16,7 @@ import (
 
 // Forms of predictions.
 const (
-	formPlain = "plain" // fit's: the prediction, a space, the label; of a softmax as JSON lines
+	formPlain = "plain" // prediction, space, label; JSON lines for a softmax
 	formCSV   = "csv"
 	formJSON  = "jsonl"
 )
@@ -34,8 +34,7 @@ type predictions struct {
 	line    []byte
 }
 
-// newPredictions writes to a file. Its name says the form where form is empty: .csv, .jsonl, else
-// plain.
+// newPredictions opens a file. Its name decides an empty form: .csv, .jsonl, else plain.
 func newPredictions(path, form string) (*predictions, error) {
 	f, err := os.Create(path)
 	if err != nil {
@@ -44,7 +43,7 @@ func newPredictions(path, form string) (*predictions, error) {
 	return &predictions{f: f, w: bufio.NewWriter(f), form: cmp.Or(form, formOf(path, formPlain))}, nil
 }
 
-// formOf is the form that a file's name says.
+// formOf returns the form that a file's name implies.
 func formOf(path, otherwise string) string {
 	switch lower := strings.ToLower(path); {
 	case strings.HasSuffix(lower, ".csv"):
@@ -55,7 +54,7 @@ func formOf(path, otherwise string) string {
 	return otherwise
 }
 
-// write writes a prediction.
+// write writes one prediction.
 func (p *predictions) write(x *fit.Prediction) error {
 	switch p.form {
 	case formCSV:
@@ -108,8 +107,8 @@ func (p *predictions) appendJSON(x *fit.Prediction) {
 	p.line = append(p.line, '}')
 }
 
-// writeCSV writes a row, and the header before the first: file, row or the id's column, p or a
-// column a class and the likeliest one, y.
+// writeCSV writes a row, and the header before the first one. Columns are file, row or the id's
+// column, p or one for each class and the likeliest class, and y.
 func (p *predictions) writeCSV(x *fit.Prediction) error {
 	w := csv.NewWriter(p.w)
 	if !p.begun {
@@ -176,9 +175,9 @@ func (p *predictions) header() (names []string) {
 	return names
 }
 
-// end writes what is buffered: a full disk may show only here.
+// end flushes the buffer: a full disk may show only here.
 func (p *predictions) end() error {
-	if p.form == formCSV && !p.begun { // no rows: a header says what there would have been
+	if p.form == formCSV && !p.begun { // without rows the header alone shows the columns
 		w := csv.NewWriter(p.w)
 		_ = w.Write(p.header())
 		w.Flush()

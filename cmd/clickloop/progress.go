@@ -14,7 +14,7 @@ import (
 	"github.com/clickloop/clickloop/app/run"
 )
 
-// progress shows how a replay goes: in place on a terminal, else a line every five seconds.
+// progress shows how far a replay is: in place on a terminal, else by a line every five seconds.
 type progress struct {
 	l      *run.Loop
 	rec    *recording.Recording

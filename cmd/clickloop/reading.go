@@ -13,12 +13,12 @@ import (
 	"github.com/clickloop/clickloop/learner"
 )
 
-// reading says how columns are read that flags name.
+// reading holds the flags that say how columns are read.
 type reading struct {
 	names map[table.Reading][]string
 }
 
-// readingFlags declares the flags of how text and its columns are read.
+// readingFlags declares the flags for the encoding of text and the reading of columns.
 func readingFlags(fs *flag.FlagSet, encoding *string, r *reading) {
 	r.names = map[table.Reading][]string{}
 	list := func(as table.Reading) func(string) error {
@@ -31,7 +31,7 @@ func readingFlags(fs *flag.FlagSet, encoding *string, r *reading) {
 	fs.Func("date", "`columns` of dates, whose hour, weekday, month and day are read beside them; may repeat", list(table.Dates))
 }
 
-// columns makes f read as the flags say.
+// columns applies the flags to f.
 func (r *reading) columns(f *fit.Files) error {
 	if _, err := table.CheckEncoding(f.Encoding); f.Encoding != "" && err != nil {
 		return fmt.Errorf("--encoding: %w", err)
@@ -47,7 +47,7 @@ func (r *reading) columns(f *fit.Files) error {
 	return nil
 }
 
-// restore makes f read as the model's files were.
+// restore makes f read files as the model's were read.
 func restore(f *fit.Files, about *modelfile.About) error {
 	if f.Label == "" {
 		f.Label = about.Label
@@ -66,7 +66,7 @@ func restore(f *fit.Files, about *modelfile.About) error {
 	return nil
 }
 
-// readModel reads the model of --in: a file of fit, or a learner's checkpoint.
+// readModel reads the model of --in: a file written by fit, or a learner's checkpoint.
 func (o *fitOptions) readModel(recorded bool) (*learner.State, error) {
 	state, err := learner.ReadState(o.in)
 	if err != nil {
@@ -85,8 +85,7 @@ func (o *fitOptions) readModel(recorded bool) (*learner.State, error) {
 	return state, nil
 }
 
-// notices tells how columns are read that nobody named, and which of those that were named are not
-// there.
+// notices reports how columns are read that no flag names, and named columns that do not exist.
 func (o *fitOptions) notices(rec *recording.Recording, stderr io.Writer) {
 	var lines []string
 	if rec != nil {
@@ -108,7 +107,7 @@ func printNotices(command string, lines []string, stderr io.Writer) {
 	}
 }
 
-// describe names a model for its user.
+// describe names a model in messages.
 func describe(path string, state *learner.State) string {
 	if state.Objective() == "" {
 		return fmt.Sprintf("model %s, of fit, of %d examples", path, state.Net().Examples())

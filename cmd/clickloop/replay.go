@@ -21,7 +21,7 @@ const replayExamples = `  clickloop replay examples/bank-marketing --collector h
   clickloop replay examples/bank-marketing --lockstep           the stages must run with --clock recorded
 `
 
-// checkReplay says which flags of a replay contradict each other.
+// checkReplay refuses flags of a replay that contradict each other.
 func checkReplay(lockstep bool, speed float64, limit int64) error {
 	switch {
 	case !(speed >= 0) || math.IsInf(speed, 0):
@@ -34,7 +34,7 @@ func checkReplay(lockstep bool, speed float64, limit int64) error {
 	return nil
 }
 
-// startPatience is how long a command waits for a collector or broker that is starting.
+// startPatience is how long a command waits for a collector or a broker that is starting.
 const startPatience = 10 * time.Second
 
 func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -50,16 +50,14 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return err
 	}
 	if len(rest) != 1 {
-		fmt.Fprintln(stderr, "clickloop replay: name one recording, such as examples/bank-marketing")
-		return errUsage
+		return misused(stderr, "replay", "name one recording, such as examples/bank-marketing")
 	}
 	rec, err := recording.Open(rest[0])
 	if err != nil {
 		return err
 	}
 	if err := checkReplay(*lockstep, *speed, *limit); err != nil {
-		fmt.Fprintf(stderr, "clickloop replay: %v\n", err)
-		return errUsage
+		return misused(stderr, "replay", "%v", err)
 	}
 	cfg, err := common.LoadBeside("", config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
 	if err != nil {
@@ -86,7 +84,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	var client *stream.Client
 	resume := int64(0)
 	if len(cfg.Kafka.Brokers) > 0 {
-		if client, err = stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-replay", Logger: logger}); err != nil {
+		if client, err = cfg.Kafka.Dial("clickloop-replay", logger, nil); err != nil {
 			return err
 		}
 		defer client.Close()

@@ -25,8 +25,7 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 			return err
 		}
 		if len(rest) > 0 {
-			fmt.Fprintf(stderr, "clickloop %s: %q is no flag\n", name, rest[0])
-			return errUsage
+			return misused(stderr, name, "%q is no flag", rest[0])
 		}
 		cfg, err := common.Load()
 		if err != nil {
@@ -57,8 +56,8 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 	}
 }
 
-// checkGiven says that no brokers are given. One that joins a running `clickloop up` would share
-// its work, so that is for a person to say.
+// checkGiven requires brokers. A stage does not find a running `clickloop up` by itself: it would
+// share the work of up's own stage, and only a person may want that.
 func checkGiven(stage string, cfg *config.Config) error {
 	if len(cfg.Kafka.Brokers) > 0 {
 		return nil

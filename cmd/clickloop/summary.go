@@ -14,7 +14,7 @@ import (
 	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
-// printSummary says how a replay ended, and what its figures mean.
+// printSummary prints the result of a replay, and what its figures mean.
 func printSummary(w io.Writer, s *run.Summary, o *upOptions, rec *recording.Recording) {
 	fmt.Fprintf(w, "%d requests, %d predictions, %d events, %d examples (%d positive), %d dead letters in %.1f s: %.0f requests/s\n",
 		s.Requests, s.Predictions, s.Events, s.Examples, s.Positives, s.DeadLetters, s.Seconds, s.RequestsPerSecond)
@@ -41,7 +41,7 @@ func printSummary(w io.Writer, s *run.Summary, o *upOptions, rec *recording.Reco
 	}
 }
 
-// pace says how far predictions were behind, and what that does to the figures.
+// pace says how many examples predictions lagged behind, and how that affects the figures.
 func pace(s *run.Summary, o *upOptions, rec *recording.Recording) string {
 	window, behind := rec.Objective().Window, int64(math.Round(*s.Behind))
 	if o.lockstep {
@@ -60,10 +60,10 @@ func pace(s *run.Summary, o *upOptions, rec *recording.Recording) string {
 	return text
 }
 
-// calledAs is how this one was called.
+// calledAs returns the command by which this process was called.
 func calledAs() string { return shellQuote(os.Args[0]) }
 
-// printTry prints commands that work as they stand.
+// printTry prints commands to try. They work without changes.
 func printTry(w io.Writer, l *run.Loop, rec *recording.Recording) {
 	request := `{"request":"try-1","context":{},"candidates":[{"ad":"a1"}]}`
 	for row, err := range rec.Rows() {

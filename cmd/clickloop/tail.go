@@ -29,7 +29,7 @@ Beside a running ` + "`clickloop up`" + ` no address is needed. Of --where, the 
 ("17" in double quotes is always a text); null is what is missing, too. The line of kcat that does the same is on standard error.
 `
 
-// tailOptions are the flags of tail; their names are kcat's where kcat has the like.
+// tailOptions holds the flags of tail. They have kcat's names where kcat has the same flags.
 type tailOptions struct {
 	topic     string
 	span      span
@@ -76,8 +76,7 @@ func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		return err
 	}
 	if len(rest) != 1 {
-		fmt.Fprintln(stderr, "clickloop tail: name one topic, such as predictions, events, examples.click, evaluations or deadletter")
-		return errUsage
+		return misused(stderr, "tail", "name one topic, such as predictions, events, examples.click, evaluations or deadletter")
 	}
 	if err := o.check(); err != nil {
 		return err
@@ -87,7 +86,7 @@ func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		return err
 	}
 	o.topic = strings.TrimPrefix(rest[0], cfg.Kafka.Prefix)
-	client, err := stream.Dial(stream.Config{Brokers: cfg.Kafka.Brokers, Prefix: cfg.Kafka.Prefix, ClientID: "clickloop-tail"})
+	client, err := cfg.Kafka.Dial("clickloop-tail", nil, nil)
 	if err != nil {
 		return err
 	}
@@ -95,8 +94,8 @@ func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	return tail(ctx, client, &cfg, &o, stdout, stderr)
 }
 
-// tail prints until o says to stop or ctx ends. Partitions are read at once; a partition's messages
-// keep their order.
+// tail prints messages until it reaches o's limits or ctx ends. It reads partitions concurrently and
+// keeps the order within each.
 func tail(ctx context.Context, client *stream.Client, cfg *config.Config, o *tailOptions, stdout, stderr io.Writer) error {
 	name := cfg.Kafka.Prefix + o.topic
 	bounded, cancelBounded := context.WithTimeout(ctx, 5*time.Second)
@@ -133,7 +132,7 @@ func tail(ctx context.Context, client *stream.Client, cfg *config.Config, o *tai
 	return out.w.Flush()
 }
 
-// topicHint names the topic that was probably meant.
+// topicHint suggests the topic that was probably meant.
 func topicHint(cfg *config.Config, topic string) string {
 	var names []string
 	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
@@ -184,7 +183,7 @@ func tailPartition(ctx context.Context, client *stream.Client, o *tailOptions, p
 	}
 }
 
-// printer writes messages of all partitions, one at a time.
+// printer writes the messages of all partitions, one at a time.
 type printer struct {
 	mu      sync.Mutex
 	w       *bufio.Writer
@@ -193,7 +192,7 @@ type printer struct {
 	n       int64
 }
 
-// envelope is what kcat -J prints around a message. A key or value that is null is not an empty
+// envelope is the object that kcat -J prints for a message. It tells a null key or value from an empty
 // one.
 type envelope struct {
 	Topic     string    `json:"topic"`
@@ -229,7 +228,7 @@ func (p *printer) print(r *stream.Record) error {
 	return encoder.Encode(e)
 }
 
-// text is nil for null.
+// text returns nil for null.
 func text(b []byte) *string {
 	if b == nil {
 		return nil

@@ -7,7 +7,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// kcatLine is a shell's line that prints the same messages, and what it leaves out.
+// kcatLine returns a shell command by which kcat prints the same messages, and the flags that it
+// cannot express.
 func kcatLine(brokers []string, topic string, o *tailOptions, ranges []stream.Range) (line string, leftOut []string) {
 	line = fmt.Sprintf("kcat -C -q -b %s -t %s", shellQuote(strings.Join(brokers, ",")), shellQuote(topic))
 	if o.partition >= 0 {
@@ -31,7 +32,7 @@ func kcatLine(brokers []string, topic string, o *tailOptions, ranges []stream.Ra
 	}
 	unbuffered := ""
 	if !o.exit {
-		line, unbuffered = line+" -u", " --unbuffered" // what comes is seen at once
+		line, unbuffered = line+" -u", " --unbuffered" // messages show at once
 	}
 	program, form := "select(.payload|fromjson?|objects|"+filter+")", " -c"
 	if !o.envelope {
@@ -47,7 +48,7 @@ func kcatLine(brokers []string, topic string, o *tailOptions, ranges []stream.Ra
 	return line, leftOut
 }
 
-// shellQuote puts s in single quotes where a shell would read it otherwise.
+// shellQuote puts s in single quotes where a shell would interpret it.
 func shellQuote(s string) string {
 	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-:,/@+=", r))

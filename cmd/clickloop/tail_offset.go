@@ -10,9 +10,9 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// span is what -o says: where to begin and, by time, where to stop.
+// span is the range that -o gives: where to begin and, by time, where to stop.
 type span struct {
-	start string // beginning, end, an offset or -N; empty when since says it
+	start string // beginning, end, an offset or -N; empty when since is set
 	since time.Time
 	until time.Time
 	given int
@@ -20,7 +20,7 @@ type span struct {
 
 const offsetForms = "beginning, end, -N (the last N of each partition), N (an offset), @TIME or s@TIME (from a time on), e@TIME (up to a time); TIME is RFC 3339 or milliseconds"
 
-// set reads one -o; one may say where to begin and another one where to stop.
+// set parses one -o. One may give the beginning and another the end.
 func (s *span) set(o string) error {
 	if at, ok := strings.CutPrefix(o, "e@"); ok {
 		if !s.until.IsZero() {
@@ -62,7 +62,7 @@ func parseMoment(s string) (time.Time, error) {
 	return t, nil
 }
 
-// starts are the offsets at which partitions that hold ranges begin.
+// starts returns the offset to begin at for each partition.
 func (s *span) starts(ctx context.Context, client *stream.Client, topic string, ranges []stream.Range) ([]int64, error) {
 	if !s.since.IsZero() {
 		return client.OffsetsAt(ctx, topic, s.since)
@@ -85,7 +85,7 @@ func (s *span) starts(ctx context.Context, client *stream.Client, topic string, 
 	return offsets, nil
 }
 
-// number is the offset, or how many from the end, below 0.
+// number returns the offset, or below 0 the distance from the end.
 func (s *span) number() int64 {
 	n, err := strconv.ParseInt(s.start, 10, 64)
 	if err != nil {
@@ -94,8 +94,8 @@ func (s *span) number() int64 {
 	return n
 }
 
-// kcat are kcat's flags for the same; it goes to the end from an offset that is not held, where
-// tail begins with the first held one.
+// kcat returns kcat's flags for the span. From an offset that retention has deleted, kcat goes to the
+// end, and tail begins at the first record that is left.
 func (s *span) kcat(ranges []stream.Range, partition int) (flags string, leftOut []string) {
 	switch {
 	case !s.since.IsZero():

@@ -52,17 +52,15 @@ func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		return err
 	}
 	if len(rest) > 0 {
-		fmt.Fprintf(stderr, "clickloop up: %q is no flag; a recording goes behind --replay\n", rest[0])
-		return errUsage
+		return misused(stderr, "up", "%q is no flag; a recording goes behind --replay", rest[0])
 	}
 	if err := o.check(); err != nil {
-		fmt.Fprintf(stderr, "clickloop up: %v\n", err)
-		return errUsage
+		return misused(stderr, "up", "%v", err)
 	}
 	return up(ctx, o, stdout, stderr)
 }
 
-// load loads the configuration; beside a recording, whose objective it completes.
+// load loads the configuration. A recording completes its objective.
 func (o *upOptions) load(file string, rec *recording.Recording) (config.Config, error) {
 	if rec == nil {
 		return o.common.Load()
@@ -76,7 +74,7 @@ func (o *upOptions) load(file string, rec *recording.Recording) (config.Config, 
 	return cfg, nil
 }
 
-// check says which flags contradict each other.
+// check refuses flags that contradict each other.
 func (o *upOptions) check() error {
 	if o.replay == "" {
 		for _, f := range []struct {
@@ -115,7 +113,7 @@ func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.lockstep {
-		cfg.Learner.Publish = 0 // the scorer is waited for after every batch
+		cfg.Learner.Publish = 0 // the replay waits for the scorer after every batch
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -127,8 +125,8 @@ func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	return errors.Join(err, l.Close())
 }
 
-// startFree starts the loop; when nobody has named an HTTP address and the usual one is taken, on
-// any free one.
+// startFree starts the loop. It uses a free port when the default HTTP address is in use and no
+// setting gives another.
 func startFree(ctx context.Context, o run.Options, stderr io.Writer) (*run.Loop, error) {
 	l, err := run.Start(ctx, o)
 	if err != nil && o.Config.HTTP == config.Default().HTTP && strings.Contains(err.Error(), "address already in use") {
@@ -177,7 +175,7 @@ func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.
 	}
 }
 
-// embeddedNote says which services run inside the program, and which do not.
+// embeddedNote says which services are embedded.
 func embeddedNote(cfg *config.Config) string {
 	const purpose = "for trying out, tests and demos, not for production"
 	kafka, redis := len(cfg.Kafka.Brokers) == 0, cfg.Redis.Address == ""
@@ -192,7 +190,7 @@ func embeddedNote(cfg *config.Config) string {
 	return ""
 }
 
-// writeAddresses writes the file in one step, so that who waits for it never reads half of it.
+// writeAddresses writes the file in one step: a program that waits for it never reads half of it.
 func writeAddresses(path string, l *run.Loop) error {
 	text := fmt.Sprintf("HTTP=%s\nKAFKA=%s\nREDIS=%s\n", l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
 	if err := os.WriteFile(path+".part", []byte(text), 0o644); err != nil {

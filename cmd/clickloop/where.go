@@ -13,30 +13,30 @@ import (
 	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
-// condition is one --where: a member by its dotted path, an operator and a value.
+// condition is one --where: the dotted path of a member, an operator and a value.
 type condition struct {
 	path, operator, value string
 	kind                  valueKind
 }
 
-// valueKind is what the value of a condition was written as.
+// valueKind is how the value of a condition was written.
 type valueKind int
 
 const (
 	plainText  valueKind = iota // u1: a text
 	quotedText                  // "17": a text, even if it looks like something else
 	numeral                     // 17: a number, or a text that is spelt so
-	// true, false or null, or a text that is spelt so; null is what is missing too
+	// true, false or null, or a text that is spelt so; null also matches a missing member
 	constant
 )
 
-// errShell reminds of what a shell does with a condition that is not quoted.
+// errShell explains what a shell does to a condition without quotes.
 var errShell = errors.New("a shell takes < > and ! for itself: put the condition in single quotes, such as --where 'p.click>0.1'")
 
-// numeralForm is a number as JSON has it, and as people write it: .5, +1, 1.
+// numeralForm matches numbers of JSON, and numbers that people write: .5, +1, 1.
 var numeralForm = regexp.MustCompile(`^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$`)
 
-// parseCondition reads PATH OP VALUE, where OP is = (or ==), !=, <, <=, > or >=.
+// parseCondition parses PATH OP VALUE, where OP is = (or ==), !=, <, <=, > or >=.
 func parseCondition(s string) (condition, error) {
 	at := strings.IndexAny(s, "=!<>")
 	if at < 0 {
@@ -87,10 +87,10 @@ func (c *condition) setValue(whole, text string) error {
 	return nil
 }
 
-// holds says whether message, a JSON object, meets every condition; what is not JSON meets none.
+// holds tells whether message, a JSON object, meets every condition. Other text meets none.
 func holds(conditions []condition, message []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(message))
-	d.UseNumber() // whole numbers beyond 2^53 stay what they are
+	d.UseNumber() // keeps whole numbers beyond 2^53
 	var object map[string]any
 	if d.Decode(&object) != nil || object == nil {
 		return false
@@ -103,8 +103,8 @@ func holds(conditions []condition, message []byte) bool {
 	return true
 }
 
-// lookup finds a member whose name is path, or whose object is named by a beginning of it; nil for
-// what is missing or null.
+// lookup finds the member at a dotted path. Names may contain dots themselves. It returns nil for a
+// missing or null member.
 func lookup(object map[string]any, path string) any {
 	if v := object[path]; v != nil {
 		return v
@@ -122,8 +122,8 @@ func lookup(object map[string]any, path string) any {
 	return nil
 }
 
-// holds compares numbers with numbers and texts with texts; whole numbers that the topics keep as
-// texts of their digits are numbers too. What is missing, or of another kind, is only unequal.
+// holds compares numbers with numbers and texts with texts. Digits that a topic keeps as text count
+// as a number, too. A missing value, or one of another kind, only satisfies !=.
 func (c condition) holds(v any) bool {
 	switch c.operator {
 	case "=":
@@ -175,7 +175,7 @@ func (c condition) equals(v any) bool {
 	return false
 }
 
-// compareNumbers compares exactly, except beyond what a float64 reaches.
+// compareNumbers compares exactly within the range of a float64.
 func compareNumbers(a, b string) int {
 	x, _ := strconv.ParseFloat(a, 64) // out of range: infinite, or 0
 	y, _ := strconv.ParseFloat(b, 64)
@@ -187,7 +187,7 @@ func compareNumbers(a, b string) int {
 	}
 	p, ok := new(big.Rat).SetString(a)
 	q, fine := new(big.Rat).SetString(b)
-	// a number so small or large would make an endless fraction
+	// the fraction of so small or large a number would not fit memory
 	if x-x != 0 || x == 0 || !ok || !fine {
 		return 0
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
-// jqFilter is the condition that jq is given for conditions, on a message's text. leftOut says
-// where jq decides otherwise.
+// jqFilter returns the conditions as jq's filter of a message's text. leftOut names the cases in
+// which jq decides differently.
 func jqFilter(conditions []condition) (filter string, leftOut []string) {
 	parts := make([]string, 0, len(conditions))
 	for _, c := range conditions {
@@ -32,7 +32,7 @@ func beyondFloat(number string) bool {
 	return err != nil || compareNumbers(strconv.FormatFloat(x, 'f', -1, 64), number) != 0 || x > 1<<53 || x < -1<<53
 }
 
-// jq is the condition in jq's language, by the same rules as holds.
+// jq returns the condition in jq's language, by the rules of holds.
 func (c condition) jq(path string) string {
 	text := jqText(c.value)
 	literal := c.value
@@ -65,8 +65,8 @@ func jqText(s string) string {
 
 var jqName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// jqPath is where lookup finds a member: every way to read the dots, in its order; the first that
-// is there counts.
+// jqPath returns jq's expression for lookup: it tries every way to read the dots, in lookup's order,
+// and takes the first member that exists.
 func jqPath(path string) (string, bool) {
 	ways := jqWays(path)
 	for i, w := range ways {

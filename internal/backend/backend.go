@@ -1,5 +1,5 @@
-// Package backend gives tests a Kafka and a Redis: real ones when CLICKLOOP_TEST_KAFKA and
-// CLICKLOOP_TEST_REDIS name them, else embedded ones. So one suite runs on both.
+// Package backend gives tests a Kafka and a Redis: real ones at the addresses in CLICKLOOP_TEST_KAFKA
+// and CLICKLOOP_TEST_REDIS, else embedded ones. So one suite runs on both.
 package backend
 
 import (
@@ -19,7 +19,7 @@ var shared struct {
 	err      error
 }
 
-// start runs one embedded pair for the test process; it ends with it.
+// start runs one embedded pair for all tests of the process. Main stops it.
 func start(t testing.TB) *embedded.Services {
 	t.Helper()
 	shared.once.Do(func() {
@@ -36,7 +36,7 @@ func start(t testing.TB) *embedded.Services {
 	return shared.services
 }
 
-// Real says whether tests run on real services.
+// Real tells whether tests run on real services.
 func Real() bool { return os.Getenv("CLICKLOOP_TEST_KAFKA") != "" }
 
 // Kafka returns broker addresses.
@@ -57,7 +57,7 @@ func Redis(t testing.TB) string {
 	return start(t).Redis
 }
 
-// Embedded starts a pair of the test's own, which it may stop and start again.
+// Embedded starts a pair for one test, which may stop and restart it.
 func Embedded(t testing.TB) *embedded.Services {
 	t.Helper()
 	s, err := embedded.Start(embedded.Config{Dir: t.TempDir(), KafkaPort: -1, RedisPort: -1})

@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Refusing is a broker of a test's own that can be made to refuse writes to some topics, as one
-// does that has lost its replicas: the error may be gone at the next attempt.
+// Refusing is a broker for one test that can refuse writes to some topics, as a broker does that has
+// lost its replicas. A later attempt may succeed.
 type Refusing struct {
 	Kafka   string // host:port
 	Cluster *kfake.Cluster
@@ -18,12 +18,12 @@ type Refusing struct {
 	mu      sync.Mutex
 	topics  map[string]bool
 	refused map[string]int
-	acks    map[int16]int // requests by what they ask for
+	acks    map[int16]int // requests by the acknowledgements that they ask for
 }
 
 const notEnoughReplicas = 19
 
-// NewRefusing starts one; it ends with the test.
+// NewRefusing starts a broker that ends with the test.
 func NewRefusing(t testing.TB) *Refusing {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))
@@ -65,21 +65,21 @@ func (r *Refusing) produce(req *kmsg.ProduceRequest) (kmsg.Response, error, bool
 	return resp, nil, true
 }
 
-// Refuse says whether writes to a topic, prefix included, are refused from now on.
+// Refuse sets whether the broker refuses writes to a topic, prefix included.
 func (r *Refusing) Refuse(topic string, refuse bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.topics[topic] = refuse
 }
 
-// Refused is how many writes to a topic were refused.
+// Refused returns how many writes to a topic the broker has refused.
 func (r *Refusing) Refused(topic string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.refused[topic]
 }
 
-// Acks are how many writes asked for an acknowledgement of each kind: -1 is of all replicas.
+// Acks counts writes by the acknowledgement that they ask for: -1 is of all replicas.
 func (r *Refusing) Acks() map[int16]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -26,7 +26,7 @@ func DeleteTopic(t testing.TB, broker, topic string) {
 	}
 }
 
-// AddPartitions gives a topic, prefix included, n partitions in all, and fails the test if it
+// AddPartitions raises the partitions of a topic, prefix included, to n, and fails the test if it
 // cannot.
 func AddPartitions(t testing.TB, broker, topic string, n int) {
 	t.Helper()
@@ -57,7 +57,7 @@ func AlterTopic(t testing.TB, broker, topic, name, value string) {
 	}
 }
 
-// ask sends one request of a version whose header has no tagged fields.
+// ask sends one request. Its version must be one whose header has no tagged fields.
 func ask(ctx context.Context, broker string, req kmsg.Request, resp kmsg.Response) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -85,8 +85,8 @@ func ask(ctx context.Context, broker string, req kmsg.Request, resp kmsg.Respons
 	return resp.ReadFrom(body)
 }
 
-// Session is what groups of tests wait for a member that is dead: little on the embedded broker,
-// what a real one allows otherwise.
+// Session returns the session timeout for groups in tests: the shortest that a real broker allows, or
+// less on the embedded one.
 func Session() time.Duration {
 	if Real() {
 		return 6 * time.Second
@@ -94,7 +94,7 @@ func Session() time.Duration {
 	return time.Second
 }
 
-// DeleteRecords deletes what lies before an offset of a partition, and fails the test if it cannot.
+// DeleteRecords deletes a partition's records before an offset, and fails the test if it cannot.
 func DeleteRecords(t testing.TB, broker, topic string, partition int32, before int64) {
 	t.Helper()
 	req, resp := kmsg.NewPtrDeleteRecordsRequest(), kmsg.NewPtrDeleteRecordsResponse()

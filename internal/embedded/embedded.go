@@ -1,9 +1,8 @@
 // Package embedded runs a Kafka broker (franz-go's kfake) and a Redis server (miniredis) inside the
 // program, over real TCP.
 //
-// They are for trying out, tests and demos: the broker keeps its log in a folder and survives kill
-// -9, but not the loss of power; Redis keeps nothing, and whoever folds into it rebuilds from the
-// log.
+// They are for trying out, tests and demos. The broker keeps its log in a folder; the log survives
+// kill -9, but not a loss of power. Redis keeps nothing: stages rebuild its content from the log.
 package embedded
 
 import (
@@ -31,8 +30,8 @@ type Config struct {
 	KafkaPort int    // 0: 9092 if it is free, else any; -1: any free one
 	RedisPort int    // 0: 6379 if it is free, else any; -1: any free one
 	Logger    *slog.Logger
-	NoKafka   bool // a broker runs elsewhere
-	NoRedis   bool // a Redis runs elsewhere
+	NoKafka   bool // start no broker
+	NoRedis   bool // start no Redis
 }
 
 // Services are a running broker and a running Redis.
@@ -50,8 +49,8 @@ type Services struct {
 	ttlDone   chan struct{}
 }
 
-// ttlTick is how often miniredis is told that time passes: its own clock looks at every key at
-// every command.
+// ttlTick is how often miniredis gets the passed time. With a clock of its own it would check every
+// key at every command.
 const ttlTick = 2 * time.Second
 
 // Start runs both and returns when they accept connections.
@@ -102,11 +101,11 @@ func (s *Services) start() error {
 	return s.StartRedis()
 }
 
-// lockWait is how long a lock is waited for: a process that was just killed holds its own until the
-// system has taken it apart.
+// lockWait is how long to wait for a lock: a killed process holds its own until the system has
+// cleaned up after it.
 const lockWait = 3 * time.Second
 
-// lockDir makes sure that one process alone uses dir: two brokers on one log would ruin it.
+// lockDir makes this the only process that uses dir: two brokers would ruin one log.
 func lockDir(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
@@ -134,8 +133,8 @@ func writeAt(f *os.File, s string) error {
 	return err
 }
 
-// choosePort returns want if it is given and free, the usual one for 0 if that is free, else any
-// free one.
+// choosePort returns want if it is a free port. For 0 it returns the usual port if that is free, else
+// any free one; for -1 any free one.
 func choosePort(want, usual int) (int, error) {
 	switch {
 	case want > 0:
@@ -149,12 +148,12 @@ func choosePort(want, usual int) (int, error) {
 	return FreePort()
 }
 
-// Free ports are looked for below those that systems give to outgoing connections, from 32768 on:
-// one of these may be gone again when it is listened on, and a client that asks for a server that
-// has stopped can even be connected with itself, and keep the port from the server that comes back.
+// Free ports are chosen below the range of outgoing connections, which begins at 32768. A connection
+// may take a port of that range before the server listens on it. A client that calls a stopped server
+// may even connect to itself, and so keep the port from the server that restarts.
 const lowestPort, highestPort = 12000, 32000
 
-// FreePort returns a port that nobody listens on.
+// FreePort returns a port that no process listens on.
 func FreePort() (int, error) {
 	for range 1000 {
 		if port := lowestPort + rand.IntN(highestPort-lowestPort); free(port) {
@@ -187,7 +186,7 @@ func (s *Services) startKafka(port int) error {
 	return nil
 }
 
-// StopKafka closes the broker; its log stays.
+// StopKafka closes the broker and keeps its log.
 func (s *Services) StopKafka() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,7 +196,7 @@ func (s *Services) StopKafka() {
 	}
 }
 
-// StartKafka starts a stopped broker again on the same port with the same log.
+// StartKafka restarts a stopped broker on the same port with the same log.
 func (s *Services) StartKafka() error {
 	_, port, err := net.SplitHostPort(s.Kafka)
 	if err != nil {
@@ -210,7 +209,7 @@ func (s *Services) StartKafka() error {
 	return s.startKafka(n)
 }
 
-// StartRedis starts Redis, empty, on its port.
+// StartRedis starts an empty Redis on its port.
 func (s *Services) StartRedis() error {
 	m := miniredis.NewMiniRedis()
 	if err := m.StartAddr(s.Redis); err != nil {
@@ -237,7 +236,7 @@ func (s *Services) StartRedis() error {
 	return nil
 }
 
-// StopRedis closes Redis; what it held is gone.
+// StopRedis closes Redis and loses its content.
 func (s *Services) StopRedis() {
 	s.mu.Lock()
 	m, cancel, done := s.redis, s.stopTTL, s.ttlDone

@@ -16,18 +16,18 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// decoder walks a file's nodes along the types of its target.
+// decoder walks a file's nodes and the fields of its target side by side.
 type decoder struct {
 	file     *File
 	anchors  map[string]ast.Node
 	problems []*Problem
-	merging  int // merge keys that are being followed
+	merging  int // depth of nested merge keys
 }
 
-// maxMerging bounds merge keys in merge keys: a section may merge itself.
+// maxMerging bounds the nesting of merge keys, since a section may merge itself.
 const maxMerging = 20
 
-// unmarshaler is a type that reads its own text.
+// unmarshaler is a type that decodes its own text.
 type unmarshaler interface{ UnmarshalYAML([]byte) error }
 
 func (d *decoder) wrong(path string, n ast.Node, format string, args ...any) *Problem {
@@ -37,12 +37,12 @@ func (d *decoder) wrong(path string, n ast.Node, format string, args ...any) *Pr
 	return p
 }
 
-// wrongKind says what n is, and what is wanted.
+// wrongKind reports a node of another kind than want.
 func (d *decoder) wrongKind(path string, n ast.Node, want string) {
 	d.wrong(path, n, "is %s, want %s", shown(n), want).Kind = true
 }
 
-// shown is a value as an error shows it.
+// shown returns a value as errors show it.
 func shown(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
@@ -59,7 +59,7 @@ func shown(n ast.Node) string {
 	return n.GetToken().Value
 }
 
-// scalar is the text of a node that is no section and no list.
+// scalar returns the text of a node that is neither section nor list.
 func scalar(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.StringNode:
@@ -93,7 +93,7 @@ func (d *decoder) plain(path string, n ast.Node) ast.Node {
 	}
 }
 
-// value reads n into v, whose path is path.
+// value decodes n into v, the setting at path.
 func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 	n = d.plain(path, n)
 	if n == nil || n.Type() == ast.NullType {
@@ -154,8 +154,8 @@ func (d *decoder) duration(path string, n ast.Node, v reflect.Value) {
 	v.SetInt(math.MinInt64)
 }
 
-// A number of a wrong kind is replaced by one that no check allows, so that the check tells which
-// are.
+// The decoder replaces a number of a wrong kind by one that every check refuses, so that the check
+// names the allowed ones.
 
 func (d *decoder) float(path string, n ast.Node, v reflect.Value) {
 	x, ok := number(n)
@@ -183,7 +183,7 @@ func number(n ast.Node) (float64, bool) {
 		return n.Value, true
 	case *ast.NanNode:
 		return math.NaN(), true
-	case *ast.StringNode: // the parser takes 1e6 for a text
+	case *ast.StringNode: // the parser takes 1e6 for text
 		if n.Token.Type == token.StringType && exponential.MatchString(n.Value) {
 			x, err := strconv.ParseFloat(n.Value, 64)
 			return x, err == nil
@@ -195,7 +195,7 @@ func number(n ast.Node) (float64, bool) {
 func (d *decoder) integer(path string, n ast.Node, v reflect.Value) {
 	if i, ok := n.(*ast.IntegerNode); ok {
 		switch i := i.Value.(type) {
-		case uint64: // the parser's type for what is not negative
+		case uint64: // the parser's type for 0 and above
 			if v.CanUint() {
 				v.SetUint(i)
 				return
@@ -262,8 +262,8 @@ func firstLine(n ast.Node) int {
 	return line(n)
 }
 
-// entries are the members of a section; what merge keys bring comes first, so that the section's
-// own win.
+// entries returns the members of a section. Merged members come first, so that the section's own
+// override them.
 func (d *decoder) entries(path string, n ast.Node) ([]*ast.MappingValueNode, bool) {
 	var own []*ast.MappingValueNode
 	switch n := n.(type) {
@@ -282,7 +282,7 @@ func (d *decoder) entries(path string, n ast.Node) ([]*ast.MappingValueNode, boo
 		merged := []ast.Node{d.plain(path, e.Value)}
 		if s, ok := merged[0].(*ast.SequenceNode); ok {
 			merged = slices.Clone(s.Values)
-			slices.Reverse(merged) // the first one wins
+			slices.Reverse(merged) // the first section overrides the others
 		}
 		for _, m := range merged {
 			if m = d.plain(path, m); m == nil {
@@ -304,7 +304,7 @@ func (d *decoder) entries(path string, n ast.Node) ([]*ast.MappingValueNode, boo
 	return append(all, slices.DeleteFunc(slices.Clone(own), func(e *ast.MappingValueNode) bool { return e.Key.IsMergeKey() })...), true
 }
 
-// named reads a section whose names are free.
+// named decodes a section whose names are free.
 func (d *decoder) named(path string, n ast.Node, v reflect.Value) {
 	entries, ok := d.entries(path, n)
 	if !ok {
@@ -327,7 +327,7 @@ func (d *decoder) named(path string, n ast.Node, v reflect.Value) {
 	}
 }
 
-// section reads settings by their names.
+// section decodes a section into the fields of a struct.
 func (d *decoder) section(path string, n ast.Node, v reflect.Value) {
 	fields := names(v.Type())
 	entries, ok := d.entries(path, n)
@@ -358,7 +358,7 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// names are the settings of a struct, in the order of its fields.
+// names returns the settings of a struct in the order of its fields.
 func names(t reflect.Type) []string {
 	var list []string
 	for i := range t.NumField() {

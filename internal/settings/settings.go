@@ -1,9 +1,9 @@
-// Package settings reads YAML over a struct of defaults, and says of whatever is wrong where it is,
-// what it is, and what is allowed.
+// Package settings decodes YAML into a struct that holds defaults, with errors for people who write
+// the file.
 //
-// It is for whoever writes the file: an error names file, line, setting and value, a misspelt name
-// gets the nearest known one, and all mistakes are told at once. A setting that has no value keeps
-// its default. Durations take every unit from ms to w.
+// An error names file, line, setting, value, and what is allowed. It suggests the nearest known name
+// for a misspelt one, and one error reports all mistakes. A setting without a value keeps its
+// default. Durations take every unit from ms to w.
 package settings
 
 import (
@@ -19,18 +19,18 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// File is a YAML text that has been read.
+// File is a decoded YAML text.
 type File struct {
 	name  string
 	text  []byte
 	lines map[string]int // by path, such as objectives[1].window
 }
 
-// Problem is one mistake in a file. Its Field is empty where the name of a setting is unknown, since
-// there is no such setting.
+// Problem is one mistake in a file. Its Field is empty where the name of a setting is unknown,
+// since there is no such setting.
 type Problem struct {
 	field.Error
-	Kind bool // the value is of another kind than the setting
+	Kind bool // the value has another kind than the setting
 
 	line, column int
 }
@@ -42,14 +42,14 @@ func (p *Problem) sentence() string {
 	return p.Error.Error()
 }
 
-// Defaulter is a type whose values in a map start from defaults of their own.
+// Defaulter is a map whose values have defaults.
 type Defaulter interface {
-	// Default returns what a value of the map is read over.
+	// Default returns the value that a value of the map is decoded into.
 	Default() any
 }
 
-// Read reads text over target, a pointer to a struct. What it can read it has read, even when it
-// returns problems. name is what errors call the file.
+// Read decodes text into target, a pointer to a struct. It decodes all it can, even when it returns
+// problems. Errors call the file name.
 func Read(name string, text []byte, target any) (*File, []*Problem, error) {
 	f := &File{name: name, text: text, lines: map[string]int{}}
 	if len(bytes.TrimSpace(text)) == 0 {
@@ -73,7 +73,7 @@ func Read(name string, text []byte, target any) (*File, []*Problem, error) {
 	return f, d.problems, nil
 }
 
-// syntax tells what is no YAML.
+// syntax returns the error of a text that is no YAML.
 func (f *File) syntax(err error) error {
 	var wrong yaml.Error
 	if !errors.As(err, &wrong) || wrong.GetToken() == nil {
@@ -83,7 +83,7 @@ func (f *File) syntax(err error) error {
 	return fmt.Errorf("%s:%d:%d: %s%s", f.name, at.Line, at.Column, Redact(wrong.GetMessage()), f.excerpt(at.Line, at.Column))
 }
 
-// Error joins problems; each has its place in the file and the line as it looks.
+// Error joins problems, each with its place in the file and the text of its line.
 func (f *File) Error(problems []*Problem) error {
 	const most = 10
 	var texts []string
@@ -97,7 +97,7 @@ func (f *File) Error(problems []*Problem) error {
 	return errors.New(strings.Join(texts, "\n"))
 }
 
-// excerpt shows one line alone, since others may hold secrets that have nothing to do with it.
+// excerpt shows one line only, since its neighbors may hold secrets.
 func (f *File) excerpt(line, column int) string {
 	lines := bytes.Split(f.text, []byte("\n"))
 	if line < 1 || line > len(lines) {
@@ -130,7 +130,7 @@ func (f *File) Locate(err error) error {
 	return fmt.Errorf("%s: %w", f.name, err)
 }
 
-// Has says whether the file gives the setting at path.
+// Has tells whether the file gives the setting at path.
 func (f *File) Has(path string) bool {
 	_, ok := f.lines[path]
 	return ok
@@ -138,7 +138,7 @@ func (f *File) Has(path string) bool {
 
 func line(n ast.Node) int { return n.GetToken().Position.Line }
 
-// Redact leaves out what may be a secret in a text with addresses: what stands before an @, as in
+// Redact replaces possible secrets in addresses: the text before an @, as in
 // redis://user:password@host:6379.
 func Redact(text string) string {
 	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n\"'`,{}[]", r) })

@@ -3,14 +3,9 @@ package strictjson
 import (
 	"strconv"
 	"strings"
-
-	"github.com/clickloop/clickloop/internal/field"
 )
 
-// Error says which field of a text is wrong, and why.
-type Error = field.Error
-
-// Quote quotes s for an error message, cut to a length that a log can bear.
+// Quote quotes s for an error message, and cuts it to a length that suits a log.
 func Quote(s string) string {
 	const limit = 40
 	if len(s) > limit {

@@ -44,7 +44,7 @@ func TestFieldsThatNobodyKnowsAreNamed(t *testing.T) {
 	f(`{"userId":"u",`+ads+`}`, 200, "userId>user", 1)
 	f(`{"Context":{"a":1},`+ads+`}`, 200, "Context>context", 1)
 	f(`{"canditates":[{"ad":"b","deep":[{"x":null}]}],`+ads+`}`, 200, "canditates>candidates", 1)
-	// until they are
+
 	f(`{"tmax_ms":5,"objectives":["click"],"value":"p","explain":3,"log":"queued",`+ads+`}`, 200, "tmax_ms objectives value explain log", 5)
 	f(`{"candidates":[{"ad":"a","bid":1.5,"floor":{"x":1}},{"ad":"b","bid":2}]}`, 200, "candidates[0].bid>value candidates[0].floor", 3)
 	f(`{"user":"u","context":{"tmax":5,"anything":{"goes":1}},"candidates":[{"ad":"a","context":{"bid":1}}]}`, 200, "", 0)
