@@ -14,16 +14,7 @@ import (
 type membersCQP struct {
 	*core
 	constantC, constantQ, constantP constant
-	net, netKept                    []float32 // the dense weights of Q's perceptron, and their accumulators
-}
-
-func newMembersCQP(c *core) membersCQP {
-	m := membersCQP{core: c, constantC: c.newConstant(constantC), constantQ: c.newConstant(constantQ), constantP: c.newConstant(constantP)}
-	m.net = c.dense[kernel.NetLen:]
-	if c.full {
-		m.netKept = c.denseKept[kernel.NetLen:]
-	}
-	return m
+	perceptron                      // of Q
 }
 
 // cqpScratch is the working memory of members C, Q and P.

@@ -94,7 +94,8 @@ func newMixture(c *core) *mixture {
 		}
 	}
 	c.base = newBase(c.cfg.Prior, c.num, math.MaxInt64)
-	return &mixture{core: c, j: newMemberJ(c), t: newMemberT(c), cqp: newMembersCQP(c), mixer: newMixer(c)}
+	return &mixture{core: c, t: newMemberT(c), mixer: newMixer(c), j: memberJ{c, c.newConstant(constantJ), c.perceptron(0)},
+		cqp: membersCQP{c, c.newConstant(constantC), c.newConstant(constantQ), c.newConstant(constantP), c.perceptron(1)}}
 }
 
 func (m *mixture) startToken(e newEntry) {

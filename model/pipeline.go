@@ -29,12 +29,12 @@ func (p *pipeline) run() (int, error) {
 	go p.learnBlocks(p.batch)
 	block := p.send(false)
 	for block != nil && p.diverged == nil {
-		next := p.sendNext(true)
+		next := p.send(true)
 		p.learnCQP(p.batch, block)
 		block.learnedCQP <- struct{}{}
 		if next == nil && p.more() { // a new field
 			<-block.learnedJT
-			next = p.sendNext(false)
+			next = p.send(false)
 		}
 		block = next
 	}
@@ -53,15 +53,12 @@ func (p *pipeline) run() (int, error) {
 
 func (p *pipeline) more() bool { return p.bad == nil && p.end < len(p.in.xs) }
 
-func (p *pipeline) sendNext(apart bool) *block {
+// send encodes the next block and passes it on to the second goroutine. It returns nil if the block
+// would be empty.
+func (p *pipeline) send(apart bool) *block {
 	if !p.more() {
 		return nil
 	}
-	return p.send(apart)
-}
-
-// send encodes the next block and passes it on to the second goroutine. It returns nil if the block would be empty.
-func (p *pipeline) send(apart bool) *block {
 	for p.sent-p.mixed == blocksMost-1 {
 		p.receive()
 	}

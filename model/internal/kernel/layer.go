@@ -30,15 +30,9 @@ func LayerForward(h *[Hidden]float32, fields []uint16, a *table.Arena, e []float
 		return
 	}
 	for _, f := range fields {
-		layerForwardGo(h, (*[Embed]float32)(e[int(f)*Embed:]), (*[Embed * Hidden]float32)(a.Ptr(uint32(f))))
-	}
-}
-
-func layerForwardGo(h *[Hidden]float32, e *[Embed]float32, w *[Embed * Hidden]float32) {
-	for d := range Embed {
-		x, v := e[d], w[d*Hidden:][:Hidden]
-		for j := range Hidden {
-			h[j] += float32(x * v[j])
+		w := a.At(uint32(f))
+		for d := range Embed {
+			Axpy(h[:], w[d*Hidden:][:Hidden], e[int(f)*Embed+d])
 		}
 	}
 }
@@ -114,9 +108,7 @@ func Output(net []float32, h *[Hidden]float32) float32 {
 	}
 	var act [Hidden]float32
 	for j, v := range h {
-		if v > 0 {
-			act[j] = v
-		}
+		act[j] = max(v, 0)
 	}
 	return fold16(&act, net[NetOut:NetOut+Hidden]) + net[NetConst]
 }
@@ -127,22 +119,16 @@ func OutputBack(net, acc []float32, h, dh *[Hidden]float32, g, rate float32) {
 	if Vector {
 		outputBackAVX(&net[0], &acc[0], &h[0], &dh[0], g, rate)
 	} else {
-		outputBackGo(net, acc, h, dh, g, rate)
+		for j, v := range h {
+			dh[j] = 0
+			if v > 0 {
+				dh[j] = float32(g * net[NetOut+j])
+			}
+			adagrad(&net[NetOut+j], &acc[NetOut+j], float32(g*max(v, 0)), rate)
+			adagrad(&net[NetBias+j], &acc[NetBias+j], dh[j], rate)
+		}
 	}
 	adagrad(&net[NetConst], &acc[NetConst], g, rate)
-}
-
-func outputBackGo(net, acc []float32, h, dh *[Hidden]float32, g, rate float32) {
-	for j, v := range h {
-		dh[j] = 0
-		if v > 0 {
-			dh[j] = float32(g * net[NetOut+j])
-		} else {
-			v = 0
-		}
-		adagrad(&net[NetOut+j], &acc[NetOut+j], float32(g*v), rate)
-		adagrad(&net[NetBias+j], &acc[NetBias+j], dh[j], rate)
-	}
 }
 
 // fold16 adds sixteen products in eight lanes, then the lanes two by two.
