@@ -73,20 +73,12 @@ func (s *entryCopy) begin(half bool) {
 // waits says that an entry's turn has not come.
 func (s *entryCopy) waits(i uint32) bool { return int(i) >= s.next && int(i) <= s.tokens && i > 0 }
 
-// touchJT copies a row's entries for J and T, which are about to change, while another goroutine
-// may copy those for C, Q and P.
-func (s *entryCopy) touchJT(r *row) {
+// touch copies a row's entries of one arena, which are about to change, by copyJT or copyCQP.
+// Another goroutine may copy those of the other arena meanwhile.
+func (s *entryCopy) touch(r *row, copy func(entry uint32)) {
 	for i := range r.tokens {
 		if t := r.tokens[i].Learn; s.waits(t) {
-			s.copyJT(t)
-		}
-	}
-}
-
-func (s *entryCopy) touchCQP(r *row) {
-	for i := range r.tokens {
-		if t := r.tokens[i].Learn; s.waits(t) {
-			s.copyCQP(t)
+			copy(t)
 		}
 	}
 }

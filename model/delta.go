@@ -174,22 +174,11 @@ func (r *deltaReader) readEntry(a *table.Arena, i int) {
 }
 
 func (r *deltaReader) readSlots() {
-	d := r.d
-	n := d.Num(1 + d.WeightBytes(r.hashed.Served))
-	if n > 0 && r.hashed.Served == 0 {
-		d.Fail("it has hashed weights where none belong")
-		return
-	}
-	for range n {
-		i := d.Num(0)
-		if d.Err() != nil || i >= 1<<r.hashed.Bits {
-			d.Fail("a hashed weight is out of place")
-			return
-		}
+	r.eachSlot(r.d, r.hashed.Served, func(slot int) int { return slot }, func(slot uint32) {
 		if r.apply {
-			r.hashed.Decode(d, uint32(i))
+			r.hashed.Decode(r.d, slot)
 		} else {
-			d.Take(d.WeightBytes(r.hashed.Served))
+			r.d.Take(r.d.WeightBytes(r.hashed.Served))
 		}
-	}
+	})
 }

@@ -24,10 +24,7 @@ func (m *ffmPart) startVectors(v []float32, key uint64, from, to, own int) {
 		if f == own || f >= to {
 			continue
 		}
-		for k := range m.k {
-			at := f*m.k + k
-			v[a.Weights.Head+at] = arith.Normal(arith.Mix(h, uint64(at)), m.cfg.FFM.Init)
-		}
+		arith.Normals(v[a.Weights.Head+f*m.k:][:m.k], h, f*m.k, m.cfg.FFM.Init)
 	}
 }
 

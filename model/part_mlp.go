@@ -45,9 +45,7 @@ func newMLPPart(c *core, r *rule) *mlpPart {
 		m.layers, m.units = append(m.layers, at), m.units+l.Units
 		c.dense = append(c.dense, make([]float32, l.Units+l.Units*next)...)
 		h, deviation := arith.Mix(c.cfg.Seed^0xDE, uint64(i)), startDeviation(activation, l.Units)
-		for j := range l.Units * next {
-			c.dense[at.weight+j] = arith.Normal(arith.Mix(h, uint64(j)), deviation)
-		}
+		arith.Normals(c.dense[at.weight:], h, 0, deviation)
 	}
 	return m
 }
@@ -73,9 +71,9 @@ func (m *mlpPart) startField(field, fields int) {
 
 // startWeights starts the first n weights of an entry, and their optimizer state.
 func (m *mlpPart) startWeights(v []float32, n, keptAt int, h uint64, deviation float64) {
-	for i := range n {
-		v[i] = arith.Normal(arith.Mix(h, uint64(i)), deviation)
-		if s := m.rule.state; m.full && s > 0 {
+	arith.Normals(v[:n], h, 0, deviation)
+	if s := m.rule.state; m.full && s > 0 {
+		for i := range n {
 			m.rule.start(v[keptAt+i*s:][:s])
 		}
 	}

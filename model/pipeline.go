@@ -119,16 +119,16 @@ func (m *mixture) learnJT(t *batch, b *block) {
 		m.startJT(e)
 	}
 	apart := m.capture != nil && m.capture.apart
-	for i := range min(ahead, len(rows)) {
-		kernel.PrefetchEntries(&m.tokensJT, rows[i].tokens)
-	}
-	for i := range rows {
-		r := &rows[i]
+	for i := -ahead; i < len(rows); i++ {
 		if i+ahead < len(rows) {
 			kernel.PrefetchEntries(&m.tokensJT, rows[i+ahead].tokens)
 		}
+		if i < 0 {
+			continue
+		}
+		r := &rows[i]
 		if apart {
-			m.capture.entries.touchJT(r)
+			m.capture.entries.touch(r, m.capture.entries.copyJT)
 		}
 		m.j.forward(r, &s.j)
 		m.t.forward(r, &s.t)
@@ -145,18 +145,17 @@ func (m *mixture) learnCQP(t *batch, b *block) {
 		m.startCQP(e)
 	}
 	apart := m.capture != nil && m.capture.apart
-	for i := range min(ahead, len(rows)) {
-		kernel.PrefetchEntries(&m.tokensCQP, rows[i].tokens)
-		m.cqp.prefetchPairs(&rows[i])
-	}
-	for i := range rows {
-		r := &rows[i]
+	for i := -ahead; i < len(rows); i++ {
 		if i+ahead < len(rows) {
 			kernel.PrefetchEntries(&m.tokensCQP, rows[i+ahead].tokens)
 			m.cqp.prefetchPairs(&rows[i+ahead])
 		}
+		if i < 0 {
+			continue
+		}
+		r := &rows[i]
 		if apart {
-			m.capture.entries.touchCQP(r)
+			m.capture.entries.touch(r, m.capture.entries.copyCQP)
 		}
 		m.cqp.forward(r, &s.cqp)
 		m.cqp.learn(r, &s.cqp)

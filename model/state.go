@@ -224,24 +224,31 @@ func (c *core) readEntry(d *codec.Decoder, a *table.Arena, i uint32) {
 }
 
 func (c *core) readSlots(d *codec.Decoder) {
-	width := stateWriter{core: c, full: c.full}.slotWidth()
+	at := 0
+	c.eachSlot(d, stateWriter{core: c, full: c.full}.slotWidth(), func(distance int) int { at += distance; return at }, func(slot uint32) {
+		if c.full {
+			d.F32s(c.hashed.Make(slot))
+		} else {
+			c.hashed.Decode(d, slot)
+		}
+	})
+}
+
+// eachSlot reads a list of slots of width floats. place gives the slot that a number stands for,
+// and read reads its floats.
+func (c *core) eachSlot(d *codec.Decoder, width int, place func(int) int, read func(slot uint32)) {
 	n := d.Num(1 + d.WeightBytes(width))
 	if n > 0 && width == 0 {
 		d.Fail("it has hashed weights where none belong")
 		return
 	}
-	at := 0
 	for range n {
-		at += d.Num(0)
-		if d.Err() != nil || at >= 1<<c.hashed.Bits {
+		slot := place(d.Num(0))
+		if d.Err() != nil || slot >= 1<<c.hashed.Bits {
 			d.Fail("a hashed weight is out of place")
 			return
 		}
-		if c.full {
-			d.F32s(c.hashed.Make(uint32(at)))
-		} else {
-			c.hashed.Decode(d, uint32(at))
-		}
+		read(uint32(slot))
 	}
 }
 

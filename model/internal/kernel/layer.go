@@ -49,12 +49,12 @@ func LayerBackJ(fields []uint16, a *table.Arena, e, de, square []float32, dh *[H
 		return
 	}
 	for _, f := range fields {
-		v, at := a.At(uint32(f)), int(f)*Embed
-		square[f] = layerBackJGo((*[Embed * Hidden]float32)(v), (*[Hidden]float32)(v[a.KeptAt:]), (*[Embed]float32)(e[at:]), (*[Embed]float32)(de[at:]), dh, rate)
+		w, at := a.At(uint32(f)), int(f)*Embed
+		square[f] = layerBackJGo(w, w[a.KeptAt:], (*[Embed]float32)(e[at:]), (*[Embed]float32)(de[at:]), dh, rate)
 	}
 }
 
-func layerBackJGo(w *[Embed * Hidden]float32, acc *[Hidden]float32, e, de *[Embed]float32, dh *[Hidden]float32, rate float32) float32 {
+func layerBackJGo(w, acc []float32, e, de *[Embed]float32, dh *[Hidden]float32, rate float32) float32 {
 	for d := range Embed {
 		de[d] = fold16(dh, w[d*Hidden:][:Hidden])
 	}
@@ -83,19 +83,15 @@ func LayerBackQ(fields []uint16, a *table.Arena, e, de []float32, dh *[Hidden]fl
 		return
 	}
 	for _, f := range fields {
-		v, at := a.At(uint32(f)), int(f)*Embed
-		layerBackQGo((*[Embed * Hidden]float32)(v), (*[Embed * Hidden]float32)(v[a.KeptAt:]), (*[Embed]float32)(e[at:]), (*[Embed]float32)(de[at:]), dh, rate)
-	}
-}
-
-func layerBackQGo(w, acc *[Embed * Hidden]float32, e, de *[Embed]float32, dh *[Hidden]float32, rate float32) {
-	for d := range Embed {
-		v, a, x := w[d*Hidden:][:Hidden], acc[d*Hidden:][:Hidden], e[d]
-		de[d] = fold16(dh, v)
-		for j := range Hidden {
-			g := float32(dh[j] * x)
-			a[j] = float32(forget*a[j]) + float32(g*g)
-			v[j] -= float32(float32(rate*arith.Rsqrt32(a[j])) * g)
+		w := a.At(uint32(f))
+		for d := range Embed {
+			v, acc, at := w[d*Hidden:][:Hidden], w[a.KeptAt+d*Hidden:], int(f)*Embed+d
+			de[at] = fold16(dh, v)
+			for j := range v {
+				g := float32(dh[j] * e[at])
+				acc[j] = float32(forget*acc[j]) + float32(g*g)
+				v[j] -= float32(float32(rate*arith.Rsqrt32(acc[j])) * g)
+			}
 		}
 	}
 }
