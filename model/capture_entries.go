@@ -38,6 +38,7 @@ func (s *entryCopy) lay(c *core, full, half bool) {
 	s.cqp.fit(s.entrySize(&c.tokensCQP, half), s.tokens)
 }
 
+// entrySize is the bytes of an entry in the copy.
 func (s *entryCopy) entrySize(a *table.Arena, half bool) int {
 	switch {
 	case s.full:
@@ -104,6 +105,7 @@ func (s *entryCopy) copyKey(i uint32) {
 func (s *entryCopy) copyJT(i uint32)  { s.copyEntry(&s.copiedJT, &s.jt, &s.core.tokensJT, i) }
 func (s *entryCopy) copyCQP(i uint32) { s.copyEntry(&s.copiedCQP, &s.cqp, &s.core.tokensCQP, i) }
 
+// copyEntry copies an entry of one arena, unless that was done. A free entry is zeros.
 func (s *entryCopy) copyEntry(done *copied, t *section, a *table.Arena, i uint32) {
 	if !done.mark(i) || t.size == 0 {
 		return

@@ -15,6 +15,7 @@ type memberJ struct {
 // perceptron is the dense weights of a perceptron, and their accumulators.
 type perceptron struct{ net, netKept []float32 }
 
+// perceptron is the i-th perceptron of the mixture.
 func (c *core) perceptron(i int) (p perceptron) {
 	p.net = c.dense[i*kernel.NetLen:][:kernel.NetLen]
 	if c.full {

@@ -100,6 +100,8 @@ func (m *mixture) startToken(e newEntry) {
 	m.startCQP(e)
 }
 
+// startJT starts a token's entry for J and T: a random embedding and vectors, a linear weight of
+// zero, and no counts of labels.
 func (m *mixture) startJT(e newEntry) {
 	v := m.tokensJT.Blank(e.entry)
 	arith.Normals(v[kernel.EmbeddingAt:][:kernel.Embed], arith.Mix(m.cfg.Seed^0x4A, e.key), 0, 0.03)
@@ -123,6 +125,7 @@ func (m *mixture) startVectors(v []float32, key uint64, from, to, own int) {
 	}
 }
 
+// startCQP starts a token's entry for C, Q and P: a random embedding, and linear weights of zero.
 func (m *mixture) startCQP(e newEntry) {
 	v := (*kernel.EntryCQP)(unsafe.Pointer(&m.tokensCQP.Blank(e.entry)[0]))
 	v.Won[3] = firstM
@@ -154,6 +157,7 @@ func (m *mixture) predict(r *row, s *Scratch) float64 {
 	return m.mixer.forward(r, nil)
 }
 
+// forward sets the logits of all members.
 func (m *mixture) forward(r *row, s *Scratch) {
 	m.j.forward(r, &s.j)
 	m.t.forward(r, &s.t)
@@ -179,6 +183,7 @@ func (m *mixture) mix(r *row) float64 {
 	return out
 }
 
+// learnBatch learns short batches by one goroutine, and others by two.
 func (m *mixture) learnBatch(n *Net, in examples) (int, error) {
 	// with expiry, a key that is to be copied may change before its entries do
 	unordered := m.capture != nil && m.tokens.Expires()

@@ -50,6 +50,8 @@ func newMLPPart(c *core, r *rule) *mlpPart {
 	return m
 }
 
+// startDeviation is the standard deviation of weights behind so many inputs: He's for relu,
+// Xavier's otherwise.
 func startDeviation(activation string, inputs int) float64 {
 	if activation == "relu" {
 		return math.Sqrt(2 / float64(inputs))
@@ -63,6 +65,7 @@ func (m *mlpPart) startToken(v []float32, key uint64) {
 	m.startWeights(v, m.inputs, m.tokensJT.KeptAt, h, m.cfg.MLP.Init)
 }
 
+// startField starts a field's weights to the first layer.
 func (m *mlpPart) startField(field, fields int) {
 	h := arith.Mix(m.cfg.Seed^0xF1, m.fields.hashes[field])
 	deviation := startDeviation(m.cfg.MLP.Layers[0].Activation, m.inputs*fields)
@@ -194,7 +197,8 @@ func slope(v float32, kind string) float32 {
 	return 0
 }
 
-// learn follows forward on the same row.
+// learn follows forward on the same row. From the last layer to the first, it moves the weights
+// behind a layer against the gradients above them, and finds the gradients of the layer's units.
 func (m *mlpPart) learn(r *row, s *plainScratch) {
 	above := s.gradients
 	for i := len(m.layers) - 1; i >= 0; i-- {
@@ -253,6 +257,7 @@ func (m *mlpPart) learnLayer(r *row, s *plainScratch, gradients []float32) {
 	}
 }
 
+// learnEmbeddings moves the tokens' embeddings against the gradients of the inputs.
 func (m *mlpPart) learnEmbeddings(r *row, s *plainScratch) {
 	n, state, quick := m.inputs, m.rule.state, m.rule.isPlainAdaGrad()
 	for i := range r.tokens {

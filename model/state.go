@@ -19,6 +19,8 @@ type stateWriter struct {
 	full bool
 }
 
+// write writes, in this order: configuration and counts, fields with their samples of numbers, the
+// tokens' keys, entries by arena, slots that are not zero, and the dense weights.
 func (w stateWriter) write() {
 	w.head()
 	w.tokens.EncodeKeys(w.e, w.full)
@@ -44,6 +46,7 @@ func (w stateWriter) head() {
 	}
 }
 
+// entries writes the entries of tokens, arena by arena, then those of fields.
 func (w stateWriter) entries() {
 	fields := len(w.fields.hashes)
 	for _, a := range w.byToken {
@@ -59,6 +62,7 @@ func (w stateWriter) entries() {
 	w.layers()
 }
 
+// layers writes the entries of fields.
 func (w stateWriter) layers() {
 	for _, a := range w.byField {
 		for i := range a.Len {
@@ -76,6 +80,7 @@ func (w stateWriter) slotWidth() int {
 	return w.hashed.Served
 }
 
+// slots writes the hashed weights. Their number comes first, so they are gathered before.
 func (w stateWriter) slots() {
 	list := slotList{Pieces: codec.Pieces{Encoder: codec.Encoder{Half: w.e.Half}}}
 	w.hashed.Each(w.slotWidth(), list.add)
@@ -122,7 +127,8 @@ func (w *weights) encodeDense(e *codec.Encoder) {
 	}
 }
 
-// readState reads what a stateWriter wrote into a new core.
+// readState reads what a stateWriter wrote into a new core. The configuration comes first and
+// decides the layout; every count is checked against it before memory is taken.
 func readState(d *codec.Decoder, full bool) (*core, error) {
 	config, err := decodeConfig(d)
 	if err != nil {
@@ -141,6 +147,7 @@ func readState(d *codec.Decoder, full bool) (*core, error) {
 	return c, nil
 }
 
+// encodeConfig is the configuration as it stands in a checkpoint; its hash is the net's lineage.
 func encodeConfig(c Config) []byte {
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -184,6 +191,8 @@ func (c *core) readFields(d *codec.Decoder) {
 	c.growFields(0)
 }
 
+// readEntries reads the tokens' keys, then all entries. In a checkpoint an expired token's entry
+// has a place, which is left out here; in a snapshot it has none.
 func (c *core) readEntries(d *codec.Decoder) {
 	n := d.Num(8)
 	if n > 1<<c.cfg.TableBits {

@@ -85,9 +85,9 @@ func (t *Table) IsReused(entry uint32) bool {
 	return len(t.reused) > 0 && slices.Contains(t.reused, entry)
 }
 
-// Admit finds an entry for a token that has none of its own and is about to be learned. With pooled,
-// shared is the entry of FindShared. The entry is 0 when the token is not learned. When it is
-// created, its floats are still to be set.
+// Admit finds an entry for a token that has none of its own and is about to be learned. With
+// pooled, shared is the entry of FindShared. The entry is 0 when the token is not learned. When it
+// is created, its floats are still to be set.
 func (t *Table) Admit(key uint64, pooled bool, shared uint32, examples int64) (entry uint32, created bool) {
 	admitted := t.seenOften(key)
 	switch {
@@ -130,6 +130,7 @@ func (t *Table) share(key uint64) (entry uint32, created bool) {
 	return t.create(key, forever)
 }
 
+// poolKey is the key that all tokens of a pool's entry share.
 func (t *Table) poolKey(key uint64) uint64 {
 	const kindPool = 0x94D049BB133111EB
 	return arith.Mix(kindPool, key%(1<<t.limits.Bits/16))
@@ -198,6 +199,7 @@ func (t *Table) Expire(examples int64) {
 	}
 }
 
+// stamp is the time of an example, in four bytes an entry.
 func stamp(examples int64) uint32 { return uint32(examples / stampExamples) }
 
 // Set gives a replica's entry a key, 0 for none. It returns true if the entry is a new one.
