@@ -45,7 +45,7 @@ const (
 	leastRate   = 1e-9
 )
 
-// beliefs are what the prior alone decides.
+// beliefs follow from the prior alone.
 type beliefs struct {
 	mirrored              bool // the rare label is 0
 	expected, likely, any belief
@@ -101,8 +101,7 @@ func (b *base) count(number int64, y, w float64) {
 
 // weigh multiplies each belief's share by the probability that it gave the label.
 //
-// The first positive counts little: one label, which may be an accident, must not overthrow the
-// prior.
+// The first positive counts little: one label may be an accident, and must not overthrow the prior.
 func (b *base) weigh(y, w float64) {
 	yes, rows := b.counts()
 	if b.mirrored {
@@ -131,9 +130,9 @@ func (b *base) weigh(y, w float64) {
 	b.num[numLikely], b.num[numAny] = likely, any
 }
 
-// logit leans to the side of frequent positives by a part of what the rate is uncertain by, as
-// far as the prior is not believed: from there the rate comes late, as it climbs from the prior. It
-// costs no loss and takes most of the delay back.
+// logit is the rate's logit, with a lean towards frequent positives: half a standard deviation of
+// the rate, as far as the prior is not believed. A rate far above the prior has to climb from there
+// and comes late. The lean costs no loss and takes most of the delay back.
 func (b *base) logit() float64 {
 	yes, rows := b.counts()
 	likely, any := b.num[numLikely], b.num[numAny]

@@ -26,8 +26,9 @@ type Capture struct {
 
 	slots   slotCopy // they go first: most examples change the same ones
 	entries entryCopy
-	apart   bool // each goroutine of a batch copies what it is about to change; else whoever encodes
-	done    bool
+	// each goroutine of a batch copies what it is about to change; else the encoding one does
+	apart bool
+	done  bool
 }
 
 // StartCapture begins a copy of the whole state as it is. The memory of reuse is used again; see

@@ -38,6 +38,7 @@ func (s *entryCopy) lay(c *core, full, half bool) {
 	s.cqp.fit(s.entrySize(&c.tokensCQP, half), s.tokens)
 }
 
+// entrySize is the bytes of an entry in the copy.
 func (s *entryCopy) entrySize(a *table.Arena, half bool) int {
 	switch {
 	case s.full:
@@ -73,20 +74,12 @@ func (s *entryCopy) begin(half bool) {
 // waits says that an entry's turn has not come.
 func (s *entryCopy) waits(i uint32) bool { return int(i) >= s.next && int(i) <= s.tokens && i > 0 }
 
-// touchJT copies a row's entries for J and T, which are about to change, while another goroutine
-// may copy those for C, Q and P.
-func (s *entryCopy) touchJT(r *row) {
+// touch copies a row's entries of one arena, which are about to change, by copyJT or copyCQP.
+// Another goroutine may copy those of the other arena meanwhile.
+func (s *entryCopy) touch(r *row, copy func(entry uint32)) {
 	for i := range r.tokens {
 		if t := r.tokens[i].Learn; s.waits(t) {
-			s.copyJT(t)
-		}
-	}
-}
-
-func (s *entryCopy) touchCQP(r *row) {
-	for i := range r.tokens {
-		if t := r.tokens[i].Learn; s.waits(t) {
-			s.copyCQP(t)
+			copy(t)
 		}
 	}
 }
@@ -112,6 +105,7 @@ func (s *entryCopy) copyKey(i uint32) {
 func (s *entryCopy) copyJT(i uint32)  { s.copyEntry(&s.copiedJT, &s.jt, &s.core.tokensJT, i) }
 func (s *entryCopy) copyCQP(i uint32) { s.copyEntry(&s.copiedCQP, &s.cqp, &s.core.tokensCQP, i) }
 
+// copyEntry copies an entry of one arena, unless that was done. A free entry is zeros.
 func (s *entryCopy) copyEntry(done *copied, t *section, a *table.Arena, i uint32) {
 	if !done.mark(i) || t.size == 0 {
 		return

@@ -29,7 +29,7 @@ type keyChange struct {
 	key   uint64
 }
 
-const maxListed = 1 << 16
+const maxListed = 1 << 16 // a snapshot is not much larger than such a list
 
 func (c *changes) addNumber(n numberChange) {
 	if c.on {

@@ -10,13 +10,13 @@ import "slices"
 // one plain net, the sum of those parts.
 type Config struct {
 	Seed uint64 `yaml:"seed" json:"seed"` // decides all random starts
-	// at most 2^table_bits tokens are kept; later ones share records
+	// at most 2^table_bits tokens are kept; later ones share entries
 	TableBits int `yaml:"table_bits" json:"table_bits"`
 	// at most so many fields; later ones share the last
 	MaxFields int `yaml:"max_fields" json:"max_fields"`
-	// sightings after which a token gets a record; 1: at once
+	// sightings after which a token gets an entry; 1: at once
 	Admission int `yaml:"admission" json:"admission,omitempty"`
-	// examples after which a token that did not come again loses its record; 0: never
+	// examples after which a token that was not seen again loses its entry; 0: never
 	Expiry int64 `yaml:"expiry" json:"expiry,omitempty"`
 	// the rate of positives that is predicted until labels say otherwise; of output sigmoid
 	Prior float64 `yaml:"prior" json:"prior"`

@@ -18,6 +18,7 @@ type constantPlace struct {
 	weight, mean, bet, squares, largest int
 }
 
+// newConstant finds a constant's floats. The mean starts at one, so that the first logit is finite.
 func (c *core) newConstant(at constantPlace) constant {
 	k := constant{wealth: at.wealth, weight: &c.num[at.weight], mean: &c.num[at.mean]}
 	*k.mean = 1

@@ -17,8 +17,9 @@ type core struct {
 	fields     fields
 	weights
 
-	_        [64]byte // encoding writes what follows, while another goroutine reads what comes before
-	examples int64    // learned
+	// encoding writes what follows, while another goroutine reads what comes before
+	_        [64]byte
+	examples int64 // learned
 	tokens   table.Table
 	changes  changes
 	capture  *Capture    // under way, nil for none

@@ -64,10 +64,12 @@ func (r *deltaReader) read() {
 		r.readDense(r.d, r.fieldCount)
 		return
 	}
+	// The first reading needs somewhere to put the dense weights.
 	scratch := weights{dense: make([]float32, len(r.dense)), num: make([]float64, len(r.num))}
 	scratch.readDense(r.d, r.fieldCount)
 }
 
+// readFields reads the hashes of new fields.
 func (r *deltaReader) readFields() {
 	d, known := r.d, &r.core.fields
 	before, more := d.Num(0), d.Num(8)
@@ -93,6 +95,8 @@ func (r *deltaReader) readFields() {
 	}
 }
 
+// readNumbers repeats on the samples of numbers what learning did to them. Lengths are tracked, so
+// that the first reading, which changes nothing, knows where each value would go.
 func (r *deltaReader) readNumbers() {
 	d, samples := r.d, r.core.fields.numbers
 	lengths := make([]int, r.fieldCount)
@@ -138,6 +142,7 @@ func (r *deltaReader) readKeys() {
 	}
 }
 
+// setKey gives an entry a key; a new entry gets its floats, which readEntries sets.
 func (r *deltaReader) setKey(entry int, key uint64) {
 	if r.apply && r.tokens.Set(uint32(entry), key) {
 		for _, a := range r.byToken {
@@ -146,6 +151,7 @@ func (r *deltaReader) setKey(entry int, key uint64) {
 	}
 }
 
+// readEntries reads the entries of tokens that were learned, then those of all fields.
 func (r *deltaReader) readEntries() {
 	d := r.d
 	for range d.Num(1) {
@@ -174,22 +180,11 @@ func (r *deltaReader) readEntry(a *table.Arena, i int) {
 }
 
 func (r *deltaReader) readSlots() {
-	d := r.d
-	n := d.Num(1 + d.WeightBytes(r.hashed.Served))
-	if n > 0 && r.hashed.Served == 0 {
-		d.Fail("it has hashed weights where none belong")
-		return
-	}
-	for range n {
-		i := d.Num(0)
-		if d.Err() != nil || i >= 1<<r.hashed.Bits {
-			d.Fail("a hashed weight is out of place")
-			return
-		}
+	r.eachSlot(r.d, r.hashed.Served, func(slot int) int { return slot }, func(slot uint32) {
 		if r.apply {
-			r.hashed.Decode(d, uint32(i))
+			r.hashed.Decode(r.d, slot)
 		} else {
-			d.Take(d.WeightBytes(r.hashed.Served))
+			r.d.Take(r.d.WeightBytes(r.hashed.Served))
 		}
-	}
+	})
 }

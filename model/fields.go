@@ -29,6 +29,7 @@ func (t *fields) find(hash uint64) int {
 	}
 }
 
+// add numbers a new field, and doubles the table when it is half full.
 func (t *fields) add(hash uint64) {
 	t.hashes = append(t.hashes, hash)
 	t.numbers = append(t.numbers, quantile.Reservoir{})

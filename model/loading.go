@@ -12,27 +12,24 @@ type Loading struct {
 	pieces chan []byte
 	last   []byte // held back: the message ends with its checksum
 	sum    uint32
-	result chan loaded
-}
-
-type loaded struct {
-	core *core
-	err  error
+	core   *core // and err: set when read is closed
+	err    error
+	read   chan struct{}
 }
 
 // StartLoading begins with a snapshot of at most size bytes, of which Add gives pieces in their
 // order. End must be called in any case.
 func StartLoading(size int) *Loading {
-	l := &Loading{pieces: make(chan []byte, 4), result: make(chan loaded, 1)}
+	l := &Loading{pieces: make(chan []byte, 4), read: make(chan struct{})}
 	go l.run(size)
 	return l
 }
 
 func (l *Loading) run(size int) {
-	c, err := readSnapshot(codec.NewStream(size, l.pieces))
+	l.core, l.err = readSnapshot(codec.NewStream(size, l.pieces))
 	for range l.pieces { // of a snapshot that cannot be read
 	}
-	l.result <- loaded{c, err}
+	close(l.read)
 }
 
 func readSnapshot(d *codec.Decoder) (*core, error) {
@@ -81,15 +78,14 @@ func (l *Loading) End() {
 
 // Replica waits for the end and returns the weights. Errors as Apply's.
 func (l *Loading) Replica() (*Replica, error) {
-	r := <-l.result
-	l.result <- r // for another call
+	<-l.read
 	switch {
 	case len(l.last) != codec.SumBytes:
 		return nil, fmt.Errorf("cannot apply weights: %w: it has no checksum", ErrNotModel)
 	case codec.NewDecoder(l.last).U32() != l.sum:
 		return nil, fmt.Errorf("cannot apply weights: %w: the message was damaged", ErrChecksum)
-	case r.err != nil:
-		return nil, r.err
+	case l.err != nil:
+		return nil, l.err
 	}
-	return &Replica{r.core}, nil
+	return &Replica{l.core}, nil
 }

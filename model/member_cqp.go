@@ -14,16 +14,7 @@ import (
 type membersCQP struct {
 	*core
 	constantC, constantQ, constantP constant
-	net, netKept                    []float32 // the dense weights of Q's perceptron, and their accumulators
-}
-
-func newMembersCQP(c *core) membersCQP {
-	m := membersCQP{core: c, constantC: c.newConstant(constantC), constantQ: c.newConstant(constantQ), constantP: c.newConstant(constantP)}
-	m.net = c.dense[kernel.NetLen:]
-	if c.full {
-		m.netKept = c.denseKept[kernel.NetLen:]
-	}
-	return m
+	perceptron                      // of Q
 }
 
 // cqpScratch is the working memory of members C, Q and P.
@@ -92,6 +83,7 @@ func (m *membersCQP) findPairs(r *row, s *cqpScratch) {
 	}
 }
 
+// pairHits appends the slots of all pairs of two fields' tokens.
 func (m *membersCQP) pairHits(r *row, s *cqpScratch, f, g uint32) {
 	if int(g) >= len(r.reps) {
 		return
@@ -147,7 +139,7 @@ func (m *membersCQP) learnPairs(s *cqpScratch, g, lead float32) (sum float64) {
 // pairIndex is the place of the pair of fields f < g in wins.
 func pairIndex(f, g uint32) uint32 { return g*(g-1)/2 + f }
 
-// choosePairs keeps the half as many pairs as there are fields that have won most.
+// choosePairs chooses the pairs of fields that have won most, half as many as there are fields.
 func (m *membersCQP) choosePairs(fields int) {
 	type won struct {
 		pair uint32

@@ -8,16 +8,20 @@ import (
 // memberJ is a coin-betting linear part, a perceptron and a field-aware part.
 type memberJ struct {
 	*core
-	constant     constant
-	net, netKept []float32 // the dense weights of the perceptron, and their accumulators
+	constant constant
+	perceptron
 }
 
-func newMemberJ(c *core) memberJ {
-	m := memberJ{core: c, constant: c.newConstant(constantJ), net: c.dense[:kernel.NetLen]}
+// perceptron is the dense weights of a perceptron, and their accumulators.
+type perceptron struct{ net, netKept []float32 }
+
+// perceptron is the i-th perceptron of the mixture.
+func (c *core) perceptron(i int) (p perceptron) {
+	p.net = c.dense[i*kernel.NetLen:][:kernel.NetLen]
 	if c.full {
-		m.netKept = c.denseKept[:kernel.NetLen]
+		p.netKept = c.denseKept[i*kernel.NetLen:][:kernel.NetLen]
 	}
-	return m
+	return p
 }
 
 // jScratch is the working memory of member J.

@@ -9,11 +9,11 @@ import (
 	"github.com/clickloop/clickloop/model/internal/kernel"
 )
 
-// memberT is a logistic regression over target encodings, an input a field: the sum of x times what
-// each of the field's tokens says by itself. That is counted, not learned: the logarithm of the
-// odds of a positive label among the examples that had the token, against those of all examples,
-// drawn to none by a prior. So tokens of a field share one weight, and a few labels tell how much
-// the field is worth; Newton's method, as in the mixers, finds that in some dozens of examples.
+// memberT is a logistic regression over target encodings, one input a field: the sum of x times the
+// encodings of the field's tokens. An encoding is counted, not learned: the logarithm of the odds
+// of a positive label among the examples that had the token, against those of all examples, drawn
+// to zero by a prior. So tokens of a field share one weight, and a few labels tell how much the
+// field is worth. Newton's method, as in the mixers, finds that in some dozens of examples.
 // (Micci-Barreca, A Preprocessing Scheme for High-Cardinality Categorical Attributes in
 // Classification and Prediction Problems, 2001.)
 type memberT struct {

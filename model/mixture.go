@@ -83,18 +83,16 @@ func newMixture(c *core) *mixture {
 	c.dense, c.num = make([]float32, 2*kernel.NetLen), make([]float64, numLen)
 	if c.full {
 		c.denseKept, c.numKept = make([]float32, 2*kernel.NetLen), make([]float64, keptLen)
-		for i := range kernel.NetLen {
-			c.denseKept[i], c.denseKept[kernel.NetLen+i] = startJ, startQ
-		}
+		fill(c.denseKept[:kernel.NetLen], startJ)
+		fill(c.denseKept[kernel.NetLen:], startQ)
 	}
 	for net := range 2 {
-		for j := range kernel.Hidden {
-			h := arith.Mix(arith.Mix(c.cfg.Seed, uint64(net+11)), uint64(j))
-			c.dense[net*kernel.NetLen+kernel.NetOut+j] = arith.Normal(h, 0.3)
-		}
+		out := c.dense[net*kernel.NetLen+kernel.NetOut:][:kernel.Hidden]
+		arith.Normals(out, arith.Mix(c.cfg.Seed, uint64(net+11)), 0, 0.3)
 	}
 	c.base = newBase(c.cfg.Prior, c.num, math.MaxInt64)
-	return &mixture{core: c, j: newMemberJ(c), t: newMemberT(c), cqp: newMembersCQP(c), mixer: newMixer(c)}
+	return &mixture{core: c, t: newMemberT(c), mixer: newMixer(c), j: memberJ{c, c.newConstant(constantJ), c.perceptron(0)},
+		cqp: membersCQP{c, c.newConstant(constantC), c.newConstant(constantQ), c.newConstant(constantP), c.perceptron(1)}}
 }
 
 func (m *mixture) startToken(e newEntry) {
@@ -102,12 +100,11 @@ func (m *mixture) startToken(e newEntry) {
 	m.startCQP(e)
 }
 
+// startJT starts a token's entry for J and T: a random embedding and vectors, a linear weight of
+// zero, and no counts of labels.
 func (m *mixture) startJT(e newEntry) {
 	v := m.tokensJT.Blank(e.entry)
-	h := arith.Mix(m.cfg.Seed^0x4A, e.key)
-	for d := range kernel.Embed {
-		v[kernel.EmbeddingAt+d] = arith.Normal(arith.Mix(h, uint64(d)), 0.03)
-	}
+	arith.Normals(v[kernel.EmbeddingAt:][:kernel.Embed], arith.Mix(m.cfg.Seed^0x4A, e.key), 0, 0.03)
 	kept := v[m.tokensJT.KeptAt:]
 	kept[kernel.LargestX], kept[kernel.EmbeddingAccAt] = firstM, startJ
 	m.startVectors(v, e.key, 0, len(m.fields.hashes), e.field)
@@ -119,26 +116,21 @@ func (m *mixture) startVectors(v []float32, key uint64, from, to, own int) {
 		if f == own {
 			continue
 		}
-		for k := range kernel.VectorSize {
-			at := f*kernel.VectorSize + k
-			v[kernel.VectorsAt+at] = arith.Normal(arith.Mix(h, uint64(at)), 0.01)
-		}
+		at := f * kernel.VectorSize
+		arith.Normals(v[kernel.VectorsAt+at:][:kernel.VectorSize], h, at, 0.01)
 	}
 	if m.full { // with room for fields to come: a root of zero must never be divided by
 		acc := v[m.tokensJT.KeptAt+kernel.VectorAccAt:]
-		for f := from; f < m.tokensJT.Room; f++ {
-			acc[f] = startVector
-		}
+		fill(acc[min(from, m.tokensJT.Room):m.tokensJT.Room], startVector)
 	}
 }
 
+// startCQP starts a token's entry for C, Q and P: a random embedding, and linear weights of zero.
 func (m *mixture) startCQP(e newEntry) {
 	v := (*kernel.EntryCQP)(unsafe.Pointer(&m.tokensCQP.Blank(e.entry)[0]))
-	h := arith.Mix(m.cfg.Seed^0x51, e.key)
 	v.Won[3] = firstM
-	for d := range kernel.Embed {
-		v.Embedding[d], v.Acc[d] = arith.Normal(arith.Mix(h, uint64(d)), 0.03), startQ
-	}
+	arith.Normals(v.Embedding[:], arith.Mix(m.cfg.Seed^0x51, e.key), 0, 0.03)
+	fill(v.Acc[:], startQ)
 }
 
 func (m *mixture) startField(field, fields int) {
@@ -146,10 +138,8 @@ func (m *mixture) startField(field, fields int) {
 	h := arith.Mix(m.cfg.Seed^0xF1, m.fields.hashes[field])
 	deviation := math.Sqrt(2 / float64(kernel.Embed*fields))
 	v, w := m.layerJ.At(uint32(field)), m.layerQ.At(uint32(field))
-	for i := range layer {
-		v[i] = arith.Normal(arith.Mix(h, uint64(i)), deviation)
-		w[i] = arith.Normal(arith.Mix(h, uint64(layer+i)), deviation)
-	}
+	arith.Normals(v[:layer], h, 0, deviation)
+	arith.Normals(w[:layer], h, layer, deviation)
 	if m.full {
 		fill(v[m.layerJ.KeptAt:][:kernel.Hidden], startJ)
 		fill(w[m.layerQ.KeptAt:][:layer], startQ)
@@ -167,6 +157,7 @@ func (m *mixture) predict(r *row, s *Scratch) float64 {
 	return m.mixer.forward(r, nil)
 }
 
+// forward sets the logits of all members.
 func (m *mixture) forward(r *row, s *Scratch) {
 	m.j.forward(r, &s.j)
 	m.t.forward(r, &s.t)
@@ -192,6 +183,7 @@ func (m *mixture) mix(r *row) float64 {
 	return out
 }
 
+// learnBatch learns short batches by one goroutine, and others by two.
 func (m *mixture) learnBatch(n *Net, in examples) (int, error) {
 	// with expiry, a key that is to be copied may change before its entries do
 	unordered := m.capture != nil && m.tokens.Expires()

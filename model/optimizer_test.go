@@ -176,10 +176,8 @@ func TestDropoutsGradientIsTheFiniteDifference(t *testing.T) {
 		}
 		loss()
 		left := map[float32]int{}
-		for _, keep := range s.plain.mlp.layers {
-			for _, v := range keep.keep {
-				left[v]++
-			}
+		for _, keep := range s.plain.mlp.keep {
+			left[keep]++
 		}
 		if len(left) != 2 || left[0] == 0 || left[float32(1/(1-0.6))] == 0 {
 			t.Fatalf("%s: units are kept as %v, want some as 0 and some as 2.5", activation, left)

@@ -14,6 +14,8 @@ type ffmPart struct {
 	k    int
 }
 
+// startVectors starts the vectors for the fields from to to-1, and the accumulators of all fields
+// that the entry has room for.
 func (m *ffmPart) startVectors(v []float32, key uint64, from, to, own int) {
 	h := arith.Mix(m.cfg.Seed^0xFF, key)
 	a := &m.tokensJT
@@ -24,13 +26,12 @@ func (m *ffmPart) startVectors(v []float32, key uint64, from, to, own int) {
 		if f == own || f >= to {
 			continue
 		}
-		for k := range m.k {
-			at := f*m.k + k
-			v[a.Weights.Head+at] = arith.Normal(arith.Mix(h, uint64(at)), m.cfg.FFM.Init)
-		}
+		arith.Normals(v[a.Weights.Head+f*m.k:][:m.k], h, f*m.k, m.cfg.FFM.Init)
 	}
 }
 
+// forward sums each field's vectors for every other field, then multiplies the two sums of each
+// pair of fields.
 func (m *ffmPart) forward(r *row, s *plainScratch) float32 {
 	k, row, fields := m.k, m.tokensJT.Room*m.k, len(m.fields.hashes)
 	s.vectors.begin(m.tokensJT.Room, k, r.present)
@@ -55,6 +56,7 @@ func (m *ffmPart) forward(r *row, s *plainScratch) float32 {
 	return sum
 }
 
+// learn moves each token's vector for a field against that field's sum for the token's.
 func (m *ffmPart) learn(r *row, s *plainScratch) {
 	a, k, row, sums := &m.tokensJT, m.k, m.tokensJT.Room*m.k, s.vectors.sums
 	quick := k == kernel.VectorSize && m.rule.isPlainAdaGrad()

@@ -29,6 +29,7 @@ func newLinearPart(c *core, r *rule) *linearPart {
 	return l
 }
 
+// forward adds to the logits.
 func (l *linearPart) forward(r *row, logits []float32) {
 	if l.outputs == 1 {
 		logits[0] += l.hashed.Dot(0, r.slots)
@@ -41,6 +42,7 @@ func (l *linearPart) forward(r *row, logits []float32) {
 	}
 }
 
+// learn moves the row's slots. A slot that was never learned has no state yet: it starts here.
 func (l *linearPart) learn(r *row, gradients []float32) {
 	l.touchSlots(r.slots)
 	n, state, rule := l.outputs, l.rule.state, l.rule

@@ -17,11 +17,13 @@ type mlpPart struct {
 	inputs  int // of one field
 	outputs int
 	layers  []layer
+	units   int // of all layers
 }
 
 // layer is one hidden layer.
 type layer struct {
 	units, next  int // next: units of the layer after, or outputs
+	from         int // the first unit, counted over all layers
 	bias, weight int // where its biases and the weights to the next begin in core.dense
 	activation   string
 }
@@ -39,17 +41,17 @@ func newMLPPart(c *core, r *rule) *mlpPart {
 		if i+1 < len(layers) {
 			next, activation = layers[i+1].Units, layers[i+1].Activation
 		}
-		at := layer{units: l.Units, next: next, bias: len(c.dense), weight: len(c.dense) + l.Units, activation: l.Activation}
-		m.layers = append(m.layers, at)
+		at := layer{units: l.Units, next: next, from: m.units, bias: len(c.dense), weight: len(c.dense) + l.Units, activation: l.Activation}
+		m.layers, m.units = append(m.layers, at), m.units+l.Units
 		c.dense = append(c.dense, make([]float32, l.Units+l.Units*next)...)
 		h, deviation := arith.Mix(c.cfg.Seed^0xDE, uint64(i)), startDeviation(activation, l.Units)
-		for j := range l.Units * next {
-			c.dense[at.weight+j] = arith.Normal(arith.Mix(h, uint64(j)), deviation)
-		}
+		arith.Normals(c.dense[at.weight:], h, 0, deviation)
 	}
 	return m
 }
 
+// startDeviation is the standard deviation of weights behind so many inputs: He's for relu,
+// Xavier's otherwise.
 func startDeviation(activation string, inputs int) float64 {
 	if activation == "relu" {
 		return math.Sqrt(2 / float64(inputs))
@@ -63,6 +65,7 @@ func (m *mlpPart) startToken(v []float32, key uint64) {
 	m.startWeights(v, m.inputs, m.tokensJT.KeptAt, h, m.cfg.MLP.Init)
 }
 
+// startField starts a field's weights to the first layer.
 func (m *mlpPart) startField(field, fields int) {
 	h := arith.Mix(m.cfg.Seed^0xF1, m.fields.hashes[field])
 	deviation := startDeviation(m.cfg.MLP.Layers[0].Activation, m.inputs*fields)
@@ -71,9 +74,9 @@ func (m *mlpPart) startField(field, fields int) {
 
 // startWeights starts the first n weights of an entry, and their optimizer state.
 func (m *mlpPart) startWeights(v []float32, n, keptAt int, h uint64, deviation float64) {
-	for i := range n {
-		v[i] = arith.Normal(arith.Mix(h, uint64(i)), deviation)
-		if s := m.rule.state; m.full && s > 0 {
+	arith.Normals(v[:n], h, 0, deviation)
+	if s := m.rule.state; m.full && s > 0 {
+		for i := range n {
 			m.rule.start(v[keptAt+i*s:][:s])
 		}
 	}
@@ -82,22 +85,16 @@ func (m *mlpPart) startWeights(v []float32, n, keptAt int, h uint64, deviation f
 // mlpScratch is the working memory of a perceptron.
 type mlpScratch struct {
 	inputs, inputGradients []float32 // by field
-	layers                 []layerScratch
-}
 
-// layerScratch is by unit.
-type layerScratch struct {
+	// by unit of all layers
 	values    []float32 // inputs of the units, then their outputs
 	gradients []float32 // of the inputs
 	keep      []float32 // dropout: 0 or 1/(1-share)
 }
 
 func (s *mlpScratch) begin(m *mlpPart) {
-	if !s.fits(m.layers) {
-		s.layers = nil
-		for _, l := range m.layers {
-			s.layers = append(s.layers, layerScratch{make([]float32, l.units), make([]float32, l.units), make([]float32, l.units)})
-		}
+	if n := m.units; len(s.values) != n {
+		s.values, s.gradients, s.keep = make([]float32, n), make([]float32, n), make([]float32, n)
 	}
 	if n := len(m.fields.hashes) * m.inputs; len(s.inputs) != n {
 		s.inputs, s.inputGradients = make([]float32, n), make([]float32, n)
@@ -105,23 +102,14 @@ func (s *mlpScratch) begin(m *mlpPart) {
 	clear(s.inputs)
 }
 
-func (s *mlpScratch) fits(layers []layer) bool {
-	if len(s.layers) != len(layers) {
-		return false
-	}
-	for i, l := range layers {
-		if len(s.layers[i].values) != l.units {
-			return false
-		}
-	}
-	return true
-}
+// of is a layer's part of what is by unit.
+func (l *layer) of(units []float32) []float32 { return units[l.from:][:l.units] }
 
 // forward adds to the logits.
 func (m *mlpPart) forward(r *row, s *plainScratch, drop bool) {
 	s.mlp.begin(m)
 	m.sumInputs(r, s)
-	n, values := m.inputs, s.mlp.layers[0].values
+	n, values := m.inputs, m.layers[0].of(s.mlp.values)
 	copy(values, m.dense[m.layers[0].bias:])
 	for _, f := range r.present {
 		w := m.layerJ.At(uint32(f))
@@ -129,15 +117,16 @@ func (m *mlpPart) forward(r *row, s *plainScratch, drop bool) {
 			kernel.Axpy(values, w[d*len(values):][:len(values)], s.mlp.inputs[int(f)*n+d])
 		}
 	}
-	for i, l := range m.layers {
-		values := s.mlp.layers[i].values
+	for i := range m.layers {
+		l := &m.layers[i]
+		values := l.of(s.mlp.values)
 		activate(values, l.activation)
 		if drop {
-			m.drop(r.number, i, &s.mlp.layers[i])
+			m.drop(r.number, i, values, l.of(s.mlp.keep))
 		}
 		next := s.logits
 		if i+1 < len(m.layers) {
-			next = s.mlp.layers[i+1].values
+			next = m.layers[i+1].of(s.mlp.values)
 			copy(next, m.dense[m.layers[i+1].bias:])
 		}
 		for j, v := range values {
@@ -169,15 +158,15 @@ func (m *mlpPart) sumInputs(r *row, s *plainScratch) {
 }
 
 // drop leaves units out by the hash of the example's number, and lets the others stand in for them.
-func (m *mlpPart) drop(number int64, i int, s *layerScratch) {
+func (m *mlpPart) drop(number int64, i int, values, keep []float32) {
 	rate := m.cfg.MLP.Dropout
 	h := arith.Mix(arith.Mix(m.cfg.Seed^0xD0, uint64(i)), uint64(number))
-	for j := range s.values {
-		s.keep[j] = 0
+	for j := range values {
+		keep[j] = 0
 		if float64(arith.Mix(h, uint64(j))>>11)/(1<<53) >= rate {
-			s.keep[j] = float32(1 / (1 - rate))
+			keep[j] = float32(1 / (1 - rate))
 		}
-		s.values[j] *= s.keep[j]
+		values[j] *= keep[j]
 	}
 }
 
@@ -208,12 +197,14 @@ func slope(v float32, kind string) float32 {
 	return 0
 }
 
-// learn follows forward on the same row.
+// learn follows forward on the same row. From the last layer to the first, it moves the weights
+// behind a layer against the gradients above them, and finds the gradients of the layer's units.
 func (m *mlpPart) learn(r *row, s *plainScratch) {
 	above := s.gradients
 	for i := len(m.layers) - 1; i >= 0; i-- {
-		l, at := m.layers[i], &s.mlp.layers[i]
-		for j, v := range at.values {
+		l := &m.layers[i]
+		gradients, keep := l.of(s.mlp.gradients), l.of(s.mlp.keep)
+		for j, v := range l.of(s.mlp.values) {
 			var sum float32
 			for k, g := range above {
 				w := l.weight + j*l.next + k
@@ -221,16 +212,16 @@ func (m *mlpPart) learn(r *row, s *plainScratch) {
 				m.step(w, float32(g*v))
 			}
 			if m.cfg.MLP.Dropout > 0 {
-				if sum *= at.keep[j]; at.keep[j] != 0 {
-					v /= at.keep[j]
+				if sum *= keep[j]; keep[j] != 0 {
+					v /= keep[j]
 				}
 			}
-			at.gradients[j] = float32(sum * slope(v, l.activation))
+			gradients[j] = float32(sum * slope(v, l.activation))
 		}
-		for j, g := range at.gradients {
+		for j, g := range gradients {
 			m.step(l.bias+j, g)
 		}
-		above = at.gradients
+		above = gradients
 	}
 	m.learnLayer(r, s, above)
 	if !m.raw {
@@ -266,6 +257,7 @@ func (m *mlpPart) learnLayer(r *row, s *plainScratch, gradients []float32) {
 	}
 }
 
+// learnEmbeddings moves the tokens' embeddings against the gradients of the inputs.
 func (m *mlpPart) learnEmbeddings(r *row, s *plainScratch) {
 	n, state, quick := m.inputs, m.rule.state, m.rule.isPlainAdaGrad()
 	for i := range r.tokens {

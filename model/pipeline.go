@@ -29,12 +29,12 @@ func (p *pipeline) run() (int, error) {
 	go p.learnBlocks(p.batch)
 	block := p.send(false)
 	for block != nil && p.diverged == nil {
-		next := p.sendNext(true)
+		next := p.send(true)
 		p.learnCQP(p.batch, block)
 		block.learnedCQP <- struct{}{}
 		if next == nil && p.more() { // a new field
 			<-block.learnedJT
-			next = p.sendNext(false)
+			next = p.send(false)
 		}
 		block = next
 	}
@@ -53,16 +53,12 @@ func (p *pipeline) run() (int, error) {
 
 func (p *pipeline) more() bool { return p.bad == nil && p.end < len(p.in.xs) }
 
-func (p *pipeline) sendNext(apart bool) *block {
-	if !p.more() {
-		return nil
-	}
-	return p.send(apart)
-}
-
 // send encodes the next block and passes it on to the second goroutine. It returns nil if the block
 // would be empty.
 func (p *pipeline) send(apart bool) *block {
+	if !p.more() {
+		return nil
+	}
 	for p.sent-p.mixed == blocksMost-1 {
 		p.receive()
 	}
@@ -123,16 +119,16 @@ func (m *mixture) learnJT(t *batch, b *block) {
 		m.startJT(e)
 	}
 	apart := m.capture != nil && m.capture.apart
-	for i := range min(ahead, len(rows)) {
-		kernel.PrefetchEntries(&m.tokensJT, rows[i].tokens)
-	}
-	for i := range rows {
-		r := &rows[i]
+	for i := -ahead; i < len(rows); i++ {
 		if i+ahead < len(rows) {
 			kernel.PrefetchEntries(&m.tokensJT, rows[i+ahead].tokens)
 		}
+		if i < 0 {
+			continue
+		}
+		r := &rows[i]
 		if apart {
-			m.capture.entries.touchJT(r)
+			m.capture.entries.touch(r, m.capture.entries.copyJT)
 		}
 		m.j.forward(r, &s.j)
 		m.t.forward(r, &s.t)
@@ -149,18 +145,17 @@ func (m *mixture) learnCQP(t *batch, b *block) {
 		m.startCQP(e)
 	}
 	apart := m.capture != nil && m.capture.apart
-	for i := range min(ahead, len(rows)) {
-		kernel.PrefetchEntries(&m.tokensCQP, rows[i].tokens)
-		m.cqp.prefetchPairs(&rows[i])
-	}
-	for i := range rows {
-		r := &rows[i]
+	for i := -ahead; i < len(rows); i++ {
 		if i+ahead < len(rows) {
 			kernel.PrefetchEntries(&m.tokensCQP, rows[i+ahead].tokens)
 			m.cqp.prefetchPairs(&rows[i+ahead])
 		}
+		if i < 0 {
+			continue
+		}
+		r := &rows[i]
 		if apart {
-			m.capture.entries.touchCQP(r)
+			m.capture.entries.touch(r, m.capture.entries.copyCQP)
 		}
 		m.cqp.forward(r, &s.cqp)
 		m.cqp.learn(r, &s.cqp)

@@ -65,6 +65,8 @@ func (p *plain) layoutTokens() {
 	p.needs.entries = p.tokensJT.Used()
 }
 
+// startDense starts the optimizer state of the dense weights: that of the outputs' biases by the
+// rule of the first part, that of the perceptron's weights by its own.
 func (p *plain) startDense() {
 	p.numKept = []float64{1, 1, 1, 1, 1, 1} // powers of beta for the three rules
 	p.denseKept = make([]float32, len(p.dense)*maxState)
@@ -157,6 +159,7 @@ func (p *plain) predict(r *row, s *Scratch) float64 {
 
 func (p *plain) learn(r *row, s *Scratch) (float64, error) { return p.learnRow(r, &s.plain) }
 
+// learnRow predicts a row, then learns its label.
 func (p *plain) learnRow(r *row, s *plainScratch) (float64, error) {
 	p.forward(r, s, false)
 	for _, z := range s.logits {
@@ -230,6 +233,7 @@ func (p *plain) learnBatch(n *Net, in examples) (int, error) {
 	return n.learnInTurn(in, p.learnBlock)
 }
 
+// learnBlock learns the rows of a block, and calls for the memory of later ones.
 func (p *plain) learnBlock(t *batch, b *block) {
 	rows := b.rows[:b.n]
 	b.ok, b.err = 0, nil
@@ -244,6 +248,7 @@ func (p *plain) learnBlock(t *batch, b *block) {
 	}
 }
 
+// prefetch calls for the entries and slots of a row.
 func (p *plain) prefetch(r *row) {
 	if p.needs.entries {
 		kernel.PrefetchEntries(&p.tokensJT, r.tokens)

@@ -45,6 +45,7 @@ type repToken struct {
 	x   float32
 }
 
+// add keeps a token while there is room.
 func (p *rep) add(key uint64, x float64) {
 	if p.n < maxReps {
 		p.tokens[p.n] = repToken{key, float32(x)}
@@ -52,6 +53,7 @@ func (p *rep) add(key uint64, x float64) {
 	}
 }
 
+// reset empties the row for the next example of a net with so many fields.
 func (r *row) reset(fields int) {
 	for _, f := range r.present {
 		r.reps[f].n, r.reps[f].seen = 0, false
@@ -65,7 +67,7 @@ func (r *row) reset(fields int) {
 }
 
 // maxSquare bounds the sum of squares of a field's weights: ten thousand words weigh no more than
-// two tokens each of weight 1.4.
+// four.
 const maxSquare = 4
 
 // capFields scales the tokens of fields that are over the bound.
@@ -89,16 +91,17 @@ func (r *row) capFields(squares []float64) {
 	}
 }
 
+// scaled is x times the factor that brings a field's sum of squares down to the bound.
 func scaled(x float32, square float64) float32 {
 	return float32(float64(2/math.Sqrt(square)) * float64(x))
 }
 
-// lead is how much more than |x| an example can move the sums of a bet: its weight, one at least.
+// lead is how much more than |x| an example can move the sums of a bet: its weight, at least one.
 //
-// A weight above all before it makes a bet be settled by more than its stake was made for, and
-// wealth could fall below nothing: from there on every bet is on the wrong side. So an example that
-// raises a bound M is settled at the stake that the new M would have allowed: w M_old/M_new.
-// Examples of weight one, which raise M by their x alone, are left as they are.
+// A stake is made for examples up to a bound M. A heavier example would settle the bet for more
+// than that, and wealth could fall below zero: from there on every bet has the wrong sign. So an
+// example that raises M is settled at the stake that the new M would have allowed: w M_old/M_new.
+// Examples of weight one raise M by their x alone, and their stakes are left as they are.
 func (r *row) lead() float32 { return float32(max(1, r.weight, -r.weight)) }
 
 func (r *row) finite() bool {

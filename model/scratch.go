@@ -35,6 +35,7 @@ func (s *Scratch) fieldAt(c *core, i int, hash uint64) int {
 	return -1
 }
 
+// remember notes the field that stands at position i.
 func (s *Scratch) remember(i, field int) {
 	for len(s.seen) <= i {
 		s.seen = append(s.seen, 0)

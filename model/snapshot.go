@@ -118,6 +118,7 @@ func (n *Net) appendEntries(e *codec.Encoder) {
 	stateWriter{core: n.core, e: e}.layers()
 }
 
+// appendSlots appends the hashed weights that were learned.
 func (n *Net) appendSlots(e *codec.Encoder) {
 	touched := n.changes.slots.List
 	e.Num(len(touched))

@@ -19,6 +19,8 @@ type stateWriter struct {
 	full bool
 }
 
+// write writes, in this order: configuration and counts, fields with their samples of numbers, the
+// tokens' keys, entries by arena, slots that are not zero, and the dense weights.
 func (w stateWriter) write() {
 	w.head()
 	w.tokens.EncodeKeys(w.e, w.full)
@@ -44,6 +46,7 @@ func (w stateWriter) head() {
 	}
 }
 
+// entries writes the entries of tokens, arena by arena, then those of fields.
 func (w stateWriter) entries() {
 	fields := len(w.fields.hashes)
 	for _, a := range w.byToken {
@@ -59,6 +62,7 @@ func (w stateWriter) entries() {
 	w.layers()
 }
 
+// layers writes the entries of fields.
 func (w stateWriter) layers() {
 	for _, a := range w.byField {
 		for i := range a.Len {
@@ -76,6 +80,7 @@ func (w stateWriter) slotWidth() int {
 	return w.hashed.Served
 }
 
+// slots writes the hashed weights. Their number comes first, so they are gathered before.
 func (w stateWriter) slots() {
 	list := slotList{Pieces: codec.Pieces{Encoder: codec.Encoder{Half: w.e.Half}}}
 	w.hashed.Each(w.slotWidth(), list.add)
@@ -122,7 +127,8 @@ func (w *weights) encodeDense(e *codec.Encoder) {
 	}
 }
 
-// readState reads what a stateWriter wrote into a new core.
+// readState reads what a stateWriter wrote into a new core. The configuration comes first and
+// decides the layout; every count is checked against it before memory is taken.
 func readState(d *codec.Decoder, full bool) (*core, error) {
 	config, err := decodeConfig(d)
 	if err != nil {
@@ -141,6 +147,7 @@ func readState(d *codec.Decoder, full bool) (*core, error) {
 	return c, nil
 }
 
+// encodeConfig is the configuration as it stands in a checkpoint; its hash is the net's lineage.
 func encodeConfig(c Config) []byte {
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -184,6 +191,8 @@ func (c *core) readFields(d *codec.Decoder) {
 	c.growFields(0)
 }
 
+// readEntries reads the tokens' keys, then all entries. In a checkpoint an expired token's entry
+// has a place, which is left out here; in a snapshot it has none.
 func (c *core) readEntries(d *codec.Decoder) {
 	n := d.Num(8)
 	if n > 1<<c.cfg.TableBits {
@@ -224,24 +233,31 @@ func (c *core) readEntry(d *codec.Decoder, a *table.Arena, i uint32) {
 }
 
 func (c *core) readSlots(d *codec.Decoder) {
-	width := stateWriter{core: c, full: c.full}.slotWidth()
+	at := 0
+	c.eachSlot(d, stateWriter{core: c, full: c.full}.slotWidth(), func(distance int) int { at += distance; return at }, func(slot uint32) {
+		if c.full {
+			d.F32s(c.hashed.Make(slot))
+		} else {
+			c.hashed.Decode(d, slot)
+		}
+	})
+}
+
+// eachSlot reads a list of slots of width floats. place gives the slot that a number stands for,
+// and read reads its floats.
+func (c *core) eachSlot(d *codec.Decoder, width int, place func(int) int, read func(slot uint32)) {
 	n := d.Num(1 + d.WeightBytes(width))
 	if n > 0 && width == 0 {
 		d.Fail("it has hashed weights where none belong")
 		return
 	}
-	at := 0
 	for range n {
-		at += d.Num(0)
-		if d.Err() != nil || at >= 1<<c.hashed.Bits {
+		slot := place(d.Num(0))
+		if d.Err() != nil || slot >= 1<<c.hashed.Bits {
 			d.Fail("a hashed weight is out of place")
 			return
 		}
-		if c.full {
-			d.F32s(c.hashed.Make(uint32(at)))
-		} else {
-			c.hashed.Decode(d, uint32(at))
-		}
+		read(uint32(slot))
 	}
 }
 

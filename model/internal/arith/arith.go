@@ -87,3 +87,10 @@ func Normal(h uint64, deviation float64) float32 {
 	sum := h&0xffff + h>>16&0xffff + h>>32&0xffff + h>>48
 	return float32(float64((float64(sum) - 131070) * (1 / 37837.2) * deviation))
 }
+
+// Normals fills v with the random numbers from number from on that hash h stands for.
+func Normals(v []float32, h uint64, from int, deviation float64) {
+	for i := range v {
+		v[i] = Normal(Mix(h, uint64(from+i)), deviation)
+	}
+}

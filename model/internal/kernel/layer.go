@@ -30,15 +30,9 @@ func LayerForward(h *[Hidden]float32, fields []uint16, a *table.Arena, e []float
 		return
 	}
 	for _, f := range fields {
-		layerForwardGo(h, (*[Embed]float32)(e[int(f)*Embed:]), (*[Embed * Hidden]float32)(a.Ptr(uint32(f))))
-	}
-}
-
-func layerForwardGo(h *[Hidden]float32, e *[Embed]float32, w *[Embed * Hidden]float32) {
-	for d := range Embed {
-		x, v := e[d], w[d*Hidden:][:Hidden]
-		for j := range Hidden {
-			h[j] += float32(x * v[j])
+		w := a.At(uint32(f))
+		for d := range Embed {
+			Axpy(h[:], w[d*Hidden:][:Hidden], e[int(f)*Embed+d])
 		}
 	}
 }
@@ -55,12 +49,12 @@ func LayerBackJ(fields []uint16, a *table.Arena, e, de, square []float32, dh *[H
 		return
 	}
 	for _, f := range fields {
-		v, at := a.At(uint32(f)), int(f)*Embed
-		square[f] = layerBackJGo((*[Embed * Hidden]float32)(v), (*[Hidden]float32)(v[a.KeptAt:]), (*[Embed]float32)(e[at:]), (*[Embed]float32)(de[at:]), dh, rate)
+		w, at := a.At(uint32(f)), int(f)*Embed
+		square[f] = layerBackJGo(w, w[a.KeptAt:], (*[Embed]float32)(e[at:]), (*[Embed]float32)(de[at:]), dh, rate)
 	}
 }
 
-func layerBackJGo(w *[Embed * Hidden]float32, acc *[Hidden]float32, e, de *[Embed]float32, dh *[Hidden]float32, rate float32) float32 {
+func layerBackJGo(w, acc []float32, e, de *[Embed]float32, dh *[Hidden]float32, rate float32) float32 {
 	for d := range Embed {
 		de[d] = fold16(dh, w[d*Hidden:][:Hidden])
 	}
@@ -89,19 +83,15 @@ func LayerBackQ(fields []uint16, a *table.Arena, e, de []float32, dh *[Hidden]fl
 		return
 	}
 	for _, f := range fields {
-		v, at := a.At(uint32(f)), int(f)*Embed
-		layerBackQGo((*[Embed * Hidden]float32)(v), (*[Embed * Hidden]float32)(v[a.KeptAt:]), (*[Embed]float32)(e[at:]), (*[Embed]float32)(de[at:]), dh, rate)
-	}
-}
-
-func layerBackQGo(w, acc *[Embed * Hidden]float32, e, de *[Embed]float32, dh *[Hidden]float32, rate float32) {
-	for d := range Embed {
-		v, a, x := w[d*Hidden:][:Hidden], acc[d*Hidden:][:Hidden], e[d]
-		de[d] = fold16(dh, v)
-		for j := range Hidden {
-			g := float32(dh[j] * x)
-			a[j] = float32(forget*a[j]) + float32(g*g)
-			v[j] -= float32(float32(rate*arith.Rsqrt32(a[j])) * g)
+		w := a.At(uint32(f))
+		for d := range Embed {
+			v, acc, at := w[d*Hidden:][:Hidden], w[a.KeptAt+d*Hidden:], int(f)*Embed+d
+			de[at] = fold16(dh, v)
+			for j := range v {
+				g := float32(dh[j] * e[at])
+				acc[j] = float32(forget*acc[j]) + float32(g*g)
+				v[j] -= float32(float32(rate*arith.Rsqrt32(acc[j])) * g)
+			}
 		}
 	}
 }
@@ -114,9 +104,7 @@ func Output(net []float32, h *[Hidden]float32) float32 {
 	}
 	var act [Hidden]float32
 	for j, v := range h {
-		if v > 0 {
-			act[j] = v
-		}
+		act[j] = max(v, 0)
 	}
 	return fold16(&act, net[NetOut:NetOut+Hidden]) + net[NetConst]
 }
@@ -127,22 +115,16 @@ func OutputBack(net, acc []float32, h, dh *[Hidden]float32, g, rate float32) {
 	if Vector {
 		outputBackAVX(&net[0], &acc[0], &h[0], &dh[0], g, rate)
 	} else {
-		outputBackGo(net, acc, h, dh, g, rate)
+		for j, v := range h {
+			dh[j] = 0
+			if v > 0 {
+				dh[j] = float32(g * net[NetOut+j])
+			}
+			adagrad(&net[NetOut+j], &acc[NetOut+j], float32(g*max(v, 0)), rate)
+			adagrad(&net[NetBias+j], &acc[NetBias+j], dh[j], rate)
+		}
 	}
 	adagrad(&net[NetConst], &acc[NetConst], g, rate)
-}
-
-func outputBackGo(net, acc []float32, h, dh *[Hidden]float32, g, rate float32) {
-	for j, v := range h {
-		dh[j] = 0
-		if v > 0 {
-			dh[j] = float32(g * net[NetOut+j])
-		} else {
-			v = 0
-		}
-		adagrad(&net[NetOut+j], &acc[NetOut+j], float32(g*v), rate)
-		adagrad(&net[NetBias+j], &acc[NetBias+j], dh[j], rate)
-	}
 }
 
 // fold16 adds sixteen products in eight lanes, then the lanes two by two.

@@ -80,8 +80,8 @@ func ReadJ(tokens []Token, a *table.Arena, e, sums []float32, work *[]float32) (
 		t := &tokens[i]
 		v, f := a.Read(t.Read, work), int(t.Field)
 		linear += float32(t.X * v[0])
-		axpyGo(e[f*Embed:][:Embed], v[EmbeddingAt:][:Embed], t.X)
-		axpyGo(sums[f*row:][:row], v[VectorsAt:][:row], t.X)
+		Axpy(e[f*Embed:][:Embed], v[EmbeddingAt:][:Embed], t.X)
+		Axpy(sums[f*row:][:row], v[VectorsAt:][:row], t.X)
 	}
 	return linear
 }
@@ -141,8 +141,8 @@ func stepJGo(v, kept, sums []float32, f, room int, de *[Embed]float32, square, x
 	Coin(&v[0], &kept[1], &kept[2], &kept[3], m, float32(p.Gradients[0]*x), p.Wealth[0])
 	acc := &kept[EmbeddingAccAt]
 	*acc += float32(float32(x*x) * square)
-	axpyGo(v[EmbeddingAt:][:Embed], de[:], -float32(float32(p.Rate*arith.Rsqrt32(*acc))*x))
-	ffmStepGo(v[VectorsAt:][:room*VectorSize], kept[VectorAccAt:][:room], sums, f, room, float32(p.Gradients[1]*x), p.RateVectors)
+	Axpy(v[EmbeddingAt:][:Embed], de[:], -float32(float32(p.Rate*arith.Rsqrt32(*acc))*x))
+	FFMStep(v[VectorsAt:][:room*VectorSize], kept[VectorAccAt:][:room], sums, f, room, float32(p.Gradients[1]*x), p.RateVectors)
 	return float64(float32(u * u))
 }
 

@@ -115,13 +115,6 @@ func (r *Reservoir) Clone() Reservoir {
 	return c
 }
 
-var powers = func() (t [611]float64) { // powers[i] = 10^(i-302)
-	for i := range t {
-		t[i] = math.Pow10(i - 302)
-	}
-	return t
-}()
-
 // exact is the identity of a number as a token: itself if whole, else rounded to four significant
 // digits.
 func exact(v float64) uint64 {
@@ -133,13 +126,13 @@ func exact(v float64) uint64 {
 		return math.Float64bits(v)
 	}
 	e := ((int(math.Float64bits(a)>>52) - 1023) * 1233) >> 12
-	for a < powers[e+302] {
+	for a < math.Pow10(e) {
 		e--
 	}
-	for e < 308 && a >= powers[e+303] {
+	for e < 308 && a >= math.Pow10(e+1) {
 		e++
 	}
-	digits := math.RoundToEven(a / powers[e+302] * 1000)
+	digits := math.RoundToEven(a / math.Pow10(e) * 1000)
 	if digits >= 10000 {
 		digits, e = 1000, e+1
 	}

@@ -45,6 +45,7 @@ func NewArena(weights, kept Part, full, half bool) Arena {
 	return a
 }
 
+// resize lays an entry out for so many fields. Entries above a cache line take whole lines.
 func (a *Arena) resize(room int) {
 	a.Room, a.KeptAt = room, a.Weights.Size(room)
 	a.stride = a.KeptAt + a.Kept.Size(room)

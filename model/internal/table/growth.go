@@ -39,6 +39,7 @@ func (t *Index) prepare() {
 	}
 }
 
+// takeMemory has another goroutine take a table's memory, and touch every page of it.
 func takeMemory(slots int) chan memory {
 	done := make(chan memory, 1)
 	go func() {

@@ -154,6 +154,8 @@ func (t *Index) removeFrom(slots []uint64, shift uint, entry uint32) {
 	slots[gap] = 0
 }
 
+// place puts a key into the first free slot from its home on. It returns false when maxProbes slots
+// are taken.
 func place(slots []uint64, shift uint, key uint64, entry uint32) bool {
 	m := uint64(len(slots) - 1)
 	j := key >> shift

@@ -49,8 +49,11 @@ const (
 func New(limits Limits, learns bool) Table {
 	t := Table{Index: NewIndex(), limits: limits}
 	t.most, t.exact = 1<<limits.Bits, limits.Expiry > 0
-	if t.exact && learns {
-		t.used = make([]uint32, 1)
+	if learns {
+		t.BeforeChange, t.Changed = func(uint32) {}, func(uint32, uint64) {}
+		if t.exact {
+			t.used = make([]uint32, 1)
+		}
 	}
 	return t
 }
@@ -127,6 +130,7 @@ func (t *Table) share(key uint64) (entry uint32, created bool) {
 	return t.create(key, forever)
 }
 
+// poolKey is the key that all tokens of a pool's entry share.
 func (t *Table) poolKey(key uint64) uint64 {
 	const kindPool = 0x94D049BB133111EB
 	return arith.Mix(kindPool, key%(1<<t.limits.Bits/16))
@@ -142,7 +146,7 @@ func (t *Table) create(key uint64, used uint32) (entry uint32, created bool) {
 	if t.used != nil {
 		t.used = append(t.used[:entry], used)
 	}
-	t.changed(entry, key)
+	t.Changed(entry, key)
 	return entry, true
 }
 
@@ -150,13 +154,13 @@ func (t *Table) create(key uint64, used uint32) (entry uint32, created bool) {
 func (t *Table) reuse(key uint64, examples int64) (entry uint32, created bool) {
 	last := len(t.free) - 1
 	entry = t.free[last]
-	t.beforeChange(entry)
+	t.BeforeChange(entry)
 	if !t.give(key, entry) {
 		return 0, false
 	}
 	t.free, t.used[entry] = t.free[:last], stamp(examples)
 	t.reused = append(t.reused, entry)
-	t.changed(entry, key)
+	t.Changed(entry, key)
 	return entry, true
 }
 
@@ -187,27 +191,16 @@ func (t *Table) Expire(examples int64) {
 		if t.Keys[entry] == 0 || t.used[entry] == forever || now-t.used[entry] <= most {
 			continue
 		}
-		t.beforeChange(entry)
+		t.BeforeChange(entry)
 		t.remove(entry)
 		t.free = append(t.free, entry)
 		t.expired++
-		t.changed(entry, 0)
+		t.Changed(entry, 0)
 	}
 }
 
+// stamp is the time of an example, in four bytes an entry.
 func stamp(examples int64) uint32 { return uint32(examples / stampExamples) }
-
-func (t *Table) beforeChange(entry uint32) {
-	if t.BeforeChange != nil {
-		t.BeforeChange(entry)
-	}
-}
-
-func (t *Table) changed(entry uint32, key uint64) {
-	if t.Changed != nil {
-		t.Changed(entry, key)
-	}
-}
 
 // Set gives a replica's entry a key, 0 for none. It returns true if the entry is a new one.
 func (t *Table) Set(entry uint32, key uint64) bool {
