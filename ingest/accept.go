@@ -41,8 +41,8 @@ func (c *collector) accept(ctx context.Context, d *delivery, clock event.Time) (
 	if err != nil {
 		return in, errAway
 	}
-	c.verdicts.WithLabelValues("accepted").Add(float64(len(in.records)))
-	c.verdicts.WithLabelValues("rejected").Add(float64(in.rejected))
+	c.metrics.verdicts.WithLabelValues("accepted").Add(float64(len(in.records)))
+	c.metrics.verdicts.WithLabelValues("rejected").Add(float64(in.rejected))
 	return in, nil
 }
 

@@ -49,7 +49,7 @@ func (c *collector) refuse(w http.ResponseWriter, err error) {
 		w.Header().Set("Accept-Encoding", inbound.Encodings)
 	}
 	errors.As(err, &answer)
-	c.verdicts.WithLabelValues(answer.verdict).Inc()
+	c.metrics.verdicts.WithLabelValues(answer.verdict).Inc()
 	if answer.retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(answer.retry))
 	}

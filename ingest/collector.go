@@ -12,7 +12,6 @@ import (
 	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 )
@@ -35,9 +34,19 @@ type collector struct {
 	// the clock is enqueued
 	order    sync.RWMutex
 	standing standing
+	metrics  metrics
+}
 
-	verdicts                      *prometheus.CounterVec // of events; refused, limited and unavailable are requests
-	unknown, unreadable, replaced prometheus.Counter     // what senders were warned of
+func newCollector(cfg Config, d Deps, letters *deadletter.Writer, logger *slog.Logger) *collector {
+	return &collector{
+		cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters,
+		batcher:  stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
+		limiter:  rate.NewLimiter(rate.Limit(cfg.Rate), max(int(cfg.Rate), cfg.MaxEvents)),
+		budget:   semaphore.NewWeighted(int64(cfg.MaxWaiting)),
+		headers:  d.Client.MessageHeaders(event.SchemaEvent),
+		standing: standing{lease: d.Watermark.Lease},
+		metrics:  newMetrics(d.Registerer),
+	}
 }
 
 func (c *collector) register(mux *http.ServeMux) {
@@ -61,9 +70,7 @@ func (c *collector) handle(d *dialect, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Warnings count once their sender is answered: after a 503 it sends the same again.
-	c.unknown.Add(float64(in.unknown))
-	c.unreadable.Add(float64(in.unreadable))
-	c.replaced.Add(float64(in.replaced))
+	c.metrics.warned(&in.warnings)
 	if in.refused() {
 		refuseAll(w, in)
 		return

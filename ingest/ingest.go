@@ -18,11 +18,9 @@ import (
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
-	"golang.org/x/time/rate"
 )
 
-// Deps are what an Ingester works with.
+// Deps are the clients and parts that an Ingester uses.
 type Deps struct {
 	Client     *stream.Client
 	Set        *features.Set
@@ -33,7 +31,7 @@ type Deps struct {
 	Registerer prometheus.Registerer // nil for none
 }
 
-// Ingester is the stage: collector and consumer.
+// Ingester is the stage: a collector and a consumer.
 type Ingester struct {
 	client    *stream.Client
 	store     *features.Watched
@@ -53,34 +51,11 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	}
 	logger := d.Logger.With("stage", "ingest")
 	letters := deadletter.New("ingest", d.Client, d.Clock.Now, logger, d.Registerer)
-	collected := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "clickloop_ingest_collected_total", Help: "Events that came over HTTP, by verdict; refused, limited and unavailable count requests.",
-	}, []string{"verdict"})
-	unknown := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "clickloop_ingest_unknown_fields_total", Help: "Fields of events over HTTP that nobody knows; the answer warns of them by name.",
-	})
-	unreadable := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "clickloop_ingest_unreadable_fields_total", Help: "Fields in Segment's form, such as revenue, whose values cannot be used; the answer warns of them by name.",
-	})
-	replaced := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "clickloop_ingest_replaced_characters_total", Help: "Halves of characters (lone surrogates) in events over HTTP that became U+FFFD.",
-	})
-	if d.Registerer != nil {
-		d.Registerer.MustRegister(collected, unknown, unreadable, replaced)
-	}
 	store := features.Watch(d.Store, d.Clock.Now)
 	return &Ingester{
 		client: d.Client, store: store, clock: d.Clock,
-		collector: &collector{
-			cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters, verdicts: collected,
-			unknown: unknown, unreadable: unreadable, replaced: replaced,
-			standing: standing{lease: d.Watermark.Lease},
-			batcher:  stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
-			limiter:  rate.NewLimiter(rate.Limit(cfg.Rate), max(int(cfg.Rate), cfg.MaxEvents)),
-			budget:   semaphore.NewWeighted(int64(cfg.MaxWaiting)),
-			headers:  d.Client.MessageHeaders(event.SchemaEvent),
-		},
-		consumer: newConsumer(d, store, letters, logger),
+		collector: newCollector(cfg, d, letters, logger),
+		consumer:  newConsumer(d, store, letters, logger),
 	}, nil
 }
 
@@ -90,7 +65,7 @@ func (i *Ingester) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/clock", i.handleClock)
 }
 
-// Run takes events and folds them until ctx ends.
+// Run collects events and folds them until ctx ends.
 func (i *Ingester) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return i.collector.run(ctx) })
@@ -98,8 +73,8 @@ func (i *Ingester) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Ready returns nil when Kafka answers, labels wait for this collector's events, profiles are being
-// folded, here or elsewhere, and no fold stands still for a fault of the store.
+// Ready returns nil when Kafka answers, labels wait for the events of this collector, profiles are
+// folded here or elsewhere, and no fold waits for a faulty store.
 func (i *Ingester) Ready(ctx context.Context) error {
 	if err := i.client.Ping(ctx); err != nil {
 		return err
@@ -117,22 +92,11 @@ func (i *Ingester) Ready(ctx context.Context) error {
 	return err
 }
 
-// handleClock tells the clock's mode, how far profiles are folded, and which collectors had a wrong
-// clock lately; with ?folded=T it waits, up to ?wait=, until that is T.
+// handleClock answers the mode of the clock, the time to which profiles are folded, and the
+// collectors whose clocks were wrong lately. With ?folded=T it waits, up to ?wait=, until profiles
+// are folded to T.
 func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
-	query, err := inbound.Query(r, "folded", "wait")
-	if err != nil {
-		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
-		return
-	}
-	var want event.Time
-	if text := query.Get("folded"); text != "" {
-		if want, err = event.ParseTime(text); err != nil {
-			web.Refuse(w, http.StatusBadRequest, "bad_request", &event.Error{Field: "folded", Reason: "is not RFC 3339, such as 2026-11-25T09:00:00.123Z"})
-			return
-		}
-	}
-	wait, err := waitParam(query.Get("wait"))
+	want, wait, err := clockQuery(r)
 	if err != nil {
 		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
 		return
@@ -171,6 +135,21 @@ func (i *Ingester) awaitFolded(ctx context.Context, want event.Time) (event.Time
 			return t, nil
 		}
 	}
+}
+
+// clockQuery reads ?folded= and ?wait=.
+func clockQuery(r *http.Request) (want event.Time, wait time.Duration, err error) {
+	query, err := inbound.Query(r, "folded", "wait")
+	if err != nil {
+		return 0, 0, err
+	}
+	if text := query.Get("folded"); text != "" {
+		if want, err = event.ParseTime(text); err != nil {
+			return 0, 0, &event.Error{Field: "folded", Reason: "is not RFC 3339, such as 2026-11-25T09:00:00.123Z"}
+		}
+	}
+	wait, err = waitParam(query.Get("wait"))
+	return want, wait, err
 }
 
 // waitParam reads ?wait=, at most a minute.

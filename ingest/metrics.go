@@ -1,0 +1,35 @@
+package ingest
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are the metrics of the collector.
+type metrics struct {
+	verdicts                      *prometheus.CounterVec
+	unknown, unreadable, replaced prometheus.Counter // what senders were warned of
+}
+
+// newMetrics registers the metrics, unless reg is nil.
+func newMetrics(reg prometheus.Registerer) metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	c := metrics{
+		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "clickloop_ingest_collected_total", Help: "Events that came over HTTP, by verdict; refused, limited and unavailable count requests.",
+		}, []string{"verdict"}),
+		unknown:    counter("clickloop_ingest_unknown_fields_total", "Fields of events over HTTP that nobody knows; the answer warns of them by name."),
+		unreadable: counter("clickloop_ingest_unreadable_fields_total", "Fields in Segment's form, such as revenue, whose values cannot be used; the answer warns of them by name."),
+		replaced:   counter("clickloop_ingest_replaced_characters_total", "Halves of characters (lone surrogates) in events over HTTP that became U+FFFD."),
+	}
+	if reg != nil {
+		reg.MustRegister(c.verdicts, c.unknown, c.unreadable, c.replaced)
+	}
+	return c
+}
+
+// warned counts the warnings of an answer.
+func (c *metrics) warned(w *warnings) {
+	c.unknown.Add(float64(w.unknown))
+	c.unreadable.Add(float64(w.unreadable))
+	c.replaced.Add(float64(w.replaced))
+}
