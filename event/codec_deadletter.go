@@ -29,7 +29,8 @@ func (d *DeadLetter) AppendJSON(dst []byte) []byte {
 // MarshalJSON is AppendJSON, for encoding/json.
 func (d *DeadLetter) MarshalJSON() ([]byte, error) { return d.AppendJSON(nil), nil }
 
-// deadLetterLimits leave room for a payload of the largest record whose every byte is escaped.
+// deadLetterLimits leave room for the payload of the largest record, even if each of its bytes is
+// escaped.
 var deadLetterLimits = Limits{Bytes: 8 << 20, Depth: 16, Fields: 1}
 
 // ParseDeadLetter reads what AppendJSON writes. A dead letter must have a stage and a reason.

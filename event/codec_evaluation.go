@@ -35,7 +35,7 @@ func ParseEvaluation(b []byte) (Evaluation, error) {
 	return e, err
 }
 
-// UnmarshalJSON is ParseEvaluation into e, whose slices are used again: nothing of what e held
+// UnmarshalJSON is ParseEvaluation into e. The slices of e are used again, so nothing that e held
 // before may still be in use.
 func (e *Evaluation) UnmarshalJSON(b []byte) error {
 	r := acquire(b, DefaultLimits)

@@ -42,14 +42,14 @@ func ParseEvent(b []byte) (Event, error) {
 var EventNames = []string{"id", "type", "time", "time_rule", "original_time", "received", "collector", "leaving", "user", "anonymous", "prediction", "request", "ad", "campaign", "value", "channel", "context",
 	"properties", "source"}
 
-// Notes are what a reader found that is no error.
+// Notes are what a sender should know of an event that is read without an error.
 type Notes struct {
-	Unknown  []string // names of members that nobody knows, the first maxNoted of them
-	Unnamed  int      // how many more there were
+	Unknown  []string // names of unknown members, the first maxNoted of them
+	Unnamed  int      // the number of further unknown members
 	Replaced int      // halves of characters that became U+FFFD
 }
 
-// maxNoted bounds what is remembered of one event, and maxNotedBytes of one name.
+// maxNoted bounds the names that are noted of one event, and maxNotedBytes the length of a name.
 const (
 	maxNoted      = 8
 	maxNotedBytes = 64
@@ -66,7 +66,7 @@ func (n *Notes) unknown(name string) {
 	n.Unknown = append(n.Unknown, strings.Clone(name))
 }
 
-// ParseEventNoted is ParseEvent, and notes what a sender should hear of.
+// ParseEventNoted is ParseEvent, and adds to n what the sender should know.
 func ParseEventNoted(b []byte, n *Notes) (Event, error) {
 	var e Event
 	r := acquire(b, EventLimits)
@@ -76,7 +76,7 @@ func ParseEventNoted(b []byte, n *Notes) (Event, error) {
 	return e, r.End()
 }
 
-// UnmarshalJSON is ParseEvent into e, whose slices are used again: nothing of what e held before
+// UnmarshalJSON is ParseEvent into e. The slices of e are used again, so nothing that e held before
 // may still be in use.
 func (e *Event) UnmarshalJSON(b []byte) error {
 	r := acquire(b, EventLimits)

@@ -49,8 +49,8 @@ func ParseExample(b []byte) (Example, error) {
 	return e, err
 }
 
-// Validate checks what a network learns from, for whoever takes examples from others; the error is
-// an *Error with the field and the reason.
+// Validate checks the label and the weight of an example from another process. The error is an
+// *Error with the field and the reason.
 func (e *Example) Validate() error {
 	switch {
 	case e.Y != 0 && e.Y != 1:
@@ -61,8 +61,8 @@ func (e *Example) Validate() error {
 	return nil
 }
 
-// UnmarshalJSON is ParseExample into e, whose slices are used again: nothing of what e held before
-// may still be in use.
+// UnmarshalJSON is ParseExample into e. The slices of e are used again, so nothing that e held
+// before may still be in use.
 func (e *Example) UnmarshalJSON(b []byte) error {
 	r := acquire(b, DefaultLimits)
 	defer r.release()

@@ -83,7 +83,7 @@ func ParsePrediction(b []byte) (Prediction, error) {
 	return p, err
 }
 
-// UnmarshalJSON is ParsePrediction into p, whose slices are used again: nothing of what p held
+// UnmarshalJSON is ParsePrediction into p. The slices of p are used again, so nothing that p held
 // before may still be in use.
 func (p *Prediction) UnmarshalJSON(b []byte) error {
 	r := acquire(b, DefaultLimits)

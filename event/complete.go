@@ -6,26 +6,26 @@ import (
 	"github.com/clickloop/clickloop/internal/field"
 )
 
-// MaxAhead is how far a client's clock may be ahead of an event's receipt: further than a clock
-// that is set to another zone or day. An event that says that it happens later than that is
-// refused; one that says that it happens later at all is taken as having just happened.
+// MaxAhead is how far the time of an event may lie after its receipt. It is longer than the error
+// of a clock that is set to another time zone or day. A time further ahead is refused; a time ahead
+// by less is replaced by the receipt.
 const MaxAhead = 24 * time.Hour
 
-// Rules by which an event's time was set; empty when it is the client's own as given.
+// Rules that set the time of an event. The rule is empty where the client gave the time.
 const (
 	TimeReceived = "received" // the client gave none: the time of receipt
 	TimeClamped  = "clamped"  // the client's lay after the receipt: the time of receipt
-	// the client's, moved by what its clock was wrong when it sent the event, at most to the
+	// the client's, corrected by the error of its clock when it sent the event, at most to the
 	// receipt
 	TimeSentAt = "sent_at"
 )
 
-// Complete fills what an event may leave open, and checks it. It was received when it was produced
-// unless it says so itself, and it happened then unless it says that it happened before. With
-// produced 0 its receipt stays unknown if it does not say. The error is Validate's.
+// Complete fills what an event may leave open, and checks it. An event without a receipt was
+// received when it was produced; an event without a time happened when it was received. With
+// produced 0 the receipt may stay unknown. The error is that of Validate.
 //
-// The outcome depends on the event and produced alone, so whoever reads a topic again decides the
-// same. Of a heartbeat, the receipt is all that is checked: it is all that it says.
+// The outcome depends only on the event and on produced, so a reader that reads the topic again
+// decides the same. Of a heartbeat only the receipt and the collector are checked.
 func (e *Event) Complete(produced Time) error {
 	if e.Type == TypeHeartbeat {
 		return e.checkHeartbeat()
@@ -45,9 +45,9 @@ func (e *Event) Complete(produced Time) error {
 	return e.Validate(e.Received)
 }
 
-// Settle moves an event that was completed to the receipt that the reader has found out, and its
-// time with it: the time of receipt where the client gave none, else the client's, at most the
-// receipt. So a client's right time survives a collector whose clock is slow.
+// Settle replaces the receipt of a completed event by the one that its reader has found to be
+// right. The time follows: it is the receipt where the client gave none, else the client's time, at
+// most the receipt. So the right time of a client survives a collector whose clock is slow.
 func (e *Event) Settle(received Time) {
 	switch {
 	case e.TimeRule == TimeReceived:

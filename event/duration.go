@@ -19,12 +19,12 @@ var durationUnits = map[string]time.Duration{
 	"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour,
 }
 
-// longest is how many nanoseconds a duration may have, somewhat below what a time.Duration holds.
+// longest is the largest duration in nanoseconds, a little below the bound of time.Duration.
 const longest = 9.2e18
 
-// ParseDuration reads numbers with units, such as 500ms, 30m, 1h30m, 7d or 2w: the form of every
-// duration in the configuration, in recordings and in flags. A day has 24 hours. The error goes on
-// from a setting's name: `is "30", which has no unit: ...`.
+// ParseDuration reads numbers with units, such as 500ms, 30m, 1h30m, 7d or 2w. Every duration in
+// the configuration, in recordings and in flags has this form. A day has 24 hours. The text of the
+// error goes on from the name of a setting: `is "30", which has no unit: ...`.
 func ParseDuration(text string) (time.Duration, error) {
 	rest, negative := strings.CutPrefix(text, "-")
 	if rest == "0" {

@@ -1,12 +1,16 @@
-// Package event holds what crosses a topic: Event, Prediction, Example, Evaluation and DeadLetter,
-// with their codecs.
+// Package event holds the messages of the topics, Event, Prediction, Example, Evaluation and
+// DeadLetter, with their codecs, their limits and the rules by which they are valid.
+//
+// A message is one line of JSON. What AppendJSON writes, UnmarshalJSON reads back to the same
+// values, facts in the same order.
 package event
 
-// Time is a moment in milliseconds since 1970-01-01 UTC; in JSON it is RFC 3339 in UTC with three
-// decimals. The zero Time is "not given" and is left out of JSON.
+// Time is a moment in milliseconds since 1970-01-01 UTC. In JSON it is RFC 3339 in UTC with three
+// decimals. The zero Time means that none is given, and is left out of JSON.
 type Time int64
 
-// Types of events that the loop itself knows. Others pass through and can be counted by features.
+// Types of events that the loop knows. Events of other types pass through, and features can count
+// them.
 const (
 	TypeImpression = "impression"
 	TypeClick      = "click"
@@ -15,8 +19,8 @@ const (
 	TypeTrack      = "track"
 	TypeScreen     = "screen"
 	TypeIdentify   = "identify"
-	// TypeHeartbeat carries the collector's clock into every partition of events; it is no user's
-	// event and is counted as none.
+	// TypeHeartbeat carries the clock of a collector into every partition of events. No user caused
+	// it, and it is not counted as an event.
 	TypeHeartbeat = "heartbeat"
 )
 
@@ -25,9 +29,9 @@ type Event struct {
 	ID       string
 	Type     string
 	Time     Time // when it happened
-	Received Time // when ingest took it: the watermark of the join is made of these
-	// TimeRule says which rule set Time, empty when it is as the client gave it; OriginalTime is
-	// then the client's own, if it gave one.
+	Received Time // when the collector accepted it: the time that decides labels
+	// TimeRule is the rule that set Time, and is empty where the client did. OriginalTime is then
+	// the time that the client gave, if any.
 	TimeRule     string
 	OriginalTime Time
 	User         string
@@ -41,15 +45,14 @@ type Event struct {
 	Context      Fields
 	Properties   Fields
 	Source       string // the site or app that sent it
-	// Collector names the process that wrote a heartbeat, and Leaving says that it is that
-	// process's last.
+	// Collector names the process that wrote a heartbeat. Leaving marks its last heartbeat.
 	Collector string
 	Leaving   bool
 }
 
-// Name is what an SDK calls the event beside its type: the property "event" of a track call, also
-// of one that became an impression, a click or a conversion, and "name" of a page or a screen.
-// Empty where there is none, and where it is a type: a page that is called click is no click.
+// Name is the name that an SDK gave the event beside its type: the property "event" of a track call
+// (also of one that became an impression, a click or a conversion), or the property "name" of a
+// page or a screen. A name that is a type counts as none: a page that is called click is no click.
 func (e *Event) Name() string {
 	property := "event"
 	switch e.Type {
@@ -66,7 +69,7 @@ func (e *Event) Name() string {
 	return v.Str
 }
 
-// KnownType says whether s is a type of events that the loop or Segment's form gives itself.
+// KnownType says whether s is a type that the loop or Segment's form gives to events.
 func KnownType(s string) bool {
 	switch s {
 	case TypeImpression, TypeClick, TypeConversion, TypePage, TypeTrack, TypeIdentify, TypeScreen, TypeHeartbeat, "group", "alias":
@@ -91,14 +94,14 @@ type Prediction struct {
 	Model      []ObjectiveVersion // "model": {"click": "click@184203"}
 	Propensity float64
 	Policy     string
-	// fingerprint of the request and of what was chosen: one request has one choice
+	// fingerprint of the request and of the chosen candidates: one request has one choice
 	Choice string
 	Others []Other // candidates that were not chosen, best first
-	// OthersCount and OthersHash stand for Others where there are too many of them to be listed.
-	// The hash is that of their ads and campaigns, whatever their order.
+	// OthersCount and OthersHash stand for Others where these are too many to be listed. The hash
+	// is of their ads and campaigns, in any order.
 	OthersCount int64
 	OthersHash  string
-	// the named raw values that were used, in the order in which they were encoded
+	// the raw values that were used, in the order in which they were encoded
 	Features Fields
 	AgeMs    []Age // "age_ms": {"user": 340, "model": 120}
 	Source   string
@@ -131,7 +134,7 @@ type ObjectiveVersion struct {
 	Version   string
 }
 
-// Age says how old an input was when it was used, in milliseconds.
+// Age is the age of an input when it was used, in milliseconds.
 type Age struct {
 	Name string
 	Ms   int64
@@ -151,16 +154,16 @@ type Example struct {
 	Propensity float64 // of the prediction
 	Policy     string
 	Features   Fields
-	Segment    Fields // what evaluations are split by: campaign, source, ...
-	Revision   bool   // true when it corrects an earlier example of the same prediction
+	Segment    Fields // by which evaluations are split: campaign, source, ...
+	Revision   bool   // it corrects an earlier example of the same prediction
 	Source     Source
 }
 
-// Source is the place of a prediction in its topic. Examples of one (Topic, Partition) carry rising
-// offsets, except revisions.
+// Source is the place of a prediction in its topic. The examples of one partition carry rising
+// offsets, except for revisions.
 type Source struct {
-	// the first 8 hexadecimal digits of the id of the predictions topic: another topic of the same
-	// name has another
+	// the first 8 hexadecimal digits of the id of the predictions topic: a topic that was deleted
+	// and created again has another id
 	Topic     string
 	Partition int32
 	Offset    int64
@@ -174,24 +177,23 @@ type Evaluation struct {
 	End                 Time
 	Examples            int64
 	Positives           int64
-	LogLoss             *float64 // nil where undefined: no NaN goes on the wire
+	LogLoss             *float64 // nil where it is undefined: no NaN is written
 	NormalizedEntropy   *float64
 	AUC                 *float64
 	PredictedOverActual *float64
 	ECE                 *float64
-	// Sums over the examples, which add up over windows: of weights, of probabilities and of labels
-	// by weight, and of the weighted log loss. Windows have them always; what the guard writes has
-	// no loss.
+	// Sums over the examples, which add up over windows: weights, weighted probabilities, weighted
+	// labels, weighted log loss. A window has all of them; an evaluation of the guard has no loss.
 	Weight     *float64
 	Predicted  *float64
 	Actual     *float64
 	LogLossSum *float64
 	Segment    Fields
 	Model      string
-	Alarm      string // what left its band, empty when nothing did
+	Alarm      string // what left its band; empty when nothing did
 }
 
-// DeadLetter is a record that can never succeed (topic deadletter, key: the original one).
+// DeadLetter is a record that can never succeed (topic deadletter, key: that of the record).
 type DeadLetter struct {
 	Stage     string // ingest, learner, scorer, feedback
 	Reason    string

@@ -18,8 +18,7 @@ func (f Fields) Lookup(name string) (Value, bool) {
 	return Value{}, false
 }
 
-// Text returns a String field's text, or a Number's in its shortest form; empty when there is no
-// such field or it is of another kind.
+// Text returns the text of a String, or of a Number in its shortest form; else it is empty.
 func (v Value) Text() string {
 	switch v.Kind {
 	case String:
@@ -30,8 +29,8 @@ func (v Value) Text() string {
 	return ""
 }
 
-// Amount returns a Number, or what a String says that is a plain number, as some senders write
-// theirs. A text with a currency or separators is none: which it is would be a guess.
+// Amount returns a Number, or the number that a String holds, since some senders quote theirs. A
+// text with a currency or separators is no amount: its meaning would be a guess.
 func (v Value) Amount() (float64, bool) {
 	switch v.Kind {
 	case Number:
@@ -47,7 +46,7 @@ func (v Value) Amount() (float64, bool) {
 	return 0, false
 }
 
-// AppendJSON appends f as an object, in its order. Names must be unique.
+// AppendJSON appends f as an object in its order. Names must be unique.
 func (f Fields) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	for i := range f {
@@ -103,8 +102,8 @@ func (f *Fields) UnmarshalJSON(b []byte) error {
 	return r.End()
 }
 
-// Fields takes an object and appends its facts to dst; the package comment tells how nested values
-// are named. The slices of the lists in dst's spare capacity are used again.
+// Fields reads an object and appends its facts to dst. A nested value is named by its path, such as
+// geo.country or products.0.id. The slices of the lists in dst's spare capacity are used again.
 func (r *Reader) Fields(dst Fields) Fields {
 	r.nested, r.dotted = false, false
 	from := len(dst)
@@ -175,7 +174,7 @@ func (r *Reader) add(dst Fields, f Field) Fields {
 	return append(dst, f)
 }
 
-// count bounds the fields and list elements of a text.
+// count counts a field or a list element of the text, up to the limit.
 func (r *Reader) count() bool {
 	if r.fields++; r.fields > r.maxFields {
 		r.Fail(fmt.Sprintf("is one too many: at most %d fields and list elements are allowed", r.maxFields))
@@ -183,7 +182,8 @@ func (r *Reader) count() bool {
 	return r.Err() == nil
 }
 
-// list takes an array: its tokens are one field, and what is no token follows name by its index.
+// list reads an array. Its tokens become one field; an element that is no token becomes a field of
+// its own, named by its index.
 func (r *Reader) list(dst Fields, name string) Fields {
 	tokens := spareList(dst)
 	plain := true
@@ -206,7 +206,7 @@ func (r *Reader) list(dst Fields, name string) Fields {
 	return dst
 }
 
-// spareList takes the list that the next Field of dst held before, for its memory.
+// spareList returns the memory of the list that the next Field of dst held before.
 func spareList(dst Fields) []WeightedToken {
 	if len(dst) == cap(dst) {
 		return nil

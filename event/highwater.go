@@ -2,26 +2,27 @@ package event
 
 import "sort"
 
-// HighWater drops examples that were seen: those of one place (topic id, partition) come with
-// rising offsets, so one that is not above the highest is a repeat. Revisions rise on their own,
-// behind the examples that they correct. The zero value has seen nothing.
+// HighWater finds examples that were seen before. The examples of one partition of predictions
+// carry rising offsets, so an example whose offset is not above the highest so far is a repeat.
+// Revisions have a mark of their own, since they come behind the examples that they correct. The
+// zero value has seen nothing.
 type HighWater struct {
-	marks map[waterKey]int64
+	marks map[placeKey]int64
 }
 
-type waterKey struct {
+type placeKey struct {
 	topic     string
 	partition int32
 }
 
-// revisions is what the topic of a revision's mark ends with, so that Marks and Restore carry both
-// kinds. A topic id holds hexadecimal digits alone.
+// revisions ends the topic in the mark of revisions, so that Marks and Restore carry both kinds of
+// marks. A topic id itself holds only hexadecimal digits.
 const revisions = "~revisions"
 
-// Fresh says whether src was not seen before, and remembers it. A revision corrects an example that
-// was seen: it counts once by itself, and moves nothing for examples.
+// Fresh says that src was not seen before, and remembers it. A revision moves only the mark of
+// revisions.
 func (h *HighWater) Fresh(src Source, revision bool) bool {
-	k := waterKey{src.Topic, src.Partition}
+	k := placeKey{src.Topic, src.Partition}
 	if revision {
 		k.topic += revisions
 	}
@@ -29,7 +30,7 @@ func (h *HighWater) Fresh(src Source, revision bool) bool {
 		return false
 	}
 	if h.marks == nil {
-		h.marks = map[waterKey]int64{}
+		h.marks = map[placeKey]int64{}
 	}
 	h.marks[k] = src.Offset
 	return true
@@ -37,11 +38,11 @@ func (h *HighWater) Fresh(src Source, revision bool) bool {
 
 // Knows says whether an example of src's topic and partition was seen.
 func (h *HighWater) Knows(src Source) bool {
-	_, ok := h.marks[waterKey{src.Topic, src.Partition}]
+	_, ok := h.marks[placeKey{src.Topic, src.Partition}]
 	return ok
 }
 
-// Marks returns the highest source seen of each place, in a fixed order.
+// Marks returns the highest source of each partition, in a fixed order.
 func (h *HighWater) Marks() []Source {
 	marks := make([]Source, 0, len(h.marks))
 	for k, offset := range h.marks {
@@ -54,10 +55,10 @@ func (h *HighWater) Marks() []Source {
 	return marks
 }
 
-// Restore makes h what Marks was taken from.
+// Restore sets h to the state that Marks returned.
 func (h *HighWater) Restore(marks []Source) {
-	h.marks = make(map[waterKey]int64, len(marks))
+	h.marks = make(map[placeKey]int64, len(marks))
 	for _, m := range marks {
-		h.marks[waterKey{m.Topic, m.Partition}] = m.Offset
+		h.marks[placeKey{m.Topic, m.Partition}] = m.Offset
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// aliases are names that other systems give to what the loop has under another name, folded as fold
-// does. A list ends with the least likely meaning; the first one that is known is proposed.
+// aliases are the names of other systems, folded as fold does, with the names that the loop has for
+// the same thing, the most likely one first. The first known one is proposed.
 var aliases = map[string][]string{
 	"timestamp": {"time"}, "ts": {"time"}, "datetime": {"time"}, "date": {"time"}, "at": {"time"}, "eventtime": {"time"}, "createdat": {"time"},
 	"originaltimestamp": {"time"}, "occurredat": {"time"},
@@ -24,12 +24,12 @@ var aliases = map[string][]string{
 	"topk": {"choose"}, "limit": {"choose"}, "count": {"choose"}, "weight": {"w"}, "model": {"objective"},
 }
 
-// Nearest returns the one of the known names that a name which nobody knows most likely stands for,
-// or "" when none is near: another spelling (userId for user_id), a word of it (predictionId for
-// prediction), what other systems call it (timestamp for time), an abbreviation (prop for
-// properties), or a typing error (campain).
+// Nearest returns the known name that an unknown name most likely means, or "" when none is near.
+// The unknown name may be another spelling (userId for user_id), contain the known one
+// (predictionId for prediction), come from another system (timestamp for time), be an abbreviation
+// (prop for properties), or a typing error (campain).
 func Nearest(name string, known []string) string {
-	// bytes: a longer name is nobody's typing error, and distances take quadratic time
+	// bytes: a longer name is no typing error, and distances take quadratic time
 	const longest = 64
 	if len(name) > longest {
 		return ""
@@ -69,8 +69,8 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// byWord finds the known name that is a word of a name, the first word first; id is too common to
-// mean anything beside another word.
+// byWord finds the known name that is a word of a name, the first word first. The word id is too
+// common to mean anything.
 func byWord(words, known []string) string {
 	for _, w := range words {
 		if len(w) < 2 || w == "id" {
@@ -88,8 +88,8 @@ func byWord(words, known []string) string {
 // fold leaves the letters and digits of a name, in lower case.
 func fold(name string) string { return strings.Join(words(name), "") }
 
-// words cuts a name where case changes or a character is neither letter nor digit: userId and
-// user_id are user and id.
+// words cuts a name where the case changes and at characters that are neither letters nor digits:
+// userId and user_id are both user, id.
 func words(name string) []string {
 	var all []string
 	start := -1
@@ -116,7 +116,8 @@ func words(name string) []string {
 func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
 func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
 
-// distance counts the letters to insert, delete, replace or swap with the next to make b of a.
+// distance counts the letters to insert, delete, replace or swap with their neighbour to turn a
+// into b.
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
@@ -139,8 +140,8 @@ func distance(a, b string) int {
 	return last[len(b)]
 }
 
-// UnknownName says of a name that nobody knows which one was meant, or which there are: the Reason
-// of an Error or of a warning about it.
+// UnknownName says which known name an unknown one may mean, or else which names are known. It is
+// the Reason of an Error or of a warning about the name.
 func UnknownName(name string, known []string) string {
 	if near := Nearest(name, known); near != "" {
 		return "is not known; did you mean " + near + "?"

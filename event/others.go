@@ -1,6 +1,6 @@
 package event
 
-// others writes the candidates that were not chosen, if any.
+// others adds the candidates that were not chosen, if there are any.
 func (l *line) others(others []Other) {
 	if len(others) == 0 {
 		return
@@ -24,7 +24,7 @@ func (o *Other) appendJSON(dst []byte) []byte {
 	return l.End()
 }
 
-// others takes an array of candidates; the slices in dst's spare capacity are used again.
+// others reads an array of candidates. The slices in dst's spare capacity are used again.
 func (r *Reader) others(dst []Other) []Other {
 	for r.Array(); r.Element(); {
 		dst = GrowOthers(dst)
@@ -45,7 +45,7 @@ func (r *Reader) others(dst []Other) []Other {
 	return dst
 }
 
-// GrowOthers appends an empty Other whose slice is that of the one that stood there before.
+// GrowOthers appends an empty Other. It uses the slice of the Other that stood there before.
 func GrowOthers(dst []Other) []Other {
 	if len(dst) == cap(dst) {
 		return append(dst, Other{})

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Values of the header "schema" of each topic's records: the name of a JSON Schema in docs/schemas
-// and its version.
+// Values of the header "schema" of records: the name of a JSON Schema in docs/schemas and its
+// version.
 const (
 	SchemaEvent      = "event/1"
 	SchemaPrediction = "prediction/1"
@@ -31,13 +31,13 @@ const (
 	HeaderProducer    = "producer" // the stage that wrote it
 )
 
-// ModelVersion names the weights of a network, by its NetworkKey, after a number of examples, such
+// ModelVersion names the weights of a network (by its NetworkKey) after a number of examples, such
 // as "click@184203".
 func ModelVersion(key string, examples int64) string {
 	return key + "@" + strconv.FormatInt(examples, 10)
 }
 
-// ParseModelVersion takes a ModelVersion apart.
+// ParseModelVersion returns the parts of a ModelVersion.
 func ParseModelVersion(version string) (key string, examples int64, err error) {
 	at := strings.LastIndexByte(version, '@')
 	if at < 1 {

@@ -7,7 +7,7 @@ import (
 	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
-// Bounds of what RFC 3339 can write: years 0000 to 9999.
+// Bounds of RFC 3339: years 0000 to 9999.
 const (
 	minTime Time = -62167219200000
 	maxTime Time = 253402300799999
@@ -31,15 +31,15 @@ func (t Time) Add(d time.Duration) Time { return t + Time(d.Milliseconds()) }
 // Sub returns t - u.
 func (t Time) Sub(u Time) time.Duration { return time.Duration(t-u) * time.Millisecond }
 
-// Duration is a difference of two times as the standard library's.
+// Duration converts a difference of two times.
 func (t Time) Duration() time.Duration { return time.Duration(t) * time.Millisecond }
 
 // String returns t as RFC 3339 in UTC with three decimals, such as 2026-11-25T09:00:00.123Z, also
 // when t is zero.
 func (t Time) String() string { return string(t.appendText(make([]byte, 0, 24))) }
 
-// AppendJSON appends t as a JSON string. Times outside the years 0 to 9999 are moved to the nearest
-// that RFC 3339 can write.
+// AppendJSON appends t as a JSON string. A time outside of the years 0 to 9999 becomes the nearest
+// one inside.
 func (t Time) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '"')
 	dst = t.appendText(dst)
@@ -65,9 +65,9 @@ func (t Time) appendText(dst []byte) []byte {
 	return append(dst[:len(dst)-1], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }
 
-// ParseTime reads RFC 3339 with any offset and a fraction of any length (what is below a
-// millisecond is cut off). A leap second (:60) is the first moment of the next minute. The error is
-// an *Error without a field.
+// ParseTime reads RFC 3339 with any offset and a fraction of any length, of which it keeps the
+// milliseconds. A leap second (:60) is the first second of the next minute. The error is an *Error
+// without a field.
 func ParseTime(s string) (Time, error) {
 	t, ok := parseTime(s)
 	if !ok {

@@ -16,48 +16,45 @@ func TopicExamples(objective string) string { return "examples." + objective }
 // TopicModel is the name of the topic of a network's weights, by its NetworkKey.
 func TopicModel(key string) string { return "model." + key }
 
-// Topic is how a topic is made.
+// Topic describes a topic that the loop creates.
 type Topic struct {
 	Name           string
 	Partitions     int
 	Retention      time.Duration
 	RetentionBytes int64 // per partition; 0: no bound
 	SegmentBytes   int64
-	// records carry the time at which the broker took them, not one that their producer says
+	// records carry the time at which the broker appended them, not one of their producer
 	AppendTime bool
-	// bytes of the largest batch that one record of ours makes: max.message.bytes must not be less
+	// bytes of a batch of our largest record: max.message.bytes must not be less
 	NeedMessage int
 	Busy        bool // each partition is written to all the time, by heartbeats
-	Ordered     bool // its order matters as a whole: partition 0 alone is written and read
+	Ordered     bool // the order of all records matters: only partition 0 is written and read
 }
 
 const (
 	week = 7 * 24 * time.Hour
-	// slack is how much longer than the longest window predictions are kept.
+	// slack is added to the longest window to get the retention of predictions
 	slack = 2 * 24 * time.Hour
 )
 
-// Bytes of records with room for their headers: predictions and examples are at most 20 KiB; a part
-// of weights is 900 kB.
+// Bytes of records, with room for their headers. Predictions and examples are at most 20 KiB; a
+// part of weights is 900 kB.
 const (
 	messageFraming = 2 << 10
 	factsMessage   = 20<<10 + messageFraming
 	weightsMessage = 900_000 + messageFraming
 )
 
-// ModelRetentionBytes is what a model topic is made to keep. A learner whose snapshots need more
+// ModelRetentionBytes is the retention of a new model topic. A learner whose snapshots need more
 // raises it.
 const ModelRetentionBytes = 512 << 20
 
-// Topics are all topics of the loop. partitions is the number of those of events and predictions.
-// Predictions outlive the longest window; examples stand in one partition, since its order is the
-// order of learning; weights are bounded by size, and a learner writes a snapshot well before what
-// follows the last one could be deleted.
+// Topics are all topics of the loop. Events and predictions have the given number of partitions.
+// Predictions are kept longer than the longest window. Examples stand in one partition, whose order
+// is the order of learning. Weights have a retention by size: a learner writes a snapshot well
+// before the deltas behind the last one could be deleted.
 func Topics(objectives []Objective, partitions int) []Topic {
-	longest := time.Duration(0)
-	for _, o := range objectives {
-		longest = max(longest, o.Window)
-	}
+	longest := LongestWindow(objectives)
 	topics := []Topic{
 		{Name: TopicEvents, Partitions: partitions, Retention: max(week, longest+slack), AppendTime: true, NeedMessage: EventLimits.Bytes + messageFraming, Busy: true},
 		{Name: TopicPredictions, Partitions: partitions, Retention: max(week, longest+slack), NeedMessage: factsMessage},

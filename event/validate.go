@@ -17,13 +17,13 @@ const (
 	MaxValue     = 1e9 // so that sums of micro-units stay below 64 bits
 )
 
-// earliest is the first time that an event may have: what is before it was never set, or in other
-// units.
+// earliest is the first time that an event may have. An earlier one was never set, or is in another
+// unit.
 var earliest = Time(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 
-// Validate checks what e holds, for whoever takes events from outside; the error is an *Error with
-// the field and the reason. now is when the event was received, after which e.Time may lie by no
-// more than MaxAhead; with 0 a time may be as late as it likes.
+// Validate checks an event from outside. The error is an *Error with the field and the reason. now
+// is the receipt of the event, which e.Time may exceed by at most MaxAhead; with now 0 e.Time may
+// be as late as it likes.
 func (e *Event) Validate(now Time) error {
 	if err := checkName("type", e.Type, MaxTypeBytes); err != nil {
 		return err
@@ -61,18 +61,18 @@ func (e *Event) checkTime(now Time) error {
 	return nil
 }
 
-// CheckID is the rule for ids and names of things, wherever they come from: at most MaxIDBytes of
-// UTF-8 without control characters. The error is an *Error about field.
+// CheckID is the rule for all ids and names: at most MaxIDBytes of UTF-8 without control
+// characters. The error is an *Error about field.
 func CheckID(field, s string) error { return checkName(field, s, MaxIDBytes) }
 
-// MaxRequestIDBytes leaves room for what PredictionID adds, of up to 10,000 candidates.
+// MaxRequestIDBytes leaves room for the number that PredictionID adds, for up to 10,000 candidates.
 const MaxRequestIDBytes = MaxIDBytes - len(".9999")
 
-// CheckRequestID is CheckID for the id of a score request, of which the ids of predictions are
-// made: a prediction whose id the collector refuses could never get a label.
+// CheckRequestID is CheckID for the id of a score request. The ids of predictions are made of it,
+// and a prediction whose id the collector refuses could never get a label.
 func CheckRequestID(s string) error { return checkName("request", s, MaxRequestIDBytes) }
 
-// checkName refuses ids that could not be told apart or shown: too long, not UTF-8, or with control
+// checkName refuses a name that cannot be shown or compared: too long, not UTF-8, or with control
 // characters.
 func checkName(name, s string, limit int) error {
 	if len(s) > limit {

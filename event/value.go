@@ -1,18 +1,17 @@
 package event
 
-// ValueKind says which of a Value's members holds it.
+// ValueKind says which member of a Value holds it.
 type ValueKind uint8
 
 const (
-	// Null is a value that is known to be missing: null in JSON.
+	// Null is a value that is known to be missing, null in JSON.
 	Null ValueKind = iota
 	// String is a text or a category. JSON booleans become "true" and "false".
 	String
-	// Number is a finite number. A whole number that float64 would round is a String of its digits
-	// instead.
+	// Number is a finite number. A whole number that float64 would round is a String of its digits.
 	Number
-	// List is several weighted tokens: in JSON an array whose elements are strings, numbers (taken
-	// as tokens of that text), or pairs ["token", weight].
+	// List is several weighted tokens. In JSON it is an array of strings, numbers (tokens of that
+	// text) and pairs ["token", weight].
 	List
 )
 
@@ -37,6 +36,6 @@ type Field struct {
 	Value Value
 }
 
-// Fields keeps the order in which facts were given: the network sums in that order, so it is
+// Fields keeps the order in which facts were given. The network sums in this order, so messages are
 // written and read in it.
 type Fields []Field

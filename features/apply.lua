@@ -76,12 +76,7 @@ end
 local function undoIncrements()
   for i = 1, #increments, 2 do
     local n = increments[i + 1]
-    if string.sub(n, 1, 1) == '-' then
-      n = string.sub(n, 2)
-    else
-      n = '-' .. n
-    end
-    redis.call('HINCRBY', key, increments[i], n)
+    redis.call('HINCRBY', key, increments[i], string.sub(n, 1, 1) == '-' and string.sub(n, 2) or '-' .. n)
   end
 end
 

@@ -117,8 +117,8 @@ type cross struct {
 	parts []string
 }
 
-// of joins the texts of the parts. It is false when a part is missing, null or a list: then there is
-// nothing to cross.
+// of joins the texts of the parts. It is false when a part is missing, null or a list: then there
+// is nothing to cross.
 func (c *cross) of(f event.Fields) (event.Value, bool) {
 	var joined strings.Builder
 	for i, part := range c.parts {

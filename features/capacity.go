@@ -34,27 +34,17 @@ func ReadCapacity(ctx context.Context, client *RedisClient) (c Capacity, ok bool
 
 // parseCapacity reads the answers of INFO; ok is false when they lack used_memory.
 func parseCapacity(text string) (c Capacity, ok bool, err error) {
+	numbers := map[string]*int64{"used_memory": &c.Used, "maxmemory": &c.Max, "evicted_keys": &c.Evicted}
 	for line := range strings.Lines(text) {
-		name, value, found := strings.Cut(strings.TrimSpace(line), ":")
-		if !found {
-			continue
-		}
-		var to *int64
-		switch name {
-		case "used_memory":
-			to, ok = &c.Used, true
-		case "maxmemory":
-			to = &c.Max
-		case "evicted_keys":
-			to = &c.Evicted
-		case "maxmemory_policy":
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if name == "maxmemory_policy" {
 			c.Policy = value
 		}
-		if to == nil {
-			continue
-		}
-		if *to, err = strconv.ParseInt(value, 10, 64); err != nil {
-			return c, false, fmt.Errorf("cannot read Redis's %s: %w", name, err)
+		if number := numbers[name]; number != nil {
+			if *number, err = strconv.ParseInt(value, 10, 64); err != nil {
+				return c, false, fmt.Errorf("cannot read Redis's %s: %w", name, err)
+			}
+			ok = ok || name == "used_memory"
 		}
 	}
 	return c, ok, nil
@@ -72,7 +62,7 @@ func (c Capacity) Faults(before int64) []string {
 		faults = append(faults, fmt.Sprintf("it has evicted %d keys: profiles lack what these counted, and labels their outcomes; "+
 			"set maxmemory-policy noeviction and more maxmemory, then empty it: everything is folded again from the events", c.Evicted-before))
 	}
-	if c.Policy != "" && c.Policy != noEviction {
+	if c.Policy != "" && c.Policy != "noeviction" {
 		faults = append(faults, fmt.Sprintf("its maxmemory-policy is %s: profiles vanish when its memory is full (mend it with: redis-cli config set maxmemory-policy noeviction)", c.Policy))
 	}
 	if c.Max > 0 && float64(c.Used) >= fullShare*float64(c.Max) {
@@ -80,5 +70,3 @@ func (c Capacity) Faults(before int64) []string {
 	}
 	return faults
 }
-
-const noEviction = "noeviction"

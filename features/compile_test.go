@@ -16,9 +16,12 @@ func TestWrongConfigurationsAreRefusedAtTheirPlace(t *testing.T) {
 			t.Fatalf("%+v:\ngot  %v\nwant features.profiles[1].%s %s", p, err, field, reason)
 		}
 	}
+	oneOf := "; expected one of " + kindsThat(func(*kind) bool { return true }, ", ")
+	belongsToValue := "is given, but belongs to " + kindsThat(func(k *kind) bool { return k.value }, " and ") + " only"
+	belongsToOver := "is given, but belongs to " + kindsThat(func(k *kind) bool { return k.over }, " and ") + " only"
 	const spans = "; expected a whole number of m, h, d or w, such as 10m, 1h or 7d, at least 5m"
-	f(ProfileConfig{}, "aggregate", `is ""; expected one of count, sum, ratio, recency, last`)
-	f(ProfileConfig{Aggregate: "median"}, "aggregate", `is "median"; expected one of count, sum, ratio, recency, last`)
+	f(ProfileConfig{}, "aggregate", `is ""`+oneOf)
+	f(ProfileConfig{Aggregate: "median"}, "aggregate", `is "median"`+oneOf)
 	f(ProfileConfig{Aggregate: "count"}, "entity", `is ""; expected user, ad, campaign, user*campaign or context.NAME`)
 	f(ProfileConfig{Aggregate: "count", Entity: "context."}, "entity", `is "context."; expected user, ad, campaign, user*campaign or context.NAME`)
 	f(ProfileConfig{Aggregate: "count", Entity: "user"}, "event", "is missing; expected the type of the events, such as click")
@@ -34,14 +37,40 @@ func TestWrongConfigurationsAreRefusedAtTheirPlace(t *testing.T) {
 	f(ProfileConfig{Aggregate: "last", Entity: "user", Event: "click", Value: "value", HalfLife: "1h"}, "half_life", "is given, but last does not decay; expected a window or nothing")
 	f(ProfileConfig{Aggregate: "sum", Entity: "user", Event: "click"}, "value", "is missing; expected value, context.NAME or properties.NAME")
 	f(ProfileConfig{Aggregate: "sum", Entity: "user", Event: "click", Value: "price"}, "value", `is "price"; expected value, ad, campaign, channel, source, context.NAME or properties.NAME`)
-	f(ProfileConfig{Aggregate: "count", Entity: "user", Event: "click", Value: "value"}, "value", "is given, but belongs to sum and last only")
+	f(ProfileConfig{Aggregate: "count", Entity: "user", Event: "click", Value: "value"}, "value", belongsToValue)
 	f(ProfileConfig{Aggregate: "ratio", Entity: "user", Event: "click"}, "over", "is missing; expected the type of the events in the denominator, such as impression")
 	f(ProfileConfig{Aggregate: "ratio", Entity: "user", Event: "click", Over: "a#b"}, "over", `is "a#b"; expected at most 64 bytes without # + @ = : ^ and control characters`)
-	f(ProfileConfig{Aggregate: "count", Entity: "user", Event: "click", Over: "impression"}, "over", "is given, but belongs to ratio only")
-	f(ProfileConfig{Aggregate: "count", Entity: "user", Event: "click", Prior: 0.1}, "prior", "is given, but belongs to ratio only")
+	f(ProfileConfig{Aggregate: "count", Entity: "user", Event: "click", Over: "impression"}, "over", belongsToOver)
+	f(ProfileConfig{Aggregate: "count", Entity: "user", Event: "click", Prior: 0.1}, "prior", belongsToOver)
 	f(ProfileConfig{Aggregate: "ratio", Entity: "user", Event: "click", Over: "impression", Weight: -1}, "weight", "is negative or no finite number")
 	f(ProfileConfig{Aggregate: "ratio", Entity: "user", Event: "click", Over: "impression", Prior: math.NaN()}, "prior", "is no finite number")
 	f(ProfileConfig{Aggregate: "count", Entity: "ad", Event: "click"}, "name", `is "ad.click_count", which another feature has; expected a name of its own`)
+}
+
+// Every kind of aggregate takes the settings that its file says, and refuses the others by name.
+func TestAnAggregateTakesItsOwnSettingsOnly(t *testing.T) {
+	for _, k := range kinds {
+		f := func(setting string, takes bool, set func(p *ProfileConfig)) {
+			t.Helper()
+			p := ProfileConfig{Entity: "user", Aggregate: k.name, Event: "click"}
+			if k.value {
+				p.Value = "ad"
+			}
+			if k.over {
+				p.Over = "impression"
+			}
+			set(&p)
+			_, err := Compile(Config{Profiles: []ProfileConfig{p}})
+			if e, ok := err.(*Error); takes && err != nil || !takes && (!ok || e.Field != "features.profiles[0]."+setting) {
+				t.Errorf("%s with %s: %v", k.name, setting, err)
+			}
+		}
+		f("half_life", k.halfLife, func(p *ProfileConfig) { p.HalfLife = "1h" })
+		f("value", k.value, func(p *ProfileConfig) { p.Value = "value" })
+		f("over", k.over, func(p *ProfileConfig) { p.Over = "page" })
+		f("prior", k.over, func(p *ProfileConfig) { p.Prior = 0.5 })
+		f("prior", k.over, func(p *ProfileConfig) { p.Weight = 2 })
+	}
 }
 
 func TestTooManyAggregatesAreRefused(t *testing.T) {

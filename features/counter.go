@@ -15,7 +15,7 @@ type counter struct {
 	tally int    // index of its tally in a reading, for a series
 }
 
-// addCounter gives a counter over a series its tally, and the entity's series their counters.
+// addCounter gives a counter over a series its tally, and lists it under the series' name.
 func (s *Set) addCounter(entity int, c *counter) *counter {
 	c.tally = s.tallies
 	s.tallies++

@@ -56,16 +56,10 @@ func DialRedis(cfg RedisConfig, role Role) (*RedisClient, error) {
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	options.MinIdleConns = 2
 	options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = 3*time.Second, 3*time.Second, 5*time.Second
-	switch role {
-	case Serving:
-		options.MaxRetries = 1
+	options.MaxRetries, options.PoolSize = -1, 8*runtime.GOMAXPROCS(0)
+	if role == Serving {
+		options.MaxRetries, options.PoolSize = 1, 16*runtime.GOMAXPROCS(0)
 		options.MinRetryBackoff, options.MaxRetryBackoff = time.Millisecond, 5*time.Millisecond
-		options.PoolSize = 16 * runtime.GOMAXPROCS(0)
-	case Writing:
-		options.MaxRetries = -1
-		options.PoolSize = 8 * runtime.GOMAXPROCS(0)
-	default:
-		panic(fmt.Sprintf("BUG: features: role %d", role))
 	}
 	return &RedisClient{redis.NewClient(options)}, nil
 }
@@ -76,8 +70,8 @@ func (c *RedisClient) Ping(ctx context.Context) error { return c.client.Ping(ctx
 // Close closes the connections.
 func (c *RedisClient) Close() error { return c.client.Close() }
 
-// CheckRedisURL says what is wrong with a redis:// or rediss:// URL. No error repeats the URL, which
-// may hold a password.
+// CheckRedisURL says what is wrong with a redis:// or rediss:// URL. No error repeats the URL,
+// which may hold a password.
 func CheckRedisURL(address string) error {
 	_, err := parseRedisURL(address)
 	return err

@@ -1,5 +1,8 @@
-// Package features is the feature store: what is counted (profiles), how it is kept in Redis, and
-// how facts become inputs of the network. Encode is the only place where facts become inputs.
+// Package features is the feature store. It counts events in profiles, keeps the profiles in Redis,
+// and turns the facts about a candidate into inputs of the network: for the consumer that folds
+// events, and for the scorer and fit that read profiles. The one invariant: what a profile holds is
+// a function of the set of events alone. Neither the order in which partitions are folded, nor
+// repeats, nor crashes change it, and Memory and Redis hold the same, field by field.
 //
 // # Configuration
 //
@@ -18,17 +21,17 @@
 //	  cross:
 //	    - [device, campaign]      # device*campaign
 //
-// An entity is what a profile belongs to: user (or the anonymous id when there is no user), ad,
-// campaign, user*campaign, or context.NAME: one profile for each value of that context field. An
+// A profile belongs to an entity: user (or the anonymous id without a user), ad, campaign,
+// user*campaign, or context.NAME, which has one profile for each value of that context field. An
 // event counts for the entities that it names.
 //
-// What an aggregate counts (event, over) is a type of events, or what an SDK calls them: "Product
-// Viewed" counts the track calls of that name, and "Pricing" the pages and screens, while track and
-// page count all of them (event.Event.Name).
+// The settings event and over name a type of events, or the name that an SDK gave to a call:
+// "Product Viewed" counts the track calls of that name, and "Pricing" the pages and screens, while
+// track and page count all of them (event.Event.Name).
 //
 // An aggregate is one of
 //
-//   - count: how many events. Without window and half_life: since ever.
+//   - count: how many events. Without window and half_life it counts from the first event on.
 //   - sum: the total of value over the events that have it, as a number or as a text that is one
 //     ("12.54"), kept in millionths.
 //   - ratio: (events + prior*weight) / (over + weight), both counted over the same window.
@@ -38,29 +41,34 @@
 // A value is "value" (the event's money), "ad", "campaign", "channel", "source", "context.NAME" or
 // "properties.NAME".
 //
-// A window is a sawtooth: its head is exact, its tail is cut to tiles of 5 minutes (windows below
-// 12 hours), 1 hour (below 12 days) or 1 day. At time t, a window W of tiles h holds the events
-// from floor((t-W)/h)*h on, to the end of t's own tile: at least W and less than W+h. With
-// half_life H an event of age a weighs 2^(-a/H); ages are taken from the middle of the event's
-// tile, and events older than 8 half-lives are left out. Its tiles are those of a window of 8 H.
+// A window is a sawtooth: its head is exact, and its tail ends on the edge of a tile. Tiles are 5
+// minutes long for windows below 12 hours, 1 hour below 12 days, and 1 day above. At time t, a
+// window W of tiles h holds the events from floor((t-W)/h)*h to the end of t's own tile: at least W
+// and less than W+h. With half_life H, an event of age a weighs 2^(-a/H). Its age counts from the
+// middle of its tile, and events older than 8 half-lives are left out. The tiles are those of a
+// window of 8 H.
 //
-// The name of a feature is ENTITY.EVENT_AGGREGATE_WINDOW unless name gives another; names must be
+// The name of a feature is ENTITY.EVENT_AGGREGATE_WINDOW, unless name gives another. Names are
 // unique.
 //
-// # What a request sees
+// # Facts of a candidate
 //
 // Assemble lists the facts of one candidate in a fixed order: the request's context in its own
-// order, with the candidate's values in the place of the request's where both name a field; the
-// rest of the candidate's context; ad and campaign; the aggregates as declared; the crosses as
-// declared. An entity without an id has no aggregates; one that was never seen has counts of 0 and
-// ratios of their prior, and no recency and last (null). When profiles could not be read, all
-// aggregates are null: not known is not zero.
+// order; the rest of the candidate's context; ad and campaign; the aggregates as declared; the
+// crosses as declared. Where request and candidate both name a field, the candidate's value stands
+// in the request's place.
 //
-// # Stores
+// An entity without an id has no aggregates. An entity that was never seen has counts of 0, ratios
+// of their prior, and neither recency nor last (null). When profiles could not be read, all
+// aggregates are null, because unknown is not zero. Encode alone turns facts into inputs of the
+// network.
 //
-// Events are folded into profiles by Set.Updates, which is pure, and Store.Apply, which keeps each
-// partition's position beside the profiles and each source partition's highest offset in each
-// profile, so that repeats and crashes change nothing. All that is kept is integers, times and last
-// values, and what a profile holds at the end does not depend on the order in which partitions are
-// folded. Memory and Redis hold the same, field by field.
+// # Folding
+//
+// Set.Updates turns an event into Ops on fields of profiles, without any other effect. Store.Apply
+// folds them. It keeps each partition's position beside the profiles, and in each profile the
+// highest offset that was folded from each source partition.
+//
+// Each kind of aggregate is one file, listed in the table kinds. Each kind of Op is one file too,
+// listed in opKinds: it says how Ops merge and how they are folded in memory and in Redis.
 package features

@@ -27,10 +27,10 @@ const (
 func newEntity(name string) (entity, error) {
 	switch name {
 	case entityUser, entityAd, entityCampaign, entityUserCampaign:
-		return entity{name: name, counters: map[string][]*counter{}}, nil
+		return entity{name: name}, nil
 	}
 	if field, ok := strings.CutPrefix(name, contextPrefix); ok && field != "" && !strings.Contains(field, ":") {
-		return entity{name: name, context: field, counters: map[string][]*counter{}}, nil
+		return entity{name: name, context: field}, nil
 	}
 	return entity{}, fmt.Errorf("is %q; expected user, ad, campaign, user*campaign or context.NAME", name)
 }
@@ -40,6 +40,7 @@ func (s *Set) entityIndex(e entity) int {
 	i := slices.IndexFunc(s.entities, func(other entity) bool { return other.name == e.name })
 	if i < 0 {
 		i = len(s.entities)
+		e.counters = map[string][]*counter{}
 		s.entities = append(s.entities, e)
 	}
 	return i
@@ -81,7 +82,7 @@ func userOf(r *Request) string {
 
 // crossPart escapes a value, so that values joined by * can be told apart.
 func crossPart(s string) string {
-	if !strings.ContainsAny(s, "*%") {
+	if strings.IndexByte(s, '*') < 0 && strings.IndexByte(s, '%') < 0 {
 		return s
 	}
 	return strings.NewReplacer("%", "%25", "*", "%2A").Replace(s)

@@ -8,8 +8,8 @@ import (
 )
 
 // KeyError says that a key in Redis holds something that this program never wrote: another program
-// used the key, or somebody changed it by hand. It can neither be folded into nor read until that is
-// repaired.
+// used the key, or somebody changed it by hand. It can neither be folded into nor read until that
+// is repaired.
 type KeyError struct {
 	Key    string
 	Reason string // such as "is a string, expected a hash"
@@ -23,12 +23,9 @@ func (e *KeyError) Error() string {
 
 // positions is the beginning of the keys that hold the positions of Key's namespace.
 func (e *KeyError) positions() string {
-	for _, sep := range []string{positionInfix, profileInfix} {
-		if namespace, _, ok := strings.Cut(e.Key, sep); ok {
-			return namespace + positionInfix
-		}
-	}
-	return positionInfix
+	namespace, _, _ := strings.Cut(e.Key, profileInfix)
+	namespace, _, _ = strings.Cut(namespace, positionInfix)
+	return namespace + positionInfix
 }
 
 // badKey begins the script's answer when a key is wrong; the key and the reason follow.

@@ -2,6 +2,7 @@ package features
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/clickloop/clickloop/event"
@@ -62,15 +63,13 @@ func encodeLast(v event.Value) string {
 
 // decodeLast is the inverse of encodeLast; null for anything else.
 func decodeLast(s string) event.Value {
-	if s == "" {
-		return event.Value{}
+	if text, ok := strings.CutPrefix(s, "s"); ok {
+		return event.Value{Kind: event.String, Str: text}
 	}
-	if s[0] == 's' {
-		return event.Value{Kind: event.String, Str: s[1:]}
+	if text, ok := strings.CutPrefix(s, "n"); ok {
+		if f, err := strconv.ParseFloat(text, 64); err == nil {
+			return number(f)
+		}
 	}
-	f, err := strconv.ParseFloat(s[1:], 64)
-	if s[0] != 'n' || err != nil {
-		return event.Value{}
-	}
-	return number(f)
+	return event.Value{}
 }

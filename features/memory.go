@@ -35,8 +35,8 @@ func NewMemory() *Memory {
 	return &Memory{profiles: map[string]*heldProfile{}, positions: map[partitionKey]Position{}}
 }
 
-// Apply implements Store. It fails only with ErrMoved or when the batch contradicts itself, and then
-// applies nothing.
+// Apply implements Store. It fails only with ErrMoved or when the batch contradicts itself, and
+// then applies nothing.
 func (m *Memory) Apply(_ context.Context, from int64, to Position, batch []Update) error {
 	if err := checkBatch(from, to, batch); err != nil {
 		return err

@@ -54,8 +54,8 @@ func (m *mergedOp) split() []Op {
 // thousand arguments at once. One Update may have as many.
 const maxGroupOps = 1000
 
-// merge merges the group's Ops into one for each kind and field, in scratch. Folding these gives the
-// same as folding the Ops one by one, because every kind is associative.
+// merge merges the group's Ops into one for each kind and field, in scratch. Folding these gives
+// the same as folding the Ops one by one, because every kind is associative.
 func (g group) merge(scratch []mergedOp) []mergedOp {
 	for _, u := range g.updates {
 		for i := range u.Ops {
@@ -80,7 +80,8 @@ func mergeOp(merged []mergedOp, op *Op) []mergedOp {
 	return merged
 }
 
-// extend lengthens s by one element, which keeps what its memory held: its own slices are used again.
+// extend lengthens s by one element, which keeps what its memory held: its own slices are used
+// again.
 func extend[T any](s []T) []T {
 	if len(s) < cap(s) {
 		return s[:len(s)+1]

@@ -20,8 +20,8 @@ type Op struct {
 	Value string     // OpLast, OpFirst
 }
 
-// OpKind is a kind of Op in every form that a store needs. The forms must agree: a profile in memory
-// and one in Redis hold the same fields and values.
+// OpKind is a kind of Op in every form that a store needs. The forms must agree: a profile in
+// memory and one in Redis hold the same fields and values.
 type OpKind struct {
 	name string // as the script knows it
 	// fold applies an Op to a profile in memory.
@@ -37,8 +37,8 @@ type OpKind struct {
 	lua string
 }
 
-// opKinds are all kinds of Op. Each stands in a file of its own; a new one needs its file and a line
-// here, and apply.lua gets its Lua from this list.
+// opKinds are all kinds of Op. Each stands in a file of its own; a new one needs its file and a
+// line here, and apply.lua gets its Lua from this list.
 var opKinds = []*OpKind{OpAdd, OpMax, OpLast, OpFirst, OpTile}
 
 // String is the kind's name.

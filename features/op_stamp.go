@@ -1,6 +1,7 @@
 package features
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -8,32 +9,27 @@ import (
 )
 
 // OpLast keeps the Value with the largest (Time, Value); SplitStamped reads it.
-var OpLast = newStampKind("last",
-	func(at event.Time, value string, t event.Time, v string) bool {
-		return at > t || at == t && v < value
-	},
-	"at > t or at == t and below(v, value)")
+var OpLast = newStampKind("last", 1, "at > t or at == t and below(v, value)")
 
 // OpFirst keeps the Value with the smallest (Time, Value); SplitStamped reads it.
-var OpFirst = newStampKind("first",
-	func(at event.Time, value string, t event.Time, v string) bool {
-		return at < t || at == t && value < v
-	},
-	"at < t or at == t and below(value, v)")
+var OpFirst = newStampKind("first", -1, "at < t or at == t and below(value, v)")
 
-// newStampKind makes a kind that keeps one Value with its Time. wins says whether (at, value) replaces
-// the held (t, v), and luaWins says the same in Lua.
-func newStampKind(name string, wins func(at event.Time, value string, t event.Time, v string) bool, luaWins string) *OpKind {
+// newStampKind makes a kind that keeps one Value with its Time. A new (at, value) replaces the held
+// (t, v) when they compare as wins, and when luaWins is true.
+func newStampKind(name string, wins int, luaWins string) *OpKind {
+	compare := func(op *Op, t event.Time, v string) int {
+		return cmp.Or(cmp.Compare(op.Time, t), strings.Compare(op.Value, v))
+	}
 	return &OpKind{
 		name: name,
 		fold: func(p *heldProfile, op *Op) {
 			t, v, ok := SplitStamped(p.fields[op.Field])
-			if !ok || wins(op.Time, op.Value, t, v) {
+			if !ok || compare(op, t, v) == wins {
 				p.set(op.Field, stamped(op.Time, op.Value))
 			}
 		},
 		absorb: func(m *mergedOp, op *Op) {
-			if wins(op.Time, op.Value, m.Time, m.Value) {
+			if compare(op, m.Time, m.Value) == wins {
 				m.Time, m.Value = op.Time, op.Value
 			}
 		},

@@ -38,16 +38,12 @@ func newProfile(fields map[string]string) Profile {
 		if err != nil || err2 != nil {
 			continue
 		}
-		p.add(field[:cut], tile{number, n})
+		i := slices.IndexFunc(p.series, func(s series) bool { return s.name == field[:cut] })
+		if i < 0 {
+			i = len(p.series)
+			p.series = append(p.series, series{name: field[:cut]})
+		}
+		p.series[i].tiles = append(p.series[i].tiles, tile{number, n})
 	}
 	return p
-}
-
-func (p *Profile) add(name string, t tile) {
-	i := slices.IndexFunc(p.series, func(s series) bool { return s.name == name })
-	if i < 0 {
-		i = len(p.series)
-		p.series = append(p.series, series{name: name})
-	}
-	p.series[i].tiles = append(p.series[i].tiles, t)
 }

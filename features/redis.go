@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,8 +15,9 @@ import (
 )
 
 // Redis is a Store in Redis 7.0 or later, or in a server that speaks its protocol. A profile is one
-// hash, under PREFIX NAMESPACE ":{" KEY "}", and the positions of a topic are one hash, under PREFIX
-// NAMESPACE ":position:" TOPIC-ID. Redis Cluster is not served: one call checks and folds many keys.
+// hash, under PREFIX NAMESPACE ":{" KEY "}", and the positions of a topic are one hash, under
+// PREFIX NAMESPACE ":position:" TOPIC-ID. Redis Cluster is not served: one call checks and folds
+// many keys.
 //
 // Each call of the script checks the position before it adds anything, so it notices a Redis that
 // was emptied or restored between two calls. Each profile's fence decides which updates it still
@@ -54,30 +56,13 @@ func collectorsField(partition int) string { return strconv.Itoa(partition) + ".
 // Position implements Store.
 func (s *Redis) Position(ctx context.Context, topicID string, partition int) (Position, error) {
 	p := Position{TopicID: topicID, Partition: partition}
-	key := s.positions + topicID
-	fields := []string{strconv.Itoa(partition), receivedField(partition), collectorsField(partition)}
-	values, err := s.client.HMGet(ctx, key, fields...).Result()
+	numbers, values, err := s.readPositions(ctx, topicID, 2, strconv.Itoa(partition), receivedField(partition), collectorsField(partition))
 	if err != nil {
-		return p, fmt.Errorf("cannot read the position of partition %d from Redis: %w", partition, wrongType(err, key))
+		return p, fmt.Errorf("cannot read the position of partition %d from Redis: %w", partition, err)
 	}
-	received := int64(0)
-	for i, to := range []*int64{&p.Next, &received} {
-		if *to, err = integerOf(values[i]); err != nil {
-			return p, fmt.Errorf("cannot read the position of partition %d: %w", partition, notWhole(key, fields[i], values[i]))
-		}
-	}
-	p.Received = event.Time(received)
+	p.Next, p.Received = numbers[0], event.Time(numbers[1])
 	p.Collectors, _ = values[2].(string) // nil when there are none
 	return p, nil
-}
-
-// integerOf reads a value of HMGET; a missing one is 0.
-func integerOf(value any) (int64, error) {
-	s, ok := value.(string)
-	if !ok {
-		return 0, nil
-	}
-	return strconv.ParseInt(s, 10, 64)
 }
 
 // Watermark implements Store.
@@ -89,22 +74,28 @@ func (s *Redis) Watermark(ctx context.Context, topicID string, partitions int) (
 	for i := range fields {
 		fields[i] = receivedField(i)
 	}
-	key := s.positions + topicID
-	values, err := s.client.HMGet(ctx, key, fields...).Result()
+	received, _, err := s.readPositions(ctx, topicID, partitions, fields...)
 	if err != nil {
-		return 0, fmt.Errorf("cannot read the watermark from Redis: %w", wrongType(err, key))
+		return 0, fmt.Errorf("cannot read the watermark from Redis: %w", err)
 	}
-	var lowest int64
-	for i, value := range values {
-		received, err := integerOf(value)
-		if err != nil {
-			return 0, fmt.Errorf("cannot read the watermark: %w", notWhole(key, fields[i], value))
-		}
-		if i == 0 || received < lowest {
-			lowest = received
+	return event.Time(slices.Min(received)), nil
+}
+
+// readPositions reads fields of a topic's positions, of which the first n hold whole numbers. A
+// missing one is 0, or nil among the values.
+func (s *Redis) readPositions(ctx context.Context, topicID string, n int, fields ...string) (numbers []int64, values []any, err error) {
+	key := s.positions + topicID
+	if values, err = s.client.HMGet(ctx, key, fields...).Result(); err != nil {
+		return nil, nil, wrongType(err, key)
+	}
+	numbers = make([]int64, n)
+	for i := range numbers {
+		text, ok := values[i].(string)
+		if numbers[i], err = strconv.ParseInt(text, 10, 64); ok && err != nil {
+			return nil, nil, &KeyError{Key: key, Reason: fmt.Sprintf("has %q in field %s, expected a whole number", text, fields[i])}
 		}
 	}
-	return event.Time(lowest), nil
+	return numbers, values, nil
 }
 
 // readChunk bounds the commands of one pipeline, so that the reply's buffer does not grow with the
@@ -130,8 +121,8 @@ func (s *Redis) Read(ctx context.Context, keys []string) (map[string]Profile, er
 	return found, bad
 }
 
-// readChunk adds the profiles of keys to found. For a key that is no hash it adds an unknown profile,
-// and returns a *KeyError.
+// readChunk adds the profiles of keys to found. For a key that is no hash it adds an unknown
+// profile, and returns a *KeyError.
 func (s *Redis) readChunk(ctx context.Context, keys []string, found map[string]Profile) error {
 	pipe := s.client.Pipeline()
 	replies := make([]*redis.MapStringStringCmd, len(keys))
@@ -168,8 +159,4 @@ func wrongType(err error, key string) error {
 		return &KeyError{Key: key, Reason: "is no hash"}
 	}
 	return err
-}
-
-func notWhole(key, field string, value any) error {
-	return &KeyError{Key: key, Reason: fmt.Sprintf("has %q in field %s, expected a whole number", value, field)}
 }

@@ -35,33 +35,33 @@ func (s *Redis) apply(ctx context.Context, from int64, to Position, batch []Upda
 	a := application{store: s, from: from, to: to, moves: moves}
 	groups := groupByKey(batch)
 	var calls []call
-	for len(groups) > 0 {
+	for left := groups; len(left) > 0; {
 		var c call
-		c, groups = a.newCall(groups)
+		c, left = a.newCall(left)
 		calls = append(calls, c)
 	}
 	if a.tooWide {
 		return s.applyHalves(ctx, from, to, batch, moves)
 	}
-	if len(calls) > 1 {
-		return a.runPipelined(ctx, calls)
-	}
-	only := a.lastCall()
-	if len(calls) == 1 { // it moves the position too
+	switch len(calls) {
+	case 0:
+		return a.finish(ctx, nil)
+	case 1:
 		a.move(&calls[0])
-		only = calls[0]
+		partial, err := a.run(ctx, calls[0])
+		if err != nil || len(partial) == 0 {
+			return err
+		}
+		return a.finish(ctx, partial)
 	}
-	partial, err := a.run(ctx, only)
-	if err != nil || len(partial) == 0 {
-		return err
-	}
-	return a.finish(ctx, partial)
+	return a.runPipelined(ctx, calls, groups)
 }
 
 // applyHalves folds a batch as two. The Ops on one profile must not be spread over several calls of
-// one batch: if the first call had left some of them to be sent again, the fence of the second would
-// refuse them. Only the second half moves the position, because watermark and collectors are those
-// of the whole batch; after a fault between the halves, the batch is folded again from its start.
+// one batch: if the first call had left some of them to be sent again, the fence of the second
+// would refuse them. Only the second half moves the position, because watermark and collectors are
+// those of the whole batch; after a fault between the halves, the batch is folded again from its
+// start.
 func (s *Redis) applyHalves(ctx context.Context, from int64, to Position, batch []Update, moves bool) error {
 	n := len(batch) / 2
 	for n > 0 && batch[n-1].Offset == batch[n].Offset {
@@ -129,8 +129,9 @@ func (a *application) newCall(groups []group) (call, []group) {
 }
 
 // runPipelined sends all calls in one round trip, then folds what they left over and moves the
-// position.
-func (a *application) runPipelined(ctx context.Context, calls []call) error {
+// position. When Redis does not know the script, the groups are folded call by call instead, which
+// sends the source: fences protect what the pipeline has already done.
+func (a *application) runPipelined(ctx context.Context, calls []call, groups []group) error {
 	pipe := a.store.client.Pipeline()
 	replies := make([]*redis.Cmd, len(calls))
 	for i, c := range calls {
@@ -138,7 +139,7 @@ func (a *application) runPipelined(ctx context.Context, calls []call) error {
 	}
 	_, err := pipe.Exec(ctx)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		return a.runOneByOne(ctx, calls)
+		return a.finish(ctx, groups)
 	}
 	if err != nil && !redis.HasErrorPrefix(err, badKey) {
 		return a.failed(err)
@@ -154,31 +155,17 @@ func (a *application) runPipelined(ctx context.Context, calls []call) error {
 	return a.finish(ctx, partial)
 }
 
-// runOneByOne sends each call by itself, with the script's source if Redis does not know the script:
-// a pipeline cannot do that. Fences protect what the pipeline has already done.
-func (a *application) runOneByOne(ctx context.Context, calls []call) error {
-	var partial []group
-	for _, c := range calls {
-		more, err := a.run(ctx, c)
-		if err != nil {
-			return err
-		}
-		partial = append(partial, more...)
-	}
-	return a.finish(ctx, partial)
-}
-
-// finish folds the groups of which profiles held a part, and moves the position. It ends although
-// another owner of the partition may be at work: fences only rise.
-func (a *application) finish(ctx context.Context, partial []group) error {
-	for len(partial) > 0 {
+// finish folds groups call by call and moves the position. Profiles may hold a part of a group,
+// because another owner of the partition is at work; it ends nevertheless, since fences only rise.
+func (a *application) finish(ctx context.Context, groups []group) error {
+	for len(groups) > 0 {
 		var c call
-		c, partial = a.newCall(partial)
-		more, err := a.run(ctx, c)
+		c, groups = a.newCall(groups)
+		partial, err := a.run(ctx, c)
 		if err != nil {
 			return err
 		}
-		partial = append(partial, more...)
+		groups = append(groups, partial...)
 	}
 	_, err := a.run(ctx, a.lastCall())
 	return err

@@ -7,7 +7,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// source is the place in an event from which an aggregate takes a value. The zero source is none.
+// source is the place in an event from which an aggregate takes a value. The zero source has no
+// value.
 type source struct {
 	from string // value, ad, campaign, channel, source, context or properties
 	path string
@@ -24,7 +25,7 @@ func newSource(s string) (source, error) {
 	return source{}, fmt.Errorf("is %q; expected value, ad, campaign, channel, source, context.NAME or properties.NAME", s)
 }
 
-// of returns the value; null when the event has none, or the source is none.
+// of returns the value; null when there is none.
 func (s source) of(e *event.Event) event.Value {
 	switch s.from {
 	case "value":

@@ -17,15 +17,15 @@ const (
 type span struct {
 	window   event.Time
 	halfLife event.Time
-	hop      event.Time // length of a tile
+	tiles
 }
 
 // halfLives is how far back a half-life looks, as a multiple of it: older events weigh less than
 // 2^-8.
 const halfLives = 8
 
-// Bounds of windows and half-lives: a window below one tile says nothing, and above a year a profile
-// grows too large.
+// Bounds of windows and half-lives: a window below one tile says nothing, and above a year a
+// profile grows too large.
 const (
 	minSpan = 5 * minute
 	maxSpan = 366 * day
@@ -48,7 +48,7 @@ func newSpan(window, halfLife string) (s span, which string, err error) {
 	if err == nil && s.length() > maxSpan {
 		err = fmt.Errorf("is %q, which looks back more than 366 days (a half-life: 8 times its length)", window+halfLife)
 	}
-	s.hop = hopOf(s.length())
+	s.tiles = tilesFor(s.length())
 	return s, which, err
 }
 
@@ -64,26 +64,20 @@ func parseSpan(s string) (event.Time, error) {
 // length is how far back the span looks; 0 for all time.
 func (s span) length() event.Time { return s.window + halfLives*s.halfLife }
 
-// hopOf is the length of the tiles of a span.
-func hopOf(length event.Time) event.Time {
-	switch {
-	case length < 12*hour:
-		return 5 * minute
-	case length < 12*day:
-		return hour
-	}
-	return day
+// tiles are how a span is cut.
+type tiles struct {
+	hop     event.Time // length of one
+	hopName string     // in the name of a series
 }
 
-// hopName is a hop in the name of a series.
-func hopName(hop event.Time) string {
-	switch hop {
-	case 5 * minute:
-		return "5m"
-	case hour:
-		return "1h"
+func tilesFor(length event.Time) tiles {
+	switch {
+	case length < 12*hour:
+		return tiles{5 * minute, "5m"}
+	case length < 12*day:
+		return tiles{hour, "1h"}
 	}
-	return "1d"
+	return tiles{day, "1d"}
 }
 
 // first is the oldest tile that the span covers at t; the newest is t's own.

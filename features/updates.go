@@ -24,24 +24,23 @@ type opPlan struct {
 // nothing. It gets the value instead of the event, which could otherwise not stay on the stack.
 type completer func(op *Op, v event.Value, at event.Time) bool
 
-// addOp adds an Op to what events of a type do to an entity. Aggregates share a field: it is planned
-// once, with the largest Keep.
+// addOp adds an Op to what events of a type do to an entity. Aggregates share a field: it is
+// planned once, with the largest Keep.
 func (s *Set) addOp(entity int, eventType string, op opPlan) {
 	plans := s.plans[eventType]
 	i := slices.IndexFunc(plans, func(p eventPlan) bool { return p.entity == entity })
 	if i < 0 {
 		i = len(plans)
 		plans = append(plans, eventPlan{entity: entity})
+		s.plans[eventType] = plans
 	}
-	ops := plans[i].ops
-	j := slices.IndexFunc(ops, func(o opPlan) bool { return o.op.Kind == op.op.Kind && o.op.Field == op.op.Field })
+	p := &plans[i]
+	j := slices.IndexFunc(p.ops, func(o opPlan) bool { return o.op.Kind == op.op.Kind && o.op.Field == op.op.Field })
 	if j < 0 {
-		ops = append(ops, op)
+		p.ops = append(p.ops, op)
 	} else {
-		ops[j].op.Keep = max(ops[j].op.Keep, op.op.Keep)
+		p.ops[j].op.Keep = max(p.ops[j].op.Keep, op.op.Keep)
 	}
-	plans[i].ops = ops
-	s.plans[eventType] = plans
 	s.named = s.named || !event.KnownType(eventType)
 }
 
@@ -84,14 +83,12 @@ func (s *Set) update(dst []Update, from int, plans []eventPlan, e *event.Event, 
 			continue
 		}
 		n := slices.IndexFunc(dst[from:], func(u Update) bool { return u.Key == key })
-		var u *Update
-		if n >= 0 {
-			u = &dst[from+n]
-		} else {
+		if n < 0 {
+			n = len(dst) - from
 			dst = extend(dst)
-			u = &dst[len(dst)-1]
-			u.Key, u.Offset, u.Ops = key, offset, u.Ops[:0]
+			dst[from+n] = Update{Key: key, Offset: offset, Ops: dst[from+n].Ops[:0]}
 		}
+		u := &dst[from+n]
 		for j := range plans[i].ops {
 			u.Ops = plans[i].ops[j].appendOp(u.Ops, e, at)
 		}
@@ -109,8 +106,12 @@ func (p *opPlan) appendOp(ops []Op, e *event.Event, at event.Time) []Op {
 	if p.hop > 0 {
 		op.Tile = tileOf(at, p.hop)
 	}
-	if !p.complete(op, p.source.of(e), at) {
-		return ops[:n]
+	var v event.Value
+	if p.source.from != "" {
+		v = p.source.of(e)
 	}
-	return ops
+	if p.complete(op, v, at) {
+		return ops
+	}
+	return ops[:n]
 }

@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
 )
 
-// Watched is a Store that remembers which calls keep failing. Callers repeat a failed call, for ever
-// if need be, and only they see its error; a Watched lets the stage report why it makes no progress.
+// Watched is a Store that remembers which calls keep failing. Callers repeat a failed call, for
+// ever if need be, and only they see its error; a Watched lets the stage report why it makes no
+// progress.
 type Watched struct {
 	Store
 	now func() event.Time
@@ -106,15 +108,13 @@ func (w *Watched) noteResult(ctx context.Context, what failure, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err == nil {
-		if len(w.faults) > 0 {
-			delete(w.faults, what)
-		}
+		delete(w.faults, what)
 		return
 	}
 	now := w.now()
 	f, ok := w.faults[what]
 	if !ok || f.last < now-faultForgets {
-		w.dropOldLocked(now)
+		maps.DeleteFunc(w.faults, func(_ failure, f fault) bool { return f.last < now-faultForgets })
 		if len(w.faults) >= maxFaults {
 			return
 		}
@@ -122,12 +122,4 @@ func (w *Watched) noteResult(ctx context.Context, what failure, err error) {
 	}
 	f.last, f.err = now, err
 	w.faults[what] = f
-}
-
-func (w *Watched) dropOldLocked(now event.Time) {
-	for what, f := range w.faults {
-		if f.last < now-faultForgets {
-			delete(w.faults, what)
-		}
-	}
 }

@@ -53,8 +53,8 @@ func (r *watchedRun) fold(ctx context.Context, partition int) {
 	}
 }
 
-// pass folds partitions 0 and 1 and reads, ten times a second for some time.
-func (r *watchedRun) pass(ctx context.Context, ms event.Time) {
+// runFor folds partitions 0 and 1 and reads, ten times a second for some time.
+func (r *watchedRun) runFor(ctx context.Context, ms event.Time) {
 	for end := r.now + ms; r.now < end; r.now += 100 {
 		r.fold(ctx, 0)
 		r.fold(ctx, 1)
@@ -72,15 +72,15 @@ func (r *watchedRun) wantFault(says string) {
 
 func TestAnOperationThatKeepsFailingIsAFault(t *testing.T) {
 	r := newWatchedRun(t)
-	r.pass(t.Context(), 3000)
+	r.runFor(t.Context(), 3000)
 	r.wantFault("")
 	r.store.apply[1] = errors.New("OOM")
-	r.pass(t.Context(), 1000)
+	r.runFor(t.Context(), 1000)
 	r.wantFault("") // it may be a hiccup
-	r.pass(t.Context(), 2000)
+	r.runFor(t.Context(), 2000)
 	r.wantFault("failed for 3s: OOM")
 	delete(r.store.apply, 1)
-	r.pass(t.Context(), 100)
+	r.runFor(t.Context(), 100)
 	r.wantFault("")
 }
 
@@ -88,9 +88,9 @@ func TestOneWrongKeyIsAFaultBesideReadsThatSucceed(t *testing.T) {
 	r := newWatchedRun(t)
 	for range 30 {
 		r.store.read = &KeyError{Key: "p:{u1}", Reason: "is no hash"}
-		r.pass(t.Context(), 100)
+		r.runFor(t.Context(), 100)
 		r.store.read = nil
-		r.pass(t.Context(), 100)
+		r.runFor(t.Context(), 100)
 	}
 	r.wantFault("p:{u1}")
 	r.now += faultForgets + 1
@@ -100,12 +100,12 @@ func TestOneWrongKeyIsAFaultBesideReadsThatSucceed(t *testing.T) {
 func TestWhatACallerGaveUpAndAMovedStoreAreNoFaults(t *testing.T) {
 	r := newWatchedRun(t)
 	r.store.apply[0] = fmt.Errorf("folding: %w", ErrMoved)
-	r.pass(t.Context(), 5000)
+	r.runFor(t.Context(), 5000)
 	r.wantFault("")
 	r.store.apply[0] = context.Canceled
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r.pass(ctx, 5000)
+	r.runFor(ctx, 5000)
 	r.wantFault("")
 }
 

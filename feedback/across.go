@@ -8,35 +8,36 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// When a topic is given more partitions, a prediction that is written again may come in another one
-// than it came in first. As long as a partition is young, an id is therefore looked for in the
-// others too. It is found where one process has both, and within repeats.Age.
+// When a topic is given more partitions, a prediction that is written again may come in another
+// partition than at first. So while a partition is young, repeats are looked for in the other
+// partitions too. They are found where one process has both partitions, within repeats.Age.
 
-// firstLook is how many offsets from a partition's start its first record is looked for.
-const firstLook = 64
+// startRange is how many offsets from a partition's start its first record is looked for.
+const startRange = 64
 
-// firstRecord notes when the partition began, if it still has its start.
-func (f *fetcher) firstRecord(ctx context.Context, begin int64) error {
+// readStart notes how long the partition is young, if its start is still held and lies before
+// begin.
+func (f *fetcher) readStart(ctx context.Context, begin int64) error {
 	if begin == 0 {
-		return nil // it is still to be read
+		return nil // labeling.noteStart will see it
 	}
-	return f.l.client.ReadRange(ctx, event.TopicPredictions, f.q.partition, 0, min(begin, firstLook), func(r *stream.Record) error {
-		if r.Offset < firstLook && f.young == 0 {
-			f.young = event.TimeOf(r.Time) + repeats.Age
+	return f.client.ReadRange(ctx, event.TopicPredictions, f.queue.partition, 0, min(begin, startRange), func(r *stream.Record) error {
+		if r.Offset < startRange && f.youngUntil == 0 {
+			f.youngUntil = event.TimeOf(r.Time) + repeats.Age
 		}
 		return nil
 	})
 }
 
-// begins notes that a partition begins with r.
-func (g *labeling) begins(r *stream.Record) {
-	if r.Offset < firstLook {
-		g.young = max(g.young, event.TimeOf(r.Time)+repeats.Age)
+// noteStart notes how long a partition is young that begins with r.
+func (g *labeling) noteStart(r *stream.Record) {
+	if r.Offset < startRange {
+		g.youngUntil = max(g.youngUntil, event.TimeOf(r.Time)+repeats.Age)
 	}
 }
 
-// distinct leaves predictions out that another partition had before. due is what was taken from the
-// queues at once, in its order.
+// distinct leaves out predictions that another partition had before. due was popped from the queues
+// at once, in its order.
 func (g *labeling) distinct(due []pending) []pending {
 	if len(g.queues) < 2 {
 		return due
@@ -45,10 +46,10 @@ func (g *labeling) distinct(due []pending) []pending {
 	kept := due[:0]
 	for i := range due {
 		p := &due[i]
-		if p.produced <= g.young {
+		if p.produced <= g.youngUntil {
 			before, again := g.taken[p.prediction.ID]
-			if again && before != p.partition || g.elsewhere(p) {
-				g.l.repeated.Inc()
+			if again && before != p.partition || g.takenElsewhere(p) {
+				g.counted.repeated.Inc()
 				continue
 			}
 			g.taken[p.prediction.ID] = p.partition
@@ -58,8 +59,8 @@ func (g *labeling) distinct(due []pending) []pending {
 	return kept
 }
 
-// elsewhere says whether a prediction of this id was taken from another partition earlier.
-func (g *labeling) elsewhere(p *pending) bool {
+// takenElsewhere says whether a prediction of this id was labelled from another partition.
+func (g *labeling) takenElsewhere(p *pending) bool {
 	for i, q := range g.queues {
 		if q.partition == p.partition {
 			continue

@@ -1,11 +1,3 @@
-// Package feedback joins predictions with what happened to them, turns each into a labelled example
-// exactly once, and measures how good predictions were.
-//
-// The one invariant: no label before its evidence. A prediction is decided only after the
-// watermark, the received time up to which every partition of events is folded into outcomes, has
-// passed its window, and only from outcomes that were all in the store while they were read. When
-// events stall, labels stall; when the store of outcomes is emptied, goes back or forgets, it is
-// folded again first.
 package feedback
 
 import (
@@ -16,17 +8,17 @@ import (
 
 // Config is the feedback section of the configuration.
 type Config struct {
-	// how long outcomes are kept beyond the longest window; labels that are later than that wait
-	// until outcomes are folded again
+	// how long outcomes are kept beyond the longest window; labels that come later wait until
+	// outcomes are folded again
 	OutcomeTTL time.Duration `yaml:"outcome_ttl"`
 	Batch      int           `yaml:"batch"` // examples written at once
-	// how long after its window a positive still revises an objective with revisions, which is
-	// written then; 0: half of outcome_ttl
+	// how long after its window an event still revises the label, for objectives with revisions;
+	// revisions are written then; 0: half of outcome_ttl
 	ReviseWithin time.Duration `yaml:"revise_within"`
 	Guard        Guard         `yaml:"guard"`
 }
 
-// Guard says what raises an alarm in evaluations. A band that is as wide as can be never does.
+// Guard says what raises an alarm in evaluations. A band at its widest raises none.
 type Guard struct {
 	// predictions that are judged together; fewer are noise
 	MinExamples int64 `yaml:"min_examples"`
@@ -35,10 +27,10 @@ type Guard struct {
 	CalibrationHigh float64 `yaml:"calibration_high"` // or above it
 	RateLow         float64 `yaml:"rate_low"`         // positives over examples below it
 	RateHigh        float64 `yaml:"rate_high"`        // or above it
-	// part of the predictions whose trigger happened below it
+	// a share of predictions whose trigger happened below it
 	CoverageLow float64 `yaml:"coverage_low"`
-	// hold examples back while an alarm stands, until the bands are met again or a person says go
-	// on (POST /v1/feedback/release)
+	// hold examples back while an alarm stands, until the bands are met again or a person releases
+	// them (POST /v1/feedback/release)
 	Hold bool `yaml:"hold"`
 }
 
@@ -77,8 +69,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// revise is how long after its window a positive still counts.
-func (c Config) revise() time.Duration {
+// reviseWithin is how long after its window an event still revises a label.
+func (c Config) reviseWithin() time.Duration {
 	if c.ReviseWithin == 0 {
 		return c.OutcomeTTL / 2
 	}

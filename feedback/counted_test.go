@@ -77,7 +77,7 @@ func TestExamplesCarryWhatThePredictionTells(t *testing.T) {
 	if want := "0.25click@70.9epsilon1 1 3 campaign=c ad=a source=s policy=epsilon device=mobile"; got != want {
 		t.Errorf("the example has %s, want %s", got, want)
 	}
-	if r := Revision(&x); r.Propensity != 0.9 || r.Policy != "epsilon" {
+	if r := Revision(&x, 0); r.Propensity != 0.9 || r.Policy != "epsilon" {
 		t.Errorf("its revision has %+v", r)
 	}
 	p.Ad, p.Campaign = "", ""
@@ -134,11 +134,11 @@ func TestConfigurationIsTakenToItsBounds(t *testing.T) {
 	f(true, func(c *Config) { c.Guard.CoverageLow = 1 })
 	f(false, func(c *Config) { c.Guard.CoverageLow = -0.1 })
 	c := DefaultConfig()
-	if c.OutcomeTTL = 10 * time.Hour; c.revise() != 5*time.Hour {
-		t.Errorf("without revise_within, positives revise for %v after the window, want half of outcome_ttl", c.revise())
+	if c.OutcomeTTL = 10 * time.Hour; c.reviseWithin() != 5*time.Hour {
+		t.Errorf("without revise_within, positives revise for %v after the window, want half of outcome_ttl", c.reviseWithin())
 	}
-	if c.ReviseWithin = time.Hour; c.revise() != time.Hour {
-		t.Errorf("revise_within 1h is %v", c.revise())
+	if c.ReviseWithin = time.Hour; c.reviseWithin() != time.Hour {
+		t.Errorf("revise_within 1h is %v", c.reviseWithin())
 	}
 }
 
@@ -146,7 +146,7 @@ func TestConfigurationIsTakenToItsBounds(t *testing.T) {
 func TestAPartitionIsReadNoFurtherWhileItsQueueIsFull(t *testing.T) {
 	f := func(waiting, bytes int, want bool) {
 		t.Helper()
-		x := &fetcher{q: &queue{waiting: make([]pending, waiting), bytes: bytes}, room: make(chan struct{}, 1), idle: true}
+		x := &fetcher{queue: &queue{waiting: make([]pending, waiting), bytes: bytes}, room: make(chan struct{}, 1), idle: true}
 		g := &labeling{fetchers: []*fetcher{x}}
 		g.refill()
 		if got := len(x.room) == 1; got != want || x.idle == want {
@@ -157,7 +157,7 @@ func TestAPartitionIsReadNoFurtherWhileItsQueueIsFull(t *testing.T) {
 		}
 	}
 	f(0, 0, true)
-	f(readAhead-1, readAheadBytes-1, true)
-	f(readAhead, 0, false)
-	f(1, readAheadBytes, false)
+	f(queueLength-1, queueBytes-1, true)
+	f(queueLength, 0, false)
+	f(1, queueBytes, false)
 }

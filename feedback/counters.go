@@ -32,7 +32,15 @@ func (c *counters) register(reg prometheus.Registerer, o *outcomes) {
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "clickloop_feedback_watermark_timestamp_seconds", Help: "Received time up to which the partitions of events that this process folds are folded.",
 	}, func() float64 {
-		t, _ := o.local(1)
+		t, _ := o.Own(1)
 		return float64(t) / 1000
 	}))
+}
+
+// ofLabeler are the metrics of an objective's labeler.
+func (c *counters) ofLabeler(objective string) labelCounters {
+	return labelCounters{
+		examples: c.examples, joined: c.joined,
+		repeated: c.repeated.WithLabelValues(objective), conflicts: c.conflicts.WithLabelValues(objective), held: c.held.WithLabelValues(objective),
+	}
 }

@@ -252,12 +252,12 @@ func TestLatePositivesAreRevisedOnce(t *testing.T) {
 
 func TestARevisionsWeightIsBounded(t *testing.T) {
 	for _, p := range []float64{0, 0.01, 0.5, 0.95, 0.999, 1} {
-		v := Revision(&event.Example{P: p, W: 2})
+		v := Revision(&event.Example{P: p, W: 2}, 1)
 		if v.W < 2 || v.W > 2*maxRevisionWeight || v.Y != 1 || !v.Revision {
 			t.Errorf("p %v: %+v", p, v)
 		}
 	}
-	if v := Revision(&event.Example{P: 0.9, W: event.MaxWeight}); v.W != event.MaxWeight {
+	if v := Revision(&event.Example{P: 0.9, W: event.MaxWeight}, 1); v.W != event.MaxWeight {
 		t.Errorf("a revision weighs %v, which no network takes", v.W)
 	}
 }

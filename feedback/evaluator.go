@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -13,26 +12,25 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/retry"
 	"github.com/clickloop/clickloop/stream"
 	"golang.org/x/sync/errgroup"
 )
 
-// evaluator folds an objective's examples into metrics and writes them to evaluations: of each
-// minute, hour and day of the examples' own time when it has passed, and of all since the start:
-// the whole each minute, its segments each hour. The topic is its memory: it begins at the topic's
-// start and leaves out windows that are written already.
+// evaluator measures an objective's examples and writes evaluations: of each minute, hour and day
+// of the examples' own time once it has passed, and of all since the start. Of all since the start
+// it writes the whole each minute and the segments each hour.
 //
-// Every process folds, to answer /v1/evaluation; the one that owns the topic's partition in the
-// group writes. One that comes to own it folds again from the start, so that no window is missing
-// in between.
+// The topics are its memory: it reads examples from their start, and leaves out windows that are in
+// evaluations already. Every process does that, to answer /v1/evaluation; the one that owns the
+// examples' partition in the group writes. A process that becomes the owner reads from the start
+// again, so that no window is missing between the last owner's and its own.
 type evaluator struct {
-	objective event.Objective
-	client    *stream.Client
-	cfg       Guard
-	logger    *slog.Logger
-
+	*task
+	guard  Guard
 	owner  atomic.Bool
-	gained chan struct{} // has room for one: this process owns the partition now
+	gained chan struct{} // has room for one: this process has become the owner
 
 	mu    sync.Mutex
 	all   *window
@@ -44,7 +42,7 @@ type evaluator struct {
 func (e *evaluator) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return e.join(ctx) })
-	group.Go(func() error { return e.again(ctx) })
+	group.Go(func() error { return e.evaluate(ctx) })
 	return group.Wait()
 }
 
@@ -52,28 +50,24 @@ func (e *evaluator) run(ctx context.Context) error {
 func (e *evaluator) join(ctx context.Context) error {
 	topic := event.TopicExamples(e.objective.Name)
 	return e.client.Join(ctx, "evaluations."+e.objective.Name, []string{topic}, func(ctx context.Context, g *stream.Generation) error {
-		if g.Has(topic, 0) && !e.owner.Swap(true) {
+		owner := g.Has(topic, 0)
+		if before := e.owner.Swap(owner); owner && !before {
 			select {
 			case e.gained <- struct{}{}:
-			default: // it was told and has not looked yet
+			default: // the last one is not taken yet
 			}
-		} else if !g.Has(topic, 0) {
-			e.owner.Store(false)
 		}
 		<-ctx.Done()
 		return ctx.Err()
 	})
 }
 
-// again folds until ctx ends, from the start whenever the partition was gained.
-func (e *evaluator) again(ctx context.Context) error {
+// evaluate folds examples until ctx ends, from the start whenever this process becomes the owner.
+func (e *evaluator) evaluate(ctx context.Context) error {
 	for {
-		if err := e.once(ctx); err != nil && ctx.Err() == nil {
+		if err := e.foldUntilGained(ctx); err != nil && ctx.Err() == nil {
 			e.logger.Warn("cannot evaluate, beginning again", "err", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
+			retry.Sleep(ctx, time.Second) // ctx is asked below
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -81,42 +75,42 @@ func (e *evaluator) again(ctx context.Context) error {
 	}
 }
 
-// once folds until the partition is gained or something fails.
-func (e *evaluator) once(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+var errGained = errors.New("this process owns the examples' partition now")
+
+// foldUntilGained returns nil when this process has become the owner.
+func (e *evaluator) foldUntilGained(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
-	defer func() { cancel(); <-watched }()
-	gained := false
 	go func() {
 		defer close(watched)
 		select {
 		case <-e.gained:
-			gained = true
-			cancel()
+			cancel(errGained)
 		case <-ctx.Done():
 		}
 	}()
 	err := e.fold(ctx)
-	cancel()
+	cancel(nil)
 	<-watched
-	if gained {
+	if context.Cause(ctx) == errGained {
 		return nil
 	}
 	return err
 }
 
-// written returns the newest start of each kind of window that is in the topic.
+// writtenRange is how many offsets from the end of evaluations the newest windows are looked for.
+const writtenRange = 100_000
+
+// written returns the newest start of each name of window that is in evaluations.
 func (e *evaluator) written(ctx context.Context) (map[string]event.Time, error) {
 	newest := map[string]event.Time{}
 	ranges, err := e.client.Offsets(ctx, event.TopicEvaluations)
 	if err != nil {
 		return nil, err
 	}
-	const look = 100_000
 	var v event.Evaluation
 	for p, rg := range ranges {
-		err := e.client.ReadRange(ctx, event.TopicEvaluations, p, max(rg.First, rg.End-look), rg.End, func(r *stream.Record) error {
+		err := e.client.ReadRange(ctx, event.TopicEvaluations, p, max(rg.First, rg.End-writtenRange), rg.End, func(r *stream.Record) error {
 			if v.UnmarshalJSON(r.Value) == nil && v.Objective == e.objective.Name {
 				newest[v.Window] = max(newest[v.Window], v.Start)
 			}
@@ -129,16 +123,16 @@ func (e *evaluator) written(ctx context.Context) (map[string]event.Time, error) 
 	return newest, nil
 }
 
-// isWritten says whether a window that is to be closed is in the topic. Windows are written in
-// order and minutes before what ends with them, so the newest minute tells of all windows that
-// ended before it: of a day it may lie too far back to have been found.
+// isWritten says whether a window that is to be closed is in evaluations. Windows are written in
+// order, and minutes before the hours and days that end with them. So the newest minute tells of
+// all windows that ended before it, also of a day that lies too far back to have been found.
 func isWritten(w *window, newest map[string]event.Time) bool {
 	return w.start <= newest[w.name] || w.start+w.width <= newest["1m"]
 }
 
 // fold reads the examples from their start.
 func (e *evaluator) fold(ctx context.Context) error {
-	// one that becomes the owner on the way begins again, with what the last one has written
+	// a process that becomes the owner meanwhile begins again, with what the last owner has written
 	owner := e.owner.Load()
 	written, err := e.written(ctx)
 	if err != nil {
@@ -147,11 +141,11 @@ func (e *evaluator) fold(ctx context.Context) error {
 	var (
 		water   event.HighWater
 		x       event.Example
-		windows = []*window{newWindow("1m", minute), newWindow("1h", hour), newWindow("1d", day)}
+		windows = []*window{newWindow(e.kind, "1m", minute), newWindow(e.kind, "1h", hour), newWindow(e.kind, "1d", day)}
 		out     []event.Evaluation
 	)
 	e.mu.Lock()
-	e.all, e.passed = newWindow("all", 0), map[string]window{}
+	e.all, e.passed = newWindow(e.kind, "all", 0), map[string]window{}
 	for _, w := range windows {
 		e.passed[w.name] = window{name: w.name}
 	}
@@ -169,7 +163,7 @@ func (e *evaluator) fold(ctx context.Context) error {
 		out = out[:0]
 		for i := range records {
 			if err := x.UnmarshalJSON(records[i].Value); err != nil || x.Validate() != nil || x.Revision || !water.Fresh(x.Source, false) {
-				continue // what cannot be read is the learner's to bury
+				continue // the learner writes the dead letters of what cannot be read
 			}
 			if x.P == 0 && x.Model == "" {
 				continue // predicted for other objectives only: there is nothing to measure
@@ -205,7 +199,7 @@ func (e *evaluator) add(out []event.Evaluation, windows []*window, x *event.Exam
 	return out
 }
 
-// close appends a window's evaluations, and with a minute's those since the start.
+// close appends a window's evaluations; with a minute and an hour, those of all since the start.
 func (e *evaluator) close(out []event.Evaluation, w *window) []event.Evaluation {
 	end := w.start + w.width
 	name := e.objective.Name
@@ -213,17 +207,17 @@ func (e *evaluator) close(out []event.Evaluation, w *window) []event.Evaluation 
 	case "1d":
 		return w.evaluations(out, name, e.model, end, "")
 	case "1m":
-		out = w.evaluations(out, name, e.model, end, e.cfg.judge(w.tally))
-		return append(out, e.all.evaluation(name, e.model, end, e.all.acc, nil))
+		out = w.evaluations(out, name, e.model, end, e.guard.judge(w.tally))
+		return append(out, e.all.evaluation(name, e.model, end, e.all.whole, nil))
 	default:
 		out = w.evaluations(out, name, e.model, end, "")
-		// the whole is written each minute
+		// the whole comes with the minute
 		return append(out, e.all.evaluations(nil, name, e.model, end, "")[1:]...)
 	}
 }
 
-// write is for the owner alone. While ownership moves, two may write the same windows: the same
-// numbers, since they are functions of the topic.
+// write writes evaluations if this process is the owner. While ownership moves, two processes may
+// write the same windows, with the same numbers: these follow from the examples alone.
 func (e *evaluator) write(ctx context.Context, out []event.Evaluation) error {
 	if !e.owner.Load() {
 		return nil
@@ -234,7 +228,7 @@ func (e *evaluator) write(ctx context.Context, out []event.Evaluation) error {
 		records[i] = stream.Record{Key: []byte(out[i].Objective), Value: out[i].AppendJSON(nil), Headers: headers}
 	}
 	err := e.client.Produce(ctx, event.TopicEvaluations, records)
-	// they can be computed again from the examples
+	// no dead letters: evaluations can be computed again from the examples
 	if large := (*stream.TooLargeError)(nil); errors.As(err, &large) {
 		e.logger.Error("evaluations were not written: they are larger than their topic takes", "count", len(large.Records), "err", large)
 		return nil
@@ -245,30 +239,25 @@ func (e *evaluator) write(ctx context.Context, out []event.Evaluation) error {
 	return nil
 }
 
-// of are the evaluations of the newest window of that name that has passed, or of all since the
-// start: the whole, then its segments. The error names the windows that there are.
-func (e *evaluator) of(name string) ([]event.Evaluation, error) {
-	if name == "" || name == "all" {
-		return e.current(), nil
-	}
+// newest returns the evaluations of the newest window of a name that has passed, or of all since
+// the start: the whole, then its segments. The error lists the names of windows.
+func (e *evaluator) newest(name string) ([]event.Evaluation, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	none := []event.Evaluation{{Objective: e.objective.Name, Window: name}}
+	if name == "" || name == "all" {
+		if e.all == nil {
+			none[0].Window = "all"
+			return none, nil
+		}
+		return e.all.evaluations(nil, e.objective.Name, e.model, 0, ""), nil
+	}
 	if w, ok := e.passed[name]; ok {
 		if w.width == 0 {
-			return []event.Evaluation{{Objective: e.objective.Name, Window: name}}, nil
+			return none, nil
 		}
 		return w.evaluations(nil, e.objective.Name, e.model, w.start+w.width, ""), nil
 	}
 	names := append(slices.Sorted(maps.Keys(e.passed)), "all")
-	return nil, &event.Error{Field: "window", Reason: fmt.Sprintf("is %.40q, want one of %s", name, strings.Join(names, ", "))}
-}
-
-// current are the evaluations since the start, as they are now: the whole, then its segments.
-func (e *evaluator) current() []event.Evaluation {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.all == nil {
-		return []event.Evaluation{{Objective: e.objective.Name, Window: "all"}}
-	}
-	return e.all.evaluations(nil, e.objective.Name, e.model, 0, "")
+	return nil, field.Wrong("window", "is %.40q, want one of %s", name, strings.Join(names, ", "))
 }

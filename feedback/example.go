@@ -1,8 +1,12 @@
 package feedback
 
-import "github.com/clickloop/clickloop/event"
+import (
+	"math"
 
-// Example is a prediction with its label.
+	"github.com/clickloop/clickloop/event"
+)
+
+// Example is a prediction with its label y. source is where the prediction stands.
 func Example(o event.Objective, p *event.Prediction, y float64, source event.Source) event.Example {
 	x := event.Example{
 		Objective: o.Name, Prediction: p.ID, Row: p.Row, Time: p.Time, Y: y, W: p.Weight(), Propensity: p.Propensity, Policy: p.Policy, Features: p.Features, Source: source,
@@ -25,7 +29,8 @@ func Example(o event.Objective, p *event.Prediction, y float64, source event.Sou
 	return x
 }
 
-// segment is what an evaluation is split by: a field of the prediction, or one of its features.
+// segment is a value that evaluations are split by: a field of the prediction, or else one of its
+// features.
 func segment(p *event.Prediction, name string) (event.Value, bool) {
 	text := func(s string) (event.Value, bool) { return event.Value{Kind: event.String, Str: s}, s != "" }
 	switch name {
@@ -41,16 +46,17 @@ func segment(p *event.Prediction, name string) (event.Value, bool) {
 	return p.Features.Lookup(name)
 }
 
-// maxRevisionWeight bounds what one late positive may weigh, in weights of its example.
+// maxRevisionWeight is how many times the weight of its example a revision may weigh.
 const maxRevisionWeight = 20
 
-// Revision is the example that takes x, a negative, back, because its positive came late: label 1,
-// weight w/(1-p). Where the network still says p, the gradient of the log loss by the logit is
-// w/(1-p) * (p-1) = -w, which is what taking the negative back (-w*p) and learning the positive
-// (w*(p-1)) come to.
-func Revision(x *event.Example) event.Example {
+// Revision is the example that corrects the label of x to y. Its weight is w/|y-p|.
+//
+// To take an example back and learn the other label instead changes the gradient of the log loss by
+// the logit by w*(p-y) - w*(p-x.Y) = w*(x.Y-y), which is -w or w. Learned while the network still
+// says p, an example of label y and weight w/|y-p| has just that gradient: w/|y-p| * (p-y).
+func Revision(x *event.Example, y float64) event.Example {
 	r := *x
-	r.Revision, r.Y = true, 1
-	r.W = min(x.W*min(1/max(1-x.P, 1.0/maxRevisionWeight), maxRevisionWeight), event.MaxWeight)
+	r.Revision, r.Y = true, y
+	r.W = min(x.W*min(1/max(math.Abs(y-x.P), 1.0/maxRevisionWeight), maxRevisionWeight), event.MaxWeight)
 	return r
 }

@@ -1,3 +1,11 @@
+// Package feedback joins predictions with what happened to them, turns each into a labelled example
+// exactly once, and measures how good predictions were.
+//
+// The one invariant: no label before its evidence. A prediction is labelled only after the
+// watermark has passed its window, and only from outcomes that were all in the store while they
+// were read. The watermark is the received time up to which every partition of events is folded
+// into outcomes. When events stall, labels stall. When the store of outcomes is emptied, goes back
+// or forgets, it is folded again first.
 package feedback
 
 import (
@@ -7,6 +15,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/watermark"
@@ -19,14 +28,15 @@ import (
 type Deps struct {
 	Client     *stream.Client
 	Objectives []event.Objective
-	// label only while this process has every partition of predictions, so that examples come in
-	// one order of all
+	// label only while this process has every partition of predictions, so that the examples of all
+	// partitions come in one order
 	OneOrder bool
-	// of the namespace of outcomes, kept for at least the longest window plus Config.OutcomeTTL
+	// store of the namespace of outcomes, which it keeps for at least the longest window plus
+	// Config.OutcomeTTL
 	Outcomes features.Store
 	Now      func() event.Time
-	// says whether times of events are recorded ones, which are held against no clock; nil: they
-	// are not
+	// says whether times of events are recorded ones, which no clock is held against; nil: they are
+	// not
 	Recorded   func() bool
 	Watermark  watermark.Config // zero: the default
 	Logger     *slog.Logger
@@ -60,46 +70,28 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	logger := d.Logger.With("stage", "feedback")
 	c := newCounters()
 	store := features.Watch(d.Outcomes, d.Now)
-	f := &Feedback{
-		client: d.Client, store: store, unfolded: unfolded{since: map[int]time.Time{}},
-		outcomes: &outcomes{
-			client: d.Client, store: store, kinds: KindsOf(d.Objectives), ttl: longest(d.Objectives) + cfg.OutcomeTTL, now: d.Now, logger: logger,
-			recorded: d.Recorded, watermarks: d.Watermark, beats: watermark.NewReporter("feedback", d.Now, logger, d.Registerer),
-			folded: c.outcomes, marks: map[int]event.Time{},
-		},
-	}
-	c.register(d.Registerer, f.outcomes)
+	outcomes := newOutcomes(event.LongestWindow(d.Objectives)+cfg.OutcomeTTL, store, d, logger, c.outcomes)
+	c.register(d.Registerer, outcomes)
+	f := &Feedback{client: d.Client, store: store, outcomes: outcomes, unfolded: unfolded{since: map[int]time.Time{}}}
 	letters := deadletter.New("feedback", d.Client, d.Now, logger, d.Registerer)
-	headers := d.Client.MessageHeaders(event.SchemaExample)
 	for _, o := range d.Objectives {
-		logger := logger.With("objective", o.Name)
-		f.labelers = append(f.labelers, &labeler{
-			objective: o, client: d.Client, oneOrder: d.OneOrder, outcomes: f.outcomes, guard: &guard{cfg: cfg.Guard}, letters: letters, logger: logger,
-			batch: cfg.Batch, headers: headers, examples: c.examples, joined: c.joined, repeated: c.repeated.WithLabelValues(o.Name), conflicts: c.conflicts.WithLabelValues(o.Name), held: c.held.WithLabelValues(o.Name),
-		})
-		f.evaluators = append(f.evaluators, &evaluator{objective: o, client: d.Client, cfg: cfg.Guard, logger: logger, gained: make(chan struct{}, 1)})
+		t := &task{
+			objective: o, kind: objective.KindOf(o), client: d.Client, outcomes: outcomes, letters: letters, logger: logger.With("objective", o.Name),
+			batch: cfg.Batch, headers: d.Client.MessageHeaders(event.SchemaExample),
+		}
+		f.labelers = append(f.labelers, &labeler{task: t, oneOrder: d.OneOrder, guard: &guard{cfg: cfg.Guard}, counted: c.ofLabeler(o.Name)})
+		f.evaluators = append(f.evaluators, &evaluator{task: t, guard: cfg.Guard, gained: make(chan struct{}, 1)})
 		if o.Revisions {
-			f.revisers = append(f.revisers, &reviser{
-				objective: o, client: d.Client, outcomes: f.outcomes, within: cfg.revise(), batch: cfg.Batch, letters: letters, logger: logger, headers: headers,
-				revised: c.revised.WithLabelValues(o.Name),
-			})
+			f.revisers = append(f.revisers, &reviser{task: t, within: cfg.reviseWithin(), revised: c.revised.WithLabelValues(o.Name)})
 		}
 	}
 	return f, nil
 }
 
-func longest(objectives []event.Objective) time.Duration {
-	window := time.Duration(0)
-	for _, o := range objectives {
-		window = max(window, o.Window)
-	}
-	return window
-}
-
-// Run joins and evaluates until ctx ends.
+// Run folds outcomes, labels and evaluates until ctx ends.
 func (f *Feedback) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return f.outcomes.run(ctx) })
+	g.Go(func() error { return f.outcomes.Run(ctx) })
 	for i := range f.labelers {
 		g.Go(func() error { return f.labelers[i].run(ctx) })
 		g.Go(func() error { return f.evaluators[i].run(ctx) })
@@ -110,8 +102,8 @@ func (f *Feedback) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Ready returns nil when Kafka answers, the watermark can be read, and no fold or label stands
-// still for a fault of the store.
+// Ready returns nil when Kafka answers, the watermark can be read, every partition of events is
+// folded, and no fault of the store stops folds or labels.
 func (f *Feedback) Ready(ctx context.Context) error {
 	if err := f.client.Ping(ctx); err != nil {
 		return err
@@ -119,7 +111,7 @@ func (f *Feedback) Ready(ctx context.Context) error {
 	if err := f.store.Fault(); err != nil {
 		return err
 	}
-	if _, err := f.outcomes.watermark(ctx); err != nil {
+	if _, err := f.outcomes.Watermark(ctx); err != nil {
 		return fmt.Errorf("cannot read the watermark of outcomes: %w", err)
 	}
 	return f.unfolded.check(ctx, f.outcomes, unfoldedPatience)

@@ -4,18 +4,31 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/notify"
 )
 
 // tally is what the guard sees of predictions that are due.
 type tally struct {
 	predictions int64
-	examples    int64 // whose trigger happened
+	examples    int64 // predictions whose trigger happened
 	positives   int64
-	expected    float64 // sum of the examples' probabilities: how many positives there should be
-	weight      float64 // of the examples
-	predicted   float64 // sum of their probabilities, weighted
-	actual      float64 // weight of the positives
+	expected    float64 // sum of the examples' predictions: how many positives there should be
+	weight      float64 // sum of the examples' weights
+	predicted   float64 // weighted sum of their predictions
+	actual      float64 // weighted sum of their labels
+}
+
+// add counts an example, whose prediction is counted already.
+func (t *tally) add(x *event.Example) {
+	t.examples++
+	t.expected += x.P
+	t.weight += x.W
+	t.predicted += x.W * x.P
+	t.actual += x.W * x.Y
+	if x.Y > 0 {
+		t.positives++
+	}
 }
 
 func (t tally) plus(o tally) tally {
@@ -25,13 +38,13 @@ func (t tally) plus(o tally) tally {
 	}
 }
 
-// expectable is from how many predicted positives on none at all is a sign: the odds of that are
-// below 1 in 20,000.
+// expectable is how many expected positives make it a sign that there are none: the odds of that
+// are below 1 in 20,000.
 const expectable = 10
 
-// judge returns which band t leaves, empty for none. Below MinExamples predictions nothing is
-// judged.
-func (g Guard) judge(t tally) string {
+// judge returns the alarm that t raises: which band it leaves, or "". Fewer than MinExamples
+// predictions raise none.
+func (g Guard) judge(t tally) (alarm string) {
 	if t.predictions < g.MinExamples || t.predictions == 0 {
 		return ""
 	}
@@ -44,62 +57,59 @@ func (g Guard) judge(t tally) string {
 	if rate := float64(t.positives) / float64(t.examples); rate < g.RateLow || rate > g.RateHigh {
 		return fmt.Sprintf("the rate of positives is %.3g, outside %g to %g", rate, g.RateLow, g.RateHigh)
 	}
-	if t.positives == 0 { // chance goes by how many there are, not by what they weigh
+	if t.positives == 0 { // chance depends on their number, not on their weights
 		if t.expected >= expectable {
 			return fmt.Sprintf("there are no positives where %.3g were predicted", t.expected)
 		}
 		return ""
 	}
-	if t.actual == 0 {
-		return ""
-	}
-	if ratio := t.predicted / t.actual; ratio < g.CalibrationLow || ratio > g.CalibrationHigh {
+	if ratio := t.predicted / t.actual; t.actual != 0 && (ratio < g.CalibrationLow || ratio > g.CalibrationHigh) {
 		return fmt.Sprintf("predicted over actual is %.3g, outside %g to %g", ratio, g.CalibrationLow, g.CalibrationHigh)
 	}
 	return ""
 }
 
-// guard watches what an objective's labeler is about to write, in blocks of at least MinExamples
-// predictions. While an alarm stands and the configuration says hold, the labeler keeps its batch
-// and looks its outcomes up again: events that an outage has held up still make it right. It goes
-// on when the band is met or a person says so.
+// guard raises an alarm about what an objective's labeler is about to write, as when an outage
+// keeps events away. It judges at least MinExamples predictions together. While an alarm stands and
+// the configuration says hold, the labeler keeps its batch and looks its outcomes up again: events
+// that come late still correct the labels. It goes on when the bands are met or a person releases
+// it.
 type guard struct {
 	cfg     Guard
 	changed notify.Broadcast
 
 	mu       sync.Mutex
-	block    tally
+	judged   tally // of batches that were written and are judged with the next ones
 	alarm    string
-	released bool // a person said go on; until a block is good
+	released bool // by a person, until predictions meet the bands again
 }
 
-// weigh takes the tally of a batch that could be written now, and returns the alarm that stands,
-// whether it is another than before, and whether the batch is to be held back. A batch that may be
-// written is counted.
-func (g *guard) weigh(t tally) (alarm string, changed, hold bool) {
+// check takes the tally of a batch that could be written now. It returns the alarm that stands,
+// whether an alarm began or ended, and whether to hold the batch back. Only a batch that may be
+// written is added to those judged.
+func (g *guard) check(t tally) (alarm string, changed, hold bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	sum := g.block.plus(t)
-	if sum.predictions >= g.cfg.MinExamples {
+	sum := g.judged.plus(t)
+	enough := sum.predictions >= g.cfg.MinExamples
+	if alarm = g.alarm; enough {
 		alarm = g.cfg.judge(sum)
-	} else {
-		alarm = g.alarm
 	}
 	changed = (alarm == "") != (g.alarm == "")
 	g.alarm = alarm
 	if alarm == "" {
 		g.released = false
 	}
-	if hold = g.cfg.Hold && alarm != "" && !g.released && sum.predictions >= g.cfg.MinExamples; hold {
+	if hold = g.cfg.Hold && alarm != "" && !g.released && enough; hold {
 		return alarm, changed, true
 	}
-	if g.block = sum; sum.predictions >= g.cfg.MinExamples {
-		g.block = tally{}
+	if g.judged = sum; enough {
+		g.judged = tally{}
 	}
 	return alarm, changed, false
 }
 
-// release lets labels go on until the next alarm after a good block.
+// release lets labels go on until the bands were met once and are left again.
 func (g *guard) release() {
 	g.mu.Lock()
 	g.released = true

@@ -48,7 +48,7 @@ func TestTheGuardHoldsABatchUntilItIsGoodOrReleased(t *testing.T) {
 	g := &guard{cfg: cfg}
 	f := func(batch tally, wantAlarm, wantChanged, wantHold bool) {
 		t.Helper()
-		alarm, changed, hold := g.weigh(batch)
+		alarm, changed, hold := g.check(batch)
 		if alarm != "" != wantAlarm || changed != wantChanged || hold != wantHold {
 			t.Errorf("%+v: alarm %q, changed %v, hold %v; want %v, %v, %v", batch, alarm, changed, hold, wantAlarm, wantChanged, wantHold)
 		}
@@ -73,17 +73,17 @@ func TestTheGuardGathersSmallBatchesIntoBlocks(t *testing.T) {
 	g := &guard{cfg: cfg}
 	small := tally{predictions: 10, examples: 10, expected: 5, predicted: 5}
 	for i := range 9 {
-		if alarm, _, hold := g.weigh(small); alarm != "" || hold {
+		if alarm, _, hold := g.check(small); alarm != "" || hold {
 			t.Fatalf("batch %d: alarm %q, hold %v", i, alarm, hold)
 		}
 	}
-	if alarm, _, hold := g.weigh(small); alarm == "" || !hold {
+	if alarm, _, hold := g.check(small); alarm == "" || !hold {
 		t.Fatalf("the block is full: alarm %q, hold %v", alarm, hold)
 	}
-	if _, _, hold := g.weigh(tally{predictions: 10, examples: 10, expected: 5, predicted: 5, positives: 40, actual: 40}); hold {
+	if _, _, hold := g.check(tally{predictions: 10, examples: 10, expected: 5, predicted: 5, positives: 40, actual: 40}); hold {
 		t.Error("the batch makes the block good and is held back")
 	}
-	if alarm, _, _ := g.weigh(small); alarm != "" {
+	if alarm, _, _ := g.check(small); alarm != "" {
 		t.Errorf("a new block begins with alarm %q", alarm)
 	}
 }

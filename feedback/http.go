@@ -1,11 +1,12 @@
 package feedback
 
 import (
-	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/web"
 )
@@ -17,21 +18,16 @@ func (f *Feedback) Register(mux *http.ServeMux) {
 }
 
 // handleEvaluation answers with an objective's metrics, as in the topic: since the start, or with
-// ?window= of the newest window of that name that has passed. ?segments=1 adds its segments, one a
-// line; ?segment=NAME and ?segment=NAME=VALUE give those alone. The objective may be left out when
-// there is only one.
+// ?window= those of the newest window of that name that has passed. ?segments=1 adds its segments,
+// one a line. ?segment=NAME and ?segment=NAME=VALUE give those segments alone. The objective may be
+// left out when there is only one.
 func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective", "window", "segment", "segments")
-	if err != nil {
-		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
+	i, ok := f.find(w, query, err)
+	if !ok {
 		return
 	}
-	i, err := f.objective(query.Get("objective"))
-	if err != nil {
-		web.Refuse(w, http.StatusNotFound, "not_found", err)
-		return
-	}
-	all, err := f.evaluators[i].of(query.Get("window"))
+	all, err := f.evaluators[i].newest(query.Get("window"))
 	if err == nil {
 		all, err = chosen(all, query.Get("segment"), query.Get("segments"))
 	}
@@ -49,16 +45,17 @@ func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 	web.WriteJSON(w, http.StatusOK, b)
 }
 
-// chosen are those of a window's evaluations, the whole first, that a request asks for.
+// chosen returns what a request asks for of a window's evaluations, of which the whole is the
+// first.
 func chosen(all []event.Evaluation, segment, segments string) ([]event.Evaluation, error) {
 	switch {
 	case segment != "" && segments != "":
-		return nil, &event.Error{Field: "segment", Reason: "is given beside segments, which gives all of them: give one"}
+		return nil, field.Wrong("segment", "is given beside segments, which gives all of them: give one")
 	case segment == "" && (segments == "" || segments == "0" || segments == "false"):
 		return all[:1], nil
 	case segment == "":
 		if segments != "1" && segments != "true" {
-			return nil, &event.Error{Field: "segments", Reason: fmt.Sprintf("is %.40q, want 1 or 0; segment=NAME gives one", segments)}
+			return nil, field.Wrong("segments", "is %.40q, want 1 or 0; segment=NAME gives one", segments)
 		}
 		return all, nil
 	}
@@ -70,29 +67,36 @@ func chosen(all []event.Evaluation, segment, segments string) ([]event.Evaluatio
 		}
 	}
 	if len(found) == 0 {
-		return nil, &event.Error{Field: "segment", Reason: fmt.Sprintf("is %.80q, which no example of the window had, or which is none of the objective's segments", segment)}
+		return nil, field.Wrong("segment", "is %.80q, which no example of the window had, or which is none of the objective's segments", segment)
 	}
 	return found, nil
 }
 
-// handleRelease lets an objective's labels go on although its alarm stands. It is for the labelers
-// of this process.
+// handleRelease lets this process's labelers go on with an objective although its alarm stands.
 func (f *Feedback) handleRelease(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective")
-	if err != nil {
-		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
-		return
-	}
-	i, err := f.objective(query.Get("objective"))
-	if err != nil {
-		web.Refuse(w, http.StatusNotFound, "not_found", err)
+	i, ok := f.find(w, query, err)
+	if !ok {
 		return
 	}
 	f.labelers[i].guard.release()
 	web.WriteJSON(w, http.StatusOK, []byte(`{"released":true}`))
 }
 
-// objective is the index of the one that a request names.
+// find returns the index of the objective that a request names, whose query was read with err. If
+// it finds none it refuses the request, and ok is false.
+func (f *Feedback) find(w http.ResponseWriter, query url.Values, err error) (i int, ok bool) {
+	if err != nil {
+		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
+		return 0, false
+	}
+	if i, err = f.objective(query.Get("objective")); err != nil {
+		web.Refuse(w, http.StatusNotFound, "not_found", err)
+	}
+	return i, err == nil
+}
+
+// objective returns the index of the objective that a request names.
 func (f *Feedback) objective(name string) (int, error) {
 	if name == "" && len(f.labelers) == 1 {
 		return 0, nil
@@ -105,7 +109,7 @@ func (f *Feedback) objective(name string) (int, error) {
 		names += " " + l.objective.Name
 	}
 	if name == "" {
-		return 0, &event.Error{Field: "objective", Reason: "is missing: give ?objective= with one of" + names}
+		return 0, field.Wrong("objective", "is missing: give ?objective= with one of%s", names)
 	}
-	return 0, &event.Error{Field: "objective", Reason: fmt.Sprintf("is %.80q, want one of%s", name, names)}
+	return 0, field.Wrong("objective", "is %.80q, want one of%s", name, names)
 }

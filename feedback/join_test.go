@@ -3,13 +3,11 @@ package feedback
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -100,8 +98,7 @@ func TestAStalledPartitionStallsLabels(t *testing.T) {
 	r.produce(event.TopicEvents, stream.Record{Partition: partitions - 1, Value: absurd.AppendJSON(nil)}, stream.Record{Partition: partitions - 1, Value: []byte(`{"type":`)})
 	r.await("the last partition's fold", func() bool {
 		id, _ := r.client.TopicID(t.Context(), event.TopicEvents)
-		e, _ := r.store.Position(t.Context(), epochOf(id), 0)
-		at, _ := r.store.Position(t.Context(), epoch{e.Next, e.Received}.log(id), partitions-1)
+		at, _ := r.store.Position(t.Context(), r.positionsID(r.store, id), partitions-1)
 		return at.Next == 2
 	})
 	c := click(1, time.Second)
@@ -187,9 +184,9 @@ func TestALossThatTheWatermarkDoesNotShowMakesNoLabelFalse(t *testing.T) {
 			whole := make(chan bool, 1)
 			r.store.interfere(func() { r.store.goBack(earlier) }, func(found int) {
 				r.beat(due) // the folds notice at their next record
-				for end := time.Now().Add(10 * time.Second); r.mark() < due && time.Now().Before(end); time.Sleep(time.Millisecond) {
+				for end := time.Now().Add(10 * time.Second); r.mark(partitions) < due && time.Now().Before(end); time.Sleep(time.Millisecond) {
 				}
-				whole <- found == 0 && r.mark() >= due
+				whole <- found == 0 && r.mark(partitions) >= due
 			})
 			r.beat(due)
 			if !<-whole {
@@ -217,36 +214,6 @@ func TestALossWhileNothingComesIsMended(t *testing.T) {
 	}
 }
 
-// What a process knows of a partition is forgotten before a new run of its fold is counted: between
-// the two, a look-up could trust what is no more.
-func TestARunForgetsTheOldWatermarkBeforeItIsCounted(t *testing.T) {
-	r := newRig(t)
-	f, err := New(r.cfg, Deps{Client: r.client, Objectives: []event.Objective{r.objective}, Outcomes: r.store, Logger: slog.New(slog.DiscardHandler), Now: func() event.Time { return t0 }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.outcomes.set(0, t0)
-	known := false
-	f.outcomes.store = &watchedStore{r.store, func() { _, known = f.outcomes.local(1) }}
-	if _, _, err := f.outcomes.begin(t.Context(), "aaaaaaaa", 0); err != nil {
-		t.Fatal(err)
-	}
-	if known {
-		t.Error("the old watermark stands while the run is counted")
-	}
-}
-
-// watchedStore calls fn with each Apply.
-type watchedStore struct {
-	*faultStore
-	fn func()
-}
-
-func (s *watchedStore) Apply(ctx context.Context, from int64, to features.Position, batch []features.Update) error {
-	s.fn()
-	return s.faultStore.Apply(ctx, from, to, batch)
-}
-
 // Labels that come later than outcomes are kept (feedback was down for days, Redis was not) wait
 // until outcomes are folded again.
 func TestOutcomesThatTheStoreHasForgottenAreFoldedAgain(t *testing.T) {
@@ -268,7 +235,7 @@ func TestOutcomesThatTheStoreHasForgottenAreFoldedAgain(t *testing.T) {
 	r.start()
 	r.beat(t0.Add(span) + n)
 	// it is noticed with the next events, which the wall's heartbeat is
-	r.await("another epoch", func() bool {
+	r.await("another rebuild", func() bool {
 		r.beat(t0.Add(span) + n)
 		time.Sleep(50 * time.Millisecond)
 		fresh, _ := r.examples()

@@ -5,15 +5,35 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/features"
 )
 
-// OutcomeUpdate appends what e adds to the outcome of its prediction: of each of kinds that it is,
-// by its type or by the name that an SDK gives it, what was received first. That is the same in any
-// order and however often it is folded. e.Received is the receipt that counts: Marks.Settle finds
-// it out.
-func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64, kinds Kinds) []features.Update {
-	if e.Prediction == "" || e.Type == event.TypeHeartbeat || !kinds.any(e) {
+// EventTypes are the types and names of events that labels are made of. Others are not kept: a
+// prediction's outcome must not grow with what a client calls its events.
+type EventTypes map[string]bool
+
+// TypesOf are the types of the loop's own events and those that objectives ask for.
+func TypesOf(objectives []event.Objective) EventTypes {
+	types := EventTypes{event.TypeImpression: true, event.TypeClick: true, event.TypeConversion: true}
+	for _, o := range objectives {
+		kind := objective.KindOf(o)
+		for _, name := range append(kind.Events, kind.Trigger) {
+			types[name] = true
+		}
+	}
+	delete(types, "")
+	return types
+}
+
+// any says whether an event has one of the types or names.
+func (t EventTypes) any(e *event.Event) bool { return t[e.Type] || t[e.Name()] }
+
+// OutcomeUpdate appends what e adds to the outcome of its prediction: for its type and for its
+// name, if types has them, what was received first. That is the same in any order, however often it
+// is folded. e.Received must be the receipt that counts (see watermark.Marks.Settle).
+func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64, types EventTypes) []features.Update {
+	if e.Prediction == "" || e.Type == event.TypeHeartbeat || !types.any(e) {
 		return dst
 	}
 	value := ""
@@ -24,22 +44,22 @@ func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64, kinds Ki
 		value += happened + strconv.FormatInt(int64(e.Time), 10)
 	}
 	ops := make([]features.Op, 0, 2)
-	for _, kind := range [...]string{e.Type, e.Name()} {
-		if kinds[kind] {
-			ops = append(ops, features.Op{Kind: features.OpFirst, Field: kind, Time: e.Received, Value: value})
+	for _, name := range [...]string{e.Type, e.Name()} {
+		if types[name] {
+			ops = append(ops, features.Op{Kind: features.OpFirst, Field: name, Time: e.Received, Value: value})
 		}
 	}
 	return append(dst, features.Update{Key: e.Prediction, Offset: offset, Ops: ops})
 }
 
-// happened parts, in what is kept of an event, its value from the time at which it happened, where
-// that is not when it was received.
+// happened separates the value of an event from the time at which it happened. The time is kept
+// only where it is not the receipt.
 const happened = "@"
 
 // OutcomeOf reads what OutcomeUpdate has folded.
 func OutcomeOf(p features.Profile) event.Outcome {
 	out := make(event.Outcome, len(p.Fields))
-	for kind, stamped := range p.Fields {
+	for name, stamped := range p.Fields {
 		at, value, ok := features.SplitStamped(stamped)
 		if !ok {
 			continue // a field of the store's own
@@ -50,24 +70,7 @@ func OutcomeOf(p features.Profile) event.Outcome {
 			e.Time = event.Time(t)
 		}
 		e.Value, _ = strconv.ParseFloat(value, 64) // empty is 0
-		out[kind] = e
+		out[name] = e
 	}
 	return out
 }
-
-// Kinds are the types and names of events that labels are made of. Others are not kept: a
-// prediction's outcome must not grow with what a client calls its events.
-type Kinds map[string]bool
-
-// KindsOf are those of the loop's own events and of what objectives name as trigger or positive.
-func KindsOf(objectives []event.Objective) Kinds {
-	kinds := Kinds{event.TypeImpression: true, event.TypeClick: true, event.TypeConversion: true}
-	for _, o := range objectives {
-		kinds[o.Trigger], kinds[o.Positive] = true, true
-	}
-	delete(kinds, "")
-	return kinds
-}
-
-// any says whether an event is of one of the kinds.
-func (k Kinds) any(e *event.Event) bool { return k[e.Type] || k[e.Name()] }

@@ -55,7 +55,7 @@ func TestLabelsWaitForPartitionsThatAreAdded(t *testing.T) {
 	r.produce(event.TopicPredictions, in(5, prediction(2), prediction(3))...)
 	r.produce(event.TopicPredictions, in(0, prediction(4))...)
 	r.beat(t0.Add(time.Hour)) // of the three partitions that were there
-	if t := r.markOf(5); t != 0 {
+	if t := r.mark(5); t != 0 {
 		r.Fatalf("the watermark of five partitions is %s, before two of them have any", t)
 	}
 	// evidence in a partition that is new
@@ -74,24 +74,6 @@ func TestLabelsWaitForPartitionsThatAreAdded(t *testing.T) {
 			t.Errorf("%s has label %v (%v), want %v", id, got, ok, y)
 		}
 	}
-}
-
-// markOf is the watermark of n partitions.
-func (r *rig) markOf(n int) event.Time {
-	r.Helper()
-	id, err := r.client.TopicID(r.Context(), event.TopicEvents)
-	if err != nil {
-		r.Fatal(err)
-	}
-	at, err := r.store.Position(r.Context(), epochOf(id), 0)
-	if err != nil {
-		r.Fatal(err)
-	}
-	t, err := r.store.Watermark(r.Context(), epoch{at.Next, at.Received}.log(id), n)
-	if err != nil {
-		r.Fatal(err)
-	}
-	return t
 }
 
 // A prediction that is written again after partitions were added comes in another one, and is still
@@ -153,12 +135,23 @@ func TestALabelerEndsWithItsContextWhateverIsHidden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &labeling{l: f.labelers[0], queues: []*queue{{partition: 1, waiting: []pending{{prediction: event.Prediction{ID: "p", Time: t0}}}}, {partition: 9}}, batches: make(chan fetched), marked: map[int]int64{}, taken: map[string]int{}}
+	g := newLabeling(f.labelers[0], nil, "", 0)
+	g.queues = []*queue{{partition: 1, waiting: []pending{{prediction: event.Prediction{ID: "p", Time: t0}}}}, {partition: 9}}
+	topicID, err := r.client.TopicID(t.Context(), event.TopicEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := f.outcomes.beginRun(t.Context(), topicID)
 	for p := range partitions {
-		f.outcomes.set(p, t0.Add(time.Hour))
+		if err == nil {
+			err = r.store.Apply(t.Context(), 0, features.Position{TopicID: id, Partition: p, Next: 1, Received: t0.Add(time.Hour)}, nil)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- g.pass(t.Context()) }()
+	go func() { done <- g.labelDue(t.Context()) }()
 	select {
 	case err := <-done:
 		if err == nil || !strings.Contains(err.Error(), "partition 9") {
@@ -169,7 +162,7 @@ func TestALabelerEndsWithItsContextWhateverIsHidden(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := g.pass(ctx); err == nil {
+	if err := g.labelDue(ctx); err == nil {
 		t.Error("a pass goes on when its context has ended")
 	}
 }
@@ -237,7 +230,7 @@ func TestAPartitionThatIsNotFoldedIsNamed(t *testing.T) {
 			t.Fatalf("all are folded: %v", err)
 		}
 	}
-	hidden := &outcomes{client: r.client, store: without{f.outcomes.store, 1}, logger: quiet, marks: map[int]event.Time{}}
+	hidden := &outcomes{client: r.client, store: without{f.outcomes.store, 1}}
 	if err := u.check(t.Context(), hidden, 0); err != nil {
 		t.Errorf("at first sight: %v", err)
 	}
@@ -281,7 +274,7 @@ type without struct {
 }
 
 func (w without) Position(ctx context.Context, topicID string, partition int) (features.Position, error) {
-	if partition == w.partition && !strings.HasSuffix(topicID, ".epoch") {
+	if partition == w.partition {
 		return features.Position{TopicID: topicID, Partition: partition}, nil
 	}
 	return w.Store.Position(ctx, topicID, partition)

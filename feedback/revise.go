@@ -3,36 +3,31 @@ package feedback
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/notify"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// reviser takes negatives back whose positive came late. It reads the examples of its objective
-// once more, a second wait behind their windows, and looks the outcomes of the negatives up again;
-// so its state is an offset, however many predictions wait.
+// reviser corrects labels that events have changed which came after the window. It reads the
+// examples of its objective once more, with a second wait behind their windows, and looks up again
+// the outcomes of those whose labels are not final. So its state is an offset, however many
+// examples wait.
 //
-// Revisions are written before the group's offset moves, in the order of the examples that they
-// correct; what a crash makes it write again, readers drop by that order (event.HighWater).
+// It writes revisions before it moves the group's offset, in the order of the examples that they
+// correct. After a crash it writes some again, and readers drop those by that order
+// (event.HighWater).
 type reviser struct {
-	objective event.Objective
-	client    *stream.Client
-	outcomes  *outcomes
-	within    time.Duration // after the window
-	batch     int
-	letters   *deadletter.Writer
-	logger    *slog.Logger
-	headers   []stream.Header
-
+	*task
+	within  time.Duration // after the label was due
 	revised prometheus.Counter
 }
 
-// negative is an example that may be taken back.
-type negative struct {
+// revisable is an example whose label may change.
+type revisable struct {
 	offset   int64
 	produced event.Time
 	example  event.Example
@@ -42,7 +37,7 @@ func (r *reviser) run(ctx context.Context) error {
 	topic := event.TopicExamples(r.objective.Name)
 	return r.client.Join(ctx, "revisions."+r.objective.Name, []string{topic}, func(ctx context.Context, g *stream.Generation) error {
 		for _, a := range g.Assigned[topic] {
-			if a.Partition == 0 { // the others are nobody's
+			if a.Partition == 0 { // nobody writes to the others
 				return r.partition(ctx, g, topic, max(a.Committed, 0))
 			}
 		}
@@ -70,7 +65,7 @@ func (r *reviser) partition(ctx context.Context, g *stream.Generation, topic str
 			return err
 		}
 		next := reader.Offset()
-		for waiting := r.negatives(records, &water); len(waiting) > 0; {
+		for waiting := r.revisable(records, &water); len(waiting) > 0; {
 			n := min(len(waiting), r.batch)
 			if err := r.revise(ctx, waiting[:n], &known); err != nil {
 				return err
@@ -84,31 +79,31 @@ func (r *reviser) partition(ctx context.Context, g *stream.Generation, topic str
 	}
 }
 
-// negatives are the examples among records that may be taken back.
-func (r *reviser) negatives(records []stream.Record, water *event.HighWater) []negative {
-	var waiting []negative
+// revisable returns the examples among records whose labels may change.
+func (r *reviser) revisable(records []stream.Record, water *event.HighWater) []revisable {
+	var waiting []revisable
 	for i := range records {
 		x, err := event.ParseExample(records[i].Value)
-		if err != nil || x.Revision || !water.Fresh(x.Source, false) || x.Y > 0 {
-			continue // what cannot be read is the learner's to bury
+		if err != nil || x.Revision || !water.Fresh(x.Source, false) || r.kind.Final(x.Y) {
+			continue // the learner writes the dead letters of what cannot be read
 		}
-		waiting = append(waiting, negative{records[i].Offset, event.TimeOf(records[i].Time), x})
+		waiting = append(waiting, revisable{records[i].Offset, event.TimeOf(records[i].Time), x})
 	}
 	return waiting
 }
 
-// revise waits until no positive of these may come any more that would count, and writes the
+// revise waits until no event can come any more that would change these labels, and writes the
 // revisions.
-func (r *reviser) revise(ctx context.Context, waiting []negative, known *view) error {
+func (r *reviser) revise(ctx context.Context, waiting []revisable, known *view) error {
 	var latest event.Time
 	oldest := waiting[0].produced
 	keys := make([]string, len(waiting))
 	for i := range waiting {
 		keys[i] = waiting[i].example.Prediction
-		latest = max(latest, r.due(&waiting[i].example))
+		latest = max(latest, r.final(&waiting[i].example))
 		oldest = min(oldest, waiting[i].produced)
 	}
-	if err := r.awaitMark(ctx, latest); err != nil {
+	if err := r.awaitWatermark(ctx, latest); err != nil {
 		return err
 	}
 	found, err := r.outcomes.await(ctx, keys, latest, oldest, known)
@@ -118,51 +113,36 @@ func (r *reviser) revise(ctx context.Context, waiting []negative, known *view) e
 	var records []stream.Record
 	for i := range waiting {
 		x := &waiting[i].example
-		positive, ok := OutcomeOf(found[keys[i]])[r.objective.Positive]
-		if !ok || positive.Received > r.due(x) {
+		y := r.kind.Relabel(r.final(x), OutcomeOf(found[keys[i]]))
+		if y == x.Y {
 			continue
 		}
-		v := Revision(x)
+		v := Revision(x, y)
 		records = append(records, stream.Record{Partition: 0, Key: []byte(v.Prediction), Value: v.AppendJSON(nil), Headers: r.headers})
 	}
-	err = r.client.Produce(ctx, event.TopicExamples(r.objective.Name), records)
-	written := len(records)
-	// they would block their partition for ever
-	if large := (*stream.TooLargeError)(nil); errors.As(err, &large) {
-		var letters []deadletter.Letter
-		for _, i := range large.Records {
-			letters = append(letters, deadletter.Letter{Record: records[i], Reason: "a revision: " + large.Error()})
-		}
-		written -= len(letters)
-		r.logger.Error("revisions were not written: they are larger than their topic takes", "count", len(letters), "err", large)
-		err = r.letters.Write(ctx, letters...)
-	}
+	buried, err := r.writeExamples(ctx, "revisions", records, func(i int) deadletter.Letter {
+		return deadletter.Letter{Record: records[i], Reason: "a revision: "}
+	})
 	if err != nil {
 		return err
 	}
-	r.revised.Add(float64(written))
+	r.revised.Add(float64(len(records) - buried))
 	return nil
 }
 
-// due is when a negative is final.
-func (r *reviser) due(x *event.Example) event.Time { return r.objective.Due(x.Time).Add(r.within) }
+// final is until when an event may change a label.
+func (r *reviser) final(x *event.Example) event.Time { return r.kind.Due(x.Time).Add(r.within) }
 
-// awaitMark waits until events are folded up to t.
-func (r *reviser) awaitMark(ctx context.Context, t event.Time) error {
+// awaitWatermark waits until events are folded up to t.
+func (r *reviser) awaitWatermark(ctx context.Context, t event.Time) error {
 	for {
-		changed := r.outcomes.changed.Wait()
-		if mark, err := r.outcomes.watermark(ctx); err == nil && mark >= t {
+		changed := r.outcomes.Changed()
+		if w, err := r.outcomes.Watermark(ctx); err == nil && w >= t {
 			return nil
 		}
-		timer := time.NewTimer(50 * poll)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-changed:
-		case <-timer.C:
+		if err := notify.Await(ctx, changed, 50*poll); err != nil {
+			return err
 		}
-		timer.Stop()
 	}
 }
 

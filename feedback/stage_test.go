@@ -116,7 +116,7 @@ func (r *rig) start() (f *Feedback, mux *http.ServeMux, stop func()) {
 func (r *rig) join() (mux *http.ServeMux, stop func()) {
 	r.Helper()
 	f, mux, stop := r.start()
-	r.await("a part of events", func() bool { _, ok := f.outcomes.local(1); return ok })
+	r.await("a part of events", func() bool { _, ok := f.outcomes.Own(1); return ok })
 	return mux, stop
 }
 
@@ -267,18 +267,24 @@ func (r *rig) awaitExamples(n int) []event.Example {
 	return fresh
 }
 
-// mark is the watermark of the store, as a new process would see it.
-func (r *rig) mark() event.Time {
+// positionsID is the id under which a store keeps positions of the events topic id.
+func (r *rig) positionsID(store features.Store, id string) string {
+	r.Helper()
+	positions, err := (&outcomes{store: store}).currentRun(r.Context(), id)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return positions
+}
+
+// mark is the watermark of n partitions in the store, as a new process would see it.
+func (r *rig) mark(n int) event.Time {
 	r.Helper()
 	id, err := r.client.TopicID(r.Context(), event.TopicEvents)
 	if err != nil {
 		r.Fatal(err)
 	}
-	at, err := r.store.Position(r.Context(), epochOf(id), 0)
-	if err != nil {
-		r.Fatal(err)
-	}
-	t, err := r.store.Watermark(r.Context(), epoch{at.Next, at.Received}.log(id), partitions)
+	t, err := r.store.Watermark(r.Context(), r.positionsID(r.store, id), n)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -288,7 +294,7 @@ func (r *rig) mark() event.Time {
 // awaitMark waits until outcomes are folded up to t.
 func (r *rig) awaitMark(t event.Time) {
 	r.Helper()
-	r.await("the watermark "+t.String(), func() bool { return r.mark() >= t })
+	r.await("the watermark "+t.String(), func() bool { return r.mark(partitions) >= t })
 }
 
 var _ features.Store = (*faultStore)(nil)

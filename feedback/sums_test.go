@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -135,12 +136,15 @@ func TestAWindowWithoutPositivesKeepsItsSums(t *testing.T) {
 	}
 }
 
+// clicks is a kind of objective.
+var clicks = objective.KindOf(event.Objective{Trigger: event.TriggerPrediction, Positive: event.TypeClick, Window: span})
+
 // Windows that a former owner has written are not written again, however far back a day's lies.
 func TestADayIsNotWrittenTwice(t *testing.T) {
 	newest := map[string]event.Time{"1m": t0}
 	f := func(name string, width, start event.Time, want bool) {
 		t.Helper()
-		w := newWindow(name, width)
+		w := newWindow(clicks, name, width)
 		if w.start = start; isWritten(w, newest) != want {
 			t.Errorf("window %s at %s is written: %v, want %v", name, start, !want, want)
 		}
@@ -159,7 +163,7 @@ func TestADayIsNotWrittenTwice(t *testing.T) {
 
 // Segments that come beyond the bound are left out of the parts, not of the whole.
 func TestSegmentsAreBounded(t *testing.T) {
-	w := newWindow("1m", minute)
+	w := newWindow(clicks, "1m", minute)
 	for i := range maxSegments + 50 {
 		x := event.Example{Time: t0, P: 0.5, W: 1, Segment: event.Fields{{Name: "ad", Value: event.Value{Kind: event.String, Str: fmt.Sprint("a", i)}}}}
 		w.add(&x)
@@ -191,7 +195,7 @@ func TestOnlyTheOwnerWritesEvaluations(t *testing.T) {
 	}
 	// evaluations fails where one is written twice
 	r.await("two minutes", func() bool { return len(r.evaluations("1m")) == 6 })
-	e := &evaluator{objective: r.objective, client: r.client}
+	e := &evaluator{task: &task{objective: r.objective, client: r.client}}
 	out := []event.Evaluation{{Objective: "click", Window: "1m", Start: t0 + hour}}
 	for _, owner := range []bool{false, true} {
 		e.owner.Store(owner)

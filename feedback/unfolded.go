@@ -9,15 +9,15 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// unfoldedPatience is how long a partition of events may stand unread before the stage is not
-// ready: one that was added takes seconds.
+// unfoldedPatience is how long a partition of events may stay unread before the stage is not ready.
+// A partition that was just added takes seconds.
 const unfoldedPatience = 15 * time.Second
 
-// unfolded notices partitions of events that no process folds into outcomes while others are
-// folded: labels wait for them.
+// unfolded finds partitions of events that no process folds into outcomes while others are folded:
+// every label waits for them.
 type unfolded struct {
 	mu    sync.Mutex
-	since map[int]time.Time
+	since map[int]time.Time // when a partition was first seen unread
 }
 
 // check returns an error that names the partitions that were not folded for longer than patience.
@@ -26,30 +26,29 @@ func (u *unfolded) check(ctx context.Context, o *outcomes, patience time.Duratio
 	if err != nil {
 		return err
 	}
-	id, _, err := o.topic(ctx)
+	topicID, _, err := o.topic(ctx)
 	if err != nil {
 		return err
 	}
-	e, err := o.epoch(ctx, id)
+	id, err := o.currentRun(ctx, topicID)
 	if err != nil {
 		return err
 	}
-	missing, folded := map[int]bool{}, false
+	unread, folded := map[int]bool{}, false
 	for p, r := range ranges {
-		at, err := o.store.Position(ctx, e.log(id), p)
+		at, err := o.store.Position(ctx, id, p)
 		if err != nil {
 			return err
 		}
-		if missing[p] = at.Next == 0 && r.End > 0; at.Next > 0 {
-			folded = true
-		}
+		unread[p] = at.Next == 0 && r.End > 0
+		folded = folded || at.Next > 0
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var late []int
 	for p := range ranges {
 		switch since, known := u.since[p]; {
-		case !folded || !missing[p]:
+		case !folded || !unread[p]:
 			delete(u.since, p)
 		case !known:
 			u.since[p] = time.Now()

@@ -2,54 +2,53 @@ package feedback
 
 import (
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/metrics"
+	"github.com/clickloop/clickloop/event/objective"
 )
 
-// Spans of evaluations.
+// Widths of windows.
 const (
 	minute = event.Time(60_000)
 	hour   = 60 * minute
 	day    = 24 * hour
 )
 
-// maxSegments bounds the values of segments that a window tells apart; what comes beyond is left
-// out of the parts, not of the whole.
+// maxSegments is how many values of segments a window measures. It leaves out those that come
+// later; the whole counts their examples all the same.
 const maxSegments = 200
 
-// window is a span of time with its metrics.
+// window measures the examples of a span of time, as a whole and by segment.
 type window struct {
+	kind  *objective.Kind
 	name  string
 	width event.Time // 0 for all time
 	start event.Time
-	acc   *metrics.Accumulator
+	whole objective.Measure
 	tally tally
 	parts map[string]*part // by segment name and value
 	order []*part          // as they came
 }
 
+// part is a segment: the examples that have one value of one field.
 type part struct {
-	field event.Field
-	acc   *metrics.Accumulator
+	field   event.Field
+	measure objective.Measure
 }
 
-func newWindow(name string, width event.Time) *window {
-	w := &window{name: name, width: width}
+func newWindow(kind *objective.Kind, name string, width event.Time) *window {
+	w := &window{kind: kind, name: name, width: width}
 	w.reset()
 	return w
 }
 
 func (w *window) reset() {
-	w.acc, w.parts, w.order, w.tally = metrics.New(), map[string]*part{}, nil, tally{}
+	w.whole, w.parts, w.order, w.tally = w.kind.Measure(), map[string]*part{}, nil, tally{}
 }
 
-// add counts an example that was served a probability.
+// add counts an example.
 func (w *window) add(x *event.Example) {
-	w.acc.Add(x.P, x.Y, x.W)
-	t := tally{predictions: 1, examples: 1, expected: x.P, weight: x.W, predicted: x.W * x.P}
-	if x.Y > 0 {
-		t.positives, t.actual = 1, x.W
-	}
-	w.tally = w.tally.plus(t)
+	w.whole.Add(x.P, x.Y, x.W)
+	w.tally.predictions++
+	w.tally.add(x)
 	for _, f := range x.Segment {
 		key := f.Name + "=" + f.Value.Text()
 		p := w.parts[key]
@@ -57,16 +56,16 @@ func (w *window) add(x *event.Example) {
 			if len(w.parts) >= maxSegments {
 				continue
 			}
-			p = &part{f, metrics.New()}
+			p = &part{f, w.kind.Measure()}
 			w.parts[key] = p
 			w.order = append(w.order, p)
 		}
-		p.acc.Add(x.P, x.Y, x.W)
+		p.measure.Add(x.P, x.Y, x.W)
 	}
 }
 
-// passed says whether an example lies behind the window, which is then to be closed; the first
-// example opens it.
+// passed says whether an example lies behind the window, which is then to be closed. The first
+// example gives the window its start.
 func (w *window) passed(x *event.Example) bool {
 	if w.width == 0 {
 		if w.start == 0 || x.Time < w.start {
@@ -87,23 +86,19 @@ func (w *window) open(x *event.Example) {
 	w.reset()
 }
 
-// evaluations appends what the window measures as a whole, and of each of its segments.
-func (w *window) evaluations(dst []event.Evaluation, objective, model string, end event.Time, alarm string) []event.Evaluation {
-	whole := w.evaluation(objective, model, end, w.acc, nil)
+// evaluations appends the evaluation of the whole, then one of each segment.
+func (w *window) evaluations(dst []event.Evaluation, name, model string, end event.Time, alarm string) []event.Evaluation {
+	whole := w.evaluation(name, model, end, w.whole, nil)
 	whole.Alarm = alarm
 	dst = append(dst, whole)
 	for _, p := range w.order {
-		dst = append(dst, w.evaluation(objective, model, end, p.acc, event.Fields{p.field}))
+		dst = append(dst, w.evaluation(name, model, end, p.measure, event.Fields{p.field}))
 	}
 	return dst
 }
 
-func (w *window) evaluation(objective, model string, end event.Time, acc *metrics.Accumulator, segment event.Fields) event.Evaluation {
-	m, sums := acc.Result(), acc.Sums()
-	return event.Evaluation{
-		Objective: objective, Window: w.name, Start: w.start, End: end, Examples: m.Examples, Positives: m.Positives,
-		LogLoss: &m.LogLoss, NormalizedEntropy: &m.NormalizedEntropy, AUC: &m.AUC, PredictedOverActual: &m.PredictedOverActual, ECE: &m.ECE,
-		Weight: &sums.Weight, Predicted: &sums.Predicted, Actual: &sums.Actual, LogLossSum: &sums.Loss,
-		Segment: segment, Model: model,
-	}
+func (w *window) evaluation(name, model string, end event.Time, measure objective.Measure, segment event.Fields) event.Evaluation {
+	v := event.Evaluation{Objective: name, Window: w.name, Start: w.start, End: end, Segment: segment, Model: model}
+	measure.Fill(&v)
+	return v
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// clean checks an event that came from outside and fills what it may leave open: an id, without
-// which a resend cannot be told from a new event, the time, and the moment of receipt. When times
-// are recorded ones, the receipt is kept as given and is otherwise when the event happened.
+// clean checks an event from outside and fills what it may leave open: the id, without which a
+// resend cannot be told from a new event, the time, and the receipt. When times are recorded, the
+// receipt is kept as given, and is the time of the event where none is given.
 func clean(e *event.Event, now event.Time, recorded bool) error {
 	if e.Type == event.TypeHeartbeat {
 		return &event.Error{Field: "type", Reason: "is heartbeat, which only the collector writes"}
 	}
-	e.Collector, e.Leaving = "", false // of heartbeats alone
+	e.Collector, e.Leaving = "", false // only heartbeats have these
 	switch {
 	case !recorded:
 		e.Received = now
@@ -29,18 +29,10 @@ func clean(e *event.Event, now event.Time, recorded bool) error {
 	return nil
 }
 
-// ownForm takes from an event of the loop's own form what a client cannot know: by which rule its
-// time was set. A recording may have it from the topic.
-func ownForm(e *event.Event, recorded bool) {
-	if !recorded {
-		e.TimeRule, e.OriginalTime = "", 0
-	}
-}
-
-// decode reads a record as the fold takes it, now and when it is read back. Other producers than
-// the collector write to the topic as well: an event that does not say when it was received was
-// received when it was produced. The clock has no part in it, or a fold that is run again could end
-// elsewhere.
+// decode reads a record of the topic events, for the fold and when records are read back. Other
+// producers than the collector write to the topic too: an event without a receipt was received when
+// it was produced. The clock of this process has no part in it, or a fold that is run again could
+// end elsewhere.
 func decode(r *stream.Record) (event.Event, error) {
 	e, err := event.ParseEvent(r.Value)
 	if err != nil {
@@ -49,8 +41,8 @@ func decode(r *stream.Record) (event.Event, error) {
 	return e, e.Complete(event.TimeOf(r.Time))
 }
 
-// reader is the clock of whoever folds records now, 0 while times are recorded ones: those are held
-// against no clock.
+// reader is the clock of a process that folds records. It is 0 while times are recorded: those are
+// held against no clock.
 func (c *Clock) reader() event.Time {
 	if c.Recorded() {
 		return 0
@@ -58,7 +50,7 @@ func (c *Clock) reader() event.Time {
 	return c.Now()
 }
 
-// key decides the partition: a user's events, and an event and its resend, share one.
+// key decides the partition: the events of a user share one, and so do an event and its resend.
 func key(e *event.Event) string {
 	switch {
 	case e.User != "":

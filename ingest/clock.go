@@ -7,9 +7,9 @@ import (
 	"github.com/clickloop/clickloop/internal/notify"
 )
 
-// Clock says what time events are received at. When it is recorded, the times in events are kept
-// and a replay's driver moves the watermark; otherwise the wall's clock is stamped on them. It may
-// be turned from recorded to wall while it is in use.
+// Clock stamps the receipt of events. In mode wall it stamps the wall's time. In mode recorded the
+// times in events are kept, and the driver of a replay moves the watermark. It may be turned from
+// recorded to wall while it is in use.
 type Clock struct {
 	now      func() event.Time
 	recorded atomic.Bool
@@ -23,10 +23,10 @@ func NewClock(now func() event.Time, recorded bool) *Clock {
 	return c
 }
 
-// Recorded says whether times are recorded ones.
+// Recorded says whether the mode is recorded.
 func (c *Clock) Recorded() bool { return c.recorded.Load() }
 
-// SetRecorded turns the clock.
+// SetRecorded changes the mode.
 func (c *Clock) SetRecorded(recorded bool) {
 	c.recorded.Store(recorded)
 	c.turned.Fire()

@@ -1,8 +1,10 @@
-// Package ingest takes clickstream events: the collector writes them to Kafka, the consumer folds
-// them into feature profiles.
+// Package ingest is the stage that collects clickstream events. The collector accepts them over
+// HTTP and writes them to the topic events; the consumer folds the topic into feature profiles.
 //
-// The collector acknowledges an event only after Kafka has, and the consumer's folds are
-// idempotent, so whatever is sent twice, delivered twice or interrupted counts once.
+// An event is acknowledged only after Kafka has acknowledged it, and folding is idempotent. So an
+// event that is sent twice, delivered twice or interrupted counts once.
+//
+// A form of requests is a dialect. To add one, write its value and add it to dialects.
 package ingest
 
 import (
@@ -13,13 +15,13 @@ import (
 
 // Config is the ingest section of the configuration.
 type Config struct {
-	// bytes of a request's body, unpacked; a larger one gets 413
+	// bytes of the body of a request, unpacked; larger bodies get 413
 	MaxBody   int `yaml:"max_body"`
 	MaxEvents int `yaml:"max_events"` // events in one request
-	// bytes of requests that may be under way, and of events that may wait for Kafka; beyond it
-	// requests get 503 at once
+	// bytes of requests that may be under way, and of events that may wait for Kafka; requests
+	// beyond it get 503 at once
 	MaxWaiting int `yaml:"max_waiting"`
-	// events a second that the collector takes; beyond it requests get 429
+	// events a second that the collector accepts; requests beyond it get 429
 	Rate float64 `yaml:"rate"`
 	// how long a request waits for Kafka before it gets 503
 	Acknowledge time.Duration `yaml:"acknowledge"`
@@ -28,7 +30,7 @@ type Config struct {
 	CORSOrigins []string `yaml:"cors_origins"`
 }
 
-// DefaultConfig takes 2 MB and 5,000 events a request, and 100,000 events a second.
+// DefaultConfig allows 2 MB and 5,000 events a request, and 100,000 events a second.
 func DefaultConfig() Config {
 	return Config{
 		MaxBody: 2 << 20, MaxEvents: 5000, MaxWaiting: 64 << 20, Rate: 100_000, Acknowledge: 5 * time.Second, Heartbeat: time.Second, CORSOrigins: []string{"*"},

@@ -127,11 +127,7 @@ func TestTwoConsumersShareAndCountOnce(t *testing.T) {
 		case 5:
 			var second *Ingester
 			second, _, stopSecond = run(t, client, DefaultConfig(), store, true)
-			for end := time.Now().Add(20 * time.Second); !second.consumer.folded.some(); time.Sleep(time.Millisecond) {
-				if time.Now().After(end) {
-					t.Fatal("the second gets no partition")
-				}
-			}
+			poll(t, "a partition of the second", func() bool { _, folds := second.consumer.Own(1); return folds })
 		case 20:
 			stopSecond()
 		}
@@ -224,7 +220,7 @@ func TestOnlyHeartbeatsMoveTheWatermark(t *testing.T) {
 	}
 	send(t, "POST", server.URL+"/v1/events?clock="+recordedAt.String(), nil, strings.NewReader("[]"))
 	clicks(t, i, store, "u1", recordedAt)
-	if mark, err := i.watermark(t.Context()); err != nil || mark != recordedAt {
+	if mark, err := i.consumer.Watermark(t.Context()); err != nil || mark != recordedAt {
 		t.Errorf("the watermark is %v (%v), want %v", mark, err, recordedAt)
 	}
 }

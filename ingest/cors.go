@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// allow lets a website's script read the answer. The origin is echoed, since SDKs that send
-// credentials are refused a "*"; Retry-After is exposed, or scripts cannot see it.
+// allow lets the script of a website read the answer. The origin is echoed, because browsers refuse
+// "*" to SDKs that send credentials. Retry-After is exposed, or scripts cannot see it.
 func (c *collector) allow(w http.ResponseWriter, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" || !slices.Contains(c.cfg.CORSOrigins, "*") && !slices.Contains(c.cfg.CORSOrigins, origin) {
@@ -20,8 +20,8 @@ func (c *collector) allow(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// handlePreflight answers OPTIONS. The headers that SDKs send are listed by name, since "*" does
-// not cover Authorization.
+// handlePreflight answers OPTIONS. It lists the headers of SDKs by name, since "*" does not cover
+// Authorization.
 func (c *collector) handlePreflight(w http.ResponseWriter, r *http.Request) {
 	if c.allow(w, r) {
 		h := w.Header()

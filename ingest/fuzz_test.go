@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/stream"
+	"golang.org/x/sync/semaphore"
 )
 
 // Whatever comes, nothing panics, every part gets a verdict, and what is accepted is read from the
@@ -16,7 +18,7 @@ func FuzzIntake(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	c := &collector{cfg: DefaultConfig()}
+	cfg := DefaultConfig()
 	now, _ := event.ParseTime("2026-11-25T09:00:00Z")
 	check := func(t *testing.T, in *intake, parts int) {
 		if len(in.verdicts) != parts || len(in.records)+in.rejected != parts {
@@ -33,26 +35,20 @@ func FuzzIntake(f *testing.F) {
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, body string) {
-		if parts, err := c.split([]byte(body)); err == nil {
-			in := &intake{now: now}
-			for i := range parts {
-				it := readItem(&parts[i], "events", i, len(parts) == 1)
-				in.add(&it)
+	clock := NewClock(func() event.Time { return now }, false)
+	budget := semaphore.NewWeighted(1 << 40)
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, d := range dialects {
+			for _, path := range d.paths {
+				r, err := http.NewRequest(d.method, path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				events, err := d.decode(&request{Request: r, cfg: &cfg, body: &body{budget: budget, limit: cfg.MaxBody, raw: []byte(text)}})
+				if err == nil {
+					check(t, newIntake(&events, clock, nil), events.count)
+				}
 			}
-			check(t, in, len(parts))
-		}
-		for _, kind := range []string{"batch", "track"} {
-			b, err := c.segmentCalls([]byte(body), kind)
-			if err != nil {
-				continue
-			}
-			in := &intake{now: now}
-			for i := range b.calls {
-				it := b.calls[i].item(in.now, i)
-				in.add(&it)
-			}
-			check(t, in, len(b.calls))
 		}
 	})
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// farewellWait is how long a collector that ends waits for Kafka to take its last events and its
-// farewell.
+// farewellWait is how long a collector that ends waits for Kafka to acknowledge its last events and
+// its farewell.
 const farewellWait = 3 * time.Second
 
-// collectorName names this start of a collector: another start must not vouch for events that this
-// one had in flight.
+// collectorName names one start of a collector. A restarted collector must not vouch for events
+// that the one before it had in flight, so each start has a name of its own.
 func collectorName() string {
 	const limit = 100
 	host, err := os.Hostname()
@@ -26,8 +26,8 @@ func collectorName() string {
 	return host[:min(len(host), limit)] + "-" + uuid.NewString()
 }
 
-// heartbeats are the clock for each of n partitions. They need no trust in keys: partitions are
-// named.
+// heartbeats makes one heartbeat for each of n partitions. The partitions are named: a key could
+// miss one.
 func (c *collector) heartbeats(n int, e event.Event) []stream.Record {
 	e.Type = event.TypeHeartbeat
 	value := e.AppendJSON(nil)
@@ -38,7 +38,7 @@ func (c *collector) heartbeats(n int, e event.Event) []stream.Record {
 	return beats
 }
 
-// run writes events and heartbeats until ctx ends, then what is still waiting and a farewell.
+// run writes events and heartbeats until ctx ends, then the events that still wait and a farewell.
 func (c *collector) run(ctx context.Context) error {
 	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -55,8 +55,8 @@ func (c *collector) run(ctx context.Context) error {
 }
 
 // beat writes the wall's clock to every partition until ctx ends, so that an idle partition holds
-// no label back. The first heartbeat goes out at once, and when the clock is turned: before it is
-// acknowledged the collector takes no events.
+// no label back. The first heartbeat goes out at once, and so does one when the clock is turned:
+// the collector accepts no events before it is acknowledged.
 func (c *collector) beat(ctx context.Context) error {
 	tick := time.NewTicker(c.cfg.Heartbeat)
 	defer tick.Stop()
@@ -72,8 +72,8 @@ func (c *collector) beat(ctx context.Context) error {
 	}
 }
 
-// beatOnce writes one heartbeat and waits for its acknowledgement: while one waits for Kafka there
-// is no second, what it would say will be said.
+// beatOnce writes one heartbeat and waits for its acknowledgement. While Kafka is away there is no
+// second one in flight: the next will say more than it.
 func (c *collector) beatOnce(ctx context.Context) {
 	if c.clock.Recorded() {
 		c.beatNewPartitions(ctx)
@@ -84,22 +84,25 @@ func (c *collector) beatOnce(ctx context.Context) {
 		return
 	}
 	done, stamp, err := c.enqueueClock(n, false)
-	if err != nil {
-		return
-	}
-	select {
-	case err = <-done: // one that fails is followed by another
-	case <-ctx.Done():
-		return
-	}
-	if err == nil && stamp != 0 {
+	if err == nil && await(ctx, done) == nil && stamp != 0 {
 		c.standing.vouch(stamp)
 	}
 }
 
+// await returns the outcome of a write, or ctx's error.
+func await(ctx context.Context, done <-chan error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // enqueueClock puts the clock behind every event that was stamped before it. A request holds the
-// order from when it stamps received to when its events are enqueued; so the clock never vouches
-// for an event that is still to come. The farewell is the last: no event is taken behind it.
+// order from the moment at which it stamps received until its events are enqueued, so the clock
+// never vouches for an event that is still to come. The farewell is the last record: no event is
+// accepted behind it.
 func (c *collector) enqueueClock(n int, farewell bool) (done <-chan error, stamp event.Time, err error) {
 	c.order.Lock()
 	defer c.order.Unlock()
@@ -116,8 +119,8 @@ func (c *collector) enqueueClock(n int, farewell bool) (done <-chan error, stamp
 	return done, stamp, err
 }
 
-// leave takes no more events, and waits until Kafka has those that wait and, behind them, the
-// farewell: so labels need not wait for the lease of a collector that has ended.
+// leave accepts no more events. It waits until Kafka has the events in flight and the farewell
+// behind them, so that labels need not wait until the lease of this collector has passed.
 func (c *collector) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, farewellWait)
 	defer cancel()
@@ -130,19 +133,14 @@ func (c *collector) leave(ctx context.Context) {
 		err = enqueueErr
 	}
 	if err == nil {
-		select {
-		case err = <-done:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+		err = await(ctx, done)
 	}
 	if err != nil && stamp != 0 {
 		c.logger.Warn("cannot say farewell: labels wait for this collector until its lease has passed", "collector", c.name, "err", err)
 	}
 }
 
-// posted is the recorded clock as it was posted last, and the number of partitions that it was
-// written to.
+// posted is the recorded clock that was posted last, and the number of partitions that got it.
 type posted struct {
 	mu         sync.Mutex
 	at         event.Time
@@ -155,7 +153,7 @@ func (p *posted) set(at event.Time, partitions int) {
 	p.at, p.partitions = at, partitions
 }
 
-// missing returns the clock when some of n partitions lack it, and from which one on.
+// missing returns the clock, and the first partition without it, when some of n partitions lack it.
 func (p *posted) missing(n int) (at event.Time, from int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,8 +161,8 @@ func (p *posted) missing(n int) (at event.Time, from int, ok bool) {
 }
 
 // beatNewPartitions writes the recorded clock to partitions that were added since it was posted:
-// whoever plays a recording waits until every partition is folded up to it. It vouches for nothing
-// that is missing, since events are written to partitions only a while after they were added.
+// the driver of a replay waits until every partition is folded up to it. It vouches for no event
+// that is still to come, since producers choose a new partition only a while after it was added.
 func (c *collector) beatNewPartitions(ctx context.Context) {
 	n, err := c.client.Partitions(ctx, event.TopicEvents)
 	if err != nil {
@@ -175,15 +173,11 @@ func (c *collector) beatNewPartitions(ctx context.Context) {
 		return
 	}
 	done, err := c.batcher.Enqueue(c.heartbeats(n, event.Event{Time: at, Received: at})[from:])
-	if err != nil {
+	if err != nil || await(ctx, done) != nil {
 		return
 	}
-	select {
-	case err := <-done:
-		// else a later one was posted, to all
-		if now, _, _ := c.posted.missing(n); err == nil && now == at {
-			c.posted.set(at, n)
-		}
-	case <-ctx.Done():
+	// a clock that was posted meanwhile went to all partitions
+	if now, _, _ := c.posted.missing(n); now == at {
+		c.posted.set(at, n)
 	}
 }

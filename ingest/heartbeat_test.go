@@ -60,7 +60,7 @@ func unstarted(t *testing.T, client *stream.Client, cfg Config) (*Ingester, *htt
 func inFlight(t *testing.T, c *collector, n int) (waiting []<-chan error) {
 	t.Helper()
 	for range n {
-		in, done, err := c.enqueue(1, func(in *intake) { in.add(&item{event: event.Event{Type: event.TypeClick}}) }, nil)
+		in, done, err := c.enqueue(&delivery{count: 1, event: func(int, *intake) item { return item{event: event.Event{Type: event.TypeClick}} }}, nil)
 		if err != nil || len(in.records) != 1 {
 			t.Fatalf("%d records, %v", len(in.records), err)
 		}

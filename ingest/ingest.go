@@ -11,6 +11,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
+	"github.com/clickloop/clickloop/internal/notify"
 	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/internal/web"
@@ -55,16 +56,6 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	collected := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "clickloop_ingest_collected_total", Help: "Events that came over HTTP, by verdict; refused, limited and unavailable count requests.",
 	}, []string{"verdict"})
-	consumed := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "clickloop_ingest_events_total", Help: "Events from the topic, by what became of them: folded, repeated, refused.",
-	}, []string{"result"})
-	times := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "clickloop_ingest_event_times_total",
-		Help: "Events folded, by the rule that set their time: given (the client's own), received (none was given), clamped (it lay after the receipt), sent_at (the client's clock was corrected).",
-	}, []string{"rule"})
-	moved := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "clickloop_ingest_moved_total", Help: "Times that a partition was folded again because the feature store was not where it was left.",
-	})
 	unknown := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "clickloop_ingest_unknown_fields_total", Help: "Fields of events over HTTP that nobody knows; the answer warns of them by name.",
 	})
@@ -75,13 +66,13 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 		Name: "clickloop_ingest_replaced_characters_total", Help: "Halves of characters (lone surrogates) in events over HTTP that became U+FFFD.",
 	})
 	if d.Registerer != nil {
-		d.Registerer.MustRegister(collected, consumed, times, moved, unknown, unreadable, replaced)
+		d.Registerer.MustRegister(collected, unknown, unreadable, replaced)
 	}
 	store := features.Watch(d.Store, d.Clock.Now)
 	return &Ingester{
 		client: d.Client, store: store, clock: d.Clock,
 		collector: &collector{
-			cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters, events: collected,
+			cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters, verdicts: collected,
 			unknown: unknown, unreadable: unreadable, replaced: replaced,
 			standing: standing{lease: d.Watermark.Lease},
 			batcher:  stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
@@ -89,11 +80,7 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 			budget:   semaphore.NewWeighted(int64(cfg.MaxWaiting)),
 			headers:  d.Client.MessageHeaders(event.SchemaEvent),
 		},
-		consumer: &consumer{
-			client: d.Client, set: d.Set, store: store, clock: d.Clock, letters: letters, logger: logger, events: consumed, times: countersOf(times), moved: moved,
-			watermark: d.Watermark, beats: watermark.NewReporter("ingest", d.Clock.Now, logger, d.Registerer),
-			folded: folded{at: map[int]event.Time{}},
-		},
+		consumer: newConsumer(d, store, letters, logger),
 	}, nil
 }
 
@@ -107,7 +94,7 @@ func (i *Ingester) Register(mux *http.ServeMux) {
 func (i *Ingester) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return i.collector.run(ctx) })
-	g.Go(func() error { return i.consumer.run(ctx) })
+	g.Go(func() error { return i.consumer.Run(ctx) })
 	return g.Wait()
 }
 
@@ -123,28 +110,11 @@ func (i *Ingester) Ready(ctx context.Context) error {
 	if err := i.store.Fault(); err != nil {
 		return err
 	}
-	if i.consumer.folded.some() {
+	if _, folds := i.consumer.Own(1); folds {
 		return nil
 	}
-	_, err := i.watermark(ctx)
+	_, err := i.consumer.Watermark(ctx)
 	return err
-}
-
-// watermark is how far profiles are folded: known here when every partition is this process's, else
-// asked of the store.
-func (i *Ingester) watermark(ctx context.Context) (event.Time, error) {
-	n, err := i.client.Partitions(ctx, event.TopicEvents)
-	if err != nil {
-		return 0, err
-	}
-	if t, ok := i.consumer.folded.watermark(n); ok {
-		return t, nil
-	}
-	id, err := i.client.RecentTopicID(ctx, event.TopicEvents)
-	if err != nil {
-		return 0, err
-	}
-	return i.store.Watermark(ctx, id, n)
 }
 
 // handleClock tells the clock's mode, how far profiles are folded, and which collectors had a wrong
@@ -174,38 +144,31 @@ func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", err)
 		return
 	}
-	b := append([]byte(`{"mode":"`), i.clock.mode()...)
-	b = append(b, `","now":"`...)
-	b = append(b, i.clock.Now().String()...)
-	b = append(b, `","folded":"`...)
-	b = append(b, t.String()...)
-	b = append(b, '"')
+	o := strictjson.NewObject(nil)
+	o.Text("mode", i.clock.mode())
+	o.Text("now", i.clock.Now().String())
+	o.Text("folded", t.String())
 	if faulty := i.consumer.beats.Faulty(); len(faulty) > 0 {
-		b = append(b, `,"faulty":[`...)
+		o.Key("faulty")
 		for n, collector := range faulty {
-			if n > 0 {
-				b = append(b, ',')
-			}
-			b = strictjson.AppendString(b, collector)
+			o.Buf = strictjson.AppendString(append(o.Buf, "[,"[min(n, 1)]), collector)
 		}
-		b = append(b, ']')
+		o.Buf = append(o.Buf, ']')
 	}
-	web.WriteJSON(w, http.StatusOK, append(b, '}'))
+	web.WriteJSON(w, http.StatusOK, o.End())
 }
 
 // awaitFolded returns the watermark once it is at least want, or as it is when ctx ends.
 func (i *Ingester) awaitFolded(ctx context.Context, want event.Time) (event.Time, error) {
 	for {
-		changed := i.consumer.folded.Wait()
-		t, err := i.watermark(ctx)
+		changed := i.consumer.Changed()
+		t, err := i.consumer.Watermark(ctx)
 		if err != nil || t >= want {
 			return t, err
 		}
-		select {
-		case <-ctx.Done():
+		// other processes may fold partitions, which changes nothing here
+		if notify.Await(ctx, changed, 50*time.Millisecond) != nil {
 			return t, nil
-		case <-changed:
-		case <-time.After(50 * time.Millisecond): // partitions folded by other processes
 		}
 	}
 }

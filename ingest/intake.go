@@ -11,21 +11,22 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// verdict is what became of one event of a request.
+// verdict is the outcome of one event of a request.
 type verdict struct {
 	id       string
-	reason   string // empty when accepted
+	reason   string // why it is rejected; empty when it is accepted
 	field    string
 	warnings []warning
 }
 
-// intake is what one request brings.
+// intake is a delivery whose events are stamped and checked.
 type intake struct {
-	now        event.Time
-	recorded   bool
+	now        event.Time // of receipt
+	recorded   bool       // times are kept as given
+	refusable  bool       // see delivery
 	headers    []stream.Header
-	records    []stream.Record
-	of         []int // of each record, its verdict
+	records    []stream.Record // the accepted events
+	of         []int           // the verdict of each record
 	verdicts   []verdict
 	rejected   int
 	firstError error
@@ -34,43 +35,29 @@ type intake struct {
 	notes      []warning // about the request as a whole
 }
 
-// item is one event as it was read: the event, or why it could not be read.
+// item is one event that was read, or the reason why it could not be read.
 type item struct {
 	event event.Event
 	err   error
-	raw   []byte // what the sender wrote
+	raw   []byte // as the sender wrote it
 	place string // in the request; empty when the event is all of it
 	notes notes
 }
 
-// readItem reads an event of the loop's own form. of is what the array of events is called; alone
-// says that the request has this event only.
-func readItem(p *strictjson.Part, of string, index int, alone bool) item {
-	it := item{raw: p.Text}
-	if !alone {
-		it.place = p.Place(of, index)
+// newIntake stamps the events of a delivery with their receipt, and checks them.
+func newIntake(d *delivery, clock *Clock, headers []stream.Header) *intake {
+	in := &intake{
+		now: clock.Now(), recorded: clock.Recorded(), headers: headers, refusable: d.refusable, notes: d.notes, letters: d.letters,
+		records: make([]stream.Record, 0, d.count), verdicts: make([]verdict, 0, d.count),
 	}
-	if it.err = unreadable(p); it.err != nil {
-		return it
+	for i := range d.count {
+		it := d.event(i, in)
+		in.add(&it)
 	}
-	var n event.Notes
-	it.event, it.err = event.ParseEventNoted(p.Text, &n)
-	it.notes.ofEvent(&n)
-	return it
+	return in
 }
 
-// unreadable says why a part of a body cannot be an event, before it is read.
-func unreadable(p *strictjson.Part) error {
-	switch {
-	case p.Lost != "":
-		return &event.Error{Reason: p.Lost}
-	case len(p.Text) == 0:
-		return &event.Error{Reason: "is missing: a comma stands where an event should"}
-	}
-	return nil
-}
-
-// add takes an event, or rejects it.
+// add accepts an event, or rejects it.
 func (in *intake) add(it *item) {
 	e := &it.event
 	if it.err == nil {
@@ -109,8 +96,9 @@ func (in *intake) reject(it *item, warnings []warning) {
 	in.letters = append(in.letters, deadletter.Letter{Record: stream.Record{Value: it.raw}, Reason: v.reason})
 }
 
-// tooLarge turns what the topic does not take into verdicts and dead letters. The rest is written.
-func (in *intake) tooLarge(large *stream.TooLargeError) {
+// rejectTooLarge turns what the topic does not take into verdicts and dead letters. The rest is
+// written.
+func (in *intake) rejectTooLarge(large *stream.TooLargeError) {
 	for _, i := range large.Records {
 		if i >= len(in.records) {
 			continue
@@ -132,35 +120,41 @@ func (in *intake) tooLarge(large *stream.TooLargeError) {
 	in.records = kept
 }
 
-// none says that a request brought events and not one of them is good.
-func (in *intake) none() bool { return in.rejected > 0 && len(in.records) == 0 }
+// refused says that a request brought events, that not one of them is good, and that its sender is
+// to be told so by the status.
+func (in *intake) refused() bool {
+	return in.refusable && in.rejected > 0 && len(in.records) == 0
+}
 
-// appendVerdicts writes what became of each event, as the member results, and the warnings about
-// the request as a whole.
-func (in *intake) appendVerdicts(b []byte) []byte {
-	b = append(b, `"results":[`...)
-	for i, v := range in.verdicts {
+// addResults adds what became of each event, as the member results, and the warnings about the
+// request as a whole.
+func (in *intake) addResults(o *strictjson.Object) {
+	o.Key("results")
+	o.Buf = append(o.Buf, '[')
+	for i := range in.verdicts {
 		if i > 0 {
-			b = append(b, ',')
+			o.Buf = append(o.Buf, ',')
 		}
-		b = append(b, `{"id":`...)
-		b = strictjson.AppendString(b, v.id)
-		if v.reason == "" {
-			b = append(b, `,"status":"accepted"`...)
-		} else {
-			b = append(b, `,"status":"rejected","reason":`...)
-			b = strictjson.AppendString(b, v.reason)
-		}
-		if v.field != "" {
-			b = append(b, `,"field":`...)
-			b = strictjson.AppendString(b, v.field)
-		}
-		b = append(appendWarnings(b, v.warnings), '}')
+		o.Buf = in.verdicts[i].appendJSON(o.Buf)
 	}
-	b = append(b, ']')
+	o.Buf = append(o.Buf, ']')
 	notes := in.notes
 	if in.unwritten > 0 {
 		notes = append(notes[:len(notes):len(notes)], warning{message: fmt.Sprintf("%d more warnings are left out", in.unwritten)})
 	}
-	return appendWarnings(b, notes)
+	addWarnings(o, notes)
+}
+
+func (v *verdict) appendJSON(dst []byte) []byte {
+	o := strictjson.NewObject(dst)
+	o.Text("id", v.id)
+	if v.reason == "" {
+		o.Text("status", "accepted")
+	} else {
+		o.Text("status", "rejected")
+		o.Text("reason", v.reason)
+	}
+	o.OptionalText("field", v.field)
+	addWarnings(&o, v.warnings)
+	return o.End()
 }

@@ -8,39 +8,41 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// lifted are the properties that become members of an event, by the names that they may have. Where
-// several are given the first of a list that can be read wins, wherever it stands in the text.
-var lifted = [...]struct {
-	to    string
-	names []string
-}{
-	{"value", []string{"revenue", "value", "total"}},
-	{"prediction", []string{"prediction", "prediction_id", "predictionId"}},
-	{"request", []string{"request", "request_id", "requestId"}},
-	{"ad", []string{"ad", "ad_id", "adId", "ad.id"}},
-	{"campaign", []string{"campaign", "campaign_id", "campaignId", "campaign.id"}},
+// lifting says which properties of a call become a member of the event. The first of names that can
+// be read wins, wherever it stands in the text.
+type lifting struct {
+	to     string
+	names  []string
+	member func(*event.Event) *string // nil for the value, which is an amount
 }
 
-// lift sets the members of e that its properties hold, whatever kind a sender's language made of
-// them: 17 is the ad "17", and "12.54" is the value 12.54. What cannot be read is told, and stays a
-// property only.
-func lift(e *event.Event, n *notes) {
-	for i := range lifted {
-		for _, name := range lifted[i].names {
+var liftings = [...]lifting{
+	{"value", []string{"revenue", "value", "total"}, nil},
+	{"prediction", []string{"prediction", "prediction_id", "predictionId"}, func(e *event.Event) *string { return &e.Prediction }},
+	{"request", []string{"request", "request_id", "requestId"}, func(e *event.Event) *string { return &e.Request }},
+	{"ad", []string{"ad", "ad_id", "adId", "ad.id"}, func(e *event.Event) *string { return &e.Ad }},
+	{"campaign", []string{"campaign", "campaign_id", "campaignId", "campaign.id"}, func(e *event.Event) *string { return &e.Campaign }},
+}
+
+// liftAll sets the members of e that its properties hold, whatever kind the sender's language made
+// of them: 17 is the ad "17", and "12.54" is the value 12.54. What cannot be read is a warning, and
+// stays a property only.
+func liftAll(e *event.Event, n *notes) {
+	for i := range liftings {
+		l := &liftings[i]
+		for _, name := range l.names {
 			v, ok := e.Properties.Lookup(name)
-			if !ok || v.Kind == event.Null || v.Kind == event.String && v.Str == "" {
-				continue
-			}
-			if setMember(e, lifted[i].to, name, &v, n) {
+			if ok && v.Kind != event.Null && (v.Kind != event.String || v.Str != "") && l.set(e, name, &v, n) {
 				break
 			}
 		}
 	}
-	nestedInstead(e, n)
+	warnOfNested(e, n)
 }
 
-func setMember(e *event.Event, to, name string, v *event.Value, n *notes) bool {
-	if to == "value" {
+// set returns false when v cannot be read.
+func (l *lifting) set(e *event.Event, name string, v *event.Value, n *notes) bool {
+	if l.member == nil {
 		amount, ok := v.Amount()
 		if !ok {
 			n.cannotUse("properties."+name, notAmount(v))
@@ -49,21 +51,11 @@ func setMember(e *event.Event, to, name string, v *event.Value, n *notes) bool {
 		e.Value = amount
 		return true
 	}
-	s := v.Text()
 	if v.Kind == event.List {
-		n.cannotUse("properties."+name, "is a list, expected the id of one "+to)
+		n.cannotUse("properties."+name, "is a list, expected the id of one "+l.to)
 		return false
 	}
-	switch to {
-	case "prediction":
-		e.Prediction = s
-	case "request":
-		e.Request = s
-	case "ad":
-		e.Ad = s
-	case "campaign":
-		e.Campaign = s
-	}
+	*l.member(e) = v.Text()
 	return true
 }
 
@@ -79,36 +71,38 @@ func notAmount(v *event.Value) string {
 	return "is " + strconv.Quote(s) + ", expected a number such as 12.54, without currency and separators"
 }
 
-// nestedInstead tells of objects where a member was expected: they have become properties of longer
-// names, of which none is read.
-func nestedInstead(e *event.Event, n *notes) {
+// warnOfNested warns of the first object where one value is expected. Its members have become
+// properties of longer names, which are not lifted.
+func warnOfNested(e *event.Event, n *notes) {
 	for _, f := range e.Properties {
 		name, _, nested := strings.Cut(f.Name, ".")
-		if !nested {
-			continue
-		}
-		switch {
-		case (name == "revenue" || name == "value" || name == "total") && e.Value == 0,
-			name == "prediction" && e.Prediction == "", name == "request" && e.Request == "",
-			name == "ad" && e.Ad == "", name == "campaign" && e.Campaign == "":
+		if nested && slices.ContainsFunc(liftings[:], func(l lifting) bool { return l.lacks(e, name) }) {
 			n.cannotUse("properties."+name, "is an object or a list of them, expected one value")
 			return
 		}
 	}
 }
 
-// segmentNames are what members of the loop's own form are called in Segment's.
+// lacks says that e has no member that the property name should have set.
+func (l *lifting) lacks(e *event.Event, name string) bool {
+	if l.member == nil {
+		return e.Value == 0 && slices.Contains(l.names, name)
+	}
+	return name == l.to && *l.member(e) == ""
+}
+
+// segmentNames are the names in Segment's form of what the native form calls otherwise.
 var segmentNames = map[string]string{
 	"id": "messageId", "message_id": "messageId", "user": "userId", "user_id": "userId", "anonymous": "anonymousId", "anonymous_id": "anonymousId",
 	"time": "timestamp", "ts": "timestamp", "group_id": "groupId", "previous_id": "previousId",
 }
 
-// misplaced tells of members that a call does not have, but the loop knows under another name or
-// among the properties. What else SDKs send is theirs.
+// misplaced warns of members that a call does not have, but which the loop knows under another name
+// or among the properties. Other members are the SDK's own business.
 func (n *notes) misplaced(name string) {
 	meant := segmentNames[name]
-	for i := range lifted {
-		if slices.Contains(lifted[i].names, name) {
+	for i := range liftings {
+		if slices.Contains(liftings[i].names, name) {
 			meant = "properties." + name
 		}
 	}

@@ -2,10 +2,12 @@ package ingest
 
 import (
 	"net/http"
+	"path"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/strictjson"
+	"github.com/clickloop/clickloop/internal/web"
 )
 
 // segmentCall is a message of Segment's HTTP tracking API
@@ -25,44 +27,62 @@ type segmentCall struct {
 	notes notes
 }
 
-// handleSegment takes one call, or a batch of them. Content types are ignored: SDKs send text/plain
-// to save a preflight. A batch is answered 200 with verdicts whatever it holds, as SDKs expect;
-// what is rejected of it becomes dead letters. A parameter that nobody knows is a warning, not an
-// error, since an SDK drops what is refused.
-func (c *collector) handleSegment(w http.ResponseWriter, r *http.Request, kind string) {
-	c.allow(w, r)
-	if err := c.admit(1); err != nil {
-		c.fail(w, err)
-		return
-	}
-	body, err := c.readBody(w, r)
-	defer body.release()
+// segment is the HTTP tracking API of Segment, which many SDKs speak. Content types are ignored:
+// SDKs send text/plain to save a preflight.
+var segment = dialect{
+	method: http.MethodPost, preflight: true,
+	paths: []string{"/v1/track", "/v1/page", "/v1/identify", "/v1/screen", "/v1/group", "/v1/alias", "/v1/batch",
+		"/v1/t", "/v1/p", "/v1/i", "/v1/s", "/v1/g", "/v1/a", "/v1/b"},
+	decode: decodeSegment,
+	encode: encodeSegment,
+}
+
+// segmentBeacon is what a page sends while it is closed. Browsers ask no preflight for it.
+var segmentBeacon = dialect{
+	method: http.MethodPost, paths: []string{"/beacon/v1/batch"},
+	decode: decodeSegment,
+	encode: encodeSegment,
+}
+
+// segmentKinds are the calls by the first letter of their paths. The browser library uses the
+// letter alone.
+var segmentKinds = map[byte]string{
+	't': "track", 'p': "page", 'i': "identify", 's': "screen", 'g': "group", 'a': "alias", 'b': "batch",
+}
+
+// decodeSegment reads one call, or a batch of calls. SDKs expect 200 for a batch whatever it holds:
+// the answer has a verdict for each call, and rejected calls become dead letters. An unknown
+// parameter is a warning and no error, since SDKs drop what is refused.
+func decodeSegment(r *request) (delivery, error) {
+	body, err := r.json()
 	if err != nil {
-		c.fail(w, err)
-		return
+		return delivery{}, err
 	}
-	b, err := c.segmentCalls(body.bytes, kind)
-	if err == nil {
-		err = c.admit(len(b.calls) - 1)
-	}
+	kind := segmentKinds[path.Base(r.URL.Path)[0]]
+	b, err := segmentCalls(body, kind, r.cfg)
 	if err != nil {
-		c.fail(w, err)
-		return
+		return delivery{}, err
 	}
 	for _, unknown := range inbound.Unknown(r.URL.Query(), "writeKey") {
 		b.notes = append(b.notes, warning{field: unknown.Field, message: "parameter " + unknown.Error()})
 	}
-	in, err := c.take(r.Context(), 0, len(b.calls), kind == "batch", func(in *intake) {
-		in.notes, in.letters = b.notes, b.letters
-		for i := range b.calls {
-			it := b.calls[i].item(in.now, i)
-			in.add(&it)
-		}
-	})
-	c.answer(w, in, err, `{"success":true,`, kind != "batch" && in.none())
+	return delivery{
+		count:     len(b.calls),
+		event:     func(i int, in *intake) item { return b.calls[i].item(in.now, i) },
+		refusable: kind != "batch",
+		notes:     b.notes,
+		letters:   b.letters,
+	}, nil
 }
 
-// parse reads a call of a batch from its own text, so that one that is malformed spares the others.
+func encodeSegment(w http.ResponseWriter, in *intake) {
+	o := strictjson.NewObject(nil)
+	o.Flag("success", true)
+	in.addResults(&o)
+	web.WriteJSON(w, http.StatusOK, o.End())
+}
+
+// parse reads a call of a batch from its own part, so that a malformed call spares the others.
 func (s *segmentCall) parse() error {
 	if !s.batch {
 		return nil
@@ -115,7 +135,7 @@ func (s *segmentCall) read(r *event.Reader) {
 	s.notes.halves(r.Replaced())
 }
 
-// looseTime takes a time, or nothing when it is an empty text or null.
+// looseTime reads a time. An empty text and null stand for none.
 func looseTime(r *event.Reader) event.Time {
 	if r.Kind() != strictjson.KindString {
 		return r.Time()

@@ -9,23 +9,23 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// segmentBatch is what a body in Segment's form holds.
+// segmentBatch is a decoded body in Segment's form.
 type segmentBatch struct {
 	calls   []segmentCall
 	notes   []warning           // about the batch as a whole
-	letters []deadletter.Letter // what its calls had to do without
+	letters []deadletter.Letter // members of the batch that its calls had to do without
 }
 
-// maxMembers bounds the members of a batch, of which a few are known.
+// maxMembers bounds the members of a batch. Only a few are known.
 const maxMembers = 1000
 
-// segmentCalls reads a body: one call of kind, or a batch whose sentAt and context stand for all of
-// it. What is broken in a batch spares the rest: a call is one rejected event, and calls do without
-// a context or a sentAt that cannot be read.
-func (c *collector) segmentCalls(body []byte, kind string) (segmentBatch, error) {
+// segmentCalls reads a body: one call of kind, or a batch. The batch's sentAt and context hold for
+// all its calls. A broken part spares the rest: a broken call is one rejected event, and calls do
+// without a context or a sentAt that cannot be read.
+func segmentCalls(body []byte, kind string, cfg *Config) (segmentBatch, error) {
 	if kind != "batch" {
 		var r event.Reader
-		r.Reset(string(body), event.Limits{Bytes: c.cfg.MaxBody, Depth: 20, Fields: 1000 * c.cfg.MaxEvents})
+		r.Reset(string(body), event.Limits{Bytes: cfg.MaxBody, Depth: 20, Fields: 1000 * cfg.MaxEvents})
 		call := segmentCall{part: strictjson.Part{Text: body}}
 		call.read(&r)
 		call.kind = kind
@@ -45,7 +45,7 @@ func (c *collector) segmentCalls(body []byte, kind string) (segmentBatch, error)
 			return b, &event.Error{Field: "batch", Reason: "is given twice"}
 		case m.Name == "batch" && len(m.Text) > 0 && m.Text[0] == '[':
 			given = true
-			if err := b.split(&m.Part, c.cfg.MaxEvents); err != nil {
+			if err := b.split(&m.Part, cfg.MaxEvents); err != nil {
 				return b, err
 			}
 		case m.Lost != "":
@@ -87,8 +87,8 @@ func (b *segmentBatch) split(array *strictjson.Part, limit int) error {
 	return err
 }
 
-// doWithout reads a member that stands for all calls. One that cannot be read is told and buried,
-// and the calls are taken without it.
+// doWithout reads a member that holds for all calls. When it cannot be read, it becomes a warning
+// and a dead letter, and the calls are accepted without it.
 func (b *segmentBatch) doWithout(m *strictjson.Member, read func(*event.Reader)) {
 	var r event.Reader
 	r.Reset(string(m.Text), event.EventLimits)

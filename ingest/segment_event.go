@@ -8,14 +8,15 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// loopEvents are names of track calls, folded to letters, that mean one of the loop's own events.
+// loopEvents are the events of the loop by the names that track calls give them, of which only the
+// letters count.
 var loopEvents = map[string]string{
 	"impression": event.TypeImpression, "adimpression": event.TypeImpression, "adviewed": event.TypeImpression,
 	"click": event.TypeClick, "adclick": event.TypeClick, "adclicked": event.TypeClick,
 	"conversion": event.TypeConversion, "ordercompleted": event.TypeConversion,
 }
 
-// item is the call as the loop's event. index is its place in the batch.
+// item is the call as an event of the loop. index is its place in the batch.
 func (s *segmentCall) item(now event.Time, index int) item {
 	it := item{raw: s.part.Text}
 	if s.batch {
@@ -42,7 +43,7 @@ func (s *segmentCall) event(now event.Time) (event.Event, error) {
 	case s.kind == "track" && s.name == "":
 		return e, &event.Error{Field: "event", Reason: "is missing, want the name of what happened"}
 	}
-	lift(&e, &s.notes)
+	liftAll(&e, &s.notes)
 	s.keepNames(&e)
 	s.stamp(&e, now)
 	if n := size(e.Context) + size(e.Properties); n > event.EventLimits.Fields {
@@ -51,9 +52,9 @@ func (s *segmentCall) event(now event.Time) (event.Event, error) {
 	return e, nil
 }
 
-// keepNames puts what a call says beside its properties among them, under Segment's names, and
-// gives the loop's own events their type. A property of the same name yields: profiles count by
-// these.
+// keepNames adds the facts that stand beside a call's properties to them, under Segment's names,
+// and gives the loop's own events their type. A property of the same name yields to them, since
+// profiles count by these names.
 func (s *segmentCall) keepNames(e *event.Event) {
 	name := "name"
 	if s.kind == "track" {
@@ -78,8 +79,8 @@ func (s *segmentCall) keepNames(e *event.Event) {
 	}
 }
 
-// size counts fields and elements of lists, as readers of the topic do: a message and its batch are
-// within bounds each, together they may not be.
+// size counts fields and elements of lists, as readers of the topic do. A message and its batch may
+// each be within bounds and exceed them together.
 func size(f event.Fields) int {
 	n := len(f)
 	for i := range f {
@@ -101,8 +102,8 @@ func letters(name string) string {
 	}, strings.ToLower(name))
 }
 
-// firstOfName keeps the first of fields of one name: what a message says itself stands before what
-// its batch says for all.
+// firstOfName keeps the first field of each name. The message's own fields stand before those that
+// its batch gives to all messages.
 func firstOfName(f event.Fields) event.Fields {
 	seen := make(map[string]bool, len(f))
 	kept := f[:0]

@@ -7,12 +7,12 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// A client's clock is believed unless it is wrong by more than skewStep; then it is corrected in
-// whole steps, so that the time on the wire neither reorders a device's events nor shows in their
-// distances.
+// skewStep is the step in which a client's clock is corrected. A clock that is wrong by less than
+// half of it is believed: otherwise the delay of the network would move a device's events against
+// each other.
 const skewStep = 5 * time.Minute
 
-// stamp gives e the call's time, and says by which rule if that is not the client's own.
+// stamp sets the time of e, and the rule where the time is not the client's own.
 func (s *segmentCall) stamp(e *event.Event, now event.Time) {
 	e.Time = s.time(now)
 	if own := s.own(); e.Time != own {
@@ -20,7 +20,7 @@ func (s *segmentCall) stamp(e *event.Event, now event.Time) {
 	}
 }
 
-// own is when the call was made by its client's clock, 0 when it does not say.
+// own is the time of the call by its client's clock, 0 when it gives none.
 func (s *segmentCall) own() event.Time {
 	if s.original != 0 {
 		return s.original
@@ -28,8 +28,7 @@ func (s *segmentCall) own() event.Time {
 	return s.timestamp
 }
 
-// time is when the call was made by the client's clock, moved by what that was wrong when the call
-// was sent.
+// time is own, corrected by how far the client's clock was wrong when the call was sent.
 func (s *segmentCall) time(now event.Time) event.Time {
 	t := s.own()
 	if t == 0 || s.sent == 0 {

@@ -9,10 +9,10 @@ import (
 	"github.com/clickloop/clickloop/internal/notify"
 )
 
-// standing says whether labels wait for a collector's events. They do from its first acknowledged
-// heartbeat on, and no longer when it was silent for the lease. An event that is taken outside of
-// that could be received in time and yet come behind the heartbeats of others that vouch for that
-// time.
+// standing knows whether labels wait for the events of this collector: from its first acknowledged
+// heartbeat on, until it is silent for the lease. Outside of that time it must accept no event.
+// Otherwise this could happen: the event is received at 10:00, the other collectors vouch for
+// 10:01, labels of 10:01 are made, and only then does the event reach Kafka.
 type standing struct {
 	lease   time.Duration
 	changed notify.Broadcast
@@ -22,7 +22,7 @@ type standing struct {
 	left    bool
 }
 
-// Errors of a collector that takes no events.
+// Reasons why labels do not wait for the events of this collector.
 var (
 	errSilent  = errors.New("no heartbeat of the collector was acknowledged by Kafka lately")
 	errLeaving = errors.New("the collector is ending")
@@ -51,15 +51,15 @@ func (s *standing) announced() bool {
 	return s.vouched != 0
 }
 
-// check returns nil when an event that is received now will be waited for. Half of the lease is
-// left for it to reach Kafka.
+// check returns nil when labels will wait for an event that is received now. Half of the lease is
+// left for the event to reach Kafka.
 func (s *standing) check(now event.Time, recorded bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.left:
 		return errLeaving
-	case recorded: // a replay's driver writes the heartbeats
+	case recorded: // the driver of a replay writes the heartbeats
 		return nil
 	case s.vouched == 0 || now.Sub(s.vouched) > s.lease/2:
 		return errSilent

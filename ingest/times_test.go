@@ -141,7 +141,7 @@ func folds(t *testing.T) (client *stream.Client, store *features.Memory, i *Inge
 	i.Register(mux)
 	server := httptest.NewServer(mux)
 	done := make(chan error, 1)
-	go func() { done <- i.consumer.run(t.Context()) }()
+	go func() { done <- i.consumer.Run(t.Context()) }()
 	t.Cleanup(func() { <-done; server.Close() })
 	return client, store, i, registry, server.URL
 }
@@ -210,7 +210,7 @@ func TestOtherProducersTimesAreHeldAgainstKafkas(t *testing.T) {
 			t.Errorf("%s: the last click was %v s ago, want %v", user, v.Num, time.Minute+age)
 		}
 	}
-	poll(t, "the watermark", func() bool { at, err := i.watermark(t.Context()); return err == nil && at == now+1 })
+	poll(t, "the watermark", func() bool { at, err := i.consumer.Watermark(t.Context()); return err == nil && at == now+1 })
 	for name, want := range map[string]map[string]float64{
 		"clickloop_ingest_event_times_total": {"clamped": 5, "given": 1, "received": 0, "sent_at": 0},
 		"clickloop_ingest_heartbeats_total":  {"ahead": 12, "slow": 3, "taken": 6},

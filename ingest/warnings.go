@@ -10,23 +10,23 @@ import (
 // maxWarnings bounds the warnings of one answer; the others are counted.
 const maxWarnings = 200
 
-// warning is what a sender should hear, although the event is taken.
+// warning is what a sender should know about an event that is accepted all the same.
 type warning struct {
 	field   string // that it is about; empty when it is about none
 	message string
 	nearest string // the known name that was probably meant
 }
 
-// notes are what a sender should hear about one event that is taken all the same.
+// notes are the warnings about one event.
 type notes struct {
 	texts      []warning
-	unknown    int // fields that nobody knows
-	unreadable int // fields that the loop knows, whose values it cannot use
+	unknown    int // fields of unknown names
+	unreadable int // fields that the loop knows, but whose values it cannot use
 	replaced   int // halves of characters
 }
 
-// ofEvent says what a reader of the loop's own form noted.
-func (n *notes) ofEvent(seen *event.Notes) {
+// addEventNotes adds what the reader of the native form noted.
+func (n *notes) addEventNotes(seen *event.Notes) {
 	for _, name := range seen.Unknown {
 		if near := event.Nearest(name, event.EventNames); near != "" {
 			n.texts = append(n.texts, warning{name, name + " is not known; did you mean " + near + "?", near})
@@ -41,7 +41,7 @@ func (n *notes) ofEvent(seen *event.Notes) {
 	n.halves(seen.Replaced)
 }
 
-// halves tells of characters that were cut in the middle.
+// halves warns of characters that were cut in the middle.
 func (n *notes) halves(replaced int) {
 	if replaced > 0 {
 		n.texts = append(n.texts, warning{message: fmt.Sprintf("%d half characters (lone surrogates) became U+FFFD", replaced)})
@@ -49,19 +49,19 @@ func (n *notes) halves(replaced int) {
 	}
 }
 
-// cannotUse tells of a field that the loop knows and could not read as what it should be.
+// cannotUse warns of a field that the loop knows but cannot read as what it should be.
 func (n *notes) cannotUse(field, reason string) {
 	n.texts = append(n.texts, warning{field: field, message: field + " " + reason})
 	n.unreadable++
 }
 
-// warnings are those of a request so far.
+// warnings count the warnings of a request.
 type warnings struct {
 	unknown, unreadable, replaced int // as notes count them, over all events
-	written, unwritten            int // texts that the answer has, and those beyond maxWarnings
+	written, unwritten            int // texts in the answer, and those beyond maxWarnings
 }
 
-// warn counts an event's notes and returns the texts that there is still room for.
+// warn counts the notes of an event, and returns the texts for which the answer still has room.
 func (w *warnings) warn(n *notes) []warning {
 	w.unknown += n.unknown
 	w.unreadable += n.unreadable
@@ -72,26 +72,20 @@ func (w *warnings) warn(n *notes) []warning {
 	return n.texts[:fit]
 }
 
-// appendWarnings appends the member warnings, with a comma before it; nothing when there are none.
-func appendWarnings(b []byte, all []warning) []byte {
+// addWarnings adds the member warnings, if there are any.
+func addWarnings(o *strictjson.Object, all []warning) {
 	if len(all) == 0 {
-		return b
+		return
 	}
-	b = append(b, `,"warnings":`...)
+	o.Key("warnings")
 	open := byte('[')
 	for i := range all {
-		w := &all[i]
-		b = append(b, open, '{')
+		inner := strictjson.NewObject(append(o.Buf, open))
+		inner.OptionalText("field", all[i].field)
+		inner.Text("message", all[i].message)
+		inner.OptionalText("nearest", all[i].nearest)
+		o.Buf = inner.End()
 		open = ','
-		if w.field != "" {
-			b = strictjson.AppendString(append(b, `"field":`...), w.field)
-			b = append(b, ',')
-		}
-		b = strictjson.AppendString(append(b, `"message":`...), w.message)
-		if w.nearest != "" {
-			b = strictjson.AppendString(append(b, `,"nearest":`...), w.nearest)
-		}
-		b = append(b, '}')
 	}
-	return append(b, ']')
+	o.Buf = append(o.Buf, ']')
 }

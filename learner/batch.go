@@ -2,11 +2,11 @@ package learner
 
 import (
 	"bytes"
-	"fmt"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 )
@@ -45,9 +45,7 @@ func (b *batch) inputsOf(e *example) []model.Feature { return b.inputs[e.inputs.
 
 // record returns the original of an example.
 func (b *batch) record(e *example) stream.Record {
-	return stream.Record{
-		Offset: e.offset, Key: bytes.Clone(b.raw[e.key.from:e.key.to]), Value: bytes.Clone(b.raw[e.value.from:e.value.to]),
-	}
+	return stream.Record{Offset: e.offset, Key: bytes.Clone(b.raw[e.key.from:e.key.to]), Value: bytes.Clone(b.raw[e.value.from:e.value.to])}
 }
 
 func (b *batch) addRaw(text []byte) span {
@@ -84,7 +82,7 @@ func (d *decoder) parse(value []byte) error {
 		return err
 	}
 	if d.parsed.Objective != d.objective {
-		return &event.Error{Field: "objective", Reason: fmt.Sprintf("is %q, but the topic is of %q", d.parsed.Objective, d.objective)}
+		return field.Wrong("objective", "is %q, but the topic is of %q", d.parsed.Objective, d.objective)
 	}
 	return d.parsed.Validate()
 }

@@ -142,7 +142,7 @@ func benchmarkPauses(b *testing.B, ids uint64, examples int) {
 	}
 }
 
-// curious asks for the state every two seconds, as somebody who watches does.
+// curious asks for the state every two seconds, as an operator who watches does.
 func curious(ctx context.Context, o *owner) error {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
@@ -151,12 +151,12 @@ func curious(ctx context.Context, o *owner) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			_, _ = o.ask(ctx, askState, 0) // ctx may end
+			_, _ = o.ask(ctx, untilCopied, 0) // ctx may end
 		}
 	}
 }
 
-// swallow takes messages as a Kafka that is fast does.
+// swallow acknowledges messages, as a fast Kafka does.
 func swallow(ctx context.Context, w *writer) error {
 	var snapshot []byte
 	for {

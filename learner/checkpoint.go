@@ -52,10 +52,7 @@ func decodeCheckpoint(b []byte) (position, *model.Net, error) {
 		return p, nil, fmt.Errorf("it does not begin as a checkpoint of this version does (%q)", checkpointMagic[:len(checkpointMagic)-1])
 	}
 	end := fixed + int(binary.LittleEndian.Uint32(b[len(checkpointMagic):]))
-	if end+sha256.Size > len(b) {
-		return p, nil, errTorn
-	}
-	if sum := sha256.Sum256(b[:end]); !bytes.Equal(sum[:], b[end:end+sha256.Size]) {
+	if end+sha256.Size > len(b) || sha256.Sum256(b[:end]) != [sha256.Size]byte(b[end:end+sha256.Size]) {
 		return p, nil, errTorn
 	}
 	if err := json.Unmarshal(b[fixed:end], &p); err != nil {

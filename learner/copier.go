@@ -21,7 +21,7 @@ type copier struct {
 
 	want      want           // what the copy under way is for
 	copying   *model.Capture // the copy under way, nil for none
-	reserving bool           // ready has taken memory since the last begin of a round, and needs more
+	reserving bool           // memory was taken since the last batch, and more is needed
 }
 
 // purpose is what a copy is for.
@@ -52,23 +52,14 @@ func (c *copier) memory(p purpose) *memory {
 	return &c.whole
 }
 
-// beginRound is called once between two batches: one step of reserving memory is taken in each
-// round.
-func (c *copier) beginRound() { c.reserving = false }
-
-// free reports whether nothing but a lack of memory keeps a copy from being begun.
-func (c *copier) free(p purpose) bool {
-	return c.copying == nil && !c.reserving && !c.memory(p).used
-}
-
 // ready reports whether a copy can be begun now. When only memory is missing, it takes a step of
 // that. A copy without memory would take it as examples touch the table, all of it within a few
 // batches: a long pause.
 func (c *copier) ready(p purpose) bool {
-	if !c.free(p) {
+	m := c.memory(p)
+	if c.copying != nil || c.reserving || m.used {
 		return false
 	}
-	m := c.memory(p)
 	enough := c.pace.steps(func(bytes int) (enough bool) {
 		m.idle, enough = c.net.Reserve(m.idle, p != toPublish, bytes)
 		return enough

@@ -63,8 +63,8 @@ func (m *mortal) life() (c *core, done bool) {
 	c.at.Objective, c.at.TopicID = "click", "bbbbbbbb"
 	m.resumed = c.net.Examples()
 	l := newLearning(o, c, 1, nil)
-	l.copier.pace, l.checkpoints.minGap, l.checkpoints.retryAfter = pace{bytes: 8000}, 0, 0 // several batches a checkpoint
-	l.takeover.published = 1 << 40                                                          // nothing is published
+	l.copier.pace, l.checkpoints.gapFactor, l.checkpoints.retryAfter = pace{bytes: 8000}, 0, 0 // several batches a checkpoint
+	l.takeover.published = 1 << 40                                                             // nothing is published
 	for c.at.Next < crashExamples {
 		m.disk.operation("learn", func() { take(c, crashRecords[c.at.Next:min(c.at.Next+8, crashExamples)]) }, nil)
 		l.betweenBatches(time.Now())
@@ -272,13 +272,13 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 	c := newCore(t)
 	l := newLearning(o, c, 1, nil)
 	l.takeover.published = 1 << 40 // nothing is published
-	l.checkpoints.minGap, l.checkpoints.retryAfter = 0, 0
+	l.checkpoints.gapFactor, l.checkpoints.retryAfter = 0, 0
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- l.saver.run(ctx) }()
 	save := func(records []stream.Record) error {
 		take(c, records)
-		for l.checkpoints.begun.IsZero() || l.copier.busy() {
+		for !l.copier.whole.used || l.copier.busy() {
 			l.betweenBatches(time.Now())
 		}
 		r := <-l.saver.done
@@ -296,7 +296,7 @@ func TestAWriteThatFailsInTheEndIsTriedAgain(t *testing.T) {
 		t.Errorf("while the disk is full: %+v, %v", found.position, problems)
 	}
 	l.checkpoints.retryAfter = time.Hour // as in earnest it is tried again after a while, not after every batch
-	if wait := l.betweenBatches(time.Now()); wait <= 0 || !l.checkpoints.begun.IsZero() {
+	if wait := l.betweenBatches(time.Now()); wait <= 0 || l.copier.whole.used {
 		t.Errorf("after a failure the next checkpoint is begun at once")
 	}
 	l.checkpoints.retryAfter = 0

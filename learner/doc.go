@@ -22,7 +22,7 @@
 //	saver.run      the checkpoint files          a copy of the whole state      never
 //	watcher.run    the group's offset            a tick a second                the topic was recreated
 //
-// Only the loop touches the network. A batch belongs to whoever has received it; two of them go
-// round between reader and loop. A copy of the network belongs to writer or saver from its delivery
-// until the loop reads their result.
+// Only the loop touches the network. Two batches go round between reader and loop; a batch belongs
+// to the goroutine that has received it. A copy of the network belongs to the writer or the saver
+// from its delivery until the loop receives their result.
 package learner

@@ -73,12 +73,10 @@ func (f *files) discard(path string) error {
 }
 
 func (f *files) writeSynced(path string, fill func(io.Writer) error) error {
-	file, err := f.disk.Create(path)
-	if errors.Is(err, fs.ErrNotExist) { // the folder was deleted
-		if err = f.disk.MkdirAll(filepath.Dir(path)); err == nil {
-			file, err = f.disk.Create(path)
-		}
+	if err := f.disk.MkdirAll(filepath.Dir(path)); err != nil { // it may have been deleted
+		return err
 	}
+	file, err := f.disk.Create(path)
 	if err != nil {
 		return err
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// TestTheTopicTellsWhoJoinsWhereToBegin has a learner learn, write snapshots, end and begin again,
-// and reads its topic meanwhile from where the record at the end says that the last snapshot
-// begins: what is read from there is the learner's version to the bit, and none is older than what
+// TestTheTopicTellsAJoiningReplicaWhereToBegin has a learner learn, write snapshots, end and begin
+// again, and reads its topic meanwhile from where the record at the end says that the last snapshot
+// begins: what is read from there is the learner's version to the bit, and never older than what
 // had been published before.
-func TestTheTopicTellsWhoJoinsWhereToBegin(t *testing.T) {
+func TestTheTopicTellsAJoiningReplicaWhereToBegin(t *testing.T) {
 	const seed, examples = 11, 3900
 	f := newFixture(t)
 	dir := t.TempDir()

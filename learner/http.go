@@ -1,6 +1,7 @@
 package learner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,13 +16,13 @@ import (
 
 // Register adds /v1/learner and /v1/learner/snapshot.
 func (l *Learner) Register(mux *http.ServeMux) {
-	mux.HandleFunc("GET /v1/learner", func(w http.ResponseWriter, r *http.Request) { l.handle(w, r, askState) })
-	mux.HandleFunc("POST /v1/learner/snapshot", func(w http.ResponseWriter, r *http.Request) { l.handle(w, r, askSnapshot) })
+	mux.HandleFunc("GET /v1/learner", func(w http.ResponseWriter, r *http.Request) { l.handle(w, r, untilCopied) })
+	mux.HandleFunc("POST /v1/learner/snapshot", func(w http.ResponseWriter, r *http.Request) { l.handle(w, r, untilSnapshot) })
 }
 
 // handle passes a question to the loop of the network and waits for the answer. With
 // learned=OFFSET, the answer comes after everything before that offset is learned.
-func (l *Learner) handle(w http.ResponseWriter, r *http.Request, kind requestKind) {
+func (l *Learner) handle(w http.ResponseWriter, r *http.Request, first stage) {
 	query, err := inbound.Query(r, "objective", "network", "learned")
 	if err != nil {
 		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
@@ -33,16 +34,14 @@ func (l *Learner) handle(w http.ResponseWriter, r *http.Request, kind requestKin
 		web.Refuse(w, http.StatusNotFound, "not_found", fmt.Errorf("no network %q is learned: give ?objective=NAME, and &network=NAME unless it is the default one", key))
 		return
 	}
-	var offset int64
-	if s := query.Get("learned"); s != "" {
-		if offset, err = strconv.ParseInt(s, 10, 64); err != nil {
-			web.Refuse(w, http.StatusBadRequest, "bad_request", fmt.Errorf("learned is %q, want an offset of the examples topic, such as learned=1500", s))
-			return
-		}
+	offset, err := strconv.ParseInt(cmp.Or(query.Get("learned"), "0"), 10, 64)
+	if err != nil {
+		web.Refuse(w, http.StatusBadRequest, "bad_request", fmt.Errorf("learned is %q, want an offset of the examples topic, such as learned=1500", query.Get("learned")))
+		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
 	defer cancel()
-	s, err := o.ask(ctx, kind, offset)
+	s, err := o.ask(ctx, first, offset)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		web.Refuse(w, http.StatusGatewayTimeout, "not_yet", fmt.Errorf("no answer within %v, since the learner is behind: ask again", askTimeout))

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
@@ -87,17 +88,9 @@ func newOwner(cfg *Config, d *Deps, objective, network string) (*owner, error) {
 		return o, nil
 	}
 	var err error
-	o.files, err = newFiles(cmp.Or[disk](d.disk, osDisk{}), d.Dir, fileName(objective, network))
+	name := strings.Replace(o.key, ".", "+", 1) // a plus is in no name of an objective or network
+	o.files, err = newFiles(cmp.Or[disk](d.disk, osDisk{}), d.Dir, name)
 	return o, err
-}
-
-// fileName is the name of a network's checkpoints. No name has a plus in it, so the files of two
-// networks cannot be confused.
-func fileName(objective, network string) string {
-	if network == event.DefaultNetwork {
-		return objective
-	}
-	return objective + "+" + network
 }
 
 // Run learns until ctx ends.

@@ -196,7 +196,7 @@ func said(version int64) []float64 {
 	return w.versions[version]
 }
 
-// straightOn is a learner that nothing happens to, and what it said.
+// straightOn is an undisturbed learner, and what it predicted at each version.
 var straightOn struct {
 	sync.Mutex
 	c        *core
@@ -292,7 +292,7 @@ func TestAQuestionWaitsUntilAnOffsetIsLearned(t *testing.T) {
 	f.produce(recordsOf(1, 0, 100))
 	r.await(100)
 	ctx, cancel := context.WithCancel(t.Context())
-	for range 3 { // who goes away is forgotten
+	for range 3 { // callers that have gone are forgotten
 		var impatient *httptest.ResponseRecorder
 		for patience := 20 * time.Millisecond; patience < 20*time.Second; patience *= 2 { // on a slow machine it takes a while until the question is taken
 			impatient = httptest.NewRecorder()
@@ -390,7 +390,7 @@ func TestAStandbyTakesOver(t *testing.T) {
 	for done := false; !done; { // whichever owns it now
 		for _, r := range []*running{a, b} {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			s, err := r.l.owners["click"].ask(ctx, askState, 0)
+			s, err := r.l.owners["click"].ask(ctx, untilCopied, 0)
 			cancel()
 			done = done || err == nil && s.Examples == 200
 		}

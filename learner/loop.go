@@ -11,9 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// learning is a network while this process owns it. Its loop is the only goroutine that touches the
-// network, and everything else here but reader, writer, saver and watcher, which are goroutines of
-// their own.
+// learning is a network while this process owns it. The loop alone touches its fields. Reader,
+// writer, saver and watcher are goroutines of their own, which share channels and atomics with it.
 type learning struct {
 	*core
 	o           *owner
@@ -106,7 +105,7 @@ func (l *learning) loop(ctx context.Context) error {
 // until there is more to do; 0: until something else wakes the loop.
 func (l *learning) betweenBatches(now time.Time) time.Duration {
 	l.trace("")
-	l.copier.beginRound()
+	l.copier.reserving = false
 	wait := l.publish(now)
 	l.copier.advance(toPublish)
 	l.trace("publish")
@@ -164,42 +163,38 @@ func (l *learning) publish(now time.Time) time.Duration {
 		l.questions.move(untilSnapshot, untilWritten)
 		p.beginSnapshot(l.copier, now)
 	case kind != "" && p.deltasLead(l.net):
-		// also while a snapshot has to wait: else one delta would hold all that is learned till
-		// then
+		// also while a snapshot has to wait, or one delta would hold all that is learned meanwhile
 		p.makeDelta(l.net)
 	}
 	return wait
 }
 
-// save begins a checkpoint when one is due. It returns what publish does.
+// save begins a checkpoint when one is due. Like publish, it returns how long until it must be
+// called again.
 func (l *learning) save(now time.Time) time.Duration {
 	c := l.checkpoints
-	if l.saver.files == nil || !l.copier.free(toSave) {
+	if l.saver.files == nil {
 		return 0
 	}
 	wait, due := c.due(l.net.Examples(), l.lag.examples, &l.o.cfg, now)
-	if !due {
-		return wait
-	}
-	if c.begun.IsZero() {
+	if due && l.copier.ready(toSave) {
 		c.begun = now
-	}
-	if l.copier.ready(toSave) {
 		l.copyWhole(toSave)
 	}
-	return 0
+	return wait
 }
 
 // answer answers questions for the state. When the hash of the weights is not known, it begins a
-// copy to hash: of a large network that takes most of a second.
+// copy for the saver: to hash a large network takes most of a second.
 func (l *learning) answer() {
-	q, now := &l.questions, l.state()
-	switch {
-	case len(q.waiting[untilCopied]) == 0:
-	case q.known.Weights != "" && q.known.Examples == now.Examples:
+	q := &l.questions
+	if len(q.waiting[untilCopied]) == 0 {
+		return
+	}
+	if now := l.state(); q.known.Weights != "" && q.known.Examples == now.Examples {
 		now.Weights = q.known.Weights
 		q.answer(untilCopied, now)
-	case l.copier.ready(toHash):
+	} else if l.copier.ready(toHash) {
 		q.copied = now
 		q.move(untilCopied, untilHashed)
 		l.copyWhole(toHash)
@@ -215,7 +210,7 @@ func (l *learning) copyWhole(p purpose) {
 	}})
 }
 
-// acknowledged takes note of a message that Kafka has.
+// acknowledged notes that Kafka has a message.
 func (l *learning) acknowledged(m written, now time.Time) {
 	l.publisher.acknowledged(m, now)
 	l.o.metrics.version.WithLabelValues(l.o.key).Set(float64(l.publisher.published))
@@ -225,7 +220,8 @@ func (l *learning) acknowledged(m written, now time.Time) {
 	}
 }
 
-// finished takes note of a job of the saver. A checkpoint that cannot be written costs no weights.
+// finished notes how a job of the saver ended. A checkpoint that cannot be written costs no
+// weights.
 func (l *learning) finished(r result, now time.Time) {
 	l.copier.release(r.purpose, r.copy)
 	if r.purpose == toHash {
@@ -242,13 +238,6 @@ func (l *learning) finished(r result, now time.Time) {
 
 // saveLast writes a checkpoint when the other goroutines have ended. A copy under way is given up.
 func (l *learning) saveLast() error {
-	select {
-	case r := <-l.saver.done:
-		if r.purpose == toSave {
-			l.checkpoints.finished(r.examples, r.err, time.Now())
-		}
-	default:
-	}
 	if l.saver.files == nil || l.net.Examples() == l.checkpoints.saved {
 		return nil
 	}

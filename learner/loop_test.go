@@ -32,7 +32,7 @@ func TestABatchWaitsForOneStepOfACopy(t *testing.T) {
 	const batches = 200
 	l := testLearning(t, f)
 	l.o.cfg.CheckpointExamples, l.o.cfg.CheckpointEvery = 1, time.Hour
-	l.copier.pace, l.checkpoints.minGap = pace{bytes: 300}, 0
+	l.copier.pace, l.checkpoints.gapFactor = pace{bytes: 300}, 0
 	l.reader.full, l.reader.empty = make(chan *batch, batches), make(chan *batch, batches)
 	take(l.core, recordsOf(1, 0, 2000))
 	for n := range int64(batches) {
@@ -71,7 +71,7 @@ func TestAQuestionOutlivesItsGeneration(t *testing.T) {
 	l := testLearning(t, nil)
 	answered := make(chan error, 1)
 	go func() {
-		s, err := l.o.ask(t.Context(), askSnapshot, 0)
+		s, err := l.o.ask(t.Context(), untilSnapshot, 0)
 		if err == nil && s.Examples != 7 {
 			err = errors.New("another answer")
 		}
@@ -116,7 +116,7 @@ func TestADeltaDoesNotWaitForASnapshot(t *testing.T) {
 		// more tokens than there is memory for
 		take(l.core, recordsOf(1, int64(5000+200*i), int64(5200+200*i)))
 	}
-	l.questions.waiting[untilSnapshot], l.copier.served = []request{{kind: askSnapshot}}, memory{}
+	l.questions.waiting[untilSnapshot], l.copier.served = []request{{first: untilSnapshot}}, memory{}
 	for n := int64(50_000); n < 50_030; n += 10 {
 		if kinds := turn(n); len(kinds) != 1 || kinds[0] != weights.Delta {
 			t.Fatalf("%v were made while the memory for a snapshot was taken", kinds)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/clickloop/clickloop/model"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // instruments are the metrics of the stage. The label objective is a NetworkKey: the objective, and
@@ -26,29 +27,26 @@ type instruments struct {
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
-	m := &instruments{
-		examples:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_examples_total", Help: "Examples by what became of them: learned, repeated, refused, trimmed."}, []string{"objective", "result"}),
-		published: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_published_bytes_total", Help: "Bytes written to the model topic."}, []string{"objective", "kind"}),
-		version:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_version_examples", Help: "Examples in the weights published last."}, []string{"objective"}),
-		behind:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_examples", Help: "Examples in the topic that are not learned yet."}, []string{"objective"}),
-		late:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_seconds", Help: "Age of the newest example when it was learned."}, []string{"objective"}),
-		pause:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "clickloop_learner_pause_seconds", Help: "How long learning stood still at a time, by what for: publish, checkpoint, question.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12)}, []string{"cause"}),
-		tokens:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_tokens", Help: "Tokens that have records of their own; model.table_bits allows 2^table_bits, and later ones share the records of a pool."}, []string{"objective"}),
-		fields:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_fields", Help: "Fields that are known; model.max_fields are allowed, and later ones share the last."}, []string{"objective"}),
-		expired:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_expired_tokens", Help: "Tokens that lost their records because they did not come for model.expiry examples."}, []string{"objective"}),
-		slots:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_hashed_fill_ratio", Help: "Share of the hashed weights (pairs, linear parts) in use at the last checkpoint: the chance that a new one collides."}, []string{"objective"}),
-		loss:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_log_loss_total", Help: "Sum of the log losses of predictions made before their labels were learned, by weight; its rate over that of clickloop_learner_judged_weight_total is the progressive log loss."}, []string{"objective"}),
-		judged:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_judged_weight_total", Help: "Sum of the weights of these predictions."}, []string{"objective"}),
+	f := promauto.With(reg)
+	return &instruments{
+		examples:  f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_examples_total", Help: "Examples by what became of them: learned, repeated, refused, trimmed."}, []string{"objective", "result"}),
+		published: f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_published_bytes_total", Help: "Bytes written to the model topic."}, []string{"objective", "kind"}),
+		version:   f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_version_examples", Help: "Examples in the weights published last."}, []string{"objective"}),
+		behind:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_examples", Help: "Examples in the topic that are not learned yet."}, []string{"objective"}),
+		late:      f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_seconds", Help: "Age of the newest example when it was learned."}, []string{"objective"}),
+		pause:     f.NewHistogramVec(prometheus.HistogramOpts{Name: "clickloop_learner_pause_seconds", Help: "How long learning stood still at a time, by what for: publish, checkpoint, question.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12)}, []string{"cause"}),
+		tokens:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_tokens", Help: "Tokens that have records of their own; model.table_bits allows 2^table_bits, and later ones share the records of a pool."}, []string{"objective"}),
+		fields:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_fields", Help: "Fields that are known; model.max_fields are allowed, and later ones share the last."}, []string{"objective"}),
+		expired:   f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_expired_tokens", Help: "Tokens that lost their records because they did not come for model.expiry examples."}, []string{"objective"}),
+		slots:     f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_hashed_fill_ratio", Help: "Share of the hashed weights (pairs, linear parts) in use at the last checkpoint: the chance that a new one collides."}, []string{"objective"}),
+		loss:      f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_log_loss_total", Help: "Sum of the log losses of predictions made before their labels were learned, by weight; its rate over that of clickloop_learner_judged_weight_total is the progressive log loss."}, []string{"objective"}),
+		judged:    f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_judged_weight_total", Help: "Sum of the weights of these predictions."}, []string{"objective"}),
+		unsaved:   f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_checkpoint_failures_total", Help: "Checkpoints that could not be written: after a crash, learning begins again at the one before."}, []string{"objective"}),
 	}
-	m.unsaved = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_checkpoint_failures_total", Help: "Checkpoints that could not be written: after a crash, learning begins again at the one before."}, []string{"objective"})
-	if reg != nil {
-		reg.MustRegister(m.examples, m.published, m.version, m.behind, m.late, m.pause, m.tokens, m.fields, m.expired, m.slots, m.loss, m.judged, m.unsaved)
-	}
-	return m
 }
 
-// count counts what became of a batch, and the loss of its predictions: the sums of all losses went
-// from before to after.
+// count counts what became of a batch, and the loss of its predictions: the difference of all
+// losses before and after it.
 func (m *instruments) count(key string, o *outcome, before, after loss) {
 	for v, n := range o.counts {
 		if n > 0 {
@@ -69,8 +67,8 @@ func (m *instruments) measure(key string, l *lag, use *model.Occupancy) {
 	m.slots.WithLabelValues(key).Set(float64(use.Slots) / float64(max(use.MaxSlots, 1)))
 }
 
-// tracer returns a function that observes the time since its last call, by what the loop did
-// meanwhile. It observes no time for other causes than those of the metric.
+// tracer returns a function for the loop. It observes the time since its last call, when the loop
+// has spent it on one of the causes of the metric.
 func (m *instruments) tracer() func(cause string) {
 	last := time.Now()
 	causes := map[string]prometheus.Observer{}
@@ -87,5 +85,32 @@ func (m *instruments) tracer() func(cause string) {
 		if histogram := causes[cause]; histogram != nil {
 			histogram.Observe(took.Seconds())
 		}
+	}
+}
+
+// lag is how far the learner is behind the examples topic, and what was logged about it.
+type lag struct {
+	examples  int64         // in the topic that are not learned yet
+	age       time.Duration // of the newest example when it was learned
+	logged    time.Time
+	tableFull bool // was logged
+}
+
+// logLag measures the lag after a batch and the use of the network's table. It logs a lag that
+// matters once in ten seconds, and a full table once.
+func (l *learning) logLag(b *batch, now time.Time) {
+	l.lag.examples = max(b.end-l.at.Next, 0)
+	if len(b.examples) > 0 {
+		l.lag.age = max(now.Sub(b.newest), 0)
+	}
+	use := l.net.Occupancy()
+	l.o.metrics.measure(l.o.key, &l.lag, &use)
+	if use.Pooled && !l.lag.tableFull {
+		l.lag.tableFull = true
+		l.o.logger.Warn("the network's table is full: new tokens share records from now on; model.admission and model.expiry keep tokens out that hardly come, a larger model.table_bits has room for more; either starts a new network", "tokens", use.Tokens, "max_tokens", use.MaxTokens)
+	}
+	if l.lag.examples > farBehind && now.Sub(l.lag.logged) > 10*time.Second {
+		l.lag.logged = now
+		l.o.logger.Warn("the learner is behind the examples", "examples", l.lag.examples, "seconds", int64(l.lag.age.Seconds()), "learned", l.net.Examples(), "published", max(l.publisher.published, l.takeover.published))
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Whoever waits until all before the topic's end is learned does not wait for ever because that end
-// is the marker of a transaction; and what was aborted is not learned.
+// A question for everything before the end of the topic is answered though the last offset is the
+// marker of a transaction. Aborted examples are not learned.
 func TestMarkersAreLearnedPast(t *testing.T) {
 	f := newFixture(t)
 	r := f.run(t.TempDir(), nil)

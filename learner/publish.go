@@ -71,11 +71,11 @@ const (
 	minGapFarBehind = 5 * time.Second
 	// bytes of deltas after a snapshot, however large it is: a joining replica reads them as well
 	maxDeltasAfterSnapshot = 64 << 20
-	firstPerExample        = 4096 // bytes: more than most networks need
 )
 
 func newPublisher(epoch int64, messages chan<- message) *publisher {
-	return &publisher{epoch: epoch, delta: lastDelta{perExample: firstPerExample}, messages: messages}
+	// before the first delta, more bytes than most networks need
+	return &publisher{epoch: epoch, delta: lastDelta{perExample: 4096}, messages: messages}
 }
 
 // next decides which kind of message is due, empty for none. wait is how long to wait before asking

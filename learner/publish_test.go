@@ -6,10 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
-	"github.com/clickloop/clickloop/stream"
 )
 
 // TestMessagesThatQueueLeadToTheWeightsInAnyCase publishes while Kafka acknowledges late and by
@@ -73,7 +71,7 @@ func (q *queueing) run(t *testing.T, rng *rand.Rand) {
 			l.lag.examples, p.delta.perExample = farBehind+1, largeDelta
 		}
 		if rng.IntN(40) == 0 {
-			l.questions.waiting[untilSnapshot] = []request{{kind: askSnapshot}}
+			l.questions.waiting[untilSnapshot] = []request{{first: untilSnapshot}}
 		}
 		if rng.IntN(3) == 0 {
 			p.delta.perExample = largeDelta // as of a network that changes much with each example
@@ -127,26 +125,4 @@ func TestWhenAndWhichMessageIsMade(t *testing.T) {
 	f("deltas add up", weights.Snapshot, 0, 0, func(p *publisher) { p.snapshot.deltaBytes = cfg.SnapshotBytes + 1 })
 	f("deltas add up to less than a snapshot", weights.Delta, 0, 0, func(p *publisher) { p.snapshot.deltaBytes, p.snapshot.bytes = cfg.SnapshotBytes+1, cfg.SnapshotBytes*2 })
 	f("the last snapshot is old", weights.Snapshot, 0, 0, func(p *publisher) { p.snapshot.begun = now.Add(-cfg.SnapshotEvery - 1) })
-}
-
-// A snapshot that outgrows what the topic keeps makes it keep more, before it is written.
-func TestATopicKeepsTwoSnapshots(t *testing.T) {
-	f := newFixture(t)
-	topic := event.TopicModel("grown")
-	if err := f.client.EnsureTopics(t.Context(), stream.Topic{Name: topic, Partitions: 1, RetentionBytes: event.ModelRetentionBytes}); err != nil {
-		t.Fatal(err)
-	}
-	w := newWriter(&owner{client: f.client, key: "grown", logger: quiet})
-	keeps := func(want int64) {
-		t.Helper()
-		if _, got, err := f.client.KeepBytes(t.Context(), topic, 0); err != nil || got != want {
-			t.Errorf("the topic keeps %d, %v; want %d", got, err, want)
-		}
-	}
-	w.raiseRetention(t.Context(), 100<<20)
-	keeps(event.ModelRetentionBytes)
-	w.raiseRetention(t.Context(), 1<<30)
-	keeps(2<<30 + 256<<20 + 1<<30 + 128<<20)
-	w.raiseRetention(t.Context(), 1<<30+200<<20) // there is room still
-	keeps(2<<30 + 256<<20 + 1<<30 + 128<<20)
 }

@@ -27,17 +27,10 @@ type state struct {
 	Judged        judged  `json:"judged"`
 }
 
-type requestKind int
-
-const (
-	askState    requestKind = iota
-	askSnapshot             // and for the state, once the snapshot is written
-)
-
-// request is a question to the loop of a network.
+// request is a question to the loop of a network for its state.
 type request struct {
-	kind   requestKind
 	offset int64           // the answer waits until everything before it is learned
+	first  stage           // and then for this: untilCopied, or untilSnapshot to have one written first
 	ctx    context.Context // of the caller
 	answer chan<- state    // has room for one; closed when the generation ends first
 }
@@ -49,11 +42,11 @@ var errNotOwner = errors.New("this process does not learn the objective at prese
 
 // ask waits until the loop answers or ctx ends. It asks again when the generation ends before the
 // answer.
-func (o *owner) ask(ctx context.Context, kind requestKind, offset int64) (state, error) {
+func (o *owner) ask(ctx context.Context, first stage, offset int64) (state, error) {
 	for {
 		answer := make(chan state, 1)
 		select {
-		case o.requests <- request{kind: kind, offset: offset, ctx: ctx, answer: answer}:
+		case o.requests <- request{first: first, offset: offset, ctx: ctx, answer: answer}:
 		case <-ctx.Done():
 			return state{}, errNotOwner
 		}
@@ -89,13 +82,11 @@ type questions struct {
 
 // accept takes a request; next is the offset up to which everything is learned.
 func (q *questions) accept(r request, next int64) {
-	at := untilCopied
+	at := r.first
 	if r.offset > next {
 		at = untilOffset
 		// callers that have gone must not pile up while no examples arrive
 		q.waiting[at] = slices.DeleteFunc(q.waiting[at], func(r request) bool { return r.ctx.Err() != nil })
-	} else if r.kind == askSnapshot {
-		at = untilSnapshot
 	}
 	q.waiting[at] = append(q.waiting[at], r)
 }

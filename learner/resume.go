@@ -3,9 +3,7 @@ package learner
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
@@ -88,12 +86,8 @@ func (o *owner) begin(c *core) (err error) {
 // warm reads the model that a network starts from: a file of `fit --out`, or a checkpoint.
 func (o *owner) warm(path string) (*model.Net, error) {
 	state, err := ReadState(path)
-	var missing *fs.PathError
-	if errors.As(err, &missing) {
-		return nil, fmt.Errorf("cannot open the model that %s starts from (learner.warm): %w", o.key, err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the model that %s starts from (learner.warm), %s: %w", o.key, path, err)
+		return nil, fmt.Errorf("cannot read the model that %s starts from (learner.warm): %w", o.key, err)
 	}
 	if differ := o.differences(state.Net()); differ != "" {
 		return nil, fmt.Errorf("the model that %s starts from (learner.warm), %s, was made with another configuration: %s; give its network these settings, or make the model with those of the network",

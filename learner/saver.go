@@ -12,20 +12,20 @@ import (
 // checkpoints decides when a checkpoint is due. It belongs to the loop.
 type checkpoints struct {
 	saved     int64     // examples in the newest one on disk, -1 for none
-	begun     time.Time // when the one on its way was begun; zero: none is
+	begun     time.Time // when the last copy was begun
 	attempted time.Time // when the last one was written, or failed
 	took      time.Duration
 	failed    bool // the last one
 
-	// shortest time after an attempt, as a multiple of what it took: while a learner catches up,
+	// shortest time after an attempt, as a multiple of the time that it took: where writing is slow
 	// there are fewer checkpoints
-	minGap time.Duration
+	gapFactor int
 	// shortest time after a failure: asking a full disk after every batch does not help it
 	retryAfter time.Duration
 }
 
 func newCheckpoints(saved int64) *checkpoints {
-	return &checkpoints{saved: saved, attempted: time.Now(), minGap: 4, retryAfter: 10 * time.Second}
+	return &checkpoints{saved: saved, attempted: time.Now(), gapFactor: 4, retryAfter: 10 * time.Second}
 }
 
 // due reports whether a checkpoint is due at so many examples. If not, wait is how long until one
@@ -39,7 +39,7 @@ func (c *checkpoints) due(examples, behind int64, cfg *Config, now time.Time) (w
 	if learned < cfg.CheckpointExamples || behind > farBehind {
 		wait = cfg.CheckpointEvery
 	}
-	wait = max(wait, c.minGap*c.took)
+	wait = max(wait, time.Duration(c.gapFactor)*c.took)
 	if c.failed {
 		wait = max(wait, c.retryAfter)
 	}
@@ -49,7 +49,7 @@ func (c *checkpoints) due(examples, behind int64, cfg *Config, now time.Time) (w
 
 // finished notes how an attempt ended. After a failure the checkpoint before is still there.
 func (c *checkpoints) finished(examples int64, err error, now time.Time) {
-	c.failed, c.attempted, c.took, c.begun = err != nil, now, now.Sub(c.begun), time.Time{}
+	c.failed, c.attempted, c.took = err != nil, now, now.Sub(c.begun)
 	if err == nil {
 		c.saved = examples
 	}

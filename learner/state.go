@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
 	"github.com/clickloop/clickloop/event"
@@ -53,9 +54,6 @@ func ReadState(path string) (*State, error) {
 // Net is the network. Learning with it makes the State's position wrong.
 func (s *State) Net() *model.Net { return s.core.net }
 
-// Classes are the names of a softmax's classes, as fit has written them.
-func (s *State) Classes() []string { return s.about.Classes }
-
 // About is what fit has written about how it read its files.
 func (s *State) About() modelfile.About { return s.about }
 
@@ -97,11 +95,14 @@ func (s *State) Replay(ctx context.Context, client *stream.Client, until Until, 
 	if first := ranges[0].First; first > s.Next() {
 		return fmt.Errorf("the topic begins at offset %d, but %d is needed: its retention has removed examples", first, s.Next())
 	}
+	if until.Examples == 0 {
+		until.Examples = math.MaxInt64
+	}
 	r := client.NewReader(event.TopicExamples(objective), 0, s.Next())
 	defer r.Close()
 	d := decoder{objective: objective}
 	var b batch
-	for s.Next() < until.Offset && (until.Examples == 0 || s.core.net.Examples() < until.Examples) {
+	for s.Next() < until.Offset && s.core.net.Examples() < until.Examples {
 		records, err := r.Next(ctx)
 		if err != nil {
 			return err
@@ -110,10 +111,7 @@ func (s *State) Replay(ctx context.Context, client *stream.Client, until Until, 
 			s.core.at.Next = r.Offset()
 		}
 		for len(records) > 0 && records[0].Offset < until.Offset {
-			n := min(len(records), batchExamples, int(until.Offset-records[0].Offset))
-			if until.Examples > 0 {
-				n = min(n, int(until.Examples-s.core.net.Examples()))
-			}
+			n := int(min(int64(len(records)), batchExamples, until.Offset-records[0].Offset, until.Examples-s.core.net.Examples()))
 			if n == 0 {
 				return nil
 			}

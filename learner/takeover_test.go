@@ -27,8 +27,8 @@ func TestANetworkTakesOverWhenItHasCaughtUp(t *testing.T) {
 	f(300, 300, 300, 600, true, false)
 }
 
-// The weights before serve until the new network has learned all that there is, which may be less
-// than they have.
+// The weights before are served until the new network has learned the whole topic, which may hold
+// fewer examples than they had learned.
 func TestAChangedNetworkIsPublishedWhenItHasCaughtUp(t *testing.T) {
 	f := newFixture(t)
 	dir := t.TempDir()

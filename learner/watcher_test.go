@@ -9,7 +9,7 @@ import (
 	"github.com/clickloop/clickloop/internal/weights"
 )
 
-// Who joins finds weights again, though no example comes.
+// A joining replica finds weights again, though no example arrives.
 func TestASnapshotThatIsGoneIsWrittenAgain(t *testing.T) {
 	services, topic := backend.Embedded(t), event.TopicModel("click")
 	f := &fixture{t: t, brokers: []string{services.Kafka}, prefix: "lost."}

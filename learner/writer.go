@@ -26,10 +26,10 @@ type written struct {
 	took  time.Duration
 }
 
-// writer writes messages to a model topic in the order in which they are queued. Only deltas pass a
-// snapshot: they are written between its records, so that scorers that have no use for the snapshot
-// do not wait for it. A delta behind a snapshot applies to either the snapshot or the deltas
-// before.
+// writer writes messages to a model topic in the order of its queue, with one exception: deltas that
+// follow a snapshot are written between its records. So a scorer that follows the deltas does not
+// wait for a snapshot that it does not need. Such a delta applies after the snapshot as well as
+// after the delta before it.
 type writer struct {
 	client  *stream.Client
 	key     string // the network's NetworkKey
@@ -136,9 +136,7 @@ func (w *writer) writeSnapshot(ctx context.Context, m message) error {
 
 // cut makes the records of a message.
 func (w *writer) cut(h weights.Head, body []byte) []stream.Record {
-	headers := []stream.Header{
-		{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, {Key: event.HeaderSchema, Value: []byte(event.SchemaModel)},
-	}
+	headers := []stream.Header{{Key: event.HeaderContentType, Value: []byte(event.ContentTypeBinary)}, {Key: event.HeaderSchema, Value: []byte(event.SchemaModel)}}
 	if w.lastSnapshot >= 0 {
 		headers = weights.SetLast(headers, w.lastSnapshot)
 	}

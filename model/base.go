@@ -1,9 +1,13 @@
 package model
 
-import "math"
+import (
+	"math"
 
-// The base is what is predicted of an example before anything is known of it: the running rate of
-// positives, which starts at the configured prior.
+	"github.com/clickloop/clickloop/model/internal/arith"
+)
+
+// base is the running rate of positives: what is predicted of an example before anything is known
+// of it. It starts at the configured prior.
 //
 // Three beliefs about the rate, each a Beta distribution, explain the labels, and Bayes' rule
 // weighs them. The first says that the prior is about right, the second that positives are as much
@@ -15,13 +19,20 @@ import "math"
 //	rate = sum of share_i (positives + yes_i) / (rows + rows_i)
 //
 // With a prior above one half the two labels change places.
+type base struct {
+	beliefs
+	num   []float64 // the first of core.num
+	until int64     // the example from which on it is needed no more
+}
+
+// Where the base's numbers lie in core.num.
 const (
-	numPositives = iota // in core.num
+	numPositives = iota
 	numRows
 	numLikely // the share of the second belief
 	numAny    // that of the third
-	numBase   // the base's logit
-	numNet    // of a plain net: how much its own probability is believed
+	numBase   // the logit
+	numNet    // of a plain net: how far its own probability is believed
 )
 
 const (
@@ -58,38 +69,42 @@ func newBeliefs(prior float64) (b beliefs) {
 	return b
 }
 
-func (c *core) startBase() {
-	c.beliefs = newBeliefs(c.cfg.Prior)
-	c.num[numLikely], c.num[numAny] = c.beliefs.likelyShare, c.beliefs.anyShare
-	c.num[numBase] = logit(c.cfg.Prior)
+// newBase starts the numbers at the prior.
+func newBase(prior float64, num []float64, until int64) base {
+	b := base{newBeliefs(prior), num, until}
+	num[numLikely], num[numAny] = b.likelyShare, b.anyShare
+	num[numBase] = arith.Logit(prior)
+	return b
 }
 
 // counts are the positives and rows so far, or with mirrored beliefs the negatives and rows. Labels
 // that were undone may leave less than nothing.
-func (c *core) counts() (yes, rows float64) {
-	yes = max(c.num[numPositives], 0)
-	rows = max(c.num[numRows], yes)
-	if c.beliefs.mirrored {
+func (b *base) counts() (yes, rows float64) {
+	yes = max(b.num[numPositives], 0)
+	rows = max(b.num[numRows], yes)
+	if b.mirrored {
 		yes = rows - yes
 	}
 	return yes, rows
 }
 
-// countBase takes a label into the base.
-func (c *core) countBase(y, w float64) {
-	c.weighBeliefs(y, w)
-	c.num[numPositives] += float64(w * y)
-	c.num[numRows] += w
-	c.num[numBase] = c.baseLogit()
+// count takes a label into the rate, as long as the base is needed.
+func (b *base) count(number int64, y, w float64) {
+	if number >= b.until {
+		return
+	}
+	b.weigh(y, w)
+	b.num[numPositives] += float64(w * y)
+	b.num[numRows] += w
+	b.num[numBase] = b.logit()
 }
 
-// weighBeliefs multiplies each belief's share by the probability that it gave the label.
+// weigh multiplies each belief's share by the probability that it gave the label.
 //
 // The first positive counts little: one label, which may be an accident, must not overthrow the
 // prior.
-func (c *core) weighBeliefs(y, w float64) {
-	b := &c.beliefs
-	yes, rows := c.counts()
+func (b *base) weigh(y, w float64) {
+	yes, rows := b.counts()
 	if b.mirrored {
 		y = 1 - y
 	}
@@ -103,33 +118,32 @@ func (c *core) weighBeliefs(y, w float64) {
 	}
 	if w != 1 {
 		w = min(max(w, -100), 100)
-		by := log(expected)
-		expected, likely, any = 1, exp(float64(w*(log(likely)-by))), exp(float64(w*(log(any)-by)))
+		by := arith.Log(expected)
+		expected, likely, any = 1, arith.Exp(float64(w*(arith.Log(likely)-by))), arith.Exp(float64(w*(arith.Log(any)-by)))
 	}
-	likely, any = float64(c.num[numLikely]*likely), float64(c.num[numAny]*any)
-	sum := float64((1-c.num[numLikely]-c.num[numAny])*expected) + likely + any
+	likely, any = float64(b.num[numLikely]*likely), float64(b.num[numAny]*any)
+	sum := float64((1-b.num[numLikely]-b.num[numAny])*expected) + likely + any
 	likely, any = max(likely/sum, leastShare), max(any/sum, leastShare)
 	if most := 1 - leastShare; likely+any > most {
 		by := most / (likely + any)
 		likely, any = float64(likely*by), float64(any*by)
 	}
-	c.num[numLikely], c.num[numAny] = likely, any
+	b.num[numLikely], b.num[numAny] = likely, any
 }
 
-// baseLogit leans to the side of frequent positives by a part of what the rate is uncertain by, as
+// logit leans to the side of frequent positives by a part of what the rate is uncertain by, as
 // far as the prior is not believed: from there the rate comes late, as it climbs from the prior. It
 // costs no loss and takes most of the delay back.
-func (c *core) baseLogit() float64 {
-	b := &c.beliefs
-	yes, rows := c.counts()
-	likely, any := c.num[numLikely], c.num[numAny]
+func (b *base) logit() float64 {
+	yes, rows := b.counts()
+	likely, any := b.num[numLikely], b.num[numAny]
 	expected := b.expected.rate(yes, rows)
 	p := expected + float64(likely*(b.likely.rate(yes, rows)-expected)) + float64(any*(b.any.rate(yes, rows)-expected))
 	if rows > 0 {
 		p += float64(baseLean*(likely+any)*math.Sqrt(float64(float64(p*(1-p))*rows))) / (rows + 4)
 	}
 	p = min(max(p, leastRate), 1-leastRate)
-	z := log(p) - log(1-p)
+	z := arith.Log(p) - arith.Log(1-p)
 	if b.mirrored {
 		return -z
 	}
@@ -138,8 +152,8 @@ func (c *core) baseLogit() float64 {
 
 // reach is how far the members may move a prediction away from the base: not at all before both
 // labels were seen, half the way after one of each. By their first labels members are too sure.
-func (c *core) reach() float64 {
-	yes := c.num[numPositives]
-	least := max(min(yes, c.num[numRows]-yes), 0)
+func (b *base) reach() float64 {
+	yes := b.num[numPositives]
+	least := max(min(yes, b.num[numRows]-yes), 0)
 	return least / (least + 1)
 }

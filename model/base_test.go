@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/clickloop/clickloop/model/internal/arith"
 )
 
 var networks = [][]string{nil, {"linear"}, {"ffm"}, {"mlp"}, {"linear", "ffm", "mlp"}}
@@ -150,7 +152,7 @@ func TestBeliefsAreWeighedByBayesRule(t *testing.T) {
 				} else {
 					neg++
 				}
-				n.countBase(y, 1)
+				n.base.count(0, y, 1)
 				var w [3]float64
 				var sum, p float64
 				for k := range w {
@@ -171,7 +173,7 @@ func TestBeliefsAreWeighedByBayesRule(t *testing.T) {
 				if got := n.num[numAny]; math.Abs(got-w[2]) > 1e-9 {
 					t.Fatalf("prior %v, rate %v, label %d: the third belief has %v, want %v", prior, rate, i+1, got, w[2])
 				}
-				if got := sigmoid(n.num[numBase]); math.Abs(got-p) > 1e-9 {
+				if got := arith.Sigmoid(n.num[numBase]); math.Abs(got-p) > 1e-9 {
 					t.Fatalf("prior %v, rate %v, label %d: the base is %v, want %v", prior, rate, i+1, got, p)
 				}
 			}
@@ -184,36 +186,36 @@ func TestBeliefsAreWeighedByBayesRule(t *testing.T) {
 func TestTheBaseTakesWeights(t *testing.T) {
 	n := mustNew(t, nil)
 	for i := range 40 {
-		n.countBase(float64(i%4/3), 1)
+		n.base.count(0, float64(i%4/3), 1)
 	}
-	like := func(b belief) float64 { return b.rate(n.counts()) }
-	b := n.beliefs
+	like := func(b belief) float64 { return b.rate(n.base.counts()) }
+	b := n.base.beliefs
 	expected, likely, any := like(b.expected), like(b.likely), like(b.any)
 	w := [3]float64{(1 - n.num[numLikely] - n.num[numAny]) * expected * expected, n.num[numLikely] * likely * likely, n.num[numAny] * any * any}
 	share, before := n.num[numAny], n.num[numBase]
-	n.countBase(1, 2)
+	n.base.count(0, 1, 2)
 	if got, want := n.num[numAny], w[2]/(w[0]+w[1]+w[2]); math.Abs(got-want) > 1e-12 {
 		t.Errorf("the third belief's share is %v, want %v, before %v", got, want, share)
 	}
-	if yes, rows := n.counts(); yes != 12 || rows != 42 || n.num[numBase] <= before {
+	if yes, rows := n.base.counts(); yes != 12 || rows != 42 || n.num[numBase] <= before {
 		t.Errorf("%v of %v, base %v, before %v", yes, rows, n.num[numBase], before)
 	}
-	n.countBase(1, -2)
-	if yes, rows := n.counts(); yes != 10 || rows != 40 || math.Abs(n.num[numBase]-before) > 0.02 {
+	n.base.count(0, 1, -2)
+	if yes, rows := n.base.counts(); yes != 10 || rows != 40 || math.Abs(n.num[numBase]-before) > 0.02 {
 		t.Errorf("undone: %v of %v, base %v, before %v", yes, rows, n.num[numBase], before)
 	}
 	for range 50 {
-		n.countBase(1, -1e6) // what never was
-		n.countBase(0, 1e6)
-		n.countBase(1, 1e6)
-		if z := n.num[numBase]; !finite(z) || z < -25 || z > 25 || n.num[numLikely]+n.num[numAny] > 1 {
+		n.base.count(0, 1, -1e6) // what never was
+		n.base.count(0, 0, 1e6)
+		n.base.count(0, 1, 1e6)
+		if z := n.num[numBase]; !arith.Finite(z) || z < -25 || z > 25 || n.num[numLikely]+n.num[numAny] > 1 {
 			t.Fatalf("base %v, shares %v and %v", z, n.num[numLikely], n.num[numAny])
 		}
 	}
 	for range 3000 {
-		n.countBase(0, 1)
+		n.base.count(0, 0, 1)
 	}
-	if p := sigmoid(n.num[numBase]); p > 0.6 {
+	if p := arith.Sigmoid(n.num[numBase]); p > 0.6 {
 		t.Errorf("half of the labels were positive: the base is %v", p)
 	}
 }
@@ -223,45 +225,45 @@ func TestTheBaseTakesWeights(t *testing.T) {
 func TestNoBeliefIsGivenUpForGood(t *testing.T) {
 	n, heavy, most := mustNew(t, nil), mustNew(t, nil), mustNew(t, nil)
 	for range 1000 {
-		n.countBase(0, 100)
+		n.base.count(0, 0, 100)
 	}
 	if n.num[numLikely] < leastShare || n.num[numAny] < leastShare {
 		t.Errorf("after 100,000 negatives the shares are %v and %v", n.num[numLikely], n.num[numAny])
 	}
 	for range 1000 {
-		n.countBase(1, 100)
+		n.base.count(0, 1, 100)
 	}
 	if left := 1 - n.num[numLikely] - n.num[numAny]; left < leastShare/2 || n.num[numAny] < 0.5 {
 		t.Errorf("after as many positives the third belief has %v, the first %v", n.num[numAny], left)
 	}
 	for i, w := range []float64{100, 1e4} {
 		k := []*Net{most, heavy}[i]
-		k.countBase(1, 1)
-		k.countBase(0, w)
+		k.base.count(0, 1, 1)
+		k.base.count(0, 0, w)
 	}
 	if a, b := most.num[numLikely], heavy.num[numLikely]; a != b || a <= leastShare {
 		t.Errorf("a weight of 10,000 leaves %v, one of 100 %v", b, a)
 	}
 	undone := mustNew(t, nil)
-	undone.countBase(1, 1)
-	undone.countBase(0, -5)
-	if yes, rows := undone.counts(); yes != 1 || rows != 1 {
+	undone.base.count(0, 1, 1)
+	undone.base.count(0, 0, -5)
+	if yes, rows := undone.base.counts(); yes != 1 || rows != 1 {
 		t.Errorf("more negatives were undone than came: %v of %v", yes, rows)
 	}
 }
 
 // A member's logit counts up to maxLogit, in both directions.
 func TestMixersSeeClippedLogits(t *testing.T) {
-	n := mustNew(t, nil)
-	z := [members]float64{-3, 50, -50, 1, 0, 14}
+	m := mixtureOf(mustNew(t, nil)).mixer
+	r := row{z: [members]float64{-3, 50, 0, 1, 0, 0}, zJT: [2]float64{-50, 14}, reach: 0.5}
 	var p [members + mixers]float64
-	if all := n.mixForward(&z, 0.5, &p); !(all > 0 && all < 1) {
+	if all := m.forward(&r, &p); !(all > 0 && all < 1) {
 		t.Errorf("the mixture says %v", all)
 	}
-	if want := [members]float64{1, 8.5, -5.5, 2, 1.5, 8.5}; z != want {
-		t.Errorf("mixers see %v, want %v", z, want)
+	if want := [members]float64{1, 8.5, -5.5, 2, 1.5, 8.5}; r.z != want {
+		t.Errorf("mixers see %v, want %v", r.z, want)
 	}
-	if want := sigmoid(-3 + 8.5); p[1] != want || p[memberBase] != sigmoid(-3) {
+	if want := arith.Sigmoid(-3 + 8.5); p[1] != want || p[atBase] != arith.Sigmoid(-3) {
 		t.Errorf("members say %v", p)
 	}
 }
@@ -270,13 +272,13 @@ func TestMixersSeeClippedLogits(t *testing.T) {
 func TestMembersReachAsFarAsLabelsWereSeen(t *testing.T) {
 	n := mustNew(t, nil)
 	for i, want := range []float64{0, 0, 0.5, 2.0 / 3, 0.75, 0.75} {
-		if got := n.reach(); math.Abs(got-want) > 1e-12 {
+		if got := n.base.reach(); math.Abs(got-want) > 1e-12 {
 			t.Errorf("after %v of %v: %v, want %v", n.num[numPositives], n.num[numRows], got, want)
 		}
-		n.countBase([]float64{0, 1, 0.5, 0.5, 1, 1}[i], []float64{1, 1, 2, 2, 5, 1}[i])
+		n.base.count(0, []float64{0, 1, 0.5, 0.5, 1, 1}[i], []float64{1, 1, 2, 2, 5, 1}[i])
 	}
 	n.num[numPositives], n.num[numRows] = -3, 5
-	if got := n.reach(); got != 0 {
+	if got := n.base.reach(); got != 0 {
 		t.Errorf("with less than nothing it is %v", got)
 	}
 }
@@ -325,8 +327,8 @@ func TestAPlainNetAnswersForItselfInTheEnd(t *testing.T) {
 // Before both labels were seen the base alone answers; then Bayes' rule tells how far the net is
 // believed.
 func TestTheStartOfAPlainNetIsABayesianMixture(t *testing.T) {
-	n := mustNew(t, func(c *Config) { c.Network = []string{"linear"} })
-	r := &row{base: logit(0.02), y: 1, w: 1}
+	n := plainOf(mustNew(t, func(c *Config) { c.Network = []string{"linear"} }))
+	r := &row{base: arith.Logit(0.02), label: 1, weight: 1}
 	if p := n.startOutput(r, 0.5, 0); math.Abs(p-0.02) > 1e-12 {
 		t.Errorf("without labels it is %v", p)
 	}
@@ -342,14 +344,14 @@ func TestTheStartOfAPlainNetIsABayesianMixture(t *testing.T) {
 	if p, want := n.startOutput(r, 0.5, 4500), 0.02+0.8*0.48; math.Abs(p-want) > 1e-12 {
 		t.Errorf("example 4500 is %v, want %v", p, want)
 	}
-	r.y, r.w = 0, 2
+	r.label, r.weight = 0, 2
 	n.startLearn(r, 0.5)
 	a, b := believed*0.25, (1-believed)*0.98*0.98
 	if got, want := n.num[numNet], 0.999*a/(a+b)+0.0005; math.Abs(got-want) > 1e-12 {
 		t.Errorf("after a negative of weight two it is %v, want %v", got, want)
 	}
 	before := n.num[numNet]
-	r.w = -1
+	r.weight = -1
 	if n.startLearn(r, 0.5); n.num[numNet] != before {
 		t.Error("an undone label moves it")
 	}

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/half"
+	"github.com/clickloop/clickloop/model/internal/kernel"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -17,7 +20,7 @@ func categories(n int) (xs [][]Feature, ys []float64) {
 	for i := range n {
 		var x []Feature
 		for f := range 12 {
-			h := mix(uint64(i)*12+uint64(f), 99)
+			h := arith.Mix(uint64(i)*12+uint64(f), 99)
 			size := uint64(10000)
 			if f < 2 {
 				size = 2000
@@ -35,7 +38,7 @@ func numbers(n int) (xs [][]Feature, ys []float64) {
 	for i := range xs {
 		xs[i] = xs[i][:9]
 		for f := range 10 {
-			v := float64(mix(uint64(i), uint64(f))%100000) / 7
+			v := float64(arith.Mix(uint64(i), uint64(f))%100000) / 7
 			xs[i] = append(xs[i], Feature{Field: uint64(f + 1000), Value: v, Kind: Number})
 		}
 	}
@@ -109,59 +112,62 @@ func BenchmarkKernel(b *testing.B) {
 	xs, ys := categories(2000)
 	n := mustNew(b, func(c *Config) { c.TableBits = 16 })
 	mustLearn(b, n, xs, ys)
-	s := n.NewScratch()
-	r := &s.row
+	m, s := mixtureOf(n), n.NewScratch()
+	r, j, t, q := &s.row, &s.j, &s.t, &s.cqp
 	n.take(xs[0], r, s, 1, 1)
-	n.forwardJ(r, &s.j)
-	n.forwardT(r, &s.t)
-	n.learnT(r, &s.t)
-	n.forwardQ(r, s)
-	inverse, inputs := n.numO[keptT:], len(s.t.dims)
-	var dh [hidden]float32
+	m.forward(r, s)
+	m.t.learn(r, t)
+	room, inverse, inputs := n.tokensJT.Room, m.t.inverse, len(t.dims)
+	row, sums := room*kernel.VectorSize, j.vectors.sums
+	var dh [kernel.Hidden]float32
 	for j := range dh {
-		dh[j] = normal(uint64(j)*hashB, 1e-3)
+		dh[j] = arith.Normal(uint64(j)*arith.OddB, 1e-3)
 	}
-	args := stepArgs{g: [4]float32{1e-6, 1e-6, 1e-6}, wealth: [4]float32{4, 4, 4}, lead: 1, rate: 1e-6, rateFFM: 1e-6}
-	row := s.j.room * ffmK
-	v, half := make([]float32, row), make([]uint16, row)
-	var lin [4]float32
-	was := vector
-	defer func() { vector, vectorHalf = was, was }()
+	step := kernel.Step{Gradients: [4]float32{1e-6, 1e-6, 1e-6}, Wealth: [4]float32{4, 4, 4}, Lead: 1, Rate: 1e-6, RateVectors: 1e-6}
+	v, halves := make([]float32, row), make([]uint16, row)
+	var linear [4]float32
+	was := kernel.Vector
+	defer useVectors(was)
 	for _, k := range []struct {
 		name string
 		run  func()
 		blas func()
 	}{
-		{"axpy", func() { axpy(v, s.j.a[:row], 1e-6) }, func() {
-			blas32.Axpy(1e-6, blas32.Vector{N: row, Inc: 1, Data: s.j.a}, blas32.Vector{N: row, Inc: 1, Data: v})
+		{"axpy", func() { kernel.Axpy(v, sums[:row], 1e-6) }, func() {
+			blas32.Axpy(1e-6, blas32.Vector{N: row, Inc: 1, Data: sums}, blas32.Vector{N: row, Inc: 1, Data: v})
 		}},
-		{"first_layer", func() { n.hiddenAdd(&s.j.h, r, &n.f, s.j.e) }, func() {
+		{"first_layer", func() { kernel.LayerForward(&j.hidden, r.present, &n.layerJ, j.embeddings) }, func() {
 			for _, f := range r.present {
-				w := blas32.General{Rows: embed, Cols: hidden, Stride: hidden, Data: n.f.at(uint32(f))}
-				blas32.Gemv(blas.Trans, 1, w, blas32.Vector{N: embed, Inc: 1, Data: s.j.e[int(f)*embed:]}, 1, blas32.Vector{N: hidden, Inc: 1, Data: s.j.h[:]})
+				w := blas32.General{Rows: kernel.Embed, Cols: kernel.Hidden, Stride: kernel.Hidden, Data: n.layerJ.At(uint32(f))}
+				blas32.Gemv(blas.Trans, 1, w, blas32.Vector{N: kernel.Embed, Inc: 1, Data: j.embeddings[int(f)*kernel.Embed:]}, 1, blas32.Vector{N: kernel.Hidden, Inc: 1, Data: j.hidden[:]})
 			}
 		}},
-		{"first_layer_back_J", func() { n.backBlock(r, &n.f, s.j.e, s.j.de, s.j.square, &dh, 1e-6) }, nil},
-		{"first_layer_back_Q", func() { n.backEach(r, &n.g, s.q.e, s.q.de, &dh, 1e-6) }, nil},
-		{"output", func() { n.outputNet(0, &s.j.h) }, nil},
-		{"output_back", func() { n.backNet(0, &s.j.h, &dh, 1e-6, 1e-6) }, nil},
-		{"field_aware_dot", func() { ffmDot(s.j.a, len(n.fields.hashes), s.j.room) }, nil},
-		{"tokens_read_J", func() { n.readFirst(r, &s.j) }, nil},
-		{"tokens_read_CQP", func() { n.readSecond(r, &lin, s.q.e) }, nil},
-		{"tokens_step_J", func() { n.stepFirst(r, &s.j, &args) }, nil},
-		{"tokens_step_CQP", func() { n.stepSecond(r, s.q.de, &args) }, nil},
-		{"newton_T", func() { addRows(&s.t, inverse); subtractSquare(&s.t, inverse) }, func() {
-			a := blas64.Symmetric{Uplo: blas.Upper, N: inputs, Stride: targetDims, Data: inverse}
-			x, az := blas64.Vector{N: inputs, Inc: 1, Data: s.t.x[:]}, blas64.Vector{N: inputs, Inc: 1, Data: s.t.az[:]}
+		{"first_layer_back_J", func() {
+			kernel.LayerBackJ(r.present, &n.layerJ, j.embeddings, j.gradients, j.squares, &dh, 1e-6)
+		}, nil},
+		{"first_layer_back_Q", func() { kernel.LayerBackQ(r.present, &n.layerQ, q.embeddings, q.gradients, &dh, 1e-6) }, nil},
+		{"output", func() { kernel.Output(m.j.net, &j.hidden) }, nil},
+		{"output_back", func() { kernel.OutputBack(m.j.net, m.j.netKept, &j.hidden, &dh, 1e-6, 1e-6) }, nil},
+		{"field_aware_dot", func() { kernel.FFMDot(sums, len(n.fields.hashes), room) }, nil},
+		{"tokens_read_J", func() { kernel.ReadJ(r.tokens, &n.tokensJT, j.embeddings, sums, &j.unpacked) }, nil},
+		{"tokens_read_CQP", func() { kernel.ReadCQP(r.tokens, &n.tokensCQP, &linear, q.embeddings, &q.unpacked) }, nil},
+		{"tokens_step_J", func() { kernel.StepJ(r.tokens, &n.tokensJT, sums, j.gradients, j.squares, &step) }, nil},
+		{"tokens_step_CQP", func() { kernel.StepCQP(r.tokens, &n.tokensCQP, q.gradients, &step) }, nil},
+		{"newton_T", func() {
+			kernel.AddRows(&t.step, inverse, &t.x, t.dims, t.lanes)
+			kernel.SubtractSquare(inverse, &t.step, t.lanes)
+		}, func() {
+			a := blas64.Symmetric{Uplo: blas.Upper, N: inputs, Stride: kernel.Dims, Data: inverse}
+			x, az := blas64.Vector{N: inputs, Inc: 1, Data: t.x[:]}, blas64.Vector{N: inputs, Inc: 1, Data: t.step[:]}
 			blas64.Symv(1, a, x, 0, az)
 			blas64.Syr(-1, az, a)
 		}},
-		{"to_16_bits", func() { packHalf(half, v) }, nil},
-		{"from_16_bits", func() { unpackHalf(v, half) }, nil},
+		{"to_16_bits", func() { half.Pack(halves, v) }, nil},
+		{"from_16_bits", func() { half.Unpack(v, halves) }, nil},
 	} {
 		for _, form := range []string{"plain", "vector", "blas"} {
 			run := k.run
-			vector, vectorHalf = form == "vector" && was, form == "vector" && was
+			useVectors(form == "vector" && was)
 			if form == "blas" {
 				run = k.blas
 			}

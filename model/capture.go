@@ -1,6 +1,12 @@
 package model
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"io"
+
+	"github.com/clickloop/clickloop/model/internal/codec"
+	"github.com/clickloop/clickloop/model/internal/table"
+)
 
 // Capture is the state of a Net at one moment, copied piece by piece while the Net goes on
 // learning, so that no learner stands still for a checkpoint or a snapshot. What is about to change
@@ -10,33 +16,18 @@ import "encoding/binary"
 // two calls of Learn or LearnBatch. When Step has returned true, WriteTo or AppendTo may be called
 // from any goroutine.
 type Capture struct {
-	c    *core
+	core *core
 	full bool // for a checkpoint; else for a snapshot
 	half bool // weights of 16 bits
 
-	tokens int
-	fields int
-	head   []byte  // the encoding up to the tokens' keys
-	keys   section // of eight bytes
-	used   section // with expiry, in a checkpoint: the times of last sightings
-	a, b   section // records
-	layers []byte  // records of fields
-	sparse pieces  // the hashed weights that are not zero
-	slots  int     // their number
-	last   int     // slot that was written last
-	tail   []byte
+	// What is short is encoded at once: the state up to the tokens' keys, the entries of fields,
+	// and the part behind the hashed weights.
+	head, layers, tail []byte
 
-	// next hashed weight to look at; they go first, since most examples change the same ones
-	slot    int
-	slotEnd int // 0 when there were none
-	// hashed weights that changed before their turn: where in was they are as they were
-	before map[uint32]uint32
-	was    []float32
-	token  int   // next of keys and records to copy
-	first  early // records of the first arena that were copied before their turn
-	second early // of the second
-	apart  bool  // each side copies what it is about to change; else whoever encodes does
-	done   bool
+	slots   slotCopy // they go first: most examples change the same ones
+	entries entryCopy
+	apart   bool // each goroutine of a batch copies what it is about to change; else whoever encodes
+	done    bool
 }
 
 // StartCapture begins a copy of the whole state as it is. The memory of reuse is used again; see
@@ -54,139 +45,56 @@ func (n *Net) StartSnapshot(reuse *Capture) *Capture {
 }
 
 func (n *Net) start(reuse *Capture, full, half bool) *Capture {
-	c := &n.core
-	s := &Capture{token: 1, before: map[uint32]uint32{}}
+	s := &Capture{}
 	if reuse != nil {
 		s.recycle(reuse)
 	}
-	s.lay(c, full, half)
-	if c.h.v != nil {
-		s.slotEnd = 1 << c.h.bits
+	s.lay(n.core, full, half)
+	s.slots.begin(n.core, full, half)
+	s.entries.begin(half)
+	encode := func(b []byte, write func(stateWriter)) []byte {
+		e := &codec.Encoder{Buf: b[:0], Half: half}
+		write(stateWriter{n.core, e, full})
+		return e.Buf
 	}
-	e := &enc{b: s.head[:0], half: half}
-	c.encodeHead(e, full)
-	s.head = e.b
-	e = &enc{b: s.layers[:0], half: half}
-	for _, a := range []*arena{&c.f, &c.g} {
-		for i := range a.len {
-			s.put(e, a, uint32(i))
-		}
-	}
-	s.layers = e.b
-	e = &enc{b: s.tail[:0], half: half}
-	c.encodeTail(e, full)
-	s.tail = e.b
-	s.sparse.half, s.first.work.half, s.second.work.half = half, half, half
-	s.first.bits, s.second.bits = make([]uint64, s.tokens/64+1), make([]uint64, s.tokens/64+1)
-	c.capture = s
+	s.head = encode(s.head, stateWriter.head)
+	s.layers = encode(s.layers, stateWriter.layers)
+	s.tail = encode(s.tail, stateWriter.tail)
+	n.capture = s
 	return s
 }
 
-func (s *Capture) recordSize(a *arena) int {
-	served, kept := a.fixS+a.perS*s.fields, a.fixO+a.perO*s.fields
-	switch {
-	case a.len == 0:
-		return 0
-	case s.full:
-		return 4 * (served + kept)
-	case s.half:
-		return 2 * served
+// Reserve takes about so many bytes of the memory that a copy of the whole state (full), or of the
+// served weights, needs. It returns what StartCapture or StartSnapshot must be given, and whether
+// that is enough as things are. reuse, which may be nil, is an earlier Capture of which nothing is
+// needed any more; its memory is part of the result. A copy without reserved memory takes it as
+// examples come to the entries, all of it within a few batches: a long pause.
+func (n *Net) Reserve(reuse *Capture, full bool, bytes int) (*Capture, bool) {
+	if reuse == nil {
+		reuse = &Capture{}
 	}
-	return 4 * served
+	reuse.lay(n.core, full, !full && n.serveHalf)
+	return reuse, reuse.entries.reserve(bytes)
 }
 
-// put encodes a record.
-func (s *Capture) put(e *enc, a *arena, i uint32) {
-	e.weights(a.served(i, s.fields))
-	if s.full {
-		e.f32s(a.kept(i, s.fields))
-	}
+// lay says what will be copied.
+func (s *Capture) lay(c *core, full, half bool) {
+	s.core, s.full, s.half = c, full, half
+	s.entries.lay(c, full, half)
 }
 
-// early says which tokens' records of an arena were copied before their turn. The two sides may
-// copy at the same time, each from its arena.
-type early struct {
-	bits []uint64
-	work enc
-	_    [64]byte
+// recycle takes over the memory of r.
+func (s *Capture) recycle(r *Capture) {
+	s.head, s.layers, s.tail = r.head, r.layers, r.tail
+	s.entries.sections = r.entries.sections
+	s.slots.list.Pieces, s.slots.was = r.slots.list.Recycle(), r.slots.was[:0]
+	*r = Capture{}
 }
 
-// take is true the first time that it is asked for a token.
-func (e *early) take(i uint32) bool {
-	if e.has(i) {
-		return false
-	}
-	e.bits[i>>6] |= 1 << (i & 63)
-	return true
-}
-
-func (e *early) has(i uint32) bool { return e.bits[i>>6]>>(i&63)&1 == 1 }
-
-// waits says that a token's turn has not come.
-func (s *Capture) waits(i uint32) bool { return int(i) >= s.token && int(i) <= s.tokens && i > 0 }
-
-// touch copies what belongs to a token and is about to change.
-func (s *Capture) touch(i uint32) {
-	if s.waits(i) && !s.apart {
-		s.copyHead(i)
-		s.copyFirst(i)
-		s.copySecond(i)
-	}
-}
-
-// touchFirst copies a row's records of the first arena, which are about to change, while others
-// copy from the second.
-func (s *Capture) touchFirst(r *row) {
-	for i := range r.toks {
-		if t := r.toks[i].learn; s.waits(t) {
-			s.copyFirst(t)
-		}
-	}
-}
-
-func (s *Capture) touchSecond(r *row) {
-	for i := range r.toks {
-		if t := r.toks[i].learn; s.waits(t) {
-			s.copySecond(t)
-		}
-	}
-}
-
-// copyHead copies a key, and when its token was last learned. Without expiry neither changes.
-func (s *Capture) copyHead(i uint32) {
-	if s.c.index.exact && s.first.has(i) {
-		return
-	}
-	binary.LittleEndian.PutUint64(s.keys.at(i), s.c.index.keys[i])
-	if s.used.size > 0 {
-		binary.LittleEndian.PutUint32(s.used.at(i), s.c.life.used[i])
-	}
-}
-
-func (s *Capture) copyFirst(i uint32)  { s.copyRecord(&s.first, &s.a, &s.c.a, i) }
-func (s *Capture) copySecond(i uint32) { s.copyRecord(&s.second, &s.b, &s.c.b, i) }
-
-func (s *Capture) copyRecord(done *early, t *section, a *arena, i uint32) {
-	if !done.take(i) || t.size == 0 {
-		return
-	}
-	to := t.at(i)
-	if s.c.isFree(a, int(i)) {
-		clear(to)
-		return
-	}
-	done.work.b = to[:0]
-	s.put(&done.work, a, i)
-}
-
-// touchSlot keeps a hashed weight, which is about to change.
-func (s *Capture) touchSlot(i uint32) {
-	if int(i) < s.slot || int(i) >= s.slotEnd {
-		return
-	}
-	if _, ok := s.before[i]; !ok {
-		s.before[i] = uint32(len(s.was))
-		s.was = append(s.was, s.c.h.at(i)...)
+// touch copies an entry that is about to change.
+func (s *Capture) touch(entry uint32) {
+	if s.entries.waits(entry) && !s.apart {
+		s.entries.copy(entry)
 	}
 }
 
@@ -195,42 +103,88 @@ func (s *Capture) Step(bytes int) bool {
 	if s.done {
 		return true
 	}
-	for ; bytes > 0 && s.slot < s.slotEnd; s.slot++ {
-		s.sparseSlot(uint32(s.slot))
-		bytes -= 4 * s.c.h.stride
+	if bytes = s.slots.step(bytes); s.slots.next >= s.slots.end {
+		s.entries.step(bytes)
 	}
-	for ; bytes > 0 && s.slot >= s.slotEnd && s.token <= s.tokens; s.token++ {
-		i := uint32(s.token)
-		s.copyHead(i)
-		s.copyFirst(i)
-		s.copySecond(i)
-		bytes -= 8 + s.a.size + s.b.size
-	}
-	if s.token > s.tokens && s.slot >= s.slotEnd {
-		s.done, s.c.filled = true, s.slots
-		s.c.capture = nil
+	if s.entries.next > s.entries.tokens && s.slots.next >= s.slots.end {
+		s.done, s.core.filled = true, s.slots.list.n
+		s.core.capture = nil
 	}
 	return s.done
 }
 
-func (s *Capture) sparseSlot(i uint32) {
-	v := s.c.h.at(i)
-	if len(s.before) > 0 {
-		if at, ok := s.before[i]; ok {
-			v = s.was[at:][:len(v)]
+// each visits the pieces of the copy in their order.
+func (s *Capture) each(do func(b []byte)) {
+	if !s.done {
+		panic("BUG: a capture is written before it is done")
+	}
+	do(s.head)
+	s.entries.each(do, s.full)
+	do(s.layers)
+	do(binary.AppendUvarint(nil, uint64(s.slots.list.n)))
+	s.slots.list.Each(do)
+	do(s.tail)
+}
+
+// WriteTo writes what Net.WriteTo would have written at the moment of StartCapture. Step must have
+// returned true.
+func (s *Capture) WriteTo(w io.Writer) (int64, error) {
+	return writeFile(w, func(e *codec.Encoder) { s.each(e.Pass) })
+}
+
+// AppendTo appends the message that AppendSnapshot would have made at the moment of StartSnapshot.
+// Step must have returned true.
+func (s *Capture) AppendTo(dst []byte) []byte {
+	from := len(dst)
+	dst = appendBits(append(dst, snapshotMagic...), s.half)
+	s.each(func(b []byte) { dst = append(dst, b...) })
+	return codec.Seal(dst, from)
+}
+
+// slotCopy is the copy of the hashed weights.
+type slotCopy struct {
+	core      *core
+	list      slotList
+	width     int
+	next, end int // slots to be looked at
+	// slots that changed before their turn: where in was they are as they were
+	before map[uint32]uint32
+	was    []float32
+}
+
+func (s *slotCopy) begin(c *core, full, half bool) {
+	s.core, s.width, s.before = c, stateWriter{core: c, full: full}.slotWidth(), map[uint32]uint32{}
+	s.list.Half = half
+	if c.hashed.Values != nil {
+		s.end = 1 << c.hashed.Bits
+	}
+}
+
+// touch keeps a slot that is about to change.
+func (s *slotCopy) touch(i uint32) {
+	if int(i) < s.next || int(i) >= s.end {
+		return
+	}
+	if _, ok := s.before[i]; !ok {
+		s.before[i] = uint32(len(s.was))
+		s.was = append(s.was, s.core.hashed.At(i)...)
+	}
+}
+
+// step copies slots and returns how many of the bytes are left.
+func (s *slotCopy) step(bytes int) int {
+	for ; bytes > 0 && s.next < s.end; s.next++ {
+		i := uint32(s.next)
+		v := s.core.hashed.At(i)
+		if len(s.before) > 0 {
+			if at, ok := s.before[i]; ok {
+				v = s.was[at:][:len(v)]
+			}
 		}
-	}
-	if !s.full {
-		v = v[:s.c.h.serve]
-	}
-	for _, f := range v {
-		if f != 0 {
-			s.slots++
-			s.sparse.room(binary.MaxVarintLen64 + 4*len(v))
-			s.sparse.num(int(i) - s.last)
-			s.last = int(i)
-			s.sparse.weights(v)
-			return
+		if v = v[:s.width]; table.AnyNonZero(v) {
+			s.list.add(i, v)
 		}
+		bytes -= 4 * s.core.hashed.Stride
 	}
+	return bytes
 }

@@ -91,14 +91,16 @@ func TestACaptureIsTheStateAtItsStartWhateverBatchesAreLearned(t *testing.T) {
 			}
 			for memory = n.StartCapture(memory); !memory.Step(1 + rng.IntN(60000)); {
 				learn(rng.IntN(150))
-				apart += btoi(slices.ContainsFunc(memory.first.bits, func(w uint64) bool { return w != 0 }))
+				if slices.ContainsFunc(memory.entries.copiedJT.bits, func(w uint64) bool { return w != 0 }) {
+					apart++
+				}
 			}
 			learn(rng.IntN(150))
 			if _, err := memory.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
 				t.Fatalf("%d bytes (%v), want %d", got.Len(), err, want.Len())
 			}
 		}
-		if apart == 0 && len(n.index.keys) > 1 {
+		if apart == 0 && len(n.tokens.Keys) > 1 {
 			t.Fatal("nothing was copied before its turn: the test tests too little")
 		}
 	})
@@ -128,10 +130,10 @@ func TestACaptureTakesItsMemoryBeforeItBegins(t *testing.T) {
 		}
 		begin()
 		all := func() (slabs []*byte) {
-			for _, s := range memory.sections() {
+			for _, s := range memory.entries.all() {
 				for _, b := range s.slabs {
-					if len(b) != slabRecords*s.size {
-						t.Fatalf("a part has %d bytes of memory, want %d", len(b), slabRecords*s.size)
+					if len(b) != slabEntries*s.size {
+						t.Fatalf("a part has %d bytes of memory, want %d", len(b), slabEntries*s.size)
 					}
 					slabs = append(slabs, &b[0])
 				}
@@ -146,7 +148,7 @@ func TestACaptureTakesItsMemoryBeforeItBegins(t *testing.T) {
 			t.Fatal("memory was taken while the copy was under way")
 		}
 		if memory, ok := n.Reserve(memory, full, 1); !ok || !slices.Equal(before, all()) {
-			t.Fatalf("the memory of a copy is not enough for the next (%v), or is another", memory.tokens)
+			t.Fatalf("the memory of a copy is not enough for the next (%v), or is another", memory.entries.tokens)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/clickloop/clickloop/model/internal/codec"
 )
 
 func TestReadSaysWhatIsWrong(t *testing.T) {
@@ -46,7 +48,7 @@ func TestAnotherReleasesFormatIsNamed(t *testing.T) {
 	}
 	for _, magic := range []string{"CLS3", "CLD3"} {
 		message := n.AppendSnapshot(nil)
-		message = seal(append([]byte(magic), message[4:len(message)-4]...), 0)
+		message = codec.Seal(append([]byte(magic), message[4:len(message)-4]...), 0)
 		want := fmt.Sprintf("its format is %q, this program reads CLS4 and CLD4", magic)
 		if err := NewReplica().Apply(message); !errors.Is(err, ErrShape) || !strings.Contains(err.Error(), want) {
 			t.Errorf("a message: %v", err)

@@ -21,7 +21,7 @@ func TestDifferencesNameEachSetting(t *testing.T) {
 	f("a text", func(c *Config) { c.Loss = "mse" }, Difference{"loss", "cross_entropy", "mse"})
 	f("a list", func(c *Config) { c.Network = []string{"linear", "ffm"} }, Difference{"network", "", `["linear","ffm"]`})
 	f("a list of sections", func(c *Config) { c.MLP.Layers = []Layer{{8, "tanh"}} },
-		Difference{"mlp.layers", `[{"activation":"relu","units":16}]`, `[{"activation":"tanh","units":8}]`})
+		Difference{"mlp.layers", `[{"units":16,"activation":"relu"}]`, `[{"units":8,"activation":"tanh"}]`})
 	f("a setting that is left out", func(c *Config) { c.Expiry = 1_000_000 }, Difference{"expiry", "", "1000000"})
 	big := DefaultConfig()
 	big.Seed = 1<<63 + 1

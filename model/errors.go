@@ -3,6 +3,8 @@ package model
 import (
 	"errors"
 	"fmt"
+
+	"github.com/clickloop/clickloop/model/internal/codec"
 )
 
 // Errors that a caller may test with errors.Is; what is returned wraps them and says more.
@@ -12,7 +14,7 @@ var (
 	// Read, Apply: the bytes were damaged on the way
 	ErrChecksum = errors.New("checksum does not match")
 	// Read, Apply: of another version, configuration or layout
-	ErrShape = errors.New("another shape of model")
+	ErrShape = codec.ErrShape
 	ErrGap   = errors.New("a delta is missing before this") // Apply: wait for the next snapshot
 	// Learn: NaN, infinite or out of range; nothing was learned
 	ErrInput = errors.New("input cannot be learned")

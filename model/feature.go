@@ -1,5 +1,11 @@
 package model
 
+import (
+	"unsafe"
+
+	"github.com/clickloop/clickloop/model/internal/arith"
+)
+
 // Kind says what a Feature holds.
 type Kind uint8
 
@@ -7,8 +13,8 @@ const (
 	// Token is one category or word: Hash identifies it, Value is its weight (1 for a plain
 	// category).
 	Token Kind = iota
-	// Number is a quantity: Value holds it, Hash is 0. What it becomes (quantile bins, a rank, an
-	// exact token) is learned online and is part of the network's state.
+	// Number is a quantity: Value holds it, Hash is 0. Its tokens (quantile bins, a rank, the exact
+	// number) are learned online and are part of the network's state.
 	Number
 	// Missing says that the field is known to have no value; Hash and Value are 0.
 	Missing
@@ -25,3 +31,14 @@ type Feature struct {
 	Value float64 // weight of the token, or the number
 	Kind  Kind
 }
+
+// FieldHash is the hash of a field's name that a Feature carries. It is HashBytes of the name.
+func FieldHash(name string) uint64 { return TokenHash(name) }
+
+// TokenHash is the hash of a token's text that a Feature carries. It is HashBytes of the text.
+func TokenHash(text string) uint64 {
+	return arith.Hash(unsafe.Slice(unsafe.StringData(text), len(text)))
+}
+
+// HashBytes is the one hash of names and tokens in the program, the same on every machine.
+func HashBytes(b []byte) uint64 { return arith.Hash(b) }

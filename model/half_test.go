@@ -6,63 +6,6 @@ import (
 	"testing"
 )
 
-func TestHalvesRoundToTheNearestEven(t *testing.T) {
-	for h := range 1 << 16 {
-		if h&0x7c00 == 0x7c00 {
-			continue // infinite or not a number: never made
-		}
-		if got := toHalf(fromHalf(uint16(h))); got != uint16(h) {
-			t.Fatalf("%#04x becomes %v and %#04x", h, fromHalf(uint16(h)), got)
-		}
-	}
-	// Between two neighbours the nearer wins, in the middle the even one.
-	for h := uint16(0); h < 0x7bff; h++ {
-		a, b := fromHalf(h), fromHalf(h+1)
-		mid := (a + b) / 2
-		even := h + h&1
-		for _, c := range []struct {
-			f    float32
-			want uint16
-		}{{mid, even}, {math.Nextafter32(mid, a), h}, {math.Nextafter32(mid, b), h + 1}, {-mid, even | 0x8000}} {
-			if got := toHalf(c.f); got != c.want {
-				t.Fatalf("%v becomes %#04x, want %#04x", c.f, got, c.want)
-			}
-		}
-	}
-	for f, want := range map[float32]float32{1e9: 65504, -1e9: -65504, 65519: 65504, 1e-9: 0, float32(math.Inf(1)): 65504} {
-		if got := fromHalf(toHalf(f)); got != want {
-			t.Errorf("%v becomes %v, want %v", f, got, want)
-		}
-	}
-}
-
-func TestVectorHalvesAreThePlainOnes(t *testing.T) {
-	if !vectorHalf {
-		t.Skip("this machine has no vector instructions for halves")
-	}
-	r := rand.New(rand.NewPCG(5, 5))
-	src, back := make([]float32, 83), make([]float32, 83)
-	dst := make([]uint16, 83)
-	for range 20000 {
-		for i := range src {
-			src[i] = math.Float32frombits(r.Uint32())
-			if src[i] != src[i] {
-				src[i] = float32(math.Copysign(0, -1))
-			}
-			if i%3 == 0 {
-				src[i] = float32(r.NormFloat64() * 0.03)
-			}
-		}
-		packHalf(dst, src)
-		unpackHalf(back, dst)
-		for i, f := range src {
-			if dst[i] != toHalf(f) || math.Float32bits(back[i]) != math.Float32bits(fromHalf(dst[i])) {
-				t.Fatalf("%v: %#04x and %v, plain %#04x and %v", f, dst[i], back[i], toHalf(f), fromHalf(dst[i]))
-			}
-		}
-	}
-}
-
 // A replica of sixteen bits holds its net's weights, each rounded once: whether they came by deltas
 // or in one snapshot is all the same, and so is whether vector instructions read them.
 func TestAReplicaOf16BitsIsItsNetRounded(t *testing.T) {
@@ -83,7 +26,8 @@ func TestAReplicaOf16BitsIsItsNetRounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			whole := NewReplica()
-			other := &Net{core: n.core, serveHalf: true} // so that the changes of n are kept
+			state := *n.core // so that the changes of n are kept
+			other := &Net{core: &state, serveHalf: true}
 			if err := whole.Apply(other.AppendSnapshot(nil)); err != nil {
 				t.Fatal(err)
 			}
@@ -95,10 +39,9 @@ func TestAReplicaOf16BitsIsItsNetRounded(t *testing.T) {
 				if p != q || math.Abs(p-full) > 0.02 {
 					t.Fatalf("%s: version %d, example %d: by deltas %v, by a snapshot %v, the net %v", name, n.Examples(), i, p, q, full)
 				}
-				wasVector := vector
-				vector, vectorHalf = false, false
+				wasVector := useVectors(false)
 				p = r.Predict(x, a)
-				vector, vectorHalf = wasVector, wasVector
+				useVectors(wasVector)
 				if p != q {
 					t.Fatalf("%s: version %d, example %d: without vectors %v, with them %v", name, n.Examples(), i, p, q)
 				}

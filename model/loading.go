@@ -2,21 +2,22 @@ package model
 
 import (
 	"fmt"
-	"hash/crc32"
+
+	"github.com/clickloop/clickloop/model/internal/codec"
 )
 
-// Loading is a snapshot that is decoded while it comes. A scorer that joins waits for hundreds of
-// megabytes: so it does not wait for their decoding after that, and need not keep them.
+// Loading is a snapshot that is decoded while it comes. A joining scorer waits for hundreds of
+// megabytes. It need not keep them, and does not wait for their decoding after that.
 type Loading struct {
 	pieces chan []byte
-	last   []byte // not handed on yet: the message ends with its checksum
+	last   []byte // held back: the message ends with its checksum
 	sum    uint32
 	result chan loaded
 }
 
 type loaded struct {
-	c   *core
-	err error
+	core *core
+	err  error
 }
 
 // StartLoading begins with a snapshot of at most size bytes, of which Add gives pieces in their
@@ -28,44 +29,51 @@ func StartLoading(size int) *Loading {
 }
 
 func (l *Loading) run(size int) {
-	d := &dec{more: size, coming: l.pieces}
-	var r loaded
-	if kind := string(d.take(len(snapshotMagic))); kind != snapshotMagic {
-		d.err = notMessage(kind)
-	}
-	d.readBits()
-	if d.err == nil {
-		r.c = decodeState(d, false)
-	}
-	if d.err != nil {
-		r = loaded{err: fmt.Errorf("cannot apply a snapshot: %w", d.err)}
-	}
+	c, err := readSnapshot(codec.NewStream(size, l.pieces))
 	for range l.pieces { // of a snapshot that cannot be read
 	}
-	l.result <- r
+	l.result <- loaded{c, err}
+}
+
+func readSnapshot(d *codec.Decoder) (*core, error) {
+	kind := string(d.Take(len(snapshotMagic)))
+	if kind != snapshotMagic {
+		return nil, fmt.Errorf("cannot apply a snapshot: %w", notMessage(kind))
+	}
+	return readSnapshotBody(d)
+}
+
+// readSnapshotBody reads a snapshot behind its magic.
+func readSnapshotBody(d *codec.Decoder) (*core, error) {
+	readBits(d)
+	c, err := readState(d, false)
+	if err != nil {
+		return nil, fmt.Errorf("cannot apply a snapshot: %w", err)
+	}
+	return c, nil
 }
 
 // Add takes the next piece, which must not change.
 func (l *Loading) Add(piece []byte) {
-	if len(piece) < crc32.Size { // the checksum may begin in the piece before
+	if len(piece) < codec.SumBytes { // the checksum may begin in the piece before
 		l.last = append(l.last[:len(l.last):len(l.last)], piece...)
 		return
 	}
-	l.hand(l.last)
+	l.pass(l.last)
 	l.last = piece
 }
 
-func (l *Loading) hand(piece []byte) {
+func (l *Loading) pass(piece []byte) {
 	if len(piece) > 0 {
-		l.sum = crc32.Update(l.sum, castagnoli, piece)
+		l.sum = codec.Sum(l.sum, piece)
 		l.pieces <- piece
 	}
 }
 
 // End says that all pieces came, or that no more will.
 func (l *Loading) End() {
-	if n := len(l.last) - crc32.Size; n > 0 {
-		l.hand(l.last[:n])
+	if n := len(l.last) - codec.SumBytes; n > 0 {
+		l.pass(l.last[:n])
 		l.last = l.last[n:]
 	}
 	close(l.pieces)
@@ -74,15 +82,14 @@ func (l *Loading) End() {
 // Replica waits for the end and returns the weights. Errors as Apply's.
 func (l *Loading) Replica() (*Replica, error) {
 	r := <-l.result
-	l.result <- r // for who asks again
-	d := dec{b: l.last}
+	l.result <- r // for another call
 	switch {
-	case len(l.last) != crc32.Size:
+	case len(l.last) != codec.SumBytes:
 		return nil, fmt.Errorf("cannot apply weights: %w: it has no checksum", ErrNotModel)
-	case d.u32() != l.sum:
+	case codec.NewDecoder(l.last).U32() != l.sum:
 		return nil, fmt.Errorf("cannot apply weights: %w: the message was damaged", ErrChecksum)
 	case r.err != nil:
 		return nil, r.err
 	}
-	return &Replica{r.c}, nil
+	return &Replica{r.core}, nil
 }

@@ -6,6 +6,9 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/codec"
 )
 
 // cutAt cuts b at random places.
@@ -37,7 +40,7 @@ func TestASnapshotInPiecesIsTheSameSnapshot(t *testing.T) {
 		for range c.examples {
 			x := []Feature{{Field: 1, Kind: Number, Value: rng.NormFloat64()}}
 			for f := range uint64(8) {
-				x = append(x, Feature{Field: 2 + f, Hash: mix(f, uint64(rng.IntN(c.ids))), Value: 1})
+				x = append(x, Feature{Field: 2 + f, Hash: arith.Mix(f, uint64(rng.IntN(c.ids))), Value: 1})
 			}
 			if _, err := n.Learn(x, float64(rng.IntN(2)), 1, s); err != nil {
 				t.Fatal(err)
@@ -51,7 +54,8 @@ func TestASnapshotInPiecesIsTheSameSnapshot(t *testing.T) {
 		if c.bits == 32 {
 			same(t, n, whole, 1)
 			e := n.message(nil, snapshotMagic)
-			if whole.c.encodeState(e, false); !bytes.Equal(seal(e.b, 0), message) {
+			stateWriter{core: whole.c, e: e}.write()
+			if !bytes.Equal(codec.Seal(e.Buf, 0), message) {
 				t.Fatal("another state")
 			}
 		}
@@ -97,28 +101,6 @@ func TestADamagedSnapshotIsNoneHoweverItComes(t *testing.T) {
 		}
 		if r, err := load(cut, len(message)); err == nil || r != nil {
 			t.Fatal("a damaged snapshot was taken as it came")
-		}
-	}
-}
-
-// TestManyKeysAreReadAsTheyWereInserted compares an index with room from the start with one that
-// grew.
-func TestManyKeysAreReadAsTheyWereInserted(t *testing.T) {
-	rng := rand.New(rand.NewPCG(4, 4))
-	for range 200 {
-		n := 1 + rng.IntN(5000)
-		grown, roomy := newIndex(), newIndex()
-		roomy.reserve(n)
-		for range n {
-			k := rng.Uint64()
-			if rng.IntN(8) > 0 {
-				k >>= 12 // many fall together
-			}
-			grown.push(k)
-			roomy.push(k)
-		}
-		if !slices.Equal(grown.slots, roomy.slots) || !slices.Equal(grown.keys, roomy.keys) || grown.shift != roomy.shift {
-			t.Fatalf("%d keys: another form", n)
 		}
 	}
 }

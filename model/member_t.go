@@ -3,115 +3,135 @@ package model
 import (
 	"math"
 	"unsafe"
+
+	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/half"
+	"github.com/clickloop/clickloop/model/internal/kernel"
 )
 
-// Member T is a logistic regression over target encodings, an input a field: the sum of x times
-// what each of the field's tokens says by itself. That is counted, not learned: the logarithm of
-// the odds of a positive label among the examples that had the token, against those of all
-// examples, drawn to none by a prior. So tokens of a field share one weight, and a few labels tell
-// how much the field is worth; Newton's method, as in the mixers, finds that in some dozens of
-// examples. (Micci-Barreca, A Preprocessing Scheme for High-Cardinality Categorical Attributes in
+// memberT is a logistic regression over target encodings, an input a field: the sum of x times what
+// each of the field's tokens says by itself. That is counted, not learned: the logarithm of the
+// odds of a positive label among the examples that had the token, against those of all examples,
+// drawn to none by a prior. So tokens of a field share one weight, and a few labels tell how much
+// the field is worth; Newton's method, as in the mixers, finds that in some dozens of examples.
+// (Micci-Barreca, A Preprocessing Scheme for High-Cardinality Categorical Attributes in
 // Classification and Prediction Problems, 2001.)
+type memberT struct {
+	*core
+	coefficients []float64 // of the inputs: a constant, then the first fields
+	inverse      []float64 // of the matrix of curvature; of a full core
+}
+
 const (
-	// a constant, then the first fields; T does not see further ones
-	targetDims = 64
 	// examples of the base rate that every token is taken to have had
 	targetPrior = 5
 	// examples that a token's counts remember: float32 counts no further than 2^24
 	targetMost   = float32(1 << 20)
 	targetLambda = 10 // of the ridge
-	targetAt     = 1  // in what serving reads of a record of the first arena
-	// in the rest of it: the weights of positive and of negative examples
+
+	targetAt = 1 // the encoding, among an entry's weights
+	// in the optimizer's part of an entry: the weights of positive and of negative examples
 	targetYes = 5
 	targetNo  = 6
 )
 
-// tScratch is the working memory of member T.
-type tScratch struct {
-	x, az [targetDims]float64
-	dims  []uint16 // that the example has
-	lanes int      // of x and az that may not be zero
+func newMemberT(c *core) memberT {
+	m := memberT{core: c, coefficients: c.num[numT:][:kernel.Dims]}
+	if c.full {
+		m.inverse = c.numKept[keptT:][:kernel.Dims*kernel.Dims]
+		for i := range kernel.Dims {
+			m.inverse[i*kernel.Dims+i] = 1.0 / targetLambda
+		}
+	}
+	return m
 }
 
-// forwardT sets the member's logit.
-func (c *core) forwardT(r *row, s *tScratch) {
+// tScratch is the working memory of member T.
+type tScratch struct {
+	x     [kernel.Dims]float64 // inputs
+	step  [kernel.Dims]float64 // the inverse times x
+	dims  []uint16             // inputs that the example has
+	lanes int                  // of x and step that may not be zero
+}
+
+// forward sets the member's logit.
+func (m *memberT) forward(r *row, s *tScratch) {
 	s.dims = append(s.dims[:0], 0)
 	s.x[0] = 1
 	for _, f := range r.present {
-		if f < targetDims-1 {
+		if f < kernel.Dims-1 {
 			s.dims = append(s.dims, f+1)
 			s.x[f+1] = 0
 		}
 	}
-	for i := range r.toks {
-		t := &r.toks[i]
-		if t.field >= targetDims-1 {
+	for i := range r.tokens {
+		t := &r.tokens[i]
+		if t.Field >= kernel.Dims-1 {
 			continue
 		}
-		v := c.a.ptr(t.read)
-		if c.half {
-			s.x[t.field+1] += float64(float32(t.x * fromHalf((*[targetAt + 1]uint16)(v)[targetAt])))
+		v := m.tokensJT.Ptr(t.Read)
+		if m.half {
+			s.x[t.Field+1] += float64(float32(t.X * half.Float((*[targetAt + 1]uint16)(v)[targetAt])))
 		} else {
-			s.x[t.field+1] += float64(float32(t.x * (*[targetAt + 1]float32)(v)[targetAt]))
+			s.x[t.Field+1] += float64(float32(t.X * (*[targetAt + 1]float32)(v)[targetAt]))
 		}
 	}
-	w, z := c.num[numT:][:targetDims], r.base
+	z := r.base
 	for _, d := range s.dims {
-		z += float64(w[d] * s.x[d])
+		z += float64(m.coefficients[d] * s.x[d])
 	}
-	r.zT = z
+	r.zJT[1] = z
 }
 
-// learnT follows forwardT on the same row.
-func (c *core) learnT(r *row, s *tScratch) {
-	if r.w > 0 { // as with the mixers: curvature cannot be undone
-		s.lanes = (min(len(c.fields.hashes)+1, targetDims) + 7) &^ 7
-		c.newtonT(s, sigmoid(clipLogit(r.zT)), r.y, r.w)
+// learn follows forward on the same row.
+func (m *memberT) learn(r *row, s *tScratch) {
+	if r.weight > 0 { // as with the mixers: curvature cannot be undone
+		s.lanes = (min(len(m.fields.hashes)+1, kernel.Dims) + 7) &^ 7
+		m.newton(s, arith.Sigmoid(clipLogit(r.zJT[1])), r.label, r.weight)
 	}
-	c.countTargets(r)
+	m.count(r)
 }
 
-// newtonT is newton over the inputs that the example has. Those that no example had yet have az =
-// 0.
-func (c *core) newtonT(s *tScratch, p, y, weight float64) {
-	inv, w := c.numO[keptT:][:targetDims*targetDims], c.num[numT:][:targetDims]
-	addRows(s, inv)
-	var zaz float64
+// newton is a mixer's step over the inputs that the example has. Inputs that no example had yet
+// have a step of 0.
+func (m *memberT) newton(s *tScratch, p, y, weight float64) {
+	kernel.AddRows(&s.step, m.inverse, &s.x, s.dims, s.lanes)
+	var curvature float64 // x' inverse x
 	for _, d := range s.dims {
-		zaz += float64(s.az[d] * s.x[d])
+		curvature += float64(s.step[d] * s.x[d])
 	}
-	zaz = max(zaz, 0)
+	curvature = max(curvature, 0)
 	h := float64(max(float64(p*(1-p)), 1e-6) * weight)
-	step := float64((p-y)*weight) / (1 + float64(h*zaz))
-	root := math.Sqrt(h / (1 + float64(h*zaz))) // t t' is symmetric to the bit
+	by := float64((p-y)*weight) / (1 + float64(h*curvature))
+	root := math.Sqrt(h / (1 + float64(h*curvature))) // a square is symmetric to the bit
 	for i := range s.lanes {
-		w[i] -= float64(step * s.az[i])
-		s.az[i] = float64(root * s.az[i])
+		m.coefficients[i] -= float64(by * s.step[i])
+		s.step[i] = float64(root * s.step[i])
 	}
-	subtractSquare(s, inv)
+	kernel.SubtractSquare(m.inverse, &s.step, s.lanes)
 }
 
-// countTargets takes the row's label into the counts of its tokens, each by the square of its
-// weight: a number's three tokens count as one.
-func (c *core) countTargets(r *row) {
-	base := float32(sigmoid(r.base))
+// count takes the row's label into the counts of its tokens, each by the square of its weight: a
+// number's three tokens count as one.
+func (m *memberT) count(r *row) {
+	base := float32(arith.Sigmoid(r.base))
 	yes0, no0 := max(targetPrior*base, 1e-6), max(targetPrior*(1-base), 1e-6)
 	none := log2(yes0 / no0)
-	yes, no := float32(r.w*r.y), float32(r.w*(1-r.y))
-	for i := range r.toks {
-		t := &r.toks[i]
-		if t.learn == 0 || t.field >= targetDims-1 {
+	yes, no := float32(r.weight*r.label), float32(r.weight*(1-r.label))
+	for i := range r.tokens {
+		t := &r.tokens[i]
+		if t.Learn == 0 || t.Field >= kernel.Dims-1 {
 			continue
 		}
-		v := c.a.ptr(t.learn)
-		k := (*[firstKept]float32)(unsafe.Add(v, 4*c.a.serve))
-		x2 := float32(t.x * t.x)
+		v := m.tokensJT.Ptr(t.Learn)
+		kept := (*[kernel.VectorAccAt]float32)(unsafe.Add(v, 4*m.tokensJT.KeptAt))
+		x2 := float32(t.X * t.X)
 		// A label that is undone may find its count faded.
-		p, n := max(0, k[targetYes]+float32(yes*x2)), max(0, k[targetNo]+float32(no*x2))
+		p, n := max(0, kept[targetYes]+float32(yes*x2)), max(0, kept[targetNo]+float32(no*x2))
 		for p+n > targetMost {
 			p, n = p/2, n/2
 		}
-		k[targetYes], k[targetNo] = p, n
+		kept[targetYes], kept[targetNo] = p, n
 		(*[targetAt + 1]float32)(v)[targetAt] = float32(math.Ln2 * (log2((p+yes0)/(n+no0)) - none))
 	}
 }
@@ -127,33 +147,4 @@ func log2(x float32) float32 {
 	p = float32((p - 0.7064864491338205) * m)
 	p = float32((p + 1.441492411761555) * m)
 	return float32(int32(b>>23)-127) + (p + 1.6514670883371885e-05)
-}
-
-// addRows sets az to inv times x.
-func addRows(s *tScratch, inv []float64) {
-	if vector {
-		addRowsAVX(&s.az[0], &inv[0], &s.x[0], &s.dims[0], len(s.dims), s.lanes)
-		return
-	}
-	clear(s.az[:s.lanes])
-	for _, d := range s.dims {
-		v, x := inv[int(d)*targetDims:][:targetDims], s.x[d]
-		for i := range s.lanes {
-			s.az[i] += float64(x * v[i])
-		}
-	}
-}
-
-// subtractSquare takes az az' from inv.
-func subtractSquare(s *tScratch, inv []float64) {
-	if vector {
-		subtractSquareAVX(&inv[0], &s.az[0], s.lanes)
-		return
-	}
-	for i := range s.lanes {
-		v, a := inv[i*targetDims:][:targetDims], s.az[i]
-		for j := range s.lanes {
-			v[j] -= float64(a * s.az[j])
-		}
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/clickloop/clickloop/model/internal/arith"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -16,7 +17,7 @@ func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rng := rand.New(rand.NewPCG(8, 9))
+	mixer, rng := &mixtureOf(net).mixer, rand.New(rand.NewPCG(8, 9))
 	matrices := make([]*mat.SymDense, mixers)
 	weights := make([]*mat.VecDense, mixers)
 	for m := range matrices {
@@ -25,7 +26,7 @@ func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
 			matrices[m].SetSym(i, i, mixPrior[m])
 			weights[m].SetVec(i, 1.0/(members-1))
 		}
-		weights[m].SetVec(memberBase, 0)
+		weights[m].SetVec(atBase, 0)
 	}
 	for range 10_000 {
 		truth := 2 * rng.NormFloat64()
@@ -34,17 +35,17 @@ func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
 			z[i] = truth + rng.NormFloat64()
 		}
 		reach := rng.Float64()
-		seen := [members]float64{memberBase: 1}
+		seen := [members]float64{atBase: 1}
 		for i := 1; i < members; i++ {
-			seen[i] = reach * (clipLogit(z[i]) - clipLogit(z[memberBase]))
+			seen[i] = reach * (clipLogit(z[i]) - clipLogit(z[atBase]))
 		}
-		base := clipLogit(z[memberBase])
+		base := clipLogit(z[atBase])
 		at, y, weight := mat.NewVecDense(members, seen[:]), 0.0, []float64{1, 1, 0.25, 3}[rng.IntN(4)]
-		if rng.Float64() < sigmoid(truth) {
+		if rng.Float64() < arith.Sigmoid(truth) {
 			y = 1
 		}
 		for m := range matrices {
-			p := sigmoid(clipLogit(base + mat.Dot(weights[m], at)))
+			p := arith.Sigmoid(clipLogit(base + mat.Dot(weights[m], at)))
 			matrices[m].SymRankOne(matrices[m], max(p*(1-p), 1e-6)*weight, at)
 			var c mat.Cholesky
 			var step mat.VecDense
@@ -54,8 +55,9 @@ func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
 			weights[m].AddScaledVec(weights[m], (y-p)*weight, &step)
 		}
 		var p [members + mixers]float64
-		net.mixForward(&z, reach, &p)
-		net.mixLearn(&z, &p, y, weight)
+		r := row{z: z, zJT: [2]float64{z[atJ], z[atT]}, reach: reach, label: y, weight: weight}
+		mixer.forward(&r, &p)
+		mixer.learn(&r, &p)
 	}
 	for m := range matrices {
 		var inverse mat.Dense
@@ -63,11 +65,11 @@ func TestAMixersInverseIsThatOfItsMatrix(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range members {
-			if got, want := net.num[numMix+m*members+i], weights[m].AtVec(i); math.Abs(got-want) > 1e-9 {
+			if got, want := mixer.weights[m][i], weights[m].AtVec(i); math.Abs(got-want) > 1e-9 {
 				t.Errorf("mixer %d, weight %d: %v, want %v", m, i, got, want)
 			}
 			for j := range members {
-				got, want := net.numO[keptInv+m*members*members+i*members+j], inverse.At(i, j)
+				got, want := mixer.inverse[m][i][j], inverse.At(i, j)
 				if math.Abs(got-want) > 1e-9*math.Abs(inverse.At(i, i)) {
 					t.Errorf("mixer %d, inverse at %d, %d: %v, want %v", m, i, j, got, want)
 				}

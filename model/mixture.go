@@ -2,190 +2,206 @@ package model
 
 import (
 	"math"
+	"runtime"
 	"unsafe"
+
+	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/kernel"
+	"github.com/clickloop/clickloop/model/internal/table"
 )
 
-// The default net: six members, each the base rate plus its own parts, each learning from its own
-// loss, mixed online (mixer.go).
+// mixture is the default engine: six members, mixed online. Each is the base rate plus its own
+// parts, and learns from its own loss.
 //
 //	base  nothing else
 //	C     a coin-betting linear part
 //	J     coin-betting linear + perceptron + field-aware part
 //	Q     coin-betting linear + a fast, forgetting perceptron
 //	P     coin-betting linear over tokens and over hashed pairs of a few pairs of fields
-//	T     a regression over what a field's tokens say by themselves (member_t.go)
+//	T     a regression over what a field's tokens say by themselves
 //
-// J and T live in the arenas a and f, the others in b and g, so that two cores can learn a block of
+// J and T have weights of their own, and so have C, Q and P: two processors can learn a block of
 // examples without sharing a cache line.
+type mixture struct {
+	*core
+	j     memberJ
+	t     memberT
+	cqp   membersCQP
+	mixer mixer
+}
+
+// The members' places among the logits.
 const (
-	memberBase = iota
-	memberC
-	memberJ
-	memberQ
-	memberP
-	memberT
+	atBase = iota
+	atC
+	atJ
+	atQ
+	atP
+	atT
 	members
 )
 
-// Where things lie in core.num, core.numO, core.dense and core.denseO.
-//
-// What J and T write lies 64 bytes apart from what the others write: the two sides learn at the
-// same time on two cores, and would otherwise take the same cache lines from each other at every
-// example.
+// Where things lie in core.num and core.numKept; the base has the first of num. What J and T write
+// lies 64 bytes apart from what the others write. Else the two goroutines of a batch would take the
+// same cache lines from each other at every example.
 const (
-	numMix   = 16                      // weights of the three mixers
-	numTrust = numMix + mixers*members // how much each member and mixer is believed
-	numJ     = 48
+	numMix   = 16 // weights of the mixers
+	numTrust = numMix + mixers*members
 	numT     = 56 // weights of T
-	numLen   = numT + targetDims
+	numLen   = numT + kernel.Dims
 
-	keptInv = 12 // inverse matrices of the mixers
-	keptJ   = 136
-	keptT   = 144 // the inverse matrix of T
-	keptLen = keptT + targetDims*targetDims
-
-	// of one perceptron in core.dense
-	netBias, netOut, netConst, netLen = 0, hidden, 2 * hidden, 4 * hidden
-
-	pairBits    = 20 // at most
-	chooseEvery = 5000
-
-	// in a record of the first arena: [w, target encoding, 2 free][embedding 8][vectors of 4 by
-	// field]
-	ffmAt = 12
-	ffmK  = 4
-	// [M, T, G, R][accumulator of the embedding, counts of positives and of negatives, 1
-	// free][accumulators by field]
-	firstKept = 8
+	keptMix = 12 // inverse matrices of the mixers
+	keptT   = 144
+	keptLen = keptT + kernel.Dims*kernel.Dims
 )
 
-// The constant input of the linear parts of C, J, Q, P.
+// The constants of C, J, Q and P, by where they lie.
 var (
-	constAt = [4]int{5, numJ, 6, 7} // in core.num: its weight
-	// in core.num: mean over examples of the sum of (x/M)^2
-	meanAt = [4]int{8, numJ + 1, 9, 10}
-	coinAt = [4]int{0, keptJ, 3, 6} // in core.numO: T, G, R
-	// in core.numO: sum over examples of the sum of (x/M)^2
-	sumAt  = [4]int{9, keptJ + 3, 10, 11}
-	leadAt = [4]int{120, keptJ + 4, 121, 122} // in core.numO: largest weight of an example so far
+	constantC = constantPlace{wealth: 4, weight: 5, mean: 8, bet: 0, squares: 9, largest: 120}
+	constantJ = constantPlace{wealth: 1, weight: 48, mean: 49, bet: 136, squares: 139, largest: 140}
+	constantQ = constantPlace{wealth: 4, weight: 6, mean: 9, bet: 3, squares: 10, largest: 121}
+	constantP = constantPlace{wealth: 4, weight: 7, mean: 10, bet: 6, squares: 11, largest: 122}
 )
-
-var wealth = [4]float64{4, 1, 4, 4} // of C, J, Q, P at the start of each bet
 
 const (
+	pairBits = 20 // of the table of hashed pairs, at most
+
 	rateJ, rateJEmbed, startJ = 0.05, 0.1, 0.01
 	rateQ, startQ             = 0.1, 0.1
-	rateFFM, startFFM         = 0.03, 0.001
+	rateVectors, startVector  = 0.03, 0.001
+	firstM                    = 0.5 // of a bet: the largest |x| is taken to be at least that
 )
 
-func (c *core) layoutMixture() {
-	c.a = newArena(ffmAt, ffmK, firstKept, 1, c.full, c.half)
-	c.b = newArena(4+embed, 0, 20, 0, c.full, c.half)
-	c.f = newArena(embed*hidden, 0, hidden, 0, c.full, false)
-	c.g = newArena(embed*hidden, 0, embed*hidden, 0, c.full, false)
-	c.h = newSparse(min(pairBits, c.cfg.TableBits), 1, 5, c.full, c.half)
-	c.dense, c.num = make([]float32, 2*netLen), make([]float64, numLen)
-	c.startBase()
-	for i := range 4 {
-		c.num[meanAt[i]] = 1
-	}
-	c.startMixers()
-	for net := range 2 {
-		for j := range hidden {
-			c.dense[net*netLen+netOut+j] = normal(mix(mix(c.cfg.Seed, uint64(net+11)), uint64(j)), 0.3)
-		}
-	}
-	if !c.full {
-		return
-	}
-	c.denseO = make([]float32, 2*netLen)
-	for i := range netLen {
-		c.denseO[i], c.denseO[netLen+i] = startJ, startQ
-	}
-}
-
-func (c *core) startToken(v []float32, key uint64) {
-	if c.plain != nil {
-		c.plain.startToken(c, v, key)
-		return
-	}
-	h := mix(c.cfg.Seed^0x4A, key)
-	for d := range embed {
-		v[4+d] = normal(mix(h, uint64(d)), 0.03)
-	}
+func newMixture(c *core) *mixture {
+	const layer = kernel.Embed * kernel.Hidden
+	c.tokensJT = table.NewArena(table.Part{Head: kernel.VectorsAt, Piece: kernel.VectorSize}, table.Part{Head: kernel.VectorAccAt, Piece: 1}, c.full, c.half)
+	c.tokensCQP = table.NewArena(table.Part{Head: 4 + kernel.Embed}, table.Part{Head: 12 + kernel.Embed}, c.full, c.half)
+	c.layerJ = table.NewArena(table.Part{Head: layer}, table.Part{Head: kernel.Hidden}, c.full, false)
+	c.layerQ = table.NewArena(table.Part{Head: layer}, table.Part{Head: layer}, c.full, false)
+	c.hashed = table.NewHashed(min(pairBits, c.cfg.TableBits), 1, 5, c.full, c.half)
+	c.needs.entries = true
+	c.dense, c.num = make([]float32, 2*kernel.NetLen), make([]float64, numLen)
 	if c.full {
-		k := v[c.a.serve:]
-		k[0], k[4] = 0.5, startJ
+		c.denseKept, c.numKept = make([]float32, 2*kernel.NetLen), make([]float64, keptLen)
+		for i := range kernel.NetLen {
+			c.denseKept[i], c.denseKept[kernel.NetLen+i] = startJ, startQ
+		}
 	}
+	for net := range 2 {
+		for j := range kernel.Hidden {
+			h := arith.Mix(arith.Mix(c.cfg.Seed, uint64(net+11)), uint64(j))
+			c.dense[net*kernel.NetLen+kernel.NetOut+j] = arith.Normal(h, 0.3)
+		}
+	}
+	c.base = newBase(c.cfg.Prior, c.num, math.MaxInt64)
+	return &mixture{core: c, j: newMemberJ(c), t: newMemberT(c), cqp: newMembersCQP(c), mixer: newMixer(c)}
 }
 
-// startPieces starts a token's vectors for the fields from..to-1; that for its own field stays
-// zero.
-func (c *core) startPieces(v []float32, key uint64, from, to, own int) {
-	if c.plain != nil {
-		c.plain.startPieces(c, v, key, from, to, own)
-		return
+func (m *mixture) startToken(e newEntry) {
+	m.startJT(e)
+	m.startCQP(e)
+}
+
+func (m *mixture) startJT(e newEntry) {
+	v := m.tokensJT.Blank(e.entry)
+	h := arith.Mix(m.cfg.Seed^0x4A, e.key)
+	for d := range kernel.Embed {
+		v[kernel.EmbeddingAt+d] = arith.Normal(arith.Mix(h, uint64(d)), 0.03)
 	}
-	h := mix(c.cfg.Seed^0xFF, key)
+	kept := v[m.tokensJT.KeptAt:]
+	kept[kernel.LargestX], kept[kernel.EmbeddingAccAt] = firstM, startJ
+	m.startVectors(v, e.key, 0, len(m.fields.hashes), e.field)
+}
+
+func (m *mixture) startVectors(v []float32, key uint64, from, to, own int) {
+	h := arith.Mix(m.cfg.Seed^0xFF, key)
 	for f := from; f < to; f++ {
-		if c.full {
-			v[c.a.serve+firstKept+f] = startFFM
-		}
 		if f == own {
 			continue
 		}
-		for k := range ffmK {
-			v[ffmAt+f*ffmK+k] = normal(mix(h, uint64(f*ffmK+k)), 0.01)
+		for k := range kernel.VectorSize {
+			at := f*kernel.VectorSize + k
+			v[kernel.VectorsAt+at] = arith.Normal(arith.Mix(h, uint64(at)), 0.01)
 		}
 	}
-	if c.full { // room without a field yet: a root of zero must never be divided by
-		for f := to; f < c.a.room; f++ {
-			v[c.a.serve+firstKept+f] = startFFM
-		}
-	}
-}
-
-func (c *core) startSecond(v []float32, key uint64) {
-	h := mix(c.cfg.Seed^0x51, key)
-	for d := range embed {
-		v[4+d] = normal(mix(h, uint64(d)), 0.03)
-	}
-	if c.full {
-		s := (*second)(unsafe.Pointer(&v[0]))
-		s.r[3] = 0.5
-		for d := range embed {
-			s.acc[d] = startQ
+	if m.full { // with room for fields to come: a root of zero must never be divided by
+		acc := v[m.tokensJT.KeptAt+kernel.VectorAccAt:]
+		for f := from; f < m.tokensJT.Room; f++ {
+			acc[f] = startVector
 		}
 	}
 }
 
-func (c *core) startField(v []float32, field, fields int) {
-	if c.plain != nil {
-		c.plain.startField(c, v, field, fields)
-		return
-	}
-	h := mix(c.cfg.Seed^0xF1, c.fields.hashes[field])
-	deviation := math.Sqrt(2 / float64(embed*fields))
-	w := c.g.at(uint32(field))
-	for i := range embed * hidden {
-		v[i] = normal(mix(h, uint64(i)), deviation)
-		w[i] = normal(mix(h, uint64(embed*hidden+i)), deviation)
-	}
-	if c.full {
-		for i := range hidden {
-			v[c.f.serve+i] = startJ
-		}
-		for i := range embed * hidden {
-			w[c.g.serve+i] = startQ
-		}
+func (m *mixture) startCQP(e newEntry) {
+	v := (*kernel.EntryCQP)(unsafe.Pointer(&m.tokensCQP.Blank(e.entry)[0]))
+	h := arith.Mix(m.cfg.Seed^0x51, e.key)
+	v.Won[3] = firstM
+	for d := range kernel.Embed {
+		v.Embedding[d], v.Acc[d] = arith.Normal(arith.Mix(h, uint64(d)), 0.03), startQ
 	}
 }
 
-func (c *core) predictMixture(r *row, s *Scratch) float64 {
-	r.base, r.reach = c.num[numBase], c.reach()
-	c.forwardJ(r, &s.j)
-	c.forwardT(r, &s.t)
-	c.forwardQ(r, s)
-	r.z[memberJ], r.z[memberT] = r.zJ, r.zT
-	return c.mixForward(&r.z, r.reach, nil)
+func (m *mixture) startField(field, fields int) {
+	const layer = kernel.Embed * kernel.Hidden
+	h := arith.Mix(m.cfg.Seed^0xF1, m.fields.hashes[field])
+	deviation := math.Sqrt(2 / float64(kernel.Embed*fields))
+	v, w := m.layerJ.At(uint32(field)), m.layerQ.At(uint32(field))
+	for i := range layer {
+		v[i] = arith.Normal(arith.Mix(h, uint64(i)), deviation)
+		w[i] = arith.Normal(arith.Mix(h, uint64(layer+i)), deviation)
+	}
+	if m.full {
+		fill(v[m.layerJ.KeptAt:][:kernel.Hidden], startJ)
+		fill(w[m.layerQ.KeptAt:][:layer], startQ)
+	}
+}
+
+func fill(v []float32, with float32) {
+	for i := range v {
+		v[i] = with
+	}
+}
+
+func (m *mixture) predict(r *row, s *Scratch) float64 {
+	m.forward(r, s)
+	return m.mixer.forward(r, nil)
+}
+
+func (m *mixture) forward(r *row, s *Scratch) {
+	m.j.forward(r, &s.j)
+	m.t.forward(r, &s.t)
+	m.cqp.forward(r, &s.cqp)
+}
+
+func (m *mixture) learn(r *row, s *Scratch) (float64, error) {
+	m.forward(r, s)
+	if !r.finite() {
+		return 0, r.diverged()
+	}
+	m.j.learn(r, &s.j)
+	m.t.learn(r, &s.t)
+	m.cqp.learn(r, &s.cqp)
+	return m.mix(r), nil
+}
+
+// mix predicts a row from its members' logits, then learns how far to trust them.
+func (m *mixture) mix(r *row) float64 {
+	var p [members + mixers]float64
+	out := m.mixer.forward(r, &p)
+	m.mixer.learn(r, &p)
+	return out
+}
+
+func (m *mixture) learnBatch(n *Net, in examples) (int, error) {
+	// with expiry, a key that is to be copied may change before its entries do
+	unordered := m.capture != nil && m.tokens.Expires()
+	if len(in.xs) <= 4 || unordered || runtime.GOMAXPROCS(0) < 2 {
+		return n.learnInTurn(in, m.learnBlock)
+	}
+	if m.capture != nil {
+		m.capture.apart = true
+		defer func() { m.capture.apart = false }()
+	}
+	p := pipeline{mixture: m, n: n, batch: n.batch, in: in}
+	return p.run()
 }

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/kernel"
 )
 
 func TestLearnPredictsWhatPredictDid(t *testing.T) {
@@ -105,12 +108,12 @@ func TestABatchEndsWhenTheNetDiverges(t *testing.T) {
 	for i := range ws {
 		ws[i] = 1
 	}
-	for _, at := range []int{0, netLen} { // a bias of J, one of Q
+	for _, at := range []int{0, kernel.NetLen} { // a bias of J, one of Q
 		n := mustNew(t, nil)
 		if err := n.LearnBatch(xs[:500], ys[:500], ws[:500], ps[:500]); err != nil {
 			t.Fatal(err)
 		}
-		n.dense[at+netConst] = float32(math.NaN())
+		n.dense[at+kernel.NetConst] = float32(math.NaN())
 		for range 3 {
 			if err := n.LearnBatch(xs, ys, ws, ps); !errors.Is(err, ErrDiverged) {
 				t.Fatalf("weight %d is no number: %v", at, err)
@@ -130,8 +133,8 @@ func TestPairsAreChosenAlikeInBatches(t *testing.T) {
 	if err := many.LearnBatch(xs, ys, ws, ps); err != nil {
 		t.Fatal(err)
 	}
-	if len(one.list) == 0 || one.Hash() != many.Hash() {
-		t.Fatalf("chosen pairs %v and %v; the weights differ", one.list, many.list)
+	if len(one.pairs) == 0 || one.Hash() != many.Hash() {
+		t.Fatalf("chosen pairs %v and %v; the weights differ", one.pairs, many.pairs)
 	}
 }
 
@@ -223,7 +226,7 @@ func TestUnusableInputIsRefusedAndNothingLearned(t *testing.T) {
 func TestStrangeStreamsStayFinite(t *testing.T) {
 	wide := make([]Feature, 10000)
 	for i := range wide {
-		wide[i] = Feature{Field: 7, Hash: uint64(i) * hashA, Value: 1}
+		wide[i] = Feature{Field: 7, Hash: uint64(i) * arith.OddA, Value: 1}
 	}
 	num := func(v float64) []Feature {
 		return []Feature{{Field: 3, Kind: Number, Value: v}, {Field: 4, Hash: 1, Value: v}}
@@ -259,13 +262,13 @@ func TestFieldsAndTokensBeyondTheLimitAreShared(t *testing.T) {
 	n := mustNew(t, func(c *Config) { c.TableBits, c.MaxFields = 8, 5 })
 	s := n.NewScratch()
 	for i := range 5000 {
-		x := []Feature{{Field: uint64(i % 40), Hash: uint64(i) * hashB, Value: 1}}
+		x := []Feature{{Field: uint64(i % 40), Hash: uint64(i) * arith.OddB, Value: 1}}
 		if _, err := n.Learn(x, 1, 1, s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(n.fields.hashes) != 5 || len(n.index.keys) > 257 {
-		t.Fatalf("%d fields and %d tokens", len(n.fields.hashes), len(n.index.keys))
+	if len(n.fields.hashes) != 5 || len(n.tokens.Keys) > 257 {
+		t.Fatalf("%d fields and %d tokens", len(n.fields.hashes), len(n.tokens.Keys))
 	}
 	if p := n.Predict([]Feature{{Field: 1, Hash: 12345, Value: 1}}, s); p < 0.9 {
 		t.Fatalf("an unknown token where all labels were 1 gets %v", p)

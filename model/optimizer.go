@@ -1,6 +1,8 @@
 package model
 
-// rule is an optimizer made ready for a part: how one weight follows its gradient.
+import "github.com/clickloop/clickloop/model/internal/arith"
+
+// rule is the optimizer of a part: how one weight follows its gradient.
 //
 //	sgd      w -= rate_t g
 //	adagrad  n += g^2; w -= rate g / sqrt(n), n from start
@@ -34,7 +36,7 @@ func (r *rule) begin(n int64, powers []float64) {
 		case "inverse":
 			r.rate = float32(r.Rate / (1 + float64(r.Decay*t)))
 		case "power":
-			r.rate = float32(r.Rate * exp(-float64(r.Decay*log(1+t))))
+			r.rate = float32(r.Rate * arith.Exp(-float64(r.Decay*arith.Log(1+t))))
 		}
 	case "adam":
 		powers[0], powers[1] = float64(powers[0]*r.Beta1), float64(powers[1]*r.Beta2)
@@ -42,12 +44,17 @@ func (r *rule) begin(n int64, powers []float64) {
 	}
 }
 
+// isPlainAdaGrad says whether the rule is what the vector kernels do.
+func (r *rule) isPlainAdaGrad() bool { return r.Kind == "adagrad" && r.L1 == 0 && r.L2 == 0 }
+
+// start sets a weight's state before its first gradient.
 func (r *rule) start(state []float32) {
 	if r.Kind == "adagrad" {
 		state[0] = float32(r.Start)
 	}
 }
 
+// step moves the weight w, with its state s, against the gradient g.
 func (r *rule) step(w *float32, s []float32, g float32) {
 	if r.L2 != 0 && r.Kind != "ftrl" && r.Kind != "coin" {
 		g += float32(float32(r.L2) * *w)
@@ -57,21 +64,21 @@ func (r *rule) step(w *float32, s []float32, g float32) {
 		*w -= float32(r.rate * g)
 	case "adagrad":
 		s[0] += float32(g * g)
-		*w -= float32(float32(r.rate*rsqrt32(s[0])) * g)
+		*w -= float32(float32(r.rate*arith.Rsqrt32(s[0])) * g)
 	case "adam":
 		b1, b2 := float32(r.Beta1), float32(r.Beta2)
 		s[0] = float32(b1*s[0]) + float32((1-b1)*g)
 		s[1] = float32(b2*s[1]) + float32((1-b2)*float32(g*g))
-		*w -= float32(r.rate*float32(s[0]*r.fix[0])) / (sqrt32(float32(s[1]*r.fix[1])) + float32(r.Start))
+		*w -= float32(r.rate*float32(s[0]*r.fix[0])) / (arith.Sqrt32(float32(s[1]*r.fix[1])) + float32(r.Start))
 	case "ftrl":
 		r.ftrl(w, s, g)
 		return
 	case "coin":
 		v := bet(s, float32(r.Start))
-		s[0] = max(s[0], abs32(g))
+		s[0] = max(s[0], arith.Abs32(g))
 		s[3] = max(s[3]-float32(g*v), 0)
 		s[1] -= g
-		s[2] += abs32(g)
+		s[2] += arith.Abs32(g)
 		*w += bet(s, float32(r.Start)) - v
 		return
 	}
@@ -104,9 +111,9 @@ func (r *rule) ftrl(w *float32, s []float32, g float32) {
 		}
 	}
 	more := *n + float32(g*g)
-	*z += g - float32((sqrt32(more)-sqrt32(*n))/alpha**w)
+	*z += g - float32((arith.Sqrt32(more)-arith.Sqrt32(*n))/alpha**w)
 	*n = more
-	switch d := (beta+sqrt32(more))/alpha + l2; {
+	switch d := (beta+arith.Sqrt32(more))/alpha + l2; {
 	case d == 0: // without beta and l2, and gradients so small that their squares are nothing
 	case *z > l1:
 		*w = -(*z - l1) / d

@@ -4,6 +4,9 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/table"
 )
 
 // The expected weights are worked out by hand from the formulas in rule's comment: a weight of 0.5
@@ -64,9 +67,10 @@ func TestOptimizersFollowTheirFormulas(t *testing.T) {
 // Two weights of a field-aware vector share an accumulator of the mean square of their gradients,
 // 0.8+0.5*0.5 and 0.4-0.5*0.3; L1 then pulls by 0.1*0.2.
 func TestAVectorFollowsItsFormula(t *testing.T) {
-	p := plain{k: 2, ff: newRule(Optimizer{Kind: "adagrad", Rate: 0.1, L1: 0.2, L2: 0.5})}
+	p := newRule(Optimizer{Kind: "adagrad", Rate: 0.1, L1: 0.2, L2: 0.5})
+	m := ffmPart{k: 2, rule: &p}
 	v, o := []float32{0.5, -0.3}, []float32{0.09}
-	p.stepPiece(v, o, []float32{0.4, 0.2}, 2)
+	m.stepVector(v, o, []float32{0.4, 0.2}, 2)
 	sum := 0.09 + (1.05*1.05+0.25*0.25)/2
 	for i, want := range []float64{0.5 - 0.1*1.05/math.Sqrt(sum) - 0.02, -0.3 - 0.1*0.25/math.Sqrt(sum) + 0.02} {
 		if math.Abs(float64(v[i])-want) > 1e-6 || math.Abs(float64(o[0])-sum) > 1e-6 {
@@ -80,7 +84,7 @@ func TestFtrlWithoutBetaStaysFinite(t *testing.T) {
 	r, w, s := newRule(Optimizer{Kind: "ftrl", Rate: 0.1}), float32(0), make([]float32, 2)
 	for _, g := range []float32{0, 1e-30, -1e-30, 0.5} {
 		r.step(&w, s, g)
-		if !finite(float64(w)) || !finite(float64(s[0])) {
+		if !arith.Finite(float64(w)) || !arith.Finite(float64(s[0])) {
 			t.Fatalf("after gradient %v the weight is %v, the state %v", g, w, s)
 		}
 	}
@@ -166,21 +170,21 @@ func TestDropoutsGradientIsTheFiniteDifference(t *testing.T) {
 		learnAny(after, x, 1, 1, after.NewScratch())
 		loss := func() float64 {
 			n.encode(x, &s.row, s, false)
-			s.row.n = n.n
-			n.plain.forward(&n.core, &s.row, &s.out, true)
-			return -math.Log(float64(s.out.p[0]))
+			s.row.number = n.examples
+			plainOf(n).forward(&s.row, &s.plain, true)
+			return -math.Log(float64(s.plain.predictions[0]))
 		}
 		loss()
 		left := map[float32]int{}
-		for _, keep := range s.out.keep {
-			for _, v := range keep {
+		for _, keep := range s.plain.mlp.layers {
+			for _, v := range keep.keep {
 				left[v]++
 			}
 		}
 		if len(left) != 2 || left[0] == 0 || left[float32(1/(1-0.6))] == 0 {
 			t.Fatalf("%s: units are kept as %v, want some as 0 and some as 2.5", activation, left)
 		}
-		old, now := weights(n), weights(after)
+		old, now := served(n), served(after)
 		moved := 0
 		for i, p := range old {
 			w, gradient := *p, float64(*p-*now[i])
@@ -286,7 +290,7 @@ func TestGradientsAreTheFiniteDifferences(t *testing.T) {
 			learnAny(n, x, 1, 0.1, s)
 			before, after := reread(t, n), reread(t, n)
 			learnAny(after, x, 1, 1, s)
-			old, now := weights(n), weights(after)
+			old, now := served(n), served(after)
 			moved := 0
 			for i, p := range old {
 				w, gradient := *p, float64(*p-*now[i])
@@ -321,7 +325,7 @@ func learnAny(n *Net, x []Feature, y, w float64, s *Scratch) {
 func lossOf(n *Net, x []Feature, s *Scratch) float64 {
 	n.Predict(x, s)
 	// its own, without the base that answers beside it at first
-	p := float64(s.out.p[min(1, len(s.out.p)-1)])
+	p := float64(s.plain.predictions[min(1, len(s.plain.predictions)-1)])
 	if n.cfg.Output == "softmax" {
 		ps := n.PredictClasses(nil, x, s)
 		if n.cfg.Loss != "mse" {
@@ -335,21 +339,25 @@ func lossOf(n *Net, x []Feature, s *Scratch) float64 {
 	return -math.Log(p)
 }
 
-// weights are pointers to all that is served, in one order.
-func weights(n *Net) (all []*float32) {
+// served are pointers to all that is served, in one order.
+func served(n *Net) (all []*float32) {
 	add := func(v []float32) {
 		for i := range v {
 			all = append(all, &v[i])
 		}
 	}
 	add(n.dense)
-	n.eachArena(func(a *arena, first int) {
-		for i := first; i < a.len; i++ {
-			add(a.served(uint32(i), len(n.fields.hashes)))
+	arenas := func(list []*table.Arena, first int) {
+		for _, a := range list {
+			for i := first; i < a.Len; i++ {
+				add(a.At(uint32(i))[:a.Weights.Size(len(n.fields.hashes))])
+			}
 		}
-	})
-	for i := 0; i < len(n.h.v); i += n.h.stride {
-		add(n.h.v[i : i+n.h.serve])
+	}
+	arenas(n.byToken, 1)
+	arenas(n.byField, 0)
+	for i := 0; i < len(n.hashed.Values); i += n.hashed.Stride {
+		add(n.hashed.Values[i : i+n.hashed.Served])
 	}
 	return all
 }
@@ -362,7 +370,7 @@ func TestADenseNetOfThreeInputsLearnsARule(t *testing.T) {
 	s := n.NewScratch()
 	right := 0
 	for i := range 20000 {
-		v := func(k uint64) float64 { return float64(mix(k, uint64(i%100))>>40) / (1 << 24) }
+		v := func(k uint64) float64 { return float64(arith.Mix(k, uint64(i%100))>>40) / (1 << 24) }
 		a, b, c := v(1), v(2), v(3)
 		x := []Feature{{Field: 1, Kind: Number, Value: a}, {Field: 2, Kind: Number, Value: b}, {Field: 3, Kind: Number, Value: c}}
 		y := 0.0

@@ -1,213 +1,293 @@
 package model
 
-import "math"
+import (
+	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/kernel"
+	"github.com/clickloop/clickloop/model/internal/table"
+)
 
-// plain is the layout of a net that is one sum of parts named in the configuration, for one output
-// or for several classes.
+// plain is the engine of a net that is one sum of the parts named in the configuration, for one
+// output or for several classes.
 //
-// The linear part lies in the hashed table, embeddings and field-aware vectors in the records of
-// tokens, the perceptron's first layer in the records of fields, the rest in core.dense: the
+// The linear part lies in the hashed table, embeddings and field-aware vectors in the entries of
+// tokens, the perceptron's first layer in the entries of fields, the rest in core.dense: the
 // outputs' biases, then by layer its biases and the weights that lead to the next.
 type plain struct {
-	linear, ffm, mlp bool
-	tokens           bool // records of tokens are needed
-	raw              bool
-	outputs, inputs  int // of the net; of its perceptron for one field
-	k                int
-	lin, ff, net     rule
-	bias             *rule
-	layers           []layerAt
-	fast             bool // the field-aware part has kernels
+	*core
+	outputs int
+	rules   struct{ linear, ffm, mlp rule }
+	bias    *rule
+	linear  *linearPart // nil: not part of the net; so are the next two
+	ffm     *ffmPart
+	mlp     *mlpPart
 }
 
-type layerAt struct {
-	units, next  int // next: units of the layer after, or outputs
-	bias, weight int // in core.dense
-	activation   string
-}
-
-// cross is a pair or triple of fields of the linear part; none: every pair.
-type cross struct{ fields []uint64 }
-
-func (c *core) layoutPlain() {
-	g := c.cfg
-	p := &plain{linear: g.has("linear"), ffm: g.has("ffm"), mlp: g.has("mlp"), raw: g.Numbers == "raw", outputs: g.Classes, k: g.FFM.K,
-		lin: newRule(g.Linear.Optimizer), ff: newRule(g.FFM.Optimizer), net: newRule(g.MLP.Optimizer)}
-	c.plain = p
-	p.inputs = g.MLP.Embedding
-	if p.raw {
-		p.inputs = 1
-	}
-	p.bias = &p.net
-	if p.ffm {
-		p.bias = &p.ff
-	}
-	if p.linear {
-		p.bias = &p.lin
-		c.h = newSparse(min(g.TableBits, 26), p.outputs, p.outputs*(1+p.lin.state), c.full, c.half)
-	}
-	p.tokens = p.ffm || p.mlp && !p.raw
-	p.fast = p.k == 4 && p.ff.Kind == "adagrad" && p.ff.L1 == 0 && p.ff.L2 == 0
-	embedS, pieceS, pieceO := 0, 0, 0
-	if p.mlp && !p.raw {
-		embedS = p.inputs
-	}
-	if p.ffm {
-		if pieceS, pieceO = p.k, p.k*p.ff.state; p.ff.Kind == "adagrad" {
-			pieceO = 1
-		}
-	}
-	c.a = newArena(embedS, pieceS, embedS*p.net.state, pieceO, c.full, c.half)
-	c.num, c.dense = make([]float64, numNet+1), make([]float32, p.outputs)
-	if c.full {
-		c.numO = []float64{1, 1, 1, 1, 1, 1} // powers of beta for the three rules
-	}
+func newPlain(c *core) *plain {
+	g := &c.cfg
+	p := &plain{core: c, outputs: g.Classes}
+	p.rules.linear, p.rules.ffm, p.rules.mlp = newRule(g.Linear.Optimizer), newRule(g.FFM.Optimizer), newRule(g.MLP.Optimizer)
+	c.dense, c.num = make([]float32, p.outputs), make([]float64, numNet+1)
+	c.base.num = c.num
 	if g.Output == "sigmoid" {
-		c.startBase()
+		c.base = newBase(g.Prior, c.num, startRows)
 		c.num[numNet] = 0.5
 	}
-	if p.mlp {
-		p.layoutLayers(c)
+	if g.has("mlp") {
+		p.bias, p.mlp = &p.rules.mlp, newMLPPart(c, &p.rules.mlp)
 	}
+	if g.has("ffm") {
+		p.bias, p.ffm = &p.rules.ffm, &ffmPart{core: c, rule: &p.rules.ffm, k: g.FFM.K}
+	}
+	if g.has("linear") {
+		p.bias, p.linear = &p.rules.linear, newLinearPart(c, &p.rules.linear)
+	}
+	p.layoutTokens()
 	if c.full {
-		c.startDense()
+		p.startDense()
 	}
-	for _, names := range g.Cross {
-		x := cross{}
-		for _, name := range names {
-			if len(names) > 1 {
-				x.fields = append(x.fields, FieldHash(name))
+	return p
+}
+
+// layoutTokens gives a token's entry an embedding and a vector for each field, as the parts need
+// them.
+func (p *plain) layoutTokens() {
+	var weights, kept table.Part
+	if p.mlp != nil && !p.mlp.raw {
+		weights.Head, kept.Head = p.mlp.inputs, p.mlp.inputs*p.rules.mlp.state
+	}
+	if p.ffm != nil {
+		weights.Piece, kept.Piece = p.ffm.k, p.ffm.k*p.rules.ffm.state
+		if p.rules.ffm.Kind == "adagrad" {
+			kept.Piece = 1
+		}
+	}
+	p.tokensJT = table.NewArena(weights, kept, p.full, p.half)
+	p.needs.entries = p.tokensJT.Used()
+}
+
+func (p *plain) startDense() {
+	p.numKept = []float64{1, 1, 1, 1, 1, 1} // powers of beta for the three rules
+	p.denseKept = make([]float32, len(p.dense)*maxState)
+	for i := range p.dense {
+		r := &p.rules.mlp
+		if i < p.outputs {
+			r = p.bias
+		}
+		r.start(p.denseKept[i*maxState:][:maxState])
+	}
+}
+
+func (p *plain) startToken(e newEntry) {
+	v := p.tokensJT.Blank(e.entry)
+	if p.mlp != nil && !p.mlp.raw {
+		p.mlp.startToken(v, e.key)
+	}
+	p.startVectors(v, e.key, 0, len(p.fields.hashes), e.field)
+}
+
+func (p *plain) startVectors(v []float32, key uint64, from, to, own int) {
+	if p.ffm != nil {
+		p.ffm.startVectors(v, key, from, to, own)
+	}
+}
+
+func (p *plain) startField(field, fields int) { p.mlp.startField(field, fields) }
+
+// plainScratch is the working memory of a plain net. Logits, predictions and gradients of logits
+// are by output.
+type plainScratch struct {
+	logits, predictions, gradients []float32
+	vectors                        fieldSums // of the field-aware part
+	mlp                            mlpScratch
+	unpacked                       []float32 // one entry's weights
+}
+
+func (s *plainScratch) begin(outputs int) {
+	if len(s.logits) != outputs {
+		s.logits, s.predictions, s.gradients = make([]float32, outputs), make([]float32, outputs), make([]float32, outputs)
+	}
+}
+
+// forward sets the outputs' logits and predictions. With drop, the dropout mask of the example's
+// number applies.
+func (p *plain) forward(r *row, s *plainScratch, drop bool) {
+	s.begin(p.outputs)
+	copy(s.logits, p.dense)
+	if p.linear != nil {
+		p.linear.forward(r, s.logits)
+	}
+	if p.ffm != nil {
+		s.logits[0] += p.ffm.forward(r, s)
+	}
+	if p.mlp != nil {
+		p.mlp.forward(r, s, drop)
+	}
+	p.output(s)
+}
+
+// output sets the predictions.
+func (p *plain) output(s *plainScratch) {
+	switch p.cfg.Output {
+	case "identity":
+		copy(s.predictions, s.logits)
+	case "sigmoid":
+		s.predictions[0] = float32(arith.Sigmoid(min(max(float64(s.logits[0]), -50), 50)))
+	case "softmax":
+		top, sum := s.logits[0], 0.0
+		for _, z := range s.logits {
+			top = max(top, z)
+		}
+		for i, z := range s.logits {
+			e := arith.Exp(float64(z) - float64(top))
+			s.predictions[i], sum = float32(e), sum+e
+		}
+		for i := range s.predictions {
+			s.predictions[i] = float32(float64(s.predictions[i]) / sum)
+		}
+	}
+}
+
+func (p *plain) predict(r *row, s *Scratch) float64 {
+	p.forward(r, &s.plain, false)
+	if p.outputs > 1 {
+		return float64(s.plain.predictions[1])
+	}
+	return p.startOutput(r, float64(s.plain.predictions[0]), p.examples)
+}
+
+func (p *plain) learn(r *row, s *Scratch) (float64, error) { return p.learnRow(r, &s.plain) }
+
+func (p *plain) learnRow(r *row, s *plainScratch) (float64, error) {
+	p.forward(r, s, false)
+	for _, z := range s.logits {
+		if !arith.Finite(float64(z)) {
+			return 0, r.diverged()
+		}
+	}
+	own := float64(s.predictions[0])
+	out := p.startOutput(r, own, r.number)
+	p.startLearn(r, own)
+	p.step(r, s)
+	return out, nil
+}
+
+// step follows forward on the same row.
+func (p *plain) step(r *row, s *plainScratch) {
+	p.rules.linear.begin(r.number, p.numKept[0:2])
+	p.rules.ffm.begin(r.number, p.numKept[2:4])
+	p.rules.mlp.begin(r.number, p.numKept[4:6])
+	if p.mlp != nil && p.cfg.MLP.Dropout > 0 {
+		p.forward(r, s, true)
+	}
+	p.setGradients(r, s)
+	if p.mlp != nil {
+		p.mlp.learn(r, s)
+	}
+	if p.ffm != nil {
+		p.ffm.learn(r, s)
+	}
+	if p.linear != nil {
+		p.linear.learn(r, s.gradients)
+	}
+	for i, g := range s.gradients {
+		p.bias.step(&p.dense[i], p.denseKept[i*maxState:][:maxState], g)
+	}
+}
+
+// setGradients sets the gradients of the logits. The label is a value, or a class's number.
+func (p *plain) setGradients(r *row, s *plainScratch) {
+	softmax, mse := p.cfg.Output == "softmax", p.cfg.Loss == "mse"
+	for i, v := range s.predictions {
+		target := float32(r.label)
+		if softmax {
+			if target = 0; i == int(r.label) {
+				target = 1
 			}
 		}
-		c.crosses = append(c.crosses, x)
+		s.gradients[i] = v - target
 	}
-}
-
-func (p *plain) layoutLayers(c *core) {
-	layers := c.cfg.MLP.Layers
-	first := p.inputs * layers[0].Units
-	c.f = newArena(first, 0, first*p.net.state, 0, c.full, false)
-	for i, l := range layers {
-		next := p.outputs
-		if i+1 < len(layers) {
-			next = layers[i+1].Units
+	if mse && p.cfg.Output == "sigmoid" {
+		s.gradients[0] *= slope(s.predictions[0], "sigmoid")
+	}
+	if mse && softmax {
+		var sum float32
+		for i, v := range s.predictions {
+			sum += float32(s.gradients[i] * v)
 		}
-		at := layerAt{units: l.Units, next: next, bias: len(c.dense), weight: len(c.dense) + l.Units, activation: l.Activation}
-		p.layers = append(p.layers, at)
-		c.dense = append(c.dense, make([]float32, l.Units+l.Units*next)...)
-		deviation := startDeviation(at.activation, l.Units)
-		if i+1 < len(layers) {
-			deviation = startDeviation(layers[i+1].Activation, l.Units)
+		for i, v := range s.predictions {
+			s.gradients[i] = float32(v * (s.gradients[i] - sum))
 		}
-		for j := range l.Units * next {
-			c.dense[at.weight+j] = normal(mix(mix(c.cfg.Seed^0xDE, uint64(i)), uint64(j)), deviation)
+	}
+	for i := range s.gradients {
+		s.gradients[i] = float32(s.gradients[i] * float32(r.weight))
+		if m := float32(p.cfg.Clip); m > 0 {
+			s.gradients[i] = min(max(s.gradients[i], -m), m)
 		}
 	}
 }
 
-func startDeviation(activation string, inputs int) float64 {
-	if activation == "relu" {
-		return math.Sqrt(2 / float64(inputs))
-	}
-	return math.Sqrt(1 / float64(inputs))
+func (p *plain) learnBatch(n *Net, in examples) (int, error) {
+	return n.learnInTurn(in, p.learnBlock)
 }
 
-func (c *core) startDense() {
-	p := c.plain
-	c.denseO = make([]float32, len(c.dense)*maxState)
-	for i := range c.dense {
-		p.denseRule(i).start(c.denseO[i*maxState:][:maxState])
+func (p *plain) learnBlock(t *batch, b *block) {
+	rows := b.rows[:b.n]
+	b.ok, b.err = 0, nil
+	for i := range rows {
+		if i+ahead < len(rows) {
+			p.prefetch(&rows[i+ahead])
+		}
+		if b.predictions[i], b.err = p.learnRow(&rows[i], &t.learn.plain); b.err != nil {
+			return
+		}
+		b.ok++
 	}
 }
 
-func (p *plain) denseRule(i int) *rule {
-	if i < p.outputs {
-		return p.bias
+func (p *plain) prefetch(r *row) {
+	if p.needs.entries {
+		kernel.PrefetchEntries(&p.tokensJT, r.tokens)
 	}
-	return &p.net
+	kernel.PrefetchHits(&p.hashed, r.slots)
 }
 
-func (p *plain) startToken(c *core, v []float32, key uint64) {
-	if !p.mlp || p.raw {
+// A plain net of output sigmoid begins its own weights at one half, whatever the prior: that gives
+// the first gradients their strength, without which field-aware vectors and perceptrons stay small.
+// So its first predictions are of no use, and until startRows examples were learned the base
+// answers in its place as far as the labels say:
+//
+//	p = base + share (own - base)
+//
+// The share is the probability, by Bayes' rule, that the labels come from the net rather than from
+// the base, times the square of reach. In the second half of the examples it rises at least as fast
+// as they come, up to one. What the net learns does not depend on it.
+const (
+	startRows  = 5000
+	startShare = 0.001 // of the belief goes back to one half at each example
+)
+
+// startOutput is the prediction of an example with so many before it, for which the net itself says
+// own.
+func (p *plain) startOutput(r *row, own float64, before int64) float64 {
+	if before >= p.base.until {
+		return own
+	}
+	base := arith.Sigmoid(r.base)
+	share := max(float64(float64(r.reach*r.reach)*p.num[numNet]), float64(2*before)/startRows-1)
+	return base + float64(share*(own-base))
+}
+
+// startLearn weighs net and base by the label of an example, for which the net itself says own.
+func (p *plain) startLearn(r *row, own float64) {
+	if r.number >= p.base.until || r.weight <= 0 {
 		return
 	}
-	h := mix(c.cfg.Seed^0x4A, key)
-	for d := range p.inputs {
-		v[d] = normal(mix(h, uint64(d)), c.cfg.MLP.Init)
-		if s := p.net.state; c.full && s > 0 {
-			p.net.start(v[c.a.serve+d*s:][:s])
-		}
+	base := arith.Sigmoid(r.base)
+	like := func(q float64) float64 { return float64(r.label*q) + float64((1-r.label)*(1-q)) }
+	net, other := max(like(own), leastRate), like(base)
+	if r.weight != 1 {
+		net, other = arith.Exp(float64(min(r.weight, 100)*(arith.Log(net)-arith.Log(other)))), 1
 	}
-}
-
-func (p *plain) startPieces(c *core, v []float32, key uint64, from, to, own int) {
-	if !p.ffm {
-		return
-	}
-	h := mix(c.cfg.Seed^0xFF, key)
-	for f := from; f < c.a.room; f++ {
-		if c.full && p.ff.Kind == "adagrad" {
-			v[c.a.serve+c.a.fixO+f] = float32(p.ff.Start)
-		}
-		if f == own || f >= to {
-			continue
-		}
-		for k := range p.k {
-			v[c.a.fixS+f*p.k+k] = normal(mix(h, uint64(f*p.k+k)), c.cfg.FFM.Init)
-		}
-	}
-}
-
-func (p *plain) startField(c *core, v []float32, field, fields int) {
-	h := mix(c.cfg.Seed^0xF1, c.fields.hashes[field])
-	deviation := startDeviation(c.cfg.MLP.Layers[0].Activation, p.inputs*fields)
-	s := p.net.state
-	for i := range c.f.serve {
-		v[i] = normal(mix(h, uint64(i)), deviation)
-		if c.full && s > 0 {
-			p.net.start(v[c.f.serve+i*s:][:s])
-		}
-	}
-}
-
-// crossSlots adds the crosses' slots of the linear part to the example.
-func (c *core) crossSlots(r *row) {
-	for _, x := range c.crosses {
-		if x.fields == nil {
-			for i, f := range r.present {
-				for _, g := range r.present[:i] {
-					c.crossPair(r, &r.reps[min(f, g)], &r.reps[max(f, g)], nil)
-				}
-			}
-			continue
-		}
-		var p [3]*rep
-		known := true
-		for i, h := range x.fields {
-			f := c.fields.find(h)
-			if f < 0 || f >= len(r.reps) {
-				known = false
-				break
-			}
-			p[i] = &r.reps[f]
-		}
-		if known {
-			c.crossPair(r, p[0], p[1], p[2])
-		}
-	}
-}
-
-func (c *core) crossPair(r *row, a, b, third *rep) {
-	for _, p := range a.toks[:a.n] {
-		for _, q := range b.toks[:b.n] {
-			key, x := mix(p.key^kindPair, q.key), float32(p.x*q.x)
-			if third == nil {
-				r.slots = append(r.slots, hit{c.h.slot(key), x})
-				continue
-			}
-			for _, t := range third.toks[:third.n] {
-				r.slots = append(r.slots, hit{c.h.slot(mix(key^kindPair, t.key)), float32(x * t.x)})
-			}
-		}
-	}
+	net, other = float64(p.num[numNet]*net), float64((1-p.num[numNet])*other)
+	p.num[numNet] = float64((1-startShare)*(net/(net+other))) + startShare/2
 }

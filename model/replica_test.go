@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/clickloop/clickloop/model/internal/codec"
 )
 
 // same checks that the replica answers bit for bit as the net, on known and unknown examples.
@@ -165,7 +167,7 @@ func FuzzApplyNeverPanics(f *testing.F) {
 		}
 		r.Apply(msg)
 		if len(msg) > 8 { // with the checksum made right, only the structure is left to refuse it
-			good := seal(slices.Clone(msg[:len(msg)-4]), 0)
+			good := codec.Seal(slices.Clone(msg[:len(msg)-4]), 0)
 			r.Apply(good)
 			r.Apply(good[:len(msg)/3], nil, good[len(msg)/3:len(msg)-2], good[len(msg)-2:])
 		}

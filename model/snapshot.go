@@ -1,35 +1,25 @@
 package model
 
 import (
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"hash/crc32"
-	"slices"
+
+	"github.com/clickloop/clickloop/model/internal/codec"
+	"github.com/clickloop/clickloop/model/internal/kernel"
 )
 
 // A message to replicas is four letters, the body, and the CRC-32C of all before it. The body
 // begins with the bits of a served weight, 32 or 16.
 //
 // A snapshot's body is the state without the optimizers'. A delta's is: the configuration's hash,
-// the versions from and to, new fields, what the reservoirs did, new tokens, the records touched,
-// and the small dense rest whole.
+// the versions from and to, new fields, what happened to samples of numbers, new tokens, the
+// entries and slots that were learned, and the dense weights whole.
 const (
 	snapshotMagic = "CLS4"
 	deltaMagic    = "CLD4"
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// AppendSnapshot appends a message that sets a Replica to the net's version, and begins to list
-// what changes after it.
-func (n *Net) AppendSnapshot(dst []byte) []byte {
-	e := n.message(dst, snapshotMagic)
-	n.encodeState(e, false)
-	n.changes.on = true
-	n.settle()
-	return seal(e.b, len(dst))
-}
+// lineage tells nets apart that began differently.
+func lineage(c Config) uint64 { return HashBytes(encodeConfig(c)) }
 
 // ServeBits sets the bits of a served weight in messages, 32 or 16. The next message is a snapshot.
 func (n *Net) ServeBits(bits int) {
@@ -39,9 +29,107 @@ func (n *Net) ServeBits(bits int) {
 	n.serveHalf, n.changes.on = bits == 16, false
 }
 
+// AppendSnapshot appends a message that sets a Replica to the net's version, and begins to list
+// what changes after it.
+func (n *Net) AppendSnapshot(dst []byte) []byte {
+	e := n.message(dst, snapshotMagic)
+	stateWriter{core: n.core, e: e}.write()
+	n.changes.on = true
+	n.settle()
+	return codec.Seal(e.Buf, len(dst))
+}
+
+// DeltaLost says that AppendDelta would be a snapshot: because there was none yet, or too much has
+// changed since the last message to list.
+func (n *Net) DeltaLost() bool { return !n.changes.on || n.changes.lost }
+
+// AppendDelta appends a message that takes a Replica from the version of the last AppendSnapshot or
+// AppendDelta to this one. Its cost goes by what was touched. Before any AppendSnapshot, or when
+// too much has changed to list, it is a snapshot.
+func (n *Net) AppendDelta(dst []byte) []byte {
+	if n.DeltaLost() {
+		return n.AppendSnapshot(dst)
+	}
+	ch, e := &n.changes, n.message(dst, deltaMagic)
+	e.U64(n.origin)
+	e.Num(int(ch.from))
+	e.Num(int(n.examples))
+	e.Bool(n.tokens.Pooled)
+	e.Num(ch.fields)
+	encodeHashes(e, n.fields.hashes[ch.fields:])
+	e.Num(len(ch.numbers))
+	for _, c := range ch.numbers {
+		e.Num(c.field)
+		e.Num(c.victim + 1)
+		e.F64(c.value)
+	}
+	e.Num(ch.known)
+	added := n.tokens.Keys[ch.known:]
+	if n.tokens.Expires() {
+		added = nil // they are among the changes of keys
+	}
+	encodeHashes(e, added)
+	e.Num(len(ch.keys))
+	for _, c := range ch.keys {
+		e.Num(int(c.entry))
+		e.U64(c.key)
+	}
+	n.appendEntries(e)
+	n.appendSlots(e)
+	n.encodeDense(e)
+	n.settle()
+	return codec.Seal(e.Buf, len(dst))
+}
+
+func encodeHashes(e *codec.Encoder, hashes []uint64) {
+	e.Num(len(hashes))
+	for _, h := range hashes {
+		e.U64(h)
+	}
+}
+
+// entriesAhead is how far ahead of their turn entries are called for.
+const entriesAhead = 8
+
+// appendEntries appends the entries of tokens that were learned, and those of all fields.
+func (n *Net) appendEntries(e *codec.Encoder) {
+	touched, fields := n.changes.entries.List, len(n.fields.hashes)
+	left := 0
+	for _, i := range touched {
+		if !n.tokens.IsFree(i) {
+			left++
+		}
+	}
+	e.Num(left)
+	for k, i := range touched {
+		if k+entriesAhead < len(touched) {
+			for _, a := range n.byToken {
+				kernel.PrefetchWeights(a, touched[k+entriesAhead])
+			}
+		}
+		if n.tokens.IsFree(i) {
+			continue
+		}
+		e.Num(int(i))
+		for _, a := range n.byToken {
+			a.Encode(e, i, fields, false)
+		}
+	}
+	stateWriter{core: n.core, e: e}.layers()
+}
+
+func (n *Net) appendSlots(e *codec.Encoder) {
+	touched := n.changes.slots.List
+	e.Num(len(touched))
+	for _, i := range touched {
+		e.Num(int(i))
+		e.Weights(n.hashed.At(i)[:n.hashed.Served])
+	}
+}
+
 // message begins a message.
-func (n *Net) message(dst []byte, magic string) *enc {
-	return &enc{b: appendBits(append(dst, magic...), n.serveHalf), half: n.serveHalf}
+func (n *Net) message(dst []byte, magic string) *codec.Encoder {
+	return &codec.Encoder{Buf: appendBits(append(dst, magic...), n.serveHalf), Half: n.serveHalf}
 }
 
 func appendBits(dst []byte, half bool) []byte {
@@ -52,151 +140,31 @@ func appendBits(dst []byte, half bool) []byte {
 }
 
 // readBits reads how many bits a served weight has.
-func (d *dec) readBits() {
-	switch bits := d.num(0); {
+func readBits(d *codec.Decoder) {
+	switch bits := d.Num(0); {
 	case bits == 16:
-		d.half = true
+		d.Half = true
 	case bits != 32:
-		d.fail("its weights have %d bits", bits)
+		d.Fail("its weights have %d bits", bits)
 	}
 }
 
-// AppendDelta appends a message that takes a Replica from the version of the last AppendSnapshot or
-// AppendDelta to this one. Its cost goes by what was touched. Before any AppendSnapshot, or when
-// too much has changed to list, it is a snapshot.
-func (n *Net) AppendDelta(dst []byte) []byte {
-	if n.DeltaLost() {
-		return n.AppendSnapshot(dst)
+// open checks the checksum of a message in pieces, and returns its kind and body.
+func open(message [][]byte) (kind string, d *codec.Decoder, err error) {
+	size := 0
+	for _, b := range message {
+		size += len(b)
 	}
-	ch, fields := &n.changes, len(n.fields.hashes)
-	e := n.message(dst, deltaMagic)
-	e.u64(n.origin)
-	e.num(int(ch.from))
-	e.num(int(n.n))
-	e.num(btoi(n.pooled))
-	e.num(ch.fields)
-	e.num(fields - ch.fields)
-	for _, h := range n.fields.hashes[ch.fields:] {
-		e.u64(h)
+	if size < len(snapshotMagic)+codec.SumBytes {
+		return "", nil, fmt.Errorf("%w: %d bytes", ErrNotModel, size)
 	}
-	e.num(len(ch.ops))
-	for _, op := range ch.ops {
-		e.num(op.field)
-		e.num(op.victim + 1)
-		e.f64(op.v)
-	}
-	e.num(ch.keys)
-	added := n.index.keys[ch.keys:]
-	if n.index.exact {
-		added = nil // they are among the lives
-	}
-	e.num(len(added))
-	for _, k := range added {
-		e.u64(k)
-	}
-	e.num(len(ch.lives))
-	for _, op := range ch.lives {
-		e.num(int(op.record))
-		e.u64(op.key)
-	}
-	n.appendTouched(e, fields)
-	return seal(e.b, len(dst))
-}
-
-func (n *Net) appendTouched(e *enc, fields int) {
-	tokens := n.changes.tokens.list
-	left := 0
-	for _, i := range tokens {
-		left += btoi(!n.isFree(&n.a, int(i)))
-	}
-	e.num(left)
-	for k, i := range tokens {
-		if k+recordsAhead < len(tokens) {
-			n.prefetchServed(tokens[k+recordsAhead])
-		}
-		if n.isFree(&n.a, int(i)) {
-			continue
-		}
-		e.num(int(i))
-		if n.a.len > 0 {
-			e.weights(n.a.served(i, fields))
-		}
-		if n.b.len > 0 {
-			e.weights(n.b.served(i, fields))
-		}
-	}
-	for _, a := range []*arena{&n.f, &n.g} {
-		for i := range a.len {
-			e.weights(a.served(uint32(i), fields))
-		}
-	}
-	e.num(len(n.changes.hash.list))
-	for _, i := range n.changes.hash.list {
-		e.num(int(i))
-		e.weights(n.h.at(i)[:n.h.serve])
-	}
-	e.num(len(n.dense))
-	e.weights(n.dense)
-	e.f64s(n.num)
-	e.num(len(n.list))
-	for _, p := range n.list {
-		e.num(int(p))
-	}
-	n.settle()
-}
-
-// DeltaLost says that AppendDelta would be a snapshot: because there was none yet, or too much has
-// changed since the last message to list.
-func (n *Net) DeltaLost() bool { return !n.changes.on || n.changes.lost }
-
-// settle makes the present version the one that the next delta starts from.
-func (n *Net) settle() {
-	ch := &n.changes
-	ch.from, ch.fields, ch.keys, ch.lost = n.n, len(n.fields.hashes), len(n.index.keys), false
-	ch.ops, ch.lives = ch.ops[:0], ch.lives[:0]
-	ch.tokens.clear()
-	ch.hash.clear()
-}
-
-// lineage tells nets apart that began differently.
-func lineage(c Config) uint64 {
-	b, err := json.Marshal(c)
-	if err != nil {
-		panic("BUG: a valid configuration cannot be encoded: " + err.Error())
-	}
-	return HashBytes(b)
-}
-
-func seal(b []byte, from int) []byte {
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[from:], castagnoli))
-}
-
-// open checks the checksum of a message in pieces and gives its kind and body.
-func open(msg [][]byte) (kind string, d *dec, err error) {
-	d = &dec{rest: slices.Clone(msg)}
-	for _, b := range msg {
-		d.more += len(b)
-	}
-	if d.more < 8 {
-		return "", nil, fmt.Errorf("%w: %d bytes", ErrNotModel, d.more)
-	}
-	sum := uint32(0)
-	end := dec{rest: msg, more: d.more}
-	for left := d.more - 4; left > 0; {
-		for len(end.b) == 0 {
-			end.next()
-		}
-		b := end.take(min(left, len(end.b)))
-		sum = crc32.Update(sum, castagnoli, b)
-		left -= len(b)
-	}
-	if kind = string(d.take(4)); kind != snapshotMagic && kind != deltaMagic {
+	d, intact := codec.Open(message)
+	if kind = string(d.Take(len(snapshotMagic))); kind != snapshotMagic && kind != deltaMagic {
 		return "", nil, notMessage(kind)
 	}
-	if sum != end.u32() {
+	if !intact {
 		return "", nil, fmt.Errorf("%w: the message was damaged", ErrChecksum)
 	}
-	d.cut(4)
 	return kind, d, nil
 }
 
@@ -207,19 +175,4 @@ func notMessage(kind string) error {
 			ErrShape, kind, snapshotMagic, deltaMagic)
 	}
 	return fmt.Errorf("%w: it begins with %q", ErrNotModel, kind)
-}
-
-// cut takes the last n bytes away.
-func (d *dec) cut(n int) {
-	for ; n > 0 && len(d.rest) > 0; d.rest = d.rest[:len(d.rest)-1] {
-		last := d.rest[len(d.rest)-1]
-		if k := len(last); k > n {
-			d.rest[len(d.rest)-1] = last[:k-n]
-			d.more -= n
-			return
-		}
-		d.more -= len(last)
-		n -= len(last)
-	}
-	d.b = d.b[:len(d.b)-n]
 }

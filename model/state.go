@@ -4,318 +4,279 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"slices"
+
+	"github.com/clickloop/clickloop/model/internal/codec"
+	"github.com/clickloop/clickloop/model/internal/table"
 )
 
-// encode writes the whole state in its canonical form: the same learning gives the same bytes,
-// however memory happens to lie. Without full, what only the optimizers need is left out.
-func (c *core) encodeState(e *enc, full bool) {
-	c.encodeHead(e, full)
-	for _, k := range c.index.keys[1:] {
-		e.u64(k)
-		e.spill(1 << 16)
-	}
-	if full && c.life.used != nil {
-		for _, u := range c.life.used[1:] {
-			e.u32(u)
-			e.spill(1 << 16)
-		}
-	}
-	c.eachArena(func(a *arena, first int) {
-		for i := first; i < a.len; i++ {
-			if c.isFree(a, i) {
-				if full { // every record has its place in a checkpoint
-					e.zeros(4 * (a.fixS + a.fixO + (a.perS+a.perO)*len(c.fields.hashes)))
-					e.spill(1 << 16)
-				}
-				continue
-			}
-			e.weights(a.served(uint32(i), len(c.fields.hashes)))
-			if full {
-				e.f32s(a.kept(uint32(i), len(c.fields.hashes)))
-			}
-			e.spill(1 << 16)
-		}
-	})
-	c.encodeSparse(e, full)
-	c.encodeTail(e, full)
+const spillBytes = 1 << 16
+
+// stateWriter writes the whole state in its canonical form: the same learning gives the same bytes,
+// however memory happens to lie. Without full it leaves out what only the optimizers need.
+type stateWriter struct {
+	*core
+	e    *codec.Encoder
+	full bool
 }
 
-// encodeHead writes what stands before the tokens' keys.
-func (c *core) encodeHead(e *enc, full bool) {
-	config, err := json.Marshal(c.cfg)
+func (w stateWriter) write() {
+	w.head()
+	w.tokens.EncodeKeys(w.e, w.full)
+	w.entries()
+	w.slots()
+	w.tail()
+}
+
+// head writes the part before the tokens' keys.
+func (w stateWriter) head() {
+	e := w.e
+	e.Text(encodeConfig(w.cfg))
+	e.Num(int(w.examples))
+	e.Bool(w.tokens.Pooled)
+	e.Num(len(w.fields.hashes))
+	for i, h := range w.fields.hashes {
+		e.U64(h)
+		w.fields.numbers[i].Encode(e, w.full)
+	}
+	e.Num(len(w.tokens.Keys) - 1)
+	if w.full {
+		w.tokens.EncodeFate(e)
+	}
+}
+
+func (w stateWriter) entries() {
+	fields := len(w.fields.hashes)
+	for _, a := range w.byToken {
+		for i := 1; i < a.Len; i++ {
+			if !w.tokens.IsFree(uint32(i)) {
+				a.Encode(w.e, uint32(i), fields, w.full)
+			} else if w.full { // every entry has its place in a checkpoint
+				w.e.Zeros(a.EntryBytes(fields))
+			}
+			w.e.Spill(spillBytes)
+		}
+	}
+	w.layers()
+}
+
+func (w stateWriter) layers() {
+	for _, a := range w.byField {
+		for i := range a.Len {
+			a.Encode(w.e, uint32(i), len(w.fields.hashes), w.full)
+			w.e.Spill(spillBytes)
+		}
+	}
+}
+
+// slotWidth is how many floats of a slot are written.
+func (w stateWriter) slotWidth() int {
+	if w.full {
+		return w.hashed.Stride
+	}
+	return w.hashed.Served
+}
+
+func (w stateWriter) slots() {
+	list := slotList{Pieces: codec.Pieces{Encoder: codec.Encoder{Half: w.e.Half}}}
+	w.hashed.Each(w.slotWidth(), list.add)
+	w.e.Num(list.n)
+	list.Each(func(b []byte) {
+		w.e.Buf = append(w.e.Buf, b...)
+		w.e.Spill(spillBytes)
+	})
+}
+
+// slotList encodes slots in their order, each with its distance from the one before.
+type slotList struct {
+	codec.Pieces
+	n, last int
+}
+
+func (l *slotList) add(slot uint32, v []float32) {
+	l.n++
+	l.Room(binary.MaxVarintLen64 + 4*len(v))
+	l.Num(int(slot) - l.last)
+	l.last = int(slot)
+	l.Weights(v)
+}
+
+// tail writes the part behind the hashed weights.
+func (w stateWriter) tail() {
+	w.encodeDense(w.e)
+	if w.full {
+		w.e.Num(len(w.denseKept))
+		w.e.F32s(w.denseKept)
+		w.e.F64s(w.numKept)
+		w.e.F64s(w.wins)
+	}
+}
+
+// encodeDense writes the weights that have no key, whole.
+func (w *weights) encodeDense(e *codec.Encoder) {
+	e.Num(len(w.dense))
+	e.Weights(w.dense)
+	e.F64s(w.num)
+	e.Num(len(w.pairs))
+	for _, p := range w.pairs {
+		e.Num(int(p))
+	}
+}
+
+// readState reads what a stateWriter wrote into a new core.
+func readState(d *codec.Decoder, full bool) (*core, error) {
+	config, err := decodeConfig(d)
+	if err != nil {
+		return nil, err
+	}
+	c := newCore(config, full, d.Half)
+	c.examples = int64(d.Num(0))
+	c.tokens.Pooled = d.Bool()
+	c.readFields(d)
+	c.readEntries(d)
+	c.readSlots(d)
+	c.readTail(d)
+	if err := d.End(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func encodeConfig(c Config) []byte {
+	b, err := json.Marshal(c)
 	if err != nil {
 		panic("BUG: a valid configuration cannot be encoded: " + err.Error())
 	}
-	e.text(config)
-	e.num(int(c.n))
-	e.num(btoi(c.pooled))
-	e.num(len(c.fields.hashes))
-	for i, h := range c.fields.hashes {
-		e.u64(h)
-		if full {
-			e.num(int(c.fields.codes[i].seen))
-		}
-		e.sorted(c.fields.codes[i].sorted)
-	}
-	e.num(len(c.index.keys) - 1)
-	if full {
-		c.encodeLife(e)
-	}
+	return b
 }
 
-// isFree says whether a record is one of a token's that expired.
-func (c *core) isFree(a *arena, i int) bool {
-	return c.index.exact && (a == &c.a || a == &c.b) && c.index.keys[i] == 0
-}
-
-// encodeTail writes what stands behind the hashed weights.
-func (c *core) encodeTail(e *enc, full bool) {
-	e.num(len(c.dense))
-	e.weights(c.dense)
-	e.f64s(c.num)
-	e.num(len(c.list))
-	for _, p := range c.list {
-		e.num(int(p))
-	}
-	if full {
-		e.num(len(c.denseO))
-		e.f32s(c.denseO)
-		e.f64s(c.numO)
-		e.f64s(c.wins)
-	}
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// eachArena visits the arenas that have records, with the first record that is written.
-func (c *core) eachArena(do func(a *arena, first int)) {
-	do(&c.a, 1)
-	do(&c.b, 1)
-	do(&c.f, 0)
-	do(&c.g, 0)
-}
-
-func (c *core) encodeSparse(e *enc, full bool) {
-	width := c.h.serve
-	if full {
-		width = c.h.stride
-	}
-	var p pieces
-	p.half = e.half
-	n, last := 0, 0
-	c.eachSlot(width, func(i uint32, v []float32) {
-		n++
-		p.room(binary.MaxVarintLen64 + 4*len(v))
-		p.num(int(i) - last)
-		last = int(i)
-		p.weights(v)
-	})
-	e.num(n)
-	for _, b := range append(p.full, p.b) {
-		e.b = append(e.b, b...)
-		e.spill(1 << 16)
-	}
-}
-
-// eachSlot visits the slots that are not all zero.
-func (c *core) eachSlot(width int, do func(uint32, []float32)) {
-	if c.h.v == nil {
-		return
-	}
-	for i := range 1 << c.h.bits {
-		v := c.h.at(uint32(i))[:width]
-		for _, f := range v {
-			if f != 0 {
-				do(uint32(i), v)
-				break
-			}
-		}
-	}
-}
-
-// decodeState reads what encodeState wrote into a new core.
-func decodeState(d *dec, full bool) *core {
-	var config Config
-	text := d.take(d.num(1))
-	if d.err != nil {
-		return nil
+func decodeConfig(d *codec.Decoder) (config Config, err error) {
+	text := d.Take(d.Num(1))
+	if d.Err() != nil {
+		return config, d.Err()
 	}
 	j := json.NewDecoder(bytes.NewReader(text))
 	j.DisallowUnknownFields()
 	if err := j.Decode(&config); err != nil {
-		d.fail("its configuration is %v", err)
-		return nil
+		d.Fail("its configuration is %v", err)
+	} else if err := config.Validate(); err != nil {
+		d.Fail("its configuration is not valid: %v", err)
 	}
-	if err := config.Validate(); err != nil {
-		d.fail("its configuration is not valid: %v", err)
-		return nil
-	}
-	c := newCore(config, full, d.half)
-	c.n = int64(d.num(0))
-	c.pooled = d.num(0) == 1
-	c.decodeFields(d, full)
-	c.decodeRecords(d, full)
-	c.decodeSparse(d, full)
-	c.decodeRest(d, full)
-	if d.err == nil && !d.ends() {
-		d.fail("it has too many bytes")
-	}
-	return c
+	return config, d.Err()
 }
 
-func (c *core) decodeFields(d *dec, full bool) {
-	n := d.num(8)
+func (c *core) readFields(d *codec.Decoder) {
+	n := d.Num(8)
 	if n > c.cfg.MaxFields {
-		d.fail("%d fields where %d are allowed", n, c.cfg.MaxFields)
+		d.Fail("%d fields where %d are allowed", n, c.cfg.MaxFields)
 		return
 	}
 	for range n {
-		h := d.u64()
+		h := d.U64()
 		if c.fields.find(h) >= 0 {
-			d.fail("a field comes twice")
+			d.Fail("a field comes twice")
 			return
 		}
 		c.fields.add(h)
-		r := &c.fields.codes[len(c.fields.codes)-1]
-		if full {
-			r.seen = uint64(d.num(0))
-		}
-		r.sorted = d.sorted()
-		if !slices.IsSorted(r.sorted) || len(r.sorted) > reservoirSize {
-			d.fail("a field's numbers are not in order")
+		if c.fields.numbers[len(c.fields.numbers)-1].Decode(d, c.full); d.Err() != nil {
 			return
 		}
 	}
 	c.growFields(0)
 }
 
-func (c *core) decodeRecords(d *dec, full bool) {
-	n := d.num(8)
+func (c *core) readEntries(d *codec.Decoder) {
+	n := d.Num(8)
 	if n > 1<<c.cfg.TableBits {
-		d.fail("%d tokens where %d are allowed", n, 1<<c.cfg.TableBits)
+		d.Fail("%d tokens where %d are allowed", n, 1<<c.cfg.TableBits)
 		return
 	}
-	if full {
-		c.decodeLife(d, n+1)
+	if c.full {
+		c.tokens.DecodeFate(d, n)
 	}
-	c.index.reserve(n)
-	for range n {
-		c.index.push(d.u64())
-		c.addZero()
-	}
-	if full && c.cfg.Expiry > 0 && n > 0 {
-		c.life.used = append(make([]uint32, 0, n+1), 0)
+	c.tokens.DecodeKeys(d, n, c.full)
+	for _, a := range c.byToken {
 		for range n {
-			c.life.used = append(c.life.used, d.u32())
+			a.Add()
+		}
+		for i := uint32(1); int(i) < a.Len && d.Err() == nil; i++ {
+			c.readEntry(d, a, i)
 		}
 	}
+	for _, a := range c.byField {
+		for i := 0; i < a.Len && d.Err() == nil; i++ {
+			a.Decode(d, uint32(i), len(c.fields.hashes), c.full)
+		}
+	}
+}
+
+func (c *core) readEntry(d *codec.Decoder, a *table.Arena, i uint32) {
 	fields := len(c.fields.hashes)
-	c.eachArena(func(a *arena, first int) {
-		for i := first; i < a.len && d.err == nil; i++ {
-			if c.isFree(a, i) {
-				if full {
-					d.take(4 * (a.fixS + a.fixO + (a.perS+a.perO)*fields))
-				}
-				continue
-			}
-			d.record(a, uint32(i), a.fixS+a.perS*fields)
-			if full {
-				d.f32s(a.kept(uint32(i), fields))
-				c.fillRoom(a, uint32(i))
-			}
+	if c.tokens.IsFree(i) {
+		if c.full {
+			d.Take(a.EntryBytes(fields))
 		}
-	})
-}
-
-// addZero makes the newest key's records, to be filled from elsewhere.
-func (c *core) addZero() {
-	if c.a.stride > 0 {
-		c.a.add()
+		return
 	}
-	if c.b.stride > 0 {
-		c.b.add()
+	a.Decode(d, i, fields, c.full)
+	if c.full && a == &c.tokensJT { // no encoding carries the state for fields to come
+		c.engine.startVectors(a.At(i), c.tokens.Keys[i], fields, fields, -1)
 	}
 }
 
-// fillRoom starts the accumulators that stand ready for fields to come, which no encoding carries.
-func (c *core) fillRoom(a *arena, i uint32) {
-	if a == &c.a && a.perO > 0 {
-		c.startPieces(a.at(i), c.index.keys[i], len(c.fields.hashes), len(c.fields.hashes), -1)
-	}
-}
-
-// push is insert for a list of keys that was inserted before: a key without a place keeps its
-// record.
-func (t *index) push(key uint64) {
-	if key == 0 && t.exact {
-		t.add(0)
-	} else if _, ok := t.insert(key); !ok {
-		t.add(key)
-	}
-}
-
-func (c *core) decodeSparse(d *dec, full bool) {
-	width := c.h.serve
-	if full {
-		width = c.h.stride
-	}
-	n := d.num(1 + d.weightBytes(width))
+func (c *core) readSlots(d *codec.Decoder) {
+	width := stateWriter{core: c, full: c.full}.slotWidth()
+	n := d.Num(1 + d.WeightBytes(width))
 	if n > 0 && width == 0 {
-		d.fail("it has hashed weights where none belong")
+		d.Fail("it has hashed weights where none belong")
 		return
 	}
 	at := 0
 	for range n {
-		at += d.num(0)
-		if d.err != nil || at >= 1<<c.h.bits {
-			d.fail("a hashed weight is out of place")
+		at += d.Num(0)
+		if d.Err() != nil || at >= 1<<c.hashed.Bits {
+			d.Fail("a hashed weight is out of place")
 			return
 		}
-		if full {
-			d.f32s(c.h.make(uint32(at)))
+		if c.full {
+			d.F32s(c.hashed.Make(uint32(at)))
 		} else {
-			c.h.decode(d, uint32(at))
+			c.hashed.Decode(d, uint32(at))
 		}
 	}
 }
 
-func (c *core) decodeRest(d *dec, full bool) {
-	c.decodeServed(d)
-	if !full {
+func (c *core) readTail(d *codec.Decoder) {
+	c.readDense(d, len(c.fields.hashes))
+	if !c.full {
 		return
 	}
-	if n := d.num(4); d.err == nil && n != len(c.denseO) {
-		d.fail("it has %d optimizer values, not %d", n, len(c.denseO))
+	if n := d.Num(4); d.Err() == nil && n != len(c.denseKept) {
+		d.Fail("it has %d optimizer values, not %d", n, len(c.denseKept))
 		return
 	}
-	d.f32s(c.denseO)
-	d.fixed(c.numO, "the optimizers' part")
-	if c.wins = d.f64s(); len(c.wins) > c.cfg.MaxFields*c.cfg.MaxFields {
-		d.fail("it has too many pairs of fields")
+	d.F32s(c.denseKept)
+	d.Fill(c.numKept, "the optimizers' part")
+	if c.wins = d.F64s(); len(c.wins) > c.cfg.MaxFields*c.cfg.MaxFields {
+		d.Fail("it has too many pairs of fields")
 	}
 }
 
-func (c *core) decodeServed(d *dec) {
-	if n := d.num(2); d.err == nil && n != len(c.dense) {
-		d.fail("it has %d dense weights, not %d", n, len(c.dense))
+// readDense reads what encodeDense wrote of a net of so many fields.
+func (w *weights) readDense(d *codec.Decoder, fields int) {
+	if n := d.Num(2); d.Err() == nil && n != len(w.dense) {
+		d.Fail("it has %d dense weights, not %d", n, len(w.dense))
 		return
 	}
-	d.weights(c.dense)
-	d.fixed(c.num, "the dense part")
-	list := make([]uint32, d.num(1))
+	d.Weights(w.dense)
+	d.Fill(w.num, "the dense part")
+	list := make([]uint32, d.Num(1))
 	for i := range list {
-		v := d.num(0)
+		v := d.Num(0)
 		list[i] = uint32(v)
-		if f, g := v>>16, v&0xffff; v >= 1<<32 || f >= g || g >= len(c.fields.hashes) {
-			d.fail("a pair of fields is not known")
+		if f, g := v>>16, v&0xffff; v >= 1<<32 || f >= g || g >= fields {
+			d.Fail("a pair of fields is not known")
 			return
 		}
 	}
-	c.list = list
+	w.pairs = list
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/clickloop/clickloop/model/internal/arith"
 )
 
 // example makes a random example with its label: texts, lists, numbers, missing values, fields that
@@ -31,7 +33,7 @@ func example(r *rand.Rand, i int) ([]Feature, float64) {
 			x = append(x, Feature{Field: field, Hash: TokenHash(fmt.Sprint("t", t)), Value: 1})
 		}
 	}
-	if r.Float64() < sigmoid(score) {
+	if r.Float64() < arith.Sigmoid(score) {
 		return x, 1
 	}
 	return x, 0
@@ -60,6 +62,10 @@ func mustNew(t testing.TB, change func(*Config)) *Net {
 	}
 	return n
 }
+
+func mixtureOf(n *Net) *mixture { return n.engine.(*mixture) }
+
+func plainOf(n *Net) *plain { return n.engine.(*plain) }
 
 func mustLearn(t testing.TB, n *Net, xs [][]Feature, ys []float64) (ps []float64) {
 	t.Helper()

@@ -1,27 +1,32 @@
 package model
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/clickloop/clickloop/model/internal/kernel"
+)
 
 // mustKeepWealth fails if a coin has lost more than it had: its bets would be on the wrong side
 // from there on.
 func mustKeepWealth(t *testing.T, n *Net, about string) {
 	t.Helper()
-	for i := 1; i < n.b.len; i++ {
-		v := (*second)(n.b.ptr(uint32(i)))
-		for k, bank := range [3]float64{wealth[0], wealth[2], wealth[3]} {
-			if bank+float64(v.r[k]) < 0 {
-				t.Fatalf("%s: token %d has wealth %v", about, i, bank+float64(v.r[k]))
+	for i := 1; i < n.tokensCQP.Len; i++ {
+		v := (*kernel.EntryCQP)(n.tokensCQP.Ptr(uint32(i)))
+		for k, bank := range [3]float64{constantC.wealth, constantQ.wealth, constantP.wealth} {
+			if bank+float64(v.Won[k]) < 0 {
+				t.Fatalf("%s: token %d has wealth %v", about, i, bank+float64(v.Won[k]))
 			}
 		}
 	}
-	for i := 1; i < n.a.len; i++ {
-		if r := n.a.at(uint32(i))[n.a.serve+3]; wealth[1]+float64(r) < 0 {
-			t.Fatalf("%s: token %d has wealth %v in J", about, i, wealth[1]+float64(r))
+	for i := 1; i < n.tokensJT.Len; i++ {
+		if r := n.tokensJT.At(uint32(i))[n.tokensJT.KeptAt+3]; constantJ.wealth+float64(r) < 0 {
+			t.Fatalf("%s: token %d has wealth %v in J", about, i, constantJ.wealth+float64(r))
 		}
 	}
-	for i := range 4 {
-		if r := n.numO[coinAt[i]+2]; wealth[i]+r < 0 {
-			t.Fatalf("%s: the constant of member %d has wealth %v", about, i, wealth[i]+r)
+	m := mixtureOf(n)
+	for i, k := range []constant{m.cqp.constantC, m.j.constant, m.cqp.constantQ, m.cqp.constantP} {
+		if wealth := k.wealth + k.bet[2]; wealth < 0 {
+			t.Fatalf("%s: the constant of member %d has wealth %v", about, i, wealth)
 		}
 	}
 }

@@ -33,43 +33,44 @@ func trained(t testing.TB, s *Scorer, n int) *source {
 	t.Helper()
 	src := newSource(t, 1, model.DefaultConfig())
 	src.part = 900_000
-	k := s.takeWork()
 	for i := range n {
-		k.requests = k.requests[:0]
-		s.parse(k, []byte(bidRequest("r", 1+i%50)), false)
-		q := &k.requests[0]
-		c := &q.candidates[len(q.candidates)-1]
-		r := featureRequest(q, c)
-		c.used = s.set.Assemble(c.used[:0], &r, k.profiles)
-		k.encoded = features.Encode(k.encoded[:0], c.used)
-		if _, err := src.net.Learn(k.encoded, float64(i%7/6), 1, src.scratch); err != nil {
-			t.Fatal(err)
-		}
+		c := read(t, s, bidRequest("r", 1+i%50))
+		q := &c.Requests[0]
+		src.learnOf(s, q, len(q.Candidates)-1, float64(i%7/6))
 	}
 	for _, r := range src.message("snapshot") {
-		if err := s.followers[0].record(&r); err != nil {
+		if err := s.followers[0].accept(&r); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return src
 }
 
-func TestEncodingAndPredictingACandidateAllocateNothing(t *testing.T) {
-	s := newScorer(t, nil)
-	trained(t, s, 200)
-	k := s.takeWork()
-	s.parse(k, []byte(bidRequest("r1", 20)), false)
-	s.hold(k, testNow)
-	defer k.release()
-	q := &k.requests[0]
-	for i := range q.candidates {
-		s.predict(k, q, &q.candidates[i])
+// learnOf learns the i-th candidate of q as it is scored without profiles.
+func (s *source) learnOf(by *Scorer, q *Request, i int, y float64) {
+	r := q.featureRequest(i)
+	x := features.Encode(nil, by.profiles.set.Assemble(nil, &r, nil))
+	if _, err := s.net.Learn(x, y, 1, s.scratch); err != nil {
+		s.t.Fatal(err)
 	}
+}
+
+func TestEncodingPredictingAndRankingCandidatesAllocateNothing(t *testing.T) {
+	s := newScorer(t, func(u *setup) { u.config.Epsilon = 0.5 })
+	trained(t, s, 200)
+	c := read(t, s, bidRequest("r1", 20))
+	s.score(t.Context(), c, false)
+	s.hold(c, testNow)
+	defer c.release()
+	q := &c.Requests[0]
 	n := testing.AllocsPerRun(100, func() {
-		for i := range q.candidates {
-			k.encoded = features.Encode(k.encoded[:0], q.candidates[i].used)
-			q.candidates[i].p[0] = k.models[0].side.weights.Predict(k.encoded, k.models[0].scratch)
+		for i := range q.Answer.Ranked {
+			scored := &q.Answer.Ranked[i]
+			c.encoded = features.Encode(c.encoded[:0], scored.features)
+			scored.P[0] = c.held[0].replica.weights.Predict(c.encoded, c.held[0].scratch)
 		}
+		rank(q.Answer.Ranked)
+		s.choose(c, q)
 	})
 	if n != 0 {
 		t.Errorf("20 candidates make %v allocations, want none", n)
@@ -124,12 +125,14 @@ func BenchmarkScoreAlone(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				began := time.Now()
-				k := s.takeWork()
-				s.parse(k, body, false)
-				s.score(b.Context(), k)
-				s.render(k, predictionsAcknowledged, nil)
-				k.out = appendAnswer(k.out, k, &k.requests[0])
-				s.giveBack(k)
+				x := s.exchanges.Get().(*exchange)
+				x.parse(body, false, &s.cfg)
+				x.call.begin(len(s.followers))
+				s.score(b.Context(), &x.call, false)
+				x.call.settle(true, nil)
+				x.out = s.appendLine(x.out[:0], x, &x.lines[0])
+				x.call.Reset()
+				s.exchanges.Put(x)
 				took = append(took, time.Since(began))
 			}
 			report(b, took)

@@ -47,7 +47,7 @@ func TestARequestIDStandsForOneQuestion(t *testing.T) {
 		body := strings.Replace(asked, from, to, 1)
 		w := post(s, body, "")
 		a := parseAnswer(t, w.Body.Bytes())
-		want := strings.TrimSuffix(first, "}") + `,"warnings":[` + changedWarning + `]}`
+		want := strings.TrimSuffix(first, "}") + `,"warnings":[{"field":"request","message":"` + changedWarning.Message + `"}]}`
 		if w.Code != 200 || w.Body.String() != want || body == asked || len(a.Warnings) != 1 || a.Warnings[0].Field != "request" {
 			t.Errorf("%s: %d %s, want the first answer with a warning", body, w.Code, w.Body)
 		}
@@ -98,22 +98,13 @@ func TestARequestIDStandsForOneQuestion(t *testing.T) {
 // prefers makes weights that like one of two ads, and has s, which runs, serve them.
 func prefers(t *testing.T, s *Scorer, src *source, ad string) {
 	t.Helper()
-	k := s.takeWork()
-	defer s.giveBack(k)
 	for i := range 400 {
-		k.requests = k.requests[:0]
-		s.parse(k, []byte(fmt.Sprintf(`{"candidates":[{"ad":"a%d"}]}`, 1+i%2)), false)
-		c := &k.requests[0].candidates[0]
-		r := featureRequest(&k.requests[0], c)
-		c.used = s.set.Assemble(c.used[:0], &r, nil)
-		k.encoded = features.Encode(k.encoded[:0], c.used)
+		q := &read(t, s, fmt.Sprintf(`{"candidates":[{"ad":"a%d"}]}`, 1+i%2)).Requests[0]
 		y := 0.0
-		if c.ad == ad {
+		if q.Candidates[0].Ad == ad {
 			y = 1
 		}
-		if _, err := src.net.Learn(k.encoded, y, 1, src.scratch); err != nil {
-			t.Fatal(err)
-		}
+		src.learnOf(s, q, 0, y)
 	}
 	publish(t, s.client, src.message("snapshot"))
 	if _, m := getModel(t, s, fmt.Sprintf("objective=click&at_least=%d&wait=30s", src.net.Examples())); m.Examples < src.net.Examples() {
@@ -173,7 +164,7 @@ func TestAChoiceStandsThroughARestart(t *testing.T) {
 	}
 	s := runScorer(t, brokers, prefix, explore)
 	// it does so by itself too; here the test waits for it
-	if err := s.restore(t.Context()); err != nil {
+	if err := s.memory.restore(t.Context(), s.client, s.logger); err != nil {
 		t.Fatal(err)
 	}
 	later := likeable(t)
@@ -322,7 +313,7 @@ func TestAFullQueueIsNotReportedAsPublished(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := newScorer(t, func(u *setup) { u.registry = reg })
 	// nobody writes: the first waits, the others find it full
-	s.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1)
+	s.log.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1)
 	send := func(id, ad string) *httptest.ResponseRecorder {
 		return post(s, fmt.Sprintf(`{"request":%q,"candidates":[{"ad":%q}]}`, id, ad), "")
 	}
@@ -343,7 +334,7 @@ func TestAFullQueueIsNotReportedAsPublished(t *testing.T) {
 		t.Errorf("other candidates under the id of a lost request: %d", w.Code)
 	}
 	s.SetRecorded(true)
-	s.patience = 10 * time.Millisecond
+	s.replayWait = 10 * time.Millisecond
 	if w := send("r9", "a"); w.Code != 503 {
 		t.Errorf("a replay whose predictions are lost: %d %s", w.Code, w.Body)
 	}
@@ -352,41 +343,38 @@ func TestAFullQueueIsNotReportedAsPublished(t *testing.T) {
 func TestRecordingsMayRepeatIDs(t *testing.T) {
 	s := newScorer(t, nil)
 	s.SetRecorded(true)
-	s.patience = time.Millisecond
+	s.replayWait = time.Millisecond
 	for _, ad := range []string{"a", "b"} {
-		k := s.takeWork()
-		s.parse(k, []byte(`{"request":"r","candidates":[{"ad":"`+ad+`"}]}`), false)
-		_ = s.replay(t.Context(), k)
-		if k.requests[0].err != nil || len(k.records) != 1 {
-			t.Errorf("ad %s: %v", ad, k.requests[0].err)
+		c := read(t, s, `{"request":"r","candidates":[{"ad":"`+ad+`"}]}`)
+		_ = s.replay(t.Context(), c) // Kafka is away
+		if err := c.Requests[0].Answer.Err; err != nil || len(c.records) != 1 {
+			t.Errorf("ad %s: %v", ad, err)
 		}
-		s.giveBack(k)
 	}
 }
 
 func TestTheMemoryIsBoundedAndForgetsTheOldestFirst(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.config.MaxRemembered = 1 << 20 })
-	s.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1<<30)
 	m := s.memory
-	k := &work{}
+	c := &Call{}
 	const rows = 20_000
 	for i := range rows {
-		k.requests = append(k.requests[:0], request{hash: m.hash(strconv.Itoa(i)), content: 1})
-		m.claim(k)
-		k.cores = append(k.cores[:0], fmt.Sprintf(`{"request":"%d","predictions":[0123456789012345678901234567890123456789]`, i)...)
-		q := &k.requests[0]
-		q.from, q.to, q.progress = 0, len(k.cores), finished
+		c.Requests = append(c.Requests[:0], Request{claim: claim{hash: m.hash(strconv.Itoa(i)), content: 1}})
+		m.claim(c)
+		q := &c.Requests[0]
+		q.Answer.Published, q.claim.progress = i%3 != 0, scored
+		q.claim.data = fmt.Appendf(nil, `{"request":"%d","predictions":[0123456789012345678901234567890123456789]`, i)
 		if i%3 == 0 {
-			q.fate, q.late = predictionsLate, newDelivery(nil)
+			q.claim.late = newDelivery(nil)
 		}
-		m.finish(k)
-		if m.bytes+lateBytes*len(m.late) > m.limit && len(m.blocks) > 1 {
+		m.finish(c)
+		if m.bytes+lateBytes*len(m.late) > m.limit && len(m.chunks) > 1 {
 			t.Fatalf("after %d answers the memory has %d bytes", i, m.bytes)
 		}
 	}
 	known, first := 0, -1
 	for i := range rows {
-		if e, ok := m.entries[m.hash(strconv.Itoa(i))]; ok {
+		if e, ok := m.memos[m.hash(strconv.Itoa(i))]; ok {
 			if want := fmt.Sprintf(`{"request":"%d"`, i); !strings.HasPrefix(string(m.data(e)), want) {
 				t.Fatalf("request %d: %s", i, m.data(e))
 			}
@@ -405,16 +393,16 @@ func TestTheMemoryIsBoundedAndForgetsTheOldestFirst(t *testing.T) {
 func TestAnAnswerOutlivesWhatWasKnownBeforeIt(t *testing.T) {
 	m := newMemory(1 << 20)
 	filler := make([]byte, 200<<10)
-	m.store(1, entry{state: entryLost}, nil)
+	m.store(1, memo{state: memoLost}, nil)
 	for h := range uint64(3) {
-		m.store(10+h, entry{state: entryAnswered}, filler)
+		m.store(10+h, memo{state: memoAnswered}, filler)
 	}
-	m.store(1, entry{state: entryAnswered}, filler)
+	m.store(1, memo{state: memoAnswered}, filler)
 	for h := range uint64(2) {
-		m.store(20+h, entry{state: entryAnswered}, filler)
+		m.store(20+h, memo{state: memoAnswered}, filler)
 	}
-	_, oldest := m.entries[10]
-	if e, ok := m.entries[1]; !ok || e.state != entryAnswered || oldest || m.first == 0 {
+	_, oldest := m.memos[10]
+	if e, ok := m.memos[1]; !ok || e.state != memoAnswered || oldest || m.first == 0 {
 		t.Errorf("the answer is known: %v, one before it: %v, %d blocks are forgotten", ok, oldest, m.first)
 	}
 }
@@ -427,7 +415,7 @@ func TestACallThatEndsEarlyGivesItsIDsUp(t *testing.T) {
 		defer func() { _ = recover() }()
 		post(s, body, "")
 	}()
-	s.store = features.NewMemory()
+	s.profiles.store = features.NewMemory()
 	if w := post(s, body, ""); w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -451,11 +439,8 @@ func TestFingerprintsReadBack(t *testing.T) {
 		}
 	}
 	// It is the same in every process and version: predictions carry it.
-	q := request{}
-	if err := q.parse(asked, &Config{MaxBody: 1 << 20, MaxCandidates: 10}); err != nil {
-		t.Fatal(err)
-	}
-	if got := q.fingerprint().String(); got != "54e09c258fbdb866" {
+	q := read(t, newScorer(t, nil), asked).Requests[0]
+	if got := q.content().String(); got != "54e09c258fbdb866" {
 		t.Errorf("the fingerprint is %s", got)
 	}
 }

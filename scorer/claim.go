@@ -6,131 +6,138 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// progress is how far a call is with one of its requests.
+// claim is what a call knows of the id of one of its requests.
+type claim struct {
+	progress progress
+	owned    bool        // the call is to answer the id
+	hash     uint64      // of the id
+	content  fingerprint // of what is asked to choose from
+	facts    fingerprint // of the rest of the request
+	data     []byte      // the answer as the memory keeps it
+	late     *delivery   // of its predictions, while Kafka has not acknowledged them
+	wait     chan struct{}
+	first    int  // index in the call of the request that this one repeats
+	records  span // of its predictions
+}
+
+// progress says how far a call is with one of its requests.
 type progress uint8
 
 const (
-	open     progress = iota // to be scored
-	busy                     // another call is at work on its id
-	twin                     // an earlier request of the same call has its id and asks the same
-	known                    // it was answered before
-	finished                 // scored
+	unanswered progress = iota
+	elsewhere           // another call is answering the id
+	duplicate           // an earlier request of the same call has the id and asks the same
+	remembered          // the id was answered before
+	scored
 )
 
 // errConflict refuses a request whose id stands for another one.
 var errConflict = &event.Error{Field: "request", Reason: "was used before, with other candidates. A request id stands for one choice: use a new id for another question"}
 
-// claim finds out which of the call's requests were answered before, and takes the ids of the
-// others.
-func (m *memory) claim(k *work) {
+// claim finds out which requests of c were answered before, and claims the ids of the others.
+func (m *memory) claim(c *Call) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i := range k.requests {
-		q := &k.requests[i]
-		if q.err == nil && (q.progress == open && !q.claimed || q.progress == busy) {
-			q.progress = open
-			m.claimOne(k, i)
+	for i := range c.Requests {
+		q := &c.Requests[i]
+		if q.open() && !q.claim.owned || q.Answer.Err == nil && q.claim.progress == elsewhere {
+			q.claim.progress = unanswered
+			m.claimOne(c, i)
 		}
 	}
 }
 
-func (m *memory) claimOne(k *work, i int) {
-	q := &k.requests[i]
-	e, ok := m.entries[q.hash]
+func (m *memory) claimOne(c *Call, i int) {
+	q := &c.Requests[i]
+	k := &q.claim
+	e, ok := m.memos[k.hash]
 	switch {
 	case !ok:
-	case e.state == entryRestored:
-		if q.past, ok = parsePast(m.data(e)); ok && !q.past.fits(q.content, q.choose, &k.indices) {
-			q.err = errConflict
+	case e.state == memoRestored:
+		if q.Answer.decode(m.data(e), c); !q.fits(e.content, &c.indices) {
+			q.Answer.Err = errConflict
 			return
 		}
-	case e.content != q.content:
-		q.err = errConflict
+	case e.content != k.content:
+		q.Answer.Err = errConflict
 		return
-	case e.state == entryAnswered:
-		q.progress, q.answer, q.late, q.changed = known, m.data(e), m.late[q.hash], e.facts != q.facts
+	case e.state == memoAnswered:
+		k.progress, k.data, k.late, q.Answer.Changed = remembered, m.data(e), m.late[k.hash], e.facts != k.facts
 		return
-	case e.state == entryPending:
-		m.await(k, q, i)
+	case e.state == memoPending:
+		m.await(c, i)
 		return
 	}
-	m.entries[q.hash] = entry{content: q.content, facts: q.facts, state: entryPending}
-	m.owners[q.hash] = k
-	q.claimed = true
+	m.memos[k.hash] = memo{content: k.content, facts: k.facts, state: memoPending}
+	m.owners[k.hash] = c
+	k.owned = true
 }
 
-// await notes for whom the request waits.
-func (m *memory) await(k *work, q *request, i int) {
-	owner := m.owners[q.hash]
-	if owner != k {
+// await notes which request is the first with the id of the i-th one: one of another call, or an
+// earlier one of c.
+func (m *memory) await(c *Call, i int) {
+	q := &c.Requests[i]
+	owner := m.owners[q.claim.hash]
+	if owner != c {
 		if owner.done == nil {
 			owner.done = make(chan struct{})
 		}
-		q.progress, q.wait = busy, owner.done
+		q.claim.progress, q.claim.wait = elsewhere, owner.done
 		return
 	}
-	q.progress = twin
+	q.claim.progress = duplicate
 	for j := range i {
-		if o := &k.requests[j]; o.claimed && o.hash == q.hash {
-			q.twin, q.changed = j, o.facts != q.facts
+		if o := &c.Requests[j].claim; o.owned && o.hash == q.claim.hash {
+			q.claim.first, q.Answer.Changed = j, o.facts != q.claim.facts
 		}
 	}
 }
 
-// finish keeps the answers to what the call has claimed, gives up the ids of what could not be
-// answered, and wakes the calls that wait for it.
-func (m *memory) finish(k *work) {
+// finish keeps the answers to what c has claimed, gives up the ids of what could not be answered,
+// and wakes the calls that wait for it.
+func (m *memory) finish(c *Call) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i := range k.requests {
-		q := &k.requests[i]
-		if !q.claimed {
+	for i := range c.Requests {
+		q := &c.Requests[i]
+		k := &q.claim
+		if !k.owned {
 			continue
 		}
-		q.claimed = false
-		delete(m.owners, q.hash)
+		k.owned = false
+		delete(m.owners, k.hash)
 		switch {
-		case q.progress != finished:
-			delete(m.entries, q.hash)
-		case q.fate == predictionsLost:
-			m.store(q.hash, entry{content: q.content, facts: q.facts, state: entryLost}, nil)
+		case k.progress != scored:
+			delete(m.memos, k.hash)
+		case !q.Answer.Published && k.late == nil:
+			m.store(k.hash, memo{content: k.content, facts: k.facts, state: memoLost}, nil)
 		default:
-			if q.late != nil {
-				m.late[q.hash] = q.late
+			if k.late != nil {
+				m.late[k.hash] = k.late
 			}
-			m.store(q.hash, entry{content: q.content, facts: q.facts, state: entryAnswered}, k.cores[q.from:q.to])
+			m.store(k.hash, memo{content: k.content, facts: k.facts, state: memoAnswered}, k.data)
 		}
 	}
-	if k.done != nil {
-		close(k.done)
-		k.done = nil
+	if c.done != nil {
+		close(c.done)
+		c.done = nil
 	}
 }
 
-// settled forgets that an answer's predictions were late.
-func (m *memory) settled(q *request) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.late[q.hash] == q.late {
-		delete(m.late, q.hash)
-	}
-}
-
-// awaitBusy waits for the calls that are at work on the call's other requests, and says whether
-// there are any. It is called when all that this call has claimed is finished: two calls never wait
-// for one another.
-func (k *work) awaitBusy(ctx context.Context) bool {
+// awaitOthers waits for the calls that are answering ids of c, and says whether there are any. c
+// has finished everything that it claimed by then, so two calls never wait for one another.
+func (c *Call) awaitOthers(ctx context.Context) bool {
 	any := false
-	for i := range k.requests {
-		q := &k.requests[i]
-		if q.err != nil || q.progress != busy {
+	for i := range c.Requests {
+		q := &c.Requests[i]
+		if q.Answer.Err != nil || q.claim.progress != elsewhere {
 			continue
 		}
 		any = true
 		select {
-		case <-q.wait:
+		case <-q.claim.wait:
 		case <-ctx.Done():
-			q.err = ctx.Err() // the client is gone
+			q.Answer.Err = ctx.Err() // the client is gone
 		}
 	}
 	return any

@@ -1,8 +1,3 @@
-// Package scorer answers how likely a user is to click or convert on an ad, within about a
-// millisecond, and publishes what it chose as predictions.
-//
-// An answer comes from the profiles and the newest weights. Without Redis, or without weights yet,
-// it comes from what there is, and says so: a bid is never failed for a lack of either.
 package scorer
 
 import (
@@ -16,25 +11,25 @@ type Config struct {
 	// bytes of a request's body; a larger one gets 413
 	MaxBody       int `yaml:"max_body"`
 	MaxCandidates int `yaml:"max_candidates"` // of one request
-	// requests at work at once; beyond it they get 429
+	// calls that may be at work at once; further ones get 429
 	MaxInFlight int `yaml:"max_in_flight"`
-	// bytes of predictions that may wait for Kafka
+	// bytes of predictions that may wait for Kafka; further ones are lost
 	MaxWaiting int `yaml:"max_waiting"`
-	// bytes of answers that are kept, so that a request that is sent again is answered the same
+	// bytes of answers that are remembered, so that a request that is sent again gets the same
 	MaxRemembered int `yaml:"max_remembered"`
 	// candidates not chosen that a prediction lists; of more it has the number and a hash
 	MaxOthers int `yaml:"max_others"`
-	// how long profiles are waited for before a request is scored without them
+	// how long a call waits for profiles before it is scored without them
 	ProfileWait time.Duration `yaml:"profile_wait"`
 	// how long an answer waits for Kafka; then it says "published":false, and the prediction is
 	// written later
 	PublishWait time.Duration `yaml:"publish_wait"`
 	// how long a process that stops goes on writing predictions that were answered
-	// "published":false; what Kafka has not acknowledged by then is counted and logged
+	// "published":false; those that Kafka has not acknowledged by then are counted and logged
 	Drain time.Duration `yaml:"drain"`
 	// share of requests in which the choice is random
 	Epsilon float64 `yaml:"epsilon"`
-	// probability that is answered while there are no weights of an objective without a prior of
+	// probability that is answered before the first weights of an objective that has no prior of
 	// its own
 	Prior float64 `yaml:"prior"`
 	Seed  uint64  `yaml:"seed"` // of the random choices

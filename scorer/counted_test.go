@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/clickloop/clickloop/internal/backend"
@@ -13,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Each message of weights is counted by what became of it, and the version that is served is told.
+// Each message of weights is counted by what became of it, and a gauge has the served version.
 func TestMessagesOfWeightsAreCounted(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := newScorer(t, func(u *setup) { u.registry = reg })
@@ -23,13 +24,13 @@ func TestMessagesOfWeightsAreCounted(t *testing.T) {
 		t.Helper()
 		before := metric(t, reg, "clickloop_scorer_weights_total", "click", result)
 		for _, r := range records {
-			_ = s.followers[0].record(&r) // a gap asks for a rewind
+			_ = s.followers[0].accept(&r) // a gap asks for a rewind
 		}
 		if got := metric(t, reg, "clickloop_scorer_weights_total", "click", result) - before; got != 1 {
 			t.Errorf("%v messages are counted as %s, want 1", got, result)
 		}
 		if got := metric(t, reg, "clickloop_scorer_version_examples", "click"); got != version {
-			t.Errorf("version %v is told after one that is %s, want %v", got, result, version)
+			t.Errorf("the gauge has version %v after a message that is %s, want %v", got, result, version)
 		}
 	}
 	src.learn(10)
@@ -64,7 +65,7 @@ func TestARunningScorerKnowsTheChoicesBeforeIt(t *testing.T) {
 	s := runScorer(t, brokers, prefix, nil)
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		s.memory.mu.Lock()
-		n := len(s.memory.entries)
+		n := len(s.memory.memos)
 		s.memory.mu.Unlock()
 		if n == 1 {
 			break
@@ -78,20 +79,22 @@ func TestARunningScorerKnowsTheChoicesBeforeIt(t *testing.T) {
 	}
 }
 
-// A fault that comes again and again is told of once a period.
-func TestAFollowersFaultsAreToldOnceAPeriod(t *testing.T) {
-	var log bytes.Buffer
-	f := &follower{objective: "click", logger: slog.New(slog.NewTextHandler(&log, nil))}
-	lines := func(want int) {
-		t.Helper()
-		f.warn("cannot follow", errors.New("gone"))
-		if got := strings.Count(log.String(), "cannot follow"); got != want {
-			t.Fatalf("told %d times, want %d", got, want)
+// A fault that comes again and again is logged once a period.
+func TestAFollowersFaultsAreLoggedOnceAPeriod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := &follower{objective: "click", logger: slog.New(slog.NewTextHandler(&log, nil))}
+		lines := func(want int) {
+			t.Helper()
+			f.warn("cannot follow", errors.New("gone"))
+			if got := strings.Count(log.String(), "cannot follow"); got != want {
+				t.Fatalf("logged %d times, want %d", got, want)
+			}
 		}
-	}
-	lines(1)
-	lines(1)
-	f.warned = f.warned.Add(-warnEvery - time.Second)
-	lines(2)
-	lines(2)
+		lines(1)
+		lines(1)
+		time.Sleep(11 * time.Second)
+		lines(2)
+		lines(2)
+	})
 }

@@ -81,7 +81,7 @@ func (f *faults) damageHead(h *stream.Header) {
 
 // TestNoFaultOfMessagesGivesWrongWeights has more than a thousand faults happen to messages on
 // their way. After each record what is served predicts what the learner predicted at that version,
-// versions never go back, and the next whole snapshot mends everything, on both sides.
+// versions never go back, and the next whole snapshot mends everything, on both replicas.
 func TestNoFaultOfMessagesGivesWrongWeights(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed", seed)
@@ -112,7 +112,7 @@ func faultyTopic(t *testing.T, seed uint64, c model.Config, rounds int) (total i
 		highest = n
 	}
 	topic := faults{rng: rng, counts: map[string]int{}, deliver: func(r stream.Record) {
-		_ = f.record(&r) // that a gap asks for a rewind is of no use here
+		_ = f.accept(&r) // that a gap asks for a rewind is of no use here
 		see()
 	}}
 	checkpoint := s.checkpoint()
@@ -127,7 +127,7 @@ func faultyTopic(t *testing.T, seed uint64, c model.Config, rounds int) (total i
 			}
 			w.note(s)
 			for _, r := range s.message("snapshot") {
-				_ = f.record(&r)
+				_ = f.accept(&r)
 				see()
 			}
 			recovered(t, s, f)
@@ -166,18 +166,18 @@ func faultyTopic(t *testing.T, seed uint64, c model.Config, rounds int) (total i
 	return total
 }
 
-// recovered checks that both sides are at the learner's version and predict what it does.
+// recovered checks that both replicas are at the learner's version and predict what it does.
 func recovered(t *testing.T, s *source, f *follower) {
 	t.Helper()
 	scratch := &model.Scratch{}
-	for name, side := range map[string]*side{"active": f.replicas.active.Load(), "idle": f.replicas.idle} {
-		if side == nil || side.weights.Examples() != s.net.Examples() {
-			t.Fatalf("after a whole snapshot of version %d the %s side is %+v", s.net.Examples(), name, side)
+	for name, r := range map[string]*replica{"active": f.replicas.active.Load(), "idle": f.replicas.idle} {
+		if r == nil || r.weights.Examples() != s.net.Examples() {
+			t.Fatalf("after a whole snapshot of version %d the %s replica is %+v", s.net.Examples(), name, r)
 		}
 		for i := range int64(40) {
 			x := exampleOf(7, i).x
-			if got, want := side.weights.Predict(x, scratch), s.net.Predict(x, s.scratch); got != want {
-				t.Fatalf("after a whole snapshot of version %d the %s side predicts %v, the learner %v", s.net.Examples(), name, got, want)
+			if got, want := r.weights.Predict(x, scratch), s.net.Predict(x, s.scratch); got != want {
+				t.Fatalf("after a whole snapshot of version %d the %s replica predicts %v, the learner %v", s.net.Examples(), name, got, want)
 			}
 		}
 	}

@@ -1,6 +1,8 @@
 package scorer
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"math"
 	"slices"
 
@@ -8,8 +10,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// fingerprint is a hash that is put together step by step. It is the same in every process, since
-// predictions carry it.
+// fingerprint is a hash that is built step by step. It is the same in every process and version,
+// since predictions carry it.
 type fingerprint uint64
 
 func (f fingerprint) number(n uint64) fingerprint {
@@ -21,7 +23,7 @@ func (f fingerprint) number(n uint64) fingerprint {
 
 func (f fingerprint) text(s string) fingerprint { return f.number(xxhash.Sum64String(s)) }
 
-// fields takes facts in any order: a client that writes the same context from a map asks the same.
+// fields adds facts in any order: clients that write a context from a map have none.
 func (f fingerprint) fields(facts event.Fields) fingerprint {
 	sum := uint64(len(facts))
 	for i := range facts {
@@ -45,31 +47,31 @@ func (f fingerprint) value(v *event.Value) fingerprint {
 	return f
 }
 
-// fingerprint is that of what q asks to choose from: its candidates, in their order, and how many
-// of them. A request that is sent again with these can be given the first answer.
-func (q *request) fingerprint() fingerprint {
-	f := fingerprint(1).number(uint64(q.choose))
-	for i := range q.candidates {
-		f = f.text(q.candidates[i].ad).text(q.candidates[i].campaign)
+// content is the fingerprint of what q asks to choose from: its candidates, in their order, and how
+// many of them. Requests of one id and one content get one answer.
+func (q *Request) content() fingerprint {
+	f := fingerprint(1).number(uint64(q.Choose))
+	for i := range q.Candidates {
+		f = f.text(q.Candidates[i].Ad).text(q.Candidates[i].Campaign)
 	}
 	return f
 }
 
-// factsOf is the fingerprint of all else that the answer or the predictions depend on, but for the
-// time and the row, which a request that is sent again may bring anew.
-func factsOf(q *request) fingerprint {
-	f := fingerprint(2).text(q.user).text(q.anonymous).text(q.source).fields(q.context)
-	if q.w != nil {
-		f = f.number(math.Float64bits(*q.w))
+// facts is the fingerprint of everything else that the answer or the predictions depend on, except
+// for the time and the row, which may differ when a request is sent again.
+func (q *Request) facts() fingerprint {
+	f := fingerprint(2).text(q.User).text(q.Anonymous).text(q.Source).fields(q.Context)
+	if q.Weight != nil {
+		f = f.number(math.Float64bits(*q.Weight))
 	}
-	for i := range q.candidates {
-		f = f.number(math.Float64bits(q.candidates[i].value)).fields(q.candidates[i].context)
+	for i := range q.Candidates {
+		f = f.number(math.Float64bits(q.Candidates[i].Value)).fields(q.Candidates[i].Context)
 	}
 	return f
 }
 
-// choiceOf is the fingerprint of a request whose chosen candidates have these indices, which it
-// sorts.
+// choiceOf is the fingerprint of a choice: the content of its request, and the indices of the
+// chosen candidates, which it sorts.
 func choiceOf(content fingerprint, indices []int) fingerprint {
 	slices.Sort(indices)
 	f := content
@@ -79,40 +81,31 @@ func choiceOf(content fingerprint, indices []int) fingerprint {
 	return f
 }
 
-// othersHash is the same for the same ads and campaigns in any order.
-func othersHash(others []candidate) fingerprint {
+// othersHash is the fingerprint of the candidates that were not chosen, in any order.
+func (q *Request) othersHash() fingerprint {
 	sum := uint64(0)
-	for i := range others {
-		sum += uint64(fingerprint(1).text(others[i].ad).text(others[i].campaign))
+	for _, s := range q.Answer.Ranked[q.Choose:] {
+		c := &q.Candidates[s.Index]
+		sum += uint64(fingerprint(1).text(c.Ad).text(c.Campaign))
 	}
 	return fingerprint(sum)
 }
 
-// String is f as messages carry it.
+// String is f as messages carry it: 16 hexadecimal digits.
 func (f fingerprint) String() string {
-	const digits = "0123456789abcdef"
-	var b [16]byte
-	for i := range b {
-		b[i] = digits[uint64(f)>>(60-4*i)&15]
-	}
-	return string(b[:])
+	var raw [8]byte
+	var digits [16]byte
+	binary.BigEndian.PutUint64(raw[:], uint64(f))
+	hex.Encode(digits[:], raw[:])
+	return string(digits[:])
 }
 
 // parseFingerprint reads what String writes.
 func parseFingerprint(s string) (fingerprint, bool) {
-	if len(s) != 16 {
+	raw, err := hex.DecodeString(s)
+	if err != nil || len(raw) != 8 {
 		return 0, false
 	}
-	f := fingerprint(0)
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c-'0' <= 9:
-			f = f<<4 | fingerprint(c-'0')
-		case c-'a' < 6:
-			f = f<<4 | fingerprint(c-'a'+10)
-		default:
-			return 0, false
-		}
-	}
-	return f, true
+	f := fingerprint(binary.BigEndian.Uint64(raw))
+	return f, f.String() == s
 }

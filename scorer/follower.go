@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/retry"
 	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 	"golang.org/x/sync/errgroup"
 )
 
-// follower brings an objective's weights from its topic into its replicas. Messages that are lost,
-// repeated, out of order or damaged change nothing: a delta fits only the version it was made for,
-// and after a gap the next snapshot mends it.
+// follower brings an objective's weights from the model topic into its replicas. Messages that are
+// lost, repeated, out of order or damaged change nothing: a delta fits only the version that it was
+// made for, and after a gap the next snapshot repairs the weights.
 type follower struct {
 	objective string
 	network   string // its NetworkKey
@@ -26,22 +27,24 @@ type follower struct {
 	now       func() event.Time
 	logger    *slog.Logger
 	metrics   *instruments
+	backoff   retry.Backoff
+	topic     topicState
+}
 
+// topicState is how far a follower has read the model topic.
+type topicState struct {
+	id      string
 	parts   weights.Sequence
-	skips   bool   // the snapshot that is coming is of no use
-	search  bool   // for the last snapshot, instead of believing what the last record says
-	epoch   int64  // the highest seen
-	topicID string // of the topic of weights
-	warned  time.Time
-	rewound time.Time
+	epoch   int64     // the highest seen
+	skips   bool      // the snapshot that is being read is not needed
+	search  bool      // for the last snapshot, instead of trusting the hint of the last record
+	rewound time.Time // when a gap last led back to the last snapshot
 }
 
 const (
-	joinBytes = 16 << 20 // that a request asks for while there is much to read
-	// until an old version is served that a newer one should have followed
-	joinWait    = 2 * time.Second
+	joinBytes   = 16 << 20               // of a fetch
+	joinWait    = 2 * time.Second        // before a joining replica serves the version that it has
 	followPause = 500 * time.Millisecond // before the topic is followed again after a fault
-	warnEvery   = 10 * time.Second
 	rewindEvery = 30 * time.Second
 )
 
@@ -50,16 +53,15 @@ var errRewind = errors.New("a delta is missing: reading again from the last snap
 
 // run follows the topic until ctx ends, beginning at its last snapshot.
 func (f *follower) run(ctx context.Context) error {
+	f.backoff = retry.Backoff{Min: followPause, Max: followPause}
 	for {
 		err := f.follow(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		f.warn("cannot follow the weights, beginning again at the last snapshot", err)
-		select {
-		case <-ctx.Done():
+		if !f.backoff.Pause(ctx) {
 			return ctx.Err()
-		case <-time.After(followPause):
 		}
 	}
 }
@@ -70,20 +72,20 @@ func (f *follower) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if id != f.topicID {
-		f.topicID, f.epoch = id, 0 // epochs count within a topic
-		f.replicas.renew()
+	if id != f.topic.id {
+		f.topic.id, f.topic.epoch = id, 0 // epochs count within a topic
+		f.replicas.startTopic()
 	}
 	find := weights.LastSnapshot
-	if f.search {
-		find, f.search = weights.FindSnapshot, false
+	if f.topic.search {
+		find, f.topic.search = weights.FindSnapshot, false
 	}
 	from, end, err := find(ctx, f.client, f.network)
 	if err != nil {
 		return err
 	}
-	f.parts = weights.Loading()
-	defer f.parts.Close()
+	f.topic.parts = weights.Loading()
+	defer f.topic.parts.Close()
 	r := f.client.NewReader(topic, 0, from).Hold(id).Fetch(joinBytes)
 	defer r.Close()
 	if err := f.join(ctx, r, end); err != nil {
@@ -94,15 +96,15 @@ func (f *follower) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := f.records(records); err != nil {
+		if err := f.acceptAll(records); err != nil {
 			return err
 		}
 	}
 }
 
-// join reads up to end before anything is served, if nothing is yet: so one copy of the weights
-// takes all the messages, and the first version that is served is a new one. What there is is
-// served anyway when that takes long, as where Kafka goes away meanwhile.
+// join reads up to end before the first version is served. So one replica alone applies all these
+// messages, and the first version is a recent one. After joinWait it serves what it has: Kafka may
+// have gone away.
 func (f *follower) join(ctx context.Context, r *stream.Reader, end int64) error {
 	if n, _ := f.replicas.version(); n >= 0 {
 		return nil
@@ -110,7 +112,7 @@ func (f *follower) join(ctx context.Context, r *stream.Reader, end int64) error 
 	f.replicas.joining = true
 	defer f.joined()
 	group, ctx := errgroup.WithContext(ctx)
-	// so that Kafka is asked for what follows while a snapshot is decoded
+	// the next records are fetched while a snapshot is decoded
 	ahead := make(chan []stream.Record, 2)
 	group.Go(func() error {
 		defer close(ahead)
@@ -135,7 +137,7 @@ func (f *follower) join(ctx context.Context, r *stream.Reader, end int64) error 
 				if !ok {
 					return nil
 				}
-				if err := f.records(records); err != nil {
+				if err := f.acceptAll(records); err != nil {
 					return err
 				}
 			case <-late:
@@ -146,14 +148,14 @@ func (f *follower) join(ctx context.Context, r *stream.Reader, end int64) error 
 	return group.Wait()
 }
 
-// joined serves what has come.
+// joined serves what join has read.
 func (f *follower) joined() {
 	if f.replicas.joined(f.now()) {
 		f.metrics.served(f.objective, &f.replicas)
 	}
 }
 
-// read returns the records that come next, maybe none.
+// read returns the next records, maybe none.
 func (f *follower) read(ctx context.Context, r *stream.Reader) ([]stream.Record, error) {
 	records, err := r.Next(ctx)
 	if errors.Is(err, stream.ErrTrimmed) {
@@ -162,51 +164,53 @@ func (f *follower) read(ctx context.Context, r *stream.Reader) ([]stream.Record,
 	return records, err
 }
 
-func (f *follower) records(records []stream.Record) error {
+func (f *follower) acceptAll(records []stream.Record) error {
 	for i := range records {
-		if err := f.record(&records[i]); err != nil {
+		if err := f.accept(&records[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// record takes one part; the last one of a message applies it. An error asks to begin again.
-func (f *follower) record(r *stream.Record) error {
+// accept reads one part of a message. The last part applies the message. After an error the topic
+// is followed anew.
+func (f *follower) accept(r *stream.Record) error {
 	h, err := weights.ParseHead(r.Headers)
 	if err != nil {
 		f.count("malformed")
-		f.warn("a record of the topic of weights is malformed, passing it over", err)
+		f.warn("a record of the model topic is malformed, skipping it", err)
 		return nil
 	}
-	if h.Epoch < f.epoch {
+	t := &f.topic
+	if h.Epoch < t.epoch {
 		f.count("deposed")
 		return nil
 	}
-	f.epoch = h.Epoch
+	t.epoch = h.Epoch
 	if h.Kind == weights.Snapshot {
 		if h.Part == 0 {
-			if f.skips = f.replicas.has(&h); f.skips {
+			if t.skips = f.replicas.has(&h); t.skips {
 				f.count(string(repeated))
 			}
 		}
-		if f.skips {
-			return nil // it is for those who join
+		if t.skips {
+			return nil // it is for joining replicas
 		}
 	}
-	err = f.parts.Add(h, r.Value, f.apply)
+	err = t.parts.Add(h, r.Value, f.apply)
 	switch {
 	case err == nil:
 	case errors.Is(err, model.ErrGap):
 		f.count("gap")
-		if time.Since(f.rewound) > rewindEvery {
-			f.rewound, f.search = time.Now(), true
+		if time.Since(t.rewound) > rewindEvery {
+			t.rewound, t.search = time.Now(), true
 			return errRewind
 		}
-		f.warn("a delta of weights is missing, going on with what is served until the next snapshot", err)
+		f.warn("a delta of weights is missing, serving the present ones until the next snapshot", err)
 	default:
 		f.count("refused")
-		f.warn("a message of weights is refused, going on with what is served until the next snapshot", err)
+		f.warn("a message of weights is refused, serving the present ones until the next snapshot", err)
 	}
 	return nil
 }
@@ -226,8 +230,7 @@ func (f *follower) count(result string) {
 
 // warn logs a fault that may repeat, once a period.
 func (f *follower) warn(what string, err error) {
-	if now := time.Now(); now.Sub(f.warned) > warnEvery {
+	if f.backoff.ShouldLog() {
 		f.logger.Warn(what, "objective", f.objective, "err", err)
-		f.warned = now
 	}
 }

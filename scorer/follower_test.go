@@ -154,7 +154,7 @@ func (w *truth) check(r *replicas, scratch *model.Scratch) (int64, error) {
 
 func newFollower() *follower {
 	return &follower{
-		objective: "click", network: "click", parts: weights.Loading(), now: func() event.Time { return testNow }, logger: slog.New(slog.DiscardHandler), metrics: newInstruments(nil),
+		objective: "click", network: "click", topic: topicState{parts: weights.Loading()}, now: func() event.Time { return testNow }, logger: slog.New(slog.DiscardHandler), metrics: newInstruments(nil),
 	}
 }
 
@@ -162,7 +162,7 @@ func TestReadersSeeWholeVersionsWhileWeightsChange(t *testing.T) {
 	s, w, f := newSource(t, 5, smallModel()), newTruth(), newFollower()
 	w.note(s)
 	for _, r := range s.message("snapshot") {
-		if err := f.record(&r); err != nil {
+		if err := f.accept(&r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -196,7 +196,7 @@ func TestReadersSeeWholeVersionsWhileWeightsChange(t *testing.T) {
 			kind = "snapshot"
 		}
 		for _, r := range s.message(kind) {
-			if err := f.record(&r); err != nil {
+			if err := f.accept(&r); err != nil {
 				t.Error(err)
 			}
 		}
@@ -216,7 +216,7 @@ func TestASuccessorThatIsCurrentServesWithFewerExamples(t *testing.T) {
 		send := func(records []stream.Record) {
 			t.Helper()
 			for _, r := range records {
-				if err := f.record(&r); err != nil {
+				if err := f.accept(&r); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -254,7 +254,7 @@ func TestASuccessorOfAnotherShapeServesOnceItHasCaughtUp(t *testing.T) {
 	send := func(records []stream.Record) {
 		t.Helper()
 		for _, r := range records {
-			if err := f.record(&r); err != nil {
+			if err := f.accept(&r); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -17,9 +17,9 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// joinable is a topic of weights on which a learner is at work: snapshots are written in parts with
-// deltas between them, as a learner writes them, records tell where the last snapshot begins, and
-// lie now and then, and learners are killed, in the midst of snapshots too.
+// joinable is a model topic that a learner writes. Snapshots come in parts with deltas between them.
+// Headers say where the last snapshot begins, and some are wrong. Learners are killed, some of them
+// while they write a snapshot.
 type joinable struct {
 	t         *testing.T
 	ctx       context.Context
@@ -161,9 +161,9 @@ func (j *joinable) check(t *testing.T, s *Scorer) {
 	if _, err := j.truth.check(replicas, &model.Scratch{}); err != nil {
 		t.Fatal(err)
 	}
-	side := replicas.acquire()
-	defer side.release()
-	n := side.weights.Examples()
+	replica := replicas.acquire()
+	defer replica.release()
+	n := replica.weights.Examples()
 	j.mu.Lock()
 	b := j.snapshots[n]
 	j.mu.Unlock()
@@ -171,13 +171,13 @@ func (j *joinable) check(t *testing.T, s *Scorer) {
 	if err := want.Apply(b); err != nil {
 		t.Fatalf("version %d: %v", n, err)
 	}
-	if where := difference(reflect.ValueOf(want), reflect.ValueOf(side.weights)); where != "" {
+	if where := difference(reflect.ValueOf(want), reflect.ValueOf(replica.weights)); where != "" {
 		t.Fatalf("the weights of version %d are not the learner's: %s", n, where)
 	}
 }
 
-// difference is where two values differ in memory, empty when they do not. Slices are alike that
-// hold the same, and "puts" only counts what was done.
+// difference is where two values differ in memory, empty when they do not. Slices are compared by
+// what they hold, and "puts" is left out, since it counts what was done.
 func difference(a, b reflect.Value) string {
 	switch a.Kind() {
 	case reflect.Pointer:
@@ -213,8 +213,8 @@ func difference(a, b reflect.Value) string {
 	return ""
 }
 
-// TestWhoJoinsAtARandomMomentHasTheLearnersBytes has scorers join while weights are published. Each
-// comes to serve what had been published when it joined, or a later version, and what it serves,
+// TestWhoJoinsAtARandomMomentHasTheLearnersBytes starts scorers while weights are published. Each
+// comes to serve the version that was published when it started, or a later one. What it serves,
 // then and at the end, is the learner's to the bit.
 func TestWhoJoinsAtARandomMomentHasTheLearnersBytes(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())

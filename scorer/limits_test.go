@@ -50,7 +50,7 @@ func TestARedisThatHangsIsWaitedForAsLongAsAllowed(t *testing.T) {
 		}
 	}
 	s.SetRecorded(true)
-	s.patience = 60 * time.Millisecond
+	s.replayWait = 60 * time.Millisecond
 	if w := post(s, `{"request":"r2","user":"u1","candidates":[{"ad":"a1"}]}`, ""); w.Code != 503 {
 		t.Errorf("a replay: %d %s", w.Code, w.Body)
 	}
@@ -67,12 +67,11 @@ func TestAnAnswerWaitsForKafkaAsLongAsAllowed(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.config.PublishWait = 20 * time.Millisecond })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	k := s.takeWork()
-	s.parse(k, []byte(`{"candidates":[{"ad":"a"}]}`), false)
-	s.score(ctx, k)
+	c := read(t, s, `{"candidates":[{"ad":"a"}]}`)
+	s.score(ctx, c, false)
 	began := time.Now()
-	if fate, late := s.publish(ctx, k); fate != predictionsLate || late == nil || ctx.Err() != nil || time.Since(began) < 20*time.Millisecond {
-		t.Errorf("fate %v after %v", fate, time.Since(began))
+	if published, late := s.log.publish(ctx, c, s.cfg.PublishWait); published || late == nil || ctx.Err() != nil || time.Since(began) < 20*time.Millisecond {
+		t.Errorf("published %v after %v", published, time.Since(began))
 	}
 }
 
@@ -215,7 +214,7 @@ func TestTheConfigurationNamesWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A body is read whole also when its length is not told, or told wrong.
+// A body is read whole even when its length is missing or wrong.
 func TestABodyWithoutALengthIsReadWhole(t *testing.T) {
 	s := newScorer(t, nil)
 	mux := http.NewServeMux()

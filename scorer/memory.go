@@ -5,98 +5,106 @@ import (
 	"sync"
 )
 
-// memory holds what was answered to the last requests, by their ids: one request id has one choice.
-// It is bounded by bytes; the oldest answers are forgotten first, a block at a time.
+// memory holds the answers to the last requests by their ids: one request id has one choice. It is
+// bounded by bytes, and forgets the oldest answers first, a chunk at a time.
 //
-// A call claims the ids of its requests before it scores them and finishes them when they are
-// answered, so that of two calls with one id, the second learns the first one's answer.
+// A call claims the ids of its requests before it scores them, and finishes them when they are
+// answered. So of two calls with one id, the second gets the first one's answer.
 type memory struct {
 	limit int // bytes of answers and of what finds them
 	seed  maphash.Seed
 
-	mu      sync.Mutex
-	entries map[uint64]entry // by hash of the id
-	owners  map[uint64]*work // of entries that are pending
-	late    map[uint64]*delivery
-	blocks  []block // oldest first
-	first   int64   // number of blocks[0]
-	bytes   int
+	mu     sync.Mutex
+	memos  map[uint64]memo  // by hash of the id
+	owners map[uint64]*Call // of pending memos
+	late   map[uint64]*delivery
+	chunks []chunk // oldest first
+	first  int64   // number of chunks[0]
+	bytes  int
 }
 
-// entry is what is known of a request.
-type entry struct {
-	content  fingerprint // of the request, unless it is restored
-	facts    fingerprint // likewise
-	block    int64       // number of the block that holds data
-	from, to int32       // of its data in the block
-	state    entryState
+// memo is what is known of a request.
+type memo struct {
+	content  fingerprint // of the request; when restored, that of its choice
+	facts    fingerprint // of the request
+	chunk    int64       // number of the chunk that holds data
+	from, to int32       // of its data in the chunk
+	state    memoState
 }
 
-// entryState is how far a request has come.
-type entryState uint8
+// memoState says how far a request has come.
+type memoState uint8
 
 const (
-	entryPending  entryState = iota // a call is at work on it
-	entryAnswered                   // data is the answer
-	// it was answered, but its predictions found no room to wait for Kafka: it may be answered anew
-	entryLost
-	entryRestored // another process answered it; data is a past
+	memoPending  memoState = iota // a call is answering it
+	memoAnswered                  // data is the Answer
+	memoLost                      // its predictions were lost: it may be answered again
+	memoRestored                  // another process answered it; data is that of a past
 )
 
-// block holds the data of entries that came one after another. It is never written over.
-type block struct {
-	data []byte
-	ids  []uint64
+// chunk holds the data of memos that came one after another. It is never written over.
+type chunk struct {
+	data   []byte
+	hashes []uint64 // of the memos
 }
 
 const (
-	blockBytes = 256 << 10
-	entryBytes = 104 // what an entry takes beside its data, about
+	chunkBytes = 256 << 10
+	memoBytes  = 104 // what a memo takes beside its data, about
 	lateBytes  = 300 // what a delivery takes
 )
 
 func newMemory(limit int) *memory {
-	return &memory{limit: limit, seed: maphash.MakeSeed(), entries: map[uint64]entry{}, owners: map[uint64]*work{}, late: map[uint64]*delivery{}}
+	return &memory{limit: limit, seed: maphash.MakeSeed(), memos: map[uint64]memo{}, owners: map[uint64]*Call{}, late: map[uint64]*delivery{}}
 }
 
 func (m *memory) hash(id string) uint64 { return maphash.String(m.seed, id) }
 
-// data is what an entry holds. It stays as it is, also after the entry is forgotten.
-func (m *memory) data(e entry) []byte {
-	return m.blocks[e.block-m.first].data[e.from:e.to:e.to]
+// data is what a memo holds. It does not change, even after the memo is forgotten.
+func (m *memory) data(e memo) []byte {
+	return m.chunks[e.chunk-m.first].data[e.from:e.to:e.to]
 }
 
-// store keeps an entry with its data in the newest block, in place of what was known.
-func (m *memory) store(h uint64, e entry, data []byte) {
-	n := len(m.blocks)
-	if n == 0 || len(m.blocks[n-1].data)+len(data) > cap(m.blocks[n-1].data) {
-		m.blocks = append(m.blocks, block{data: make([]byte, 0, max(blockBytes, len(data)))})
-		m.bytes += cap(m.blocks[n].data)
+// store keeps a memo with its data in the newest chunk, in place of what was known.
+func (m *memory) store(hash uint64, e memo, data []byte) {
+	n := len(m.chunks)
+	if n == 0 || len(m.chunks[n-1].data)+len(data) > cap(m.chunks[n-1].data) {
+		m.chunks = append(m.chunks, chunk{data: make([]byte, 0, max(chunkBytes, len(data)))})
+		m.bytes += cap(m.chunks[n].data)
 		n++
 	}
-	b := &m.blocks[n-1]
-	e.block, e.from = m.first+int64(n-1), int32(len(b.data))
-	b.data = append(b.data, data...)
-	e.to = int32(len(b.data))
-	b.ids = append(b.ids, h)
-	m.bytes += entryBytes
-	m.entries[h] = e
-	for m.bytes+lateBytes*len(m.late) > m.limit && len(m.blocks) > 1 {
+	c := &m.chunks[n-1]
+	e.chunk, e.from = m.first+int64(n-1), int32(len(c.data))
+	c.data = append(c.data, data...)
+	e.to = int32(len(c.data))
+	c.hashes = append(c.hashes, hash)
+	m.bytes += memoBytes
+	m.memos[hash] = e
+	for m.bytes+lateBytes*len(m.late) > m.limit && len(m.chunks) > 1 {
 		m.forget()
 	}
 }
 
-// forget drops the oldest block.
+// forget drops the oldest chunk.
 func (m *memory) forget() {
-	b := m.blocks[0]
-	for _, h := range b.ids {
-		if e, ok := m.entries[h]; ok && e.state != entryPending && e.block == m.first {
-			delete(m.entries, h)
+	c := m.chunks[0]
+	for _, h := range c.hashes {
+		if e, ok := m.memos[h]; ok && e.state != memoPending && e.chunk == m.first {
+			delete(m.memos, h)
 			delete(m.late, h)
 		}
 	}
-	m.bytes -= cap(b.data) + entryBytes*len(b.ids)
-	m.blocks[0] = block{}
-	m.blocks = m.blocks[1:]
+	m.bytes -= cap(c.data) + memoBytes*len(c.hashes)
+	m.chunks[0] = chunk{}
+	m.chunks = m.chunks[1:]
 	m.first++
+}
+
+// forgetLate forgets that the predictions of q's answer were late.
+func (m *memory) forgetLate(q *Request) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.late[q.claim.hash] == q.claim.late {
+		delete(m.late, q.claim.hash)
+	}
 }

@@ -31,7 +31,32 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 	return m
 }
 
-// served notes what an objective's requests are answered with.
+// countAnswer counts a request by how it was answered.
+func (m *instruments) countAnswer(answer string) { m.requests.WithLabelValues(answer).Inc() }
+
+// countAnswers counts the requests of a call by how they were answered.
+func (m *instruments) countAnswers(c *Call) {
+	for i := range c.Requests {
+		switch a := &c.Requests[i].Answer; {
+		case a.Err == errConflict:
+			m.countAnswer("conflict")
+		case a.Err != nil:
+			m.countAnswer("refused")
+		case a.Changed:
+			m.countAnswer("changed")
+		case a.Repeated:
+			m.countAnswer("repeated")
+		default:
+			m.countAnswer("ok")
+		}
+	}
+}
+
+func (m *instruments) countPredictions(result string, n int) {
+	m.predictions.WithLabelValues(result).Add(float64(n))
+}
+
+// served notes the version that an objective's requests are answered with.
 func (m *instruments) served(objective string, r *replicas) {
 	n, _ := r.version()
 	m.version.WithLabelValues(objective).Set(float64(n))

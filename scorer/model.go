@@ -14,8 +14,8 @@ import (
 	"github.com/clickloop/clickloop/internal/web"
 )
 
-// handleModel tells which weights of an objective are served; with ?at_least=N it waits, up to
-// ?wait=, until N examples are in them.
+// handleModel answers which weights of an objective are served. With ?at_least=N it waits, for at
+// most ?wait=, until they have learned N examples.
 func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
 	query, err := inbound.Query(r, "objective", "at_least", "wait")
 	if err != nil {
@@ -42,20 +42,17 @@ func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	n, at := s.followers[i].await(r.Context(), least, wait)
-	b := append([]byte(`{"objective":`), strictjson.AppendString(nil, name)...)
+	o := strictjson.NewObject(nil)
+	o.Text("objective", name)
 	if n >= 0 {
-		b = append(b, `,"model":`...)
-		b = strictjson.AppendString(b, event.ModelVersion(s.followers[i].network, n))
-		b = append(b, `,"age_ms":`...)
-		b = strconv.AppendInt(b, max(int64(s.now()-at), 0), 10)
+		o.Text("model", event.ModelVersion(s.followers[i].network, n))
+		o.Integer("age_ms", max(int64(s.now()-at), 0))
 	}
-	b = append(b, `,"examples":`...)
-	b = strconv.AppendInt(b, n, 10)
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(b, '}')) // a client that is gone cannot be told
+	o.Integer("examples", n)
+	web.WriteJSON(w, http.StatusOK, o.End())
 }
 
-// await returns the served version once it has least examples, or as it is when wait is over.
+// await returns the served version as soon as it has least examples, or as it is after wait.
 func (f *follower) await(ctx context.Context, least int64, wait time.Duration) (int64, event.Time) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -11,15 +11,13 @@ import (
 // predictions scores a request and returns what goes to the topic, with the records.
 func predictions(t *testing.T, s *Scorer, body string) []event.Prediction {
 	t.Helper()
-	k := s.takeWork()
-	defer s.giveBack(k)
-	s.parse(k, []byte(body), false)
-	s.score(t.Context(), k)
-	if err := k.requests[0].err; err != nil {
+	c := read(t, s, body)
+	s.score(t.Context(), c, false)
+	if err := c.Requests[0].Answer.Err; err != nil {
 		t.Fatalf("%s: %v", body, err)
 	}
 	var all []event.Prediction
-	for _, r := range k.records {
+	for _, r := range c.records {
 		p, err := event.ParsePrediction(r.Value)
 		if err != nil {
 			t.Fatal(err)
@@ -90,7 +88,7 @@ func TestTheHashOfOthersTellsSetsApart(t *testing.T) {
 	}
 }
 
-// What was not chosen never makes a prediction too long: its number stands in its place.
+// Candidates that were not chosen never make a prediction too long: it has their number instead.
 func TestOthersGiveWayWhereAPredictionWouldBeTooLong(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.config.MaxOthers = 200 })
 	long := strings.Repeat("x", 240)
@@ -124,9 +122,9 @@ func TestPredictionsAreNumberedByCandidate(t *testing.T) {
 	}
 }
 
-// A choice is told by its predictions: the same for the same question, another for another one, and
-// another when other candidates were chosen.
-func TestPredictionsTellTheirChoice(t *testing.T) {
+// Predictions carry a hash of their choice. It is the same for the same question, and differs for
+// another question and when other candidates were chosen.
+func TestPredictionsCarryTheirChoice(t *testing.T) {
 	s := newScorer(t, nil)
 	choice := func(body string) string {
 		t.Helper()
@@ -143,13 +141,9 @@ func TestPredictionsTellTheirChoice(t *testing.T) {
 	if choice(body) != want {
 		t.Error("the same request has another choice")
 	}
-	moved := newScorer(t, nil)
-	k := moved.takeWork()
-	moved.parse(k, []byte(body), false)
-	q := &k.requests[0]
-	q.content = q.fingerprint()
+	q := &read(t, s, body).Requests[0]
 	for i, chosen := range [][]int{{0, 1}, {1, 0}, {0, 2}, {1, 2}} {
-		if got := choiceOf(q.content, chosen).String(); (got == want) != (i < 2) {
+		if got := choiceOf(q.claim.content, chosen).String(); (got == want) != (i < 2) {
 			t.Errorf("choosing %v makes the choice %s, that of 0 and 1 is %s", chosen, got, want)
 		}
 	}

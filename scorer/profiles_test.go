@@ -26,13 +26,9 @@ func TestAProfileOfAWrongTypeIsLeftOutAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newScorer(t, func(u *setup) { u.store = features.NewRedis(client, prefix, "profiles", 0) })
-	k := s.takeWork()
-	k.add(`{"request":"r1","user":"u1","candidates":[{"ad":"a1"}]}`, &s.cfg)
-	if err := k.requests[0].err; err != nil {
-		t.Fatal(err)
-	}
-	s.score(t.Context(), k)
-	used := k.requests[0].candidates[0].used
+	c := read(t, s, `{"request":"r1","user":"u1","candidates":[{"ad":"a1"}]}`)
+	s.score(t.Context(), c, false)
+	used := c.Requests[0].Answer.Ranked[0].features
 	if v, ok := used.Lookup("user.click_count_1h"); !ok || v.Kind != event.Null {
 		t.Errorf("of the unknown user %v is used, want null", v)
 	}

@@ -18,17 +18,17 @@ import (
 type published struct {
 	*Scorer
 	broker *backend.Refusing
-	log    *bytes.Buffer // the batcher's goroutine alone writes to it
+	lines  *bytes.Buffer // the batcher's goroutine alone writes to it
 	reg    *prometheus.Registry
 	stop   func()
 }
 
 func publishing(t *testing.T, change func(*Config)) *published {
 	t.Helper()
-	p := &published{broker: backend.NewRefusing(t), log: &bytes.Buffer{}, reg: prometheus.NewRegistry()}
+	p := &published{broker: backend.NewRefusing(t), lines: &bytes.Buffer{}, reg: prometheus.NewRegistry()}
 	p.Scorer = newScorer(t, func(u *setup) {
 		u.brokers, u.prefix = []string{p.broker.Kafka}, backend.Prefix(t)
-		u.logger, u.registry = slog.New(slog.NewTextHandler(p.log, nil)), p.reg
+		u.logger, u.registry = slog.New(slog.NewTextHandler(p.lines, nil)), p.reg
 		change(&u.config)
 	})
 	topicsOf(t, p.client)
@@ -36,7 +36,7 @@ func publishing(t *testing.T, change func(*Config)) *published {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = p.batcher.Run(ctx) // ends with ctx's error
+		_ = p.log.batcher.Run(ctx) // ends with ctx's error
 	}()
 	p.stop = func() { cancel(); <-done }
 	t.Cleanup(p.stop)
@@ -65,7 +65,7 @@ func askedPlain(n int, context string) string {
 
 // Predictions that were answered "published":false are written when the process is stopped, as soon
 // as Kafka takes them.
-func TestWhatWasAnsweredUnpublishedIsWrittenBeforeTheEnd(t *testing.T) {
+func TestPredictionsOfUnpublishedAnswersAreWrittenBeforeTheEnd(t *testing.T) {
 	p := publishing(t, func(c *Config) { c.PublishWait, c.Drain = time.Millisecond, time.Minute })
 	topic := p.client.Prefix() + event.TopicPredictions
 	p.broker.Refuse(topic, true)
@@ -82,11 +82,11 @@ func TestWhatWasAnsweredUnpublishedIsWrittenBeforeTheEnd(t *testing.T) {
 	p.broker.Refuse(topic, false)
 	<-stopped
 	if n := len(readAll(t, p.client, event.TopicPredictions)); n != 20 || p.count(t, "lost") != 0 || p.count(t, "late") != 20 {
-		t.Errorf("%d predictions are in the topic, %v lost, %v late; want 20, 0, 20\n%s", n, p.count(t, "lost"), p.count(t, "late"), p.log)
+		t.Errorf("%d predictions are in the topic, %v lost, %v late; want 20, 0, 20\n%s", n, p.count(t, "lost"), p.count(t, "late"), p.lines)
 	}
 }
 
-func TestWhatCannotBeWrittenBeforeTheEndIsCountedAndTold(t *testing.T) {
+func TestPredictionsThatCannotBeWrittenBeforeTheEndAreCountedAndLogged(t *testing.T) {
 	p := publishing(t, func(c *Config) { c.PublishWait, c.Drain = time.Millisecond, 50*time.Millisecond })
 	p.broker.Refuse(p.client.Prefix()+event.TopicPredictions, true)
 	for n := range 30 {
@@ -98,7 +98,7 @@ func TestWhatCannotBeWrittenBeforeTheEndIsCountedAndTold(t *testing.T) {
 	}
 	total := 0
 	// those in flight, and those that waited behind them
-	for line := range strings.Lines(p.log.String()) {
+	for line := range strings.Lines(p.lines.String()) {
 		var n int
 		if i := strings.Index(line, "count="); i >= 0 && strings.Contains(line, "predictions were not written") {
 			if _, err := fmt.Sscanf(line[i:], "count=%d", &n); err != nil {
@@ -108,14 +108,14 @@ func TestWhatCannotBeWrittenBeforeTheEndIsCountedAndTold(t *testing.T) {
 		}
 	}
 	if total != 30 {
-		t.Errorf("the log tells of %d, want 30:\n%s", total, p.log)
+		t.Errorf("the log has %d, want 30:\n%s", total, p.lines)
 	}
 	if a := parseAnswer(t, post(p.Scorer, askedPlain(31, ""), "").Body.Bytes()); a.Published == nil || *a.Published || p.count(t, "lost") != 31 {
 		t.Errorf("behind the end: %+v, %v lost", a, p.count(t, "lost"))
 	}
 }
 
-func TestWhatFindsNoRoomIsNotPublished(t *testing.T) {
+func TestPredictionsThatFindNoRoomAreNotPublished(t *testing.T) {
 	p := publishing(t, func(c *Config) { c.PublishWait, c.Drain, c.MaxWaiting = time.Millisecond, 0, 1<<20 })
 	p.broker.Refuse(p.client.Prefix()+event.TopicPredictions, true)
 	big := `"x":"` + strings.Repeat("y", 15_000) + `"`

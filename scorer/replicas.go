@@ -13,52 +13,54 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// replicas are the two copies of an objective's weights (left-right): readers use the active one,
-// the follower changes the other, swaps them, waits until nobody reads the old one, and changes
-// that as well. A reader takes no lock and never sees half an update. All methods but acquire and
-// version belong to the follower's goroutine.
+// replicas are two copies of an objective's weights (left-right). Readers use the active one. The
+// follower changes the idle one, swaps the two, waits until nobody reads the other, and changes
+// that as well. A reader takes no lock and never sees half an update.
+//
+// acquire and version may be called by any goroutine, the other methods by the follower's alone.
 type replicas struct {
-	active  atomic.Pointer[side]
+	active  atomic.Pointer[replica]
 	changed notify.Broadcast
-	idle    *side
+	idle    *replica
 
-	// catching is true while idle follows a new learner from a snapshot that is behind active:
-	// versions served never go back.
+	// catching is true while idle follows a new learner from a snapshot that is behind active: the
+	// version that is served never goes back
 	catching bool
 	shapes   int
-	joining  bool // nothing is served before joined is called: idle takes the messages alone
+	joining  bool // idle alone applies messages, and nothing is served before joined is called
 }
 
-// side is one copy.
-type side struct {
+// replica is one copy of the weights.
+type replica struct {
 	weights *model.Replica
 	readers atomic.Int64
 	at      event.Time // when its newest message was applied
-	epoch   int64
-	shape   int // sides of one shape share scratch memory
+	epoch   int64      // of the learner of its weights
+	shape   int        // replicas of one shape share scratch memory
 }
 
-// acquire returns the active side, nil when there are no weights yet. The side stays as it is until
+// acquire returns the active replica, nil before the first weights. It does not change until
 // release.
-func (p *replicas) acquire() *side {
+func (p *replicas) acquire() *replica {
 	for {
-		s := p.active.Load()
-		if s == nil {
+		r := p.active.Load()
+		if r == nil {
 			return nil
 		}
-		s.readers.Add(1)
-		if p.active.Load() == s {
-			return s
+		r.readers.Add(1)
+		if p.active.Load() == r {
+			return r
 		}
-		s.readers.Add(-1) // it was swapped out in between: the follower may change it
+		// It was swapped after it was loaded, and the follower may not have seen this reader.
+		r.readers.Add(-1)
 	}
 }
 
-func (s *side) release() { s.readers.Add(-1) }
+func (r *replica) release() { r.readers.Add(-1) }
 
-// drain waits until nobody reads s, which is no longer active. Reads last microseconds.
-func (s *side) drain() {
-	for i := 0; s.readers.Load() > 0; i++ {
+// drain waits until nobody reads r, which is no longer active. Reads last microseconds.
+func (r *replica) drain() {
+	for i := 0; r.readers.Load() > 0; i++ {
 		if i < 100 {
 			runtime.Gosched()
 			continue
@@ -67,31 +69,31 @@ func (s *side) drain() {
 	}
 }
 
-// outcome says what became of a message that was taken.
+// outcome is what became of a message that was accepted.
 type outcome string
 
 const (
-	applied outcome = "applied" // it is served
-	// it is behind what is served, which is kept until the new learner has caught up
-	held     outcome = "held"
-	repeated outcome = "repeated" // its weights are there already
+	applied  outcome = "applied"  // it is served
+	held     outcome = "held"     // it is behind what is served, until its learner has caught up
+	repeated outcome = "repeated" // the replica has its weights already
 )
 
-// errNoSnapshot is returned for a learner's delta while none of its snapshots has come.
+// errNoSnapshot is returned for a delta of a learner of which no snapshot has come.
 var errNoSnapshot = fmt.Errorf("%w: no snapshot of this learner has come yet", model.ErrGap)
 
-// apply brings m to both sides. On an error nothing has changed. A learner with a higher epoch
-// starts from its checkpoint, which may be behind what is served: then only the idle side follows
-// it until it has caught up, or says so: one that began anew may have fewer examples to learn than
-// there were. Its network may have another shape; within an epoch another shape is refused.
+// apply applies m to both replicas. After an error nothing has changed.
+//
+// A learner with a higher epoch starts from its checkpoint, which may be behind what is served.
+// Then only the idle replica follows it, until it has caught up or says that it has learned all
+// there is: a network that began anew may have fewer examples to learn than the one before it. Its
+// network may have another shape; within an epoch another shape is refused.
 func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 	switch {
 	case p.idle == nil:
 		return p.first(m, now)
 	case m.Epoch > p.idle.epoch:
 		return p.succeed(m, now)
-	}
-	if p.has(&m.Head) {
+	case p.has(&m.Head):
 		return repeated, nil
 	}
 	if m.Kind == weights.Snapshot {
@@ -116,17 +118,16 @@ func (p *replicas) apply(m weights.Message, now event.Time) (outcome, error) {
 	return p.offer(m, now), nil
 }
 
-// renew makes whoever writes next a new learner: the topic is another one, whose epochs begin
-// again. Else it would be taken for the former one, and its deltas be put upon other weights when
-// they come to the same version.
-func (p *replicas) renew() {
+// startTopic makes every learner a new one: the topic is another one, and epochs count within a
+// topic. Else a learner of the new topic could pass for one of the old, and its deltas would be
+// applied to other weights of the same version.
+func (p *replicas) startTopic() {
 	if p.idle != nil {
 		p.idle.epoch = 0
 	}
 }
 
-// has says that the weights are at a snapshot's version already, or at a later one of the same
-// learner.
+// has says that the replicas have a snapshot's version already, or a later one of the same learner.
 func (p *replicas) has(h *weights.Head) bool {
 	if p.idle == nil || h.Kind != weights.Snapshot || p.catching && h.Current {
 		return false
@@ -155,20 +156,35 @@ func snapshotOf(m weights.Message) (*model.Replica, error) {
 	return r, nil
 }
 
-// succeed begins to follow a learner with a higher epoch from its snapshot, or goes on when its
-// first message is one.
+// first takes the first snapshot.
+func (p *replicas) first(m weights.Message, now event.Time) (outcome, error) {
+	r, err := snapshotOf(m)
+	if err != nil {
+		return "", err
+	}
+	p.idle = &replica{weights: r, epoch: m.Epoch, at: now}
+	if p.joining {
+		return held, nil
+	}
+	p.serve(now)
+	return applied, nil
+}
+
+// succeed begins to follow a learner with a higher epoch, whose first message must be a snapshot.
 func (p *replicas) succeed(m weights.Message, now event.Time) (outcome, error) {
 	r, err := snapshotOf(m)
 	if err != nil {
 		return "", err
 	}
 	p.shapes++
-	p.idle = &side{weights: r, epoch: m.Epoch, at: now, shape: p.shapes}
-	p.catching = true // so that the other side becomes a copy: it is of the former learner
+	p.idle = &replica{weights: r, epoch: m.Epoch, at: now, shape: p.shapes}
+	// the active replica has weights of the former learner, so deltas do not fit it
+	p.catching = true
 	return p.offer(m, now), nil
 }
 
-// offer makes the idle side active unless that would go back to what is not current either.
+// offer makes the idle replica active, unless its version is lower and its learner has not learned
+// all there is.
 func (p *replicas) offer(m weights.Message, now event.Time) outcome {
 	if p.joining {
 		return held
@@ -182,24 +198,19 @@ func (p *replicas) offer(m weights.Message, now event.Time) outcome {
 	p.swap()
 	active := p.active.Load()
 	if copied || m.Kind == weights.Snapshot || p.idle.weights.Apply(m.Body...) != nil {
-		p.idle = &side{weights: active.weights.Clone()}
+		p.idle = &replica{weights: active.weights.Clone()}
 	}
 	p.idle.epoch, p.idle.at, p.idle.shape = active.epoch, now, active.shape
 	return applied
 }
 
-// first takes the first snapshot.
-func (p *replicas) first(m weights.Message, now event.Time) (outcome, error) {
-	r, err := snapshotOf(m)
-	if err != nil {
-		return "", err
-	}
-	p.idle = &side{weights: r, epoch: m.Epoch, at: now}
-	if p.joining {
-		return held, nil
-	}
-	p.serve(now)
-	return applied, nil
+// swap makes idle the active replica. It returns when nobody reads the former one, which becomes
+// idle.
+func (p *replicas) swap() {
+	old := p.active.Swap(p.idle)
+	p.changed.Fire()
+	old.drain()
+	p.idle = old
 }
 
 // joined serves what came since joining was set, and says whether anything did.
@@ -216,29 +227,21 @@ func (p *replicas) joined(now event.Time) bool {
 	return true
 }
 
-// serve makes idle the active side where there was none. Only then is it copied.
+// serve makes idle the active replica where there was none, and idle a copy of it.
 func (p *replicas) serve(now event.Time) {
-	s := p.idle
-	s.at = now
-	p.active.Store(s)
+	r := p.idle
+	r.at = now
+	p.active.Store(r)
 	p.changed.Fire()
-	p.idle = &side{weights: s.weights.Clone(), epoch: s.epoch, at: now, shape: s.shape}
+	p.idle = &replica{weights: r.weights.Clone(), epoch: r.epoch, at: now, shape: r.shape}
 }
 
-// swap makes idle the active side and returns when nobody reads the old one, which becomes idle.
-func (p *replicas) swap() {
-	old := p.active.Swap(p.idle)
-	p.changed.Fire()
-	old.drain()
-	p.idle = old
-}
-
-// version is the number of examples in the served weights, -1 without any, and when they came.
+// version returns the number of examples in the served weights, -1 without any, and when they came.
 func (p *replicas) version() (examples int64, at event.Time) {
-	s := p.acquire()
-	if s == nil {
+	r := p.acquire()
+	if r == nil {
 		return -1, 0
 	}
-	defer s.release()
-	return s.weights.Examples(), s.at
+	defer r.release()
+	return r.weights.Examples(), r.at
 }

@@ -2,6 +2,8 @@ package scorer
 
 import (
 	"context"
+	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,92 +15,106 @@ import (
 // restoreBack is how many of a partition's newest predictions are read back at the start.
 const restoreBack = 8192
 
-// restore learns from the newest predictions which requests were answered before this process
-// began. Bids are answered meanwhile; where Kafka is away, it is tried again until it has come.
-func (s *Scorer) restore(ctx context.Context) error {
-	return retry.Persist(ctx, s.logger, "read the newest predictions back", func() error {
-		ranges, err := s.client.Offsets(ctx, event.TopicPredictions)
+// past is the choice that another process made for a request, as far as its predictions tell: the
+// ranking of its answer has chosen candidates only, and no probabilities.
+type past struct {
+	request string
+	choice  fingerprint
+	answer  Answer
+}
+
+// restore reads the newest predictions back, which tell the choices that were made before this
+// process began. Requests are answered meanwhile. While Kafka is away, it tries again.
+func (m *memory) restore(ctx context.Context, client *stream.Client, logger *slog.Logger) error {
+	return retry.Persist(ctx, logger, "read the newest predictions back", func() error {
+		ranges, err := client.Offsets(ctx, event.TopicPredictions)
 		if err != nil {
 			return err
 		}
 		for p, r := range ranges {
-			if err := s.restorePartition(ctx, p, r); err != nil {
+			var pasts []*past
+			byRequest := map[string]*past{}
+			err := client.ReadRange(ctx, event.TopicPredictions, p, max(r.First, r.End-restoreBack), r.End, func(rec *stream.Record) error {
+				if added := addPast(byRequest, rec.Value); added != nil {
+					pasts = append(pasts, added)
+				}
+				return nil
+			})
+			if err != nil {
 				return err
+			}
+			for _, p := range pasts {
+				m.remember(p)
 			}
 		}
 		return nil
 	})
 }
 
-func (s *Scorer) restorePartition(ctx context.Context, partition int, r stream.Range) error {
-	var requests []string
-	pasts := map[string]*past{}
-	err := s.client.ReadRange(ctx, event.TopicPredictions, partition, max(r.First, r.End-restoreBack), r.End, func(rec *stream.Record) error {
-		id, choice, policy, c, ok := pickOf(rec.Value)
-		if !ok {
-			return nil
-		}
-		switch p := pasts[id]; {
-		case p == nil:
-			pasts[id] = &past{choice: choice, policy: policy, picks: []pick{c}}
-			requests = append(requests, id)
-		case p.choice == choice && !p.has(c.index):
-			p.picks = append(p.picks, c)
-		}
+// addPast adds what a prediction tells of its request's choice, and returns the past when that is
+// new. The first choice of a request stands.
+func addPast(pasts map[string]*past, value []byte) (added *past) {
+	p, err := event.ParsePrediction(value)
+	text, found := strings.CutPrefix(p.ID, p.Request+".")
+	index, notIndex := strconv.ParseUint(text, 10, 31)
+	choice, valid := parseFingerprint(p.Choice)
+	if err != nil || !found || notIndex != nil || !valid {
 		return nil
-	})
-	if err != nil {
-		return err
 	}
-	for _, id := range requests {
-		s.memory.restore(id, pasts[id])
+	known := pasts[p.Request]
+	if known == nil {
+		known = &past{request: strings.Clone(p.Request), choice: choice, answer: Answer{Policy: strings.Clone(p.Policy)}}
+		pasts[known.request], added = known, known
 	}
-	return nil
+	a := &known.answer
+	if known.choice == choice && !slices.ContainsFunc(a.Ranked, func(s Scored) bool { return s.Index == int(index) }) {
+		a.Ranked = append(a.Ranked, Scored{Index: int(index), Propensity: p.Propensity})
+	}
+	return added
 }
 
-func (p *past) has(index int) bool {
-	for _, c := range p.picks {
-		if c.index == index {
-			return true
-		}
-	}
-	return false
-}
-
-// restore keeps a past, unless the process has answered the request itself.
-func (m *memory) restore(id string, p *past) {
-	h := m.hash(id)
+// remember keeps a past, unless the process has answered the request itself.
+func (m *memory) remember(p *past) {
+	h := m.hash(p.request)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.entries[h]; !ok {
-		m.store(h, entry{state: entryRestored}, p.append(nil))
+	if _, ok := m.memos[h]; !ok {
+		m.store(h, memo{content: p.choice, state: memoRestored}, p.answer.append(nil))
 	}
 }
 
-// pickOf reads what a prediction tells of its request's choice.
-func pickOf(value []byte) (request string, choice fingerprint, policy string, c pick, ok bool) {
-	var r event.Reader
-	r.Reset(string(value), event.DefaultLimits)
-	id, text := "", ""
-	for r.Object(); r.Key(); {
-		switch r.Name() {
-		case "id":
-			id = r.Text()
-		case "request":
-			request = r.Text()
-		case "propensity":
-			c.propensity = r.Number()
-		case "policy":
-			policy = r.Text()
-		case "choice":
-			text = r.Text()
-		default:
-			r.Raw()
-		}
+// fits says whether q, whose answer is a past, is the request of which that choice was made. Where
+// writing was interrupted and only some of the chosen candidates are known, every request that
+// chooses more of them fits.
+func (q *Request) fits(choice fingerprint, scratch *[]int) bool {
+	picks := q.Answer.Ranked
+	if len(picks) != q.Choose {
+		return len(picks) < q.Choose
 	}
-	index, found := strings.CutPrefix(id, request+".")
-	n, err := strconv.ParseUint(index, 10, 31)
-	choice, valid := parseFingerprint(text)
-	c.index = int(n)
-	return request, choice, policy, c, r.End() == nil && found && err == nil && valid && len(policy) < 256
+	indices := (*scratch)[:0]
+	for _, s := range picks {
+		indices = append(indices, s.Index)
+	}
+	*scratch = indices
+	return choiceOf(q.claim.content, indices) == choice
+}
+
+// choosePast puts the picks of a past in front of q's ranking, in their order, and says whether it
+// could: when all of them are known.
+func (q *Request) choosePast(picks []Scored) bool {
+	if len(picks) == 0 || len(picks) != q.Choose {
+		return false
+	}
+	ranked := q.Answer.Ranked
+	for rank, pick := range picks {
+		at := slices.IndexFunc(ranked, func(s Scored) bool { return s.Index == pick.Index })
+		if at < rank {
+			return false
+		}
+		chosen := ranked[at]
+		copy(ranked[rank+1:at+1], ranked[rank:at])
+		ranked[rank] = chosen
+		ranked[rank].Propensity = pick.Propensity
+	}
+	return true
 }

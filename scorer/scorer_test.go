@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -84,6 +83,18 @@ func post(s *Scorer, body, contentType string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, r)
 	return w
+}
+
+// read returns a call with the request of a body, ready to be scored.
+func read(t testing.TB, s *Scorer, body string) *Call {
+	t.Helper()
+	var x exchange
+	x.parse([]byte(body), false, &s.cfg)
+	if err := x.lines[0].err; err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	x.call.begin(len(s.followers))
+	return &x.call
 }
 
 // answered is an answer of /v1/score.
@@ -216,7 +227,7 @@ func TestAReplayIsRefusedRatherThanScoredWithLess(t *testing.T) {
 	f := func(what string, change func(*setup)) {
 		t.Helper()
 		s := newScorer(t, func(u *setup) { u.recorded = true; change(u) })
-		s.patience = 10 * time.Millisecond
+		s.replayWait = 10 * time.Millisecond
 		w := post(s, `{"request":"r1","user":"u1","candidates":[{"ad":"a1"}]}`, "application/x-ndjson")
 		if a := parseAnswer(t, w.Body.Bytes()); w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(a.Error.Message, what) {
 			t.Errorf("%d %s, want 503 about %s", w.Code, w.Body, what)
@@ -226,7 +237,7 @@ func TestAReplayIsRefusedRatherThanScoredWithLess(t *testing.T) {
 	f("Kafka", func(u *setup) {})
 }
 
-// blocking is a store that answers when it is told to.
+// blocking is a store that announces a call, and answers when leave allows it.
 type blocking struct {
 	features.Store
 	entered, leave chan struct{}
@@ -238,7 +249,7 @@ func (b blocking) Read(context.Context, []string) (map[string]features.Profile, 
 	return map[string]features.Profile{}, nil
 }
 
-func TestBeyondTheLimitRequestsAreToldToComeAgain(t *testing.T) {
+func TestCallsBeyondTheLimitAreRefused(t *testing.T) {
 	b := blocking{entered: make(chan struct{}), leave: make(chan struct{})}
 	s := newScorer(t, func(u *setup) { u.config.MaxInFlight = 1; u.store = b })
 	const body = `{"request":"r1","user":"u1","candidates":[{"ad":"a1"}]}`
@@ -260,10 +271,10 @@ func TestTimeAndRowAreKeptOnlyOfRecordings(t *testing.T) {
 		t.Helper()
 		s := newScorer(t, nil)
 		s.SetRecorded(recorded)
-		k := s.takeWork()
-		s.parse(k, []byte(`{"request":"r","row":7,"time":"2008-05-01T00:00:00Z","source":"s","anonymous":"x","candidates":[{"ad":"a"}]}`), false)
-		s.score(t.Context(), k)
-		p, err := event.ParsePrediction(k.records[0].Value)
+		s.replayWait = time.Millisecond
+		c := read(t, s, `{"request":"r","row":7,"time":"2008-05-01T00:00:00Z","source":"s","anonymous":"x","candidates":[{"ad":"a"}]}`)
+		_ = s.Answer(t.Context(), c) // Kafka is away
+		p, err := event.ParsePrediction(c.records[0].Value)
 		if got := fmt.Sprintf("%d %s %s %s", p.Row, p.Time, p.Source, p.Anonymous); err != nil || got != want {
 			t.Errorf("recorded %v: %s %v, want %s", recorded, got, err, want)
 		}
@@ -277,10 +288,9 @@ func TestTheWeightOfARequestGoesWithItsPredictions(t *testing.T) {
 	f := func(given, want string) {
 		t.Helper()
 		s := newScorer(t, nil)
-		k := s.takeWork()
-		s.parse(k, []byte(`{"request":"r",`+given+`"candidates":[{"ad":"a"}]}`), false)
-		s.score(t.Context(), k)
-		p, err := event.ParsePrediction(k.records[0].Value)
+		c := read(t, s, `{"request":"r",`+given+`"candidates":[{"ad":"a"}]}`)
+		s.score(t.Context(), c, false)
+		p, err := event.ParsePrediction(c.records[0].Value)
 		if got := fmt.Sprint(p.Weight(), p.W == nil); err != nil || got != want {
 			t.Errorf("%s: %s %v, want %s", given, got, err, want)
 		}
@@ -307,38 +317,6 @@ func TestTheBestByValueComesFirst(t *testing.T) {
 	}
 }
 
-func TestPropensitiesAreTheProbabilitiesOfBeingChosen(t *testing.T) {
-	const n, rounds = 5, 10_000
-	for _, choose := range []int{1, 2, 4, 5} {
-		s := newScorer(t, func(u *setup) { u.config.Epsilon = 0.4 })
-		var chosen [n]int
-		var promised [n]float64
-		for i := range rounds {
-			q := request{id: fmt.Sprint("r", i), choose: int64(choose)}
-			for j := range n {
-				q.candidates = append(q.candidates, candidate{index: j})
-			}
-			s.choose(&q)
-			seen := 0
-			for rank, c := range q.candidates {
-				seen |= 1 << c.index
-				if rank < choose {
-					chosen[c.index]++
-				}
-				promised[c.index] = c.propensity
-			}
-			if seen != 1<<n-1 {
-				t.Fatalf("candidates were lost: %b", seen)
-			}
-		}
-		for j := range n {
-			if got := float64(chosen[j]) / rounds; math.Abs(got-promised[j]) > 0.02 {
-				t.Errorf("choose %d: candidate %d was chosen in %.3f, promised %.3f", choose, j, got, promised[j])
-			}
-		}
-	}
-}
-
 func TestARequestSentAgainGivesTheSame(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.config.Epsilon = 0.5 })
 	for i := range 50 {
@@ -349,11 +327,11 @@ func TestARequestSentAgainGivesTheSame(t *testing.T) {
 	}
 }
 
-func TestAnswersTellHowOldTheProfilesAre(t *testing.T) {
+func TestAnswersHaveTheAgeOfTheProfiles(t *testing.T) {
 	s := newScorer(t, nil)
 	f := func(folded event.Time, want string) {
 		t.Helper()
-		s.folded.Store(int64(folded))
+		s.profiles.watermark.Store(int64(folded))
 		a := parseAnswer(t, post(s, `{"user":"u1","candidates":[{"ad":"a1"},{"ad":"a2"}]}`, "").Body.Bytes())
 		if got := fmt.Sprint(a.AgeMs); got != want {
 			t.Errorf("profiles folded to %v: ages %s, want %s", folded, got, want)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	kinds "github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
@@ -163,10 +164,11 @@ func validateObjectives(objectives []event.Objective) error {
 			return field.Wrong(at+"name", "is %q, which an objective above has already", o.Name)
 		case o.Trigger == "":
 			return field.Wrong(at+"trigger", "is empty, want prediction or a type of event, such as impression")
-		case o.Positive == "":
-			return field.Wrong(at+"positive", "is empty, want a type of event, such as click")
-		case o.Positive == event.TriggerPrediction || o.Positive == event.TypeHeartbeat:
-			return field.Wrong(at+"positive", "is %q, want the type of an event that follows a prediction, such as click", o.Positive)
+		}
+		if err := kinds.KindOf(o).Check(); err != nil {
+			return field.Within(strings.TrimSuffix(at, "."), err)
+		}
+		switch {
 		case o.Window < time.Millisecond || o.Window > 90*24*time.Hour:
 			return field.Wrong(at+"window", "is %v, want 1ms to 2160h (90 days)", o.Window)
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/internal/repeats"
@@ -16,14 +17,14 @@ import (
 // that begins after its window. With the same data, seed and configuration its weights are those of
 // the live loop in lockstep, bit for bit.
 type lockstep struct {
-	run       *Run
-	name      string
-	objective event.Objective
-	kinds     feedback.Kinds // of events that labels are made of
-	set       *features.Set
-	profiles  *features.Memory
-	outcomes  *features.Memory
-	ids       repeats.Window
+	run      *Run
+	name     string
+	kind     *objective.Kind
+	types    feedback.EventTypes // that labels are made of
+	set      *features.Set
+	profiles *features.Memory
+	outcomes *features.Memory
+	ids      repeats.Window
 
 	waiting  []waiting // predictions in the order of (time, row)
 	keys     []string
@@ -48,7 +49,7 @@ func (r *Run) Recording(ctx context.Context, rec *recording.Recording, cfg featu
 	if err != nil {
 		return err
 	}
-	l := &lockstep{run: r, name: rec.Name(), objective: rec.Objective(), kinds: feedback.KindsOf([]event.Objective{rec.Objective()}), set: set, profiles: features.NewMemory(), outcomes: features.NewMemory()}
+	l := &lockstep{run: r, name: rec.Name(), kind: objective.KindOf(rec.Objective()), types: feedback.TypesOf([]event.Objective{rec.Objective()}), set: set, profiles: features.NewMemory(), outcomes: features.NewMemory()}
 	for tick, err := range rec.Ticks(rec.Tick(), limit) {
 		if err != nil {
 			return err
@@ -91,7 +92,7 @@ func (l *lockstep) fold(ctx context.Context, events []event.Event) error {
 	var outcomes []features.Update
 	for i := range events {
 		e := &events[i]
-		outcomes = feedback.OutcomeUpdate(outcomes, e, l.offset, l.kinds)
+		outcomes = feedback.OutcomeUpdate(outcomes, e, l.offset, l.types)
 		if !l.ids.Repeat(e.ID, e.Received) {
 			l.updates = l.set.Updates(l.updates, e, l.offset)
 		}
@@ -107,7 +108,7 @@ func (l *lockstep) fold(ctx context.Context, events []event.Event) error {
 // learn learns every prediction that is due by t, in order.
 func (l *lockstep) learn(ctx context.Context, t event.Time) error {
 	n := 0
-	for n < len(l.waiting) && l.objective.Due(l.waiting[n].at) <= t {
+	for n < len(l.waiting) && l.kind.Due(l.waiting[n].at) <= t {
 		n++
 	}
 	if n == 0 {
@@ -123,7 +124,7 @@ func (l *lockstep) learn(ctx context.Context, t event.Time) error {
 	}
 	for i := range l.waiting[:n] {
 		w := &l.waiting[i]
-		y, _, ok := event.Label(l.objective, w.at, feedback.OutcomeOf(found[w.id]))
+		y, ok := l.kind.Label(w.at, feedback.OutcomeOf(found[w.id]))
 		if !ok {
 			continue
 		}

@@ -15,19 +15,19 @@ type Difference struct {
 	To        string `json:"to"`
 	Examples  int64  `json:"examples"` // learned in between
 	SameBytes bool   `json:"same_bytes"`
-	// that differ
+	// whose values differ
 	Settings []model.Difference `json:"settings"`
-	// examples on which predictions are compared
-	Compared   int     `json:"compared"`
-	MeanChange float64 `json:"mean_change"`          // of p
-	MeanSize   float64 `json:"mean_size"`            // of the change
-	Largest    float64 `json:"largest"`              // change
-	LargestAt  string  `json:"largest_at,omitempty"` // the prediction
-	// whose influence changed most: second minus first
+
+	Compared   int     `json:"compared"`             // examples that both have predicted
+	MeanChange float64 `json:"mean_change"`          // of the probability
+	MeanSize   float64 `json:"mean_size"`            // of these changes, without their sign
+	Largest    float64 `json:"largest"`              // of these changes
+	LargestAt  string  `json:"largest_at,omitempty"` // its prediction
+	// change of their influence, the largest first
 	Features []Influence `json:"features,omitempty"`
 }
 
-// Diff compares models by their settings and by what they predict of examples.
+// Diff compares models by their settings and by their predictions of examples.
 func Diff(a, b *Model, examples []event.Example) Difference {
 	d := Difference{From: a.Version(), To: b.Version(), Examples: b.Weights.Examples() - a.Weights.Examples(), Compared: len(examples)}
 	d.SameBytes = a.SnapshotHash() == b.SnapshotHash() && a.Deltas == 0 && b.Deltas == 0
@@ -47,7 +47,7 @@ func Diff(a, b *Model, examples []event.Example) Difference {
 	return d
 }
 
-// moved lists features by how much their influence changed.
+// moved lists the features by the change of their influence.
 func moved(a, b *Model, examples []event.Example) []Influence {
 	before, _ := Influences(a.Weights, examples)
 	after, _ := Influences(b.Weights, examples)

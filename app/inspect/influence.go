@@ -16,9 +16,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Influence is how much a feature, or one value of it, moves predictions: the difference of the
-// logit with and without it, over examples that have it. It says what the network does with the
-// feature, whatever parts it is made of.
+// Influence is how much a feature, or one of its values, moves predictions: model.Explain, over the
+// examples that have it. It does not depend on the parts that the network is made of.
 type Influence struct {
 	Feature  string  `json:"feature"`
 	Value    string  `json:"value,omitempty"` // of a string; empty for the whole feature
@@ -27,7 +26,7 @@ type Influence struct {
 	Absolute float64 `json:"absolute"` // mean size
 }
 
-// Influences measures features and their values over examples, the strongest first.
+// Influences measures features, and values of features, over examples. The strongest comes first.
 func Influences(w *model.Replica, examples []event.Example) (byFeature, byValue []Influence) {
 	type sum struct {
 		n              int
@@ -36,15 +35,14 @@ func Influences(w *model.Replica, examples []event.Example) (byFeature, byValue 
 	all, values := map[string]sum{}, map[[2]string]sum{}
 	s := w.NewScratch()
 	var x []model.Feature
-	rest := event.Fields{}
+	var shifts []model.Contribution
 	for i := range examples {
 		fields := examples[i].Features
 		x = features.Encode(x[:0], fields)
-		whole := logit(w.Predict(x, s))
+		shifts = w.Explain(shifts[:0], x, s)
 		for j := range fields {
-			rest = append(append(rest[:0], fields[:j]...), fields[j+1:]...)
-			x = features.Encode(x[:0], rest)
-			shift := whole - logit(w.Predict(x, s))
+			hash := model.FieldHash(fields[j].Name)
+			shift := shifts[slices.IndexFunc(shifts, func(c model.Contribution) bool { return c.Field == hash })].Shift
 			add := func(a sum) sum { return sum{a.n + 1, a.mean + shift, a.absolute + math.Abs(shift)} }
 			all[fields[j].Name] = add(all[fields[j].Name])
 			if fields[j].Value.Kind == event.String {
@@ -68,17 +66,12 @@ func stronger(a, b Influence) int {
 	return cmp.Or(cmp.Compare(b.Absolute, a.Absolute), cmp.Compare(a.Feature, b.Feature), cmp.Compare(a.Value, b.Value))
 }
 
-func logit(p float64) float64 {
-	p = min(max(p, 1e-12), 1-1e-12)
-	return math.Log(p / (1 - p))
-}
-
-// RecentExamples reads the last n examples of an objective's topic; what cannot be read is passed
-// over.
+// RecentExamples reads the last n examples of an objective's topic. It leaves out records that are
+// no examples.
 func RecentExamples(ctx context.Context, client *stream.Client, objective string, n int64) ([]event.Example, error) {
 	topic := event.TopicExamples(objective)
 	if err := client.CheckTopic(ctx, stream.Topic{Name: topic, Partitions: 1}); err != nil {
-		// at once, where Offsets waits for a topic to be made
+		// here and not below: Offsets waits until the topic exists
 		return nil, fmt.Errorf("cannot read the examples of %q: %w", objective, err)
 	}
 	ranges, err := client.Offsets(ctx, topic)
@@ -103,8 +96,8 @@ func RecentExamples(ctx context.Context, client *stream.Client, objective string
 	return examples, nil
 }
 
-// FileExamples reads examples from a file of JSON lines, such as kcat or tail writes of an examples
-// topic, at most n.
+// FileExamples reads at most n examples from a file of JSON lines, such as kcat writes of an
+// examples topic.
 func FileExamples(path string, n int) ([]event.Example, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,37 +12,37 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// Report is what is in a model.
+// Report describes a model.
 type Report struct {
 	Source   string `json:"source"`
 	Kind     string `json:"kind"`
 	Model    string `json:"model"`
 	Examples int64  `json:"examples"`
-	// hash of the whole learned state; a topic does not carry it
+	// hash of the whole learned state, which a topic does not hold
 	Weights       string `json:"weights,omitempty"`
 	Snapshot      string `json:"snapshot"`    // hash of the last snapshot's bytes
 	SnapshotAt    int64  `json:"snapshot_at"` // examples in it
 	SnapshotBytes int    `json:"snapshot_bytes"`
-	Deltas        int    `json:"deltas"` // behind the snapshot on the topic
+	Deltas        int    `json:"deltas"` // on the topic after the snapshot
 	DeltaBytes    int64  `json:"delta_bytes"`
-	Records       int64  `json:"records,omitempty"` // of both
+	Records       int64  `json:"records,omitempty"` // of snapshot and deltas
 	Epoch         int64  `json:"epoch,omitempty"`
 	Next          int64  `json:"next,omitempty"` // offset of the first example not learned
 	TopicID       string `json:"topic_id,omitempty"`
-	// highest prediction learned of each place
+	// highest predictions learned, one for each of their partitions
 	Marks   []event.Source `json:"marks,omitempty"`
 	Config  model.Config   `json:"config"`
-	Classes []string       `json:"classes,omitempty"` // names of a softmax's
+	Classes []string       `json:"classes,omitempty"` // names of a softmax's outputs
 	// examples on which influence is measured
 	Measured int         `json:"measured"`
 	Features []Influence `json:"features,omitempty"` // the strongest first
 	Values   []Influence `json:"values,omitempty"`
 }
 
-// leastSeen is how often a value must come in the sample to be listed.
+// leastSeen is how many examples must have a value for it to be listed.
 const leastSeen = 3
 
-// Describe says what is in m, with the top features and values by their influence on examples.
+// Describe describes m, with the features and values that have most influence on examples.
 func Describe(m *Model, examples []event.Example, top int) *Report {
 	r := &Report{
 		Source: m.Source, Kind: m.Kind, Model: m.Version(), Examples: m.Weights.Examples(), Weights: m.Hash(), Snapshot: m.SnapshotHash(),
@@ -52,7 +53,7 @@ func Describe(m *Model, examples []event.Example, top int) *Report {
 		r.Next, r.TopicID, r.Marks = m.State.Next(), m.State.TopicID(), m.State.Marks()
 	}
 	if m.State != nil {
-		r.Classes = m.State.Classes()
+		r.Classes = m.State.About().Classes
 	}
 	byFeature, byValue := Influences(m.Weights, examples)
 	r.Features = byFeature[:min(top, len(byFeature))]
@@ -92,7 +93,7 @@ func (r *Report) Write(w io.Writer) {
 	if b, err := json.Marshal(r.Config); err == nil {
 		line("settings", "%s", b)
 	}
-	_ = t.Flush() // of the caller's writer, which keeps its own error
+	_ = t.Flush() // an error is for the owner of w
 	if r.Measured == 0 {
 		fmt.Fprintln(w, "\nno examples to measure influence on: give --kafka, or --examples FILE")
 		return
@@ -130,21 +131,14 @@ func (d *Difference) Write(w io.Writer) {
 		fmt.Fprintln(w, "the served weights are the same, byte for byte")
 	}
 	for _, s := range d.Settings {
-		fmt.Fprintf(w, "setting %s: %s -> %s\n", s.Name, or(s.From, "none"), or(s.To, "none"))
+		fmt.Fprintf(w, "setting %s: %s -> %s\n", s.Name, cmp.Or(s.From, "none"), cmp.Or(s.To, "none"))
 	}
 	if d.Compared == 0 {
 		fmt.Fprintln(w, "no examples to compare predictions on: give --kafka, or --examples FILE")
 		return
 	}
-	fmt.Fprintf(w, "predictions of %d examples: mean change %+.6f, mean size %.6f, largest %+.6f (%s)\n\nchange of influence on the logit\n", d.Compared, d.MeanChange, d.MeanSize, d.Largest, or(d.LargestAt, "none"))
+	fmt.Fprintf(w, "predictions of %d examples: mean change %+.6f, mean size %.6f, largest %+.6f (%s)\n\nchange of influence on the logit\n", d.Compared, d.MeanChange, d.MeanSize, d.Largest, cmp.Or(d.LargestAt, "none"))
 	table(w, d.Features)
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // Write prints the verification as text.

@@ -19,16 +19,16 @@ type Verification struct {
 	Model    string `json:"model"`
 	From     string `json:"from"`     // where the replay began
 	Replayed int64  `json:"replayed"` // examples
-	// hash: of the learned state, or, for a topic, of its last snapshot
+	// hashes of the learned state; for a topic, of its last snapshot
 	Expected string `json:"expected"`
 	Got      string `json:"got"`
 	Same     bool   `json:"same"`
-	// for a topic: predictions compared at the version behind its deltas
+	// of a topic: predictions compared at the version after its last delta
 	Compared int `json:"compared,omitempty"`
 }
 
-// Verify replays the examples topic, from the start or from an earlier checkpoint, up to m, and
-// compares the bytes.
+// Verify replays the examples topic up to m, from its start or from an earlier checkpoint, and
+// compares the weights byte for byte.
 func Verify(ctx context.Context, m *Model, from *learner.State, client *stream.Client, progress func(examples int64)) (Verification, error) {
 	v := Verification{Source: m.Source, Model: m.Version(), From: "the start of the examples topic"}
 	if m.Objective == "" {
@@ -36,7 +36,7 @@ func Verify(ctx context.Context, m *Model, from *learner.State, client *stream.C
 	}
 	topic := event.TopicExamples(m.Objective)
 	if err := client.CheckTopic(ctx, stream.Topic{Name: topic, Partitions: 1}); err != nil {
-		// at once, where TopicID waits for a topic to be made
+		// here and not below: TopicID waits until the topic exists
 		return v, fmt.Errorf("cannot replay the examples of %q: %w", m.Objective, err)
 	}
 	id, err := client.TopicID(ctx, topic)
@@ -68,7 +68,7 @@ func Verify(ctx context.Context, m *Model, from *learner.State, client *stream.C
 	return v, err
 }
 
-// begin is where the replay starts.
+// begin returns the state from which the replay starts.
 func begin(m *Model, from *learner.State) (*learner.State, error) {
 	switch {
 	case from == nil:
@@ -81,8 +81,8 @@ func begin(m *Model, from *learner.State) (*learner.State, error) {
 	return from, nil
 }
 
-// verifyTopic compares the last snapshot's bytes at its version, and predictions at the version
-// that the deltas lead to.
+// verifyTopic compares the last snapshot at its version, and predictions at the version after the
+// last delta.
 func verifyTopic(ctx context.Context, m *Model, s *learner.State, client *stream.Client, v *Verification, told func()) error {
 	ranges, err := client.Offsets(ctx, event.TopicExamples(m.Objective))
 	if err != nil {

@@ -1,16 +1,15 @@
 package replay
 
 import (
-	"time"
-
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/event/objective"
 )
 
-// dueQueue counts the examples that are due by a time: the rows whose trigger happens, at prediction
-// time + window. Rows arrive in order of time; so the queue is in order, too.
+// dueQueue counts the examples that are due by a time: the rows whose trigger happens before their
+// label is due. Rows arrive in order of time; so the queue is in order, too.
 type dueQueue struct {
-	window  event.Time
+	kind    *objective.Kind
 	waiting []dueRows
 	done    int64
 }
@@ -20,13 +19,13 @@ type dueRows struct {
 	n  int64
 }
 
-// add adds the rows whose trigger happens within the window.
-func (q *dueQueue) add(rows []recording.Row, o event.Objective) {
+// add adds the rows whose trigger happens before their label is due.
+func (q *dueQueue) add(rows []recording.Row) {
 	for i := range rows {
-		if !triggered(&rows[i], o) {
+		at := q.kind.Due(rows[i].Time)
+		if !q.triggered(&rows[i], at) {
 			continue
 		}
-		at := rows[i].Time + q.window
 		if n := len(q.waiting); n > 0 && q.waiting[n-1].at == at {
 			q.waiting[n-1].n++
 			continue
@@ -46,12 +45,12 @@ func (q *dueQueue) before(t event.Time) int64 {
 	return q.done
 }
 
-func triggered(r *recording.Row, o event.Objective) bool {
-	if o.Trigger == event.TriggerPrediction {
+func (q *dueQueue) triggered(r *recording.Row, due event.Time) bool {
+	if q.kind.Trigger == event.TriggerPrediction {
 		return true
 	}
 	for i := range r.Events {
-		if r.Events[i].Type == o.Trigger && r.Events[i].Received <= r.Time+event.Time(o.Window/time.Millisecond) {
+		if r.Events[i].Type == q.kind.Trigger && r.Events[i].Received <= due {
 			return true
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/internal/strictjson"
 	"golang.org/x/sync/errgroup"
 )
@@ -83,7 +84,7 @@ func New(cfg Config) (*Driver, error) {
 		cfg.Client = &http.Client{Timeout: time.Minute}
 	}
 	d := &Driver{cfg: cfg, client: client{cfg.Client, cfg.Logger}}
-	d.due.window = event.Time(cfg.Objective.Window / time.Millisecond)
+	d.due.kind = objective.KindOf(cfg.Objective)
 	return d, nil
 }
 
@@ -113,7 +114,7 @@ func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 	if d.skip(tick) {
 		d.Progress.Rows.Add(int64(len(tick.Rows)))
 		d.Progress.Skipped.Add(int64(len(tick.Rows)))
-		d.due.add(tick.Rows, d.cfg.Objective)
+		d.due.add(tick.Rows)
 		return nil
 	}
 	if err := d.pace(ctx, tick.Start); err != nil {
@@ -134,7 +135,7 @@ func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 			return err
 		}
 	}
-	d.due.add(tick.Rows, d.cfg.Objective)
+	d.due.add(tick.Rows)
 	d.rows = append(d.rows, tick.Rows...)
 	if d.cfg.Lockstep {
 		return d.flushRows(ctx)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/event/objective"
 )
 
 // stages are a collector and a scorer that write down what they are asked, in order.
@@ -300,9 +301,9 @@ func TestAWrongTickIsRefused(t *testing.T) {
 
 func TestExamplesDueAreThoseWhoseTriggerCameInTime(t *testing.T) {
 	o := event.Objective{Trigger: "impression", Positive: "click", Window: 10 * time.Second}
-	q := dueQueue{window: 10_000}
+	q := dueQueue{kind: objective.KindOf(o)}
 	shown := func(at event.Time) []event.Event { return []event.Event{{Type: "impression", Time: at, Received: at}} }
-	q.add([]recording.Row{{Time: 0, Events: shown(0)}, {Time: 0}, {Time: 0, Events: shown(10_000)}, {Time: 1000, Events: shown(11_001)}, {Time: 2000, Events: shown(3000)}}, o)
+	q.add([]recording.Row{{Time: 0, Events: shown(0)}, {Time: 0}, {Time: 0, Events: shown(10_000)}, {Time: 1000, Events: shown(11_001)}, {Time: 2000, Events: shown(3000)}})
 	for _, c := range []struct {
 		at   event.Time
 		want int64

@@ -56,7 +56,7 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 		return nil, errors.Join(err, context.Cause(ctx))
 	}
 	seconds := time.Since(began).Seconds()
-	s, err := Summarize(ctx, l.Client, rec.Name(), rec.Objective().Name)
+	s, err := Summarize(ctx, l.Client, rec.Name(), rec.Objective())
 	if err != nil {
 		return nil, err
 	}

@@ -176,11 +176,7 @@ func (l *Loop) dialRedis(role features.Role) (*features.RedisClient, error) {
 // outcomeTTL returns how long Redis keeps outcomes: until the longest window has certainly been
 // labelled.
 func outcomeTTL(c *config.Config) time.Duration {
-	ttl := c.Feedback.OutcomeTTL
-	for _, o := range c.Objectives {
-		ttl = max(ttl, o.Window+c.Feedback.OutcomeTTL)
-	}
-	return ttl
+	return event.LongestWindow(c.Objectives) + c.Feedback.OutcomeTTL
 }
 
 // build makes the stages.

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/metrics"
+	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -36,8 +36,8 @@ type Summary struct {
 }
 
 // Summarize reads the topics to their present ends. All ids of a recording begin with its name.
-func Summarize(ctx context.Context, client *stream.Client, name, objective string) (*Summary, error) {
-	s := &Summary{Objective: objective}
+func Summarize(ctx context.Context, client *stream.Client, name string, o event.Objective) (*Summary, error) {
+	s := &Summary{Objective: o.Name}
 	seed := maphash.MakeSeed()
 	seen := map[uint64]struct{}{}
 	first := func(id string) bool {
@@ -72,25 +72,25 @@ func Summarize(ctx context.Context, client *stream.Client, name, objective strin
 	if err != nil {
 		return nil, err
 	}
-	return s, s.addExamples(ctx, client, prefix, objective)
+	return s, s.addExamples(ctx, client, prefix, o)
 }
 
-func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix, objective string) error {
+func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix string, o event.Objective) error {
 	var (
-		water event.HighWater
-		acc   = metrics.New()
-		x     event.Example
+		water   event.HighWater
+		measure = objective.KindOf(o).Measure()
+		x       event.Example
 
 		count, behind int64
 	)
-	err := readAll(ctx, client, event.TopicExamples(objective), func(r *stream.Record) error {
+	err := readAll(ctx, client, event.TopicExamples(o.Name), func(r *stream.Record) error {
 		if err := x.UnmarshalJSON(r.Value); err != nil {
 			return fmt.Errorf("example at offset %d: %w", r.Offset, err)
 		}
 		if x.Revision || !water.Fresh(x.Source, false) || !strings.HasPrefix(x.Prediction, prefix) {
 			return nil
 		}
-		acc.Add(x.P, x.Y, x.W)
+		measure.Add(x.P, x.Y, x.W)
 		learned := int64(0) // without weights there is no version
 		if _, n, err := event.ParseModelVersion(x.Model); err == nil {
 			learned = n
@@ -102,14 +102,15 @@ func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix
 	if err != nil {
 		return err
 	}
-	m := acc.Result()
+	var m event.Evaluation
+	measure.Fill(&m)
 	if count > 0 {
 		mean := float64(behind) / float64(count)
 		s.Behind = &mean
 	}
 	s.Examples, s.Positives = m.Examples, m.Positives
-	s.LogLoss, s.NormalizedEntropy, s.AUC = metrics.Defined(m.LogLoss), metrics.Defined(m.NormalizedEntropy), metrics.Defined(m.AUC)
-	s.PredictedOverActual, s.ECE = metrics.Defined(m.PredictedOverActual), metrics.Defined(m.ECE)
+	s.LogLoss, s.NormalizedEntropy, s.AUC = m.LogLoss, m.NormalizedEntropy, m.AUC
+	s.PredictedOverActual, s.ECE = m.PredictedOverActual, m.ECE
 	return nil
 }
 

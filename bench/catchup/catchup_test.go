@@ -1,5 +1,5 @@
-// Package catchup measures how fast a learner learns what waits in Kafka, against fit over the same
-// examples in a file.
+// Package catchup measures how fast a learner learns the examples that wait in Kafka, against fit
+// over the same examples in a file.
 package catchup
 
 import (
@@ -30,10 +30,10 @@ const examples = 300_000
 
 var objectives = []event.Objective{{Name: "click", Trigger: event.TriggerPrediction, Positive: "click", Window: time.Minute}}
 
-// BenchmarkCatchUp lets fit and a learner learn the same 300,000 JSON examples one after the other,
-// in each call, and compares their weights. A learner starts from nothing: its time is from its
-// start until the last example is learned, with checkpoints and messages of weights on the way. The
-// ratio is of medians.
+// BenchmarkCatchUp lets fit and then a learner learn the same 300,000 JSON examples, in each
+// iteration, and compares their weights. The learner has no checkpoint. Its time lasts from its
+// start until it has learned the last example; meanwhile it writes checkpoints and publishes. The
+// reported ratio is one of medians.
 func BenchmarkCatchUp(b *testing.B) {
 	prefix := backend.Prefix(b)
 	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(b), Prefix: prefix, Session: backend.Session()})
@@ -68,7 +68,7 @@ func median(v []float64) float64 {
 	return v[len(v)/2]
 }
 
-// write puts the same examples into Kafka and a file, whose path it returns.
+// write puts the same examples into Kafka and into a file, and returns the path of the file.
 func write(b *testing.B, client *stream.Client) string {
 	rng := rand.New(rand.NewPCG(1, 1))
 	var file bytes.Buffer
@@ -93,7 +93,7 @@ func write(b *testing.B, client *stream.Client) string {
 	return path
 }
 
-// example has twelve fields, two of many ids.
+// example has twelve fields, of which two have many ids.
 func example(rng *rand.Rand, n int64) event.Example {
 	e := event.Example{
 		Objective: "click", Prediction: fmt.Sprint("p", n), Time: 1764061200000 + event.Time(n), W: 1, Y: float64(rng.IntN(2)),
@@ -158,8 +158,8 @@ func online(b *testing.B, client *stream.Client) (seconds float64, weights strin
 	return seconds, state.Weights
 }
 
-// learned is the learner's own count of examples: to ask it for its state would have it copy its
-// weights.
+// learned is the learner's metric of learned examples. A question for its state would make it copy
+// the weights.
 func learned(b *testing.B, registry *prometheus.Registry) float64 {
 	families, err := registry.Gather()
 	if err != nil {

@@ -161,7 +161,7 @@ func checkReplayed(ctx context.Context, t *testing.T, seed uint64, rows int64, b
 		t.Fatal(err)
 	}
 	defer client.Close()
-	s, err := run.Summarize(ctx, client, rec.Name(), rec.Objective().Name)
+	s, err := run.Summarize(ctx, client, rec.Name(), rec.Objective())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,8 @@
-// Package deadletter writes records that can never succeed to the topic deadletter, with the reason
-// and the original bytes.
+// Package deadletter writes records that can never be handled to the topic deadletter, with the
+// reason and the original bytes.
+//
+// The one invariant: a letter fits its topic, whatever the record holds. One that could never be
+// written would block the partition that its record came from.
 package deadletter
 
 import (
@@ -13,12 +16,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// MaxPayload is how many bytes of the original are kept; the reason says so when there were more.
+// MaxPayload is how many bytes of the original a letter keeps; its reason says when there were
+// more.
 const MaxPayload = 256 << 10
 
-// Bounds that keep a letter below what a broker takes, whatever the record holds: in JSON a byte
-// may become six. A letter that can never be written would block the partition that its record came
-// from.
+// Bounds, in bytes, that keep a letter below what a broker takes. In JSON a byte may become six.
 const (
 	maxReason  = 2 << 10
 	maxKey     = 1 << 10
@@ -46,15 +48,15 @@ func New(stage string, client *stream.Client, now func() event.Time, logger *slo
 	return w
 }
 
-// Letter is one record and why it is dead.
+// Letter is a record that can never be handled, and why.
 type Letter struct {
-	Topic  string // where it came from; empty when it came over HTTP
+	Topic  string // that the record came from; empty when it came over HTTP
 	Record stream.Record
 	Reason string
 }
 
-// Write returns once all are acknowledged, or with ctx's error: a dead letter is a record like
-// others, and is not dropped either. A crash behind it makes its caller write it again.
+// Write returns once all letters are acknowledged, or with ctx's error: dead letters are not
+// dropped either. A caller that crashes after it writes them again.
 func (w *Writer) Write(ctx context.Context, letters ...Letter) error {
 	if len(letters) == 0 {
 		return nil
@@ -68,13 +70,13 @@ func (w *Writer) Write(ctx context.Context, letters ...Letter) error {
 }
 
 const (
-	leastEncoded = 256 // a letter that is cut to this says nothing any more
-	framing      = 512 // headers and what the broker adds
-	keyShare     = 4   // part of a letter that its key may be
+	leastEncoded = 256 // bytes; a letter that is cut to fewer says nothing any more
+	framing      = 512 // bytes of headers and of what the broker adds
+	keyShare     = 4   // a key may take one part in so many of a letter
 )
 
-// produce writes letters of at most so many bytes; those that the topic does not take are cut and
-// written again.
+// produce writes letters, cut to most bytes. It cuts those that the topic does not take further and
+// writes them again.
 func (w *Writer) produce(ctx context.Context, letters []Letter, most int) error {
 	records := make([]stream.Record, len(letters))
 	headers := w.client.MessageHeaders(event.SchemaDeadLetter)
@@ -127,8 +129,7 @@ func (w *Writer) encode(l *Letter, most int) []byte {
 
 func cutText(s string, limit int) string { return string(cutRune([]byte(s), limit)) }
 
-// cutRune keeps at most limit bytes, and no half of a character that would make text into something
-// else.
+// cutRune keeps at most limit bytes, and no part of a character, so that text stays text.
 func cutRune(b []byte, limit int) []byte {
 	if len(b) <= limit {
 		return b

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// formFields are the fields of a form that may hold the JSON, plain or in base64, in the order in
-// which they are looked for.
+// formFields are the fields of a form that may hold the JSON, plain or in base64. The first that
+// does is read.
 var formFields = []string{"data", "payload", "events", "batch", "body", "json", "e"}
 
 // accepted ends the refusal of a body that is no JSON.
 const accepted = "expected JSON, JSON lines, or a form whose field data or payload holds JSON, plain or in base64"
 
-// unwrap finds the JSON in a body that does not begin as JSON does. What claims to be JSON or plain
-// text is left to its reader, which names the byte that is wrong.
+// unwrap finds the JSON in a body that does not begin as JSON does. A body whose content type is
+// JSON or plain text is returned as it is: its reader will name the byte that is wrong.
 func unwrap(text []byte, contentType string, read Limited) ([]byte, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return text, nil
@@ -43,7 +43,7 @@ func formJSON(text []byte, read Limited) ([]byte, error) {
 				}
 			}
 		}
-		for name, values := range form { // a script may send JSON alone, escaped as a form is
+		for name, values := range form { // JSON alone, escaped as a form is
 			if len(form) == 1 && strings.Join(values, "") == "" && isText([]byte(name)) {
 				return read(strings.NewReader(name))
 			}

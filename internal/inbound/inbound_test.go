@@ -7,11 +7,13 @@ import (
 	"compress/zlib"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf16"
 
 	"github.com/clickloop/clickloop/event"
@@ -227,5 +229,59 @@ func TestParametersThatNobodyKnowsAreRefusedByName(t *testing.T) {
 	values, err := Query(&http.Request{URL: &url.URL{RawQuery: "wait=2s"}}, "wait")
 	if err != nil || values.Get("wait") != "2s" || values.Get("other") != "" {
 		t.Error(values, err)
+	}
+}
+
+// What a client cut in the middle of a character is read all the same.
+func TestHalvesOfUTF16BecomeReplacementCharacters(t *testing.T) {
+	f := func(raw, want string) {
+		t.Helper()
+		got, err := Unpack([]byte(raw), nil, upTo(1000))
+		if err != nil || string(got) != want {
+			t.Errorf("%q: %q, %v, want %q", raw, got, err, want)
+		}
+	}
+	f("{\x00\x3d\xd8", "{\ufffd")                     // the first half of a pair
+	f("{\x00\x00\xde}\x00", "{\ufffd}")               // the second
+	f("{\x00\x3d\xd8}\x00", "{\ufffd}")               // the first, and a character
+	f("{\x00\x3d\xd8\x3d\xd8}\x00", "{\ufffd\ufffd}") // two first ones
+	f("{\x00}", "{\ufffd")                            // half a unit
+}
+
+func TestBodiesAreReadWithinTheirLimits(t *testing.T) {
+	reserved, most := 0, 1<<20
+	reserve := func(n int) error {
+		if reserved += n; reserved > most {
+			return errors.New("no room")
+		}
+		return nil
+	}
+	f := func(raw string, limit int, want string) {
+		t.Helper()
+		reserved = 0
+		r, err := http.NewRequest(http.MethodPost, "/", strings.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Read(r, limit, reserve)
+		if text := string(got) + fmt.Sprint(err); !strings.Contains(text, want) {
+			t.Errorf("%.20q within %d: %.40q, %v, want %s", raw, limit, got, err, want)
+		}
+		if reserved < len(got) {
+			t.Errorf("%.20q: %d bytes are read in memory of %d", raw, len(got), reserved)
+		}
+	}
+	text := `{"a":"` + strings.Repeat("x", 9992) + `"}`
+	f(text, 10_000, text)
+	f(text+" ", 10_000, "the body has more than 10000 bytes")
+	f(gzipped(text), 10_000, text)
+	f(gzipped(text+" "), 10_000, "the body has more than 10000 bytes when it is unpacked")
+	most = 8 << 10
+	f(text, 10_000, "no room")
+	f(gzipped(text), 10_000, "no room")
+	most = 1 << 20
+	r, _ := http.NewRequest(http.MethodPost, "/", iotest.ErrReader(io.ErrUnexpectedEOF))
+	if _, err := Read(r, 100, reserve); err == nil || !strings.Contains(err.Error(), "could not be read whole") {
+		t.Errorf("a body that ends early: %v", err)
 	}
 }

@@ -1,5 +1,6 @@
-// Package inbound reads what HTTP requests bring, for every stage alike: bodies in whatever
-// encoding they come, and query parameters, none of which is ignored in silence.
+// Package inbound reads the bodies and the query parameters of HTTP requests, for every stage
+// alike. Bodies are read within bounds, whatever their encoding; no parameter is ignored in
+// silence.
 package inbound
 
 import (
@@ -11,8 +12,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Query returns a request's parameters. One that is not among the known is an *event.Error which
-// names it, and so are a text that is no query and a parameter given twice.
+// Query returns a request's parameters. An unknown one is an *event.Error that names it, and so is
+// one that is given twice, and a query that cannot be read.
 func Query(r *http.Request, known ...string) (url.Values, error) {
 	if r.URL.RawQuery == "" {
 		return nil, nil
@@ -32,7 +33,7 @@ func Query(r *http.Request, known ...string) (url.Values, error) {
 	return values, nil
 }
 
-// Unknown says, parameter by parameter in the order of their names, which of values are not known.
+// Unknown returns an error for each of values that is not known, in the order of their names.
 func Unknown(values url.Values, known ...string) []*event.Error {
 	var unknown []*event.Error
 	for name := range values {
@@ -48,7 +49,7 @@ func Unknown(values url.Values, known ...string) []*event.Error {
 	return unknown
 }
 
-// shown cuts a name to what an answer can bear.
+// shown cuts a name to a length that an answer can bear.
 func shown(name string) string {
 	const limit = 64
 	if name == "" {

@@ -19,22 +19,22 @@ import (
 // answer.
 const Encodings = "gzip, deflate, zstd"
 
-// Unsupported is an error about the form of a body, for which an answer has the status 415.
+// Unsupported is an error about the form of a body. It is answered with the status 415.
 type Unsupported struct{ Reason string }
 
 // Error is the reason, as a sentence.
 func (u *Unsupported) Error() string { return "the body " + u.Reason }
 
-// Limited reads all of r within a caller's bounds; its errors are passed on as they are.
+// Limited reads all of r within a caller's bounds. Its errors are passed on as they are.
 type Limited func(r io.Reader) ([]byte, error)
 
 // maxLayers bounds how often a body may be packed.
 const maxLayers = 2
 
-// Unpack returns the JSON that raw holds, in UTF-8 without a byte order mark. How it is packed is
-// seen by its first bytes, since SDKs and proxies tell it wrongly or not at all; the headers decide
-// where bytes cannot: raw deflate, and what is refused by name. A form may hold JSON in a field.
-// The error is an *Unsupported, one of read's, or an *event.Error.
+// Unpack returns the JSON that raw holds, in UTF-8 without a byte order mark. A form may hold it in
+// a field. Its first bytes tell how it is packed, since the headers of SDKs and proxies are often
+// wrong or missing. Headers decide where the bytes cannot: for raw deflate, and for encodings that
+// are refused by name. The error is an *Unsupported, one of read's, or an *event.Error.
 func Unpack(raw []byte, h http.Header, read Limited) ([]byte, error) {
 	if isText(raw) && len(h["Content-Encoding"]) == 0 {
 		return raw, nil
@@ -85,7 +85,7 @@ func decompress(b []byte, encoding string, read Limited) ([]byte, error) {
 	return b, nil
 }
 
-// packed tells by a body's first bytes how it is packed; none of them begins a text.
+// packed tells how a body is packed by its first bytes, with which no text begins.
 func packed(b []byte) string {
 	switch {
 	case bytes.HasPrefix(b, []byte("\x1f\x8b")):
@@ -98,8 +98,9 @@ func packed(b []byte) string {
 	return ""
 }
 
-// isZlib checks the two bytes of zlib's header. It is told from a text by headers, but for the
-// window of 32 KiB that all libraries choose by default.
+// isZlib checks the two bytes of zlib's header. packed takes only those of a window of 32 KiB,
+// which all libraries choose by default: with the others a text may begin, so the headers must say
+// deflate.
 func isZlib(b []byte) bool {
 	return len(b) >= 2 && b[0]&0x0f == 8 && b[0]>>4 <= 7 && (int(b[0])<<8|int(b[1]))%31 == 0
 }
@@ -111,7 +112,14 @@ func expand(b []byte, packing string, read Limited) ([]byte, error) {
 	case packing == "gzip":
 		r, err = gzip.NewReader(bytes.NewReader(b))
 	case packing == "zstd":
-		return expandZstd(b, read)
+		zstdSlots <- struct{}{} // unpacking waits for nothing, so a slot comes free soon
+		defer func() { <-zstdSlots }()
+		var z *zstd.Decoder
+		z, err = zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err == nil {
+			defer z.Close()
+		}
+		r = z
 	case isZlib(b):
 		r, err = zlib.NewReader(bytes.NewReader(b))
 	default:
@@ -128,30 +136,13 @@ func expand(b []byte, packing string, read Limited) ([]byte, error) {
 	return text, err
 }
 
-// maxWindow bounds the memory that a zstd body may ask for beside its text, which is what RFC 8878
-// wants every decoder to take; zstdSlots bounds how many have it at a time.
+// maxWindow bounds the memory that a zstd body may ask for beside its text: RFC 8878 wants every
+// decoder to take this much. zstdSlots bounds how many bodies have it at a time.
 const maxWindow = 8 << 20
 
 var zstdSlots = make(chan struct{}, runtime.GOMAXPROCS(0))
 
-func expandZstd(b []byte, read Limited) ([]byte, error) {
-	zstdSlots <- struct{}{} // unpacking waits for nothing, so a slot comes free soon
-	defer func() { <-zstdSlots }()
-	z, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		return nil, broken("zstd", err)
-	}
-	defer z.Close()
-	source := &watched{r: z}
-	text, err := read(source)
-	if source.err != nil {
-		return nil, broken("zstd", source.err)
-	}
-	return text, err
-}
-
-// watched keeps the error of what it reads from, which tells a broken body from a bound of its
-// reader.
+// watched keeps the error of its source, which tells a broken body from the bound of its reader.
 type watched struct {
 	r   io.Reader
 	err error

@@ -6,19 +6,19 @@ import (
 	"slices"
 )
 
-// Scores are counted in bins of the logit, perBin to one unit, so that two scores closer than
-// 1/perBin in logit count as equal for the AUC: with n such bins under the curve the error is below
-// 1/n.
-const perBin = 512
+// binsPerUnit is how many bins a unit of the logit has. Two predictions in one bin count as equal
+// for the AUC: where a curve runs through n bins, its error is below 1/n.
+const binsPerUnit = 512
 
-// binOf is the bin of a probability of clamp to 1-clamp: of its logit, times perBin, the floor. A
-// logarithm by a table is good enough but near a bin's edge, so that edges are those of exactBin.
+// binOf is the bin of a probability from clamp to 1-clamp: the floor of its logit times
+// binsPerUnit. It takes the logarithm from a table, which is good enough but near a bin's edge;
+// there exactBin decides.
 func binOf(q float64) int32 {
 	v := math.Float64bits(q / (1 - q))
 	t := &logs[v>>(52-logBits)&(1<<logBits-1)]
 	r := math.Float64frombits(v&(1<<52-1)|1023<<52)*t.inverse - 1
 	logit := float64(int(v>>52)-1023)*math.Ln2 + t.log + r*(1-r*(1.0/2-r*(1.0/3)))
-	x := logit*perBin + bias
+	x := logit*binsPerUnit + bias
 	k := int32(x)
 	if part := x - float64(k); part < edge || part > 1-edge {
 		return exactBin(q)
@@ -26,15 +26,15 @@ func binOf(q float64) int32 {
 	return k - bias
 }
 
-func exactBin(q float64) int32 { return int32(math.Floor(math.Log(q/(1-q)) * perBin)) }
+func exactBin(q float64) int32 { return int32(math.Floor(math.Log(q/(1-q)) * binsPerUnit)) }
 
 const (
-	logBits = 7       // of the mantissa, for which a logarithm is looked up
-	bias    = 1 << 15 // more than any bin, so that cutting off is rounding down
-	edge    = 1e-6    // more than the error of x, which is below (2^-8)^4/4*perBin = 3e-8
+	logBits = 7       // bits of the mantissa by which a logarithm is looked up
+	bias    = 1 << 15 // more than any bin, so that cutting off rounds down
+	edge    = 1e-6    // above the error of x, which is below (2^-8)^4/4*binsPerUnit = 3e-8
 )
 
-// logs are the logarithms of the middles of 2^logBits spans from 1 to 2.
+// logs has the logarithm of the middle of each of 2^logBits spans from 1 to 2.
 var logs = func() (t [1 << logBits]struct{ inverse, log float64 }) {
 	for i := range t {
 		middle := 1 + (float64(i)+0.5)/(1<<logBits)
@@ -43,23 +43,22 @@ var logs = func() (t [1 << logBits]struct{ inverse, log float64 }) {
 	return t
 }()
 
-// bin has half a cache line, so that counting an example touches one.
+// bin takes half a cache line, so that counting an example touches one line.
 type bin struct {
 	negative, positive, predicted float64
 	key                           int32
 	used                          bool
 }
 
-// bins are a hash table with open addressing: counting is on the path of every example, and a map
-// would cost more than all the rest of it. A sparse segment has few bins, so that an array of all
-// would waste.
+// bins is a hash table with open addressing. Every example is counted in it, and a map would cost
+// more than all the rest of that. An array of all bins would be wasted on a segment, which has few.
 type bins struct {
 	slots []bin // 2^n of them, or none
 	shift uint8 // 64-n
 	n     int
 }
 
-// of is the bin with a key, valid until the next call.
+// of returns the bin with a key, valid until the next call.
 func (s *bins) of(key int32) *bin {
 	if 4*s.n >= 3*len(s.slots) {
 		s.grow()
@@ -90,7 +89,7 @@ func (s *bins) grow() {
 	}
 }
 
-// sorted are copies of the bins in order.
+// sorted returns copies of the bins, in the order of their keys.
 func (s *bins) sorted() []bin {
 	list := make([]bin, 0, s.n)
 	for _, b := range s.slots {

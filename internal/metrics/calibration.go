@@ -6,10 +6,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Calibration are the intercept and slope of the logistic regression of labels on the logits of
-// predictions (Cox 1958): 0 and 1 are calibrated, a slope below 1 is of predictions that are too
-// extreme, above 1 of ones that are too timid. Both are NaN where there is no such line: without
-// examples, with one class only, with one score only, or when a score parts the classes.
+// Calibration returns the intercept and slope of the logistic regression of labels on the logits of
+// predictions (Cox 1958). Calibrated predictions have 0 and 1. A slope below 1 says that they are
+// too extreme, above 1 that they are too timid. Both are NaN where no regression fits: without
+// examples, with one class or one prediction only, and when a threshold separates the classes.
 func (a *Accumulator) Calibration() (intercept, slope float64) {
 	f := &recalibration{bins: a.bins.sorted(), weight: a.weight}
 	if !f.mixed() {
@@ -24,7 +24,7 @@ func (a *Accumulator) Calibration() (intercept, slope float64) {
 		if gain < 1e-13 {
 			return x[0], x[1]
 		}
-		// the loss is convex, but a whole step may go too far
+		// the loss is convex, but a full step may go too far
 		for before, t := f.loss(x), 1.0; ; t /= 2 {
 			next := []float64{x[0] - t*step[0], x[1] - t*step[1]}
 			if f.loss(next) < before || t < 1e-6 {
@@ -36,27 +36,29 @@ func (a *Accumulator) Calibration() (intercept, slope float64) {
 	return math.NaN(), math.NaN()
 }
 
-// recalibration is the mean log loss of bins as a function of intercept and slope.
+// recalibration is the mean log loss of bins as a function x of intercept and slope.
 type recalibration struct {
 	bins   []bin
 	weight float64
 }
 
-// logit is that of the bin's middle.
-func (b *bin) logit() float64 { return (float64(b.key) + 0.5) / perBin }
+// logit is the logit of the bin's middle.
+func (b *bin) logit() float64 { return (float64(b.key) + 0.5) / binsPerUnit }
 
 func (f *recalibration) loss(x []float64) float64 {
 	var sum float64
 	for i := range f.bins {
 		b := &f.bins[i]
 		z := x[0] + x[1]*b.logit()
-		// log(1+exp(-z)) and log(1+exp(z)), neither of which overflows so
+		// log(1+exp(-z)) of positives and log(1+exp(z)) of negatives, in a form that cannot
+		// overflow
 		sum += b.positive*max(-z, 0) + b.negative*max(z, 0) + (b.positive+b.negative)*math.Log1p(math.Exp(-math.Abs(z)))
 	}
 	return sum / f.weight
 }
 
-// mixed says that no score parts the classes: there are negatives above positives, and below.
+// mixed says that no threshold separates the classes: some negatives lie above positives, and some
+// below.
 func (f *recalibration) mixed() bool {
 	var positive, negative []int32
 	for i := range f.bins {
@@ -73,8 +75,8 @@ func (f *recalibration) mixed() bool {
 	return positive[0] < negative[len(negative)-1] && negative[0] < positive[len(positive)-1]
 }
 
-// newton is the step to the minimum of the parabola that fits at x, and twice what it gains. False:
-// no parabola does.
+// newton returns the step to the minimum of the parabola that fits the loss at x, and twice what
+// the step gains; ok is false where none fits.
 func (f *recalibration) newton(x []float64) (step []float64, gain float64, ok bool) {
 	var g0, g1, h00, h01, h11 float64
 	for i := range f.bins {

@@ -2,11 +2,11 @@ package metrics
 
 import "math"
 
-// MaxConfusion is the most classes of which a confusion matrix is kept: it grows with their square.
+// MaxConfusion is the most classes for which a confusion matrix is kept: it grows with their
+// square.
 const MaxConfusion = 32
 
-// Classes measures predictions over several classes. Counts are of weights, as the support and the
-// confusion matrix are.
+// Classes measures predictions over several classes. Support and confusion matrix add up weights.
 type Classes struct {
 	examples              int64
 	weight, loss, correct float64
@@ -23,8 +23,8 @@ func NewClasses(k int) *Classes {
 	return c
 }
 
-// Add counts one example: the probability p of each class, the class that it was, and the weight w.
-// The most probable class is what was predicted, of equal ones the first.
+// Add counts one example: the probability p of each class, the actual class, and the weight w. The
+// most probable class is the predicted one; of equal ones it is the first.
 func (c *Classes) Add(p []float64, class int, w float64) {
 	best := 0
 	for i, v := range p {
@@ -46,11 +46,11 @@ func (c *Classes) Add(p []float64, class int, w float64) {
 	}
 }
 
-// ClassesResult are the metrics of what was added; those that are undefined are NaN.
+// ClassesResult is the metrics of the examples. A metric that is undefined is NaN.
 type ClassesResult struct {
 	Examples int64
 	LogLoss  float64 // nats, mean over weights
-	// LogLoss over the entropy of the classes' shares: below 1 is better than predicting the shares
+	// LogLoss over the entropy of the classes' shares; below 1 it is better than to predict those
 	NormalizedEntropy float64
 	Accuracy          float64
 	// mean over the classes that occur, in labels or predictions; an undefined score counts as 0
@@ -62,13 +62,13 @@ type ClassesResult struct {
 
 // ClassScore is how good the predictions of one class are.
 type ClassScore struct {
-	Precision float64 // of what was predicted to be of the class, the share that was
-	Recall    float64 // of what was of the class, the share that was predicted to be
+	Precision float64 // share of those predicted to be of the class that are
+	Recall    float64 // share of those of the class that are predicted to be
 	F1        float64 // harmonic mean of both
 	Support   float64 // weight of the examples of the class
 }
 
-// Result computes the metrics; the Classes may be added to afterwards.
+// Result computes the metrics of the examples so far.
 func (c *Classes) Result() ClassesResult {
 	r := ClassesResult{Examples: c.examples, LogLoss: c.loss / c.weight, Accuracy: c.correct / c.weight}
 	entropy, occur := 0.0, 0.0

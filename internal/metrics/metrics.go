@@ -1,27 +1,27 @@
-// Package metrics measures predictions against labels: log loss, normalized entropy, AUC,
-// calibration. Sums are float64; memory is bounded.
+// Package metrics measures predictions against labels: log loss, normalized entropy, AUC and
+// calibration, for fit, feedback and summaries. Examples are added one by one and not kept, so
+// memory is bounded.
 package metrics
 
 import "math"
 
-// clamp keeps the logarithm finite: a prediction of exactly 0 or 1 that is wrong costs 34.5 nats.
+// clamp keeps logarithms finite: a prediction of exactly 0 or 1 that is wrong costs 34.5 nats.
 const clamp = 1e-15
 
-// Accumulator adds up examples. Memory grows with the bins of its predictions, which are at most
-// 35,370.
+// Accumulator adds up examples whose predictions are probabilities. Memory grows with the bins of
+// the predictions, at most 35,370.
 type Accumulator struct {
-	examples, positives  int64
-	weight, positive     float64
-	loss, predicted      float64
-	correct, hit, actual float64 // of weights: decided right at 0.5, positives found, positives
-	bins                 bins
+	examples, positives                 int64
+	weight, positive                    float64 // sums of weights, and of labels by weight
+	loss, predicted                     float64 // nats and probabilities, by weight
+	correct, foundPositive, allPositive float64 // weights, when decided at 0.5
+	bins                                bins
 }
 
 // New returns an empty Accumulator.
 func New() *Accumulator { return &Accumulator{} }
 
-// Add counts one example: the probability p that was predicted, the label y (0 or 1, or between),
-// and the weight w.
+// Add counts one example: the predicted probability p, the label y from 0 to 1, and the weight w.
 func (a *Accumulator) Add(p, y, w float64) {
 	q := p
 	if q < clamp {
@@ -44,10 +44,10 @@ func (a *Accumulator) Add(p, y, w float64) {
 	a.predicted += w * p
 	if y >= 0.5 {
 		a.positives++
-		a.actual += w
+		a.allPositive += w
 		if p >= 0.5 {
 			a.correct += w
-			a.hit += w
+			a.foundPositive += w
 		}
 	} else if p < 0.5 {
 		a.correct += w
@@ -58,44 +58,25 @@ func (a *Accumulator) Add(p, y, w float64) {
 	b.predicted += w * p
 }
 
-// Merge adds what o has counted.
-func (a *Accumulator) Merge(o *Accumulator) {
-	a.examples += o.examples
-	a.positives += o.positives
-	a.weight += o.weight
-	a.positive += o.positive
-	a.loss += o.loss
-	a.predicted += o.predicted
-	a.correct += o.correct
-	a.hit += o.hit
-	a.actual += o.actual
-	for _, from := range o.bins.sorted() {
-		to := a.bins.of(from.key)
-		to.positive += from.positive
-		to.negative += from.negative
-		to.predicted += from.predicted
-	}
-}
-
-// Result are the metrics of what was added; those that are undefined (no examples, one class only)
-// are NaN.
+// Result is the metrics of the examples. A metric that is undefined is NaN, as all are without
+// examples and some with one class only.
 type Result struct {
 	Examples  int64
 	Positives int64
 	LogLoss   float64 // nats, mean over weights
-	// LogLoss over the entropy of the mean label: below 1 is better than predicting the mean (He et
-	// al. 2014)
+	// LogLoss over the entropy of the mean label; below 1 it is better than to predict the mean (He
+	// et al. 2014)
 	NormalizedEntropy float64
 	// probability that a positive is scored above a negative; ties count half
 	AUC                 float64
 	PredictedOverActual float64 // sum of predictions over sum of labels: 1 is calibrated
 	ECE                 float64 // expected calibration error over bins of equal mass
-	Accuracy            float64 // decided at 0.5
-	Recall              float64 // of the positives, at 0.5
+	Accuracy            float64 // share of weight that is decided right at 0.5
+	Recall              float64 // share of the positives that is found at 0.5
 }
 
-// Sums are what adds up over parts of the examples: those of two Accumulators are the sums of both.
-// They are defined wherever Result's ratios are not.
+// Sums are the totals behind Result's ratios: those of two Accumulators add up to those of all
+// their examples. They are always defined.
 type Sums struct {
 	Weight    float64
 	Predicted float64 // probabilities, by weight
@@ -106,7 +87,7 @@ type Sums struct {
 // Sums returns the sums so far.
 func (a *Accumulator) Sums() Sums { return Sums{a.weight, a.predicted, a.positive, a.loss} }
 
-// Result computes the metrics; the Accumulator may be added to afterwards.
+// Result computes the metrics of the examples so far.
 func (a *Accumulator) Result() Result {
 	r := Result{Examples: a.examples, Positives: a.positives}
 	r.LogLoss = a.loss / a.weight
@@ -120,7 +101,7 @@ func (a *Accumulator) Result() Result {
 		r.PredictedOverActual = math.NaN()
 	}
 	r.Accuracy = a.correct / a.weight
-	r.Recall = a.hit / a.actual
+	r.Recall = a.foundPositive / a.allPositive
 	sorted := a.bins.sorted()
 	r.AUC = auc(sorted)
 	r.ECE = a.ece(sorted)
@@ -137,7 +118,7 @@ func auc(sorted []bin) float64 {
 	return pairs / (positives * below)
 }
 
-// calibrationBins is how many bins of equal mass the calibration error has.
+// calibrationBins is the number of bins of equal mass of the calibration error.
 const calibrationBins = 15
 
 func (a *Accumulator) ece(sorted []bin) float64 {
@@ -158,7 +139,7 @@ func (a *Accumulator) ece(sorted []bin) float64 {
 	return sum / a.weight
 }
 
-// Defined is f for a message that has no NaN: nil when the metric is undefined.
+// Defined is f for a message that can hold no NaN: nil when the metric is undefined.
 func Defined(f float64) *float64 {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil

@@ -64,13 +64,13 @@ func TestTiesCountHalfInTheAUC(t *testing.T) {
 	f(0.625, 0.3, 1, 0.3, 0, 0.1, 0, 0.2, 1)
 }
 
-// The histogram's AUC against all pairs, and merged halves against the whole.
+// The histogram's AUC against all pairs.
 func TestAUCIsThatOfAllPairs(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	a, half := New(), [2]*Accumulator{New(), New()}
+	a := New()
 	type score struct{ p, y float64 }
 	var all []score
-	for i := range 2000 {
+	for range 2000 {
 		p := rng.Float64()
 		y := 0.0
 		if rng.Float64() < p*p {
@@ -78,7 +78,6 @@ func TestAUCIsThatOfAllPairs(t *testing.T) {
 		}
 		all = append(all, score{p, y})
 		a.Add(p, y, 1)
-		half[i%2].Add(p, y, 1)
 	}
 	pairs, above := 0.0, 0.0
 	for _, x := range all {
@@ -96,9 +95,6 @@ func TestAUCIsThatOfAllPairs(t *testing.T) {
 	if r.ECE < 0 || r.ECE > 1 {
 		t.Errorf("ECE is %v", r.ECE)
 	}
-	half[0].Merge(half[1])
-	near(t, "merged AUC", half[0].Result().AUC, r.AUC, 1e-12)
-	near(t, "merged log loss", half[0].Result().LogLoss, r.LogLoss, 1e-12)
 }
 
 func TestAddAllocatesNothingOnceItsBinsAreThere(t *testing.T) {

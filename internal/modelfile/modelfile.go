@@ -1,5 +1,5 @@
-// Package modelfile reads and writes the files of fit: a model, and what predictions by it need
-// beside its weights: the names of its classes, and how the columns of its files were read.
+// Package modelfile reads and writes the files of fit: a model, and what its predictions need
+// beside the weights: the names of its classes, and how fit has read the columns of its files.
 package modelfile
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// A file with anything to say about its model begins with a line of magic, one of JSON and one with
-// the SHA-256 of that; then comes the model. The magic begins as a model's format of another
-// version does, so that what reads models alone says so. The older one has a list of classes as its
-// JSON.
+// A file begins with a line of magic, a line of JSON and a line with the SHA-256 of that, when
+// there is anything to say about its model. Then comes the model. To a reader of plain models, the
+// magic looks like another version of their format, and its error says so. The JSON of the older
+// magic is a list of classes.
 const (
 	aboutMagic   = "clickloop model of files 1\n"
 	classesMagic = "clickloop model of classes 1\n"
@@ -26,14 +26,14 @@ const (
 
 // About is what a file says about its model.
 type About struct {
-	Classes  []string `json:"classes,omitempty"` // of a softmax
-	Label    string   `json:"label,omitempty"`   // column
-	Positive []string `json:"positive,omitempty"`
-	Drop     []string `json:"drop,omitempty"`
-	Columns  []Column `json:"columns,omitempty"` // inputs, in the order of the files
+	Classes  []string `json:"classes,omitempty"`  // names of a softmax's outputs
+	Label    string   `json:"label,omitempty"`    // column of the labels
+	Positive []string `json:"positive,omitempty"` // its values that mean yes
+	Drop     []string `json:"drop,omitempty"`     // columns that are no inputs
+	Columns  []Column `json:"columns,omitempty"`  // the inputs, in the order of the files
 }
 
-// Column is a column and how its cells are read, see package table.
+// Column is a column and how its cells are read; see package table.
 type Column struct {
 	Name string `json:"name"`
 	Read string `json:"read,omitempty"`
@@ -42,8 +42,7 @@ type Column struct {
 
 func (a *About) empty() bool { return len(a.Classes) == 0 && a.Label == "" && len(a.Columns) == 0 }
 
-// Write writes a model with what is to be said about it; where that is nothing, it is the model
-// alone.
+// Write writes a model and what is to be said about it: the model alone when about is empty.
 func Write(w io.Writer, net *model.Net, about About) error {
 	if !about.empty() {
 		line, err := json.Marshal(&about)
@@ -83,14 +82,11 @@ func Read(in io.Reader) (*model.Net, About, error) {
 	return net, about, nil
 }
 
-// readLine reads a line of JSON and the one with its checksum.
+// readLine reads a line of JSON and the line with its checksum.
 func readLine(r *bufio.Reader, target any) error {
 	line, err := r.ReadBytes('\n')
-	if err != nil {
-		return errors.New("is cut short")
-	}
-	sum, err := r.ReadBytes('\n')
-	if err != nil {
+	sum, sumErr := r.ReadBytes('\n')
+	if err != nil || sumErr != nil {
 		return errors.New("is cut short")
 	}
 	line = line[:len(line)-1]

@@ -1,16 +1,20 @@
-// Package notify wakes everybody who waits for a condition to change.
+// Package notify wakes goroutines that wait for a condition to change.
 package notify
 
-import "sync"
+import (
+	"context"
+	"sync"
+	"time"
+)
 
-// Broadcast is ready to use as its zero value.
+// Broadcast wakes every goroutine that waits. Its zero value is ready to use.
 type Broadcast struct {
 	mu sync.Mutex
 	ch chan struct{}
 }
 
-// Wait returns a channel that is closed at the next Fire. Take it before looking at the condition:
-// a change in between is then not missed.
+// Wait returns a channel that is closed at the next Fire. Take it before you look at the condition,
+// so that you miss no change in between.
 func (b *Broadcast) Wait() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -20,7 +24,7 @@ func (b *Broadcast) Wait() <-chan struct{} {
 	return b.ch
 }
 
-// Fire wakes all that wait.
+// Fire wakes all who wait.
 func (b *Broadcast) Fire() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -28,4 +32,18 @@ func (b *Broadcast) Fire() {
 		close(b.ch)
 		b.ch = nil
 	}
+}
+
+// Await waits until changed is closed, but at most for d. It returns ctx's error when that ends
+// first.
+func Await(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-changed:
+	case <-timer.C:
+	}
+	return nil
 }

@@ -56,7 +56,7 @@ func TestChoicesDoNotDependOnWhereReadingBegan(t *testing.T) {
 				choice = 2
 			}
 			at[i] = identity{request<<2 | uint64(rng.IntN(2)), request, choice}
-			log[i] = remembered{hash: at[i].id, offset: int64(i), at: now, request: request, choice: choice}
+			log[i] = remembered{at[i], int64(i), now}
 		}
 		var whole Choices
 		want, counts := make([]Verdict, n), map[Verdict]int{}
@@ -75,7 +75,7 @@ func TestChoicesDoNotDependOnWhereReadingBegan(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, r := range back {
-				c.seen(identity{r.hash, r.request, r.choice}, r.offset, r.at)
+				c.seen(r.identity, r.offset, r.at)
 			}
 			for i := begin; i < n; i++ {
 				if got := c.seen(at[i], log[i].offset, log[i].at); got != want[i] {

@@ -9,19 +9,50 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// remembered is a record of a stretch that is read back.
-type remembered struct {
-	hash   uint64
-	offset int64
-	at     event.Time
-
-	request, choice uint64 // see Choices
+// identity is the hashes that a record is remembered by.
+type identity struct {
+	id              uint64
+	request, choice uint64 // for Choices; request is 0 where a prediction names no choice
 }
 
-// stretches calls read for stretches of offsets, from the one that ends at next backwards, each
-// twice as long as the one before, until the older half of one is too old for any record from next
-// on, or Most offsets are read. read returns what it found, in order; the whole is returned in
-// order. So what a start costs follows what a window holds.
+// remembered is a record that was read back.
+type remembered struct {
+	identity
+	offset int64
+	at     event.Time // of production
+}
+
+// Refill remembers the ids of the records before next, read back from Kafka. id must give the id
+// that the consumer gives to Seen, "" for a record that has none.
+func (w *Window) Refill(ctx context.Context, c *stream.Client, topic string, partition int, next int64, id func(*stream.Record) string) error {
+	back, err := readBack(ctx, c, topic, partition, next, func(r *stream.Record) (identity, bool) {
+		s := id(r)
+		return identity{id: xxhash.Sum64String(s)}, s != ""
+	})
+	for _, r := range back {
+		w.seen(r.id, r.offset, r.at)
+	}
+	return err
+}
+
+// readBack returns the records before next that a window may need, in their order. identify says
+// false of a record to leave out.
+func readBack(ctx context.Context, c *stream.Client, topic string, partition int, next int64, identify func(*stream.Record) (identity, bool)) ([]remembered, error) {
+	return stretches(next, func(from, to int64) (found []remembered, err error) {
+		err = c.ReadRange(ctx, topic, partition, from, to, func(r *stream.Record) error {
+			if i, ok := identify(r); ok {
+				found = append(found, remembered{i, r.Offset, event.TimeOf(r.Time)})
+			}
+			return nil
+		})
+		return found, err
+	})
+}
+
+// stretches calls read for stretches of offsets, backwards from the one that ends at next, each
+// twice as long as the one before. It stops when the older half of one is too old for any record
+// from next on, or Most offsets are read. So a start reads about what a window holds. It returns
+// what read has found, in order.
 func stretches(next int64, read func(from, to int64) ([]remembered, error)) ([]remembered, error) {
 	var all [][]remembered
 	newest := event.Time(0)
@@ -51,26 +82,4 @@ func latest(records []remembered) event.Time {
 		at = max(at, records[i].at)
 	}
 	return at
-}
-
-// Refill puts back the ids of the records before next, by the same id that the consumer gives to
-// Seen: empty for a record that has none. at is the records' time of production.
-func (w *Window) Refill(ctx context.Context, c *stream.Client, topic string, partition int, next int64, id func(*stream.Record) string) error {
-	back, err := stretches(next, func(from, to int64) ([]remembered, error) {
-		var found []remembered
-		err := c.ReadRange(ctx, topic, partition, from, to, func(r *stream.Record) error {
-			if s := id(r); s != "" {
-				found = append(found, remembered{hash: xxhash.Sum64String(s), offset: r.Offset, at: event.TimeOf(r.Time)})
-			}
-			return nil
-		})
-		return found, err
-	})
-	if err != nil {
-		return err
-	}
-	for _, r := range back {
-		w.seen(r.hash, r.offset, r.at)
-	}
-	return nil
 }

@@ -1,12 +1,15 @@
-// Package repeats finds ids that came before, within a bounded window of a partition's records.
+// Package repeats finds ids and choices that came before, within a bounded window of a partition's
+// records.
 //
-// What counts as a repeat is a function of the partition's records alone: a record is one when the
-// last record of its id lies no more than Most offsets before it, and either no more than Least
-// offsets or no more than Age. So a consumer that reads again from any offset, having first put
-// back the records before it, decides as one that was never interrupted. A repeat counts as a
-// record of its id too: were it forgotten, it would matter where a consumer began. A record whose
-// time is not known is held to the offsets alone. (It holds as long as times do not fall back by
-// more than Age: what is older than twice that is forgotten, or a window could not be small.)
+// The one invariant: what is a repeat follows from the partition's records alone. A consumer that
+// begins at any offset, having first read back the records before it, decides as one that was never
+// interrupted.
+//
+// The rule: a record is a repeat if the last record of its id lies at most Least offsets before it,
+// or at most Most offsets and Age. A repeat counts as a record of its id too, or it would matter
+// where a consumer began. A record without a time is held to Least alone. All this holds while
+// times do not fall back by more than Age: records older than twice that are forgotten, to keep
+// windows small.
 package repeats
 
 import (
@@ -16,27 +19,26 @@ import (
 
 // Bounds of a window.
 const (
-	Age   = event.Time(10 * 60 * 1000)
-	Least = 8192
+	Age   = event.Time(10 * 60 * 1000) // milliseconds
+	Least = 8192                       // offsets
 	Most  = 1 << 18
 )
 
 // Window remembers ids with the place where each came last. The zero value is empty. It serves one
 // goroutine.
 type Window struct {
-	last  map[uint64]place
-	ring  []occurrence // in the order they came; head is the oldest
+	last  map[uint64]place // by the hash of the id
+	ring  []occurrence     // in the order they came; head is the oldest
 	head  int
 	calls int64 // of Repeat
 }
 
-// place is where an id came last, and the offset of the record that is no repeat and that it
-// repeats.
+// place is where an id came last.
 type place struct {
 	offset int64
-	first  int64
 	at     event.Time
-	mark   uint64 // of the first record of the id; see standing
+	first  int64  // offset of the record that is no repeat and that this one repeats
+	mark   uint64 // of that record; see Window.note
 }
 
 type occurrence struct {
@@ -54,51 +56,49 @@ func (w *Window) Seen(id string, offset int64, at event.Time) bool {
 	return w.seen(xxhash.Sum64String(id), offset, at)
 }
 
-func (w *Window) seen(h uint64, offset int64, at event.Time) bool {
-	_, repeat := w.note(h, 0, offset, at)
-	return repeat
+// Repeat is Seen for records that have no offsets: each call counts as the next one.
+func (w *Window) Repeat(id string, at event.Time) bool {
+	w.calls++
+	return w.Seen(id, w.calls, at)
 }
 
-// standing is the mark under which an id stands: that of its first record, and mark if this is the
-// first.
-func (w *Window) standing(h, mark uint64, offset int64, at event.Time) uint64 {
-	first, _ := w.note(h, mark, offset, at)
-	return first
-}
-
-// note remembers the record at offset. It returns the mark under which its id stands, and whether
-// the id is repeated.
-func (w *Window) note(h, mark uint64, offset int64, at event.Time) (uint64, bool) {
-	before, ok := w.last[h]
-	if w.last == nil {
-		w.last = map[uint64]place{}
-	}
-	now := place{offset: offset, first: offset, at: at, mark: mark}
-	repeat := ok && within(before, offset, at)
-	if repeat {
-		now.first, now.mark = before.first, before.mark
-	}
-	w.last[h] = now
-	w.ring = append(w.ring, occurrence{h, offset})
-	w.forget(offset, at)
-	return now.mark, repeat
-}
-
-// First returns the offset of the record of an id that is no repeat, and when the id came last, by
-// the records' time; ok is false when the id is not remembered. So several windows can be asked for
-// one that came in another partition.
+// First returns the offset of the record of an id that is no repeat, and the time of its last
+// record; ok is false when the id is not remembered. So a consumer of several partitions can ask
+// the window of one for an id that came in another.
 func (w *Window) First(id string) (offset int64, at event.Time, ok bool) {
 	p, ok := w.last[xxhash.Sum64String(id)]
 	return p.first, p.at, ok
 }
 
-// within is the rule.
+func (w *Window) seen(hash uint64, offset int64, at event.Time) bool {
+	_, repeat := w.note(hash, 0, offset, at)
+	return repeat
+}
+
+// note remembers the record at offset, which comes with a mark. It returns the mark under which the
+// id stands, that of its first record, and whether the record repeats the id.
+func (w *Window) note(hash, mark uint64, offset int64, at event.Time) (standing uint64, repeat bool) {
+	before, ok := w.last[hash]
+	if w.last == nil {
+		w.last = map[uint64]place{}
+	}
+	now := place{offset: offset, first: offset, at: at, mark: mark}
+	if repeat = ok && within(before, offset, at); repeat {
+		now.first, now.mark = before.first, before.mark
+	}
+	w.last[hash] = now
+	w.ring = append(w.ring, occurrence{hash, offset})
+	w.forget(offset, at)
+	return now.mark, repeat
+}
+
+// within is the rule of the package comment.
 func within(before place, offset int64, at event.Time) bool {
 	distance := offset - before.offset
 	return distance <= Most && (distance <= Least || before.at != 0 && at != 0 && before.at >= at-Age)
 }
 
-// forget drops the oldest that no record behind offset can repeat.
+// forget drops the oldest ids that no record behind offset can repeat.
 func (w *Window) forget(offset int64, at event.Time) {
 	for w.head < len(w.ring) {
 		o := w.ring[w.head]
@@ -116,12 +116,3 @@ func (w *Window) forget(offset int64, at event.Time) {
 		w.head = 0
 	}
 }
-
-// Repeat is Seen for records that have no offsets: each call counts as the next one.
-func (w *Window) Repeat(id string, at event.Time) bool {
-	w.calls++
-	return w.Seen(id, w.calls, at)
-}
-
-// Len is the number of ids held.
-func (w *Window) Len() int { return len(w.last) }

@@ -41,8 +41,8 @@ func TestAWindowNeverHoldsMoreThanItsBound(t *testing.T) {
 	for i := range Most + 5000 {
 		w.Repeat(strconv.Itoa(i), 1)
 	}
-	if w.Len() != Most || cap(w.ring) > 4*Most {
-		t.Fatalf("holds %d ids, room for %d; the bound is %d", w.Len(), cap(w.ring), Most)
+	if len(w.last) != Most || cap(w.ring) > 4*Most {
+		t.Fatalf("holds %d ids, room for %d; the bound is %d", len(w.last), cap(w.ring), Most)
 	}
 }
 
@@ -55,8 +55,8 @@ func TestARetryStormIsOneId(t *testing.T) {
 			t.Fatalf("record %d is no repeat", i+1)
 		}
 	}
-	if w.Len() != 1 || cap(w.ring) > 4*Most {
-		t.Fatalf("holds %d ids, room for %d", w.Len(), cap(w.ring))
+	if len(w.last) != 1 || cap(w.ring) > 4*Most {
+		t.Fatalf("holds %d ids, room for %d", len(w.last), cap(w.ring))
 	}
 }
 
@@ -98,9 +98,9 @@ func randomLog(rng *rand.Rand, n int, untimed float64) []remembered {
 		switch back := int(rng.ExpFloat64() * 9000); {
 		case rng.IntN(5) == 0:
 		case rng.IntN(3) == 0 && back < i:
-			log[i].hash = log[i-back].hash
+			log[i].id = log[i-back].id
 		default:
-			log[i].hash = xxhash.Sum64String("id" + strconv.Itoa(i))
+			log[i].id = xxhash.Sum64String("id" + strconv.Itoa(i))
 		}
 	}
 	return log
@@ -115,8 +115,8 @@ func TestDecisionsDoNotDependOnWhereReadingBegan(t *testing.T) {
 		var whole Window
 		repeats := 0
 		for i, r := range log {
-			if r.hash != 0 {
-				want[i] = whole.seen(r.hash, r.offset, r.at)
+			if r.id != 0 {
+				want[i] = whole.seen(r.id, r.offset, r.at)
 			}
 			if want[i] {
 				repeats++
@@ -133,7 +133,7 @@ func TestDecisionsDoNotDependOnWhereReadingBegan(t *testing.T) {
 				read += int(to - from)
 				var found []remembered
 				for _, r := range log[from:to] {
-					if r.hash != 0 {
+					if r.id != 0 {
 						found = append(found, r)
 					}
 				}
@@ -146,13 +146,13 @@ func TestDecisionsDoNotDependOnWhereReadingBegan(t *testing.T) {
 				t.Errorf("seed %d: all %d records before the beginning were read", seed, begin)
 			}
 			for _, r := range back {
-				w.seen(r.hash, r.offset, r.at)
+				w.seen(r.id, r.offset, r.at)
 			}
 			for i, r := range log[begin:] {
-				if r.hash == 0 {
+				if r.id == 0 {
 					continue
 				}
-				if got := w.seen(r.hash, r.offset, r.at); got != want[begin+i] {
+				if got := w.seen(r.id, r.offset, r.at); got != want[begin+i] {
 					t.Fatalf("seed %d: begun at %d, record %d is a repeat: %v, want %v", seed, begin, begin+i, got, want[begin+i])
 				}
 			}
@@ -171,7 +171,7 @@ func TestStretchesCoverWhatIsNeededInOrder(t *testing.T) {
 			lowest = from
 			var found []remembered
 			for o := from; o < to; o++ {
-				found = append(found, remembered{hash: 1, offset: o, at: event.Time(o) * everyMs})
+				found = append(found, remembered{identity{id: 1}, o, event.Time(o) * everyMs})
 			}
 			return found, nil
 		})

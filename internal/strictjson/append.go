@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// AppendString appends s as a JSON string on one line: quotes, backslashes, control characters and
-// line separators are escaped, and bytes that are not UTF-8 become U+FFFD.
+// AppendString appends s as a JSON string on one line. It escapes quotes, backslashes, control
+// characters and line separators. Bytes that are not UTF-8 become U+FFFD.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
@@ -30,7 +30,7 @@ func AppendString(dst []byte, s string) []byte {
 			dst = append(dst, s[start:i]...)
 			dst = append(dst, "\ufffd"...)
 			start = i + size
-		case r == '\u2028' || r == '\u2029': // line ends to some readers of lines
+		case r == '\u2028' || r == '\u2029': // some programs end a line here
 			dst = append(dst, s[start:i]...)
 			dst = append(dst, `\u202`...)
 			dst = append(dst, hexDigits[r&15])
@@ -58,8 +58,8 @@ func appendEscape(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }
 
-// AppendNumber appends f as a JSON number, in the shortest form that reads back to the same bits;
-// null when f is NaN or infinite.
+// AppendNumber appends f as a JSON number in the shortest form that reads back to the same bits. It
+// appends null when f is NaN or infinite.
 func AppendNumber(dst []byte, f float64) []byte {
 	if i := int64(f); float64(i) == f && i > -1e15 && i < 1e15 && (i != 0 || !math.Signbit(f)) {
 		return strconv.AppendInt(dst, i, 10)

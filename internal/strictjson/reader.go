@@ -1,18 +1,22 @@
-// Package strictjson reads and writes the JSON of the loop: a Reader that walks a text in order, within
-// limits, and names the place of an error; an Object that writes the members of an object; and
-// functions that split a body into events so that a broken one spares the others.
+// Package strictjson reads and writes the JSON of the loop: a Reader walks one text in order and
+// names the place of an error, an Object writes the members of an object, and the Split functions
+// cut a body into events so that a broken event spares the others.
 //
-// What the Reader accepts is strict JSON (RFC 8259 without repeated names). What is written is one
-// line, and reads back to the same bits.
+// The Reader accepts only JSON (RFC 8259) in UTF-8, within Limits and without repeated names. What
+// is written stands on one line and reads back to the same bits. README.md compares the package
+// with libraries.
 package strictjson
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/clickloop/clickloop/internal/field"
 )
 
-// Limits bound what a Reader takes: a text beyond them is refused.
+// Limits bound what a Reader accepts.
 type Limits struct {
 	Bytes int // length of the text
 	Depth int // nesting of objects and arrays, at most 32
@@ -35,26 +39,26 @@ const (
 	KindNull
 )
 
-// Reader walks one JSON text in order. Object and Key, Array and Element step through it; between
-// two steps the caller takes exactly one value by Text, Number, Integer, Bool, Fields, Raw or Skip,
-// or steps into it. The first error ends all steps and is kept; the methods return zero values from
-// then on. A null reads as the zero value, an empty object or an empty array. Strings that a Reader
-// returns are parts of the text wherever nothing was escaped. Half a character (a lone surrogate,
-// as in a title that was cut in the middle of an emoji) reads as U+FFFD. A Reader may be used again
-// after Reset, by one goroutine at a time.
+// Reader walks one JSON text in order. Object and Key step through an object, Array and Element
+// through an array. Between two steps the caller reads exactly one value (Text, Number, Skip and
+// others), or steps into it.
+//
+// The first error is kept and ends all steps; from then on the methods return zero values. A null
+// reads as the zero value, an empty object or an empty array. Strings share the memory of the text
+// unless it escapes something. Half a character (a lone surrogate, as in a title that was cut in
+// the middle of an emoji) reads as U+FFFD.
+//
+// One goroutine at a time may use a Reader, and may use it again after Reset.
 type Reader struct {
 	s      string
 	pos    int
 	limits Limits
-	err    *Error
+	err    *field.Error
 
-	depth  int // frames[1..depth] are the objects and arrays that are open
-	frames [maxDepth + 1]frame
-	names  []string // of the members of the open objects so far
-	used   int      // how long names has been
-	many   map[memberName]struct{}
-	opened int // objects and arrays so far
-
+	depth    int // frames[1..depth] are the objects and arrays that are open
+	frames   [maxDepth + 1]frame
+	names    names
+	opened   int // objects and arrays so far
 	replaced int // halves of characters that became U+FFFD so far
 }
 
@@ -62,7 +66,7 @@ type Reader struct {
 type frame struct {
 	name    string // of the member being read
 	index   int    // of the element being read
-	base    int    // the object's names start here in Reader.names
+	base    int    // where the names of the object start in names.all
 	mask    uint64 // of the names so far: a name whose bit is not set is new
 	id      int
 	array   bool
@@ -70,12 +74,11 @@ type frame struct {
 	null    bool // stands for null: has no members
 }
 
-// Reset starts reading s.
+// Reset starts to read s.
 func (r *Reader) Reset(s string, limits Limits) {
-	clear(r.names[:r.used])
-	r.used, r.many, r.opened, r.replaced = 0, nil, 0, 0
 	r.s, r.pos, r.limits, r.err = s, 0, limits, nil
-	r.depth, r.names = 0, r.names[:0]
+	r.depth, r.opened, r.replaced = 0, 0, 0
+	r.names.reset()
 	if len(s) > limits.Bytes {
 		r.FailField("", fmt.Sprintf("is too large: %d bytes, at most %d are allowed", len(s), limits.Bytes))
 	}
@@ -84,7 +87,7 @@ func (r *Reader) Reset(s string, limits Limits) {
 // Replaced counts the halves of characters that were read as U+FFFD.
 func (r *Reader) Replaced() int { return r.replaced }
 
-// Err returns the first error, an *Error, or nil.
+// Err returns the first error, a *field.Error, or nil.
 func (r *Reader) Err() error {
 	if r.err == nil {
 		return nil
@@ -92,7 +95,7 @@ func (r *Reader) Err() error {
 	return r.err
 }
 
-// End checks that nothing but space follows and returns the first error.
+// End checks that only space follows. It returns the first error.
 func (r *Reader) End() error {
 	if r.err == nil {
 		if k := r.Kind(); k != KindEnd || r.depth != 0 {
@@ -102,14 +105,13 @@ func (r *Reader) End() error {
 	return r.Err()
 }
 
-// Fail records an error about the value being read, such as "is empty", unless there is one
-// already.
+// Fail keeps an error about the value being read, such as "is empty", unless there is one already.
 func (r *Reader) Fail(reason string) { r.FailField(r.Path(), reason) }
 
 // FailField is Fail about another place than the one being read.
 func (r *Reader) FailField(path, reason string) {
 	if r.err == nil {
-		r.err = &Error{Field: path, Reason: reason}
+		r.err = &field.Error{Field: path, Reason: reason}
 	}
 }
 
@@ -136,7 +138,7 @@ func (r *Reader) Path() string {
 	return b.String()
 }
 
-// Kind tells the kind of the next value without taking it.
+// Kind returns the kind of the next value and does not read it.
 func (r *Reader) Kind() Kind {
 	if r.err != nil {
 		return KindInvalid
@@ -160,11 +162,11 @@ func (r *Reader) Kind() Kind {
 	return KindInvalid
 }
 
-// Object steps into the object that is next. Key then steps through its members, until it returns
+// Object steps into the next value, an object. Key then steps through its members until it returns
 // false.
 func (r *Reader) Object() bool { return r.enter('{', "an object", false) }
 
-// Array steps into the array that is next. Element then steps through it, until it returns false.
+// Array steps into the next value, an array. Element then steps through it until it returns false.
 func (r *Reader) Array() bool { return r.enter('[', "an array", true) }
 
 func (r *Reader) enter(open byte, expected string, array bool) bool {
@@ -186,12 +188,12 @@ func (r *Reader) enter(open byte, expected string, array bool) bool {
 	}
 	r.depth++
 	r.opened++
-	r.frames[r.depth] = frame{array: array, null: null, base: len(r.names), id: r.opened}
+	r.frames[r.depth] = frame{array: array, null: null, base: len(r.names.all), id: r.opened}
 	return true
 }
 
-// Key steps to the next member of the object and reads its name; false after the last one, when the
-// object is left, and after an error.
+// Key steps to the next member and reads its name. It returns false behind the last member, when it
+// leaves the object, and after an error.
 func (r *Reader) Key() bool {
 	if !r.step('}') {
 		return false
@@ -209,11 +211,15 @@ func (r *Reader) Key() bool {
 		return r.syntax("expected ':' after a name")
 	}
 	r.pos++
-	return r.remember(f, name)
+	if !r.names.add(f, name) {
+		r.Fail("is given twice")
+		return false
+	}
+	return true
 }
 
-// Element steps to the next element of the array; false after the last one, when the array is left,
-// and after an error.
+// Element steps to the next element. It returns false behind the last element, when it leaves the
+// array, and after an error.
 func (r *Reader) Element() bool {
 	if !r.step(']') {
 		return false
@@ -255,7 +261,7 @@ func (r *Reader) step(end byte) bool {
 }
 
 func (r *Reader) leave(f *frame) {
-	r.names = r.names[:f.base]
+	r.names.all = r.names.all[:f.base]
 	r.depth--
 }
 
@@ -264,6 +270,47 @@ func (r *Reader) Name() string { return r.frames[r.depth].name }
 
 // Index is the index of the element that Element has stepped to.
 func (r *Reader) Index() int { return r.frames[r.depth].index }
+
+// Skip reads any value and ignores it. The value must be JSON within the limits.
+func (r *Reader) Skip() {
+	if r.err != nil {
+		return
+	}
+	start := r.pos
+	if r.skip(min(r.limits.Depth, maxDepth)-r.depth) && !utf8.ValidString(r.s[start:r.pos]) {
+		r.mend([]byte(r.s[start:r.pos]))
+	}
+}
+
+// Raw reads any value and returns its text. It checks only where the value ends: UTF-8, names, the
+// sizes of numbers and nesting below 1,000 levels are left to whoever reads the text.
+func (r *Reader) Raw() string {
+	if r.err != nil {
+		return ""
+	}
+	r.peek()
+	start := r.pos
+	if !r.skip(maxRawDepth) {
+		return ""
+	}
+	return r.s[start:r.pos]
+}
+
+// skip passes the next value, of any kind, if it nests no deeper than depth.
+func (r *Reader) skip(depth int) bool {
+	r.peek()
+	end, reason := skipValue(r.s, r.pos, depth)
+	switch {
+	case reason == tooDeep:
+		r.Fail(reason)
+		return false
+	case reason != "":
+		r.pos = end
+		return r.syntax(reason)
+	}
+	r.pos = end
+	return true
+}
 
 // peek passes space and returns the next byte, 0 at the end.
 func (r *Reader) peek() byte {
@@ -280,7 +327,7 @@ func (r *Reader) peek() byte {
 var kindNames = [...]string{KindEnd: "is missing", KindObject: "is an object", KindArray: "is an array", KindString: "is a string",
 	KindNumber: "is a number", KindBool: "is a boolean", KindNull: "is null"}
 
-// mismatch reports that the next value is none of what is expected.
+// mismatch reports that the next value is of another kind than expected.
 func (r *Reader) mismatch(expected string) {
 	k := r.Kind()
 	if k == KindInvalid || k == KindEnd {
@@ -290,7 +337,7 @@ func (r *Reader) mismatch(expected string) {
 	r.Fail(kindNames[k] + ", expected " + expected)
 }
 
-// syntax reports that the text is not JSON; it returns false for the convenience of its callers.
+// syntax reports that the text is not JSON. It returns false for the convenience of its callers.
 func (r *Reader) syntax(what string) bool {
 	if what == noValue || what == noNumber {
 		what += found(r.s[min(r.pos, len(r.s)):])
@@ -299,7 +346,7 @@ func (r *Reader) syntax(what string) bool {
 	return false
 }
 
-// Reasons of syntax that go on with what was found instead.
+// Reasons of syntax that go on with the word that was found instead.
 const (
 	noValue  = "expected a value"
 	noNumber = "this is no number"

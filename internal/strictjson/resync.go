@@ -2,13 +2,13 @@ package strictjson
 
 import "strings"
 
-// resync finds the end of a value that is no JSON, from where it starts: the first comma or close
-// outside of strings and comments at which all brackets that the value opened are closed. A bracket
-// closes the last one of its kind and what was opened since; one that closes nothing is passed
-// over. ok is false when the text ends first.
+// resync finds the end of a value at i that is not JSON: the first comma or close, outside of
+// strings and comments, at which all brackets of the value are closed. A closing bracket closes the
+// last open one of its kind and all that were opened since; a bracket that closes none is passed
+// over. ok is false when the text ends before.
 func resync(s string, i int, close byte) (end int, ok bool) {
 	r := resyncer{s: s}
-	before := byte(':') // the last byte that is no space: a value is expected at first
+	before := byte(':') // the last byte that is no space; at first a value is expected
 	for i < len(s) {
 		c := s[i]
 		switch {
@@ -39,11 +39,11 @@ type resyncer struct {
 	open    []byte // brackets
 	objects int    // braces among them
 	arrays  int
-	none    [2]bool // by kind of comment: no end of one follows, so that none is looked for again
+	none    [2]bool // by kind of comment: no end follows, so none is searched for again
 }
 
-// bracket counts c if it opens or closes something. What is popped was pushed once, so a text takes
-// linear time however its brackets are mixed.
+// bracket counts c if it is a bracket. Each bracket is pushed and popped at most once, so a text
+// takes linear time however its brackets are mixed.
 func (r *resyncer) bracket(c byte) {
 	switch {
 	case c == '{':
@@ -74,8 +74,8 @@ func (r *resyncer) popTo(c byte) {
 	}
 }
 
-// quoted returns where the string at i ends, 0 when it has no end. A string in single quotes is no
-// JSON, and one that goes beyond its line is an apostrophe.
+// quoted returns the end of the string at i, 0 when it has none. A single quote without an end on
+// its line is an apostrophe.
 func (r *resyncer) quoted(i int, quote byte) int {
 	for i++; i < len(r.s); i++ {
 		switch c := r.s[i]; {
@@ -90,8 +90,8 @@ func (r *resyncer) quoted(i int, quote byte) int {
 	return 0
 }
 
-// comment returns where the comment at i ends, 0 when none begins there or it has no end. The
-// slashes behind a colon are those of an address.
+// comment returns the end of the comment at i, 0 when no comment begins there or it has no end. Two
+// slashes behind a colon are part of an address.
 func (r *resyncer) comment(i int) int {
 	ends := [...]string{"*/", "\n"}
 	kind := -1

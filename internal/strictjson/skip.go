@@ -2,26 +2,10 @@ package strictjson
 
 const maxRawDepth = 1000
 
-// skip passes the value that is next, of any kind, if it nests no deeper than depth.
-func (r *Reader) skip(depth int) bool {
-	r.peek()
-	end, reason := skipValue(r.s, r.pos, depth)
-	switch {
-	case reason == tooDeep:
-		r.Fail(reason)
-		return false
-	case reason != "":
-		r.pos = end
-		return r.syntax(reason)
-	}
-	r.pos = end
-	return true
-}
-
 const tooDeep = "is nested too deep"
 
-// skipValue returns where the value at i ends, or where and why it is not JSON. It keeps one bit a
-// level, so that its depth costs no stack.
+// skipValue returns the end of the value at i, or the place and the reason why it is not JSON. It
+// needs one bit for each level of nesting and no stack.
 func skipValue(s string, i, maxDepth int) (int, string) {
 	var inArray [maxRawDepth/64 + 1]uint64
 	depth := 0
@@ -50,7 +34,7 @@ func skipValue(s string, i, maxDepth int) (int, string) {
 			}
 			i = end
 		}
-		for { // close what ends here, then pass the comma or the name before the next value
+		for { // leave the objects and arrays that end here, then pass the comma and the name
 			if depth == 0 {
 				return i, ""
 			}
@@ -83,7 +67,7 @@ func skipValue(s string, i, maxDepth int) (int, string) {
 	}
 }
 
-// skipName passes a member's name and the colon after it.
+// skipName passes the name of a member and the colon after it.
 func skipName(s string, i int) (int, string) {
 	i = skipSpace(s, i)
 	if i >= len(s) || s[i] != '"' {
@@ -123,8 +107,8 @@ func skipScalar(s string, i int) (int, string) {
 	return i, noValue
 }
 
-// skipString returns where the string at i ends; 0 when it has no end, or holds a control character
-// or an unknown escape.
+// skipString returns the end of the string at i. It returns 0 when the string has no end, or has a
+// control character or an unknown escape.
 func skipString(s string, i int) int {
 	for i++; i < len(s); i++ {
 		switch c := s[i]; {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"unsafe"
+
+	"github.com/clickloop/clickloop/internal/field"
 )
 
 // Part is one event of a body that brings several.
@@ -12,12 +14,12 @@ type Part struct {
 	Text []byte // shares the body's memory
 	At   int    // where it begins in the body: the number of bytes before it
 	Line int    // its line, from 1, where a line is an event; else 0
-	// not empty: why nobody can tell where it ends; Text is then all the rest of the body
+	// the reason why its end cannot be found; Text is then the rest of the body
 	Lost string
 }
 
-// Place tells where in a body of several events the part with an index stands; of is what the array
-// is called.
+// Place names the place of a part in a body of several events. of is the name of the array, index
+// the part's index in it.
 func (p *Part) Place(of string, index int) string {
 	if p.Line > 0 {
 		return fmt.Sprintf("line %d, byte %d", p.Line, p.At+1)
@@ -25,11 +27,11 @@ func (p *Part) Place(of string, index int) string {
 	return fmt.Sprintf("%s[%d], byte %d", of, index, p.At+1)
 }
 
-// SplitArray cuts a JSON array into its elements. It asks no more of an element than that its end
-// can be told, so one that is no JSON (a NaN, a comma too many, a comment) spares the others. Where
-// the end cannot be told (a string has no end), what came before is returned, and the rest as one
-// part that is Lost. What stands between two commas may be nothing, and is returned like that. More
-// than limit elements are an error, as is what is no array.
+// SplitArray cuts a JSON array into its elements. It only needs to find the end of an element, so
+// an element that is not JSON (a NaN, a comma too many, a comment) spares the others. Where the end
+// cannot be found, as of a string without an end, the rest is returned as one part that is Lost.
+// The text between two commas may be empty. A text that is no array and more than limit elements
+// are errors.
 func SplitArray(b []byte, limit int) ([]Part, error) {
 	s := view(b)
 	i := skipSpace(s, 0)
@@ -39,7 +41,7 @@ func SplitArray(b []byte, limit int) ([]Part, error) {
 	var parts []Part
 	add := func(from, to int, lost string) error {
 		if len(parts) == limit {
-			return &Error{Reason: fmt.Sprintf("has too many elements: at most %d are allowed", limit)}
+			return &field.Error{Reason: fmt.Sprintf("has too many elements: at most %d are allowed", limit)}
 		}
 		parts = append(parts, Part{Text: b[from:to:to], At: from, Lost: lost})
 		return nil
@@ -78,14 +80,14 @@ func SplitArray(b []byte, limit int) ([]Part, error) {
 	}
 }
 
-// Member is a member of an object, whose value is not read yet.
+// Member is a member of an object. Its value is not read yet.
 type Member struct {
 	Name string
 	Part
 }
 
-// SplitObject cuts a JSON object into its members as SplitArray does an array. What cannot be told
-// apart is a Lost member, with a name if it had one.
+// SplitObject cuts a JSON object into its members, as SplitArray does an array. The part that
+// cannot be cut is a Lost member, with a name if it has one.
 func SplitObject(b []byte, limit int) ([]Member, error) {
 	s := view(b)
 	i := skipSpace(s, 0)
@@ -99,7 +101,7 @@ func SplitObject(b []byte, limit int) ([]Member, error) {
 	for i = skipSpace(s, i+1); ; i = skipSpace(s, i) {
 		switch {
 		case len(members) == limit:
-			return nil, &Error{Reason: fmt.Sprintf("has too many members: at most %d are allowed", limit)}
+			return nil, &field.Error{Reason: fmt.Sprintf("has too many members: at most %d are allowed", limit)}
 		case i >= len(s):
 			add("", i, i, "is not there: the object has no end, so what came after it is lost")
 			return members, nil
@@ -128,8 +130,8 @@ func SplitObject(b []byte, limit int) ([]Member, error) {
 	}
 }
 
-// IsObject says whether b is a JSON object and nothing more, as far as brackets, names and scalars
-// go.
+// IsObject says whether b is one JSON object. It checks brackets, names and scalars, but neither
+// UTF-8 nor repeated names.
 func IsObject(b []byte) bool {
 	s := view(b)
 	i := skipSpace(s, 0)
@@ -147,8 +149,8 @@ func nameOf(s string) string {
 	return r.Text()
 }
 
-// SplitLines cuts JSON lines into lines, leaving out empty ones and byte order marks. More than
-// limit lines are an error.
+// SplitLines cuts JSON lines into lines, without empty ones and byte order marks. More than limit
+// lines are an error.
 func SplitLines(b []byte, limit int) ([]Part, error) {
 	var parts []Part
 	at, number := 0, 0
@@ -157,7 +159,7 @@ func SplitLines(b []byte, limit int) ([]Part, error) {
 		text := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(line), []byte(bom)))
 		if len(text) > 0 {
 			if len(parts) == limit {
-				return nil, &Error{Reason: fmt.Sprintf("has too many lines: at most %d are allowed", limit)}
+				return nil, &field.Error{Reason: fmt.Sprintf("has too many lines: at most %d are allowed", limit)}
 			}
 			parts = append(parts, Part{Text: text, At: at + bytes.Index(line, text), Line: number})
 		}
@@ -168,9 +170,9 @@ func SplitLines(b []byte, limit int) ([]Part, error) {
 
 const bom = "\ufeff"
 
-// cutValue returns where the value that starts at i ends in an array or object that ends with
-// close: at the comma or the close behind it, or at the next object where only the comma is
-// missing. When no end can be told, reason says why.
+// cutValue returns the end of the value that starts at i in an array or object that ends with
+// close: the comma or the close behind the value, or the next object where only the comma is
+// missing. When the end cannot be found, reason says why.
 func cutValue(s string, i int, close byte) (end int, reason string) {
 	strict, wrong := skipValue(s, i, maxRawDepth)
 	if wrong == "" {
@@ -185,7 +187,7 @@ func cutValue(s string, i int, close byte) (end int, reason string) {
 	return len(s), lost(strict-i, wrong)
 }
 
-// lost is why a part is; at counts from its beginning.
+// lost is the reason of a lost part. at counts from its beginning.
 func lost(at int, reason string) string {
 	return "is not JSON: byte " + strconv.Itoa(at+1) + ": " + reason + "; nobody can tell where it ends, so the rest of the body is lost"
 }
@@ -198,11 +200,10 @@ func notA(what, s string) error {
 	return r.Err()
 }
 
-// view is b as a string, for functions that keep it no longer than their caller, during which b
-// does not change.
+// view is b as a string that shares its memory. It may be used only while b does not change.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// trimSpace moves to back over space, but not before from.
+// trimSpace moves to back over space, at most to from.
 func trimSpace(s string, from, to int) int {
 	for to > from && (s[to-1] == ' ' || s[to-1] == '\n' || s[to-1] == '\t' || s[to-1] == '\r') {
 		to--

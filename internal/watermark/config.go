@@ -1,11 +1,11 @@
 // Package watermark says up to which time a partition of events is complete, from the heartbeats in
-// it. It is pure: records and times come as arguments, so whoever folds the same records decides
+// it. It is pure: records and times come as arguments, so that all who fold the same records decide
 // the same.
 //
 // A heartbeat vouches for its own collector only: every event that this collector received before
-// it stands before it in the partition. So the watermark is the smallest, over the living
-// collectors, of the last heartbeat of each. It never goes back; what comes behind it counts as
-// received after it.
+// it stands before it in the partition. So the watermark is the smallest of the last heartbeats of
+// all living collectors. It never goes back. An event that stands behind it counts as received
+// after it.
 package watermark
 
 import (
@@ -14,20 +14,21 @@ import (
 	"github.com/clickloop/clickloop/internal/field"
 )
 
-// Config is the watermark section of the configuration: when a collector's heartbeats count. Every
-// stage that folds events must have the same.
+// Config is the watermark section of the configuration: when a collector's heartbeats count. It
+// must be the same for every stage that folds events.
 type Config struct {
-	// a collector whose last heartbeat is further behind the newest holds nothing back any more;
-	// what it writes later counts as received then
+	// a collector whose last heartbeat lies further behind the newest is not waited for any more;
+	// an event that it writes later counts as received then
 	Lease time.Duration `yaml:"lease"`
-	// a heartbeat that is further ahead of the clocks of Kafka or of the reader is not believed
+	// a heartbeat that lies further ahead of Kafka's clock or the reader's is not believed
 	Ahead time.Duration `yaml:"ahead"`
 }
 
-// DefaultConfig waits ten seconds for a silent collector and believes clocks that differ by five.
+// DefaultConfig waits ten seconds for a silent collector, and believes clocks that are up to five
+// seconds ahead.
 func DefaultConfig() Config { return Config{Lease: 10 * time.Second, Ahead: 5 * time.Second} }
 
-// OrDefault is c, checked, or the default when c is zero.
+// OrDefault returns c, or the default when c is zero, and what is wrong with it.
 func (c Config) OrDefault() (Config, error) {
 	if c == (Config{}) {
 		c = DefaultConfig()

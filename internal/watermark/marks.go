@@ -9,17 +9,16 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// MaxCollectors bounds the collectors that a partition waits for. Where more beat, the one that was
-// silent for longest is left out, as if its lease had passed.
+// MaxCollectors is how many collectors a partition waits for. With more, the one that was silent
+// for longest is left out, as if its lease had passed.
 const MaxCollectors = 64
 
-// Marks are one partition's watermark and the collectors for which it waits. They serve one
-// goroutine.
+// Marks is one partition's watermark and the collectors that it waits for. It serves one goroutine.
 type Marks struct {
 	cfg     Config
 	at      event.Time
 	beats   []beat // of the living collectors, by name
-	encoded string // of beats; empty when it is to be made anew
+	encoded string // Encode of beats; empty when they have changed
 }
 
 // beat is the last heartbeat of a living collector.
@@ -28,11 +27,11 @@ type beat struct {
 	at        event.Time
 }
 
-// Clocks are what a record is held against: the time that Kafka gives it and the reader's. A zero
-// one is not known, and both are zero where times are recorded ones.
+// Clocks is what a record's times are held against: the time that Kafka gives the record, and the
+// reader's. A clock that is not known is zero. Both are where times are recorded ones.
 type Clocks struct{ Stamp, Reader event.Time }
 
-// ahead says by how much t is ahead of the clocks, if by more than bound.
+// ahead says by how much t lies ahead of the clocks, if by more than bound.
 func (c Clocks) ahead(t, bound event.Time) (by event.Time, yes bool) {
 	for _, clock := range [...]event.Time{c.Stamp, c.Reader} {
 		if clock > 0 && t-clock > bound {
@@ -48,22 +47,22 @@ type Result uint8
 // Results of a heartbeat.
 const (
 	Taken Result = iota
-	Ahead        // it lies in the future: it moves nothing
-	// it lies behind the newest by more than the lease: its collector is not waited for
+	Ahead        // it lies in the future and moves nothing
+	// it lies behind the newest by more than the lease, so its collector is not waited for
 	Slow
 )
 
 // String is the name that metrics use.
 func (r Result) String() string { return [...]string{"taken", "ahead", "slow"}[r] }
 
-// Outcome tells of one heartbeat what became of it.
+// Outcome is what became of one heartbeat.
 type Outcome struct {
 	Result Result
-	By     event.Time // Ahead and Slow: by how much
-	Left   []string   // collectors that are left out from here on, without having said farewell
+	By     event.Time // how far it is Ahead or Slow
+	Left   []string   // collectors that are left out from here on, and have not said farewell
 }
 
-// New goes on where the Marks with that watermark and Encode left off.
+// New returns Marks that go on from a watermark and what Encode returned there.
 func New(cfg Config, at event.Time, encoded string) (Marks, error) {
 	m := Marks{cfg: cfg, at: at, encoded: encoded}
 	for line := range strings.Lines(strings.TrimPrefix(encoded, version)) {
@@ -77,10 +76,11 @@ func New(cfg Config, at event.Time, encoded string) (Marks, error) {
 	return m, nil
 }
 
-// version begins what Encode makes, so that no collectors and nothing known differ.
+// version begins what Encode returns: a list of no collectors differs from no list.
 const version = "1\n"
 
-// Encode is the collectors and their last heartbeats as a text, to be kept beside the watermark.
+// Encode returns the collectors and their last heartbeats as a text, to be kept beside the
+// watermark.
 func (m *Marks) Encode() string {
 	if m.encoded == "" {
 		b := []byte(version)
@@ -95,11 +95,11 @@ func (m *Marks) Encode() string {
 	return m.encoded
 }
 
-// At is the watermark: what was received up to then stands before this place, or counts as received
-// later.
+// At is the watermark at this place: events that were received by then stand before it, or count as
+// received later.
 func (m *Marks) At() event.Time { return m.at }
 
-// Collectors is the number of those that the partition waits for.
+// Collectors is how many collectors the partition waits for.
 func (m *Marks) Collectors() int { return len(m.beats) }
 
 // Beat takes the next heartbeat of the partition.
@@ -134,20 +134,20 @@ func (m *Marks) newest() event.Time {
 	return t
 }
 
-// set remembers a collector's heartbeat; one that comes again, or after a clock went back, moves
-// nothing back.
+// set remembers a collector's heartbeat. A heartbeat that is written twice, or after a clock went
+// back, moves nothing back.
 func (m *Marks) set(collector string, t event.Time) {
 	i, found := slices.BinarySearchFunc(m.beats, collector, func(b beat, name string) int { return strings.Compare(b.collector, name) })
 	if found {
 		m.beats[i].at = max(m.beats[i].at, t)
 		return
 	}
-	// the name may be a part of a record's text
+	// a copy, since the name may be a part of a record's memory
 	m.beats = slices.Insert(m.beats, i, beat{strings.Clone(collector), t})
 }
 
-// leaveOut forgets the collectors whose lease has passed, and the oldest above the bound. The
-// newest always stays: where one beats alone, its silence is the stream's, and labels wait.
+// leaveOut forgets the collectors whose lease has passed, and the most silent above MaxCollectors.
+// The newest always stays: where one collector beats alone, its silence makes labels wait.
 func (m *Marks) leaveOut() (left []string) {
 	first := m.newest() - m.lease()
 	m.beats = slices.DeleteFunc(m.beats, func(b beat) bool {
@@ -169,7 +169,7 @@ func (m *Marks) leaveOut() (left []string) {
 	return left
 }
 
-// advance moves the watermark to the smallest heartbeat of the living.
+// advance moves the watermark to the smallest heartbeat of the living collectors.
 func (m *Marks) advance() {
 	if len(m.beats) == 0 {
 		return
@@ -181,10 +181,11 @@ func (m *Marks) advance() {
 	m.at = max(m.at, lowest)
 }
 
-// Settle gives an event that stands at this place its receipt: what it says, or its own time when
-// there is no other, but not after Kafka took it, and not by the watermark, which vouched that all
-// received by then stands before. So what a collector that was left out writes later changes no
-// label that was made. Of a receipt in the future only the watermark is believed.
+// Settle gives an event that stands at this place the receipt that counts. That is the receipt it
+// has, or its own time if it has none and no watermark is known. It is not later than Kafka took
+// the event. It is later than the watermark, which vouches that all events received by then stand
+// before this place; so an event of a collector that was left out changes no label that was made. A
+// receipt in the future is not believed: the event counts as received just after the watermark.
 func (m *Marks) Settle(e *event.Event, clocks Clocks) {
 	received := e.Received
 	if received == 0 && m.at == 0 {

@@ -9,27 +9,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// period is how often one collector's fault is named in the log.
+// period is how often a fault of one collector is logged, in milliseconds.
 const period = event.Time(60_000)
 
-// maxNamed bounds the faults that are remembered; with more, those that come are counted and not
-// named.
+// maxNamed is how many faults are remembered. With more, new ones are counted and not logged.
 const maxNamed = 256
 
-// Reporter counts heartbeats by what became of them, and names collectors whose heartbeats do not
-// count. It may be used by several goroutines.
+// Reporter counts heartbeats by what became of them, and logs which collectors' heartbeats do not
+// count. Several goroutines may use it.
 type Reporter struct {
 	now        func() event.Time
 	logger     *slog.Logger
 	heartbeats *prometheus.CounterVec
 
 	mu    sync.Mutex
-	named map[fault]event.Time // when it was named last
+	named map[fault]event.Time // when a fault was last logged
 }
 
 type fault struct{ collector, what string }
 
-// NewReporter returns one whose metric is clickloop_STAGE_heartbeats_total. reg may be nil.
+// NewReporter returns a Reporter whose metric is clickloop_STAGE_heartbeats_total. reg may be nil.
 func NewReporter(stage string, now func() event.Time, logger *slog.Logger, reg prometheus.Registerer) *Reporter {
 	r := &Reporter{now: now, logger: logger, named: map[fault]event.Time{}, heartbeats: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "clickloop_" + stage + "_heartbeats_total",
@@ -44,7 +43,7 @@ func NewReporter(stage string, now func() event.Time, logger *slog.Logger, reg p
 	return r
 }
 
-// Report tells of a heartbeat that stands at offset of a partition of events.
+// Report counts and logs the heartbeat at an offset of a partition of events.
 func (r *Reporter) Report(e *event.Event, o Outcome, partition int, offset int64) {
 	r.heartbeats.WithLabelValues(o.Result.String()).Inc()
 	at := func(collector string, more ...any) []any {
@@ -61,14 +60,14 @@ func (r *Reporter) Report(e *event.Event, o Outcome, partition int, offset int64
 		}
 	}
 	for _, collector := range o.Left {
-		// a replay that has ended says no farewell
+		// a replay's driver has no name, and says no farewell
 		if collector != "" && r.due(fault{collector, "left"}) {
 			r.logger.Warn("a collector is silent and is not waited for any more: what it writes later counts as received then", at(collector)...)
 		}
 	}
 }
 
-// due says whether a fault was not named for a while.
+// due says whether a fault is to be logged: it was not for a period.
 func (r *Reporter) due(f fault) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +89,7 @@ func (r *Reporter) due(f fault) bool {
 	return true
 }
 
-// Faulty are the collectors that were named lately because their clocks are wrong.
+// Faulty returns the collectors that were logged lately because their clocks are wrong.
 func (r *Reporter) Faulty() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

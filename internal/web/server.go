@@ -13,14 +13,14 @@ import (
 
 // Deadlines of every server.
 const (
-	headerTime   = 10 * time.Second // until a request's header is read
-	idleTime     = 2 * time.Minute  // for which a connection is kept without a request
-	shutdownTime = 3 * time.Second  // that calls have when the server ends, before they are cut
+	headerTime   = 10 * time.Second // for a request's header
+	idleTime     = 2 * time.Minute  // of a connection without a request
+	shutdownTime = 3 * time.Second  // for calls when the server ends
 )
 
-// Serve answers calls on listener by handler until ctx ends. GETs end at once then, since they may
-// wait for what does not come any more; other calls have three seconds. It returns when no call is
-// under way, with the error that ended the listener, if one did.
+// Serve has handler answer the calls on listener until ctx ends. Then GETs end at once, and other
+// calls have three seconds before their connections are closed. Serve returns nil, or the error
+// that ended the listener.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) error {
 	server := &http.Server{
 		Handler:           endingGets(ctx, handler),
@@ -39,14 +39,14 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 		<-ctx.Done()
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
-		_ = server.Shutdown(bounded) // calls that do not end in time are cut
+		_ = server.Shutdown(bounded) // Close ends what it could not
 		return server.Close()
 	})
 	return g.Wait()
 }
 
-// endingGets ends calls that only ask when ctx does: one that waits for something would hold the
-// end of the process up.
+// endingGets ends GETs when ctx does: one that waits for a version or a watermark would delay the
+// end of the process.
 func endingGets(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {

@@ -9,7 +9,7 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// reader is who applies messages: it knows a version and no more.
+// reader applies messages. It knows its version and no more.
 type reader struct {
 	version  int64
 	sequence Sequence
@@ -67,7 +67,7 @@ func written(t *testing.T, rng *rand.Rand) (parts []part, starts []int, end int6
 	return parts, starts, version
 }
 
-func TestDeltasPassASnapshotAndWhoJoinsGetsThemBehindIt(t *testing.T) {
+func TestDeltasPassASnapshotAndJoiningReplicasGetThemAfterIt(t *testing.T) {
 	const seed = 5
 	rng := rand.New(rand.NewPCG(seed, seed))
 	for range 300 {
@@ -76,20 +76,20 @@ func TestDeltasPassASnapshotAndWhoJoinsGetsThemBehindIt(t *testing.T) {
 			r := &reader{}
 			for _, p := range parts[start:] {
 				if err := r.sequence.Add(p.head, p.value, r.apply); err != nil {
-					t.Fatalf("seed %d: who joins at a snapshot: %v", seed, err)
+					t.Fatalf("seed %d: a joining reader at a snapshot: %v", seed, err)
 				}
 			}
 			if r.version != end {
-				t.Fatalf("seed %d: who joins ends at version %d, want %d", seed, r.version, end)
+				t.Fatalf("seed %d: a joining reader ends at version %d, want %d", seed, r.version, end)
 			}
 		}
 		follower := &reader{version: 1}
 		for _, p := range parts {
 			if err := follower.sequence.Add(p.head, p.value, follower.apply); err != nil {
-				t.Fatalf("seed %d: who follows: %v", seed, err)
+				t.Fatalf("seed %d: a following reader: %v", seed, err)
 			}
 			if p.head.Kind == Delta && p.head.Part == p.head.Parts-1 && follower.version != p.head.To {
-				t.Fatalf("seed %d: who follows is at %d behind a delta to %d", seed, follower.version, p.head.To)
+				t.Fatalf("seed %d: a following reader is at %d after a delta to %d", seed, follower.version, p.head.To)
 			}
 		}
 	}

@@ -1,0 +1,37 @@
+package fold
+
+import (
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/watermark"
+	"github.com/clickloop/clickloop/stream"
+)
+
+// Batch is what the records of one read come to.
+type Batch struct {
+	Updates []features.Update
+	Letters []deadletter.Letter
+
+	partition int
+	now       event.Time
+	marks     watermark.Marks
+	beats     *watermark.Reporter
+}
+
+// Beat takes the heartbeat e of record r. Heartbeats alone move the watermark: a producer that
+// writes next year into an event's receipt must not make a year's labels due.
+func (b *Batch) Beat(e *event.Event, r *stream.Record) {
+	b.beats.Report(e, b.marks.Beat(e, b.clocks(r)), b.partition, r.Offset)
+}
+
+// Settle gives the event e of record r the receipt that counts. A Handler calls it before it makes
+// updates of e.
+func (b *Batch) Settle(e *event.Event, r *stream.Record) { b.marks.Settle(e, b.clocks(r)) }
+
+func (b *Batch) clocks(r *stream.Record) watermark.Clocks {
+	if b.now == 0 {
+		return watermark.Clocks{}
+	}
+	return watermark.Clocks{Stamp: event.TimeOf(r.Time), Reader: b.now}
+}

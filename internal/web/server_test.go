@@ -1,0 +1,149 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// pipes is a listener within a bubble of virtual time.
+type pipes struct {
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// connect sends text and returns what the server answers until it closes the connection.
+func (p *pipes) connect(text string) <-chan string {
+	client, server := net.Pipe()
+	answer := make(chan string, 1)
+	go func() {
+		defer client.Close()
+		p.conns <- server
+		_, _ = io.WriteString(client, text) // a server may close without reading
+		b, _ := io.ReadAll(bufio.NewReader(client))
+		answer <- string(b)
+	}()
+	return answer
+}
+
+func request(method string) string {
+	return fmt.Sprintf("%s / HTTP/1.1\r\nHost: clickloop\r\nConnection: close\r\n\r\n", method)
+}
+
+// serve runs do with a server whose handler works for so long, or until its call ends. ended gives
+// the error of Serve.
+func serve(t *testing.T, work time.Duration, do func(p *pipes, stop func(), ended <-chan error)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			text := "done"
+			select {
+			case <-time.After(work):
+			case <-r.Context().Done():
+				text = "ended"
+			}
+			WriteJSON(w, http.StatusOK, []byte(text))
+		})
+		ended := make(chan error, 1)
+		go func() { ended <- Serve(ctx, p, handler, slog.New(slog.DiscardHandler)) }()
+		do(p, cancel, ended)
+	})
+}
+
+func body(answer string) string { return answer[max(0, len(answer)-len("ended")):] }
+
+func TestAtTheEndGetsEndAtOnce(t *testing.T) {
+	serve(t, time.Hour, func(p *pipes, stop func(), ended <-chan error) {
+		answer := p.connect(request(http.MethodGet))
+		time.Sleep(time.Minute)
+		began := time.Now()
+		stop()
+		if got := body(<-answer); got != "ended" {
+			t.Errorf("the call is answered %q", got)
+		}
+		if err := <-ended; err != nil || time.Since(began) > time.Second {
+			t.Errorf("the server ended after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+func TestAtTheEndOtherCallsHaveThreeSeconds(t *testing.T) {
+	f := func(work, end time.Duration, want string) {
+		t.Helper()
+		serve(t, work, func(p *pipes, stop func(), ended <-chan error) {
+			answer := p.connect(request(http.MethodPost))
+			synctest.Wait()
+			began := time.Now()
+			stop()
+			if err := <-ended; err != nil || time.Since(began).Round(time.Second) != end {
+				t.Errorf("a call of %v: the server ended after %v: %v", work, time.Since(began), err)
+			}
+			if got := body(<-answer); got != want {
+				t.Errorf("a call of %v is answered %q, want %q", work, got, want)
+			}
+		})
+	}
+	f(2*time.Second, 2*time.Second, "\ndone")
+	f(time.Hour, 3*time.Second, "")
+}
+
+func TestConnectionsThatSendNothingAreClosed(t *testing.T) {
+	f := func(text string, end time.Duration) {
+		t.Helper()
+		serve(t, 0, func(p *pipes, stop func(), ended <-chan error) {
+			began := time.Now()
+			<-p.connect(text)
+			if got := time.Since(began); got != end {
+				t.Errorf("after %q the connection is closed after %v, want %v", text, got, end)
+			}
+			stop()
+			<-ended
+		})
+	}
+	f("", headerTime)
+	f("GET / HTTP/1.1\r\nHost: click", headerTime)
+	f("GET / HTTP/1.1\r\nHost: clickloop\r\n\r\n", idleTime)
+}
+
+// broken is a listener that fails.
+type broken struct{ *pipes }
+
+func (broken) Accept() (net.Conn, error) { return nil, errBroken }
+
+var errBroken = errors.New("no more descriptors")
+
+func TestTheErrorOfTheListenerEndsTheServer(t *testing.T) {
+	l := broken{&pipes{done: make(chan struct{})}}
+	if err := Serve(t.Context(), l, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); !errors.Is(err, errBroken) {
+		t.Errorf("the server ended with %v", err)
+	}
+}

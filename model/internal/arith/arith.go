@@ -1,0 +1,89 @@
+package arith
+
+import "math"
+
+// exp2Table holds 2^(i/16). They are products of square roots, which IEEE 754 defines exactly.
+var exp2Table = func() (t [16]float64) {
+	step := math.Sqrt(math.Sqrt(math.Sqrt(math.Sqrt(2))))
+	half, quarter, eighth := math.Sqrt(2), math.Sqrt(math.Sqrt(2)), math.Sqrt(math.Sqrt(math.Sqrt(2)))
+	for i := range t {
+		t[i] = 1
+		for bit, v := range [4]float64{step, eighth, quarter, half} {
+			if i>>bit&1 == 1 {
+				t[i] = float64(t[i] * v)
+			}
+		}
+	}
+	return t
+}()
+
+// Exp is e^x with a relative error below 1e-14, x held to +-700.
+func Exp(x float64) float64 {
+	x = min(max(x, -700), 700)
+	k := math.Floor(float64(x*(16/math.Ln2)) + 0.5)
+	// ln2/16 in two pieces, the first with so few bits that its product with k is exact.
+	const hi, lo = 0x1.62e42feep-5, 0x1.a39ef35793c76p-37
+	r := x - float64(k*hi)
+	r -= float64(k * lo)
+	r2 := float64(r * r)
+	p := float64(r*(1.0/6)) + 0.5 + float64(r2*(float64(r*(1.0/120))+1.0/24)) + float64(float64(r2*r2)*(1.0/720))
+	p = 1 + r + float64(r2*p)
+	i := int64(k)
+	return float64(float64(p*exp2Table[i&15]) * math.Float64frombits(uint64(i>>4+1023)<<52))
+}
+
+// odds are 1/23, 1/21, ..., 1/1: the coefficients of the series of artanh.
+var odds = func() (t [12]float64) {
+	for i := range t {
+		t[i] = 1 / float64(23-2*i)
+	}
+	return t
+}()
+
+// Log is the natural logarithm of a positive normal number with a relative error below 1e-14.
+func Log(x float64) float64 {
+	b := math.Float64bits(x)
+	e := int64(b>>52) - 1023
+	m := math.Float64frombits(b&(1<<52-1) | 1023<<52)
+	if m > math.Sqrt2 {
+		m, e = m/2, e+1
+	}
+	s := (m - 1) / (m + 1)
+	s2, sum := float64(s*s), 0.0
+	for _, odd := range odds {
+		sum = float64(sum*s2) + odd
+	}
+	return float64(2*float64(s*sum)) + float64(float64(e)*math.Ln2)
+}
+
+// Sigmoid is the probability whose logit is z.
+func Sigmoid(z float64) float64 { return 1 / (1 + Exp(-z)) }
+
+// Logit is the logarithm of the odds of p.
+func Logit(p float64) float64 { return Log(p) - Log(1-p) }
+
+// Sqrt32 is the root of x, rounded once.
+func Sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+
+// Rsqrt32 is 1/sqrt(x) of a positive normal number with a relative error below 5e-6. It guesses from
+// the exponent and takes two steps of Newton's method. A division and a root cost five times as
+// much, and the approximate reciprocals of processors differ by maker.
+func Rsqrt32(x float32) float32 {
+	y := math.Float32frombits(0x5f375a86 - math.Float32bits(x)>>1)
+	h := float32(0.5 * x)
+	y = float32(y * (1.5 - float32(float32(h*y)*y)))
+	return float32(y * (1.5 - float32(float32(h*y)*y)))
+}
+
+// Abs32 is |x|.
+func Abs32(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
+
+// Finite is false of NaN and infinities.
+func Finite(x float64) bool { return x-x == 0 }
+
+// Normal is a random number that depends on the hash alone. Its distribution is about normal: it is
+// the sum of four uniform numbers.
+func Normal(h uint64, deviation float64) float32 {
+	sum := h&0xffff + h>>16&0xffff + h>>32&0xffff + h>>48
+	return float32(float64((float64(sum) - 131070) * (1 / 37837.2) * deviation))
+}

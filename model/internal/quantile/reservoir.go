@@ -1,0 +1,151 @@
+// Package quantile turns numbers into weighted tokens, by a sample of what their field has shown
+// before. So a network needs no scale of its inputs, and learns a curve over the quantiles.
+package quantile
+
+import (
+	"math"
+	"slices"
+
+	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/codec"
+)
+
+// Size is the largest number of values in a sample.
+const Size = 512
+
+// Reservoir is a uniform sample of a field's past numbers, in order of size.
+type Reservoir struct {
+	seen   uint64
+	sorted []float64
+
+	puts  uint32 // changes of the sample
+	codes []Code // of values that came lately, for the goroutine that learns
+
+	salt, saltField uint64 // the salt of chances is that of this field's hash
+}
+
+// Len is how many values the sample holds.
+func (r *Reservoir) Len() int { return len(r.sorted) }
+
+// See lets a value into the sample by chance, which depends on seed, field and the values seen. It
+// returns what Put must be given to repeat that; kept is false if the value was left out.
+func (r *Reservoir) See(seed, field uint64, v float64) (victim int, kept bool) {
+	if r.saltField != field || r.salt == 0 {
+		r.saltField, r.salt = field, arith.Mix(seed^kindBin, field)
+	}
+	victim, kept = r.draw(arith.Mix(r.salt, r.seen))
+	if kept {
+		r.Put(victim, v)
+	}
+	return victim, kept
+}
+
+// draw decides whether one more value is kept: beside the others (-1), or in the place of the value
+// with the rank victim.
+func (r *Reservoir) draw(hash uint64) (victim int, kept bool) {
+	r.seen++
+	if len(r.sorted) < Size {
+		return -1, true
+	}
+	i := hash % r.seen
+	return int(i), i < Size
+}
+
+// Put adds a value, beside the others (-1) or in the place of the value with the rank victim.
+func (r *Reservoir) Put(victim int, v float64) {
+	r.puts++
+	at, _ := slices.BinarySearch(r.sorted, v)
+	if victim < 0 {
+		r.sorted = slices.Insert(r.sorted, at, v)
+		return
+	}
+	if at > victim {
+		at--
+		copy(r.sorted[victim:at], r.sorted[victim+1:at+1])
+	} else {
+		copy(r.sorted[at+1:victim+1], r.sorted[at:victim])
+	}
+	r.sorted[at] = v
+}
+
+// rank counts the sample's values below v and those not above it.
+func (r *Reservoir) rank(v float64) (below, notAbove int) {
+	below = r.search(0, v, false)
+	if below == len(r.sorted) || r.sorted[below] != v {
+		return below, below
+	}
+	return below, r.search(below, v, true)
+}
+
+// search is the first place from lo on whose value is not below v, or with equal not v either.
+func (r *Reservoir) search(lo int, v float64, equal bool) int {
+	for n := len(r.sorted) - lo; n > 0; {
+		half := n / 2
+		if w := r.sorted[lo+half]; w < v || equal && w == v {
+			lo, n = lo+half+1, n-half-1
+		} else {
+			n = half
+		}
+	}
+	return lo
+}
+
+// Encode writes the sample, and for a checkpoint (full) also how many values were seen.
+func (r *Reservoir) Encode(e *codec.Encoder, full bool) {
+	if full {
+		e.Num(int(r.seen))
+	}
+	e.Sorted(r.sorted)
+}
+
+// Decode reads what Encode wrote.
+func (r *Reservoir) Decode(d *codec.Decoder, full bool) {
+	if full {
+		r.seen = uint64(d.Num(0))
+	}
+	if r.sorted = d.Sorted(); !slices.IsSorted(r.sorted) || len(r.sorted) > Size {
+		d.Fail("a field's numbers are not in order")
+	}
+}
+
+// Clone is an independent copy of a replica's sample.
+func (r *Reservoir) Clone() Reservoir {
+	c := *r
+	c.sorted, c.codes = append([]float64(nil), r.sorted...), nil
+	return c
+}
+
+var powers = func() (t [611]float64) { // powers[i] = 10^(i-302)
+	for i := range t {
+		t[i] = math.Pow10(i - 302)
+	}
+	return t
+}()
+
+// exact is the identity of a number as a token: itself if whole, else rounded to four significant
+// digits.
+func exact(v float64) uint64 {
+	if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+		return math.Float64bits(v + 0) // -0 is 0
+	}
+	a := math.Abs(v)
+	if a < 1e-290 {
+		return math.Float64bits(v)
+	}
+	e := ((int(math.Float64bits(a)>>52) - 1023) * 1233) >> 12
+	for a < powers[e+302] {
+		e--
+	}
+	for e < 308 && a >= powers[e+303] {
+		e++
+	}
+	digits := math.RoundToEven(a / powers[e+302] * 1000)
+	if digits >= 10000 {
+		digits, e = 1000, e+1
+	}
+	h := uint64(digits)<<16 | uint64(e+302)<<1 | 1
+	if v < 0 {
+		h |= 1 << 48
+	}
+	return h
+}

@@ -1,0 +1,108 @@
+package model
+
+import (
+	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/kernel"
+)
+
+// ffmPart is field-aware: a token has a vector of k for every other field, and the logit is the sum
+// of the products of tokens' vectors for each other's fields. With AdaGrad a vector has one
+// accumulator, else each weight has the state of the rule.
+type ffmPart struct {
+	*core
+	rule *rule
+	k    int
+}
+
+func (m *ffmPart) startVectors(v []float32, key uint64, from, to, own int) {
+	h := arith.Mix(m.cfg.Seed^0xFF, key)
+	a := &m.tokensJT
+	for f := from; f < a.Room; f++ {
+		if m.full && m.rule.Kind == "adagrad" {
+			v[a.KeptAt+a.Kept.Head+f] = float32(m.rule.Start)
+		}
+		if f == own || f >= to {
+			continue
+		}
+		for k := range m.k {
+			at := f*m.k + k
+			v[a.Weights.Head+at] = arith.Normal(arith.Mix(h, uint64(at)), m.cfg.FFM.Init)
+		}
+	}
+}
+
+func (m *ffmPart) forward(r *row, s *plainScratch) float32 {
+	k, row, fields := m.k, m.tokensJT.Room*m.k, len(m.fields.hashes)
+	s.vectors.begin(m.tokensJT.Room, k, r.present)
+	sums := s.vectors.sums
+	for i := range r.tokens {
+		if t := &r.tokens[i]; t.Read != 0 {
+			v := m.tokensJT.Read(t.Read, &s.unpacked)
+			kernel.Axpy(sums[int(t.Field)*row:][:row], v[m.tokensJT.Weights.Head:][:row], t.X)
+		}
+	}
+	if k == kernel.VectorSize {
+		return kernel.FFMDot(sums, fields, m.tokensJT.Room)
+	}
+	var sum float32
+	for f := range fields {
+		for h := f + 1; h < fields; h++ {
+			for i := range k {
+				sum += float32(sums[f*row+h*k+i] * sums[h*row+f*k+i])
+			}
+		}
+	}
+	return sum
+}
+
+func (m *ffmPart) learn(r *row, s *plainScratch) {
+	a, k, row, sums := &m.tokensJT, m.k, m.tokensJT.Room*m.k, s.vectors.sums
+	quick := k == kernel.VectorSize && m.rule.isPlainAdaGrad()
+	for i := range r.tokens {
+		t := &r.tokens[i]
+		if t.Learn == 0 {
+			continue
+		}
+		entry := a.At(t.Learn)
+		v, kept := entry[a.Weights.Head:][:row], entry[a.KeptAt+a.Kept.Head:]
+		gx := float32(s.gradients[0] * t.X)
+		if quick {
+			kernel.FFMStep(v, kept[:a.Room], sums, int(t.Field), a.Room, gx, m.rule.rate)
+			continue
+		}
+		for h := range m.fields.hashes {
+			if h != int(t.Field) {
+				m.stepVector(v[h*k:][:k], kept[h*a.Kept.Piece:][:a.Kept.Piece], sums[h*row+int(t.Field)*k:][:k], gx)
+			}
+		}
+	}
+}
+
+// stepVector moves one vector against gx times other: with AdaGrad by the mean square of its
+// gradient, else weight by weight.
+func (m *ffmPart) stepVector(v, kept, other []float32, gx float32) {
+	r := m.rule
+	if r.Kind != "adagrad" {
+		for i := range v {
+			r.step(&v[i], kept[i*r.state:][:r.state], float32(gx*other[i]))
+		}
+		return
+	}
+	var sum float32
+	l2 := float32(r.L2)
+	for i := range v {
+		g := float32(gx*other[i]) + float32(l2*v[i])
+		sum += float32(g * g)
+	}
+	kept[0] += sum / float32(m.k)
+	by := float32(r.rate * arith.Rsqrt32(kept[0]))
+	pull := float32(r.rate * float32(r.L1))
+	for i := range v {
+		g := float32(gx*other[i]) + float32(l2*v[i])
+		w := v[i] - float32(by*g)
+		if pull > 0 {
+			w = max(w-pull, 0) + min(w+pull, 0)
+		}
+		v[i] = w
+	}
+}

@@ -1,0 +1,188 @@
+// Package scorer answers how likely a user is to click or convert on an ad, within about a
+// millisecond, and publishes what it chose as predictions.
+//
+// An Engine scores, chooses, logs, and keeps one choice for each request id. It knows nothing of
+// HTTP, so a program may call it in process. A Scorer is the stage: an Engine behind HTTP.
+//
+// Without Redis, or before the first weights, an answer is computed from what is available and says
+// so: a bid never fails for a lack of either.
+package scorer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+)
+
+// Deps are what an Engine works with.
+type Deps struct {
+	Client     *stream.Client
+	Objectives []event.Objective // candidates are ranked by the first
+	// by objective: the probability that is answered before the first weights; Config.Prior for
+	// objectives that it lacks
+	Priors     map[string]float64
+	Set        *features.Set
+	Store      features.Store
+	Now        func() event.Time
+	Recorded   bool // times and rows of requests are kept as given
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer // nil for none
+}
+
+// Engine answers requests: it reads profiles, scores the candidates with the newest weights,
+// ranks them, chooses by its policy, and logs the chosen ones as predictions. Its methods may be
+// called by any number of goroutines at once.
+type Engine struct {
+	cfg       Config
+	client    *stream.Client
+	followers []*follower // by objective
+	profiles  *profiles
+	policy    *policy
+	log       *predictionLog
+	memory    *memory
+	now       func() event.Time
+	recorded  atomic.Bool
+	// how long a replay's calls wait for Redis and for Kafka before they are refused
+	replayWait time.Duration
+	logger     *slog.Logger
+	metrics    *instruments
+}
+
+// NewEngine checks cfg and returns an Engine. Run keeps its weights up to date and writes its log.
+func NewEngine(cfg Config, d Deps) (*Engine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	logger, metrics := d.Logger.With("stage", "scorer"), newInstruments(d.Registerer)
+	e := &Engine{
+		cfg: cfg, client: d.Client, policy: policyOf(&cfg), now: d.Now, replayWait: 10 * time.Second, logger: logger, metrics: metrics,
+		profiles: &profiles{set: d.Set, store: d.Store, client: d.Client, now: d.Now, logger: logger, metrics: metrics},
+		log:      newPredictionLog(&cfg, d.Client, logger, metrics),
+		memory:   newMemory(cfg.MaxRemembered),
+	}
+	e.recorded.Store(d.Recorded)
+	for _, o := range d.Objectives {
+		prior, ok := d.Priors[o.Name]
+		if !ok {
+			prior = cfg.Prior
+		}
+		e.followers = append(e.followers, &follower{objective: o.Name, prior: prior, network: o.Served(), client: d.Client, now: d.Now, logger: logger, metrics: metrics})
+	}
+	return e, nil
+}
+
+// SetRecorded says whether times and rows of requests are kept as given.
+func (e *Engine) SetRecorded(recorded bool) { e.recorded.Store(recorded) }
+
+// Run follows the weights and writes predictions until ctx ends.
+func (e *Engine) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.log.batcher.Run(ctx) })
+	g.Go(func() error { return e.profiles.followWatermark(ctx) })
+	if !e.recorded.Load() {
+		g.Go(func() error { return e.memory.restore(ctx, e.client, e.logger) })
+	}
+	for _, f := range e.followers {
+		g.Go(func() error { return f.run(ctx) })
+	}
+	return g.Wait()
+}
+
+// Ready returns nil when every objective has weights.
+func (e *Engine) Ready(context.Context) error {
+	for _, f := range e.followers {
+		if n, _ := f.replicas.version(); n < 0 {
+			return fmt.Errorf("no weights of %s have come yet: requests are answered with the prior", f.objective)
+		}
+	}
+	return nil
+}
+
+// Answer gives every request of c its Answer. Predictions that Kafka has not acknowledged within
+// Config.PublishWait are written later: see Answer.Published.
+//
+// In recorded mode nothing is remembered, and an error means that Redis or Kafka did not answer in
+// time. No request of c is answered then, and the caller sends the same call again.
+func (e *Engine) Answer(ctx context.Context, c *Call) error {
+	recorded := e.recorded.Load()
+	c.begin(len(e.followers))
+	if !recorded {
+		e.answerOnce(ctx, c)
+	} else if err := e.replay(ctx, c); err != nil {
+		return err
+	}
+	e.metrics.countAnswers(c)
+	return nil
+}
+
+// answerOnce answers each request id once: a request that is sent again gets the first answer.
+func (e *Engine) answerOnce(ctx context.Context, c *Call) {
+	for i := range c.Requests {
+		q := &c.Requests[i]
+		q.claim.hash, q.claim.facts = e.memory.hash(q.ID), q.facts()
+	}
+	defer e.memory.finish(c) // after a panic too: other calls may be waiting
+	for again := true; again; again = c.awaitOthers(ctx) {
+		e.memory.claim(c)
+		if c.anyOpen() {
+			e.score(ctx, c, false)
+			c.settle(e.log.publish(ctx, c, e.cfg.PublishWait))
+			e.memory.finish(c)
+		}
+		e.recall(ctx, c)
+	}
+	for i := range c.Requests {
+		if q := &c.Requests[i]; q.claim.progress == duplicate {
+			changed := q.Answer.Changed
+			q.Answer = c.Requests[q.claim.first].Answer
+			q.Answer.Repeated, q.Answer.Changed = true, changed
+		}
+	}
+}
+
+// recall gives the answers that were given before. It waits up to Config.PublishWait for
+// predictions that were late then.
+func (e *Engine) recall(ctx context.Context, c *Call) {
+	for i := range c.Requests {
+		q := &c.Requests[i]
+		if q.Answer.Err != nil || q.claim.progress != remembered || q.claim.data == nil {
+			continue
+		}
+		q.Answer.decode(q.claim.data, c)
+		q.Answer.Published, q.Answer.Repeated = true, true
+		if late := q.claim.late; late != nil {
+			bounded, cancel := context.WithTimeout(ctx, e.cfg.PublishWait)
+			if q.Answer.Published = late.acknowledged(bounded); q.Answer.Published {
+				e.memory.forgetLate(q)
+			}
+			cancel()
+		}
+		q.claim.data, q.claim.late = nil, nil
+	}
+}
+
+// replay answers the requests of a recording, all of them or none.
+func (e *Engine) replay(ctx context.Context, c *Call) error {
+	if !c.anyOpen() {
+		return nil
+	}
+	e.score(ctx, c, true)
+	if c.basis.WithoutProfiles {
+		return errors.New("the feature store does not answer")
+	}
+	published, late := e.log.publish(ctx, c, e.replayWait)
+	if !published {
+		return errors.New("Kafka does not acknowledge")
+	}
+	c.settle(published, late)
+	return nil
+}

@@ -1,0 +1,38 @@
+package scorer
+
+import "math/rand/v2"
+
+// epsilon chooses the best with probability 1 - Config.Epsilon. Otherwise it explores: the first
+// place goes to any candidate, each with the same probability, and the places behind it to the best
+// of the others.
+func epsilon(cfg *Config) *policy {
+	share := cfg.Epsilon
+	if share == 0 {
+		return nil
+	}
+	return &policy{"epsilon", func(ranked []Scored, k int, random *rand.Rand) {
+		n := len(ranked)
+		for i := range ranked {
+			ranked[i].Propensity = epsilonPropensity(i, k, n, share)
+		}
+		if random.Float64() < share {
+			pick := random.IntN(n)
+			explored := ranked[pick]
+			copy(ranked[1:pick+1], ranked[:pick])
+			ranked[0] = explored
+		}
+	}}
+}
+
+// epsilonPropensity is the probability with which the candidate of a rank (from 0) is among k
+// chosen of n. The best k-1 always are: an exploration takes one of the k places, and the best of
+// the others get the rest.
+func epsilonPropensity(rank, k, n int, epsilon float64) float64 {
+	switch {
+	case rank < k-1:
+		return 1
+	case rank == k-1:
+		return 1 - epsilon + epsilon*float64(k)/float64(n)
+	}
+	return epsilon / float64(n)
+}

@@ -1,0 +1,91 @@
+package scorer
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// append appends a as the memory keeps it: without pointers, so that the garbage collector need not
+// look at a memory full of answers.
+func (a *Answer) append(b []byte) []byte {
+	withoutProfiles, objectives := 0, 0
+	if a.WithoutProfiles {
+		withoutProfiles = 1
+	}
+	if len(a.Ranked) > 0 {
+		objectives = len(a.Ranked[0].P)
+	}
+	b = appendText(appendNumber(b, withoutProfiles), a.Policy)
+	b = appendNumber(b, len(a.Models))
+	for _, v := range a.Models {
+		b = appendText(appendText(b, v.Objective), v.Version)
+	}
+	b = appendNumber(b, len(a.Ages))
+	for _, age := range a.Ages {
+		b = appendNumber(appendText(b, age.Name), int(age.Ms))
+	}
+	b = appendNumber(appendNumber(b, len(a.Ranked)), objectives)
+	for i := range a.Ranked {
+		s := &a.Ranked[i]
+		b = appendFloat(appendFloat(appendNumber(b, s.Index), s.Score), s.Propensity)
+		for _, p := range s.P {
+			b = appendFloat(b, p)
+		}
+	}
+	return b
+}
+
+// decode sets a to what append made, in memory of c.
+func (a *Answer) decode(k kept, c *Call) {
+	a.WithoutProfiles, a.Policy = k.number() != 0, k.text()
+	a.Models = make([]event.ObjectiveVersion, k.number())
+	a.WithoutModel = len(a.Models) < len(c.held)
+	for i := range a.Models {
+		a.Models[i] = event.ObjectiveVersion{Objective: k.text(), Version: k.text()}
+	}
+	a.Ages = make([]event.Age, k.number())
+	for i := range a.Ages {
+		a.Ages[i] = event.Age{Name: k.text(), Ms: int64(k.number())}
+	}
+	a.Ranked = c.newRanked(k.number())
+	objectives := k.number()
+	for i := range a.Ranked {
+		s := &a.Ranked[i]
+		s.Index, s.Score, s.Propensity, s.P = k.number(), k.float(), k.float(), s.P[:0]
+		for range objectives {
+			s.P = append(s.P, k.float())
+		}
+	}
+}
+
+// kept is what is left to decode.
+type kept []byte
+
+func (k *kept) number() int {
+	n, size := binary.Uvarint(*k)
+	*k = (*k)[size:]
+	return int(n)
+}
+
+func (k *kept) float() float64 {
+	f := math.Float64frombits(binary.LittleEndian.Uint64(*k))
+	*k = (*k)[8:]
+	return f
+}
+
+func (k *kept) text() string {
+	n := k.number()
+	s := string((*k)[:n])
+	*k = (*k)[n:]
+	return s
+}
+
+func appendNumber(b []byte, n int) []byte { return binary.AppendUvarint(b, uint64(n)) }
+
+func appendFloat(b []byte, f float64) []byte {
+	return binary.LittleEndian.AppendUint64(b, math.Float64bits(f))
+}
+
+func appendText(b []byte, s string) []byte { return append(appendNumber(b, len(s)), s...) }

@@ -1,0 +1,149 @@
+package scorer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
+)
+
+// exchange is a body of /v1/score and its answer. Exchanges are pooled.
+type exchange struct {
+	call    Call
+	lines   []line
+	ndjson  bool
+	unknown int // unknown fields of all requests
+	out     []byte
+}
+
+// line is one request of a body, as it was read.
+type line struct {
+	request  int   // its index in the call
+	err      error // why it is refused; when it could not be read, it is not part of the call
+	warnings []warning
+	unnamed  int // unknown fields beyond maxWarnings
+}
+
+// parse reads the requests of a body. Their strings are parts of it, so it must not change.
+func (x *exchange) parse(body []byte, ndjson bool, cfg *Config) {
+	x.lines, x.ndjson, x.unknown = x.lines[:0], ndjson, 0
+	text := unsafe.String(unsafe.SliceData(body), len(body))
+	if !ndjson {
+		x.add(text, cfg)
+		return
+	}
+	for text := range strings.Lines(text) {
+		if strings.TrimSpace(text) != "" {
+			x.add(text, cfg)
+		}
+	}
+}
+
+func (x *exchange) add(text string, cfg *Config) {
+	n := len(x.lines)
+	x.lines = slices.Grow(x.lines, 1)[:n+1]
+	l := &x.lines[n]
+	*l = line{request: len(x.call.Requests), warnings: l.warnings[:0]}
+	if l.err = l.parse(text, x.call.Add(), cfg); l.err != nil {
+		x.call.Requests = x.call.Requests[:l.request]
+	}
+	x.unknown += l.unnamed
+	for i := range l.warnings {
+		x.unknown += l.warnings[i].times
+	}
+}
+
+// parse reads a request from JSON into q.
+func (l *line) parse(text string, q *Request, cfg *Config) error {
+	var r event.Reader
+	r.Reset(text, event.Limits{Bytes: cfg.MaxBody, Depth: 16, Fields: 4000 + 200*cfg.MaxCandidates})
+	if r.Kind() == strictjson.KindNull {
+		return &event.Error{Reason: "is null, want an object"}
+	}
+	given := false
+	for r.Object(); r.Key(); {
+		switch r.Name() {
+		case "request":
+			if q.ID = r.Text(); event.CheckRequestID(q.ID) != nil {
+				r.Fail(event.CheckRequestID(q.ID).(*event.Error).Reason)
+			}
+		case "user":
+			q.User = id(&r)
+		case "anonymous":
+			q.Anonymous = id(&r)
+		case "source":
+			q.Source = id(&r)
+		case "time":
+			q.Time = r.Time()
+		case "row":
+			q.Row = r.Integer()
+		case "w":
+			q.Weight = r.Weight()
+		case "context":
+			q.Context = r.Fields(q.Context)
+		case "choose":
+			q.Choose = int(r.Integer())
+		case "candidates":
+			given = true
+			l.parseCandidates(&r, q, cfg.MaxCandidates)
+		default:
+			l.warn(&r, requestFields)
+		}
+	}
+	if err := r.End(); err != nil {
+		return err
+	}
+	switch {
+	case !given:
+		return &event.Error{Field: "candidates", Reason: "is missing, want an array of at least one object with an ad"}
+	case len(q.Candidates) == 0:
+		return &event.Error{Field: "candidates", Reason: "is empty, want at least one object with an ad"}
+	case q.Choose < 0:
+		return &event.Error{Field: "choose", Reason: "is negative"}
+	}
+	return nil
+}
+
+// id reads a text that is used as an id: the collector must take events that name it.
+func id(r *event.Reader) string {
+	s := r.Text()
+	if err := event.CheckID("", s); err != nil {
+		r.Fail(err.(*event.Error).Reason)
+	}
+	return s
+}
+
+func (l *line) parseCandidates(r *event.Reader, q *Request, limit int) {
+	for r.Array(); r.Element(); {
+		if len(q.Candidates) == limit {
+			r.Fail(fmt.Sprintf("is one candidate too many: at most %d are allowed", limit))
+			return
+		}
+		c := q.Add()
+		for r.Object(); r.Key(); {
+			switch r.Name() {
+			case "ad":
+				c.Ad = id(r)
+				if c.Ad == "" {
+					r.Fail("is empty")
+				}
+			case "campaign":
+				c.Campaign = id(r)
+			case "value":
+				if c.Value = r.Number(); c.Value < 0 {
+					r.Fail("is negative")
+				}
+			case "context":
+				c.Context = r.Fields(c.Context)
+			default:
+				l.warn(r, candidateFields)
+			}
+		}
+		if c.Ad == "" {
+			r.Fail("has no ad")
+		}
+	}
+}

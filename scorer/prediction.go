@@ -1,0 +1,82 @@
+package scorer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/stream"
+)
+
+// maxPrediction bounds the bytes of a prediction.
+const maxPrediction = 20 << 10
+
+// appendPredictions makes the records of the chosen candidates, or refuses the request when one is
+// too long.
+func (e *Engine) appendPredictions(c *Call, q *Request) {
+	from := len(c.records)
+	e.describe(c, q)
+	for i := range q.Chosen() {
+		value := e.encodePrediction(c, q, &q.Answer.Ranked[i])
+		if len(value) > maxPrediction {
+			q.Answer.Err = &event.Error{Field: "context", Reason: fmt.Sprintf("makes a prediction of %d bytes, at most %d are allowed: send fewer or shorter values", len(value), maxPrediction)}
+			c.records = c.records[:from]
+			break
+		}
+		// The predictions of a request share a partition, so that whoever reads them finds another
+		// choice of the same request.
+		key := []byte(c.prediction.ID)
+		c.records = append(c.records, stream.Record{Partition: -1, Key: key, Place: key[:len(q.ID)], Value: slices.Clone(value), Headers: e.log.headers})
+	}
+	q.claim.records = span{from, len(c.records)}
+}
+
+// describe sets what all predictions of a request have in common.
+func (e *Engine) describe(c *Call, q *Request) {
+	p := &c.prediction
+	*p = event.Prediction{
+		Request: q.ID, Row: q.Row, W: q.Weight, Time: q.Time, User: q.User, Anonymous: q.Anonymous, Policy: q.Answer.Policy, Source: q.Source,
+		AgeMs: q.Answer.Ages, Model: q.Answer.Models, P: p.P[:0], Others: p.Others[:0],
+	}
+	c.indices = c.indices[:0]
+	for _, s := range q.Chosen() {
+		c.indices = append(c.indices, s.Index)
+	}
+	p.Choice = choiceOf(q.claim.content, c.indices).String()
+	others := q.Answer.Ranked[q.Choose:]
+	if len(others) > e.cfg.MaxOthers {
+		countOthers(p, q)
+		return
+	}
+	for i := range others {
+		p.Others = event.GrowOthers(p.Others)
+		o, candidate := &p.Others[i], &q.Candidates[others[i].Index]
+		o.Ad, o.Campaign, o.P = candidate.Ad, candidate.Campaign, e.appendProbabilities(o.P, &others[i])
+	}
+}
+
+func (e *Engine) appendProbabilities(dst []event.ObjectiveP, s *Scored) []event.ObjectiveP {
+	for i, f := range e.followers {
+		dst = append(dst, event.ObjectiveP{Objective: f.objective, P: s.P[i]})
+	}
+	return dst
+}
+
+// encodePrediction returns a chosen candidate as it goes to the topic, in memory that the next one
+// reuses. Where the candidates that were not chosen make it too long, it has their number instead.
+func (e *Engine) encodePrediction(c *Call, q *Request, s *Scored) []byte {
+	p, candidate := &c.prediction, &q.Candidates[s.Index]
+	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, s.Index), candidate.Ad, candidate.Campaign, s.Propensity, s.features
+	p.P = e.appendProbabilities(p.P[:0], s)
+	c.message = p.AppendJSON(c.message[:0])
+	if len(c.message) > maxPrediction && len(p.Others) > 0 {
+		countOthers(p, q)
+		c.message = p.AppendJSON(c.message[:0])
+	}
+	return c.message
+}
+
+// countOthers replaces the list of candidates that were not chosen by their number and hash.
+func countOthers(p *event.Prediction, q *Request) {
+	p.Others, p.OthersCount, p.OthersHash = p.Others[:0], int64(len(q.Candidates)-q.Choose), q.othersHash().String()
+}
