@@ -74,8 +74,8 @@ func read(name string, b []byte, complete completion) (Config, *settings.File, e
 	return c, file, nil
 }
 
-// allowed returns the values that Validate allows at path, as the end of a sentence about a value of
-// the wrong kind. The decoder has put a value there that Validate always refuses.
+// allowed returns the values that Validate allows at path, as the end of a sentence about a value
+// of the wrong kind. The decoder has put a value there that Validate always refuses.
 func (c *Config) allowed(path string) string {
 	var wrong *field.Error
 	if err := c.Validate(); !errors.As(err, &wrong) || wrong.Field != path {

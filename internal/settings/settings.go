@@ -1,8 +1,8 @@
 // Package settings decodes YAML into a struct that holds defaults, with errors for people who write
 // the file.
 //
-// An error names file, line, setting, value, and what is allowed. It suggests the nearest known name
-// for a misspelt one, and one error reports all mistakes. A setting without a value keeps its
+// An error names file, line, setting, value, and what is allowed. It suggests the nearest known
+// name for a misspelt one, and one error reports all mistakes. A setting without a value keeps its
 // default. Durations take every unit from ms to w.
 package settings
 
@@ -26,8 +26,8 @@ type File struct {
 	lines map[string]int // by path, such as objectives[1].window
 }
 
-// Problem is one mistake in a file. Its Field is empty where the name of a setting is unknown, since
-// there is no such setting.
+// Problem is one mistake in a file. Its Field is empty where the name of a setting is unknown,
+// since there is no such setting.
 type Problem struct {
 	field.Error
 	Kind bool // the value has another kind than the setting
