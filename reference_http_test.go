@@ -166,20 +166,24 @@ func TestReferenceHasEveryEndpoint(t *testing.T) {
 }
 
 // The code names a call's parameters where it reads them: in arguments of Query and Unknown of
-// package inbound.
+// package inbound, and in the lists of that name of a collector's dialects.
 func TestReferenceHasEveryParameterOfACall(t *testing.T) {
 	var code []string
 	for _, dir := range []string{"ingest", "scorer", "feedback", "learner"} {
 		for _, file := range sources(t, dir) {
 			ast.Inspect(file, func(n ast.Node) bool {
-				call, ok := n.(*ast.CallExpr)
-				if !ok {
-					return true
+				var names []ast.Expr
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					if name := types(n.Fun); name == "inbound.Query" || name == "inbound.Unknown" {
+						names = n.Args[1:]
+					}
+				case *ast.KeyValueExpr:
+					if list, ok := n.Value.(*ast.CompositeLit); ok && types(n.Key) == "parameters" {
+						names = list.Elts
+					}
 				}
-				if name := types(call.Fun); name != "inbound.Query" && name != "inbound.Unknown" {
-					return true
-				}
-				for _, arg := range call.Args[1:] {
+				for _, arg := range names {
 					if lit, ok := arg.(*ast.BasicLit); ok && lit.Kind == token.STRING {
 						text, _ := strconv.Unquote(lit.Value)
 						code = append(code, text)

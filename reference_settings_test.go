@@ -70,6 +70,13 @@ func remark(f *ast.Field) string {
 		}
 	}
 	text = cell(text)
+	if len(f.Names) > 0 { // a sentence about the name, whose row in a table has the name already
+		if m := regexp.MustCompile(`^` + f.Names[0].Name + ` (?:(?:is|are) |)([a-z]+s? .*)$`).FindStringSubmatch(text); m != nil {
+			if first, _, _ := strings.Cut(text[len(f.Names[0].Name)+1:], " "); strings.HasSuffix(first, "s") || first == "are" {
+				text = m[1]
+			}
+		}
+	}
 	if text == "" {
 		return ""
 	}
@@ -145,7 +152,7 @@ var sentences = map[string]string{
 	"recording: events[].when":        "positive (after a row with a positive label) or always.",
 	"recording: events[].delay":       "Recorded time between the row and the event.",
 	"recording: events[].value":       "Column of the event's value.",
-	"learner.warm":                    "By objective: file of `fit --out` to start from when there is no checkpoint.",
+	"learner.warm":                    "By network, such as click or click.plain: file of `fit --out` to start from when there is no checkpoint.",
 }
 
 // sentence is what the reference says of a setting: a part's optimizer is that of the linear part.
@@ -292,6 +299,7 @@ func allowed(path string, kind reflect.Type) string {
 		if _, rest, ok := strings.Cut(text, "; allowed: "); ok {
 			text = rest
 		}
+		text, _, _ = strings.Cut(text, ", which is ")
 		if text = strings.TrimPrefix(text, "one of "); strings.HasPrefix(text, "[") {
 			text = strings.ReplaceAll(strings.Trim(text, "[]"), " ", ", ")
 		}

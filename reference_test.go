@@ -65,13 +65,16 @@ func cell(text string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
 }
 
+// built is the folder of the program, empty while no test has asked for it.
+var built string
+
 // program builds clickloop once for all tests of the package.
 var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "clickloop-docs-")
-	if err != nil {
+	var err error
+	if built, err = os.MkdirTemp("", "clickloop-docs-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "clickloop")
+	path := filepath.Join(built, "clickloop")
 	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "./cmd/clickloop").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
@@ -81,8 +84,8 @@ var program = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if path, err := program(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	if built != "" {
+		os.RemoveAll(built)
 	}
 	os.Exit(status)
 }

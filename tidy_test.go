@@ -60,6 +60,30 @@ func TestTestsThatDocumentsNameExist(t *testing.T) {
 	}
 }
 
+// DESIGN names files and folders: they are there.
+func TestFilesThatTheDesignNamesExist(t *testing.T) {
+	bases, paths := map[string]bool{}, map[string]bool{}
+	for _, name := range tracked(t) {
+		if _, err := os.Stat(name); err != nil {
+			continue // deleted and not committed
+		}
+		bases[filepath.Base(name)] = true
+		for ; name != "."; name = filepath.Dir(name) {
+			paths[name] = true
+		}
+	}
+	named := regexp.MustCompile("`([a-z][a-z_./-]*\\.(?:go|lua|sh|s|md|yaml))`|`((?:app|internal|cmd|model|event|docs)/[a-z_/-]+)`").FindAllStringSubmatch(documents(t)["DESIGN.md"], -1)
+	if len(named) < 20 {
+		t.Fatalf("%d files are found in DESIGN.md", len(named))
+	}
+	for _, m := range named {
+		name := m[1] + m[2]
+		if !paths[name] && (strings.Contains(name, "/") || !bases[name]) {
+			t.Errorf("DESIGN.md names %s, which is not there", name)
+		}
+	}
+}
+
 // What documents tell to run must be there.
 func TestProgramsThatDocumentsNameExist(t *testing.T) {
 	named := 0
@@ -135,7 +159,6 @@ func TestDocumentsAreShort(t *testing.T) {
 		t.Errorf("README.md has %d words, want at most %d", words, readmeWords)
 	}
 	for name, text := range texts {
-		text, _, _ = strings.Cut(text, "## The network") // WAIT
 		all, at := paragraphs(text)
 		for i, p := range all {
 			if n := len(strings.Fields(p)); n > paragraphWords {
@@ -171,6 +194,25 @@ func TestCommentsAreNotWide(t *testing.T) {
 			if n := 4*(len(line)-len(comment)) + utf8.RuneCountInString(comment); n > columns && strings.Contains(strings.TrimSpace(comment[2:]), " ") {
 				t.Errorf("%s:%d: the comment has %d columns, want at most %d", name, i+1, n, columns)
 			}
+		}
+	}
+}
+
+// Each module that the code asks for saves something, which DESIGN says.
+func TestDependenciesAreExplained(t *testing.T) {
+	b, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(documents(t)["DESIGN.md"], "## Dependencies")
+	direct := regexp.MustCompile(`(?m)^(?:require |\t)([a-z][^ ]+\.[^ ]+) v[^ ]+$`).FindAllStringSubmatch(string(b), -1)
+	if len(direct) < 10 {
+		t.Fatalf("%d modules are found in go.mod", len(direct))
+	}
+	for _, m := range direct {
+		name := strings.TrimPrefix(strings.TrimPrefix(m[1], "github.com/"), "golang.org/")
+		if !strings.Contains(table, regexp.MustCompile(`/(?:v\d+|pkg/.*)$`).ReplaceAllString(name, "")) {
+			t.Errorf("DESIGN.md does not say what %s saves", m[1])
 		}
 	}
 }

@@ -60,7 +60,8 @@ func (p *pipeline) sendNext(apart bool) *block {
 	return p.send(apart)
 }
 
-// send encodes the next block and passes it on to the second goroutine. It returns nil if the block would be empty.
+// send encodes the next block and passes it on to the second goroutine. It returns nil if the block
+// would be empty.
 func (p *pipeline) send(apart bool) *block {
 	for p.sent-p.mixed == blocksMost-1 {
 		p.receive()

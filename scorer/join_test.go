@@ -17,9 +17,9 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// joinable is a model topic that a learner writes. Snapshots come in parts with deltas between them.
-// Headers say where the last snapshot begins, and some are wrong. Learners are killed, some of them
-// while they write a snapshot.
+// joinable is a model topic that a learner writes. Snapshots come in parts with deltas between
+// them. Headers say where the last snapshot begins, and some are wrong. Learners are killed, some
+// of them while they write a snapshot.
 type joinable struct {
 	t         *testing.T
 	ctx       context.Context

@@ -7,7 +7,7 @@ import (
 )
 
 // dueQueue counts the examples that are due by a time: the rows whose trigger happens before their
-// label is due. Rows arrive in order of time; so the queue is in order, too.
+// label is due. Rows arrive in order of time, so the queue is in order, too.
 type dueQueue struct {
 	kind    *objective.Kind
 	waiting []dueRows

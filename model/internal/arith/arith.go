@@ -65,9 +65,9 @@ func Logit(p float64) float64 { return Log(p) - Log(1-p) }
 // Sqrt32 is the root of x, rounded once.
 func Sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 
-// Rsqrt32 is 1/sqrt(x) of a positive normal number with a relative error below 5e-6. It guesses from
-// the exponent and takes two steps of Newton's method. A division and a root cost five times as
-// much, and the approximate reciprocals of processors differ by maker.
+// Rsqrt32 is 1/sqrt(x) of a positive normal number with a relative error below 5e-6. It guesses
+// from the exponent and takes two steps of Newton's method. A division and a root cost five times
+// as much, and the approximate reciprocals of processors differ by maker.
 func Rsqrt32(x float32) float32 {
 	y := math.Float32frombits(0x5f375a86 - math.Float32bits(x)>>1)
 	h := float32(0.5 * x)

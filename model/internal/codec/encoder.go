@@ -115,7 +115,8 @@ func (e *Encoder) F64s(v []float64) {
 }
 
 // Sorted appends floats in order of size behind their count. Each is written as its difference from
-// the one before, with the bytes reversed: the low bits of whole numbers are zeros and take no room.
+// the one before, with the bytes reversed: the low bits of whole numbers are zeros and take no
+// room.
 func (e *Encoder) Sorted(v []float64) {
 	e.Num(len(v))
 	var last uint64

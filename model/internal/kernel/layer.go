@@ -44,8 +44,8 @@ func layerForwardGo(h *[Hidden]float32, e *[Embed]float32, w *[Embed * Hidden]fl
 }
 
 // LayerBackJ moves member J's first layer by AdaGrad, with one accumulator for the eight weights
-// between a field and a hidden unit. dh are the gradients of the hidden units' inputs; it sets those
-// of the embeddings, de, and their mean squares.
+// between a field and a hidden unit. dh are the gradients of the hidden units' inputs; it sets
+// those of the embeddings, de, and their mean squares.
 func LayerBackJ(fields []uint16, a *table.Arena, e, de, square []float32, dh *[Hidden]float32, rate float32) {
 	if len(fields) == 0 {
 		return

@@ -3,7 +3,8 @@ package kernel
 // Dims is the width of a Newton matrix.
 const Dims = 64
 
-// AddRows sets the first lanes of az to the matrix inverse times x, of which only dims are not zero.
+// AddRows sets the first lanes of az to the matrix inverse times x, of which only dims are not
+// zero.
 func AddRows(az *[Dims]float64, inverse []float64, x *[Dims]float64, dims []uint16, lanes int) {
 	if Vector {
 		addRowsAVX(&az[0], &inverse[0], &x[0], &dims[0], len(dims), lanes)

@@ -82,9 +82,9 @@ func (t *Table) IsReused(entry uint32) bool {
 	return len(t.reused) > 0 && slices.Contains(t.reused, entry)
 }
 
-// Admit finds an entry for a token that has none of its own and is about to be learned. With pooled,
-// shared is the entry of FindShared. The entry is 0 when the token is not learned. When it is
-// created, its floats are still to be set.
+// Admit finds an entry for a token that has none of its own and is about to be learned. With
+// pooled, shared is the entry of FindShared. The entry is 0 when the token is not learned. When it
+// is created, its floats are still to be set.
 func (t *Table) Admit(key uint64, pooled bool, shared uint32, examples int64) (entry uint32, created bool) {
 	admitted := t.seenOften(key)
 	switch {
