@@ -7,18 +7,19 @@
 //
 //   - Groups are joined through ConsumerGroup generations, never through a Reader. A Reader's late
 //     commit can move another member's offset back, a Reader can block forever beside Close, and it
-//     does not show its assignment. Commits go out in the generation that fetched, within a timeout.
+//     does not show its assignment. Commits go out in the generation that fetched, within a
+//     timeout.
 //   - Partitions are read by fetches of this package, over franz-go's codec. kafka-go asks for
-//     committed records, but delivers aborted ones and transaction markers too, and it loops forever
-//     on empty batches. No client-side queue survives a rebalance, and no start offset outside the
-//     log is moved silently.
+//     committed records, but delivers aborted ones and transaction markers too, and it loops
+//     forever on empty batches. No client-side queue survives a rebalance, and no start offset
+//     outside the log is moved silently.
 //   - Produce writes one slice a request with acks=all, and chooses partitions by murmur2 as Java's
 //     clients do. There is no batching timer, no unbounded queue, and no default of zero
 //     acknowledgements. Metadata expires after half a second, since kafka-go does not refresh it
 //     when a leader moves.
-//   - Topics are created and awaited before use. Retention bounds them, and they are never
-//     compacted. Others may write transactions to them and add partitions: readers read committed
-//     records only, and a number of partitions is trusted for two seconds.
+//   - Topics are created and awaited before use. Retention bounds them, and they are never compacted.
+//     Others may write transactions to them and add partitions: readers read committed records
+//     only, and a number of partitions is trusted for two seconds.
 //
 // A Client consists of parts that share one cluster: partitions (how many, and their offsets),
 // identities (topic ids), topics (creating and checking), producer and groups. Each remembers what

@@ -123,6 +123,6 @@ func TestWhatContradictsAModelIsNamed(t *testing.T) {
 	f("", "--in", made, "--config", rated, "--cross", "a,b", "--table-bits", "20")
 	f("--seed makes seed 6, and model", "--in", made, "--seed", "6", "--network", "linear")
 	f("--table-bits makes table_bits 19, and model", "--in", made, "--table-bits", "19")
-	f("--cross makes cross [[a c]], and model", "--in", made, "--cross", "a,c")
+	f(`--cross makes cross [["a","c"]], and model`, "--in", made, "--cross", "a,c")
 	f("the configuration has model.network [\"ffm\"], and model", "--in", made, "--config", ffm)
 }
