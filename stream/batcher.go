@@ -13,8 +13,8 @@ import (
 // ErrFull is returned by Batcher.Write when the records that wait for Kafka reach the limit.
 var ErrFull = errors.New("too many records wait for Kafka")
 
-// ErrEnded is returned by Batcher.Write, also to callers that wait, when Run has ended: no record is
-// written any more.
+// ErrEnded is returned by Batcher.Write, also to callers that wait, when Run has ended: no record
+// is written any more.
 var ErrEnded = errors.New("the process is stopping: nothing is written any more")
 
 // Batcher combines the writes of many callers (group commit): records that arrive while one Produce
@@ -56,8 +56,8 @@ func (b *Batcher) Drain(d time.Duration, lost func(records int, err error)) *Bat
 }
 
 // Write returns nil once Kafka has acknowledged recs, and a *TooLargeError once it has acknowledged
-// all but those that the error names. When ctx ends first, recs may still be written later; a caller
-// who tries again uses the same ids.
+// all but those that the error names. When ctx ends first, recs may still be written later; a
+// caller who tries again uses the same ids.
 func (b *Batcher) Write(ctx context.Context, recs []Record) error {
 	done, err := b.Enqueue(recs)
 	if err != nil {
@@ -71,8 +71,9 @@ func (b *Batcher) Write(ctx context.Context, recs []Record) error {
 	}
 }
 
-// Enqueue puts recs behind all records before them and returns at once. The channel delivers Write's
-// result. A caller who needs an order among several writes enqueues them under a lock of its own.
+// Enqueue puts recs behind all records before them and returns at once. The channel delivers
+// Write's result. A caller who needs an order among several writes enqueues them under a lock of
+// its own.
 func (b *Batcher) Enqueue(recs []Record) (<-chan error, error) {
 	done := make(chan error, 1)
 	if len(recs) == 0 {

@@ -56,8 +56,8 @@ type unpacker struct {
 }
 
 // unpack appends the records of set to dst. They point into set. next is the offset behind the last
-// whole batch, or u.from when there is none. A batch may end behind its last record, since compaction
-// removes records and keeps the batch's range.
+// whole batch, or u.from when there is none. A batch may end behind its last record, since
+// compaction removes records and keeps the batch's range.
 func (u *unpacker) unpack(dst []Record, set []byte) (records []Record, next int64, err error) {
 	next = u.from
 	if u.aborting == nil && len(u.aborted) > 0 {

@@ -48,9 +48,9 @@ func (g *Generation) Has(topic string, partition int) bool {
 	return slices.ContainsFunc(g.Assigned[topic], func(a Assignment) bool { return a.Partition == partition })
 }
 
-// Commit moves the group's offsets in this generation, within a timeout. next holds the first offset
-// that is not handled yet, by partition. Commit leaves out offsets below those that this generation
-// has committed; so a late commit moves nothing back.
+// Commit moves the group's offsets in this generation, within a timeout. next holds the first
+// offset that is not handled yet, by partition. Commit leaves out offsets below those that this
+// generation has committed; so a late commit moves nothing back.
 func (g *Generation) Commit(ctx context.Context, topic string, next map[int]int64) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -28,8 +28,8 @@ func (s *topics) KeepBytes(ctx context.Context, topic string, n int64) (now, bef
 	if err != nil {
 		return before, before, err
 	}
-	// A broker confirms a change before it shows it. Another caller who saw the old value meanwhile,
-	// and wants more than it and less than n, would lower the new one.
+	// A broker confirms a change before it shows it. Another caller who saw the old value
+	// meanwhile, and wants more than it and less than n, would lower the new one.
 	return n, before, s.retry(ctx, "see that topic "+s.name(topic)+" keeps more", func(ctx context.Context) error {
 		if shown, err := s.keptBytes(ctx, topic); err != nil || shown >= n {
 			return err

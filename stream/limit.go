@@ -17,8 +17,8 @@ const (
 	limitWait     = time.Second      // for the broker's answer about a limit
 )
 
-// sizeLimits knows the topics that take smaller batches than usual. It learns of one when the broker
-// refuses a batch, since nearly all topics take every batch.
+// sizeLimits knows the topics that take smaller batches than usual. It learns of one when the
+// broker refuses a batch, since nearly all topics take every batch.
 type sizeLimits struct {
 	*cluster
 
@@ -52,8 +52,8 @@ func (s *sizeLimits) limit(topic string) (limit sizeLimit, known bool) {
 	return limit, known
 }
 
-// learn asks for the topic's limit and returns it, or 0 when the broker does not say. refused is the
-// size of a batch that the broker has just refused, or 0.
+// learn asks for the topic's limit and returns it, or 0 when the broker does not say. refused is
+// the size of a batch that the broker has just refused, or 0.
 func (s *sizeLimits) learn(ctx context.Context, topic string, refused int) int {
 	bounded, cancel := context.WithTimeout(ctx, limitWait)
 	defer cancel()
@@ -102,7 +102,8 @@ func roomFor(bytes int) int {
 	return int(math.Ceil(float64(bytes+batchOverhead)/step)) * step
 }
 
-// tooSmall returns the TopicError of a topic that takes smaller messages than it needs to, else nil.
+// tooSmall returns the TopicError of a topic that takes smaller messages than it needs to, else
+// nil.
 func (s *sizeLimits) tooSmall(ctx context.Context, t Topic) (*TopicError, error) {
 	if t.NeedMessage == 0 {
 		return nil, nil

@@ -71,7 +71,8 @@ func (s *partitions) OffsetsAt(ctx context.Context, topic string, t time.Time) (
 	return offsets, err
 }
 
-// listOffsets sends requests about all n partitions of topic. Its answers are in order of partitions.
+// listOffsets sends requests about all n partitions of topic. Its answers are in order of
+// partitions.
 func (s *partitions) listOffsets(ctx context.Context, topic string, n int, isolation int8, requests []kafka.OffsetRequest) ([]kafka.PartitionOffsets, error) {
 	name := s.name(topic)
 	resp, err := s.kafka.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{name: requests}, IsolationLevel: kafka.IsolationLevel(isolation)})

@@ -10,10 +10,10 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// A topic may be given more partitions at any time. Readers read a new partition as soon as they see
-// it. Producers choose it for keys only when every reader must have seen it. Labels wait until all
-// partitions are read up to a time; so they never miss a record in a partition that their stage did
-// not know.
+// A topic may be given more partitions at any time. Readers read a new partition as soon as they
+// see it. Producers choose it for keys only when every reader must have seen it. Labels wait until
+// all partitions are read up to a time; so they never miss a record in a partition that their stage
+// did not know.
 
 // countAge bounds the age of a number of partitions, metadataTTL included.
 const countAge = 2 * time.Second
@@ -145,8 +145,8 @@ func (s *partitions) declare(topics []Topic) {
 }
 
 // unsettleEmpty makes a starting process treat partitions without records as added just now, when
-// other partitions of a busy topic have some. Processes that saw them added wait as long before they
-// choose them.
+// other partitions of a busy topic have some. Processes that saw them added wait as long before
+// they choose them.
 func (s *partitions) unsettleEmpty(ctx context.Context, t Topic) error {
 	if !t.Busy {
 		return nil

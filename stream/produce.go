@@ -24,11 +24,11 @@ type producer struct {
 	limits     *sizeLimits
 }
 
-// Produce writes recs and returns nil once all in-sync replicas have acknowledged every one. Records
-// of a partition are written in the given order, in batches, one in flight. A batch is retried until
-// ctx ends; so it may be written twice, and never skipped. A *TooLargeError is final: all records
-// but those that it names are acknowledged. After any other error, records may or may not have been
-// written. Produce sets the offsets of recs.
+// Produce writes recs and returns nil once all in-sync replicas have acknowledged every one.
+// Records of a partition are written in the given order, in batches, one in flight. A batch is
+// retried until ctx ends; so it may be written twice, and never skipped. A *TooLargeError is final:
+// all records but those that it names are acknowledged. After any other error, records may or may
+// not have been written. Produce sets the offsets of recs.
 func (s *producer) Produce(ctx context.Context, topic string, recs []Record) error {
 	if len(recs) == 0 {
 		return nil

@@ -10,8 +10,8 @@ import (
 )
 
 // ErrTrimmed is returned by a Reader, once, when retention has deleted records before it read them.
-// errors.As with *TrimmedError gives their offsets. The next Read continues at the first record that
-// is left.
+// errors.As with *TrimmedError gives their offsets. The next Read continues at the first record
+// that is left.
 var ErrTrimmed = errors.New("records were deleted before they were read")
 
 // ErrBeyond is returned by a Reader whose offset lies beyond the end of the partition, because the
@@ -42,8 +42,8 @@ const (
 //
 // It reads committed records. Records of an open transaction, and all behind them, wait until it
 // ends; records of aborted transactions and markers are skipped. So there may be no record at some
-// offsets before Offset or End, even at the very end. A caller who reads up to an offset calls Next,
-// which returns when the Reader has passed it.
+// offsets before Offset or End, even at the very end. A caller who reads up to an offset calls
+// Next, which returns when the Reader has passed it.
 type Reader struct {
 	client    *Client
 	topic     string // without prefix

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// TooLargeError names records that the topic can never take, since each alone exceeds its limit. All
-// other records of the same call are written.
+// TooLargeError names records that the topic can never take, since each alone exceeds its limit.
+// All other records of the same call are written.
 type TooLargeError struct {
 	Topic   string
 	Records []int // indexes into the call's records

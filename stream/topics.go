@@ -47,8 +47,8 @@ type topics struct {
 	limits     *sizeLimits
 }
 
-// EnsureTopics creates missing topics, waits until they can be written, and checks existing ones. It
-// returns a *TopicError for too few partitions, compaction, or too short a retention, and logs
+// EnsureTopics creates missing topics, waits until they can be written, and checks existing ones.
+// It returns a *TopicError for too few partitions, compaction, or too short a retention, and logs
 // faults that do no harm yet. It waits for a broker that is still starting.
 func (s *topics) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	s.partitions.declare(topics)
@@ -77,8 +77,8 @@ func (s *topics) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	return nil
 }
 
-// warnings returns faults of a topic that stop no stage: partitions that no stage reads, and a limit
-// below our largest messages.
+// warnings returns faults of a topic that stop no stage: partitions that no stage reads, and a
+// limit below our largest messages.
 func (s *topics) warnings(ctx context.Context, t Topic) []error {
 	var found []error
 	if n, err := s.partitions.Partitions(ctx, t.Name); err == nil && t.Ordered && n > 1 {

@@ -39,8 +39,8 @@ func (c *cluster) connect(ctx context.Context, address string) (*wire, error) {
 
 func (w *wire) close() error { return w.conn.Close() }
 
-// bound lets the requests that follow take as long as limit, and ends them when ctx ends. The caller
-// calls stop after them.
+// bound lets the requests that follow take as long as limit, and ends them when ctx ends. The
+// caller calls stop after them.
 func (w *wire) bound(ctx context.Context, limit time.Duration) (stop func() bool, err error) {
 	if err := w.conn.SetDeadline(time.Now().Add(limit)); err != nil {
 		return nil, err
@@ -109,8 +109,8 @@ func skipTags(b []byte) ([]byte, error) {
 	return b, err
 }
 
-// topicMetadata is a topic's id, and the address of each partition's leader: empty where a partition
-// has none.
+// topicMetadata is a topic's id, and the address of each partition's leader: empty where a
+// partition has none.
 type topicMetadata struct {
 	id      string
 	leaders []string

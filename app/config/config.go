@@ -1,8 +1,8 @@
 // Package config reads clickloop's one YAML file, its environment variables and its common flags.
 //
-// Every setting has a default that runs. The file overrides defaults, CLICKLOOP_* variables override
-// the file, and flags override both. An error names file and line, or flag, and the setting, its
-// value, and what is allowed.
+// Every setting has a default that runs. The file overrides defaults, CLICKLOOP_* variables
+// override the file, and flags override both. An error names file and line, or flag, and the
+// setting, its value, and what is allowed.
 package config
 
 import (

@@ -8,9 +8,9 @@ import (
 )
 
 // settlePriors derives one prior for each network. A prior is the rate of positives that a fresh
-// network predicts, and a scorer without weights of that network. model.prior and networks.NAME.prior
-// set it. scorer.prior sets it for the networks without their own, and must not contradict the
-// others. given tells which settings the file has.
+// network predicts, and a scorer without weights of that network. model.prior and
+// networks.NAME.prior set it. scorer.prior sets it for the networks without their own, and must not
+// contradict the others. given tells which settings the file has.
 func (c *Config) settlePriors(given func(setting string) bool) error {
 	general, isGiven := c.Scorer.Prior, given("scorer.prior")
 	if !isGiven {

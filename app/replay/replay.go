@@ -106,8 +106,8 @@ func (d *Driver) Run(ctx context.Context) error {
 	return d.waitModel(ctx, d.Progress.Expected.Load())
 }
 
-// tick sends the events before tick.Start, and then the tick's rows, or keeps these until a chunk is
-// full.
+// tick sends the events before tick.Start, and then the tick's rows, or keeps these until a chunk
+// is full.
 func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 	d.Progress.Expected.Store(d.due.before(tick.Start))
 	d.Progress.Time.Store(int64(tick.Start))
@@ -176,8 +176,8 @@ func (d *Driver) pace(ctx context.Context, t event.Time) error {
 	}
 }
 
-// sendEvents posts the pending events, and the clock with the last of them, so that heartbeats follow
-// the events.
+// sendEvents posts the pending events, and the clock with the last of them, so that heartbeats
+// follow the events.
 func (d *Driver) sendEvents(ctx context.Context, clock event.Time) error {
 	for first := true; first || len(d.pending) > 0; first = false {
 		n := min(len(d.pending), 1000)

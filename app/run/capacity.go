@@ -14,8 +14,8 @@ import (
 // capacityEvery is how often Redis is asked for its memory.
 const capacityEvery = 5 * time.Second
 
-// capacity watches the memory of Redis. A Redis that evicts keys loses profiles without an error, and
-// a full one stops all folds. Log, metrics and /readyz report both.
+// capacity watches the memory of Redis. A Redis that evicts keys loses profiles without an error,
+// and a full one stops all folds. Log, metrics and /readyz report both.
 type capacity struct {
 	client *features.RedisClient
 	logger *slog.Logger

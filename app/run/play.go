@@ -66,9 +66,9 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 	return s, l.addModel(ctx, s, rec.Objective())
 }
 
-// addModel asks the learner for its weights once it has learned the whole examples topic. The scorer
-// cannot answer this. Its weights may come from a learner that was killed after it published them
-// and before its checkpoint; the learner that replaced it still learns those examples again.
+// addModel asks the learner for its weights once it has learned the whole examples topic. The
+// scorer cannot answer this. Its weights may come from a learner that was killed after it published
+// them and before its checkpoint; the learner that replaced it still learns those examples again.
 func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) error {
 	ranges, err := l.Client.Offsets(ctx, event.TopicExamples(s.Objective))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package run assembles stages in one process: all of them for `clickloop up`, one for a stage's own
-// command. It also plays recordings into them.
+// Package run assembles stages in one process: all of them for `clickloop up`, one for a stage's
+// own command. It also plays recordings into them.
 //
 // A Loop closes in the reverse order of its start: requests end first, then the stages, then the
 // clients, and the embedded services last. So a stage can still write what a request gave it.

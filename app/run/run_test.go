@@ -61,8 +61,8 @@ func recorded(rec *recording.Recording) func(*config.Config) {
 	}
 }
 
-// The replay command refuses a collector whose clock is the wall's: it reads that from the collector's
-// answer.
+// The replay command refuses a collector whose clock is the wall's: it reads that from the
+// collector's answer.
 func TestTheCheckOfAClockUnderstandsTheCollector(t *testing.T) {
 	l := start(t, func(c *config.Config) { c.Clock = config.ClockRecorded })
 	check := func() error {

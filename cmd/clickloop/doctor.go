@@ -175,8 +175,8 @@ func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix
 	}
 }
 
-// folds reports partitions of events that no stage folds while it folds others, such as one that was
-// added.
+// folds reports partitions of events that no stage folds while it folds others, such as one that
+// was added.
 func (d *doctor) folds(ctx context.Context, client *stream.Client, store features.Store, what, log string) {
 	ranges, err := client.Offsets(ctx, event.TopicEvents)
 	if err != nil {

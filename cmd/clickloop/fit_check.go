@@ -58,8 +58,8 @@ func (o *fitOptions) checkFlags(recorded bool) error {
 	return fmt.Errorf("--limit is of recordings: give fewer rows of files, such as by head -n %d FILE | clickloop fit -", o.limit)
 }
 
-// checkReadable makes sure that a file of examples exists, and that it can be read again when it must
-// be.
+// checkReadable makes sure that a file of examples exists, and that it can be read again when it
+// must be.
 func checkReadable(path string, again bool) error {
 	regular := false
 	if path != "-" {

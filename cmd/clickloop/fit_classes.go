@@ -16,8 +16,8 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// newClasses returns the classes of a new softmax, from --classes or the first rows of the files, and
-// completes c. It returns none for other outputs.
+// newClasses returns the classes of a new softmax, from --classes or the first rows of the files,
+// and completes c. It returns none for other outputs.
 func (o *fitOptions) newClasses(ctx context.Context, c *model.Config, recorded bool) ([]string, error) {
 	if o.output != "" && o.output != c.Output {
 		c.Output, c.Classes = o.output, 1

@@ -52,8 +52,8 @@ func (o *fitOptions) save(net *model.Net, classes []string) error {
 	return saveModel(o.out, net, about)
 }
 
-// saveModel replaces a model's file in one step. It writes directly to what is no plain file, such as
-// /dev/stdout.
+// saveModel replaces a model's file in one step. It writes directly to what is no plain file, such
+// as /dev/stdout.
 func saveModel(path string, net *model.Net, about modelfile.About) error {
 	failed := func(err error) error { return fmt.Errorf("cannot write the model to %s: %w", path, err) }
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {

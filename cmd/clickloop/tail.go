@@ -94,8 +94,8 @@ func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	return tail(ctx, client, &cfg, &o, stdout, stderr)
 }
 
-// tail prints messages until it reaches o's limits or ctx ends. It reads partitions concurrently and
-// keeps the order within each.
+// tail prints messages until it reaches o's limits or ctx ends. It reads partitions concurrently
+// and keeps the order within each.
 func tail(ctx context.Context, client *stream.Client, cfg *config.Config, o *tailOptions, stdout, stderr io.Writer) error {
 	name := cfg.Kafka.Prefix + o.topic
 	bounded, cancelBounded := context.WithTimeout(ctx, 5*time.Second)
@@ -192,8 +192,8 @@ type printer struct {
 	n       int64
 }
 
-// envelope is the object that kcat -J prints for a message. It tells a null key or value from an empty
-// one.
+// envelope is the object that kcat -J prints for a message. It tells a null key or value from an
+// empty one.
 type envelope struct {
 	Topic     string    `json:"topic"`
 	Partition int       `json:"partition"`

@@ -94,8 +94,8 @@ func (s *span) number() int64 {
 	return n
 }
 
-// kcat returns kcat's flags for the span. From an offset that retention has deleted, kcat goes to the
-// end, and tail begins at the first record that is left.
+// kcat returns kcat's flags for the span. From an offset that retention has deleted, kcat goes to
+// the end, and tail begins at the first record that is left.
 func (s *span) kcat(ranges []stream.Range, partition int) (flags string, leftOut []string) {
 	switch {
 	case !s.since.IsZero():

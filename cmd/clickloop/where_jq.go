@@ -65,8 +65,8 @@ func jqText(s string) string {
 
 var jqName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// jqPath returns jq's expression for lookup: it tries every way to read the dots, in lookup's order,
-// and takes the first member that exists.
+// jqPath returns jq's expression for lookup: it tries every way to read the dots, in lookup's
+// order, and takes the first member that exists.
 func jqPath(path string) (string, bool) {
 	ways := jqWays(path)
 	for i, w := range ways {

@@ -1,5 +1,5 @@
-// Package backend gives tests a Kafka and a Redis: real ones at the addresses in CLICKLOOP_TEST_KAFKA
-// and CLICKLOOP_TEST_REDIS, else embedded ones. So one suite runs on both.
+// Package backend gives tests a Kafka and a Redis: real ones at the addresses in
+// CLICKLOOP_TEST_KAFKA and CLICKLOOP_TEST_REDIS, else embedded ones. So one suite runs on both.
 package backend
 
 import (

@@ -8,8 +8,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Main is the TestMain of a package. It runs the tests, stops the embedded services that they share,
-// and fails when a goroutine outlives them: code that starts a goroutine waits for its end.
+// Main is the TestMain of a package. It runs the tests, stops the embedded services that they
+// share, and fails when a goroutine outlives them: code that starts a goroutine waits for its end.
 func Main(m *testing.M) {
 	status := m.Run()
 	if shared.services != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Refusing is a broker for one test that can refuse writes to some topics, as a broker does that has
-// lost its replicas. A later attempt may succeed.
+// Refusing is a broker for one test that can refuse writes to some topics, as a broker does that
+// has lost its replicas. A later attempt may succeed.
 type Refusing struct {
 	Kafka   string // host:port
 	Cluster *kfake.Cluster

@@ -85,8 +85,8 @@ func ask(ctx context.Context, broker string, req kmsg.Request, resp kmsg.Respons
 	return resp.ReadFrom(body)
 }
 
-// Session returns the session timeout for groups in tests: the shortest that a real broker allows, or
-// less on the embedded one.
+// Session returns the session timeout for groups in tests: the shortest that a real broker allows,
+// or less on the embedded one.
 func Session() time.Duration {
 	if Real() {
 		return 6 * time.Second

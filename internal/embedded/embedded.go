@@ -133,8 +133,8 @@ func writeAt(f *os.File, s string) error {
 	return err
 }
 
-// choosePort returns want if it is a free port. For 0 it returns the usual port if that is free, else
-// any free one; for -1 any free one.
+// choosePort returns want if it is a free port. For 0 it returns the usual port if that is free,
+// else any free one; for -1 any free one.
 func choosePort(want, usual int) (int, error) {
 	switch {
 	case want > 0:
@@ -148,9 +148,9 @@ func choosePort(want, usual int) (int, error) {
 	return FreePort()
 }
 
-// Free ports are chosen below the range of outgoing connections, which begins at 32768. A connection
-// may take a port of that range before the server listens on it. A client that calls a stopped server
-// may even connect to itself, and so keep the port from the server that restarts.
+// Free ports are chosen below the range of outgoing connections, which begins at 32768. A
+// connection may take a port of that range before the server listens on it. A client that calls a
+// stopped server may even connect to itself, and so keep the port from the server that restarts.
 const lowestPort, highestPort = 12000, 32000
 
 // FreePort returns a port that no process listens on.

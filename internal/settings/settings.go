@@ -1,8 +1,8 @@
 // Package settings decodes YAML into a struct that holds defaults, with errors for people who write
 // the file.
 //
-// An error names file, line, setting, value, and what is allowed. It suggests the nearest known name
-// for a misspelt one, and one error reports all mistakes. A setting without a value keeps its
+// An error names file, line, setting, value, and what is allowed. It suggests the nearest known
+// name for a misspelt one, and one error reports all mistakes. A setting without a value keeps its
 // default. Durations take every unit from ms to w.
 package settings
 
