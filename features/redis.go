@@ -106,17 +106,14 @@ const readChunk = 200
 func (s *Redis) Read(ctx context.Context, keys []string) (map[string]Profile, error) {
 	found := make(map[string]Profile, len(keys))
 	var bad error
-	for len(keys) > 0 {
-		n := min(len(keys), readChunk)
-		err := s.readChunk(ctx, keys[:n], found)
-		var wrong *KeyError
+	for chunk := range slices.Chunk(keys, readChunk) {
+		err := s.readChunk(ctx, chunk, found)
 		switch {
-		case errors.As(err, &wrong):
+		case errors.As(err, new(*KeyError)):
 			bad = err
 		case err != nil:
-			return nil, fmt.Errorf("cannot read %d profiles from Redis: %w", n, err)
+			return nil, fmt.Errorf("cannot read %d profiles from Redis: %w", len(chunk), err)
 		}
-		keys = keys[n:]
 	}
 	return found, bad
 }

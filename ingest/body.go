@@ -41,32 +41,13 @@ func (r *request) json() ([]byte, error) {
 	return inbound.Unpack(r.body.raw, r.Header, r.body.read)
 }
 
-// read reads all of r, up to the limit. It takes memory from the budget as the text grows and does
-// not believe the length that a client announces.
+// read reads all of r, up to the limit, in memory of the budget.
 func (b *body) read(r io.Reader) ([]byte, error) {
-	const first = 4 << 10
-	if err := b.hold(first); err != nil {
-		return nil, err
+	text, err := inbound.Within(b.limit, b.hold)(r)
+	if errors.As(err, new(*inbound.TooLarge)) {
+		err = errTooLarge(b.limit)
 	}
-	buf := make([]byte, 0, first)
-	for {
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		switch {
-		case len(buf) > b.limit:
-			return nil, errTooLarge(b.limit)
-		case errors.Is(err, io.EOF):
-			return buf, nil
-		case err != nil:
-			return nil, err
-		}
-		if len(buf) == cap(buf) {
-			if err := b.hold(cap(buf)); err != nil {
-				return nil, err
-			}
-			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
-		}
-	}
+	return text, err
 }
 
 // hold takes n bytes from the budget.

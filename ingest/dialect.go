@@ -5,6 +5,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/web"
 )
 
 // dialect is one form in which senders bring events: where they send them, how a request is decoded
@@ -46,6 +47,6 @@ type delivery struct {
 	// refusable says that the sender understands a refusal: a request without any good event is
 	// answered 400. Otherwise such events become dead letters and the dialect answers.
 	refusable bool
-	notes     []warning           // about the request as a whole
+	notes     []web.Warning       // about the request as a whole
 	letters   []deadletter.Letter // parts of the request that its events had to do without
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/strictjson"
+	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -16,7 +17,7 @@ type verdict struct {
 	id       string
 	reason   string // why it is rejected; empty when it is accepted
 	field    string
-	warnings []warning
+	warnings []web.Warning
 }
 
 // intake is a delivery whose events are stamped and checked.
@@ -31,8 +32,8 @@ type intake struct {
 	rejected   int
 	firstError error
 	letters    []deadletter.Letter
-	warnings             // about events
-	notes      []warning // about the request as a whole
+	warnings                 // about events
+	notes      []web.Warning // about the request as a whole
 }
 
 // item is one event that was read, or the reason why it could not be read.
@@ -79,7 +80,7 @@ func (in *intake) add(it *item) {
 	in.records = append(in.records, stream.Record{Partition: -1, Key: []byte(key(e)), Value: value, Headers: in.headers})
 }
 
-func (in *intake) reject(it *item, warnings []warning) {
+func (in *intake) reject(it *item, warnings []web.Warning) {
 	v := verdict{id: it.event.ID, reason: it.err.Error(), warnings: warnings}
 	var wrong *event.Error
 	if errors.As(it.err, &wrong) {
@@ -140,9 +141,9 @@ func (in *intake) addResults(o *strictjson.Object) {
 	o.Buf = append(o.Buf, ']')
 	notes := in.notes
 	if in.unwritten > 0 {
-		notes = append(notes[:len(notes):len(notes)], warning{message: fmt.Sprintf("%d more warnings are left out", in.unwritten)})
+		notes = append(notes[:len(notes):len(notes)], web.Warning{Message: fmt.Sprintf("%d more warnings are left out", in.unwritten)})
 	}
-	addWarnings(o, notes)
+	web.AddWarnings(o, notes)
 }
 
 func (v *verdict) appendJSON(dst []byte) []byte {
@@ -155,6 +156,6 @@ func (v *verdict) appendJSON(dst []byte) []byte {
 		o.Text("reason", v.reason)
 	}
 	o.OptionalText("field", v.field)
-	addWarnings(&o, v.warnings)
+	web.AddWarnings(&o, v.warnings)
 	return o.End()
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/web"
 )
 
 // lifting says which properties of a call become a member of the event. The first of names that can
@@ -107,7 +108,7 @@ func (n *notes) misplaced(name string) {
 		}
 	}
 	if meant != "" {
-		n.texts = append(n.texts, warning{name, name + " is not known here; did you mean " + meant + "?", meant})
+		n.texts = append(n.texts, web.Warning{Field: name, Message: name + " is not known here; did you mean " + meant + "?", Nearest: meant})
 		n.unknown++
 	}
 }

@@ -64,7 +64,7 @@ func decodeSegment(r *request) (delivery, error) {
 		return delivery{}, err
 	}
 	for _, unknown := range inbound.Unknown(r.URL.Query(), "writeKey") {
-		b.notes = append(b.notes, warning{field: unknown.Field, message: "parameter " + unknown.Error()})
+		b.notes = append(b.notes, web.Warning{Field: unknown.Field, Message: "parameter " + unknown.Error()})
 	}
 	return delivery{
 		count:     len(b.calls),

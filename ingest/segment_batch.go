@@ -6,13 +6,14 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/strictjson"
+	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 )
 
 // segmentBatch is a decoded body in Segment's form.
 type segmentBatch struct {
 	calls   []segmentCall
-	notes   []warning           // about the batch as a whole
+	notes   []web.Warning       // about the batch as a whole
 	letters []deadletter.Letter // members of the batch that its calls had to do without
 }
 
@@ -98,6 +99,6 @@ func (b *segmentBatch) doWithout(m *strictjson.Member, read func(*event.Reader))
 		return
 	}
 	reason := "the batch's " + m.Name + " is left out of its messages: " + err.Error()
-	b.notes = append(b.notes, warning{field: m.Name, message: reason})
+	b.notes = append(b.notes, web.Warning{Field: m.Name, Message: reason})
 	b.letters = append(b.letters, deadletter.Letter{Record: stream.Record{Value: m.Text}, Reason: reason + " (" + m.Place(m.Name, 0) + ")"})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/strictjson"
+	"github.com/clickloop/clickloop/internal/web"
 )
 
 var segmentNow, _ = event.ParseTime("2026-11-25T09:00:00Z")
@@ -25,10 +26,10 @@ func callOf(t *testing.T, members string) item {
 	return s.item(segmentNow, 0)
 }
 
-func messages(all []warning) []string {
+func messages(all []web.Warning) []string {
 	var texts []string
 	for _, w := range all {
-		texts = append(texts, w.message)
+		texts = append(texts, w.Message)
 	}
 	return texts
 }

@@ -4,22 +4,15 @@ import (
 	"fmt"
 
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/strictjson"
+	"github.com/clickloop/clickloop/internal/web"
 )
 
 // maxWarnings bounds the warnings of one answer; the others are counted.
 const maxWarnings = 200
 
-// warning is what a sender should know about an event that is accepted all the same.
-type warning struct {
-	field   string // that it is about; empty when it is about none
-	message string
-	nearest string // the known name that was probably meant
-}
-
 // notes are the warnings about one event.
 type notes struct {
-	texts      []warning
+	texts      []web.Warning
 	unknown    int // fields of unknown names
 	unreadable int // fields that the loop knows, but whose values it cannot use
 	replaced   int // halves of characters
@@ -29,13 +22,13 @@ type notes struct {
 func (n *notes) addEventNotes(seen *event.Notes) {
 	for _, name := range seen.Unknown {
 		if near := event.Nearest(name, event.EventNames); near != "" {
-			n.texts = append(n.texts, warning{name, name + " is not known; did you mean " + near + "?", near})
+			n.texts = append(n.texts, web.Warning{Field: name, Message: name + " is not known; did you mean " + near + "?", Nearest: near})
 		} else {
-			n.texts = append(n.texts, warning{field: name, message: name + " is not known and left out; facts of your own go into properties or context"})
+			n.texts = append(n.texts, web.Warning{Field: name, Message: name + " is not known and left out; facts of your own go into properties or context"})
 		}
 	}
 	if seen.Unnamed > 0 {
-		n.texts = append(n.texts, warning{message: fmt.Sprintf("%d more fields are not known and left out", seen.Unnamed)})
+		n.texts = append(n.texts, web.Warning{Message: fmt.Sprintf("%d more fields are not known and left out", seen.Unnamed)})
 	}
 	n.unknown += len(seen.Unknown) + seen.Unnamed
 	n.halves(seen.Replaced)
@@ -44,14 +37,14 @@ func (n *notes) addEventNotes(seen *event.Notes) {
 // halves warns of characters that were cut in the middle.
 func (n *notes) halves(replaced int) {
 	if replaced > 0 {
-		n.texts = append(n.texts, warning{message: fmt.Sprintf("%d half characters (lone surrogates) became U+FFFD", replaced)})
+		n.texts = append(n.texts, web.Warning{Message: fmt.Sprintf("%d half characters (lone surrogates) became U+FFFD", replaced)})
 		n.replaced += replaced
 	}
 }
 
 // cannotUse warns of a field that the loop knows but cannot read as what it should be.
 func (n *notes) cannotUse(field, reason string) {
-	n.texts = append(n.texts, warning{field: field, message: field + " " + reason})
+	n.texts = append(n.texts, web.Warning{Field: field, Message: field + " " + reason})
 	n.unreadable++
 }
 
@@ -62,7 +55,7 @@ type warnings struct {
 }
 
 // warn counts the notes of an event, and returns the texts for which the answer still has room.
-func (w *warnings) warn(n *notes) []warning {
+func (w *warnings) warn(n *notes) []web.Warning {
 	w.unknown += n.unknown
 	w.unreadable += n.unreadable
 	w.replaced += n.replaced
@@ -70,22 +63,4 @@ func (w *warnings) warn(n *notes) []warning {
 	w.written += fit
 	w.unwritten += len(n.texts) - fit
 	return n.texts[:fit]
-}
-
-// addWarnings adds the member warnings, if there are any.
-func addWarnings(o *strictjson.Object, all []warning) {
-	if len(all) == 0 {
-		return
-	}
-	o.Key("warnings")
-	open := byte('[')
-	for i := range all {
-		inner := strictjson.NewObject(append(o.Buf, open))
-		inner.OptionalText("field", all[i].field)
-		inner.Text("message", all[i].message)
-		inner.OptionalText("nearest", all[i].nearest)
-		o.Buf = inner.End()
-		open = ','
-	}
-	o.Buf = append(o.Buf, ']')
 }

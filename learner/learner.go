@@ -49,8 +49,7 @@ func New(cfg Config, d Deps) (*Learner, error) {
 	letters := deadletter.New("learner", d.Client, d.Now, logger, d.Registerer)
 	metrics := newInstruments(d.Registerer)
 	l := &Learner{client: d.Client, owners: map[string]*owner{}}
-	for i := range d.Objectives {
-		objective := &d.Objectives[i]
+	for _, objective := range d.Objectives {
 		for _, network := range objective.NetworkNames() {
 			o, err := newOwner(&cfg, &d, objective.Name, network)
 			if err != nil {

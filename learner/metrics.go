@@ -79,10 +79,8 @@ func (m *instruments) tracer() func(cause string) {
 		now := time.Now()
 		took := now.Sub(last)
 		last = now
-		if took < 50*time.Microsecond {
-			return // there was nothing to do
-		}
-		if histogram := causes[cause]; histogram != nil {
+		// with less there was nothing to do
+		if histogram := causes[cause]; histogram != nil && took >= 50*time.Microsecond {
 			histogram.Observe(took.Seconds())
 		}
 	}

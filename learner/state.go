@@ -110,11 +110,8 @@ func (s *State) Replay(ctx context.Context, client *stream.Client, until Until, 
 		if len(records) == 0 {
 			s.core.at.Next = r.Offset()
 		}
-		for len(records) > 0 && records[0].Offset < until.Offset {
+		for len(records) > 0 && records[0].Offset < until.Offset && s.core.net.Examples() < until.Examples {
 			n := int(min(int64(len(records)), batchExamples, until.Offset-records[0].Offset, until.Examples-s.core.net.Examples()))
-			if n == 0 {
-				return nil
-			}
 			d.decode(&b, records[:n], r.End())
 			if n == len(records) {
 				b.next = r.Offset()

@@ -153,8 +153,6 @@ func (w *writer) produce(ctx context.Context, m message, records []stream.Record
 	return nil
 }
 
-const retentionTimeout = 10 * time.Second
-
 // raiseRetention makes the topic keep two snapshots of this size, and the deltas between them. With
 // less, Kafka deletes the only whole snapshot while the next one is written, and a joining replica
 // has nothing to read. A cluster that does not allow it must not hold up the snapshot.
@@ -164,16 +162,15 @@ func (w *writer) raiseRetention(ctx context.Context, size int64) {
 		return
 	}
 	need += need / 2 // a network that has grown grows on
-	topic := event.TopicModel(w.key)
-	bounded, cancel := context.WithTimeout(ctx, retentionTimeout)
+	bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	kept, before, err := w.client.KeepBytes(bounded, topic, need)
+	kept, before, err := w.client.KeepBytes(bounded, event.TopicModel(w.key), need)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
 		w.logger.Error("the model topic keeps too little for two snapshots: scorers that start may have none to read", "snapshot_bytes", size, "err", err)
 	case kept > before:
-		w.logger.Info("the model topic keeps more now, since a snapshot has grown", "topic", topic, "retention.bytes", kept, "before", before, "snapshot_bytes", size)
+		w.logger.Info("the model topic keeps more now, since a snapshot has grown", "topic", event.TopicModel(w.key), "retention.bytes", kept, "before", before, "snapshot_bytes", size)
 	}
 	w.kept = max(kept, need) // after an error as well: the next one is logged when this is too little
 }

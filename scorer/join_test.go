@@ -178,20 +178,35 @@ func (j *joinable) check(t *testing.T, s *Scorer) {
 
 // difference is where two values differ in memory, empty when they do not. Slices are compared by
 // what they hold, and "puts" is left out, since it counts what was done.
-func difference(a, b reflect.Value) string {
+func difference(a, b reflect.Value) string { return pairs{}.difference(a, b) }
+
+// pairs are pointers that are compared already: a network refers back to what holds it.
+type pairs map[[2]uintptr]bool
+
+func (seen pairs) difference(a, b reflect.Value) string {
 	switch a.Kind() {
-	case reflect.Pointer:
-		if !a.IsNil() && !b.IsNil() {
-			return difference(a.Elem(), b.Elem())
-		}
+	case reflect.Pointer, reflect.Interface, reflect.Func:
 		if a.IsNil() != b.IsNil() {
 			return "nil"
 		}
-		return ""
+		if a.IsNil() || a.Kind() == reflect.Func {
+			return ""
+		}
+		if a.Kind() == reflect.Pointer {
+			pair := [2]uintptr{a.Pointer(), b.Pointer()}
+			if seen[pair] {
+				return ""
+			}
+			seen[pair] = true
+		}
+		if a.Elem().Type() != b.Elem().Type() {
+			return fmt.Sprintf("types %v and %v", a.Elem().Type(), b.Elem().Type())
+		}
+		return seen.difference(a.Elem(), b.Elem())
 	case reflect.Struct:
 		for i := range a.NumField() {
 			name := a.Type().Field(i).Name
-			if where := difference(a.Field(i), b.Field(i)); where != "" && name != "puts" {
+			if where := seen.difference(a.Field(i), b.Field(i)); where != "" && name != "puts" {
 				return name + "." + where
 			}
 		}
@@ -201,7 +216,7 @@ func difference(a, b reflect.Value) string {
 			return fmt.Sprintf("lengths %d and %d", a.Len(), b.Len())
 		}
 		for i := range a.Len() {
-			if where := difference(a.Index(i), b.Index(i)); where != "" {
+			if where := seen.difference(a.Index(i), b.Index(i)); where != "" {
 				return fmt.Sprintf("[%d].%s", i, where)
 			}
 		}

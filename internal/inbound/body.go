@@ -23,53 +23,51 @@ func (e *TooLarge) Error() string {
 	return text
 }
 
-// Read reads a request's body and unpacks it as Unpack does. When either form of it has more than
-// limit bytes the error is a *TooLarge. Memory grows with the bytes that have come, since a client
-// may announce more than it sends. reserve is called before each n bytes of it are taken; its error
-// is passed on.
+// Read reads a request's body and unpacks it as Unpack does, both within the same bounds.
 func Read(r *http.Request, limit int, reserve func(n int) error) ([]byte, error) {
-	body := bounded{limit: limit, reserve: reserve}
+	read := Within(limit, reserve)
 	source := &watched{r: r.Body}
-	raw, err := body.read(source)
+	raw, err := read(source)
 	if source.err != nil {
 		return nil, errors.New("the body could not be read whole: " + source.err.Error())
 	}
 	if err != nil {
 		return nil, err
 	}
-	body.unpacked = true
-	return Unpack(raw, r.Header, body.read)
-}
-
-// bounded reads within a limit, in memory that it reserves.
-type bounded struct {
-	limit    int
-	reserve  func(n int) error
-	unpacked bool
-}
-
-func (b *bounded) read(r io.Reader) ([]byte, error) {
-	const first = 4 << 10
-	if err := b.reserve(first); err != nil {
-		return nil, err
+	text, err := Unpack(raw, r.Header, read)
+	if large := (*TooLarge)(nil); errors.As(err, &large) {
+		large.unpacked = true
 	}
-	buf := make([]byte, 0, first)
-	for {
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		switch {
-		case len(buf) > b.limit:
-			return nil, &TooLarge{b.limit, b.unpacked}
-		case errors.Is(err, io.EOF):
-			return buf, nil
-		case err != nil:
+	return text, err
+}
+
+// Within returns a Limited for texts of at most limit bytes; its error for longer ones is a
+// *TooLarge. Memory grows with the bytes that have come, since a client may announce more than it
+// sends. reserve is called before each n bytes of memory are taken, and its error is passed on.
+func Within(limit int, reserve func(n int) error) Limited {
+	return func(r io.Reader) ([]byte, error) {
+		const first = 4 << 10
+		if err := reserve(first); err != nil {
 			return nil, err
 		}
-		if len(buf) == cap(buf) {
-			if err := b.reserve(cap(buf)); err != nil {
+		buf := make([]byte, 0, first)
+		for {
+			n, err := r.Read(buf[len(buf):cap(buf)])
+			buf = buf[:len(buf)+n]
+			switch {
+			case len(buf) > limit:
+				return nil, &TooLarge{Limit: limit}
+			case errors.Is(err, io.EOF):
+				return buf, nil
+			case err != nil:
 				return nil, err
 			}
-			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+			if len(buf) == cap(buf) {
+				if err := reserve(cap(buf)); err != nil {
+					return nil, err
+				}
+				buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+			}
 		}
 	}
 }

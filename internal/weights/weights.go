@@ -48,10 +48,7 @@ type Head struct {
 	Current bool
 }
 
-const (
-	headerKind    = "kind"
-	headerCurrent = "current"
-)
+const headerKind, headerCurrent = "kind", "current"
 
 // Cut makes the records of a message. They share body, and carry extra headers.
 func Cut(h Head, key string, body []byte, extra ...stream.Header) []stream.Record {
