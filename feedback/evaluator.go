@@ -124,8 +124,8 @@ func (e *evaluator) written(ctx context.Context) (map[string]event.Time, error) 
 }
 
 // isWritten says whether a window that is to be closed is in evaluations. Windows are written in
-// order, and minutes before the hours and days that end with them. So the newest minute tells of
-// all windows that ended before it, also of a day that lies too far back to have been found.
+// order, and minutes before the hours and days that end with them. So the newest minute proves that
+// every window which ended before it is written, even a day that lies too far back to be found.
 func isWritten(w *window, newest map[string]event.Time) bool {
 	return w.start <= newest[w.name] || w.start+w.width <= newest["1m"]
 }

@@ -190,7 +190,7 @@ func TestALossThatTheWatermarkDoesNotShowMakesNoLabelFalse(t *testing.T) {
 			})
 			r.beat(due)
 			if !<-whole {
-				t.Fatal("the store had lost nothing before the look-up, or is not whole again behind it")
+				t.Fatal("the store had lost nothing before the lookup, or is not whole again behind it")
 			}
 			if fresh := r.awaitExamples(1); fresh[0].Y != 1 {
 				t.Error("the label is false")

@@ -9,7 +9,7 @@ import (
 	"github.com/clickloop/clickloop/internal/retry"
 )
 
-// view is what a look-up of outcomes relies on: in this rebuild, events are folded up to the
+// view is what a lookup of outcomes relies on: in this rebuild, events are folded up to the
 // watermark. The zero view relies on nothing.
 type view struct {
 	rebuild   rebuild
@@ -17,7 +17,7 @@ type view struct {
 }
 
 // view asks the store. It reads the rebuild first: a run that begins afterwards makes it differ
-// from the one that a look-up reads at its end.
+// from the one that a lookup reads at its end.
 func (o *outcomes) view(ctx context.Context, topicID string, partitions int) (view, error) {
 	r, err := o.rebuild(ctx, topicID)
 	if err != nil || r.runs == 0 {

@@ -10,10 +10,10 @@ import (
 	"github.com/clickloop/clickloop/features"
 )
 
-// rebuild tells a look-up whether outcomes were folded again while it read. The store of outcomes
+// rebuild tells a lookup whether outcomes were folded again while it read. The store of outcomes
 // keeps it, as the position of a partition that does not exist; an emptied store has none.
 //
-// Each run of a fold counts itself in runs before it folds an event. So a look-up that finds the
+// Each run of a fold counts itself in runs before it folds an event. So a lookup that finds the
 // same rebuild before and after it has read knows that no run began in between. If the store has
 // lost outcomes meanwhile, they have not been folded again yet, and the loss shows as a low
 // watermark.

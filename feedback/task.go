@@ -23,9 +23,10 @@ type task struct {
 	headers   []stream.Header // of examples
 }
 
-// writeExamples writes records to the objective's examples. A record that is larger than the topic
-// takes would block its partition for ever: letter makes its dead letter, whose reason it
-// completes, and buried is how many there were. All others are written then.
+// writeExamples writes records to the objective's topic of examples. A record that is larger than
+// the topic takes would block its partition for ever. So it becomes a dead letter, which letter
+// makes and whose reason is completed here; all other records are written. buried is the number of
+// such letters.
 func (t *task) writeExamples(ctx context.Context, what string, records []stream.Record, letter func(i int) deadletter.Letter) (buried int, err error) {
 	err = t.client.Produce(ctx, event.TopicExamples(t.objective.Name), records)
 	var large *stream.TooLargeError

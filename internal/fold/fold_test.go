@@ -212,7 +212,7 @@ func TestDeadLettersAreWrittenBeforeTheBatchIsApplied(t *testing.T) {
 }
 
 // What a process knows of a partition is forgotten before a run counts itself: between the two, a
-// look-up could trust what the store no longer holds.
+// lookup could trust what the store no longer holds.
 func TestARunForgetsTheOldWatermarkBeforeItBegins(t *testing.T) {
 	r := newRig(t)
 	var f *Fold

@@ -50,7 +50,7 @@ func (f *Fold) run(ctx context.Context, g *stream.Generation, topicID string, p 
 }
 
 // begin finds out where the run begins. It forgets what this process knew of the partition before
-// it calls Positions.Begin: feedback's look-ups rely on that order.
+// it calls Positions.Begin: feedback's lookups rely on that order.
 func (r *run) begin(ctx context.Context) error {
 	r.folded.drop(r.partition)
 	err := retry.Persist(ctx, r.logger, "begin to fold events into "+r.cfg.Into, func() (err error) {
@@ -87,7 +87,7 @@ func (r *run) check(ctx context.Context) error {
 		folded := r.next.Load()
 		id, err := r.cfg.Positions.Current(ctx, r.topicID)
 		if err != nil {
-			continue // the next tick asks again; whoever needs the store logs why it fails
+			continue // the next tick asks again, and follow logs why the store fails
 		}
 		if id != r.id {
 			return errRebuild

@@ -24,7 +24,7 @@ func (b *Broadcast) Wait() <-chan struct{} {
 	return b.ch
 }
 
-// Fire wakes all who wait.
+// Fire wakes every goroutine that waits.
 func (b *Broadcast) Fire() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

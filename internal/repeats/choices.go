@@ -28,7 +28,7 @@ const (
 // with several choices, over more than twice Age, and the consumer begins in between.
 type Choices struct {
 	ids      Window
-	requests Window // the mark of a request is the choice that stands
+	requests Window // the tag of a request is the choice that stands
 }
 
 // Seen says what the prediction at offset is, and remembers it. at is its time of production.

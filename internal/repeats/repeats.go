@@ -38,7 +38,7 @@ type place struct {
 	offset int64
 	at     event.Time
 	first  int64  // offset of the record that is no repeat and that this one repeats
-	mark   uint64 // of that record; see Window.note
+	tag    uint64 // of that record; see Window.note
 }
 
 type occurrence struct {
@@ -75,21 +75,21 @@ func (w *Window) seen(hash uint64, offset int64, at event.Time) bool {
 	return repeat
 }
 
-// note remembers the record at offset, which comes with a mark. It returns the mark under which the
+// note remembers the record at offset, which comes with a tag. It returns the tag under which the
 // id stands, that of its first record, and whether the record repeats the id.
-func (w *Window) note(hash, mark uint64, offset int64, at event.Time) (standing uint64, repeat bool) {
+func (w *Window) note(hash, tag uint64, offset int64, at event.Time) (standing uint64, repeat bool) {
 	before, ok := w.last[hash]
 	if w.last == nil {
 		w.last = map[uint64]place{}
 	}
-	now := place{offset: offset, first: offset, at: at, mark: mark}
+	now := place{offset: offset, first: offset, at: at, tag: tag}
 	if repeat = ok && within(before, offset, at); repeat {
-		now.first, now.mark = before.first, before.mark
+		now.first, now.tag = before.first, before.tag
 	}
 	w.last[hash] = now
 	w.ring = append(w.ring, occurrence{hash, offset})
 	w.forget(offset, at)
-	return now.mark, repeat
+	return now.tag, repeat
 }
 
 // within is the rule of the package comment.
