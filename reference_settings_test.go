@@ -71,10 +71,13 @@ func remark(f *ast.Field) string {
 	}
 	text = cell(text)
 	if len(f.Names) > 0 { // a sentence about the name, whose row in a table has the name already
-		if m := regexp.MustCompile(`^` + f.Names[0].Name + ` (?:(?:is|are) |)([a-z]+s? .*)$`).FindStringSubmatch(text); m != nil {
-			if first, _, _ := strings.Cut(text[len(f.Names[0].Name)+1:], " "); strings.HasSuffix(first, "s") || first == "are" {
-				text = m[1]
-			}
+		rest, found := strings.CutPrefix(text, f.Names[0].Name+" ")
+		verb, object, _ := strings.Cut(rest, " ")
+		switch {
+		case found && (verb == "is" || verb == "are"):
+			text = object
+		case found && strings.HasSuffix(verb, "s"):
+			text = rest
 		}
 	}
 	if text == "" {
@@ -92,6 +95,7 @@ func remark(f *ast.Field) string {
 // sentences say what a comment in the code cannot, which its reader sees among its neighbours.
 var sentences = map[string]string{
 	"kafka.brokers":                   "Addresses of Kafka; empty: the embedded broker, in `up`.",
+	"redis.address":                   "Address of Redis, host:port or a redis:// or rediss:// URL; empty: the embedded one, in `up`.",
 	"kafka.prefix":                    "Text before the name of every topic and group.",
 	"kafka.partitions":                "Partitions of `events` and `predictions` when they are created.",
 	"networks.NAME":                   "Another network, by the name that objectives give; it takes the settings of `model`, and their defaults.",
