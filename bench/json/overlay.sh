@@ -1,13 +1,13 @@
 #!/bin/sh
 # usage: bench/json/overlay.sh go test ./event -run XXX -bench Prediction
-# runs a go command on the tree with strictjson.Reader on jsontext.Decoder (testdata/reader.go)
+# runs a go command on the tree with strictjson.Reader on jsontext.Decoder (testdata/reader.go.txt)
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 strict=$root/internal/strictjson
-sed 's|^// This file.*||' "$here/testdata/reader.go" > "$work/reader.go"
+sed 's|^// This file.*||' "$here/testdata/reader.go.txt" > "$work/reader.go"
 printf 'package strictjson\n' > "$work/empty.go"
 printf '{"Replace":{"%s":"%s","%s":"%s","%s":"%s"}}' "$strict/reader.go" "$work/reader.go" "$strict/values.go" "$work/empty.go" \
 	"$strict/names.go" "$work/empty.go" > "$work/overlay.json"
