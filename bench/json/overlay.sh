@@ -7,7 +7,7 @@ root=$(cd "$here/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 strict=$root/internal/strictjson
-sed 's|^// This file.*||' "$here/testdata/reader.go.txt" > "$work/reader.go"
+cp "$here/testdata/reader.go.txt" "$work/reader.go"
 printf 'package strictjson\n' > "$work/empty.go"
 printf '{"Replace":{"%s":"%s","%s":"%s","%s":"%s"}}' "$strict/reader.go" "$work/reader.go" "$strict/values.go" "$work/empty.go" \
 	"$strict/names.go" "$work/empty.go" > "$work/overlay.json"
