@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -156,4 +158,39 @@ func ownImports(imports []string) string {
 	}
 	slices.Sort(own)
 	return strings.Join(own, ", ")
+}
+
+// TestEveryPackageWithGoroutinesLooksForLeaks: a package that starts goroutines has a TestMain that
+// fails when one outlives the tests.
+func TestEveryPackageWithGoroutinesLooksForLeaks(t *testing.T) {
+	starts := regexp.MustCompile(`(?m)^\s*go [a-zA-Z]|errgroup\.`)
+	looks := regexp.MustCompile(`(backend|services)\.Main\(m\)|goleak\.`)
+	found := map[string]*struct{ starts, looks bool }{}
+	for _, name := range tracked(t, "*.go") {
+		b, err := os.ReadFile(name)
+		if top, _, _ := strings.Cut(name, "/"); err != nil || top == "bench" || top == "examples" {
+			continue // deleted and not committed, or a program
+		}
+		dir := filepath.Dir(name)
+		if found[dir] == nil {
+			found[dir] = &struct{ starts, looks bool }{}
+		}
+		if strings.HasSuffix(name, "_test.go") {
+			found[dir].looks = found[dir].looks || looks.Match(b)
+		} else {
+			found[dir].starts = found[dir].starts || starts.Match(b)
+		}
+	}
+	with := 0
+	for dir, f := range found {
+		if f.starts {
+			with++
+		}
+		if f.starts && !f.looks {
+			t.Errorf("%s starts goroutines, and no TestMain looks for those that its tests leave behind", dir)
+		}
+	}
+	if with < 10 {
+		t.Errorf("%d packages with goroutines are found", with)
+	}
 }

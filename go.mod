@@ -21,7 +21,7 @@ require (
 	gonum.org/v1/gonum v0.17.0
 )
 
-require go.uber.org/goleak v1.3.0 // indirect
+require go.uber.org/goleak v1.3.0
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect

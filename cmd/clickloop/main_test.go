@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		defer stop()
 		os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	backend.Main(m)
 }
 
 const (
