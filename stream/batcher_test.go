@@ -162,8 +162,8 @@ func TestWhatCannotBeDrainedIsCounted(t *testing.T) {
 // written and acknowledged.
 func TestATooLargeRecordIsAnsweredAlone(t *testing.T) {
 	c := dial(t, backend.Kafka(t))
+	backend.CreateTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", "20000")
 	topic(t, c, "a", 1)
-	backend.AlterTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", "20000")
 	counted := 0
 	b := stream.NewBatcher(c, "a", 64<<20).Drain(0, func(n int, err error) { counted += n })
 	small, large := strings.Repeat("s", 1000), strings.Repeat("l", 30_000)
@@ -205,8 +205,8 @@ func TestATooLargeRecordIsAnsweredAlone(t *testing.T) {
 
 func TestALimitThatIsRaisedIsSeen(t *testing.T) {
 	c := dial(t, backend.Kafka(t))
+	backend.CreateTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", "20000")
 	topic(t, c, "a", 1)
-	backend.AlterTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", "20000")
 	large := one(strings.Repeat("l", 30_000))
 	var refused *stream.TooLargeError
 	if err := c.Produce(t.Context(), "a", large); !errors.As(err, &refused) {
@@ -230,8 +230,8 @@ func TestALimitThatIsRaisedIsSeen(t *testing.T) {
 func TestHalvingABatchDropsNothing(t *testing.T) {
 	for _, limit := range []int{1500, 4000, 50_000} {
 		c := dial(t, backend.Kafka(t))
+		backend.CreateTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", strconv.Itoa(limit))
 		topic(t, c, "a", 1)
-		backend.AlterTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", strconv.Itoa(limit))
 		var recs []stream.Record
 		var want []string
 		for i := range 301 {

@@ -42,6 +42,23 @@ func AddPartitions(t testing.TB, broker, topic string, n int) {
 	}
 }
 
+// CreateTopic creates a topic of one partition, prefix included, with one setting. A real broker
+// applies a setting that AlterTopic makes only some moments later.
+func CreateTopic(t testing.TB, broker, topic, name, value string) {
+	t.Helper()
+	req, resp := kmsg.NewPtrCreateTopicsRequest(), kmsg.NewPtrCreateTopicsResponse()
+	req.Version, req.TimeoutMillis = 4, 5000
+	req.Topics = []kmsg.CreateTopicsRequestTopic{{Topic: topic, NumPartitions: 1, ReplicationFactor: 1,
+		Configs: []kmsg.CreateTopicsRequestTopicConfig{{Name: name, Value: &value}}}}
+	err := ask(t.Context(), broker, req, resp)
+	if err == nil && (len(resp.Topics) != 1 || resp.Topics[0].ErrorCode != 0) {
+		err = fmt.Errorf("the broker answered %+v", resp.Topics)
+	}
+	if err != nil {
+		t.Fatalf("cannot create topic %s with %s: %v", topic, name, err)
+	}
+}
+
 // AlterTopic sets a topic's setting, prefix included, and fails the test if it cannot.
 func AlterTopic(t testing.TB, broker, topic, name, value string) {
 	t.Helper()
