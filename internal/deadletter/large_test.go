@@ -19,10 +19,10 @@ func TestALetterFitsAnyTopic(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	backend.CreateTopic(t, backend.Kafka(t)[0], client.Prefix()+event.TopicDeadLetter, "max.message.bytes", "3000")
 	if err := client.EnsureTopics(t.Context(), stream.Topic{Name: event.TopicDeadLetter, Partitions: 1}); err != nil {
 		t.Fatal(err)
 	}
-	backend.AlterTopic(t, backend.Kafka(t)[0], client.Prefix()+event.TopicDeadLetter, "max.message.bytes", "3000")
 	w := New("test", client, func() event.Time { return event.TimeOf(time.Now()) }, slog.New(slog.DiscardHandler), nil)
 	letter := func(payload, reason, key string) Letter {
 		return Letter{Topic: event.TopicEvents, Reason: reason, Record: stream.Record{Key: []byte(key), Value: []byte(payload)}}
