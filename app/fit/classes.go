@@ -112,7 +112,7 @@ func (f *Files) look(ctx context.Context, path string, found map[string]bool, ro
 	if err != nil {
 		return err
 	}
-	for rec, err := range src.Records() {
+	for rec, err := range src.Rows() {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -140,7 +140,7 @@ func (f *Files) look(ctx context.Context, path string, found map[string]bool, ro
 }
 
 // labelOf is a record's label.
-func (f *Files) labelOf(rec *table.Record, format string) (event.Value, error) {
+func (f *Files) labelOf(rec *table.Row, format string) (event.Value, error) {
 	if format == "vw" {
 		if !rec.HasY {
 			return event.Value{}, errNoLabel

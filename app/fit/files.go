@@ -116,7 +116,7 @@ func (r *reader) file(path string) error {
 		return r.csv(src, path)
 	}
 	var e example
-	for rec, err := range src.Records() {
+	for rec, err := range src.Rows() {
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (r *reader) file(path string) error {
 }
 
 // example makes e from a record of named fields; its features are appended to e.x.
-func (f *Files) example(e *example, rec *table.Record) error {
+func (f *Files) example(e *example, rec *table.Row) error {
 	e.w = rec.Weight
 	fields := rec.Fields
 	if f.Label == "" {

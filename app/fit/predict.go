@@ -52,7 +52,7 @@ func (p *Predictor) File(ctx context.Context, path string, fn func(*Prediction) 
 		return 0, err
 	}
 	one := Prediction{Place: Place{File: path}}
-	for rec, err := range src.Records() {
+	for rec, err := range src.Rows() {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -89,7 +89,7 @@ func (p *Predictor) options() table.Options {
 }
 
 // row predicts a record.
-func (p *Predictor) row(one *Prediction, rec *table.Record, format string) (err error) {
+func (p *Predictor) row(one *Prediction, rec *table.Row, format string) (err error) {
 	one.ID, one.Labeled = "", false
 	var inputs event.Fields
 	switch fields := rec.Fields; {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/clickloop/clickloop/app/table"
 	"github.com/clickloop/clickloop/event"
@@ -13,53 +12,15 @@ import (
 )
 
 // vw reads Vowpal Wabbit's format. Lines of the plain kind go straight from bytes to features; any
-// other goes through table.ParseVW, which says what is wrong with it. Both give the same features.
+// other line goes through table.ParseVW, which explains its errors. Both ways give the same features.
 func (r *reader) vw(src *table.Source, path string) error {
-	defer src.Close()
-	in := src.Reader()
-	buf := make([]byte, 256<<10)
-	held := 0 // bytes of a line that has not ended
-	for line := 1; ; {
-		n, err := in.Read(buf[held:])
-		text := buf[:held+n]
-		for {
-			end := bytes.IndexByte(text, '\n')
-			if end < 0 {
-				break
-			}
-			if err := r.vwLine(src, text[:end], path, line); err != nil {
-				return err
-			}
-			text = text[end+1:]
-			line++
-		}
-		if err == io.EOF {
-			if len(text) > 0 {
-				return r.vwLine(src, text, path, line)
-			}
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s:%d: %w", path, line, err)
-		}
-		if held = copy(buf, text); held == len(buf) {
-			if held > maxLine {
-				return fmt.Errorf("%s:%d: the line has more than %d bytes", path, line, maxLine)
-			}
-			buf = append(buf, make([]byte, len(buf))...)
-		}
-	}
+	return src.Lines(func(line int, text []byte) error { return r.vwLine(src, text, path, line) })
 }
-
-const maxLine = 16 << 20
 
 var errNoLabel = errors.New("the label is missing")
 
 // vwLine reads one line into a block.
 func (r *reader) vwLine(src *table.Source, text []byte, path string, line int) error {
-	if n := len(text); n > 0 && text[n-1] == '\r' {
-		text = text[:n-1]
-	}
 	b, err := r.room(path)
 	if err != nil {
 		return err
@@ -75,7 +36,7 @@ func (r *reader) vwLine(src *table.Source, text []byte, path string, line int) e
 		return nil
 	}
 	r.row++
-	rec := table.Record{Weight: 1}
+	rec := table.Row{Weight: 1}
 	if err = src.CheckText(text); err == nil {
 		err = table.ParseVW(&rec, string(text))
 	}

@@ -50,7 +50,7 @@ func (r *Recording) Rows() iter.Seq2[*Row, error] {
 				return
 			}
 			first := true
-			for rec, err := range src.Records() {
+			for rec, err := range src.Rows() {
 				if err != nil {
 					yield(nil, err)
 					return
@@ -150,7 +150,7 @@ func (r *Recording) checkColumns(have event.Fields) error {
 }
 
 // row makes the request and events of record n.
-func (r *Recording) row(n int64, rec *table.Record, columns *table.Columns) (*Row, error) {
+func (r *Recording) row(n int64, rec *table.Row, columns *table.Columns) (*Row, error) {
 	c := &r.cfg
 	row := &Row{N: n, Request: fmt.Sprintf("%s-%08d", r.name, n), Weight: rec.Weight}
 	row.Time = r.start + event.Time(n-1)*event.Time(c.Every.Milliseconds())
