@@ -139,7 +139,7 @@ func (l *lockstep) learn(ctx context.Context, t event.Time) error {
 
 // predict scores a row as the scorer does.
 func (l *lockstep) predict(ctx context.Context, row *recording.Row) error {
-	request := features.Request{Time: row.Time, User: row.User, Anonymous: row.Anonymous, Ad: row.Ad, Campaign: row.Campaign, Context: row.Context}
+	request := features.Request{Time: row.Time, User: row.User, Ad: row.Ad, Campaign: row.Campaign, Context: row.Context}
 	l.keys = l.set.Keys(l.keys[:0], &request)
 	profiles, err := l.profiles.Read(ctx, l.keys)
 	if err != nil {
