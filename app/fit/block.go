@@ -99,8 +99,8 @@ func (f *Files) pipe(ctx context.Context, paths []string, fn func(*block) error)
 	return f.pipeline(ctx, paths, fn, func(*block) error { return nil })
 }
 
-// pipeline is pipe with a third goroutine, which calls after with every block that fn returned from,
-// even with an error.
+// pipeline is pipe with a third goroutine, which calls after with every block that fn returned
+// from, even with an error.
 func (f *Files) pipeline(ctx context.Context, paths []string, fn, after func(*block) error) (skipped int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -78,8 +78,8 @@ func (f *Files) csvColumns(names []string) (columns []column, missing error) {
 	return columns, missing
 }
 
-// csv reads a CSV file with a named label, straight from cells to features. Files.example would give
-// the same features in three times the time.
+// csv reads a CSV file with a named label, straight from cells to features. Files.example would
+// give the same features in three times the time.
 func (r *reader) csv(src *table.Source, path string) error {
 	f := r.files
 	var columns []column

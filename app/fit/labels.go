@@ -17,9 +17,9 @@ func (n *negatives) ambiguous(minus bool) bool {
 	return n.zero && n.minus
 }
 
-// label returns 1 for a label that means yes and 0 for one that means no, with classes the number of
-// the class. It refuses values that may mean either, and quantities: to learn them as yes would spoil
-// the network.
+// label returns 1 for a label that means yes and 0 for one that means no, with classes the number
+// of the class. It refuses values that may mean either, and quantities: to learn them as yes would
+// spoil the network.
 func (f *Files) label(v event.Value) (float64, error) {
 	if len(f.classes.names) > 0 {
 		return f.class(v)

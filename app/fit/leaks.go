@@ -177,8 +177,9 @@ func (c *leak) why(labels [2]int) string {
 	return ""
 }
 
-// valueAUC ranks the odd rows by the rate of yes that their value has in the even rows. A value that
-// the even rows do not have gets the rate of one half, so that ids of rows do not look like leaks.
+// valueAUC ranks the odd rows by the rate of yes that their value has in the even rows. A value
+// that the even rows do not have gets the rate of one half, so that ids of rows do not look like
+// leaks.
 func (c *leak) valueAUC() float64 {
 	groups := make([]ranked, 0, len(c.values)+2)
 	add := func(n *counts) {

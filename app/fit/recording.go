@@ -14,9 +14,9 @@ import (
 )
 
 // lockstep replays a recording in memory, tick by tick as the live loop does. A request sees the
-// profiles and weights of all earlier ticks and none of its own tick. A label is learned at the first
-// tick that begins after its window. With the same data, seed and configuration the weights are those
-// of the live loop in lockstep, bit for bit.
+// profiles and weights of all earlier ticks and none of its own tick. A label is learned at the
+// first tick that begins after its window. With the same data, seed and configuration the weights
+// are those of the live loop in lockstep, bit for bit.
 type lockstep struct {
 	run      *Run
 	name     string

@@ -80,8 +80,8 @@ type Result struct {
 	PredictedOverActual *float64 `json:"predicted_over_actual"`
 	ECE                 *float64 `json:"ece"`
 	// The logistic regression of labels on the predictions' logits has this intercept and slope.
-	// Calibrated predictions have the intercept 0 and the slope 1; a slope below 1 means that they are
-	// too extreme.
+	// Calibrated predictions have the intercept 0 and the slope 1; a slope below 1 means that they
+	// are too extreme.
 	Intercept         *float64 `json:"calibration_intercept"`
 	Slope             *float64 `json:"calibration_slope"`
 	Accuracy          *float64 `json:"accuracy"`

@@ -13,7 +13,8 @@ import (
 )
 
 // vw reads Vowpal Wabbit's format. Lines of the plain kind go straight from bytes to features; any
-// other line goes through table.ParseVW, which explains its errors. Both ways give the same features.
+// other line goes through table.ParseVW, which explains its errors. Both ways give the same
+// features.
 func (r *reader) vw(src *table.Source, path string) error {
 	return src.Lines(func(line int, text []byte) error { return r.vwLine(src, text, path, line) })
 }
@@ -85,7 +86,8 @@ func (f *Files) plainVW(b *block, s []byte) (y float64, ok bool) {
 	return float64(class), ok && plainFields(b, s[end:])
 }
 
-// wordBytes are the bytes of plain names and tokens: ASCII above space, except the colon and the bar.
+// wordBytes are the bytes of plain names and tokens: ASCII above space, except the colon and the
+// bar.
 var wordBytes = func() (t [256]bool) {
 	for c := '!'; c < 0x7f; c++ {
 		t[c] = c != ':' && c != '|'

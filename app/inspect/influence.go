@@ -97,8 +97,8 @@ func RecentExamples(ctx context.Context, client *stream.Client, objective string
 	return examples, err
 }
 
-// FileExamples reads the first n examples of a file of JSON lines, such as the output of kcat for an
-// examples topic.
+// FileExamples reads the first n examples of a file of JSON lines, such as the output of kcat for
+// an examples topic.
 func FileExamples(path string, n int) ([]event.Example, error) {
 	f, err := os.Open(path)
 	if err != nil {

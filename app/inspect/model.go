@@ -1,6 +1,6 @@
 // Package inspect shows, compares and verifies learned models, for the command model. A model is a
-// learner's checkpoint, a file of fit, or the weights on a model topic. Nothing here changes a model
-// or a topic.
+// learner's checkpoint, a file of fit, or the weights on a model topic. Nothing here changes a
+// model or a topic.
 package inspect
 
 import (

@@ -27,8 +27,8 @@ type Verification struct {
 	Compared int `json:"compared,omitempty"`
 }
 
-// Verify replays the examples topic up to m and compares the weights byte for byte. The replay begins
-// at the checkpoint from, or at the start of the topic if from is nil.
+// Verify replays the examples topic up to m and compares the weights byte for byte. The replay
+// begins at the checkpoint from, or at the start of the topic if from is nil.
 func Verify(ctx context.Context, m *Model, from *learner.State, client *stream.Client, progress func(examples int64)) (Verification, error) {
 	v := Verification{Source: m.Source, Model: m.Version(), From: "the start of the examples topic"}
 	if m.Objective == "" {
@@ -81,8 +81,8 @@ func begin(m *Model, from *learner.State) (*learner.State, error) {
 	return from, nil
 }
 
-// verifyTopic compares the last snapshot byte for byte at its version, and predictions at the version
-// after the last delta.
+// verifyTopic compares the last snapshot byte for byte at its version, and predictions at the
+// version after the last delta.
 func verifyTopic(ctx context.Context, m *Model, s *learner.State, client *stream.Client, v *Verification, report func()) error {
 	ranges, err := client.Offsets(ctx, event.TopicExamples(m.Objective))
 	if err != nil {

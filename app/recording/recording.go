@@ -1,9 +1,9 @@
 // Package recording reads recorded data as score requests and the events that followed them, for
 // replays of the loop and for fit.
 //
-// A recording is a folder with a recording.yaml beside its data. Every id is made of the recording's
-// name and the row's number. Reading the data again therefore gives the same ids, and a row that is
-// sent twice changes nothing.
+// A recording is a folder with a recording.yaml beside its data. Every id is made of the
+// recording's name and the row's number. Reading the data again therefore gives the same ids, and a
+// row that is sent twice changes nothing.
 package recording
 
 import (

@@ -30,9 +30,9 @@ type Row struct {
 
 // Rows yields every row in order. An error ends them.
 //
-// A row that is earlier than the row before it is an error: labels have windows of time, and features
-// count the past. A recording without any positive label is an error too, since a misspelt value of
-// `positive` would look like bad luck.
+// A row that is earlier than the row before it is an error: labels have windows of time, and
+// features count the past. A recording without any positive label is an error too, since a misspelt
+// value of `positive` would look like bad luck.
 func (r *Recording) Rows() iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
 		var n, positives int64
@@ -125,8 +125,8 @@ func (r *Recording) Notices() []string {
 	return nil
 }
 
-// checkColumns returns an error if a CSV file lacks a column that recording.yaml names. Rows of other
-// formats need not have every field.
+// checkColumns returns an error if a CSV file lacks a column that recording.yaml names. Rows of
+// other formats need not have every field.
 func (r *Recording) checkColumns(have event.Fields) error {
 	c := &r.cfg
 	if c.Format != "csv" {

@@ -25,9 +25,9 @@ type Tick struct {
 	Events []event.Event
 }
 
-// Ticks yields the ticks of the first limit rows, 0 for all. Ticks in which nothing happens are left
-// out. After the last row, ticks without rows follow until every window has passed. A Tick is valid
-// until the next one.
+// Ticks yields the ticks of the first limit rows, 0 for all. Ticks in which nothing happens are
+// left out. After the last row, ticks without rows follow until every window has passed. A Tick is
+// valid until the next one.
 func (r *Recording) Ticks(tick time.Duration, limit int64) iter.Seq2[*Tick, error] {
 	return func(yield func(*Tick, error) bool) {
 		width := event.Time(tick / time.Millisecond)

@@ -110,8 +110,8 @@ func Number(s string) (float64, bool) {
 
 // short parses the numbers that most data has: up to fifteen digits, with a point or without. Their
 // digits and their power of ten are both exact in floating point. One division therefore gives the
-// result of strconv (Clinger, How to Read Floating Point Numbers Accurately, 1990), in a third of the
-// time.
+// result of strconv (Clinger, How to Read Floating Point Numbers Accurately, 1990), in a third of
+// the time.
 func short(s string) (float64, bool) {
 	digits, at := s, 0
 	if s[0] == '-' {

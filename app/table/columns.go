@@ -22,9 +22,9 @@ const (
 	Dates   Reading = "date"   // as Plain, and fields of its calendar parts
 )
 
-// Columns holds how the columns of a run's files are read: as a setting says, else as the first rows
-// suggest. A reading that was decided in one file holds for the files after it. Columns belongs to
-// one goroutine.
+// Columns holds how the columns of a run's files are read: as a setting says, else as the first
+// rows suggest. A reading that was decided in one file holds for the files after it. Columns
+// belongs to one goroutine.
 type Columns struct {
 	raw    map[string]bool // labels, times and whatever else is not an input
 	list   []*Column       // in the order in which they were met

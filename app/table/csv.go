@@ -136,8 +136,8 @@ func (t *csvReader) end() error {
 }
 
 // split cuts a simple line into t.cells, which share its memory. It returns false for any other
-// line: one with a quote within a cell, a cell of several lines, or another number of cells than the
-// header has.
+// line: one with a quote within a cell, a cell of several lines, or another number of cells than
+// the header has.
 func (t *csvReader) split(line []byte) bool {
 	t.cells = t.cells[:0]
 	if n := len(line); n > 0 && line[n-1] == '\n' {

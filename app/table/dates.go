@@ -83,8 +83,9 @@ func orderedDate(order string, separator byte) func(string) (time.Time, bool, bo
 	}
 }
 
-// dayAndClock combines a day with the text after it: nothing, or T or a space and a time of the day,
-// with a zone or without. The zone changes nothing, so that the hour is the one that is written.
+// dayAndClock combines a day with the text after it: nothing, or T or a space and a time of the
+// day, with a zone or without. The zone changes nothing, so that the hour is the one that is
+// written.
 func dayAndClock(year, month, day int, rest string) (t time.Time, clock, ok bool) {
 	t = time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
 	if year < 1000 || t.Day() != day || int(t.Month()) != month {

@@ -121,8 +121,8 @@ func looksUTF8(head []byte) bool {
 	return wide >= 8
 }
 
-// CheckText returns an error if a line is not text in the file's encoding. Unreadable words must not
-// pass: all of them would become the same token.
+// CheckText returns an error if a line is not text in the file's encoding. Unreadable words must
+// not pass: all of them would become the same token.
 func (s *Source) CheckText(line []byte) error {
 	if !s.decoded {
 		if utf8.Valid(line) {

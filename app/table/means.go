@@ -8,7 +8,8 @@ import (
 )
 
 // Means reports whether a label is among the values that mean yes. Numbers are compared as numbers,
-// however they are written. A value such as >0 or <=2.5 stands for all numbers for which it is true.
+// however they are written. A value such as >0 or <=2.5 stands for all numbers for which it is
+// true.
 func Means(values []string, label event.Value) bool {
 	if slices.Contains(values, label.Text()) {
 		return true

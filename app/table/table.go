@@ -177,8 +177,8 @@ func (s *Source) Close() error {
 // errStop ends reading early, without an error for the caller.
 var errStop = errors.New("stop")
 
-// Rows yields the rows, each with Fields of its own, and closes the file at their end. An error ends
-// them.
+// Rows yields the rows, each with Fields of its own, and closes the file at their end. An error
+// ends them.
 func (s *Source) Rows() iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
 		read := s.textRows
@@ -228,8 +228,8 @@ func (s *Source) textRows(fn func(*Row) error) error {
 	})
 }
 
-// Lines calls fn for every line of the text, without the line's end, and closes the file at its end.
-// fn must not keep text. An error of fn ends the lines.
+// Lines calls fn for every line of the text, without the line's end, and closes the file at its
+// end. fn must not keep text. An error of fn ends the lines.
 func (s *Source) Lines(fn func(line int, text []byte) error) error {
 	defer s.Close()
 	for line := 1; ; line++ {

@@ -11,9 +11,10 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// ParseVW parses a line of Vowpal Wabbit's text format: [label [importance]] [tag]|namespace[:value]
-// feature[:value] ... A namespace becomes a field whose tokens are its features. A namespace that
-// comes twice continues the first. A namespace without a name is the field " ".
+// ParseVW parses a line of Vowpal Wabbit's text format: [label [importance]]
+// [tag]|namespace[:value] feature[:value] ... A namespace becomes a field whose tokens are its
+// features. A namespace that comes twice continues the first. A namespace without a name is the
+// field " ".
 func ParseVW(row *Row, line string) error {
 	bar := strings.IndexByte(line, '|')
 	if bar < 0 {

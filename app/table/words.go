@@ -14,8 +14,8 @@ const (
 	maxWordBytes = 40 // a longer word is left out
 )
 
-// appendWords appends the field of a text's words, each once and in lower case. A text without words
-// gets no such field.
+// appendWords appends the field of a text's words, each once and in lower case. A text without
+// words gets no such field.
 func appendWords(dst event.Fields, c *Column, text string) event.Fields {
 	name, ok := c.partNames[wordsPart]
 	if !ok {
