@@ -44,7 +44,7 @@ func (r *ClassRun) Names() []string { return r.names }
 // Test predicts a file without learning from it.
 func (r *ClassRun) Test(ctx context.Context, f *Files, path string) (ClassTest, error) {
 	m, skipped, err := r.test(ctx, f, path)
-	return ClassTest{path, skipped, measured(m.Classes, r.names)}, err
+	return ClassTest{path, skipped, classMetrics(m.Classes, r.names)}, err
 }
 
 // ClassResult is what fit prints as JSON for a softmax.
@@ -99,16 +99,17 @@ type ClassTest struct {
 
 // Result stops the clock and computes the metrics.
 func (r *ClassRun) Result() ClassResult {
-	result := ClassResult{Objective: r.Objective, ClassMetrics: measured(r.metrics.Classes, r.names)}
+	result := ClassResult{Objective: r.Objective}
 	result.Seconds, result.ExamplesPerSecond = r.speed()
 	result.Model, result.Weights = Version(r.Objective, r.net)
-	if kept := measured(r.holdout.Classes, r.names); kept.Examples > 0 {
+	result.ClassMetrics = classMetrics(r.metrics.Classes, r.names)
+	if kept := classMetrics(r.holdout.Classes, r.names); kept.Examples > 0 {
 		result.Holdout = &ClassTest{ClassMetrics: kept}
 	}
 	return result
 }
 
-func measured(acc *metrics.Classes, names []string) ClassMetrics {
+func classMetrics(acc *metrics.Classes, names []string) ClassMetrics {
 	m := acc.Result()
 	average := ClassAverage{metrics.Defined(m.Macro.Precision), metrics.Defined(m.Macro.Recall), metrics.Defined(m.Macro.F1)}
 	c := ClassMetrics{

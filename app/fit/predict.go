@@ -214,7 +214,7 @@ func (j *Judge) Rows() int64 { return j.rows }
 // Result returns a *TestResult, or a *ClassTest for a softmax.
 func (j *Judge) Result(path string, skipped int64) any {
 	if j.classes != nil {
-		return &ClassTest{path, skipped, measured(j.classes, j.names)}
+		return &ClassTest{path, skipped, classMetrics(j.classes, j.names)}
 	}
 	t := testResult(path, skipped, j.yes)
 	return &t

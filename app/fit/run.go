@@ -67,11 +67,22 @@ func (r *Run) Test(ctx context.Context, f *Files, path string) (TestResult, erro
 	return testResult(path, skipped, m), err
 }
 
-// Result is what fit prints as JSON. A metric that is undefined is null.
+// Result is what fit prints as JSON.
 type Result struct {
-	Objective           string   `json:"objective"`
-	Model               string   `json:"model"`
-	Weights             string   `json:"weights"`
+	Objective string `json:"objective"`
+	Model     string `json:"model"`
+	Weights   string `json:"weights"`
+	Metrics
+	Skipped           int64   `json:"skipped,omitempty"`
+	Seconds           float64 `json:"seconds"`
+	ExamplesPerSecond float64 `json:"examples_per_second"`
+	// examples that were predicted and not learned
+	Holdout *TestResult  `json:"holdout,omitempty"`
+	Test    []TestResult `json:"test,omitempty"`
+}
+
+// Metrics measures predictions of yes or no. A metric that is undefined is null.
+type Metrics struct {
 	Examples            int64    `json:"examples"`
 	Positives           int64    `json:"positives"`
 	LogLoss             *float64 `json:"log_loss"`
@@ -82,16 +93,10 @@ type Result struct {
 	// The logistic regression of labels on the predictions' logits has this intercept and slope.
 	// Calibrated predictions have the intercept 0 and the slope 1; a slope below 1 means that they
 	// are too extreme.
-	Intercept         *float64 `json:"calibration_intercept"`
-	Slope             *float64 `json:"calibration_slope"`
-	Accuracy          *float64 `json:"accuracy"`
-	Recall            *float64 `json:"recall"`
-	Skipped           int64    `json:"skipped,omitempty"`
-	Seconds           float64  `json:"seconds"`
-	ExamplesPerSecond float64  `json:"examples_per_second"`
-	// examples that were predicted and not learned
-	Holdout *TestResult  `json:"holdout,omitempty"`
-	Test    []TestResult `json:"test,omitempty"`
+	Intercept *float64 `json:"calibration_intercept"`
+	Slope     *float64 `json:"calibration_slope"`
+	Accuracy  *float64 `json:"accuracy"`
+	Recall    *float64 `json:"recall"`
 }
 
 // TestResult measures the predictions of a file from which nothing is learned.
@@ -108,21 +113,24 @@ type TestResult struct {
 
 // Result stops the clock and computes the metrics.
 func (r *Run) Result() Result {
-	m := r.metrics.Result()
-	result := Result{
-		Objective: r.Objective, Examples: m.Examples, Positives: m.Positives,
-		LogLoss: metrics.Defined(m.LogLoss), NormalizedEntropy: metrics.Defined(m.NormalizedEntropy), AUC: metrics.Defined(m.AUC),
-		PredictedOverActual: metrics.Defined(m.PredictedOverActual), ECE: metrics.Defined(m.ECE),
-		Accuracy: metrics.Defined(m.Accuracy), Recall: metrics.Defined(m.Recall),
-	}
+	result := Result{Objective: r.Objective}
 	result.Seconds, result.ExamplesPerSecond = r.speed()
 	result.Model, result.Weights = Version(r.Objective, r.net)
-	intercept, slope := r.metrics.Calibration()
-	result.Intercept, result.Slope = metrics.Defined(intercept), metrics.Defined(slope)
+	result.Metrics = probabilityMetrics(r.metrics)
 	if kept := testResult("", 0, r.holdout); kept.Examples > 0 {
 		result.Holdout = &kept
 	}
 	return result
+}
+
+func probabilityMetrics(a *metrics.Accumulator) Metrics {
+	m := a.Result()
+	intercept, slope := a.Calibration()
+	return Metrics{
+		m.Examples, m.Positives, metrics.Defined(m.LogLoss), metrics.Defined(m.NormalizedEntropy), metrics.Defined(m.AUC),
+		metrics.Defined(m.PredictedOverActual), metrics.Defined(m.ECE), metrics.Defined(intercept), metrics.Defined(slope),
+		metrics.Defined(m.Accuracy), metrics.Defined(m.Recall),
+	}
 }
 
 func testResult(file string, skipped int64, a *metrics.Accumulator) TestResult {
