@@ -263,7 +263,10 @@ func (s *Source) readLine() ([]byte, error) {
 	if err == io.EOF && len(line) > 0 {
 		err = nil
 	}
-	return bytes.TrimRight(line, "\r\n"), err
+	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
+		line = line[:len(line)-1]
+	}
+	return line, err
 }
 
 func parseJSON(row *Row, line string) error {
