@@ -8,41 +8,67 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// block is a run of examples on their way from the goroutine that reads to the one that learns.
-// Blocks go round, so memory does not grow.
+// example is a row, ready for the network.
+type example struct {
+	x []model.Feature
+	y float64
+	w float64
+
+	place Place
+}
+
+// Place is where an example stands in its file.
+type Place struct {
+	File string
+	Line int
+	Row  int // number of the example in the file, from 1
+}
+
+// at adds the example's line to an error.
+func (e *example) at(err error) error { return e.place.wrap(err) }
+
+// wrap adds the line to an error, and what helps against it.
+func (p Place) wrap(err error) error {
+	if errors.Is(err, model.ErrDiverged) {
+		return fmt.Errorf("%s:%d: %w: lower the optimizers' rates, set model.clip, or scale the numbers if they are raw", p.File, p.Line, err)
+	}
+	return fmt.Errorf("%s:%d: %w", p.File, p.Line, err)
+}
+
+// block is a batch of examples of one file. The reading goroutine fills it, the learning goroutine
+// learns it, and the judging goroutine returns it, so that memory does not grow.
 type block struct {
-	path  string
-	slab  []model.Feature
-	ends  []int // of each example in slab
-	x     [][]model.Feature
-	y     []float64
-	w     []float64
-	p     []float64
-	lines []int
-	rows  []int // of the file, from 1
+	path   string
+	slab   []model.Feature // the features of all examples
+	ends   []int           // where each example ends in slab
+	x      [][]model.Feature
+	y      []float64
+	w      []float64
+	p      []float64
+	places []Place
 
 	learned int // examples
 }
 
 const (
 	blockRows = 1024
-	manyRows  = 4096 // of a network whose learning of a batch takes a while to begin and to end
-	blocks    = 4    // that exist: one is read into, one is learned, the others wait
+	manyRows  = 4096 // for a network whose batches take long to start and to finish
+	blocks    = 4    // in circulation: one is filled, one is learned, the others wait
 )
 
 func (b *block) reset(path string) {
-	*b = block{path: path, slab: b.slab[:0], ends: b.ends[:0], x: b.x[:0], y: b.y[:0], w: b.w[:0], p: b.p, lines: b.lines[:0], rows: b.rows[:0]}
+	*b = block{path: path, slab: b.slab[:0], ends: b.ends[:0], x: b.x[:0], y: b.y[:0], w: b.w[:0], p: b.p, places: b.places[:0]}
 }
 
-// end finishes the example whose features were appended to slab.
+// end completes the example whose features were appended to slab.
 func (b *block) end(y, w float64, line, row int) {
 	b.ends = append(b.ends, len(b.slab))
-	b.y, b.w, b.lines, b.rows = append(b.y, y), append(b.w, w), append(b.lines, line), append(b.rows, row)
+	b.y, b.w, b.places = append(b.y, y), append(b.w, w), append(b.places, Place{b.path, line, row})
 }
 
 func (b *block) len() int { return len(b.ends) }
 
-// seal makes x of slab, which no longer moves.
+// seal cuts slab into x. Before, appending to slab may move it.
 func (b *block) seal() {
 	from := 0
 	for _, end := range b.ends {
@@ -55,16 +81,29 @@ func (b *block) seal() {
 	b.p = b.p[:len(b.x)]
 }
 
-// pipe reads files in one goroutine and calls fn with full blocks in another, in order. It returns
-// when both are done; the first error ends both.
+// each calls fn for every example, until an error. e is valid until fn returns.
+func (b *block) each(fn func(e *example) error) error {
+	var e example
+	for i := range b.x {
+		e = example{b.x[i], b.y[i], b.w[i], b.places[i]}
+		if err := fn(&e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pipe reads files in one goroutine and calls fn with full blocks, in order. It returns when both
+// have ended; the first error ends both.
 func (f *Files) pipe(ctx context.Context, paths []string, fn func(*block) error) (skipped int64, err error) {
 	return f.pipeline(ctx, paths, fn, func(*block) error { return nil })
 }
 
-// pipeline is pipe with a third goroutine that calls after with the blocks that fn is done with,
-// also with one that fn failed at.
+// pipeline is pipe with a third goroutine, which calls after with every block that fn returned
+// from, even with an error.
 func (f *Files) pipeline(ctx context.Context, paths []string, fn, after func(*block) error) (skipped int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	free, full, done := make(chan *block, blocks), make(chan *block, blocks), make(chan *block, blocks)
 	for range blocks {
 		free <- &block{}
@@ -105,15 +144,14 @@ func (f *Files) pipeline(ctx context.Context, paths []string, fn, after func(*bl
 	}
 	close(done)
 	<-ended
-	cancel()
-	switch {
-	case err != nil:
-	case afterErr != nil:
-		err = afterErr
-	default:
-		err = readErr
+	// The learner's error comes first: it may have cancelled the reader. An error of after cancels
+	// the reader too.
+	for _, first := range []error{err, afterErr, readErr} {
+		if first != nil {
+			return skipped, first
+		}
 	}
-	return skipped, err
+	return skipped, nil
 }
 
 // reader fills blocks.
@@ -122,10 +160,10 @@ type reader struct {
 	files   *Files
 	free    <-chan *block
 	full    chan<- *block
-	b       *block
-	most    int // features of a block so far: the room that a new one is made with
+	b       *block // nil: none is being filled
+	most    int    // features of the largest block so far, with which the next one is made
 	skipped int64
-	row     int // of the file, those that are passed over included
+	row     int // of the file, including skipped rows
 }
 
 // room returns a block with room for another example of path.
@@ -147,54 +185,12 @@ func (r *reader) room(path string) (*block, error) {
 	return r.b, nil
 }
 
-// send hands the block over.
+// send passes the block on.
 func (r *reader) send() {
 	if r.b != nil {
 		r.b.seal()
 		r.most = max(r.most, len(r.b.slab))
-		r.full <- r.b // has room for all blocks there are
+		r.full <- r.b // never waits: the channel has room for all blocks
 		r.b = nil
 	}
-}
-
-// each calls fn for every example of a block; an error of fn names its line.
-func (b *block) each(fn func(e *example) error) error {
-	for i := range b.x {
-		e := example{b.x[i], b.y[i], b.w[i], Place{b.path, b.lines[i], b.rows[i]}}
-		if err := fn(&e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// learnBlock learns a block at once.
-func (r *Run) learnBlock(b *block) error {
-	r.progress.rows.Add(int64(len(b.x)))
-	err := r.net.LearnBatch(b.x, b.y, b.w, b.p)
-	b.learned = len(b.x)
-	var failed *model.BatchError
-	if errors.As(err, &failed) {
-		b.learned = failed.At
-		return placed(b.path, b.lines[failed.At], failed.Err)
-	}
-	return err
-}
-
-// placed names the line of an error, and says what helps.
-func placed(path string, line int, err error) error {
-	if errors.Is(err, model.ErrDiverged) {
-		return fmt.Errorf("%s:%d: %w: lower the optimizers' rates, set model.clip, or scale the numbers if they are raw", path, line, err)
-	}
-	return fmt.Errorf("%s:%d: %w", path, line, err)
-}
-
-// judgeBlock judges what was learned of a block.
-func (r *Run) judgeBlock(b *block) error {
-	for i := range b.learned {
-		if err := r.judge(Place{b.path, b.lines[i], b.rows[i]}, b.p[i], b.y[i], b.w[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -70,7 +70,7 @@ func TestASoftmaxLearnsClassesByName(t *testing.T) {
 		}
 		r := softmax(t, found, network...)
 		seen := 0
-		r.Observe(func(_ Place, p []float64, class int) error {
+		r.Observe(func(_ Place, p []float64, _ float64) error {
 			seen++
 			if sum := p[0] + p[1] + p[2]; math.Abs(sum-1) > 1e-5 {
 				return fmt.Errorf("probabilities add up to %v", sum)
@@ -247,7 +247,7 @@ func TestLearningAClassCostsNoAllocation(t *testing.T) {
 	r := softmax(t, []string{"a", "b", "c"}, "linear")
 	e := &example{x: []model.Feature{{Field: 1, Hash: 2, Value: 1, Kind: model.Token}}, y: 2, w: 1}
 	step := func() {
-		if err := r.learn(e, r.predict(e)); err != nil {
+		if err := r.learn(e, r.predict(e.x)); err != nil {
 			t.Fatal(err)
 		}
 	}

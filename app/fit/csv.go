@@ -9,36 +9,14 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// column is what becomes of a column's cells.
+// column is a column of a CSV file.
 type column struct {
 	role  role
 	hash  uint64 // of its name
 	memos []memo
-	as    *table.Column
-	leak  int // its number among those that are watched
-}
-
-// memo is a cell of an earlier row, and what it became. The cells of a column are often few, and in
-// what comes in order of time one stays for long.
-type memo struct {
-	text []byte
-	was  model.Feature
-	good bool
-}
-
-const (
-	memoCells   = 16
-	memoBytes   = 256  // no longer cell is remembered
-	memoColumns = 1000 // with more, a column remembers one cell
-)
-
-// memo is where a cell is remembered, if it is.
-func (c *column) memo(cell string) *memo {
-	n := len(cell)
-	if n == 0 {
-		return &c.memos[0]
-	}
-	return &c.memos[(n+3*int(cell[0])+5*int(cell[n-1])+7*int(cell[n/2]))&(len(c.memos)-1)]
+	as    *table.Column // how an input is read
+	leak  int           // its index in leaks
+	first int           // where its features of the present row begin in the block's slab
 }
 
 type role int
@@ -49,44 +27,71 @@ const (
 	dropped
 )
 
-// csv reads a CSV file with a named label straight from cells to features. Records through
-// Files.example would give the same, and take three times as long.
+// memo is a cell of an earlier row and its feature. A column often has few distinct cells, and in
+// data ordered by time a cell stays the same for long.
+type memo struct {
+	text  []byte
+	x     model.Feature
+	valid bool
+}
+
+const (
+	memoCells   = 16
+	memoBytes   = 256  // length of the longest cell that is remembered
+	memoColumns = 1000 // a file with more columns remembers one cell of each
+)
+
+// memo returns the place of a cell among those that are remembered.
+func (c *column) memo(cell string) *memo {
+	n := len(cell)
+	if n == 0 {
+		return &c.memos[0]
+	}
+	return &c.memos[(n+3*int(cell[0])+5*int(cell[n-1])+7*int(cell[n/2]))&(len(c.memos)-1)]
+}
+
+// csvColumns returns the columns of a header. missing is the error of every row if none of them is
+// the label.
+func (f *Files) csvColumns(names []string) (columns []column, missing error) {
+	var inputs event.Fields
+	missing = f.noLabel(nil)
+	for _, name := range names {
+		c := column{hash: model.FieldHash(name)}
+		switch {
+		case name == f.Label:
+			c.role, missing = label, nil
+		case f.dropped(name):
+			c.role = dropped
+		default:
+			inputs = append(inputs, event.Field{Name: name})
+			c.as, c.leak = f.Columns.Column(name), f.leaks.column(name)
+			c.memos = make([]memo, memoCells)
+			if len(names) > memoColumns {
+				c.memos = c.memos[:1]
+			}
+		}
+		columns = append(columns, c)
+	}
+	if missing != nil {
+		missing = f.noLabel(inputs)
+	}
+	return columns, missing
+}
+
+// csv reads a CSV file with a named label, straight from cells to features. Files.example would
+// give the same features in three times the time.
 func (r *reader) csv(src *table.Source, path string) error {
 	f := r.files
 	var columns []column
 	var missing error
-	rows, current := 0, 0
-	place := func() string { return fmt.Sprintf("%s:%d", path, current) }
 	var parts event.Fields
+	current := 0
+	place := func() string { return fmt.Sprintf("%s:%d", path, current) }
 	header := func(names []string) error {
-		found := false
-		var inputs []string
-		for _, name := range names {
-			c := column{hash: model.FieldHash(name)}
-			switch {
-			case name == f.Label:
-				c.role, found = label, true
-			case f.dropped(name):
-				c.role = dropped
-			default:
-				inputs = append(inputs, name)
-				c.as = f.Columns.Column(name)
-				c.leak = f.leaks.column(name)
-				cells := memoCells
-				if len(names) > memoColumns {
-					cells = 1
-				}
-				c.memos = make([]memo, cells)
-			}
-			columns = append(columns, c)
-		}
-		if !found {
-			missing = noLabel(f.Label, inputs)
-		}
+		columns, missing = f.csvColumns(names)
 		return nil
 	}
 	err := src.Cells(header, func(line int, cells []string) error {
-		rows++
 		current = line
 		r.row++
 		b, err := r.room(path)
@@ -103,21 +108,22 @@ func (r *reader) csv(src *table.Source, path string) error {
 				r.skipped++
 				return nil
 			}
-			return fmt.Errorf("%s:%d: %w", path, line, err)
+			return fmt.Errorf("%s: %w", place(), err)
 		}
-		if len(f.classes) == 0 && !f.leaks.full() {
-			f.leaks.cells(columns, b.slab[from:], y)
+		if len(f.classes.names) == 0 && !f.leaks.full() {
+			f.leaks.cells(columns, b.slab, y)
 		}
 		b.end(y, 1, line, r.row)
 		return nil
 	})
-	if err == nil && missing != nil && rows == 0 && !f.SkipBad {
+	if err == nil && missing != nil && r.row == 0 && !f.SkipBad {
 		return fmt.Errorf("%s:1: %w", path, missing)
 	}
 	return err
 }
 
-// cells appends a row's features to b, and returns its label. parts is room for those of a cell.
+// cells appends the features of a row to b and returns the row's label. parts is memory for the
+// fields of one cell.
 func (f *Files) cells(b *block, columns []column, cells []string, parts *event.Fields, place func() string) (y float64, err error) {
 	for i, cell := range cells {
 		switch c := &columns[i]; c.role {
@@ -126,58 +132,23 @@ func (f *Files) cells(b *block, columns []column, cells []string, parts *event.F
 				return 0, err
 			}
 		case input:
+			c.first = len(b.slab)
 			if c.as.Expands() {
 				*parts = c.as.Append((*parts)[:0], cell, place)
 				b.slab = features.Encode(b.slab, *parts)
 				continue
 			}
 			m := c.memo(cell)
-			if m.good && string(m.text) == cell {
-				b.slab = append(b.slab, m.was)
+			if m.valid && string(m.text) == cell {
+				b.slab = append(b.slab, m.x)
 				continue
 			}
 			v := c.as.Value(cell, place)
 			b.slab = features.EncodeValue(b.slab, c.hash, &v)
 			if len(cell) <= memoBytes {
-				m.text, m.was, m.good = append(m.text[:0], cell...), b.slab[len(b.slab)-1], true
+				*m = memo{append(m.text[:0], cell...), b.slab[len(b.slab)-1], true}
 			}
 		}
 	}
 	return y, nil
-}
-
-// cells counts a row of CSV; of the features of a column it takes the first.
-func (l *leaks) cells(columns []column, x []model.Feature, y float64) {
-	for i := range columns {
-		c := &columns[i]
-		if c.role != input {
-			continue
-		}
-		l.cell(c.leak, x[0], y)
-		x = x[1:]
-		if c.as.Expands() { // its parts follow, up to the next column
-			for len(x) > 0 && (i+1 == len(columns) || !startsNext(columns[i+1:], x[0].Field)) {
-				x = x[1:]
-			}
-		}
-	}
-	l.row(y)
-}
-
-// startsNext says whether a field is that of the first input of columns.
-func startsNext(columns []column, field uint64) bool {
-	for i := range columns {
-		if columns[i].role == input {
-			return columns[i].hash == field
-		}
-	}
-	return false
-}
-
-func noLabel(label string, columns []string) error {
-	fields := make(event.Fields, len(columns))
-	for i, name := range columns {
-		fields[i].Name = name
-	}
-	return fmt.Errorf("there is no column %q for the label, only %s", label, names(fields))
 }

@@ -98,7 +98,7 @@ func TestRowsReadAlikeByBothPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for rec, err := range src.Records() {
+	for rec, err := range src.Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}

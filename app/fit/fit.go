@@ -1,143 +1,169 @@
-// Package fit learns one pass over files or a recording, in memory: predict, then learn, with
-// honest progressive metrics.
+// Package fit learns a network from files or from a recording, in memory, for the command fit. It
+// also predicts files, for the command predict.
+//
+// Every example is predicted before it is learned, so the metrics of a pass are progressive
+// validation: no prediction has seen its own label, nor a label that was not yet known.
 package fit
 
 import (
+	"context"
 	"encoding/hex"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/metrics"
 	"github.com/clickloop/clickloop/model"
 )
 
-// Run is one pass: a network and what is measured on the way.
-type Run struct {
-	pass
-	leaks   leaks // of a recording
-	metrics *metrics.Accumulator
-	holdout *metrics.Accumulator               // of examples that were kept from learning
-	observe func(at Place, p, y float64) error // each prediction as it is judged, nil for none
-}
-
-// pass is what every kind of pass has.
-type pass struct {
+// pass learns files one after another and measures the predictions. P is a prediction: a
+// probability, or one for each class. Two types embed it: Run and ClassRun.
+type pass[P any, M measure[P]] struct {
 	Objective string
 
-	net      *model.Net
-	scratch  *model.Scratch
-	began    time.Time
-	learned  int64
-	progress *progress
+	net     *model.Net
+	scratch *model.Scratch
+	began   time.Time
+	rows    *atomic.Int64 // predicted so far; may be read while a pass works
+	learned int64
+
+	metrics, holdout M // of the examples that are learned, and of those that are not
+	observe          func(at Place, p P, y float64) error
+
+	newMeasure func() M
+	predict    func(x []model.Feature) P // valid until the next call
+	step       func(e *example) error    // learns the example
+	keep       func(p P) P               // copies a prediction that has to wait
 }
 
-// progress may be read while a pass works.
-type progress struct{ rows atomic.Int64 }
+// measure accumulates the metrics of predictions.
+type measure[P any] interface{ Add(p P, y, w float64) }
 
-func newPass(objective string, net *model.Net) pass {
-	return pass{Objective: objective, net: net, scratch: net.NewScratch(), began: time.Now(), progress: &progress{}}
-}
-
-// NewRun returns a Run over net.
-func NewRun(objective string, net *model.Net) *Run {
-	return &Run{pass: newPass(objective, net), metrics: metrics.New(), holdout: metrics.New()}
-}
-
-// Rows is how many rows were predicted so far.
-func (p *pass) Rows() int64 { return p.progress.rows.Load() }
-
-// Net is the network.
-func (p *pass) Net() *model.Net { return p.net }
-
-// learn judges the prediction p of x, and learns.
-func (r *Run) learn(at Place, x []model.Feature, y, w, p float64) error {
-	if _, err := r.net.Learn(x, y, w, r.scratch); err != nil {
-		return err
+func newPass[P any, M measure[P]](objective string, net *model.Net, newMeasure func() M) pass[P, M] {
+	return pass[P, M]{
+		Objective: objective, net: net, scratch: net.NewScratch(), began: time.Now(), rows: &atomic.Int64{},
+		newMeasure: newMeasure, metrics: newMeasure(), holdout: newMeasure(),
 	}
-	return r.judge(at, p, y, w)
 }
 
-func (r *Run) judge(at Place, p, y, w float64) error {
-	r.metrics.Add(p, y, w)
-	r.learned++
-	return r.seen(at, p, y)
-}
+// Rows returns the number of rows that were predicted so far. It may be called while a pass works.
+func (r *pass[P, M]) Rows() int64 { return r.rows.Load() }
 
-func (r *Run) seen(at Place, p, y float64) error {
+// Net returns the network.
+func (r *pass[P, M]) Net() *model.Net { return r.net }
+
+// Again begins another pass: the network keeps what it learned, the metrics start anew.
+func (r *pass[P, M]) Again() { r.metrics, r.holdout = r.newMeasure(), r.newMeasure() }
+
+// Observe makes fn receive each prediction with its label, in the order of the examples; those of
+// Test too. A label of classes is the class's number. p is valid until fn returns.
+func (r *pass[P, M]) Observe(fn func(at Place, p P, y float64) error) { r.observe = fn }
+
+// add measures a prediction in m and passes it to the observer.
+func (r *pass[P, M]) add(m M, at Place, p P, y, w float64) error {
+	m.Add(p, y, w)
 	if r.observe == nil {
 		return nil
 	}
 	return r.observe(at, p, y)
 }
 
-// Result is what a pass prints as JSON.
-type Result struct {
-	Objective           string   `json:"objective"`
-	Model               string   `json:"model"`
-	Weights             string   `json:"weights"`
-	Examples            int64    `json:"examples"`
-	Positives           int64    `json:"positives"`
-	LogLoss             *float64 `json:"log_loss"`
-	NormalizedEntropy   *float64 `json:"normalized_entropy"`
-	AUC                 *float64 `json:"auc"`
-	PredictedOverActual *float64 `json:"predicted_over_actual"`
-	ECE                 *float64 `json:"ece"`
-	// of the labels' logistic regression on the predictions' logits: 0 is calibrated
-	Intercept *float64 `json:"calibration_intercept"`
-	// 1 is calibrated, below 1 too extreme
-	Slope             *float64 `json:"calibration_slope"`
-	Accuracy          *float64 `json:"accuracy"`
-	Recall            *float64 `json:"recall"`
-	Skipped           int64    `json:"skipped,omitempty"`
-	Seconds           float64  `json:"seconds"`
-	ExamplesPerSecond float64  `json:"examples_per_second"`
-	// examples that were predicted and kept from learning
-	Holdout *TestResult  `json:"holdout,omitempty"`
-	Test    []TestResult `json:"test,omitempty"`
-}
-
-// TestResult is what the network, learning no more, says of a file.
-type TestResult struct {
-	File                string   `json:"file,omitempty"`
-	Examples            int64    `json:"examples"`
-	Skipped             int64    `json:"skipped,omitempty"` // malformed lines
-	LogLoss             *float64 `json:"log_loss"`
-	AUC                 *float64 `json:"auc"`
-	Accuracy            *float64 `json:"accuracy"`
-	Recall              *float64 `json:"recall"`
-	PredictedOverActual *float64 `json:"predicted_over_actual"`
-}
-
-// Result ends the pass's clock and computes its metrics.
-func (r *Run) Result() Result {
-	seconds := time.Since(r.began).Seconds()
-	m := r.metrics.Result()
-	h := r.net.Hash()
-	intercept, slope := r.metrics.Calibration()
-	var holdout *TestResult
-	if kept := testResult("", r.holdout); kept.Examples > 0 {
-		holdout = &kept
+// learn learns an example whose prediction was p.
+func (r *pass[P, M]) learn(e *example, p P) error {
+	if err := r.step(e); err != nil {
+		return err
 	}
-	return Result{
-		Holdout: holdout, Objective: r.Objective, Model: event.ModelVersion(r.Objective, r.net.Examples()), Weights: "sha256:" + hex.EncodeToString(h[:]),
-		Examples: m.Examples, Positives: m.Positives, LogLoss: metrics.Defined(m.LogLoss), NormalizedEntropy: metrics.Defined(m.NormalizedEntropy), AUC: metrics.Defined(m.AUC),
-		PredictedOverActual: metrics.Defined(m.PredictedOverActual), ECE: metrics.Defined(m.ECE),
-		Intercept: metrics.Defined(intercept), Slope: metrics.Defined(slope), Accuracy: metrics.Defined(m.Accuracy), Recall: metrics.Defined(m.Recall),
-		Seconds: seconds, ExamplesPerSecond: float64(r.learned) / seconds,
-	}
+	r.learned++
+	return r.add(r.metrics, e.place, p, e.y, e.w)
 }
 
-func testResult(file string, a *metrics.Accumulator) TestResult {
-	m := a.Result()
-	return TestResult{
-		File: file, Examples: m.Examples, LogLoss: metrics.Defined(m.LogLoss), AUC: metrics.Defined(m.AUC), Accuracy: metrics.Defined(m.Accuracy), Recall: metrics.Defined(m.Recall),
-		PredictedOverActual: metrics.Defined(m.PredictedOverActual),
+// learnNow predicts an example and learns it at once.
+func (r *pass[P, M]) learnNow(e *example) error {
+	r.rows.Add(1)
+	if err := r.learn(e, r.predict(e.x)); err != nil {
+		return e.at(err)
 	}
+	return nil
 }
 
-// Observe makes fn see each prediction with its label, in the order of the examples, of tests too.
-func (r *Run) Observe(fn func(at Place, p, y float64) error) { r.observe = fn }
+// Learn learns files one after another. A label is learned delay examples after its prediction.
+func (r *pass[P, M]) Learn(ctx context.Context, f *Files, paths []string, delay int) (skipped int64, err error) {
+	d := &delayed[P, M]{pass: r, delay: delay, holdout: f.Holdout}
+	take := r.learnNow
+	if delay > 0 || f.Holdout > 0 {
+		take = d.take
+	}
+	if skipped, err = f.pipe(ctx, paths, func(b *block) error { return b.each(take) }); err != nil {
+		return skipped, err
+	}
+	return skipped, d.release(0)
+}
 
-// Again begins another pass: the network goes on, the metrics start anew.
-func (r *Run) Again() { r.metrics, r.holdout = metrics.New(), metrics.New() }
+// test predicts a file without learning from it.
+func (r *pass[P, M]) test(ctx context.Context, f *Files, path string) (m M, skipped int64, err error) {
+	m = r.newMeasure()
+	skipped, err = f.pipe(ctx, []string{path}, func(b *block) error {
+		return b.each(func(e *example) error { return r.add(m, e.place, r.predict(e.x), e.y, e.w) })
+	})
+	return m, skipped, err
+}
+
+// speed returns the seconds since the pass began, and the examples that were learned in a second.
+func (r *pass[P, M]) speed() (seconds, examplesPerSecond float64) {
+	seconds = time.Since(r.began).Seconds()
+	return seconds, float64(r.learned) / seconds
+}
+
+// delayed holds examples back until their labels are known.
+type delayed[P any, M measure[P]] struct {
+	*pass[P, M]
+	delay   int // examples between a prediction and its label
+	holdout int // every holdout-th example is not learned; 0 for none
+
+	queue    []held[P]
+	examples int
+	waiting  int // examples in the queue that will be learned
+}
+
+type held[P any] struct {
+	example
+	p    P
+	kept bool // from learning
+}
+
+// take predicts an example, and learns those whose labels are known by now.
+func (d *delayed[P, M]) take(e *example) error {
+	d.rows.Add(1)
+	d.examples++
+	h := held[P]{example: *e, p: d.keep(d.predict(e.x)), kept: d.holdout > 0 && d.examples%d.holdout == 0}
+	h.x = slices.Clone(e.x)
+	if d.queue = append(d.queue, h); !h.kept {
+		d.waiting++
+	}
+	return d.release(d.delay)
+}
+
+// release empties the queue in order, until an example has to wait: the labels of the last unknown
+// examples are not known yet.
+func (d *delayed[P, M]) release(unknown int) (err error) {
+	for len(d.queue) > 0 && (d.queue[0].kept || d.waiting > unknown) {
+		h := &d.queue[0]
+		d.queue = d.queue[1:]
+		if h.kept {
+			err = d.add(d.pass.holdout, h.place, h.p, h.y, h.w)
+		} else {
+			d.waiting--
+			err = d.learn(&h.example, h.p)
+		}
+		if err != nil {
+			return h.at(err)
+		}
+	}
+	return nil
+}
+
+// Version returns the network's name and the hash of its learned state.
+func Version(objective string, net *model.Net) (version, weights string) {
+	h := net.Hash()
+	return event.ModelVersion(objective, net.Examples()), "sha256:" + hex.EncodeToString(h[:])
+}

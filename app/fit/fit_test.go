@@ -18,7 +18,7 @@ import (
 
 // slow reads a line by the general parser alone.
 func slow(line string) (x []model.Feature, y, w float64, err error) {
-	rec := table.Record{Weight: 1}
+	rec := table.Row{Weight: 1}
 	if err = table.ParseVW(&rec, line); err == nil && !rec.HasY {
 		err = errNoLabel
 	}

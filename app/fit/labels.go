@@ -8,20 +8,20 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// labels are the numbers that mean no, as far as a file was read.
-type labels struct{ zero, minus bool }
+// negatives notes which numbers a file has had so far as labels that may mean no.
+type negatives struct{ zero, minus bool }
 
-// ambiguous notes a number that means no, and says whether the file has both of those that may.
-func (l *labels) ambiguous(minus bool) bool {
-	l.zero, l.minus = l.zero || !minus, l.minus || minus
-	return l.zero && l.minus
+// ambiguous notes 0, or -1 if minus is true. It returns true once the file has had both.
+func (n *negatives) ambiguous(minus bool) bool {
+	n.zero, n.minus = n.zero || !minus, n.minus || minus
+	return n.zero && n.minus
 }
 
-// label is 1 for a label that means yes and 0 for one that means no; with classes it is a class's
-// number. What may mean either, or a quantity, is refused: learned as yes it would spoil the
-// network.
+// label returns 1 for a label that means yes and 0 for one that means no, with classes the number
+// of the class. It refuses values that may mean either, and quantities: to learn them as yes would
+// spoil the network.
 func (f *Files) label(v event.Value) (float64, error) {
-	if len(f.classes) > 0 {
+	if len(f.classes.names) > 0 {
 		return f.class(v)
 	}
 	switch {
@@ -45,14 +45,14 @@ func (f *Files) label(v event.Value) (float64, error) {
 	}
 }
 
-// number is the label that a number is, where nobody said which means yes.
+// number returns the label of a number, if no setting says which numbers mean yes.
 func (f *Files) number(y float64) (float64, error) {
 	switch {
 	case y == 1:
 		return 1, nil
 	case y != 0 && y != -1:
 		return 0, fmt.Errorf("the label%s is %v, want 0 or 1, or -1 or 1: say which numbers mean yes, such as --positive '>0' or --positive 2, or learn each as a class with --output softmax; numbers as targets are not supported", f.column(), y)
-	case f.labels.ambiguous(y == -1):
+	case f.negatives.ambiguous(y == -1):
 		return 0, fmt.Errorf("the label%s is %v, and rows above have 0 as well as -1 or 1: say with --positive which mean yes, or learn each as a class with --output softmax", f.column(), y)
 	}
 	return 0, nil

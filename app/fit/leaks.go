@@ -7,40 +7,36 @@ import (
 	"slices"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/model"
 )
 
-// Bounds of what is kept to find columns that are known only after the outcome.
+// Bounds of the search for columns that are known only after the outcome.
 const (
-	leakRows    = 10_000  // the first of a pass
-	leakCells   = 500_000 // of all columns: with many columns there are fewer rows
+	leakRows    = 10_000  // rows of a pass that are searched
+	leakCells   = 500_000 // cells that are searched: a file with many columns has fewer rows
 	leakColumns = 500
-	leakValues  = 500 // of a column; later ones are not counted
-	leakLeast   = 20  // rows of either label, before anything is said
-	leakAUC     = 0.98
+	leakValues  = 500  // distinct values of a column that are counted
+	leakLeast   = 20   // rows of each label, without which nothing is suspected
+	leakAUC     = 0.98 // above it, a column alone tells the labels apart
 )
 
-// leaks looks for columns that alone say what the label is: most likely they are written when it is
-// known. It only looks, and costs what it keeps of the first rows.
+// leaks searches the first rows for columns that alone tell the label: most likely their values are
+// written when the label is known. It changes nothing that is learned.
 type leaks struct {
 	columns []*leak
-	index   map[string]int
+	index   map[string]int // of columns, by name
 	rows    int
-	labels  [2]int
+	labels  [2]int // rows by label
 }
 
-// leak is what is kept of a column.
+// leak counts the cells of a column.
 type leak struct {
 	name    string
-	numbers []labeled
+	numbers []ranked // the column's numbers, a group each
 	values  map[leakValue]*counts
 	missing counts
-	other   counts // values beyond those that are counted
-}
-
-type labeled struct {
-	v   float64
-	yes bool
+	other   counts // rows of values beyond leakValues
 }
 
 type leakValue struct {
@@ -48,16 +44,16 @@ type leakValue struct {
 	bits   uint64
 }
 
-// counts are of rows, by even or odd row and by label.
+// counts counts rows by even and odd row, and by label.
 type counts [2][2]int
 
-func (c *counts) of(label int) int { return c[0][label] + c[1][label] }
+func (c *counts) byLabel() [2]int { return [2]int{c[0][0] + c[1][0], c[0][1] + c[1][1]} }
 
 func (l *leaks) full() bool {
 	return l.rows >= leakRows || l.rows*len(l.columns) >= leakCells || len(l.columns) > leakColumns
 }
 
-// column is the number of a column, -1 for one too many.
+// column returns the index of a column, -1 for one beyond leakColumns.
 func (l *leaks) column(name string) int {
 	i, ok := l.index[name]
 	if !ok {
@@ -74,7 +70,7 @@ func (l *leaks) column(name string) int {
 	return i
 }
 
-// row counts a row's label; its cells come before.
+// row counts a row's label. The row's cells are counted before.
 func (l *leaks) row(y float64) {
 	l.labels[label01(y)]++
 	l.rows++
@@ -87,7 +83,7 @@ func label01(y float64) int {
 	return 0
 }
 
-// cell counts what a column says in a row: the feature that it became.
+// cell counts a cell by the feature that it became.
 func (l *leaks) cell(column int, x model.Feature, y float64) {
 	if column < 0 {
 		return
@@ -99,7 +95,9 @@ func (l *leaks) cell(column int, x model.Feature, y float64) {
 		c.missing[half][label]++
 		return
 	case model.Number:
-		c.numbers = append(c.numbers, labeled{x.Value, y > 0})
+		one := ranked{score: x.Value}
+		one.rows[label] = 1
+		c.numbers = append(c.numbers, one)
 		value = leakValue{true, math.Float64bits(x.Value)}
 	}
 	n := c.values[value]
@@ -114,20 +112,34 @@ func (l *leaks) cell(column int, x model.Feature, y float64) {
 	n[half][label]++
 }
 
-// fields counts a row of named fields.
-func (l *leaks) fields(f event.Fields, encode func(*event.Value) model.Feature, y float64) {
-	if l.full() {
-		return
-	}
-	for i := range f {
-		if f[i].Value.Kind != event.List {
-			l.cell(l.column(f[i].Name), encode(&f[i].Value), y)
+// cells counts a row of CSV, by the first feature of each input.
+func (l *leaks) cells(columns []column, slab []model.Feature, y float64) {
+	for i := range columns {
+		if c := &columns[i]; c.role == input {
+			l.cell(c.leak, slab[c.first], y)
 		}
 	}
 	l.row(y)
 }
 
-// suspects says which columns most likely are known only after the outcome, and why.
+// fields counts a row of named fields.
+func (l *leaks) fields(f event.Fields, y float64) {
+	if l.full() {
+		return
+	}
+	for i := range f {
+		if f[i].Value.Kind != event.List {
+			var room [1]model.Feature
+			l.cell(l.column(f[i].Name), features.EncodeValue(room[:0], 0, &f[i].Value)[0], y)
+		}
+	}
+	l.row(y)
+}
+
+// Suspect is a column that is probably known only after the outcome.
+type Suspect struct{ Name, Why string }
+
+// suspects returns the columns that are probably known only after the outcome.
 func (l *leaks) suspects() (found []Suspect) {
 	if min(l.labels[0], l.labels[1]) < leakLeast {
 		return nil
@@ -140,97 +152,89 @@ func (l *leaks) suspects() (found []Suspect) {
 	return found
 }
 
-// Suspect is a column that most likely is known only after the outcome.
-type Suspect struct{ Name, Why string }
-
+// why returns the reason to suspect a column, or "". labels counts the rows by label.
 func (c *leak) why(labels [2]int) string {
-	auc := max(c.valueAUC(), c.numberAUC(labels))
-	if auc > leakAUC {
+	missing := c.missing.byLabel()
+	present := [2]int{labels[0] - missing[0], labels[1] - missing[1]}
+	if auc := max(c.valueAUC(), c.numberAUC(present)); auc > leakAUC {
 		return fmt.Sprintf("it alone tells the labels apart (AUC %.3f)", auc)
 	}
-	present := [2]int{labels[0] - c.missing.of(0), labels[1] - c.missing.of(1)}
-	if absent := c.missing.of(0) + c.missing.of(1); absent > 0 && present[0] == 0 && present[1] >= leakLeast && labels[1] < labels[0] {
+	// onlyYes reports whether enough rows are left, all with the rarer label yes.
+	onlyYes := func(left [2]int) bool { return left[0] == 0 && left[1] >= leakLeast && labels[1] < labels[0] }
+	if missing[0]+missing[1] > 0 && onlyYes(present) {
 		return fmt.Sprintf("it has a value in %d rows, all with the label yes", present[1])
 	}
-	usual, most := counts{}, 0
+	var usual [2]int // the rows of the most frequent value
 	for _, n := range c.values {
-		if total := n.of(0) + n.of(1); total > most {
-			usual, most = *n, total
+		if rows := n.byLabel(); rows[0]+rows[1] > usual[0]+usual[1] {
+			usual = rows
 		}
 	}
-	unusual := [2]int{present[0] - usual.of(0), present[1] - usual.of(1)}
-	if most*2 > labels[0]+labels[1] && unusual[0] == 0 && unusual[1] >= leakLeast && labels[1] < labels[0] {
+	unusual := [2]int{present[0] - usual[0], present[1] - usual[1]}
+	if 2*(usual[0]+usual[1]) > labels[0]+labels[1] && onlyYes(unusual) {
 		return fmt.Sprintf("it is not as usual in %d rows, all with the label yes", unusual[1])
 	}
 	return ""
 }
 
-// valueAUC orders the odd rows by the rate of yes that their value has in the even ones: values
-// that are new say nothing, so that names of rows do not look as if they knew.
+// valueAUC ranks the odd rows by the rate of yes that their value has in the even rows. A value
+// that the even rows do not have gets the rate of one half, so that ids of rows do not look like
+// leaks.
 func (c *leak) valueAUC() float64 {
-	type group struct {
-		rate float64
-		n    [2]int
-	}
-	var groups []group
+	groups := make([]ranked, 0, len(c.values)+2)
 	add := func(n *counts) {
-		groups = append(groups, group{(float64(n[0][1]) + 0.01) / (float64(n[0][0]+n[0][1]) + 0.02), n[1]})
+		groups = append(groups, ranked{(float64(n[0][1]) + 0.01) / (float64(n[0][0]+n[0][1]) + 0.02), n[1]})
 	}
 	for _, n := range c.values {
 		add(n)
 	}
 	add(&c.missing)
 	add(&c.other)
-	slices.SortFunc(groups, func(a, b group) int { return cmp.Compare(a.rate, b.rate) })
-	var rank rankSum
+	return auc(groups)
+}
+
+// numberAUC ranks the rows by the column's number, those without a number first. present counts the
+// rows with a value by label.
+func (c *leak) numberAUC(present [2]int) float64 {
+	if len(c.numbers) < max(present[0]+present[1], leakLeast) {
+		return 0 // some values are texts
+	}
+	groups := []ranked{{math.Inf(-1), c.missing.byLabel()}}
+	if c.other == (counts{}) { // far fewer groups than numbers
+		for v, n := range c.values {
+			groups = append(groups, ranked{math.Float64frombits(v.bits), n.byLabel()})
+		}
+	} else {
+		groups = append(groups, c.numbers...)
+	}
+	a := auc(groups)
+	return max(a, 1-a)
+}
+
+// ranked is a group of rows with one score, counted by label.
+type ranked struct {
+	score float64
+	rows  [2]int
+}
+
+// auc returns the probability that a row with the label yes has a higher score than one with the
+// label no. Ties count half. It is 0 without rows of both labels. It sorts the groups.
+func auc(groups []ranked) float64 {
+	slices.SortFunc(groups, func(a, b ranked) int { return cmp.Compare(a.score, b.score) })
+	var below, no, yes float64
 	for i := 0; i < len(groups); {
-		rate, n := groups[i].rate, [2]int{}
-		for ; i < len(groups) && groups[i].rate == rate; i++ {
-			n[0] += groups[i].n[0]
-			n[1] += groups[i].n[1]
+		score := groups[i].score
+		var n [2]float64
+		for ; i < len(groups) && groups[i].score == score; i++ {
+			n[0] += float64(groups[i].rows[0])
+			n[1] += float64(groups[i].rows[1])
 		}
-		rank.add(n)
+		below += n[1] * (no + n[0]/2)
+		no += n[0]
+		yes += n[1]
 	}
-	return rank.auc()
-}
-
-// numberAUC orders rows by the column's number, those without any first.
-func (c *leak) numberAUC(labels [2]int) float64 {
-	if len(c.numbers) < labels[0]+labels[1]-c.missing.of(0)-c.missing.of(1) || len(c.numbers) < leakLeast {
-		return 0 // texts among them
-	}
-	slices.SortFunc(c.numbers, func(a, b labeled) int { return cmp.Compare(a.v, b.v) })
-	var rank rankSum
-	rank.add([2]int{c.missing.of(0), c.missing.of(1)})
-	for i := 0; i < len(c.numbers); {
-		v, n := c.numbers[i].v, [2]int{}
-		for ; i < len(c.numbers) && c.numbers[i].v == v; i++ {
-			if c.numbers[i].yes {
-				n[1]++
-			} else {
-				n[0]++
-			}
-		}
-		rank.add(n)
-	}
-	auc := rank.auc()
-	return max(auc, 1-auc)
-}
-
-// rankSum is an AUC on its way: groups of equal scores come in rising order.
-type rankSum struct {
-	below, yes, no float64
-}
-
-func (r *rankSum) add(n [2]int) {
-	r.below += float64(n[1]) * (r.no + float64(n[0])/2)
-	r.yes += float64(n[1])
-	r.no += float64(n[0])
-}
-
-func (r *rankSum) auc() float64 {
-	if r.yes == 0 || r.no == 0 {
+	if yes == 0 || no == 0 {
 		return 0
 	}
-	return r.below / (r.yes * r.no)
+	return below / (yes * no)
 }

@@ -1,8 +1,8 @@
 package fit
 
 import (
+	"cmp"
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,26 +14,26 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// Predictor predicts the rows of files, and learns nothing. A row need not have a label.
+// Predictor predicts the rows of files and learns nothing. Rows need no label.
 type Predictor struct {
 	Files   *Files
-	ID      string   // column that names rows; empty: none does
-	Inputs  []string // columns that the network was made with; without any, those that it knows
+	ID      string   // column of the rows' ids; empty: rows have none
+	Inputs  []string // columns that the network was made with; empty: those that it knows
 	Classes []string // of a softmax
 
 	net     *model.Net
 	scratch *model.Scratch
 	p       []float64
 	x       []model.Feature
-	met     map[string]bool
+	known   map[string]bool // whether a column that was met is an input
 	unknown []string
 }
 
-// Prediction is what a network says of a row.
+// Prediction is a network's prediction of a row.
 type Prediction struct {
 	Place
 	ID      string
-	P       []float64 // one, or one a class
+	P       []float64 // one probability, or one for each class
 	Y       float64   // the label, or the number of its class
 	W       float64   // importance
 	Labeled bool
@@ -41,27 +41,24 @@ type Prediction struct {
 
 // NewPredictor returns a Predictor over net.
 func NewPredictor(net *model.Net, f *Files) *Predictor {
-	return &Predictor{Files: f, net: net, scratch: net.NewScratch(), met: map[string]bool{}}
+	return &Predictor{Files: f, net: net, scratch: net.NewScratch(), known: map[string]bool{}}
 }
 
-// File predicts a file's rows in order. What fn gets is valid until it returns.
+// File predicts a file's rows in order. A Prediction is valid until fn returns.
 func (p *Predictor) File(ctx context.Context, path string, fn func(*Prediction) error) (skipped int64, err error) {
-	p.Files.labels = labels{}
+	p.Files.negatives = negatives{}
 	src, err := table.Open(path, p.options())
 	if err != nil {
 		return 0, err
 	}
 	one := Prediction{Place: Place{File: path}}
-	for rec, err := range src.Records() {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
+	for row, err := range src.Rows() {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return skipped + src.Skipped(), err
 		}
 		one.Row++
-		one.Line, one.W = rec.Line, rec.Weight
-		if err = p.row(&one, rec, src.Format()); err != nil && p.Files.SkipBad {
+		one.Line, one.W = row.Line, row.Weight
+		if err = p.predict(&one, row, src.Format()); err != nil && p.Files.SkipBad {
 			skipped++
 			continue
 		}
@@ -69,13 +66,13 @@ func (p *Predictor) File(ctx context.Context, path string, fn func(*Prediction) 
 			err = fn(&one)
 		}
 		if err != nil {
-			return skipped + src.Skipped(), fmt.Errorf("%s: %w", rec.Place(), err)
+			return skipped + src.Skipped(), fmt.Errorf("%s: %w", row.Place(), err)
 		}
 	}
 	return skipped + src.Skipped(), nil
 }
 
-// options are those of the files; columns are read as they look also where nobody named a label.
+// options returns how a file is opened. Columns have readings even without a named label.
 func (p *Predictor) options() table.Options {
 	f := p.Files
 	o := f.options()
@@ -88,19 +85,18 @@ func (p *Predictor) options() table.Options {
 	return o
 }
 
-// row predicts a record.
-func (p *Predictor) row(one *Prediction, rec *table.Record, format string) (err error) {
+// predict predicts a row.
+func (p *Predictor) predict(one *Prediction, row *table.Row, format string) (err error) {
 	one.ID, one.Labeled = "", false
 	var inputs event.Fields
-	switch fields := rec.Fields; {
+	switch fields := row.Fields; {
 	case format == "vw":
-		if inputs = fields; rec.HasY {
-			one.Labeled = true
-			one.Y, err = p.Files.vwLabel(rec.Label)
+		if inputs, one.Labeled = fields, row.HasY; row.HasY {
+			one.Y, err = p.Files.vwLabel(row.Label)
 		}
 	case p.Files.Label == "" && topicLike(fields):
-		if inputs = p.topicInputs(fields); hasField(fields, "y") {
-			one.Labeled = true
+		inputs = p.Files.topicInputs(fields)
+		if _, one.Labeled = fields.Lookup("y"); one.Labeled {
 			one.Y, err = p.Files.topicLabel(fields)
 		}
 	default:
@@ -109,10 +105,10 @@ func (p *Predictor) row(one *Prediction, rec *table.Record, format string) (err 
 	if err != nil {
 		return err
 	}
-	if v, ok := rec.Fields.Lookup(p.ID); ok {
+	if v, ok := row.Fields.Lookup(p.ID); ok {
 		one.ID = v.Text()
 	} else if p.ID != "" {
-		return fmt.Errorf("there is no column %q for the row's id, only %s", p.ID, names(rec.Fields))
+		return fmt.Errorf("there is no column %q for the row's id, only %s", p.ID, names(row.Fields))
 	}
 	p.x = features.Encode(p.x[:0], inputs)
 	if len(p.Classes) > 0 {
@@ -124,7 +120,7 @@ func (p *Predictor) row(one *Prediction, rec *table.Record, format string) (err 
 	return nil
 }
 
-// inputs takes the label from fields, and what is no input.
+// inputs returns the fields that are inputs, and sets the label of one.
 func (p *Predictor) inputs(one *Prediction, fields event.Fields) (kept event.Fields, err error) {
 	for _, f := range fields {
 		switch {
@@ -134,7 +130,7 @@ func (p *Predictor) inputs(one *Prediction, fields event.Fields) (kept event.Fie
 					return nil, err
 				}
 			}
-		case p.Files.dropped(f.Name) || !p.known(f.Name):
+		case p.Files.dropped(f.Name) || !p.isInput(f.Name):
 		default:
 			kept = append(kept, f)
 		}
@@ -145,62 +141,39 @@ func (p *Predictor) inputs(one *Prediction, fields event.Fields) (kept event.Fie
 	return kept, nil
 }
 
-// known says whether a column, or the one that it is a part of, is an input of the network.
-func (p *Predictor) known(name string) bool {
-	known, met := p.met[name]
-	if !met {
-		switch {
-		case len(p.Inputs) > 0:
-			known = slices.Contains(p.Inputs, name) || p.part(name)
-		case p.net.Occupancy().Fields >= p.net.Config().MaxFields: // those beyond share one
-			known = true
-		default:
-			known = p.net.Knows(model.FieldHash(name))
-		}
-		if p.met[name] = known; !known && name != p.ID && !p.part(name) {
-			p.unknown = append(p.unknown, name)
-		}
+// isInput reports whether a column, or the column that it is a part of, is an input of the network.
+func (p *Predictor) isInput(name string) bool {
+	known, met := p.known[name]
+	if met {
+		return known
+	}
+	switch {
+	case len(p.Inputs) > 0:
+		known = slices.Contains(p.Inputs, name) || p.isPart(name)
+	case p.net.Occupancy().Fields >= p.net.Config().MaxFields: // the fields beyond share one
+		known = true
+	default:
+		known = p.net.Knows(model.FieldHash(name))
+	}
+	if p.known[name] = known; !known && name != p.ID && !p.isPart(name) {
+		p.unknown = append(p.unknown, name)
 	}
 	return known
 }
 
-// part says whether a field is a part of a column, such as posted.hour.
-func (p *Predictor) part(name string) bool {
+// isPart reports whether a field is a part of a column, such as posted.hour.
+func (p *Predictor) isPart(name string) bool {
 	dot := strings.LastIndexByte(name, '.')
 	return dot > 0 && p.Files.Columns.Column(name) == nil && p.Files.Columns.Column(name[:dot]).Expands()
 }
 
-// topicLike says whether fields are an example of a topic.
-func topicLike(fields event.Fields) bool {
-	for _, f := range fields {
-		if f.Name == "prediction" || strings.HasPrefix(f.Name, "features.") {
-			return true
-		}
-	}
-	return false
-}
-
-func (p *Predictor) topicInputs(fields event.Fields) (inputs event.Fields) {
-	for _, f := range fields {
-		if name, ok := strings.CutPrefix(f.Name, "features."); ok && !p.Files.dropped(name) {
-			inputs = append(inputs, event.Field{Name: name, Value: f.Value})
-		}
-	}
-	return inputs
-}
-
-func hasField(fields event.Fields, name string) bool {
-	_, ok := fields.Lookup(name)
-	return ok
-}
-
-// Unknown are the columns that the network was not made with, and were left out.
+// Unknown returns the columns that were left out, since the network was not made with them.
 func (p *Predictor) Unknown() []string { return p.unknown }
 
-// Missing are the columns that the network was made with and no row had.
+// Missing returns the columns that the network was made with and no row has.
 func (p *Predictor) Missing() (names []string) {
 	for _, name := range p.Inputs {
-		if len(p.met) > 0 && !p.met[name] {
+		if len(p.known) > 0 && !p.known[name] {
 			names = append(names, name)
 		}
 	}
@@ -209,13 +182,13 @@ func (p *Predictor) Missing() (names []string) {
 
 // Judge measures predictions of rows that have a label.
 type Judge struct {
-	yes     *metrics.Accumulator
+	yes     *metrics.Accumulator // nil for classes
 	classes *metrics.Classes
 	names   []string
 	rows    int64
 }
 
-// NewJudge returns a Judge; names are the classes of a softmax.
+// NewJudge returns a Judge. names are the classes of a softmax, empty for other outputs.
 func NewJudge(names []string) *Judge {
 	if len(names) > 0 {
 		return &Judge{classes: metrics.NewClasses(len(names)), names: names}
@@ -223,7 +196,7 @@ func NewJudge(names []string) *Judge {
 	return &Judge{yes: metrics.New()}
 }
 
-// Add counts a prediction.
+// Add counts a prediction, and measures it if the row has a label.
 func (j *Judge) Add(p *Prediction) {
 	j.rows++
 	switch {
@@ -235,21 +208,14 @@ func (j *Judge) Add(p *Prediction) {
 	}
 }
 
-// Rows is how many predictions were counted, with a label or without.
+// Rows returns the number of predictions, with a label or without.
 func (j *Judge) Rows() int64 { return j.rows }
 
-// Result is a TestResult, or a ClassTest of a softmax.
+// Result returns a *TestResult, or a *ClassTest for a softmax.
 func (j *Judge) Result(path string, skipped int64) any {
 	if j.classes != nil {
-		return &ClassTest{path, skipped, measured(j.classes, j.names)}
+		return &ClassTest{path, skipped, classMetrics(j.classes, j.names)}
 	}
-	t := testResult(path, j.yes)
-	t.Skipped = skipped
+	t := testResult(path, skipped, j.yes)
 	return &t
-}
-
-// Version names the network, and its learned state.
-func Version(objective string, net *model.Net) (version, weights string) {
-	h := net.Hash()
-	return event.ModelVersion(objective, net.Examples()), "sha256:" + hex.EncodeToString(h[:])
 }

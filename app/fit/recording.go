@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/clickloop/clickloop/app/recording"
@@ -12,49 +13,48 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// lockstep plays a recording in memory by the ticks of the live loop: a request sees the profiles
-// and weights of all earlier ticks and none of its own, and a label is learned at the first tick
-// that begins after its window. With the same data, seed and configuration its weights are those of
-// the live loop in lockstep, bit for bit.
+// lockstep replays a recording in memory, tick by tick as the live loop does. A request sees the
+// profiles and weights of all earlier ticks and none of its own tick. A label is learned at the
+// first tick that begins after its window. With the same data, seed and configuration the weights
+// are those of the live loop in lockstep, bit for bit.
 type lockstep struct {
 	run      *Run
 	name     string
 	kind     *objective.Kind
-	types    feedback.EventTypes // that labels are made of
+	types    feedback.EventTypes // events that decide labels
 	set      *features.Set
 	profiles *features.Memory
 	outcomes *features.Memory
 	ids      repeats.Window
+	offset   int64       // of the next event
+	pending  []unlearned // in the order of (time, row)
 
-	waiting  []waiting // predictions in the order of (time, row)
-	keys     []string
-	updates  []features.Update
-	offset   int64
-	features event.Fields
+	// memory that is used again
+	keys    []string
+	updates []features.Update
+	fields  event.Fields
 }
 
-// waiting is a prediction whose label is not due.
-type waiting struct {
+// unlearned is a prediction whose label is not due yet.
+type unlearned struct {
+	example
 	id string
-	n  int // of the row
 	at event.Time
 	p  float64
-	w  float64
-	x  []model.Feature
 }
 
-// Recording plays rec through r's network.
+// Recording learns the first limit rows of rec, 0 for all.
 func (r *Run) Recording(ctx context.Context, rec *recording.Recording, cfg features.Config, limit int64) error {
 	set, err := features.Compile(cfg)
 	if err != nil {
 		return err
 	}
-	l := &lockstep{run: r, name: rec.Name(), kind: objective.KindOf(rec.Objective()), types: feedback.TypesOf([]event.Objective{rec.Objective()}), set: set, profiles: features.NewMemory(), outcomes: features.NewMemory()}
+	l := &lockstep{
+		run: r, name: rec.Name(), kind: objective.KindOf(rec.Objective()), types: feedback.TypesOf([]event.Objective{rec.Objective()}),
+		set: set, profiles: features.NewMemory(), outcomes: features.NewMemory(),
+	}
 	for tick, err := range rec.Ticks(rec.Tick(), limit) {
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
 		if err := l.tick(ctx, tick); err != nil {
@@ -64,7 +64,7 @@ func (r *Run) Recording(ctx context.Context, rec *recording.Recording, cfg featu
 	return nil
 }
 
-// Suspects are columns of a recording that most likely are known only after the outcome.
+// Suspects returns the columns of a recording that are probably known only after the outcome.
 func (r *Run) Suspects() []Suspect { return r.leaks.suspects() }
 
 func (l *lockstep) tick(ctx context.Context, tick *recording.Tick) error {
@@ -82,7 +82,7 @@ func (l *lockstep) tick(ctx context.Context, tick *recording.Tick) error {
 	return nil
 }
 
-// fold adds events to profiles and outcomes; an id that came before counts once.
+// fold folds events into profiles and outcomes. Repeats of an event count once.
 func (l *lockstep) fold(ctx context.Context, events []event.Event) error {
 	if len(events) == 0 {
 		return nil
@@ -105,53 +105,57 @@ func (l *lockstep) fold(ctx context.Context, events []event.Event) error {
 	return l.outcomes.Apply(ctx, from, to, outcomes)
 }
 
-// learn learns every prediction that is due by t, in order.
+// learn learns every prediction whose label is due by t, in order.
 func (l *lockstep) learn(ctx context.Context, t event.Time) error {
 	n := 0
-	for n < len(l.waiting) && l.kind.Due(l.waiting[n].at) <= t {
+	for n < len(l.pending) && l.kind.Due(l.pending[n].at) <= t {
 		n++
 	}
 	if n == 0 {
 		return nil
 	}
 	l.keys = l.keys[:0]
-	for i := range l.waiting[:n] {
-		l.keys = append(l.keys, l.waiting[i].id)
+	for i := range l.pending[:n] {
+		l.keys = append(l.keys, l.pending[i].id)
 	}
 	found, err := l.outcomes.Read(ctx, l.keys)
 	if err != nil {
 		return err
 	}
-	for i := range l.waiting[:n] {
-		w := &l.waiting[i]
-		y, ok := l.kind.Label(w.at, feedback.OutcomeOf(found[w.id]))
+	for i := range l.pending[:n] {
+		u := &l.pending[i]
+		y, ok := l.kind.Label(u.at, feedback.OutcomeOf(found[u.id]))
 		if !ok {
 			continue
 		}
-		if err := l.run.learn(Place{File: l.name, Row: w.n}, w.x, y, w.w, w.p); err != nil {
+		u.y = y
+		if err := l.run.learn(&u.example, u.p); err != nil {
 			return err
 		}
 	}
-	l.waiting = append(l.waiting[:0], l.waiting[n:]...)
+	l.pending = append(l.pending[:0], l.pending[n:]...)
 	return nil
 }
 
 // predict scores a row as the scorer does.
 func (l *lockstep) predict(ctx context.Context, row *recording.Row) error {
-	request := features.Request{Time: row.Time, User: row.User, Anonymous: row.Anonymous, Ad: row.Ad, Campaign: row.Campaign, Context: row.Context}
+	request := features.Request{Time: row.Time, User: row.User, Ad: row.Ad, Campaign: row.Campaign, Context: row.Context}
 	l.keys = l.set.Keys(l.keys[:0], &request)
-	var profiles map[string]features.Profile
-	if len(l.keys) > 0 {
-		var err error
-		if profiles, err = l.profiles.Read(ctx, l.keys); err != nil {
-			return err
-		}
+	profiles, err := l.profiles.Read(ctx, l.keys)
+	if err != nil {
+		return err
 	}
-	l.features = l.set.Assemble(l.features[:0], &request, profiles)
-	x := features.Encode(make([]model.Feature, 0, len(l.features)), l.features)
-	w := waiting{id: event.PredictionID(row.Request, 0), n: int(row.N), at: row.Time, w: row.Weight, x: x, p: l.run.net.Predict(x, l.run.scratch)}
-	l.waiting = append(l.waiting, w)
-	l.run.leaks.fields(row.Context, encoded, map[bool]float64{true: 1}[row.Positive])
-	l.run.progress.rows.Add(1)
+	l.fields = l.set.Assemble(l.fields[:0], &request, profiles)
+	x := features.Encode(make([]model.Feature, 0, len(l.fields)), l.fields)
+	l.pending = append(l.pending, unlearned{
+		example: example{x: x, w: row.Weight, place: Place{File: l.name, Row: int(row.N)}},
+		id:      event.PredictionID(row.Request, 0), at: row.Time, p: l.run.predict(x),
+	})
+	y := 0.0
+	if row.Positive {
+		y = 1
+	}
+	l.run.leaks.fields(row.Context, y)
+	l.run.rows.Add(1)
 	return nil
 }

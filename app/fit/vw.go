@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 
 	"github.com/clickloop/clickloop/app/table"
 	"github.com/clickloop/clickloop/event"
@@ -13,53 +13,16 @@ import (
 )
 
 // vw reads Vowpal Wabbit's format. Lines of the plain kind go straight from bytes to features; any
-// other goes through table.ParseVW, which says what is wrong with it. Both give the same features.
+// other line goes through table.ParseVW, which explains its errors. Both ways give the same
+// features.
 func (r *reader) vw(src *table.Source, path string) error {
-	defer src.Close()
-	in := src.Reader()
-	buf := make([]byte, 256<<10)
-	held := 0 // bytes of a line that has not ended
-	for line := 1; ; {
-		n, err := in.Read(buf[held:])
-		text := buf[:held+n]
-		for {
-			end := bytes.IndexByte(text, '\n')
-			if end < 0 {
-				break
-			}
-			if err := r.vwLine(src, text[:end], path, line); err != nil {
-				return err
-			}
-			text = text[end+1:]
-			line++
-		}
-		if err == io.EOF {
-			if len(text) > 0 {
-				return r.vwLine(src, text, path, line)
-			}
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s:%d: %w", path, line, err)
-		}
-		if held = copy(buf, text); held == len(buf) {
-			if held > maxLine {
-				return fmt.Errorf("%s:%d: the line has more than %d bytes", path, line, maxLine)
-			}
-			buf = append(buf, make([]byte, len(buf))...)
-		}
-	}
+	return src.Lines(func(line int, text []byte) error { return r.vwLine(src, text, path, line) })
 }
-
-const maxLine = 16 << 20
 
 var errNoLabel = errors.New("the label is missing")
 
 // vwLine reads one line into a block.
 func (r *reader) vwLine(src *table.Source, text []byte, path string, line int) error {
-	if n := len(text); n > 0 && text[n-1] == '\r' {
-		text = text[:n-1]
-	}
 	b, err := r.room(path)
 	if err != nil {
 		return err
@@ -75,42 +38,43 @@ func (r *reader) vwLine(src *table.Source, text []byte, path string, line int) e
 		return nil
 	}
 	r.row++
-	rec := table.Record{Weight: 1}
+	row := table.Row{Weight: 1}
 	if err = src.CheckText(text); err == nil {
-		err = table.ParseVW(&rec, string(text))
+		err = table.ParseVW(&row, string(text))
 	}
-	if err == nil && !rec.HasY {
+	if err == nil && !row.HasY {
 		err = errNoLabel
 	}
 	y := 0.0
 	if err == nil {
-		y, err = r.files.vwLabel(rec.Label)
+		y, err = r.files.vwLabel(row.Label)
 	}
-	if err != nil {
-		if r.files.SkipBad {
-			r.skipped++
-			return nil
-		}
+	switch {
+	case err == nil:
+		b.slab = features.Encode(b.slab, row.Fields)
+		b.end(y, row.Weight, line, r.row)
+	case r.files.SkipBad:
+		r.skipped++
+	default:
 		return fmt.Errorf("%s:%d: %w", path, line, err)
 	}
-	b.slab = features.Encode(b.slab, rec.Fields)
-	b.end(y, rec.Weight, line, r.row)
 	return nil
 }
 
-// vwLabel is the label that a number says.
+// vwLabel returns the label of a number.
 func (f *Files) vwLabel(y float64) (float64, error) {
 	return f.label(event.Value{Kind: event.Number, Num: y})
 }
 
-// plainVW is the function of that name; with classes the label is the digits of one.
+// plainVW is the function plainVW with the label that the files' settings give to the number. With
+// classes the label is the digits that name a class.
 func (f *Files) plainVW(b *block, s []byte) (y float64, ok bool) {
-	if len(f.classes) == 0 {
+	if len(f.classes.names) == 0 {
 		if len(f.Positive) > 0 { // 0 and -1 may mean different things
 			return 0, false
 		}
-		if y, ok = plainVW(b, s); ok && y == 0 && f.labels.ambiguous(s[0] == '-') {
-			return 0, false // told where all labels are read
+		if y, ok = plainVW(b, s); ok && y == 0 && f.negatives.ambiguous(s[0] == '-') {
+			return 0, false // label explains the error
 		}
 		return y, ok
 	}
@@ -118,20 +82,20 @@ func (f *Files) plainVW(b *block, s []byte) (y float64, ok bool) {
 	for end < len(s) && '0' <= s[end] && s[end] <= '9' {
 		end++
 	}
-	class, ok := f.index[string(s[:end])]
+	class, ok := f.classes.index[string(s[:end])]
 	return float64(class), ok && plainFields(b, s[end:])
 }
 
-// word says which bytes plain names and tokens are made of: ASCII above space, but for the colon
-// and the bar.
-var word = func() (t [256]bool) {
+// wordBytes are the bytes of plain names and tokens: ASCII above space, except the colon and the
+// bar.
+var wordBytes = func() (t [256]bool) {
 	for c := '!'; c < 0x7f; c++ {
 		t[c] = c != ':' && c != '|'
 	}
 	return t
 }()
 
-// letterHashes are the hashes of names of one byte.
+// letterHashes are the hashes of names of one byte, which most files have.
 var letterHashes = func() (t [128]uint64) {
 	for c := range t {
 		t[c] = model.HashBytes([]byte{byte(c)})
@@ -139,8 +103,9 @@ var letterHashes = func() (t [128]uint64) {
 	return t
 }()
 
-// plainVW reads lines of the form "LABEL |N a b |M c", with a label of 1, 0 or -1, no weights, no
-// tag, no namespace twice, and nothing but ASCII.
+// plainVW parses a line of the form "LABEL |N a b |M c": a label of 1, 0 or -1, no weights, no tag,
+// no namespace twice, only ASCII. It returns false for any other line, and may leave features of it
+// in the slab.
 func plainVW(b *block, s []byte) (y float64, ok bool) {
 	i := 0
 	switch {
@@ -156,7 +121,7 @@ func plainVW(b *block, s []byte) (y float64, ok bool) {
 	return y, plainFields(b, s[i:])
 }
 
-// plainFields reads what follows the label of a plain line.
+// plainFields parses the text after the label of a plain line.
 func plainFields(b *block, s []byte) bool {
 	if len(s) < 2 || s[0] != ' ' || s[1] != '|' {
 		return false
@@ -166,11 +131,11 @@ func plainFields(b *block, s []byte) bool {
 	for i := 1; i < len(s); {
 		i++ // the bar
 		start := i
-		for i < len(s) && word[s[i]] {
+		for i < len(s) && wordBytes[s[i]] {
 			i++
 		}
 		if i == start || i >= len(s) || s[i] != ' ' {
-			return false // no name, a weight, a lone name, a tab
+			return false // no name, a weight, a name without tokens, or a tab
 		}
 		var field uint64
 		if i == start+1 {
@@ -179,7 +144,7 @@ func plainFields(b *block, s []byte) bool {
 			field = model.HashBytes(s[start:i])
 		}
 		bit := uint64(1) << (field & 63)
-		if seen&bit != 0 && holdsField(slab[from:], field) {
+		if seen&bit != 0 && slices.ContainsFunc(slab[from:], func(x model.Feature) bool { return x.Field == field }) {
 			return false
 		}
 		seen |= bit
@@ -190,7 +155,7 @@ func plainFields(b *block, s []byte) bool {
 				continue
 			}
 			start = i
-			for i < len(s) && word[s[i]] {
+			for i < len(s) && wordBytes[s[i]] {
 				i++
 			}
 			if i == start || i < len(s) && s[i] != ' ' {
@@ -204,13 +169,4 @@ func plainFields(b *block, s []byte) bool {
 	}
 	b.slab = slab
 	return true
-}
-
-func holdsField(x []model.Feature, field uint64) bool {
-	for i := range x {
-		if x[i].Field == field {
-			return true
-		}
-	}
-	return false
 }

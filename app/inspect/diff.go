@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -9,25 +10,23 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// Difference is what changed from one model to another.
+// Difference compares two models.
 type Difference struct {
-	From      string `json:"from"`
-	To        string `json:"to"`
-	Examples  int64  `json:"examples"` // learned in between
-	SameBytes bool   `json:"same_bytes"`
-	// whose values differ
-	Settings []model.Difference `json:"settings"`
+	From      string             `json:"from"`
+	To        string             `json:"to"`
+	Examples  int64              `json:"examples"` // learned in between
+	SameBytes bool               `json:"same_bytes"`
+	Settings  []model.Difference `json:"settings"` // those that differ
 
-	Compared   int     `json:"compared"`             // examples that both have predicted
-	MeanChange float64 `json:"mean_change"`          // of the probability
-	MeanSize   float64 `json:"mean_size"`            // of these changes, without their sign
-	Largest    float64 `json:"largest"`              // of these changes
-	LargestAt  string  `json:"largest_at,omitempty"` // its prediction
-	// change of their influence, the largest first
-	Features []Influence `json:"features,omitempty"`
+	Compared   int         `json:"compared"`             // examples that both models predicted
+	MeanChange float64     `json:"mean_change"`          // of the probability
+	MeanSize   float64     `json:"mean_size"`            // mean of the changes without their signs
+	Largest    float64     `json:"largest"`              // the change of the largest size
+	LargestAt  string      `json:"largest_at,omitempty"` // id of its prediction
+	Features   []Influence `json:"features,omitempty"`   // changes of influence, the largest first
 }
 
-// Diff compares models by their settings and by their predictions of examples.
+// Diff compares two models by their settings and by their predictions of examples.
 func Diff(a, b *Model, examples []event.Example) Difference {
 	d := Difference{From: a.Version(), To: b.Version(), Examples: b.Weights.Examples() - a.Weights.Examples(), Compared: len(examples)}
 	d.SameBytes = a.SnapshotHash() == b.SnapshotHash() && a.Deltas == 0 && b.Deltas == 0
@@ -43,12 +42,12 @@ func Diff(a, b *Model, examples []event.Example) Difference {
 			d.Largest, d.LargestAt = change, examples[i].Prediction
 		}
 	}
-	d.Features = moved(a, b, examples)
+	d.Features = changes(a, b, examples)
 	return d
 }
 
-// moved lists the features by the change of their influence.
-func moved(a, b *Model, examples []event.Example) []Influence {
+// changes returns how the influence of each feature changed, the largest change first.
+func changes(a, b *Model, examples []event.Example) []Influence {
 	before, _ := Influences(a.Weights, examples)
 	after, _ := Influences(b.Weights, examples)
 	was := map[string]Influence{}
@@ -60,8 +59,7 @@ func moved(a, b *Model, examples []event.Example) []Influence {
 		f.Mean -= was[f.Feature].Mean
 		f.Absolute -= was[f.Feature].Absolute
 	}
-	slices.SortStableFunc(after, func(x, y Influence) int {
-		return int(math.Copysign(1, math.Abs(y.Absolute)+math.Abs(y.Mean)-math.Abs(x.Absolute)-math.Abs(x.Mean)))
-	})
+	size := func(f Influence) float64 { return math.Abs(f.Absolute) + math.Abs(f.Mean) }
+	slices.SortStableFunc(after, func(x, y Influence) int { return cmp.Compare(size(y), size(x)) })
 	return after
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -16,62 +15,72 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Influence is how much a feature, or one of its values, moves predictions: model.Explain, over the
-// examples that have it. It does not depend on the parts that the network is made of.
+// Influence is how far a feature, or one of its values, moves predictions: the shifts of
+// model.Explain over the examples that have it. It is the same measure for every kind of network.
 type Influence struct {
 	Feature  string  `json:"feature"`
 	Value    string  `json:"value,omitempty"` // of a string; empty for the whole feature
 	Examples int     `json:"examples"`
-	Mean     float64 `json:"mean"`     // towards the positive, or against it
-	Absolute float64 `json:"absolute"` // mean size
+	Mean     float64 `json:"mean"`     // shift of the logit; above 0 towards the positive
+	Absolute float64 `json:"absolute"` // mean size of the shift
+}
+
+// influences sums up shifts by feature, or by feature and value.
+type influences map[[2]string]*Influence
+
+func (m influences) add(feature, value string, shift float64) {
+	key := [2]string{feature, value}
+	f := m[key]
+	if f == nil {
+		f = &Influence{Feature: feature, Value: value}
+		m[key] = f
+	}
+	f.Examples++
+	f.Mean += shift
+	f.Absolute += math.Abs(shift)
+}
+
+// means returns the means of the sums, the strongest first.
+func (m influences) means() (list []Influence) {
+	for _, f := range m {
+		n := float64(f.Examples)
+		list = append(list, Influence{f.Feature, f.Value, f.Examples, f.Mean / n, f.Absolute / n})
+	}
+	slices.SortFunc(list, stronger)
+	return list
 }
 
 // Influences measures features, and values of features, over examples. The strongest comes first.
 func Influences(w *model.Replica, examples []event.Example) (byFeature, byValue []Influence) {
-	type sum struct {
-		n              int
-		mean, absolute float64
-	}
-	all, values := map[string]sum{}, map[[2]string]sum{}
+	whole, values := influences{}, influences{}
 	s := w.NewScratch()
 	var x []model.Feature
 	var shifts []model.Contribution
 	for i := range examples {
-		fields := examples[i].Features
-		x = features.Encode(x[:0], fields)
+		x = features.Encode(x[:0], examples[i].Features)
 		shifts = w.Explain(shifts[:0], x, s)
-		for j := range fields {
-			hash := model.FieldHash(fields[j].Name)
+		for _, f := range examples[i].Features {
+			hash := model.FieldHash(f.Name)
 			shift := shifts[slices.IndexFunc(shifts, func(c model.Contribution) bool { return c.Field == hash })].Shift
-			add := func(a sum) sum { return sum{a.n + 1, a.mean + shift, a.absolute + math.Abs(shift)} }
-			all[fields[j].Name] = add(all[fields[j].Name])
-			if fields[j].Value.Kind == event.String {
-				k := [2]string{fields[j].Name, fields[j].Value.Str}
-				values[k] = add(values[k])
+			whole.add(f.Name, "", shift)
+			if f.Value.Kind == event.String {
+				values.add(f.Name, f.Value.Str, shift)
 			}
 		}
 	}
-	for name, a := range all {
-		byFeature = append(byFeature, Influence{name, "", a.n, a.mean / float64(a.n), a.absolute / float64(a.n)})
-	}
-	for k, a := range values {
-		byValue = append(byValue, Influence{k[0], k[1], a.n, a.mean / float64(a.n), a.absolute / float64(a.n)})
-	}
-	slices.SortFunc(byFeature, stronger)
-	slices.SortFunc(byValue, stronger)
-	return byFeature, byValue
+	return whole.means(), values.means()
 }
 
 func stronger(a, b Influence) int {
 	return cmp.Or(cmp.Compare(b.Absolute, a.Absolute), cmp.Compare(a.Feature, b.Feature), cmp.Compare(a.Value, b.Value))
 }
 
-// RecentExamples reads the last n examples of an objective's topic. It leaves out records that are
-// no examples.
+// RecentExamples reads the last n records of an objective's topic, and skips those that are no
+// examples.
 func RecentExamples(ctx context.Context, client *stream.Client, objective string, n int64) ([]event.Example, error) {
 	topic := event.TopicExamples(objective)
 	if err := client.CheckTopic(ctx, stream.Topic{Name: topic, Partitions: 1}); err != nil {
-		// here and not below: Offsets waits until the topic exists
+		// checked first, since Offsets waits until the topic exists
 		return nil, fmt.Errorf("cannot read the examples of %q: %w", objective, err)
 	}
 	ranges, err := client.Offsets(ctx, topic)
@@ -79,25 +88,17 @@ func RecentExamples(ctx context.Context, client *stream.Client, objective string
 		return nil, err
 	}
 	var examples []event.Example
-	end := ranges[0].End
-	r := client.NewReader(topic, 0, max(ranges[0].First, end-n))
-	defer r.Close()
-	for at := max(ranges[0].First, end-n); at < end; at = r.Offset() {
-		records, err := r.Next(ctx)
-		if err != nil && !errors.Is(err, stream.ErrTrimmed) {
-			return nil, err
+	err = client.ReadRange(ctx, topic, 0, max(ranges[0].First, ranges[0].End-n), ranges[0].End, func(r *stream.Record) error {
+		if e, err := event.ParseExample(r.Value); err == nil {
+			examples = append(examples, e)
 		}
-		for i := range records {
-			if e, err := event.ParseExample(records[i].Value); err == nil {
-				examples = append(examples, e)
-			}
-		}
-	}
-	return examples, nil
+		return nil
+	})
+	return examples, err
 }
 
-// FileExamples reads at most n examples from a file of JSON lines, such as kcat writes of an
-// examples topic.
+// FileExamples reads the first n examples of a file of JSON lines, such as the output of kcat for
+// an examples topic.
 func FileExamples(path string, n int) ([]event.Example, error) {
 	f, err := os.Open(path)
 	if err != nil {

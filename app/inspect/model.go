@@ -1,9 +1,11 @@
-// Package inspect shows, compares and verifies learned models, for the command model: checkpoints,
-// files of fit, and the weights on a model topic. It changes none of them.
+// Package inspect shows, compares and verifies learned models, for the command model. A model is a
+// learner's checkpoint, a file of fit, or the weights on a model topic. Nothing here changes a
+// model or a topic.
 package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,32 +22,32 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Kinds of sources.
+// Kinds of models, by their source.
 const (
 	KindCheckpoint = "checkpoint" // of a learner
 	KindFile       = "file"       // of fit --out
-	KindTopic      = "topic"      // what scorers serve
+	KindTopic      = "topic"      // the weights that scorers serve
 )
 
-// Model is a model and what its source tells about it.
+// Model is a model that was read from its source.
 type Model struct {
 	Source    string
 	Kind      string
 	Objective string         // empty for a file of fit
 	Key       string         // the network's NetworkKey
-	State     *learner.State // nil for a topic, which holds the served weights alone
+	State     *learner.State // nil for a topic, which holds only the served weights
 	Weights   *model.Replica // the served weights
 
-	Epoch    int64
-	Snapshot []byte // the last one on the topic, or one made of the file
-	At       int64  // examples in Snapshot
-	Deltas   int    // on the topic after the snapshot
-	Bytes    int64  // of these deltas
-	Records  int64  // on the topic, of snapshot and deltas
+	Epoch      int64
+	Snapshot   []byte // the last one on the topic, or one that is made of the file
+	SnapshotAt int64  // examples in Snapshot
+	Deltas     int    // on the topic after the snapshot
+	DeltaBytes int64
+	Records    int64 // on the topic, of the snapshot and the deltas
 }
 
 // Open reads a model. name is a file, a network key such as click or click.plain, or a topic
-// model.<key>. client is called for a topic only.
+// model.<key>. Open calls client only for a topic.
 func Open(ctx context.Context, name string, client func() (*stream.Client, error)) (*Model, error) {
 	if _, err := os.Stat(name); err == nil {
 		return openFile(name)
@@ -72,7 +74,7 @@ func openFile(path string) (*Model, error) {
 	if m.Objective != "" {
 		m.Kind = KindCheckpoint
 	}
-	m.Snapshot, m.At = s.Net().AppendSnapshot(nil), s.Net().Examples()
+	m.Snapshot, m.SnapshotAt = s.Net().AppendSnapshot(nil), s.Net().Examples()
 	return m, m.Weights.Apply(m.Snapshot)
 }
 
@@ -88,10 +90,11 @@ func openTopic(ctx context.Context, key string, client *stream.Client) (*Model, 
 	m := &Model{Source: client.Prefix() + topic, Kind: KindTopic, Objective: event.KeyObjective(key), Key: key, Weights: model.NewReplica(), Records: end - at}
 	err = weights.Each(ctx, client, key, at, end, func(w weights.Message) error {
 		if w.Kind == weights.Snapshot {
-			m.Snapshot, m.At, m.Epoch, m.Deltas, m.Bytes = bytes.Join(w.Body, nil), w.To, w.Epoch, 0, 0
+			m.Snapshot, m.SnapshotAt, m.Epoch = bytes.Join(w.Body, nil), w.To, w.Epoch
+			m.Deltas, m.DeltaBytes = 0, 0
 		} else {
 			m.Deltas++
-			m.Bytes += int64(w.Size())
+			m.DeltaBytes += int64(w.Size())
 		}
 		return m.Weights.Apply(w.Body...)
 	})
@@ -104,16 +107,12 @@ func openTopic(ctx context.Context, key string, client *stream.Client) (*Model, 
 	return m, nil
 }
 
-// Version is the model's name, such as click@184203.
+// Version returns the model's name, such as click@184203.
 func (m *Model) Version() string {
-	key := m.Key
-	if key == "" {
-		key = "model"
-	}
-	return event.ModelVersion(key, m.Weights.Examples())
+	return event.ModelVersion(cmp.Or(m.Key, "model"), m.Weights.Examples())
 }
 
-// Hash is the hash of the whole learned state; it is empty for a topic.
+// Hash returns the hash of the whole learned state, or "" for a topic.
 func (m *Model) Hash() string {
 	if m.State == nil {
 		return ""
@@ -121,7 +120,7 @@ func (m *Model) Hash() string {
 	return learner.WeightsHash(m.State.Net())
 }
 
-// SnapshotHash is the hash of Snapshot: the same in two processes with the same served weights.
+// SnapshotHash returns the hash of Snapshot. Processes with the same served weights have the same.
 func (m *Model) SnapshotHash() string {
 	sum := sha256.Sum256(m.Snapshot)
 	return "sha256:" + hex.EncodeToString(sum[:])

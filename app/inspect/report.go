@@ -18,39 +18,53 @@ type Report struct {
 	Kind     string `json:"kind"`
 	Model    string `json:"model"`
 	Examples int64  `json:"examples"`
-	// hash of the whole learned state, which a topic does not hold
-	Weights       string `json:"weights,omitempty"`
+	// hash of the whole learned state, which a topic does not have
+	Weights string `json:"weights,omitempty"`
+	served
+	Epoch int64 `json:"epoch,omitempty"`
+	progress
+	Config  model.Config `json:"config"`
+	Classes []string     `json:"classes,omitempty"` // names of a softmax's outputs
+	influence
+}
+
+// served describes the weights that scorers serve.
+type served struct {
 	Snapshot      string `json:"snapshot"`    // hash of the last snapshot's bytes
 	SnapshotAt    int64  `json:"snapshot_at"` // examples in it
 	SnapshotBytes int    `json:"snapshot_bytes"`
 	Deltas        int    `json:"deltas"` // on the topic after the snapshot
 	DeltaBytes    int64  `json:"delta_bytes"`
-	Records       int64  `json:"records,omitempty"` // of snapshot and deltas
-	Epoch         int64  `json:"epoch,omitempty"`
-	Next          int64  `json:"next,omitempty"` // offset of the first example not learned
-	TopicID       string `json:"topic_id,omitempty"`
-	// highest predictions learned, one for each of their partitions
-	Marks   []event.Source `json:"marks,omitempty"`
-	Config  model.Config   `json:"config"`
-	Classes []string       `json:"classes,omitempty"` // names of a softmax's outputs
-	// examples on which influence is measured
-	Measured int         `json:"measured"`
+	Records       int64  `json:"records,omitempty"` // of the snapshot and the deltas
+}
+
+// progress is how far the learner of a checkpoint has read.
+type progress struct {
+	Next    int64  `json:"next,omitempty"` // offset of the first example that is not learned
+	TopicID string `json:"topic_id,omitempty"`
+	// the highest predictions that are learned, one for each of their partitions
+	Marks []event.Source `json:"marks,omitempty"`
+}
+
+// influence lists the features and values that move predictions most.
+type influence struct {
+	Measured int         `json:"measured"`           // examples
 	Features []Influence `json:"features,omitempty"` // the strongest first
 	Values   []Influence `json:"values,omitempty"`
 }
 
-// leastSeen is how many examples must have a value for it to be listed.
+// leastSeen is the number of examples that must have a value for it to be listed.
 const leastSeen = 3
 
-// Describe describes m, with the features and values that have most influence on examples.
+// Describe describes m, and lists the top features and values by their influence on examples.
 func Describe(m *Model, examples []event.Example, top int) *Report {
 	r := &Report{
-		Source: m.Source, Kind: m.Kind, Model: m.Version(), Examples: m.Weights.Examples(), Weights: m.Hash(), Snapshot: m.SnapshotHash(),
-		SnapshotAt: m.At, SnapshotBytes: len(m.Snapshot), Deltas: m.Deltas, DeltaBytes: m.Bytes, Records: m.Records, Epoch: m.Epoch,
-		Config: m.Weights.Config(), Measured: len(examples),
+		Source: m.Source, Kind: m.Kind, Model: m.Version(), Examples: m.Weights.Examples(), Weights: m.Hash(),
+		served: served{m.SnapshotHash(), m.SnapshotAt, len(m.Snapshot), m.Deltas, m.DeltaBytes, m.Records},
+		Epoch:  m.Epoch, Config: m.Weights.Config(), influence: influence{Measured: len(examples)},
 	}
 	if m.Kind == KindCheckpoint {
-		r.Next, r.TopicID, r.Marks = m.State.Next(), m.State.TopicID(), m.State.Marks()
+		r.progress = progress{m.State.Next(), m.State.TopicID(), m.State.Marks()}
 	}
 	if m.State != nil {
 		r.Classes = m.State.About().Classes
@@ -67,8 +81,21 @@ func Describe(m *Model, examples []event.Example, top int) *Report {
 
 // Write prints the report as text.
 func (r *Report) Write(w io.Writer) {
+	r.writeModel(w)
+	if r.Measured == 0 {
+		fmt.Fprintln(w, "\nno examples to measure influence on: give --kafka, or --examples FILE")
+		return
+	}
+	fmt.Fprintf(w, "\ninfluence on the logit, over %d examples\n", r.Measured)
+	writeInfluences(w, r.Features)
+	fmt.Fprintln(w)
+	writeInfluences(w, r.Values)
+}
+
+// writeModel prints all but the influences.
+func (r *Report) writeModel(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	line := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
 	line("source", "%s (%s)", r.Source, r.Kind)
 	line("model", "%s", r.Model)
 	if r.Weights != "" {
@@ -93,18 +120,11 @@ func (r *Report) Write(w io.Writer) {
 	if b, err := json.Marshal(r.Config); err == nil {
 		line("settings", "%s", b)
 	}
-	_ = t.Flush() // an error is for the owner of w
-	if r.Measured == 0 {
-		fmt.Fprintln(w, "\nno examples to measure influence on: give --kafka, or --examples FILE")
-		return
-	}
-	fmt.Fprintf(w, "\ninfluence on the logit, over %d examples\n", r.Measured)
-	table(w, r.Features)
-	fmt.Fprintln(w)
-	table(w, r.Values)
+	_ = t.Flush() // the owner of w notices its errors
 }
 
-func table(w io.Writer, list []Influence) {
+// writeInfluences prints a table.
+func writeInfluences(w io.Writer, list []Influence) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "feature\texamples\tsize\tmean")
 	for _, f := range list {
@@ -114,7 +134,7 @@ func table(w io.Writer, list []Influence) {
 		}
 		fmt.Fprintf(t, "%s\t%d\t%.4f\t%+.4f\n", name, f.Examples, f.Absolute, f.Mean)
 	}
-	_ = t.Flush() // as above
+	_ = t.Flush() // as in writeModel
 }
 
 func short(s string) string {
@@ -138,7 +158,7 @@ func (d *Difference) Write(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, "predictions of %d examples: mean change %+.6f, mean size %.6f, largest %+.6f (%s)\n\nchange of influence on the logit\n", d.Compared, d.MeanChange, d.MeanSize, d.Largest, cmp.Or(d.LargestAt, "none"))
-	table(w, d.Features)
+	writeInfluences(w, d.Features)
 }
 
 // Write prints the verification as text.
@@ -147,9 +167,5 @@ func (v *Verification) Write(w io.Writer) {
 	if v.Compared > 0 {
 		fmt.Fprintf(w, "and %d predictions with the deltas behind it\n", v.Compared)
 	}
-	if v.Same {
-		fmt.Fprintln(w, "the same")
-	} else {
-		fmt.Fprintln(w, "NOT the same")
-	}
+	fmt.Fprintln(w, map[bool]string{true: "the same", false: "NOT the same"}[v.Same])
 }

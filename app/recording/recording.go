@@ -1,11 +1,13 @@
-// Package recording reads recorded data as a stream of score requests and of the events that
-// followed them.
+// Package recording reads recorded data as score requests and the events that followed them, for
+// replays of the loop and for fit.
 //
-// A recording is a folder with a recording.yaml beside its data. Ids come from the row's number, so
-// that a row sent twice changes nothing.
+// A recording is a folder with a recording.yaml beside its data. Every id is made of the
+// recording's name and the row's number. Reading the data again therefore gives the same ids, and a
+// row that is sent twice changes nothing.
 package recording
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,16 +23,14 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Recording is an opened recording.yaml; its data is read when it is iterated, from the start each
-// time.
+// Recording is an opened recording.yaml. Each iteration over it reads the data from the start.
 type Recording struct {
 	dir   string
-	name  string
 	start event.Time
 	cfg   spec
-	count int64
+	count int64 // of rows; 0 before Count
 
-	columns atomic.Pointer[table.Columns] // of the last time that rows were read
+	columns atomic.Pointer[table.Columns] // of the latest iteration
 }
 
 // spec is recording.yaml.
@@ -74,7 +74,7 @@ type eventSpec struct {
 // texts is one text or several.
 type texts []string
 
-// UnmarshalYAML takes a scalar or a list; true and 1 are the texts "true" and "1".
+// UnmarshalYAML accepts a scalar or a list. The scalars true and 1 are the texts "true" and "1".
 func (t *texts) UnmarshalYAML(b []byte) error {
 	var one any
 	if err := yaml.Unmarshal(b, &one); err != nil {
@@ -84,14 +84,14 @@ func (t *texts) UnmarshalYAML(b []byte) error {
 	if !ok {
 		list = []any{one}
 	}
-	*t = nil
-	for _, v := range list {
-		*t = append(*t, fmt.Sprint(v))
+	*t = make(texts, len(list))
+	for i, v := range list {
+		(*t)[i] = fmt.Sprint(v)
 	}
 	return nil
 }
 
-// File is the name of a recording's description.
+// File is the name of the file that describes a recording.
 const File = "recording.yaml"
 
 // Open reads the recording.yaml at path, or in the folder at path.
@@ -114,6 +114,9 @@ func Open(path string) (*Recording, error) {
 	if len(problems) > 0 {
 		return nil, file.Error(problems)
 	}
+	if err := r.fillDefaults(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -122,8 +125,8 @@ func Open(path string) (*Recording, error) {
 
 var nameForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$`)
 
-// check fills defaults and names the first field that is wrong.
-func (r *Recording) check() error {
+// fillDefaults sets the settings that recording.yaml leaves out.
+func (r *Recording) fillDefaults() error {
 	c := &r.cfg
 	if c.Name == "" {
 		abs, err := filepath.Abs(r.dir)
@@ -132,9 +135,8 @@ func (r *Recording) check() error {
 		}
 		c.Name = filepath.Base(abs)
 	}
-	r.name = c.Name
-	c.Objective.Name = or(c.Objective.Name, "click")
-	c.Objective.Trigger = or(c.Objective.Trigger, event.TriggerPrediction)
+	c.Objective.Name = cmp.Or(c.Objective.Name, "click")
+	c.Objective.Trigger = cmp.Or(c.Objective.Trigger, event.TriggerPrediction)
 	if c.Objective.Positive == "" {
 		for _, e := range c.Events {
 			if e.When == "positive" {
@@ -142,9 +144,17 @@ func (r *Recording) check() error {
 			}
 		}
 	}
-	c.Ad = or(c.Ad, c.Name)
-	c.Tick = orDuration(c.Tick, time.Second)
-	c.Every = orDuration(c.Every, time.Second)
+	c.Ad = cmp.Or(c.Ad, c.Name)
+	c.Tick = cmp.Or(c.Tick, time.Second)
+	c.Every = cmp.Or(c.Every, time.Second)
+	c.Encoding = cmp.Or(c.Encoding, "utf-8")
+	c.Start = cmp.Or(c.Start, "2020-01-01T00:00:00Z")
+	return nil
+}
+
+// check returns an error that names the first wrong setting.
+func (r *Recording) check() error {
+	c := &r.cfg
 	switch {
 	case !nameForm.MatchString(c.Name):
 		return fmt.Errorf("name is %q, want up to 64 letters, digits, ., - or _", c.Name)
@@ -165,7 +175,7 @@ func (r *Recording) check() error {
 		field string
 		value time.Duration
 	}{{"tick", c.Tick}, {"every", c.Every}, {"objective.window", c.Objective.Window}} {
-		// recorded time counts in milliseconds: a shorter tick would never end
+		// recorded time is in milliseconds: a shorter tick would never end
 		if d.value < time.Millisecond || d.value%time.Millisecond != 0 {
 			return fmt.Errorf("%s is %v, want whole milliseconds, 1ms or more", d.field, d.value)
 		}
@@ -175,14 +185,14 @@ func (r *Recording) check() error {
 			return fmt.Errorf("events[%d] is {type: %q, when: %q, delay: %v}, want a type, when positive or always, and a delay of 0 or more", i, e.Type, e.When, e.Delay)
 		}
 	}
-	if _, err := table.CheckEncoding(or(c.Encoding, "utf-8")); err != nil {
+	if _, err := table.CheckEncoding(c.Encoding); err != nil {
 		return fmt.Errorf("encoding: %w", err)
 	}
 	if _, err := r.newColumns(); err != nil {
 		return err
 	}
 	if c.Time == "" {
-		start, err := event.ParseTime(or(c.Start, "2020-01-01T00:00:00Z"))
+		start, err := event.ParseTime(c.Start)
 		if err != nil {
 			return fmt.Errorf("start is %q, want RFC 3339, such as 2008-05-05T08:00:00Z", c.Start)
 		}
@@ -191,33 +201,19 @@ func (r *Recording) check() error {
 	return nil
 }
 
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
+// Name returns the recording's name, with which its ids begin.
+func (r *Recording) Name() string { return r.cfg.Name }
 
-func orDuration(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
-}
-
-// Name is the recording's name, with which its ids begin.
-func (r *Recording) Name() string { return r.name }
-
-// Objective is what the recording's labels say.
+// Objective returns the objective of the recording's labels.
 func (r *Recording) Objective() event.Objective { return r.cfg.Objective }
 
-// Adopt makes o, which a configuration has completed, the recording's objective.
+// Adopt replaces the objective by o, which a configuration has completed.
 func (r *Recording) Adopt(o event.Objective) { r.cfg.Objective = o }
 
-// Tick is the length of a tick of lockstep in recorded time.
+// Tick returns the length of a tick of lockstep in recorded time.
 func (r *Recording) Tick() time.Duration { return r.cfg.Tick }
 
-// ConfigFile is the clickloop.yaml beside the recording, empty when there is none.
+// ConfigFile returns the path of the clickloop.yaml beside the recording, or "".
 func (r *Recording) ConfigFile() string {
 	path := filepath.Join(r.dir, "clickloop.yaml")
 	if _, err := os.Stat(path); err != nil {
@@ -226,7 +222,7 @@ func (r *Recording) ConfigFile() string {
 	return path
 }
 
-// Count is the number of rows, found by reading the data once; 0 when it cannot be read.
+// Count returns the number of rows. The first call reads the data. It returns 0 if that fails.
 func (r *Recording) Count() int64 {
 	if r.count == 0 {
 		for _, err := range r.Rows() {

@@ -13,30 +13,31 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Row is one recorded request, with what followed it.
+// Row is a recorded request, its label, and the events that followed it.
 type Row struct {
-	N         int64 // from 1
-	Time      event.Time
-	Request   string
-	User      string
-	Anonymous string
-	Ad        string
-	Campaign  string
-	Context   event.Fields
-	Weight    float64 // importance of the row, 1 unless vw says otherwise
-	Positive  bool
-	Label     string
-	Events    []event.Event
+	N        int64 // from 1
+	Time     event.Time
+	Request  string
+	User     string
+	Ad       string
+	Campaign string
+	Context  event.Fields
+	Weight   float64 // importance; 1 unless vw gives another
+	Positive bool
+	Label    string
+	Events   []event.Event
 }
 
-// Rows yields every row in order; an error ends them. Rows that go back in time, and a recording of
-// which no label is positive, are errors: a label's window and what counts as its past would mean
-// nothing, and a misspelt value would look like bad luck.
+// Rows yields every row in order. An error ends them.
+//
+// A row that is earlier than the row before it is an error: labels have windows of time, and
+// features count the past. A recording without any positive label is an error too, since a misspelt
+// value of `positive` would look like bad luck.
 func (r *Recording) Rows() iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
 		var n, positives int64
 		var last event.Time
-		// decided anew each time that the data is read, from the same rows
+		// decided in each iteration, from the same rows
 		columns, err := r.newColumns()
 		if err != nil {
 			yield(nil, err)
@@ -50,21 +51,21 @@ func (r *Recording) Rows() iter.Seq2[*Row, error] {
 				return
 			}
 			first := true
-			for rec, err := range src.Records() {
+			for source, err := range src.Rows() {
 				if err != nil {
 					yield(nil, err)
 					return
 				}
 				n++
-				row, err := r.row(n, rec, columns)
+				row, err := r.row(n, source, columns)
 				if err == nil && first {
-					err = r.checkColumns(rec.Fields)
+					err = r.checkColumns(source.Fields)
 				}
 				if err == nil && row.Time < last {
 					err = fmt.Errorf("the row's time %s is earlier than that of the row before it, %s: sort the data by time", row.Time, last)
 				}
 				if err != nil {
-					yield(nil, fmt.Errorf("%s: %w", rec.Place(), err))
+					yield(nil, fmt.Errorf("%s: %w", source.Place(), err))
 					return
 				}
 				if row.Positive {
@@ -82,8 +83,9 @@ func (r *Recording) Rows() iter.Seq2[*Row, error] {
 	}
 }
 
-// newColumns says how columns are read: as the description says, else as they look. Ids, times,
-// labels and amounts are no inputs; ids are kept as they are written.
+// newColumns returns the readings of the columns: those that recording.yaml sets, else those that
+// their first rows suggest. Ids are read as they are written. Times, labels and amounts are no
+// inputs.
 func (r *Recording) newColumns() (*table.Columns, error) {
 	c := &r.cfg
 	columns := table.NewColumns()
@@ -92,7 +94,7 @@ func (r *Recording) newColumns() (*table.Columns, error) {
 		ids = append(ids, c.User)
 	}
 	for _, setting := range []string{c.Ad, c.Campaign} {
-		if name, ok := strings.CutPrefix(setting, columnPrefix); ok {
+		if name := columnOf(setting); name != "" {
 			ids = append(ids, name)
 		}
 	}
@@ -104,18 +106,18 @@ func (r *Recording) newColumns() (*table.Columns, error) {
 	for _, e := range c.Events {
 		columns.Raw(e.Value)
 	}
-	for _, x := range []struct {
-		as    table.Reading
-		names []string
+	for _, setting := range []struct {
+		reading table.Reading
+		names   []string
 	}{{table.Texts, c.Text}, {table.Tokens, c.Token}, {table.Numbers, c.Number}, {table.Dates, c.Date}} {
-		if err := columns.Set(x.as, x.names...); err != nil {
-			return nil, fmt.Errorf("%s: %w", x.as, err)
+		if err := columns.Set(setting.reading, setting.names...); err != nil {
+			return nil, fmt.Errorf("%s: %w", setting.reading, err)
 		}
 	}
 	return columns, nil
 }
 
-// Notices say how columns are read that nobody named, as far as the data was read last.
+// Notices returns a line for each reading that the latest iteration decided, and for each odd cell.
 func (r *Recording) Notices() []string {
 	if columns := r.columns.Load(); columns != nil {
 		return columns.Notices()
@@ -123,18 +125,16 @@ func (r *Recording) Notices() []string {
 	return nil
 }
 
-// checkColumns makes sure that the columns of a CSV file that recording.yaml names are there; other
-// formats need not have every field in every row.
+// checkColumns returns an error if a CSV file lacks a column that recording.yaml names. Rows of
+// other formats need not have every field.
 func (r *Recording) checkColumns(have event.Fields) error {
 	c := &r.cfg
 	if c.Format != "csv" {
 		return nil
 	}
-	named := map[string][]string{"drop": c.Drop, "user": {c.User}, "time": {c.Time}, "text": c.Text, "token": c.Token, "number": c.Number, "date": c.Date}
-	for field, setting := range map[string]string{"ad": c.Ad, "campaign": c.Campaign} {
-		if name, ok := strings.CutPrefix(setting, columnPrefix); ok {
-			named[field] = []string{name}
-		}
+	named := map[string][]string{
+		"ad": {columnOf(c.Ad)}, "campaign": {columnOf(c.Campaign)}, "user": {c.User}, "time": {c.Time},
+		"drop": c.Drop, "text": c.Text, "token": c.Token, "number": c.Number, "date": c.Date,
 	}
 	for i, e := range c.Events {
 		named[fmt.Sprintf("events[%d]", i)] = append(slices.Clone(e.Context), e.Value)
@@ -149,76 +149,99 @@ func (r *Recording) checkColumns(have event.Fields) error {
 	return nil
 }
 
-// row makes the request and events of record n.
-func (r *Recording) row(n int64, rec *table.Record, columns *table.Columns) (*Row, error) {
+// row makes the request and events of the n-th row.
+func (r *Recording) row(n int64, source *table.Row, columns *table.Columns) (*Row, error) {
 	c := &r.cfg
-	row := &Row{N: n, Request: fmt.Sprintf("%s-%08d", r.name, n), Weight: rec.Weight}
-	row.Time = r.start + event.Time(n-1)*event.Time(c.Every.Milliseconds())
+	row := &Row{
+		N: n, Request: fmt.Sprintf("%s-%08d", c.Name, n), Weight: source.Weight,
+		Time: r.start + event.Time(n-1)*event.Time(c.Every.Milliseconds()),
+		Ad:   valueOf(c.Ad, source.Fields), Campaign: valueOf(c.Campaign, source.Fields),
+		Context: make(event.Fields, 0, len(source.Fields)),
+	}
 	if c.Format == "vw" {
-		if !rec.HasY {
-			return nil, errors.New("the label is missing, want LABEL |NAMESPACE FEATURE")
-		}
-		row.Label = strconv.FormatFloat(rec.Label, 'g', -1, 64)
-		switch {
-		case len(c.Positive) > 0:
-			row.Positive = table.Means(c.Positive, event.Value{Kind: event.Number, Num: rec.Label})
-		case rec.Label != 1 && rec.Label != 0 && rec.Label != -1:
-			return nil, fmt.Errorf("the label is %s, want 0 or 1, or -1 or 1: say with positive in %s which numbers mean yes, such as \">0\"; numbers as targets are not supported", row.Label, File)
-		default:
-			row.Positive = rec.Label == 1
+		if err := row.labelVW(source, c.Positive); err != nil {
+			return nil, err
 		}
 	}
-	row.Ad, row.Campaign = r.constant(c.Ad, rec.Fields), r.constant(c.Campaign, rec.Fields)
+	ad, campaign := columnOf(c.Ad), columnOf(c.Campaign)
 	if row.Ad == "" {
-		return nil, fmt.Errorf("column %s is empty, want the ad", strings.TrimPrefix(c.Ad, columnPrefix))
+		return nil, fmt.Errorf("column %s is empty, want the ad", ad)
 	}
-	for _, f := range rec.Fields {
-		text := f.Value.Text()
-		switch {
-		case c.Label != "" && f.Name == c.Label:
-			row.Label, row.Positive = text, table.Means(c.Positive, f.Value)
+	for _, f := range source.Fields {
+		switch f.Name {
+		case "": // of no setting
+		case c.Label:
+			row.Label, row.Positive = f.Value.Text(), table.Means(c.Positive, f.Value)
 			continue
-		case c.Time != "" && f.Name == c.Time:
-			t, err := parseTime(text)
+		case c.Time:
+			t, err := parseTime(f.Value.Text())
 			if err != nil {
-				return nil, fmt.Errorf("column %s is %q, want a time such as 2019-11-24T00:01:03.979Z", c.Time, text)
+				return nil, fmt.Errorf("column %s is %q, want a time such as 2019-11-24T00:01:03.979Z", c.Time, f.Value.Text())
 			}
 			row.Time = t
 			continue
-		case c.User != "" && f.Name == c.User:
-			row.User = text
+		case c.User:
+			row.User = f.Value.Text()
 			continue
-		case c.Ad == columnPrefix+f.Name || c.Campaign == columnPrefix+f.Name || slices.Contains(c.Drop, f.Name):
+		case ad, campaign:
 			continue
 		}
-		row.Context = append(row.Context, f)
+		if !slices.Contains(c.Drop, f.Name) {
+			row.Context = append(row.Context, f)
+		}
 	}
 	if c.Format != "vw" && row.Label == "" {
 		return nil, fmt.Errorf("there is no column %s, or it is empty: it should hold the label", c.Label)
 	}
 	columns.Ages(row.Context, row.Time)
-	r.addEvents(row, rec.Fields)
+	r.addEvents(row, source.Fields)
 	return row, nil
+}
+
+// labelVW sets the label of a row of vw.
+func (row *Row) labelVW(source *table.Row, positive []string) error {
+	if !source.HasY {
+		return errors.New("the label is missing, want LABEL |NAMESPACE FEATURE")
+	}
+	y := source.Label
+	row.Label = strconv.FormatFloat(y, 'g', -1, 64)
+	switch {
+	case len(positive) > 0:
+		row.Positive = table.Means(positive, event.Value{Kind: event.Number, Num: y})
+	case y != 1 && y != 0 && y != -1:
+		return fmt.Errorf("the label is %s, want 0 or 1, or -1 or 1: say with positive in %s which numbers mean yes, such as \">0\"; numbers as targets are not supported", row.Label, File)
+	default:
+		row.Positive = y == 1
+	}
+	return nil
 }
 
 // columnPrefix marks a setting that names a column instead of a constant.
 const columnPrefix = "column:"
 
-func (r *Recording) constant(setting string, f event.Fields) string {
-	name, ok := strings.CutPrefix(setting, columnPrefix)
-	if !ok {
+// columnOf returns the column that a setting names, or "" for a constant.
+func columnOf(setting string) string {
+	if name, ok := strings.CutPrefix(setting, columnPrefix); ok {
+		return name
+	}
+	return ""
+}
+
+// valueOf returns the value of the column that a setting names, or the constant.
+func valueOf(setting string, fields event.Fields) string {
+	if !strings.HasPrefix(setting, columnPrefix) {
 		return setting
 	}
-	v, _ := f.Lookup(name)
+	v, _ := fields.Lookup(columnOf(setting))
 	return v.Text()
 }
 
-// parseTime takes RFC 3339, and the form with a space that data tools write.
+// parseTime parses RFC 3339, also with the space that data tools write instead of the T.
 func parseTime(s string) (event.Time, error) {
 	return event.ParseTime(strings.Replace(s, " ", "T", 1))
 }
 
-// addEvents makes what followed a row.
+// addEvents makes the events that followed a row.
 func (r *Recording) addEvents(row *Row, columns event.Fields) {
 	for _, s := range r.cfg.Events {
 		if s.When == "positive" && !row.Positive {
@@ -226,7 +249,7 @@ func (r *Recording) addEvents(row *Row, columns event.Fields) {
 		}
 		at := row.Time.Add(s.Delay)
 		e := event.Event{
-			ID: row.Request + "-" + s.Type, Type: s.Type, Time: at, Received: at, User: row.User, Anonymous: row.Anonymous,
+			ID: row.Request + "-" + s.Type, Type: s.Type, Time: at, Received: at, User: row.User,
 			Prediction: event.PredictionID(row.Request, 0), Request: row.Request, Ad: row.Ad, Campaign: row.Campaign,
 		}
 		for _, name := range s.Context {

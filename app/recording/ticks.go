@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"cmp"
 	"container/heap"
 	"iter"
 	"path/filepath"
@@ -20,13 +21,13 @@ func (r *Recording) path(file string) string {
 type Tick struct {
 	Start, End event.Time
 	Rows       []Row
-	// received before Start and not in an earlier tick, in the order of (received, row)
+	// events received since the last tick and before Start, in the order of (received, row)
 	Events []event.Event
 }
 
-// Ticks yields the recording tick by tick, the first limit rows of it (0 for all). Ticks in which
-// nothing happens are left out, and the last ones, without rows, come until every window has
-// passed. The Tick is valid until the next one.
+// Ticks yields the ticks of the first limit rows, 0 for all. Ticks in which nothing happens are
+// left out. After the last row, ticks without rows follow until every window has passed. A Tick is
+// valid until the next one.
 func (r *Recording) Ticks(tick time.Duration, limit int64) iter.Seq2[*Tick, error] {
 	return func(yield func(*Tick, error) bool) {
 		width := event.Time(tick / time.Millisecond)
@@ -47,16 +48,16 @@ func (r *Recording) Ticks(tick time.Duration, limit int64) iter.Seq2[*Tick, erro
 	}
 }
 
-// ticker gathers rows and events into ticks.
+// ticker collects rows and events into ticks.
 type ticker struct {
 	width, window event.Time
 	tick          Tick
 	begun         bool
-	events        eventQueue
-	last          event.Time // of the rows
+	events        eventQueue // not received before the present tick
+	last          event.Time // time of the latest row
 }
 
-// add takes a row, first yielding the ticks before its own.
+// add adds a row, after yielding the ticks before its own.
 func (t *ticker) add(row *Row, yield func(*Tick, error) bool) bool {
 	start := row.Time - row.Time%t.width
 	if !t.begun {
@@ -77,9 +78,8 @@ func (t *ticker) add(row *Row, yield func(*Tick, error) bool) bool {
 	return true
 }
 
-// next is the start of the next tick at which something is to be done, want at the latest: each
-// tick after one with rows may make labels due, so within a window of the last rows none is left
-// out.
+// next returns the start of the next tick in which something happens, want at the latest. Within a
+// window of the latest row no tick is left out, since labels may become due in each.
 func (t *ticker) next(want event.Time) event.Time {
 	following := t.tick.Start + t.width
 	if want-following <= 0 || following <= t.last+t.window+t.width {
@@ -94,7 +94,7 @@ func (t *ticker) next(want event.Time) event.Time {
 	return want
 }
 
-// open begins the tick at start, with the events that were received before it.
+// open begins the tick at start with the events that were received before.
 func (t *ticker) open(start event.Time) {
 	t.tick.Start, t.tick.End = start, start+t.width
 	t.tick.Rows, t.tick.Events = t.tick.Rows[:0], t.tick.Events[:0]
@@ -103,7 +103,7 @@ func (t *ticker) open(start event.Time) {
 	}
 }
 
-// end yields the last ticks: until every event is out and the last window has passed.
+// end yields the last ticks, until every event is yielded and the last window has passed.
 func (t *ticker) end(yield func(*Tick, error) bool) {
 	if !t.begun || !yield(&t.tick, nil) {
 		return
@@ -123,23 +123,20 @@ func (t *ticker) end(yield func(*Tick, error) bool) {
 	}
 }
 
-// queued is an event that is not received yet.
+// queued is an event that has not been received yet.
 type queued struct {
 	e   event.Event
 	row int64
 	i   int
 }
 
-// eventQueue is a heap by (received, row, order in the row).
+// eventQueue is a heap, ordered by (received, row, index in the row).
 type eventQueue []queued
 
 func (q eventQueue) Len() int { return len(q) }
 func (q eventQueue) Less(i, j int) bool {
 	a, b := &q[i], &q[j]
-	if a.e.Received != b.e.Received {
-		return a.e.Received < b.e.Received
-	}
-	return a.row < b.row || a.row == b.row && a.i < b.i
+	return cmp.Or(cmp.Compare(a.e.Received, b.e.Received), cmp.Compare(a.row, b.row), cmp.Compare(a.i, b.i)) < 0
 }
 func (q eventQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 

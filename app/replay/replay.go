@@ -272,7 +272,6 @@ func appendRequest(dst []byte, r *recording.Row) []byte {
 		dst = strictjson.AppendNumber(dst, r.Weight)
 	}
 	dst = appendText(dst, "user", r.User)
-	dst = appendText(dst, "anonymous", r.Anonymous)
 	dst = append(dst, `,"context":`...)
 	dst = r.Context.AppendJSON(dst)
 	dst = append(dst, `,"candidates":[{"ad":`...)

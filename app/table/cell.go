@@ -8,15 +8,15 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Cell is what a cell of a CSV file says, without the spaces around it: a finite number, nothing
-// when it is empty, else a text.
+// Cell returns the value of a cell of a CSV file: null if it is empty, a finite number, or a text
+// without the spaces around it.
 func Cell(s string) event.Value {
 	v := CellOf(s)
 	v.Str = strings.Clone(v.Str)
 	return v
 }
 
-// CellOf is Cell; a text is s itself, or part of the same memory.
+// CellOf is Cell without a copy: a text shares the memory of s.
 func CellOf(s string) event.Value {
 	if s == "" {
 		return event.Value{}
@@ -24,15 +24,14 @@ func CellOf(s string) event.Value {
 	if f, ok := Number(s); ok {
 		return event.Value{Kind: event.Number, Num: f}
 	}
-	if space(s[0]) || space(s[len(s)-1]) { // as "1, 2" leaves them
+	if space(s[0]) || space(s[len(s)-1]) { // such as those of "1, 2"
 		return CellOf(strings.Trim(s, " \t"))
 	}
 	return event.Value{Kind: event.String, Str: s}
 }
 
-// plainOf is CellOf for a column of inputs, in which no two spellings may become one unless they
-// can only mean one number: digits that a number does not keep are a text. coded says that s is
-// such a text. The text is s itself, or part of the same memory.
+// plainOf is CellOf for a column of inputs. There two spellings become one value only if both can
+// only mean the same number: digits that a number would not keep stay a text, and coded is true.
 func plainOf(s string) (v event.Value, coded bool) {
 	v = CellOf(s)
 	if v.Kind != event.Number || !codeLike(s, v.Num) {
@@ -41,10 +40,9 @@ func plainOf(s string) (v event.Value, coded bool) {
 	return event.Value{Kind: event.String, Str: strings.Trim(s, " \t")}, true
 }
 
-// codeLike says whether the text s of a number f is rather a code: it has zeros in front (as zip
-// codes have), an exponent that a program would have written with a sign or a point (1E3 is a code,
-// 1e+03 and 1.5e3 are numbers), a plus before many digits (a telephone number), or more digits than
-// f keeps.
+// codeLike reports whether s, the text of a number f, looks like a code. A code has leading zeros
+// (zip codes), an exponent without a sign or a point (1E3 is a code; programs write 1e+03 and
+// 1.5e3), a plus before many digits (telephone numbers), or more digits than f keeps.
 func codeLike(s string, f float64) bool {
 	if len(s) == 1 || len(s) < 8 && s[0] != '0' && s[0] != '-' && s[0] != '+' && s[0] != ' ' && s[0] != '\t' && !hasExponent(s) {
 		return false
@@ -70,7 +68,7 @@ func codeLike(s string, f float64) bool {
 	return math.Abs(f) >= 1<<53 && !survives(digits, f)
 }
 
-// survives says whether the digits of a number without an exponent are those of f.
+// survives reports whether f has all digits of a number that is written without an exponent.
 func survives(digits string, f float64) bool {
 	whole, fraction, _ := strings.Cut(digits, ".")
 	return strings.Trim(fraction, "0") == "" && whole == strconv.FormatFloat(math.Abs(f), 'f', -1, 64)
@@ -89,7 +87,8 @@ func digit(c byte) bool { return c-'0' <= 9 }
 
 func space(c byte) bool { return c == ' ' || c == '\t' }
 
-// Number reads a finite decimal number; words such as nan and inf, and hexadecimal ones, are none.
+// Number parses a finite decimal number. It refuses words such as nan and inf, and hexadecimal
+// numbers.
 func Number(s string) (float64, bool) {
 	if s == "" {
 		return 0, false
@@ -109,9 +108,10 @@ func Number(s string) (float64, bool) {
 	return f, err == nil && !math.IsInf(f, 0)
 }
 
-// short reads what most numbers are: at most fifteen digits, a point among them or not. Their whole
-// and its power of ten are exact in floating point, so one division gives what strconv does
-// (Clinger, How to Read Floating Point Numbers Accurately, 1990), in a third of the time.
+// short parses the numbers that most data has: up to fifteen digits, with a point or without. Their
+// digits and their power of ten are both exact in floating point. One division therefore gives the
+// result of strconv (Clinger, How to Read Floating Point Numbers Accurately, 1990), in a third of
+// the time.
 func short(s string) (float64, bool) {
 	digits, at := s, 0
 	if s[0] == '-' {

@@ -19,7 +19,7 @@ func column(t *testing.T, name string, columns *Columns, cells ...string) (list 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for rec, err := range src.Records() {
+	for rec, err := range src.Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +219,7 @@ func TestAPartGivesWayToAColumnOfItsName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for rec, err := range src.Records() {
+	for rec, err := range src.Rows() {
 		if err != nil || string(rec.Fields.AppendJSON(nil)) != `{"d":"2026-01-31","d.weekday":"sat","d.day":31,"d.days":20484,"d.month":"may"}` {
 			t.Errorf("%s, %v", rec.Fields.AppendJSON(nil), err)
 		}
@@ -235,7 +235,7 @@ func TestJSONLinesHavePartsToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for rec, err := range src.Records() {
+	for rec, err := range src.Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,64 +16,48 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// errEnough ends reading without an error.
-var errEnough = errors.New("enough")
-
-func (s *Source) csv(yield func(*Record, error) bool) {
+// csvRows calls fn for every row.
+func (s *Source) csvRows(fn func(*Row) error) error {
 	var names []string
 	var columns []*Column
-	more := 0 // fields that parts of columns make
-	err := s.cells(func(n []string) error {
+	extra := 0 // fields that parts of columns may add
+	return s.Cells(func(n []string) error {
 		names, columns = n, make([]*Column, len(n))
 		for i, name := range n {
 			if s.options.Columns != nil {
-				columns[i] = s.options.Columns.by[name]
+				columns[i] = s.options.Columns.byName[name]
 			}
 			if columns[i].Expands() {
-				more += len(dateParts)
+				extra += len(dateParts)
 			}
 		}
 		return nil
 	}, func(line int, cells []string) error {
-		rec := &Record{File: s.name, Line: line, Weight: 1, Fields: make(event.Fields, 0, len(cells)+more)}
+		row := &Row{File: s.name, Line: line, Weight: 1, Fields: make(event.Fields, 0, len(cells)+extra)}
 		for i, cell := range cells {
-			switch x := columns[i]; {
-			case x == nil:
-				rec.Fields = append(rec.Fields, event.Field{Name: names[i], Value: Cell(cell)})
-			case x.Expands():
-				rec.Fields = x.Append(rec.Fields, strings.Clone(cell), rec.Place)
-			default:
-				v := x.Value(cell, rec.Place)
+			if c := columns[i]; c.Expands() {
+				row.Fields = c.Append(row.Fields, strings.Clone(cell), row.Place)
+			} else {
+				v := c.Value(cell, row.Place)
 				v.Str = strings.Clone(v.Str)
-				rec.Fields = append(rec.Fields, event.Field{Name: names[i], Value: v})
+				row.Fields = append(row.Fields, event.Field{Name: names[i], Value: v})
 			}
 		}
-		if !yield(rec, nil) {
-			return errEnough
-		}
-		return nil
+		return fn(row)
 	})
-	if err != nil && err != errEnough {
-		yield(nil, err)
-	}
 }
 
-// Cells reads a CSV file row by row, without records: header gets the columns' names, row each line
-// with its cells, which it must not keep. It closes the file at its end. An error of either ends
-// it.
+// Cells reads a CSV file without making Rows, and closes it at its end. It calls header once with
+// the columns' names, then row for each row. row must not keep cells. An error of either ends it.
 func (s *Source) Cells(header func(names []string) error, row func(line int, cells []string) error) error {
 	defer s.Close()
-	return s.cells(header, row)
-}
-
-func (s *Source) cells(header func(names []string) error, row func(line int, cells []string) error) error {
 	sep, err := s.separator()
 	if err != nil {
 		return err
 	}
-	t := &rows{s: s, sep: sep, header: header, row: row}
+	t := &csvReader{s: s, sep: sep, header: header, row: row}
 	if s.options.Columns != nil {
-		t.head = bytes.Clone(s.head())
+		t.sample = bytes.Clone(s.bufferedLines())
 	}
 	for line := 1; ; line++ {
 		text, err := s.r.ReadSlice('\n')
@@ -81,37 +65,45 @@ func (s *Source) cells(header func(names []string) error, row func(line int, cel
 			return t.end()
 		}
 		if err != nil && err != io.EOF || sep >= utf8.RuneSelf || !t.split(text) {
-			return t.general(io.MultiReader(bytes.NewReader(bytes.Clone(text)), s.r), line-1)
+			return t.readGeneral(io.MultiReader(bytes.NewReader(bytes.Clone(text)), s.r), line-1)
 		}
 		if len(t.cells) == 0 {
 			continue
 		}
 		if err := s.CheckText(text); err != nil {
-			if s.options.SkipBad && t.names != nil {
-				s.skipped++
+			if t.skip() {
 				continue
 			}
 			return t.badText(line, t.cells, err)
 		}
-		if err := t.take(line, t.cells); err != nil {
+		if err := t.accept(line, t.cells); err != nil {
 			return err
 		}
 	}
 }
 
-// rows are the rows of a CSV file on their way: the first is the header.
-type rows struct {
+// csvReader reads the rows of a CSV file. The first row is the header.
+type csvReader struct {
 	s      *Source
 	sep    rune
 	header func(names []string) error
 	row    func(line int, cells []string) error
-	names  []string
-	cells  []string
-	head   []byte // what the columns are judged by
+	names  []string // nil before the header
+	cells  []string // of the row that was split last
+	sample []byte   // the first rows, from which the columns' readings are decided
 }
 
-// take hands a row over.
-func (t *rows) take(line int, cells []string) error {
+// skip counts a malformed row if such rows are to be skipped. A header never is.
+func (t *csvReader) skip() bool {
+	if !t.s.options.SkipBad || t.names == nil {
+		return false
+	}
+	t.s.skipped++
+	return true
+}
+
+// accept passes a row to the callback for it.
+func (t *csvReader) accept(line int, cells []string) error {
 	if t.names != nil {
 		return t.row(line, cells)
 	}
@@ -130,23 +122,23 @@ func (t *rows) take(line int, cells []string) error {
 		first[t.names[i]] = i
 	}
 	if t.s.options.Columns != nil {
-		t.s.decideCSV(t.head, t.sep, t.names)
-		t.head = nil
+		t.s.options.Columns.decideCSV(t.sample, t.sep, t.names)
+		t.sample = nil
 	}
 	return t.header(t.names)
 }
 
-func (t *rows) end() error {
+func (t *csvReader) end() error {
 	if t.names == nil {
 		return fmt.Errorf("%s is empty, want a header of the columns' names", t.s.name)
 	}
 	return nil
 }
 
-// split cuts a line into cells, which are parts of it. It cuts what needs no more than a look for
-// separators: no quote within a cell, no cell of several lines, and as many cells as the header
-// has. False: not such a line.
-func (t *rows) split(line []byte) bool {
+// split cuts a simple line into t.cells, which share its memory. It returns false for any other
+// line: one with a quote within a cell, a cell of several lines, or another number of cells than
+// the header has.
+func (t *csvReader) split(line []byte) bool {
 	t.cells = t.cells[:0]
 	if n := len(line); n > 0 && line[n-1] == '\n' {
 		line = line[:n-1]
@@ -184,8 +176,8 @@ func (t *rows) split(line []byte) bool {
 	}
 }
 
-// general reads the rest of the file, of which before lines are read, with all that CSV allows.
-func (t *rows) general(rest io.Reader, before int) error {
+// readGeneral reads the rest of the file by encoding/csv. before is the number of lines before it.
+func (t *csvReader) readGeneral(rest io.Reader, before int) error {
 	in := &bounded{Reader: rest, left: maxLine}
 	r := csv.NewReader(bufio.NewReaderSize(in, 64<<10))
 	r.Comma, r.ReuseRecord, r.FieldsPerRecord = t.sep, true, len(t.names)
@@ -200,8 +192,7 @@ func (t *rows) general(rest io.Reader, before int) error {
 			if errors.As(err, &malformed) {
 				malformed.StartLine += before
 				malformed.Line += before
-				if t.s.options.SkipBad && t.names != nil { // any other error comes again
-					t.s.skipped++
+				if t.skip() { // any other error would come again
 					continue
 				}
 			}
@@ -214,26 +205,25 @@ func (t *rows) general(rest io.Reader, before int) error {
 		last, _ = r.FieldPos(0)
 		last += before
 		if bad := t.badCell(cells); bad >= 0 {
-			if t.s.options.SkipBad && t.names != nil {
-				t.s.skipped++
+			if t.skip() {
 				continue
 			}
 			line, _ := r.FieldPos(bad)
 			return t.badText(line+before, cells, t.s.CheckText([]byte(cells[bad])))
 		}
-		if err := t.take(last, cells); err != nil {
+		if err := t.accept(last, cells); err != nil {
 			return err
 		}
 	}
 }
 
-// badCell is the number of the first cell that is no text of the file's encoding; -1: all are.
-func (t *rows) badCell(cells []string) int {
+// badCell returns the index of the first cell that is not text in the file's encoding, or -1.
+func (t *csvReader) badCell(cells []string) int {
 	return slices.IndexFunc(cells, func(cell string) bool { return t.s.CheckText([]byte(cell)) != nil })
 }
 
-// badText names the line and the column of a cell that is no text of the file's encoding.
-func (t *rows) badText(line int, cells []string, err error) error {
+// badText names the line and the column of the first cell that is not text in the file's encoding.
+func (t *csvReader) badText(line int, cells []string, err error) error {
 	column := ""
 	if i := t.badCell(cells); i >= 0 {
 		err = t.s.CheckText([]byte(cells[i]))
@@ -244,8 +234,8 @@ func (t *rows) badText(line int, cells []string, err error) error {
 	return fmt.Errorf("%s:%d: %s%w", t.s.name, line, column, err)
 }
 
-// rowError says where a row is wrong and what is expected there; last is the line of the row before
-// it.
+// rowError explains an error of encoding/csv: where the row is wrong, and what is expected there.
+// last is the line of the row before.
 func (s *Source) rowError(err error, last int, cells []string, columns int, sep rune) error {
 	var p *csv.ParseError
 	if !errors.As(err, &p) {
@@ -262,8 +252,8 @@ func (s *Source) rowError(err error, last int, cells []string, columns int, sep 
 	return fmt.Errorf("%s:%d:%d: %w", s.name, p.Line, p.Column, p.Err)
 }
 
-// bounded ends a row that does not end, as behind a quote that is never closed, before it fills the
-// memory.
+// bounded limits the bytes of a row. A quote that is never closed makes a row of the rest of the
+// file, which would fill the memory.
 type bounded struct {
 	io.Reader
 	left int
@@ -278,8 +268,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// separator is the given one, that of the name, or else that of ; tab , | which the header has most
-// of outside quotes.
+// separator returns the given separator, or the tab for a file named .tsv, or else that of , ; tab
+// and | which the header has most often outside quotes.
 func (s *Source) separator() (rune, error) {
 	if sep := []rune(s.options.Separator); len(sep) == 1 {
 		if c := sep[0]; c == '"' || c == '\r' || c == '\n' || c == '\ufffd' {

@@ -9,18 +9,19 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// dateForm is a way to write dates. A column has one of them, but for details: seconds, fractions
-// and zones may be there or not.
+// dateForm is a way to write dates. The dates of a column have one form, with or without seconds,
+// fractions and zones.
 type dateForm struct {
-	name  string // as it stands in models
-	like  string // an example, for notices
+	name string // in model files
+	like string // an example, for notices
+	// clock reports whether the text has a time of the day.
 	parse func(s string) (t time.Time, clock, ok bool)
 }
 
-// dateForms are looked through in this order. Whole numbers are dates only where the column's name
-// says so, see looksLikeDates.
+// dateForms are tried in this order. Whole numbers are dates only in a column that is named like a
+// time, see judgeDates.
 var dateForms = []dateForm{
-	{"iso", "2026-01-31", isoDate},
+	{"iso", "2026-01-31", orderedDate("ymd", '-')},
 	{"y/m/d", "2026/01/31", orderedDate("ymd", '/')},
 	{"d.m.y", "31.01.2026", orderedDate("dmy", '.')},
 	{"d/m/y", "31/01/2026", orderedDate("dmy", '/')},
@@ -32,7 +33,7 @@ var dateForms = []dateForm{
 	{"unix_ms", "1769817600000", unixDate(1000)},
 }
 
-// twins are forms that a date of a day up to the twelfth does not tell apart.
+// twins are forms that a date up to the twelfth day of a month fits alike.
 var twins = map[string]string{"d/m/y": "m/d/y", "m/d/y": "d/m/y"}
 
 func formOf(name string) *dateForm {
@@ -43,13 +44,10 @@ func formOf(name string) *dateForm {
 	return &dateForms[i]
 }
 
-// whole says whether the form is one of whole numbers.
+// whole reports whether dates of the form are whole numbers.
 func (f *dateForm) whole() bool { return f.name == "yyyymmdd" || strings.HasPrefix(f.name, "unix") }
 
-// isoDate reads 2026-01-31, alone or before a time of the day.
-func isoDate(s string) (time.Time, bool, bool) { return orderedDate("ymd", '-')(s) }
-
-// orderedDate reads three numbers in the given order, with a time of the day behind them or not.
+// orderedDate parses three numbers in the given order, and a time of the day if one follows.
 func orderedDate(order string, separator byte) func(string) (time.Time, bool, bool) {
 	return func(s string) (t time.Time, clock, ok bool) {
 		var year, month, day int
@@ -59,10 +57,10 @@ func orderedDate(order string, separator byte) func(string) (time.Time, bool, bo
 			for n < len(rest) && digit(rest[n]) {
 				n++
 			}
-			v, err := strconv.Atoi(rest[:n])
-			if err != nil || n > 4 {
+			if n == 0 || n > 4 { // most cells of other columns end here
 				return t, false, false
 			}
+			v, _ := strconv.Atoi(rest[:n])
 			rest = rest[n:]
 			switch order[i] {
 			case 'y':
@@ -85,8 +83,9 @@ func orderedDate(order string, separator byte) func(string) (time.Time, bool, bo
 	}
 }
 
-// dayAndClock makes a time of a day and what stands behind it: nothing, or T or a space and a time
-// of the day, with a zone or not. The parts are those that are written, whatever the zone is.
+// dayAndClock combines a day with the text after it: nothing, or T or a space and a time of the
+// day, with a zone or without. The zone changes nothing, so that the hour is the one that is
+// written.
 func dayAndClock(year, month, day int, rest string) (t time.Time, clock, ok bool) {
 	t = time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
 	if year < 1000 || t.Day() != day || int(t.Month()) != month {
@@ -105,7 +104,7 @@ func dayAndClock(year, month, day int, rest string) (t time.Time, clock, ok bool
 	return t.Add(time.Duration(seconds * float64(time.Second)).Truncate(time.Millisecond)), true, true
 }
 
-// clockOf reads 10:00, 10:00:00, 10:00:00.250 and those with AM or PM behind them.
+// clockOf parses 10:00, 10:00:00 and 10:00:00.250, each with AM or PM after it or without.
 func clockOf(s string) (seconds float64, rest string, ok bool) {
 	var parts [3]float64
 	n := 0
@@ -139,7 +138,7 @@ func clockOf(s string) (seconds float64, rest string, ok bool) {
 	return parts[0]*3600 + parts[1]*60 + parts[2], s, true
 }
 
-// zoneOK says whether s is a zone, or nothing.
+// zoneOK reports whether s is a zone, or empty.
 func zoneOK(s string) bool {
 	s = strings.TrimSpace(s)
 	if s == "" {
@@ -151,11 +150,10 @@ func zoneOK(s string) bool {
 	return len(s) <= 5 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" || s == "z"
 }
 
-// wordLayouts are forms with names of months, without what stands before a comma and without a
-// clock.
+// wordLayouts are dates with names of months, without the day of the week and the time of the day.
 var wordLayouts = []string{"2 Jan 2006", "2 January 2006", "Jan 2 2006", "January 2 2006", "2-Jan-2006", "2-Jan-06", "2/Jan/2006"}
 
-// wordDate reads dates with names of months: 31 Jan 2026, January 31, 2026 10:00, Sat, 31 Jan 2026
+// wordDate parses dates with names of months: 31 Jan 2026, January 31, 2026 10:00, Sat, 31 Jan 2026
 // 10:00:00 GMT.
 func wordDate(s string) (t time.Time, clock, ok bool) {
 	if len(s) < len("2-Jan-06") || len(s) > 40 || !strings.ContainsAny(s, "0123456789") || !strings.ContainsAny(s, "JFMASONDjfmasond") {
@@ -185,23 +183,34 @@ func wordDate(s string) (t time.Time, clock, ok bool) {
 	return t, false, false
 }
 
-// compactDate reads 20260131.
+// compactDate parses 20260131.
 func compactDate(s string) (t time.Time, clock, ok bool) {
 	if len(s) != 8 {
 		return t, false, false
 	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1900_01_01 || n > 2100_12_31 {
+	n, ok := wholeNumber(s)
+	if !ok || n < 1900_01_01 || n > 2100_12_31 {
 		return t, false, false
 	}
-	return dayAndClock(n/10000, n/100%100, n%100, "")
+	return dayAndClock(int(n/10000), int(n/100%100), int(n%100), "")
 }
 
-// unixDate reads whole numbers of seconds, or of parts of them, of this century up to 2050.
+// wholeNumber parses a whole number. It checks the first byte before strconv does, whose errors
+// allocate: every cell of the sample comes here.
+func wholeNumber(s string) (int64, bool) {
+	if s == "" || !digit(s[0]) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}
+
+// unixDate parses whole numbers of seconds, or of fractions of them, from the year 2000 up to 2050.
+// parts is the number of fractions in a second.
 func unixDate(parts int64) func(string) (time.Time, bool, bool) {
 	return func(s string) (time.Time, bool, bool) {
-		n, err := strconv.ParseInt(s, 10, 64)
-		if err != nil || n < 946_684_800*parts || n >= 2_524_608_000*parts {
+		n, ok := wholeNumber(s)
+		if !ok || n < 946_684_800*parts || n >= 2_524_608_000*parts {
 			return time.Time{}, false, false
 		}
 		return time.UnixMilli(n * 1000 / parts).UTC(), true, true
@@ -210,27 +219,26 @@ func unixDate(parts int64) func(string) (time.Time, bool, bool) {
 
 var weekdays = [...]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
-// dateParts are the fields that a date has beside itself, by what stands behind its column's name.
+// dateParts are the suffixes of the fields that a date's calendar parts become.
 var dateParts = []string{".hour", ".weekday", ".month", ".day", daysPart, agePart}
 
 const (
 	daysPart = ".days" // since 1970
-	agePart  = ".age"  // days up to the row's own time, of which only a recording knows
+	agePart  = ".age"  // days up to the row's own time, which only a recording has
 )
 
 // appendParts appends the calendar parts of t.
 func appendParts(dst event.Fields, c *Column, t time.Time, clock bool) event.Fields {
-	number := func(part string, v float64) {
-		if name, ok := c.parts[part]; ok {
-			dst = append(dst, event.Field{Name: name, Value: event.Value{Kind: event.Number, Num: v}})
+	add := func(part string, v event.Value) {
+		if name, ok := c.partNames[part]; ok {
+			dst = append(dst, event.Field{Name: name, Value: v})
 		}
 	}
+	number := func(part string, v float64) { add(part, event.Value{Kind: event.Number, Num: v}) }
 	if clock {
 		number(".hour", float64(t.Hour()))
 	}
-	if name, ok := c.parts[".weekday"]; ok {
-		dst = append(dst, event.Field{Name: name, Value: event.Value{Kind: event.String, Str: weekdays[t.Weekday()]}})
-	}
+	add(".weekday", event.Value{Kind: event.String, Str: weekdays[t.Weekday()]})
 	number(".month", float64(t.Month()))
 	number(".day", float64(t.Day()))
 	number(daysPart, float64(t.UnixMilli())/millisADay)

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// byteOrderMark is what some programs write in front of UTF-8.
+// byteOrderMark is the mark that some programs write before UTF-8.
 const byteOrderMark = "\ufeff"
 
-// decode makes s.r give UTF-8, from the encoding that the options name. Without one the text has to
-// be UTF-8 already, which CheckText looks at line by line.
+// decode makes s.r return UTF-8, from the encoding that the options name. Without a name the text
+// must be UTF-8 already; CheckText checks that line by line.
 func (s *Source) decode() error {
 	head, _ := s.r.Peek(s.r.Size())
 	name := strings.ToLower(s.options.Encoding)
@@ -45,7 +45,7 @@ func (s *Source) decode() error {
 	return nil
 }
 
-// CheckEncoding finds an encoding by one of its usual names.
+// CheckEncoding returns the encoding of a name, or an error if there is none.
 func CheckEncoding(name string) (encoding.Encoding, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if isUTF8(name) {
@@ -71,7 +71,7 @@ func CheckEncoding(name string) (encoding.Encoding, error) {
 	return nil, fmt.Errorf("there is no encoding %q, want a name such as utf-8, utf-16, windows-1251, windows-1252, iso-8859-2, koi8-r, shift_jis, gb18030, big5 or euc-kr", name)
 }
 
-// otherNames are names that the registries of encodings have not.
+// otherNames are common names of encodings that the registries do not have.
 var otherNames = map[string]string{
 	"cp932": "shift_jis", "cp936": "gbk", "cp949": "euc-kr", "cp950": "big5", "utf16": "utf-16", "utf16le": "utf-16le", "utf16be": "utf-16be",
 	"latin-1": "latin1", "ansi": "windows-1252", "sjis": "shift_jis", "shift-jis": "shift_jis", "cp437": "ibm437", "cp850": "ibm850", "cp866": "ibm866",
@@ -79,8 +79,8 @@ var otherNames = map[string]string{
 
 func isUTF8(name string) bool { return name == "utf-8" || name == "utf8" || name == "utf-8-sig" }
 
-// wideText says which encoding of two or four bytes a character the text has, by its mark or its
-// zeros.
+// wideText returns the text's encoding if that has two or four bytes a character, which its mark or
+// its zeros show.
 func wideText(head []byte) string {
 	for _, mark := range []struct{ bytes, name string }{
 		{"\xff\xfe\x00\x00", "UTF-32"}, {"\x00\x00\xfe\xff", "UTF-32"}, {"\xff\xfe", "UTF-16"}, {"\xfe\xff", "UTF-16"},
@@ -104,14 +104,14 @@ func wideText(head []byte) string {
 	return ""
 }
 
-// looksUTF8 says whether a text has so many characters of UTF-8, and nothing else beyond ASCII,
-// that it is no text of a code page.
+// looksUTF8 reports whether a text can only be UTF-8: it has eight characters beyond ASCII or more,
+// and all of them are valid.
 func looksUTF8(head []byte) bool {
 	wide := 0
 	for len(head) > 0 {
 		r, n := utf8.DecodeRune(head)
 		if r == utf8.RuneError && n == 1 {
-			return len(head) < utf8.UTFMax && wide >= 8 // cut at the end
+			return len(head) < utf8.UTFMax && wide >= 8 // the text is cut in a character
 		}
 		if n > 1 {
 			wide++
@@ -121,8 +121,8 @@ func looksUTF8(head []byte) bool {
 	return wide >= 8
 }
 
-// CheckText says where a line is no text of the file's encoding: words that are not read would all
-// be one.
+// CheckText returns an error if a line is not text in the file's encoding. Unreadable words must
+// not pass: all of them would become the same token.
 func (s *Source) CheckText(line []byte) error {
 	if !s.decoded {
 		if utf8.Valid(line) {

@@ -1,19 +1,23 @@
 package table
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 )
 
 const (
-	fewSpellings = 50 // numbers of a column of codes, at most, where only their spelling says so
-	fewTexts     = 10 // texts of a column of words, at least
+	fewSpellings = 50 // most distinct numbers of a column that is taken for codes by their spelling
+	fewTexts     = 10 // fewest distinct texts of a column whose words are read
 )
 
-// judge says how a column is read whose first rows have these cells. typed says that they know
-// themselves whether they are numbers, as in JSON.
+// judge decides the column's reading from its cells in the sample. typed means that the values have
+// types of their own, as in JSON.
 func (x *Column) judge(cells []string, typed bool) {
-	f := lookAt(cells)
+	f := gatherFacts(cells)
 	x.numbers = f.numbers > 0 && !typed
 	switch {
 	case f.filled == 0:
@@ -23,40 +27,41 @@ func (x *Column) judge(cells []string, typed bool) {
 		x.Why = fmt.Sprintf("texts of several words: their words are read beside them (--token %s leaves those out)", x.Name)
 	case typed:
 	case f.code != "":
-		x.Reading, x.numbers = Tokens, false
-		x.Why = fmt.Sprintf("codes such as %.40q, which numbers would not keep as they are written: read as tokens (--number %s reads numbers)", f.code, x.Name)
-	case f.twice[0] != "" && len(f.spelt) <= fewSpellings:
-		x.Reading, x.numbers = Tokens, false
-		x.Why = fmt.Sprintf("%.40q and %.40q, which would be one number: read as tokens (--number %s reads numbers)", f.twice[0], f.twice[1], x.Name)
+		x.readTokens("codes such as %.40q, which numbers would not keep as they are written: read as tokens", f.code)
+	case f.twice[0] != "" && len(f.spellings) <= fewSpellings:
+		x.readTokens("%.40q and %.40q, which would be one number: read as tokens", f.twice[0], f.twice[1])
 	case f.versions():
-		x.Reading, x.numbers = Tokens, false
-		x.Why = fmt.Sprintf("versions such as %.40q, which numbers would not keep as they are written: read as tokens (--number %s reads numbers)", f.padded, x.Name)
+		x.readTokens("versions such as %.40q, which numbers would not keep as they are written: read as tokens", f.padded)
 	case f.numbers > 0 && f.texts > f.numbers:
-		x.Reading, x.numbers = Tokens, false
-		x.Why = fmt.Sprintf("texts such as %.40q for the most part: numbers among them are read as tokens too (--number %s reads numbers)", f.text, x.Name)
+		x.readTokens("texts such as %.40q for the most part: numbers among them are read as tokens too", f.text)
 	}
 }
 
-// facts are what cells of a column have in common.
+// readTokens makes a column that looked like numbers one of tokens.
+func (x *Column) readTokens(why string, cells ...any) {
+	x.Reading, x.numbers = Tokens, false
+	x.Why = fmt.Sprintf(why, cells...) + fmt.Sprintf(" (--number %s reads numbers)", x.Name)
+}
+
+// facts is what the cells of a column have in common.
 type facts struct {
-	filled  int // not empty
-	numbers int
-	texts   int // neither empty, number, nor a word for nothing
-	several int // of the texts: several words
-	text    string
-	code    string             // the first that is like one
-	spelt   map[float64]string // numbers, as they were first written
-	twice   [2]string          // spellings of one number
-	// a number with a zero at its end that no program writes unless it writes as many decimals
-	// always
+	filled    int // cells that are not empty
+	numbers   int
+	texts     int // neither empty, nor a number, nor a word that stands for no value
+	several   int // texts of several words
+	text      string
+	code      string             // the first cell that looks like a code
+	spellings map[float64]string // each number as it was first written
+	twice     [2]string          // two spellings of one number
+	// A number with a zero at its end. Programs write such zeros only if all numbers have as many
+	// decimals.
 	padded   string
-	decimals map[int]bool
+	decimals map[int]bool    // numbers of decimals that occur
 	distinct map[string]bool // texts
 }
 
-// lookAt gathers facts.
-func lookAt(cells []string) *facts {
-	f := &facts{spelt: map[float64]string{}, decimals: map[int]bool{}, distinct: map[string]bool{}}
+func gatherFacts(cells []string) *facts {
+	f := &facts{spellings: map[float64]string{}, decimals: map[int]bool{}, distinct: map[string]bool{}}
 	for _, cell := range cells {
 		cell = strings.Trim(cell, " \t")
 		if cell == "" {
@@ -67,12 +72,10 @@ func lookAt(cells []string) *facts {
 		switch {
 		case ok && codeLike(cell, n):
 			f.numbers++
-			if f.code == "" {
-				f.code = cell
-			}
+			f.code = cmp.Or(f.code, cell)
 		case ok:
 			f.number(cell, n)
-		case !nothing(cell):
+		case !noValue(cell):
 			f.texts++
 			f.text = cell
 			f.distinct[cell] = true
@@ -86,8 +89,8 @@ func lookAt(cells []string) *facts {
 
 func (f *facts) number(cell string, n float64) {
 	f.numbers++
-	if was, ok := f.spelt[n]; !ok {
-		f.spelt[n] = cell
+	if was, ok := f.spellings[n]; !ok {
+		f.spellings[n] = cell
 	} else if was != cell && f.twice[0] == "" {
 		f.twice = [2]string{was, cell}
 	}
@@ -98,22 +101,15 @@ func (f *facts) number(cell string, n float64) {
 	}
 }
 
-// versions says whether numbers are rather versions: 1.9 and 1.10, with few decimals, and not
+// versions reports whether the numbers look like versions: 1.9 and 1.10, with few decimals, and not
 // always as many.
 func (f *facts) versions() bool {
-	if f.padded == "" || len(f.decimals) < 2 || len(f.spelt) > fewSpellings {
-		return false
-	}
-	for n := range f.decimals {
-		if n > 3 {
-			return false
-		}
-	}
-	return true
+	few := f.padded != "" && len(f.decimals) >= 2 && len(f.spellings) <= fewSpellings
+	return few && slices.Max(slices.Collect(maps.Keys(f.decimals))) <= 3
 }
 
-// nothing says whether a text stands for no value.
-func nothing(s string) bool {
+// noValue reports whether a text stands for a missing value.
+func noValue(s string) bool {
 	switch strings.ToLower(s) {
 	case "na", "n/a", "nan", "null", "none", "nil", "-", "?", "unknown", "missing", "undefined", "\\n", "#n/a":
 		return true
@@ -121,14 +117,13 @@ func nothing(s string) bool {
 	return false
 }
 
-// judgeDates finds the form of the dates that cells are, if they are.
+// judgeDates finds the form in which the cells are dates. It returns false if they are no dates.
 func (x *Column) judgeDates(cells []string) bool {
 	given := x.Given && x.Reading == Dates
-	var found *dateForm
-	most, filled := 0, 0
-	fits := map[string]int{}
+	filled := 0
+	fits := make(map[string]int, len(dateForms))
 	for _, cell := range cells {
-		if cell = strings.Trim(cell, " \t"); cell == "" || nothing(cell) {
+		if cell = strings.Trim(cell, " \t"); cell == "" || noValue(cell) {
 			continue
 		}
 		filled++
@@ -138,38 +133,29 @@ func (x *Column) judgeDates(cells []string) bool {
 			}
 		}
 	}
+	var found *dateForm
+	most := 0
 	for i := range dateForms {
 		if f := &dateForms[i]; fits[f.name] > most && (given || !f.whole() || namedTime(x.Name) || f.name == "yyyymmdd" && filled >= 20) {
 			found, most = f, fits[f.name]
 		}
 	}
-	if found == nil || !given && most*50 < filled*49 { // a cell in fifty may be otherwise
+	if found == nil || !given && most*50 < filled*49 { // one cell in fifty may be anything
 		return false
 	}
-	if twin := twins[found.name]; twin != "" && fits[twin] == most && !given {
-		x.Why = fmt.Sprintf("dates whose day and month cannot be told apart: read as tokens (--date %s reads the month before the day)", x.Name)
-		return true
-	} else if twin != "" && fits[twin] == most {
+	if twin := twins[found.name]; twin != "" && fits[twin] == most {
+		if !given {
+			x.Why = fmt.Sprintf("dates whose day and month cannot be told apart: read as tokens (--date %s reads the month before the day)", x.Name)
+			return true
+		}
 		found = formOf("m/d/y")
 	}
 	x.Reading, x.Form, x.form = Dates, found.name, found
-	parts := "weekday, month, day and days since 1970"
-	x.Why = fmt.Sprintf("dates like %s: %s are read beside them, and the hour where they have a time (--token %s leaves those out)", found.like, parts, x.Name)
+	x.Why = fmt.Sprintf("dates like %s: weekday, month, day and days since 1970 are read beside them, and the hour where they have a time (--token %s leaves those out)", found.like, x.Name)
 	return true
 }
 
-// namedTime says whether a column's name is one of a time: whole numbers are times only then.
-func namedTime(name string) bool {
-	name = strings.ToLower(name)
-	for _, word := range []string{"time", "date", "stamp", "epoch"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	for _, end := range []string{"_at", "_ts", "_on", ".at", ".ts"} {
-		if strings.HasSuffix(name, end) {
-			return true
-		}
-	}
-	return name == "ts" || name == "at" || strings.HasSuffix(name, "createdat") || strings.HasSuffix(name, "updatedat")
-}
+// timeName matches the names of columns that hold times. Whole numbers are times only in those.
+var timeName = regexp.MustCompile(`time|date|stamp|epoch|[._](at|ts)$|_on$|^(ts|at)$|(created|updated)at$`)
+
+func namedTime(name string) bool { return timeName.MatchString(strings.ToLower(name)) }

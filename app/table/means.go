@@ -7,8 +7,9 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Means says whether a label is among the values that mean yes. A number is, however it is written;
-// and a value such as >0 or <=2.5 is all numbers of which that is true.
+// Means reports whether a label is among the values that mean yes. Numbers are compared as numbers,
+// however they are written. A value such as >0 or <=2.5 stands for all numbers for which it is
+// true.
 func Means(values []string, label event.Value) bool {
 	if slices.Contains(values, label.Text()) {
 		return true

@@ -3,15 +3,17 @@ package table
 import (
 	"bytes"
 	"encoding/csv"
+	"slices"
 
 	"github.com/clickloop/clickloop/event"
 )
 
-// sampleRows are looked at, of those in the first buffer, to find out how columns are read.
+// sampleRows is the largest number of rows from which the readings of columns are decided. They are
+// taken from the first buffer, so that a file can be read as a stream.
 const sampleRows = 2000
 
-// head is the text that is in the buffer, up to the end of its last whole line.
-func (s *Source) head() []byte {
+// bufferedLines returns the whole lines at the start of the file, without consuming them.
+func (s *Source) bufferedLines() []byte {
 	head, err := s.r.Peek(s.r.Size())
 	if err == nil { // there is more
 		head = head[:bytes.LastIndexByte(head, '\n')+1]
@@ -19,14 +21,14 @@ func (s *Source) head() []byte {
 	return head
 }
 
-// decideCSV finds out how the columns of names are read.
-func (s *Source) decideCSV(head []byte, sep rune, names []string) {
+// decideCSV decides the readings of a CSV file's columns from its first rows.
+func (c *Columns) decideCSV(sample []byte, sep rune, names []string) {
 	cells := make([][]string, len(names))
-	r := csv.NewReader(bytes.NewReader(head))
+	r := csv.NewReader(bytes.NewReader(sample))
 	r.Comma, r.FieldsPerRecord, r.ReuseRecord = sep, -1, true
 	for row := 0; row <= sampleRows; row++ {
 		record, err := r.Read()
-		if err != nil { // told when it is read for good
+		if err != nil { // reported when the row is read as data
 			break
 		}
 		if row == 0 || len(record) != len(names) {
@@ -36,14 +38,14 @@ func (s *Source) decideCSV(head []byte, sep rune, names []string) {
 			cells[i] = append(cells[i], cell)
 		}
 	}
-	s.options.Columns.decide(names, false, func(i int) []string { return cells[i] })
+	c.decide(names, false, func(i int) []string { return cells[i] })
 }
 
-// decideJSON finds out how the fields of JSON lines are read.
+// decideJSON decides the readings of the fields of JSON lines.
 func (s *Source) decideJSON() {
 	var names []string
 	cells := map[string][]string{}
-	for row, rest := 0, s.head(); row < sampleRows && len(rest) > 0; row++ {
+	for row, rest := 0, s.bufferedLines(); row < sampleRows && len(rest) > 0; row++ {
 		line, after, _ := bytes.Cut(rest, []byte("\n"))
 		rest = after
 		var fields event.Fields
@@ -63,36 +65,31 @@ func (s *Source) decideJSON() {
 	s.options.Columns.decide(names, true, func(i int) []string { return cells[names[i]] })
 }
 
-// expandJSON gives the fields of a record the parts that their columns have.
-func (s *Source) expandJSON(rec *Record) {
-	if s.options.Columns == nil {
+// expandJSON reads the fields of a row of JSON as their columns say, and adds the parts.
+func (s *Source) expandJSON(row *Row) {
+	if s.options.Columns == nil || !slices.ContainsFunc(row.Fields, func(f event.Field) bool { return s.reading(f.Name) != Plain }) {
 		return
 	}
-	plain := true
-	for i := range rec.Fields {
-		x := s.options.Columns.by[rec.Fields[i].Name]
-		plain = plain && (x == nil || x.Reading == Plain)
-	}
-	if plain {
-		return
-	}
-	fields := make(event.Fields, 0, len(rec.Fields)+8)
-	for _, f := range rec.Fields {
-		x := s.options.Columns.by[f.Name]
-		text := f.Value.Text()
-		switch {
-		case x == nil || x.Reading == Plain || f.Value.Kind == event.List || f.Value.Kind == event.Null:
+	fields := make(event.Fields, 0, len(row.Fields)+8)
+	for _, f := range row.Fields {
+		reading, kind := s.reading(f.Name), f.Value.Kind
+		if reading == Plain || kind == event.List || kind == event.Null || reading == Tokens && kind == event.String || reading == Numbers && kind == event.Number {
 			fields = append(fields, f)
-		case x.Reading == Tokens && f.Value.Kind == event.String, x.Reading == Numbers && f.Value.Kind == event.Number:
-			fields = append(fields, f)
-		case x.Reading == Dates: // a text stays one, though a cell of CSV would be a number
-			n := len(fields)
-			if fields = x.Append(fields, text, rec.Place); len(fields) > n {
-				fields[n].Value = f.Value
-			}
-		default:
-			fields = x.Append(fields, text, rec.Place)
+			continue
+		}
+		first := len(fields)
+		fields = s.options.Columns.byName[f.Name].Append(fields, f.Value.Text(), row.Place)
+		if reading == Dates { // a text stays a text, though the same cell of CSV would be a number
+			fields[first].Value = f.Value
 		}
 	}
-	rec.Fields = fields
+	row.Fields = fields
+}
+
+// reading returns how a field of JSON is read. One that the sample did not have is read as it is.
+func (s *Source) reading(name string) Reading {
+	if c := s.options.Columns.byName[name]; c != nil {
+		return c.Reading
+	}
+	return Plain
 }

@@ -1,5 +1,9 @@
-// Package table reads text files of examples: CSV with any separator, JSON lines, and Vowpal
-// Wabbit's text format, gzip or not. Errors name file, line, and what was expected.
+// Package table reads text files of examples for fit, predict and recordings: CSV with any
+// separator, JSON lines, and Vowpal Wabbit's text format, compressed by gzip or not.
+//
+// A file is read once, from start to end, in constant memory. How a column is read is decided from
+// its first rows and never changes afterwards, so the same file always gives the same fields. Every
+// error names the file, the line, and what was expected there.
 package table
 
 import (
@@ -20,17 +24,18 @@ import (
 
 // Options say how a file is read.
 type Options struct {
-	Format    string // csv, jsonl, vw; empty: found out from the name and the first line
-	Separator string // of csv; empty: found out from the header
-	SkipBad   bool   // pass over lines that are malformed and count them, instead of ending
+	Format    string // csv, jsonl, vw; empty: guessed from the name and the first line
+	Separator string // of csv; empty: guessed from the header
+	SkipBad   bool   // skip and count malformed rows; otherwise the first one is an error
 	Encoding  string // of the text, such as windows-1251; empty: UTF-8
 
-	Columns *Columns // how columns are read; nil: every cell as Cell does
+	// how columns are read; nil: every cell is a number if it looks like one, else a text
+	Columns *Columns
 
 	Counter *atomic.Int64 // counts the bytes read from disk, for progress; nil for none
 }
 
-// Source is an opened file.
+// Source is an opened file. It belongs to one goroutine, and its rows are read once.
 type Source struct {
 	name    string
 	options Options
@@ -41,24 +46,24 @@ type Source struct {
 	skipped int64
 }
 
-// Record is one line.
-type Record struct {
+// Row is one row of a file: a line, unless CSV quotes a cell of several lines.
+type Row struct {
 	File   string
-	Line   int
+	Line   int // of the row's first line
 	Fields event.Fields
 	Label  float64 // of vw
-	Weight float64 // importance; 1 unless vw says otherwise
-	HasY   bool    // vw: a label was given
+	Weight float64 // importance; 1 unless vw gives another
+	HasY   bool    // vw: the line has a label
 }
 
-// Place names the line, for errors.
-func (r *Record) Place() string { return r.File + ":" + strconv.Itoa(r.Line) }
+// Place names the row in errors.
+func (r *Row) Place() string { return r.File + ":" + strconv.Itoa(r.Line) }
 
-// bufferBytes are read at once. Memory that is touched for the first time costs more than a call to
-// the system does.
+// bufferBytes is the size of a read. A larger buffer is slower: touching new memory costs more than
+// the system calls that it saves.
 const bufferBytes = 128 << 10
 
-// maxLine bounds a line.
+// maxLine is the length of the longest line in bytes.
 const maxLine = 16 << 20
 
 // Open opens a file; "-" is standard input.
@@ -101,7 +106,7 @@ func Open(path string, o Options) (*Source, error) {
 	return nil, errors.Join(fmt.Errorf("%s: format %q is none of csv, jsonl, vw", path, s.format), s.Close())
 }
 
-// counted counts what is read through it.
+// counted is a reader that counts its bytes.
 type counted struct {
 	io.Reader
 	n *atomic.Int64
@@ -113,7 +118,7 @@ func (c *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// unpacked says what is wrong with packed data.
+// unpacked is a gzip reader whose errors explain what is wrong with the file.
 type unpacked struct{ z *gzip.Reader }
 
 func (u unpacked) Read(b []byte) (int, error) {
@@ -134,7 +139,7 @@ func packedError(err error) error {
 // base is the file's name without .gz, in lower case.
 func (s *Source) base() string { return strings.TrimSuffix(strings.ToLower(s.name), ".gz") }
 
-// guess tells the format by the name, else by the first line.
+// guess returns the format that the name, else the first line, suggests.
 func (s *Source) guess() string {
 	base := s.base()
 	for suffix, format := range map[string]string{".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".vw": "vw"} {
@@ -156,11 +161,8 @@ func (s *Source) guess() string {
 // Format is csv, jsonl or vw.
 func (s *Source) Format() string { return s.format }
 
-// Skipped is how many malformed lines were passed over.
+// Skipped is the number of malformed rows that were skipped so far.
 func (s *Source) Skipped() int64 { return s.skipped }
-
-// Reader is the plain text that is left.
-func (s *Source) Reader() *bufio.Reader { return s.r }
 
 // Close closes the file.
 func (s *Source) Close() error {
@@ -172,53 +174,74 @@ func (s *Source) Close() error {
 	return err
 }
 
-// Records yields the lines, each with Fields of its own, and closes the file at their end. An error
+// errStop ends reading early, without an error for the caller.
+var errStop = errors.New("stop")
+
+// Rows yields the rows, each with Fields of its own, and closes the file at their end. An error
 // ends them.
-func (s *Source) Records() iter.Seq2[*Record, error] {
-	return func(yield func(*Record, error) bool) {
-		defer s.Close()
+func (s *Source) Rows() iter.Seq2[*Row, error] {
+	return func(yield func(*Row, error) bool) {
+		read := s.textRows
 		if s.format == "csv" {
-			s.csv(yield)
-			return
+			read = s.csvRows
 		}
-		if s.format == "jsonl" && s.options.Columns != nil {
-			s.decideJSON()
+		err := read(func(row *Row) error {
+			if !yield(row, nil) {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && err != errStop {
+			yield(nil, err)
 		}
-		parse := parseJSON
-		if s.format == "vw" {
-			parse = ParseVW
+	}
+}
+
+// textRows calls fn for every row of JSON lines or of VW.
+func (s *Source) textRows(fn func(*Row) error) error {
+	if s.format == "jsonl" && s.options.Columns != nil {
+		s.decideJSON()
+	}
+	parse := parseJSON
+	if s.format == "vw" {
+		parse = ParseVW
+	}
+	return s.Lines(func(line int, text []byte) error {
+		if len(bytes.TrimSpace(text)) == 0 {
+			return nil
 		}
-		for line := 1; ; line++ {
-			text, err := s.readLine()
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(nil, fmt.Errorf("%s:%d: %w", s.name, line, err))
-				return
-			}
-			if len(bytes.TrimSpace(text)) == 0 {
-				continue
-			}
-			rec := &Record{File: s.name, Line: line, Weight: 1}
-			err = s.CheckText(text)
-			if err == nil {
-				err = parse(rec, string(text))
-			}
-			if err != nil {
-				if s.options.SkipBad {
-					s.skipped++
-					continue
-				}
-				yield(nil, fmt.Errorf("%s:%d: %w", s.name, line, err))
-				return
-			}
-			if s.format == "jsonl" {
-				s.expandJSON(rec)
-			}
-			if !yield(rec, nil) {
-				return
-			}
+		row := &Row{File: s.name, Line: line, Weight: 1}
+		err := s.CheckText(text)
+		if err == nil {
+			err = parse(row, string(text))
+		}
+		switch {
+		case err != nil && s.options.SkipBad:
+			s.skipped++
+			return nil
+		case err != nil:
+			return fmt.Errorf("%s: %w", row.Place(), err)
+		case s.format == "jsonl":
+			s.expandJSON(row)
+		}
+		return fn(row)
+	})
+}
+
+// Lines calls fn for every line of the text, without the line's end, and closes the file at its
+// end. fn must not keep text. An error of fn ends the lines.
+func (s *Source) Lines(fn func(line int, text []byte) error) error {
+	defer s.Close()
+	for line := 1; ; line++ {
+		text, err := s.readLine()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", s.name, line, err)
+		}
+		if err := fn(line, text); err != nil {
+			return err
 		}
 	}
 }
@@ -240,11 +263,14 @@ func (s *Source) readLine() ([]byte, error) {
 	if err == io.EOF && len(line) > 0 {
 		err = nil
 	}
-	return bytes.TrimRight(line, "\r\n"), err
+	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
+		line = line[:len(line)-1]
+	}
+	return line, err
 }
 
-func parseJSON(rec *Record, line string) error {
-	err := rec.Fields.UnmarshalJSON([]byte(line))
+func parseJSON(row *Row, line string) error {
+	err := row.Fields.UnmarshalJSON([]byte(line))
 	// an array, or an object over several lines
 	if err != nil && !strings.HasSuffix(strings.TrimSpace(line), "}") {
 		return fmt.Errorf("%w: want one whole object a line", err)

@@ -39,7 +39,7 @@ func packed(t *testing.T, text string) string {
 }
 
 // written is a record as LINE LABEL*WEIGHT {FIELDS}.
-func written(r *Record) string {
+func written(r *Row) string {
 	s := fmt.Sprint(r.Line, " ")
 	if r.HasY {
 		s += fmt.Sprintf("%v*%v ", r.Label, r.Weight)
@@ -54,7 +54,7 @@ func all(t *testing.T, path string, o Options) (list []string, skipped int64, er
 	if err != nil {
 		return nil, 0, err
 	}
-	for rec, err := range src.Records() {
+	for rec, err := range src.Rows() {
 		if err != nil {
 			return list, src.Skipped(), err
 		}
@@ -215,8 +215,8 @@ func TestRecordsDoNotShareMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var kept []*Record
-	for rec, err := range src.Records() {
+	var kept []*Row
+	for rec, err := range src.Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,26 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
 )
 
-// ParseVW reads a line of Vowpal Wabbit's text format: [label [importance]] [tag]|namespace[:value]
-// feature[:value] ... A namespace becomes a field whose tokens are its features; a namespace given
-// twice goes on; one without a name is the field " ".
-func ParseVW(rec *Record, line string) error {
+// ParseVW parses a line of Vowpal Wabbit's text format: [label [importance]]
+// [tag]|namespace[:value] feature[:value] ... A namespace becomes a field whose tokens are its
+// features. A namespace that comes twice continues the first. A namespace without a name is the
+// field " ".
+func ParseVW(row *Row, line string) error {
 	bar := strings.IndexByte(line, '|')
 	if bar < 0 {
 		return fmt.Errorf("%.60q has no |, want LABEL |NAMESPACE FEATURE", line)
 	}
-	if err := vwHead(rec, line[:bar]); err != nil {
+	if err := vwHead(row, line[:bar]); err != nil {
 		return err
 	}
 	for rest := line[bar+1:]; ; {
 		section, more, found := strings.Cut(rest, "|")
-		if err := vwNamespace(rec, section); err != nil {
+		if err := vwNamespace(row, section); err != nil {
 			return err
 		}
 		if !found {
@@ -33,9 +35,8 @@ func ParseVW(rec *Record, line string) error {
 	}
 }
 
-// vwHead reads what stands before the first bar. A tag touches the bar, or begins with an
-// apostrophe.
-func vwHead(rec *Record, head string) error {
+// vwHead parses the text before the first bar. A tag touches the bar or begins with an apostrophe.
+func vwHead(row *Row, head string) error {
 	words := strings.Fields(head)
 	if n := len(words); n > 0 && (words[n-1][0] == '\'' || head[len(head)-1] != ' ' && head[len(head)-1] != '\t') {
 		if _, err := strconv.ParseFloat(words[n-1], 64); err != nil || words[n-1][0] == '\'' || n > 1 {
@@ -49,15 +50,15 @@ func vwHead(rec *Record, head string) error {
 	if err != nil {
 		return fmt.Errorf("label %q %w", words[0], err)
 	}
-	rec.Label, rec.HasY = y, true
-	// the third is what VW calls base or initial: a prediction that its own is added to
+	row.Label, row.HasY = y, true
+	// the third number is VW's base, or initial: a prediction to which VW adds its own
 	if len(words) > 2 {
 		if base, err := vwNumber(words[2]); err != nil || base != 0 || len(words) > 3 {
 			return fmt.Errorf("%.60q stands behind the importance, want LABEL IMPORTANCE 'TAG and no base but 0", strings.Join(words[2:], " "))
 		}
 	}
 	if len(words) > 1 {
-		if rec.Weight, err = vwNumber(words[1]); err != nil || rec.Weight < 0 || rec.Weight > event.MaxWeight {
+		if row.Weight, err = vwNumber(words[1]); err != nil || row.Weight < 0 || row.Weight > event.MaxWeight {
 			return fmt.Errorf("importance %q is no number of 0 to %v", words[1], event.MaxWeight)
 		}
 	}
@@ -74,16 +75,15 @@ func vwNumber(s string) (float64, error) {
 	return f, nil
 }
 
-// vwNamespace reads the part between two bars: its first word is the name if it touches the bar.
-func vwNamespace(rec *Record, section string) error {
+// vwNamespace parses the text between two bars. Its first word is the name if it touches the bar.
+func vwNamespace(row *Row, section string) error {
 	name, scale := " ", 1.0
 	if section != "" && section[0] != ' ' && section[0] != '\t' {
-		end := strings.IndexAny(section, " \t")
-		if end < 0 {
-			end = len(section)
+		word := section
+		if end := strings.IndexAny(section, " \t"); end >= 0 {
+			word = section[:end]
 		}
-		word := section[:end]
-		section = section[end:]
+		section = section[len(word):]
 		var value string
 		var weighted bool
 		if name, value, weighted = strings.Cut(word, ":"); weighted {
@@ -108,27 +108,25 @@ func vwNamespace(rec *Record, section string) error {
 		tokens = append(tokens, event.WeightedToken{Token: strings.ToValidUTF8(token, "\ufffd"), Weight: weight})
 	}
 	if len(tokens) > 0 {
-		rec.addTokens(strings.ToValidUTF8(name, "\ufffd"), tokens)
+		row.addTokens(strings.ToValidUTF8(name, "\ufffd"), tokens)
 	}
 	return nil
 }
 
-// addTokens gives a field its tokens: one plain token is a text.
-func (rec *Record) addTokens(name string, tokens []event.WeightedToken) {
-	for i := range rec.Fields {
-		f := &rec.Fields[i]
-		if f.Name != name {
-			continue
+// addTokens adds tokens to a field. A single token without a weight becomes a text.
+func (row *Row) addTokens(name string, tokens []event.WeightedToken) {
+	i := slices.IndexFunc(row.Fields, func(f event.Field) bool { return f.Name == name })
+	if i < 0 {
+		v := event.Value{Kind: event.List, List: tokens}
+		if len(tokens) == 1 && tokens[0].Weight == 1 {
+			v = event.Value{Kind: event.String, Str: tokens[0].Token}
 		}
-		if f.Value.Kind == event.String {
-			f.Value = event.Value{Kind: event.List, List: []event.WeightedToken{{Token: f.Value.Str, Weight: 1}}}
-		}
-		f.Value.List = append(f.Value.List, tokens...)
+		row.Fields = append(row.Fields, event.Field{Name: name, Value: v})
 		return
 	}
-	if len(tokens) == 1 && tokens[0].Weight == 1 {
-		rec.Fields = append(rec.Fields, event.Field{Name: name, Value: event.Value{Kind: event.String, Str: tokens[0].Token}})
-		return
+	v := &row.Fields[i].Value
+	if v.Kind == event.String {
+		*v = event.Value{Kind: event.List, List: []event.WeightedToken{{Token: v.Str, Weight: 1}}}
 	}
-	rec.Fields = append(rec.Fields, event.Field{Name: name, Value: event.Value{Kind: event.List, List: tokens}})
+	v.List = append(v.List, tokens...)
 }

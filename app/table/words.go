@@ -1,6 +1,7 @@
 package table
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -9,29 +10,25 @@ import (
 
 const (
 	wordsPart    = ".words"
-	maxWords     = 32 // of a cell: what is logged with a prediction has a bound
-	maxWordBytes = 40 // a longer one is left out
+	maxWords     = 32 // of a cell, since the features of every prediction are logged
+	maxWordBytes = 40 // a longer word is left out
 )
 
-// appendWords appends the field of a text's words, each once, in small letters. A text without any
-// has no such field.
+// appendWords appends the field of a text's words, each once and in lower case. A text without
+// words gets no such field.
 func appendWords(dst event.Fields, c *Column, text string) event.Fields {
-	name, ok := c.parts[wordsPart]
+	name, ok := c.partNames[wordsPart]
 	if !ok {
 		return dst
 	}
 	var words []event.WeightedToken
-	for rest := text; len(words) < maxWords; {
-		word, after := nextWord(rest)
-		if word == "" {
-			break
-		}
-		rest = after
+	for word, rest := nextWord(text); word != "" && len(words) < maxWords; word, rest = nextWord(rest) {
 		if len(word) > maxWordBytes {
 			continue
 		}
-		if word = strings.ToLower(word); !hasWord(words, word) {
-			words = append(words, event.WeightedToken{Token: word, Weight: 1})
+		one := event.WeightedToken{Token: strings.ToLower(word), Weight: 1}
+		if !slices.Contains(words, one) {
+			words = append(words, one)
 		}
 	}
 	if len(words) == 0 {
@@ -40,16 +37,7 @@ func appendWords(dst event.Fields, c *Column, text string) event.Fields {
 	return append(dst, event.Field{Name: name, Value: event.Value{Kind: event.List, List: words}})
 }
 
-func hasWord(words []event.WeightedToken, word string) bool {
-	for i := range words {
-		if words[i].Token == word {
-			return true
-		}
-	}
-	return false
-}
-
-// nextWord returns the first run of letters and digits of s, and what stands behind it.
+// nextWord returns the first run of letters and digits of s, and the text after it.
 func nextWord(s string) (word, rest string) {
 	start := -1
 	for i, r := range s {
@@ -67,7 +55,7 @@ func nextWord(s string) (word, rest string) {
 	return s[start:], ""
 }
 
-// severalWords says whether a text has at least two words with a space between them.
+// severalWords reports whether a text has two words or more with a space between them.
 func severalWords(s string) bool {
 	s = strings.TrimSpace(s)
 	at := strings.IndexAny(s, " \n\t")

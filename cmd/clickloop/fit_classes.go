@@ -114,8 +114,8 @@ func (o *fitOptions) learnClasses(ctx context.Context, r *fit.ClassRun) (result 
 		}
 		defer func() { err = cmp.Or(err, out.end()) }()
 		one := fit.Prediction{Labeled: true}
-		r.Observe(func(at fit.Place, p []float64, class int) error {
-			one.Place, one.P, one.Y = at, p, float64(class)
+		r.Observe(func(at fit.Place, p []float64, class float64) error {
+			one.Place, one.P, one.Y = at, p, class
 			return out.write(&one)
 		})
 	}
