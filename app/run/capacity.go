@@ -33,9 +33,9 @@ type capacity struct {
 func newCapacity(client *features.RedisClient, logger *slog.Logger, reg prometheus.Registerer) *capacity {
 	c := &capacity{
 		client: client, logger: logger,
-		used:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_used_bytes", Help: "Memory that Redis uses."}),
-		limit:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_max_bytes", Help: "Memory that Redis may use (maxmemory); 0: no limit."}),
-		evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_redis_evicted_keys_total", Help: "Keys that Redis has thrown away to make room since this process began: profiles and outcomes that are lost."}),
+		used:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_used_bytes", Help: "Memory that Redis uses, in bytes."}),
+		limit:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_max_bytes", Help: "Memory limit of Redis (maxmemory), in bytes; 0 means no limit."}),
+		evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_redis_evicted_keys_total", Help: "Keys that Redis has evicted to free memory since this process started. Their profiles and outcomes are lost."}),
 	}
 	reg.MustRegister(c.used, c.limit, c.evicted)
 	return c
