@@ -26,12 +26,8 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fs := newFlags("doctor", "doctor [flags]", doctorExamples, stderr)
 	common := config.CommonFlags(fs)
 	ready := fs.String("ready", "", "ask this stage's `URL` for /readyz only")
-	rest, err := parse(fs, args)
-	if err != nil {
+	if err := parseFlags(fs, args, "", stderr); err != nil {
 		return err
-	}
-	if len(rest) > 0 {
-		return misused(stderr, "doctor", "%q is no flag", rest[0])
 	}
 	if *ready != "" && fs.NFlag() > 1 {
 		return misused(stderr, "doctor", "--ready asks one stage and nothing else: leave the other flags out")

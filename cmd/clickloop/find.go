@@ -85,26 +85,18 @@ func describeUp(up *running.Up) string {
 
 // useUp takes from up what no setting gives.
 func useUp(cfg *config.Config, common *config.Common, up *running.Up) {
-	if len(cfg.Kafka.Brokers) == 0 {
-		cfg.Kafka.Brokers = up.Kafka
-	}
-	if cfg.Redis.Address == "" {
-		cfg.Redis.Address = up.Redis
-	}
-	if !common.Given("kafka.prefix") {
-		cfg.Kafka.Prefix = up.Prefix
-	}
-	if !common.Given("kafka.partitions") {
-		cfg.Kafka.Partitions = up.Partitions
-	}
-	if !common.Given("objectives") && len(up.Objectives) > 0 {
-		cfg.Objectives = up.Objectives
-	}
-	if !common.Given("http") {
-		cfg.HTTP = up.HTTP
-	}
-	if !common.Given("data") {
-		cfg.Data = up.Data
+	useUnless(len(cfg.Kafka.Brokers) > 0, &cfg.Kafka.Brokers, up.Kafka)
+	useUnless(cfg.Redis.Address != "", &cfg.Redis.Address, up.Redis)
+	useUnless(common.Given("kafka.prefix"), &cfg.Kafka.Prefix, up.Prefix)
+	useUnless(common.Given("kafka.partitions"), &cfg.Kafka.Partitions, up.Partitions)
+	useUnless(common.Given("objectives") || len(up.Objectives) == 0, &cfg.Objectives, up.Objectives)
+	useUnless(common.Given("http"), &cfg.HTTP, up.HTTP)
+	useUnless(common.Given("data"), &cfg.Data, up.Data)
+}
+
+func useUnless[T any](given bool, setting *T, value T) {
+	if !given {
+		*setting = value
 	}
 }
 

@@ -326,29 +326,19 @@ func fitProgress(r interface{ Rows() int64 }, o *fitOptions, recorded bool, w io
 	if o.quiet || !isTerminal(w) {
 		return func() {}
 	}
-	total := o.totalBytes()
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(500 * time.Millisecond)
-		defer tick.Stop()
-		began := time.Now()
-		for {
-			select {
-			case <-done:
-				fmt.Fprint(w, "\r\033[K")
-				return
-			case <-tick.C:
-			}
-			seconds := time.Since(began).Seconds()
-			line := fmt.Sprintf("%d rows, %.0f rows/s", r.Rows(), float64(r.Rows())/seconds)
-			if read := o.files.Bytes(); !recorded && read > 0 && total >= read {
-				line = fmt.Sprintf("%s %s, %.0f s left", bar(read, total), line, seconds*float64(total-read)/float64(read))
-			}
-			fmt.Fprintf(w, "\r\033[K%s", line)
+	total, began := o.totalBytes(), time.Now()
+	end := every(500*time.Millisecond, func() {
+		seconds := time.Since(began).Seconds()
+		line := fmt.Sprintf("%d rows, %.0f rows/s", r.Rows(), float64(r.Rows())/seconds)
+		if read := o.files.Bytes(); !recorded && read > 0 && total >= read {
+			line = fmt.Sprintf("%s %s, %.0f s left", bar(read, total), line, seconds*float64(total-read)/float64(read))
 		}
-	}()
-	return func() { close(done); <-ended }
+		fmt.Fprintf(w, "\r\033[K%s", line)
+	})
+	return func() {
+		end()
+		fmt.Fprint(w, "\r\033[K")
+	}
 }
 
 // totalBytes returns the size of the files over all passes, or 0 when one is not a plain file.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // command is one subcommand. run gets the arguments after its name.
@@ -107,6 +108,15 @@ func newFlags(name, synopsis, examples string, stderr io.Writer) *flag.FlagSet {
 	return fs
 }
 
+// parseFlags parses args that are flags only. hint says more about a positional argument.
+func parseFlags(fs *flag.FlagSet, args []string, hint string, stderr io.Writer) error {
+	rest, err := parse(fs, args)
+	if err == nil && len(rest) > 0 {
+		return misused(stderr, fs.Name(), "%q is no flag%s", rest[0], hint)
+	}
+	return err
+}
+
 // parse parses args that may mix flags and positional arguments, and returns the positional ones.
 func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 	var rest []string
@@ -123,4 +133,31 @@ func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 		rest = append(rest, fs.Arg(0))
 		args = fs.Args()[1:]
 	}
+}
+
+// within runs fn with a limit of time.
+func within(ctx context.Context, limit time.Duration, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return fn(ctx)
+}
+
+// every calls fn once an interval, from another goroutine, until the caller calls stop. fn has
+// returned for the last time when stop returns.
+func every(interval time.Duration, fn func()) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				fn()
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,18 +83,16 @@ func (o *modelOptions) dial(ctx context.Context) (*stream.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	starting, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-	if err := client.Await(starting); err != nil {
+	if err := within(ctx, startPatience, client.Await); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	o.client = client
 	return client, nil
 }
 
-// dialer returns dial for callers without a ctx.
-func (o *modelOptions) dialer(ctx context.Context) func() (*stream.Client, error) {
-	return func() (*stream.Client, error) { return o.dial(ctx) }
+// open opens the model of a file or an objective. A file needs no Kafka.
+func (o *modelOptions) open(ctx context.Context, name string) (*inspect.Model, error) {
+	return inspect.Open(ctx, name, func() (*stream.Client, error) { return o.dial(ctx) })
 }
 
 func (o *modelOptions) close() {
@@ -129,7 +128,7 @@ func (o *modelOptions) sampled(ctx context.Context, objective string) ([]event.E
 }
 
 func (o *modelOptions) show(ctx context.Context, name string) error {
-	m, err := inspect.Open(ctx, name, o.dialer(ctx))
+	m, err := o.open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -142,19 +141,15 @@ func (o *modelOptions) show(ctx context.Context, name string) error {
 }
 
 func (o *modelOptions) diff(ctx context.Context, first, second string) error {
-	a, err := inspect.Open(ctx, first, o.dialer(ctx))
+	a, err := o.open(ctx, first)
 	if err != nil {
 		return err
 	}
-	b, err := inspect.Open(ctx, second, o.dialer(ctx))
+	b, err := o.open(ctx, second)
 	if err != nil {
 		return err
 	}
-	objective := b.Objective
-	if objective == "" {
-		objective = a.Objective
-	}
-	examples, err := o.sampled(ctx, objective)
+	examples, err := o.sampled(ctx, cmp.Or(b.Objective, a.Objective))
 	if err != nil {
 		return err
 	}
@@ -164,7 +159,7 @@ func (o *modelOptions) diff(ctx context.Context, first, second string) error {
 }
 
 func (o *modelOptions) verify(ctx context.Context, name string) error {
-	m, err := inspect.Open(ctx, name, o.dialer(ctx))
+	m, err := o.open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -178,10 +173,10 @@ func (o *modelOptions) verify(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	told := time.Now()
+	printed := time.Now()
 	v, err := inspect.Verify(ctx, m, from, client, func(examples int64) {
-		if time.Since(told) > time.Second {
-			told = time.Now()
+		if time.Since(printed) > time.Second {
+			printed = time.Now()
 			fmt.Fprintf(o.stderr, "replayed to %d examples\n", examples)
 		}
 	})

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/clickloop/clickloop/app/recording"
@@ -21,8 +20,7 @@ type progress struct {
 	total  int64
 	w      io.Writer
 	inLine bool
-	ended  chan struct{}
-	done   sync.WaitGroup
+	end    func() // ends the calls of show; nil before watch
 }
 
 func newProgress(l *run.Loop, rec *recording.Recording, limit int64, w io.Writer) *progress {
@@ -30,7 +28,7 @@ func newProgress(l *run.Loop, rec *recording.Recording, limit int64, w io.Writer
 	if limit > 0 && (limit < total || total == 0) {
 		total = limit
 	}
-	return &progress{l: l, rec: rec, total: total, w: w, inLine: isTerminal(w), ended: make(chan struct{})}
+	return &progress{l: l, rec: rec, total: total, w: w, inLine: isTerminal(w)}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -44,26 +42,14 @@ func isTerminal(w io.Writer) bool {
 
 // watch shows d until stop.
 func (p *progress) watch(d *replay.Driver) {
-	every := 5 * time.Second
+	interval := 5 * time.Second
 	if p.inLine {
-		every = 500 * time.Millisecond
+		interval = 500 * time.Millisecond
 	}
-	p.done.Go(func() {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		began, first := time.Now(), int64(-1)
-		for {
-			select {
-			case <-p.ended:
-				return
-			case <-tick.C:
-			}
-			rows := d.Progress.Rows.Load()
-			if first < 0 {
-				first = rows
-			}
-			p.show(rows, float64(rows)/time.Since(began).Seconds())
-		}
+	began := time.Now()
+	p.end = every(interval, func() {
+		rows := d.Progress.Rows.Load()
+		p.show(rows, float64(rows)/time.Since(began).Seconds())
 	})
 }
 
@@ -99,8 +85,9 @@ func bar(n, total int64) string {
 }
 
 func (p *progress) stop() {
-	close(p.ended)
-	p.done.Wait()
+	if p.end != nil {
+		p.end()
+	}
 	if p.inLine {
 		fmt.Fprint(p.w, "\r\033[K")
 	}

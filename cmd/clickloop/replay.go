@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -21,15 +22,28 @@ const replayExamples = `  clickloop replay examples/bank-marketing --collector h
   clickloop replay examples/bank-marketing --lockstep           the stages must run with --clock recorded
 `
 
-// checkReplay refuses flags of a replay that contradict each other.
-func checkReplay(lockstep bool, speed float64, limit int64) error {
+// playFlags are the flags of `up --replay` and `replay` about the pace and the length of a replay.
+type playFlags struct {
+	lockstep bool
+	speed    float64
+	limit    int64
+}
+
+func (p *playFlags) declare(fs *flag.FlagSet) {
+	fs.BoolVar(&p.lockstep, "lockstep", false, "before a tick of recorded time, wait until every label due by then is learned and served")
+	fs.Float64Var(&p.speed, "speed", 0, "recorded seconds a second; 0 for as fast as it goes")
+	fs.Int64Var(&p.limit, "limit", 0, "play the first `N` requests only")
+}
+
+// check refuses flags that contradict each other.
+func (p *playFlags) check() error {
 	switch {
-	case !(speed >= 0) || math.IsInf(speed, 0):
-		return fmt.Errorf("--speed is %v, want recorded seconds a second, or 0 for as fast as it goes", speed)
-	case lockstep && speed > 0:
+	case !(p.speed >= 0) || math.IsInf(p.speed, 0):
+		return fmt.Errorf("--speed is %v, want recorded seconds a second, or 0 for as fast as it goes", p.speed)
+	case p.lockstep && p.speed > 0:
 		return errors.New("--lockstep and --speed contradict each other: in lockstep, what is learned says how fast it goes")
-	case limit < 0:
-		return fmt.Errorf("--limit is %d, want how many requests, or 0 for all", limit)
+	case p.limit < 0:
+		return fmt.Errorf("--limit is %d, want how many requests, or 0 for all", p.limit)
 	}
 	return nil
 }
@@ -42,9 +56,8 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	common := config.CommonFlags(fs)
 	collector := fs.String("collector", "", "`URL` of ingest (default: that of the running `clickloop up`, or http://127.0.0.1:8080)")
 	score := fs.String("scorer", "", "`URL` of the scorer (default: that of --collector)")
-	lockstep := fs.Bool("lockstep", false, "before a tick of recorded time, wait until every label due by then is learned and served")
-	speed := fs.Float64("speed", 0, "recorded seconds a second; 0 for as fast as it goes")
-	limit := fs.Int64("limit", 0, "play the first `N` requests only")
+	var play playFlags
+	play.declare(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -56,7 +69,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	if err := checkReplay(*lockstep, *speed, *limit); err != nil {
+	if err := play.check(); err != nil {
 		return misused(stderr, "replay", "%v", err)
 	}
 	cfg, err := common.LoadBeside("", config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
@@ -76,9 +89,8 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		*score = *collector
 	}
 	logger := newLogger(stderr, false)
-	starting, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-	if err := replay.CheckClock(starting, *collector, logger); err != nil {
+	err = within(ctx, startPatience, func(ctx context.Context) error { return replay.CheckClock(ctx, *collector, logger) })
+	if err != nil {
 		return err
 	}
 	var client *stream.Client
@@ -93,7 +105,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		}
 	}
 	d, err := replay.New(replay.Config{
-		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: *limit, Lockstep: *lockstep, Speed: *speed, Resume: resume,
+		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: play.limit, Lockstep: play.lockstep, Speed: play.speed, Resume: resume,
 		Collector: strings.TrimSuffix(*collector, "/"), Scorer: strings.TrimSuffix(*score, "/"), Logger: logger,
 	})
 	if err != nil {

@@ -24,14 +24,12 @@ const upExamples = `  clickloop up                                              
 `
 
 type upOptions struct {
+	playFlags
 	common    *config.Common
 	replay    string
-	lockstep  bool
 	exit      bool
 	json      bool
-	limit     int64
-	speed     float64
-	addresses string
+	addresses string // file to write
 	verbose   bool
 }
 
@@ -40,19 +38,13 @@ func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	fs := newFlags("up", "up [flags]", upExamples, stderr)
 	o.common = config.CommonFlags(fs)
 	fs.StringVar(&o.replay, "replay", "", "play this `recording` (a folder with recording.yaml) through the loop")
-	fs.BoolVar(&o.lockstep, "lockstep", false, "before a tick of recorded time, wait until every label due by then is learned and served")
+	o.playFlags.declare(fs)
 	fs.BoolVar(&o.exit, "exit", false, "end when the recording has been played, judged and learned")
 	fs.BoolVar(&o.json, "json", false, "print the summary as one JSON object on standard output")
-	fs.Int64Var(&o.limit, "limit", 0, "play the first `N` requests only")
-	fs.Float64Var(&o.speed, "speed", 0, "recorded seconds a second; 0 for as fast as it goes")
 	fs.StringVar(&o.addresses, "addresses", "", "write HTTP=, KAFKA= and REDIS= lines to this `file` once all are ready")
 	fs.BoolVar(&o.verbose, "verbose", false, "log what stages do, not only what goes wrong")
-	rest, err := parse(fs, args)
-	if err != nil {
+	if err := parseFlags(fs, args, "; a recording goes behind --replay", stderr); err != nil {
 		return err
-	}
-	if len(rest) > 0 {
-		return misused(stderr, "up", "%q is no flag; a recording goes behind --replay", rest[0])
 	}
 	if err := o.check(); err != nil {
 		return misused(stderr, "up", "%v", err)
@@ -86,7 +78,7 @@ func (o *upOptions) check() error {
 			}
 		}
 	}
-	return checkReplay(o.lockstep, o.speed, o.limit)
+	return o.playFlags.check()
 }
 
 func newLogger(w io.Writer, verbose bool) *slog.Logger {
@@ -209,11 +201,9 @@ func playRecording(ctx context.Context, l *run.Loop, rec *recording.Recording, o
 	l.SetRecorded(false)
 	printNotices("up", rec.Notices(), stderr)
 	if o.json {
-		b, err := json.Marshal(s)
-		if err != nil {
+		if err := json.NewEncoder(stdout).Encode(s); err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "%s\n", b)
 	} else {
 		printSummary(stdout, s, &o, rec)
 	}
