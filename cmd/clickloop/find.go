@@ -85,17 +85,18 @@ func describeUp(up *running.Up) string {
 
 // useUp takes from up what no setting gives.
 func useUp(cfg *config.Config, common *config.Common, up *running.Up) {
-	useUnless(len(cfg.Kafka.Brokers) > 0, &cfg.Kafka.Brokers, up.Kafka)
-	useUnless(cfg.Redis.Address != "", &cfg.Redis.Address, up.Redis)
-	useUnless(common.Given("kafka.prefix"), &cfg.Kafka.Prefix, up.Prefix)
-	useUnless(common.Given("kafka.partitions"), &cfg.Kafka.Partitions, up.Partitions)
-	useUnless(common.Given("objectives") || len(up.Objectives) == 0, &cfg.Objectives, up.Objectives)
-	useUnless(common.Given("http"), &cfg.HTTP, up.HTTP)
-	useUnless(common.Given("data"), &cfg.Data, up.Data)
+	setIf(len(cfg.Kafka.Brokers) == 0, &cfg.Kafka.Brokers, up.Kafka)
+	setIf(cfg.Redis.Address == "", &cfg.Redis.Address, up.Redis)
+	setIf(!common.Given("kafka.prefix"), &cfg.Kafka.Prefix, up.Prefix)
+	setIf(!common.Given("kafka.partitions"), &cfg.Kafka.Partitions, up.Partitions)
+	setIf(!common.Given("objectives") && len(up.Objectives) > 0, &cfg.Objectives, up.Objectives)
+	setIf(!common.Given("http"), &cfg.HTTP, up.HTTP)
+	setIf(!common.Given("data"), &cfg.Data, up.Data)
 }
 
-func useUnless[T any](given bool, setting *T, value T) {
-	if !given {
+// setIf sets a setting to value on a condition.
+func setIf[T any](condition bool, setting *T, value T) {
+	if condition {
 		*setting = value
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"github.com/clickloop/clickloop/app/fit"
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/modelfile"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
 )
@@ -29,33 +27,28 @@ const fitExamples = `  clickloop fit examples/bank-marketing --json
 
 // fitOptions holds the flags of fit.
 type fitOptions struct {
-	files       fit.Files
-	objective   string
-	paths       []string
+	dataOptions
+	newModel
 	tests       []string
-	network     string
-	output      string
-	classes     []string
-	cross       []string
-	seed        uint64
 	passes      int
 	delay       int
-	in, out     string
+	limit       int64
 	predictions string
 	config      string
-	onError     string
-	json        bool
 	quiet       bool
-	limit       int64
-	given       map[string]bool
-	tableBits   int
-	admission   int
-	expiry      int64
-	reading     reading
-	// the network that a recording's configuration serves, unless it is the default one
+	// network that a recording's configuration serves, unless it is the default one
 	served string
-	state  *learner.State  // the model of --in
-	about  modelfile.About // from its file
+	state  *learner.State // the model of --in
+}
+
+// newModel holds the flags for the settings of a new model.
+type newModel struct {
+	network   string
+	cross     []string
+	seed      uint64
+	tableBits int
+	admission int
+	expiry    int64
 }
 
 func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -138,20 +131,17 @@ func (o *fitOptions) warnLabels(r *fit.Result, stderr io.Writer) {
 }
 
 func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
-	o := &fitOptions{objective: "click", given: map[string]bool{}}
+	o := &fitOptions{}
 	fs := newFlags("fit", "fit RECORDING|FILE... [flags]", fitExamples, stderr)
-	list := func(target *[]string) func(string) error {
-		return func(s string) error { *target = append(*target, strings.Split(s, ",")...); return nil }
-	}
 	fs.StringVar(&o.files.Label, "label", "", "`column` of the label")
-	fs.Func("positive", "`value` of the label that means yes; may repeat", list(&o.files.Positive))
-	fs.Func("drop", "`columns` to leave out, separated by commas; may repeat", list(&o.files.Drop))
+	fs.Func("positive", "`value` of the label that means yes; may repeat", commaList(&o.files.Positive))
+	fs.Func("drop", "`columns` to leave out, separated by commas; may repeat", commaList(&o.files.Drop))
 	fs.StringVar(&o.files.Format, "format", "", "csv, jsonl or vw; found out by default")
-	readingFlags(fs, &o.files.Encoding, &o.reading)
+	o.reading.declare(fs, &o.files.Encoding)
 	fs.Func("test", "`file` to predict after learning, without learning from it; may repeat", func(s string) error { o.tests = append(o.tests, s); return nil })
 	fs.StringVar(&o.network, "network", "", "parts of one plain network instead of the default mixture: `linear,ffm,mlp`")
 	fs.StringVar(&o.output, "output", "", "`sigmoid` (yes or no), or softmax: the label is one of several classes; needs --network of linear, mlp")
-	fs.Func("classes", "values of the label of a softmax, `A,B,C`; may repeat; found in the first 100,000 rows by default", list(&o.classes))
+	fs.Func("classes", "values of the label of a softmax, `A,B,C`; may repeat; found in the first 100,000 rows by default", commaList(&o.classes))
 	fs.Func("cross", "pair of fields to cross in the linear part, `A,B`, or all; may repeat", func(s string) error { o.cross = append(o.cross, s); return nil })
 	fs.Uint64Var(&o.seed, "seed", 1, "of the initial weights")
 	fs.IntVar(&o.tableBits, "table-bits", 20, "2^`bits` tokens have records of their own")
@@ -169,17 +159,13 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	fs.BoolVar(&o.json, "json", false, "print one JSON object on standard output")
 	fs.BoolVar(&o.quiet, "quiet", false, "no progress")
 	fs.Int64Var(&o.limit, "limit", 0, "first `N` rows of a recording only")
-	paths, err := parse(fs, args)
-	if err != nil {
+	var err error
+	if o.paths, err = o.parse(fs, args); err != nil {
 		return nil, err
 	}
-	fs.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
-	o.paths = paths
 	switch {
-	case len(paths) == 0 && (o.in == "" || len(o.tests) == 0):
+	case len(o.paths) == 0 && (o.in == "" || len(o.tests) == 0):
 		return nil, misused(stderr, "fit", "name a recording or files; - is standard input; --in MODEL --test FILE alone learns nothing")
-	case o.onError != "stop" && o.onError != "skip":
-		return nil, fmt.Errorf("--on-error is %q, want stop or skip", o.onError)
 	case o.passes < 1 || o.passes > 10_000:
 		return nil, fmt.Errorf("--passes is %d, want 1 to 10000", o.passes)
 	case o.files.Holdout < 0 || o.files.Holdout == 1:
@@ -189,40 +175,34 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	case o.delay < 0:
 		return nil, fmt.Errorf("--delay is %d, want 0 or more examples", o.delay)
 	}
-	o.files.SkipBad = o.onError == "skip"
-	return o, o.reading.columns(&o.files)
+	return o, o.apply()
 }
 
 // open opens the recording, if the path names one, and the configuration.
 func (o *fitOptions) open() (*recording.Recording, config.Config, error) {
-	var rec *recording.Recording
-	file := o.config
-	if len(o.paths) > 0 && isRecording(o.paths[0]) {
-		if len(o.paths) > 1 {
-			return nil, config.Config{}, errors.New("one recording at a time")
-		}
-		var err error
-		if rec, err = recording.Open(o.paths[0]); err != nil {
-			return nil, config.Config{}, err
-		}
-		if file == "" {
-			file = rec.ConfigFile()
-		}
-		o.objective = rec.Objective().Name
-		cfg, err := config.LoadBeside(file, config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
-		if err != nil {
-			return nil, cfg, err
-		}
-		rec.Adopt(cfg.Objective(o.objective))
-		merged := rec.Objective()
-		// the network whose predictions the loop evaluates
-		if name := merged.ServedNetwork(); name != event.DefaultNetwork {
-			cfg.Model, o.served = cfg.Networks[name], name
-		}
-		return rec, cfg, nil
+	if len(o.paths) == 0 || !isRecording(o.paths[0]) {
+		cfg, err := config.Load(o.config)
+		return nil, cfg, err
 	}
-	cfg, err := config.Load(file)
-	return rec, cfg, err
+	if len(o.paths) > 1 {
+		return nil, config.Config{}, errors.New("one recording at a time")
+	}
+	rec, err := recording.Open(o.paths[0])
+	if err != nil {
+		return nil, config.Config{}, err
+	}
+	o.objective = rec.Objective().Name
+	cfg, err := config.LoadBeside(cmp.Or(o.config, rec.ConfigFile()), config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
+	if err != nil {
+		return nil, cfg, err
+	}
+	rec.Adopt(cfg.Objective(o.objective))
+	// the loop evaluates the predictions of the served network, so fit learns that one
+	completed := rec.Objective()
+	if name := completed.ServedNetwork(); name != event.DefaultNetwork {
+		cfg.Model, o.served = cfg.Networks[name], name
+	}
+	return rec, cfg, nil
 }
 
 func isRecording(path string) bool {
@@ -239,18 +219,10 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	for _, cross := range o.cross {
 		c.Cross = append(c.Cross, strings.Split(cross, ","))
 	}
-	if o.given["seed"] {
-		c.Seed = o.seed
-	}
-	if o.given["table-bits"] {
-		c.TableBits = o.tableBits
-	}
-	if o.given["admission"] {
-		c.Admission = o.admission
-	}
-	if o.given["expiry"] {
-		c.Expiry = o.expiry
-	}
+	setIf(o.given["seed"], &c.Seed, o.seed)
+	setIf(o.given["table-bits"], &c.TableBits, o.tableBits)
+	setIf(o.given["admission"], &c.Admission, o.admission)
+	setIf(o.given["expiry"], &c.Expiry, o.expiry)
 	if o.in == "" {
 		classes, err := o.newClasses(ctx, &c, recorded)
 		if err != nil {
@@ -280,45 +252,59 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 }
 
 func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recording, cfg config.Config) (result fit.Result, err error) {
-	if o.predictions != "" {
-		out, failed := o.newPredictions(nil)
-		if failed != nil {
-			return result, failed
-		}
+	out, err := o.newPredictions(nil)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = cmp.Or(err, out.end()) }()
+	if out != nil {
 		one := fit.Prediction{Labeled: true, P: make([]float64, 1)}
 		r.Observe(func(at fit.Place, p, y float64) error {
 			one.Place, one.P[0], one.Y = at, p, y
 			return out.write(&one)
 		})
-		defer func() { err = cmp.Or(err, out.end()) }()
 	}
-	var skipped int64
-	for pass := range o.passes {
-		if pass > 0 {
-			r.Again()
-		}
+	skipped, err := o.repeat(r.Again, func() (int64, error) {
 		if rec != nil {
-			err = r.Recording(ctx, rec, cfg.Features, o.limit)
-		} else {
-			skipped, err = r.Learn(ctx, &o.files, o.paths, o.delay)
+			return 0, r.Recording(ctx, rec, cfg.Features, o.limit)
 		}
-		if err != nil {
-			return result, err
-		}
+		return r.Learn(ctx, &o.files, o.paths, o.delay)
+	})
+	if err != nil {
+		return result, err
 	}
 	result = r.Result()
 	result.Skipped = skipped
-	if err := o.save(r.Net(), nil); err != nil {
-		return result, err
+	if err = o.save(r.Net(), nil); err == nil {
+		result.Test, err = testFiles(ctx, o, r.Test)
 	}
-	for _, path := range o.tests {
-		t, err := r.Test(ctx, &o.files, path)
-		if err != nil {
-			return result, err
+	return result, err
+}
+
+// repeat calls pass for each of --passes, and again between them. It returns what the last pass
+// skipped.
+func (o *fitOptions) repeat(again func(), pass func() (skipped int64, err error)) (skipped int64, err error) {
+	for n := range o.passes {
+		if n > 0 {
+			again()
 		}
-		result.Test = append(result.Test, t)
+		if skipped, err = pass(); err != nil {
+			return skipped, err
+		}
 	}
-	return result, nil
+	return skipped, nil
+}
+
+// testFiles evaluates the learned network on each file of --test.
+func testFiles[T any](ctx context.Context, o *fitOptions, test func(context.Context, *fit.Files, string) (T, error)) (results []T, err error) {
+	for _, path := range o.tests {
+		result, err := test(ctx, &o.files, path)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, result)
+	}
+	return results, nil
 }
 
 // fitProgress shows rows, rows a second and the remaining time on a terminal until stop is called.

@@ -18,19 +18,15 @@ func (o *fitOptions) check(recorded bool) error {
 	if err := o.checkFlags(recorded); err != nil {
 		return err
 	}
-	data := o.tests
+	data, again := o.tests, 0
 	if !recorded {
-		data = append(o.paths[:len(o.paths):len(o.paths)], o.tests...)
+		data = append(slices.Clone(o.paths), o.tests...)
+		if o.passes > 1 {
+			again = len(o.paths)
+		}
 	}
-	piped := false
-	for i, path := range data {
-		if path == "-" && piped {
-			return errors.New("- is named twice, and standard input can be read only once")
-		}
-		piped = piped || path == "-"
-		if err := checkReadable(path, i < len(data)-len(o.tests) && o.passes > 1); err != nil {
-			return err
-		}
+	if err := checkInputs(data, again); err != nil {
+		return err
 	}
 	// may be the file of --in: the new model replaces it
 	if err := checkWritable("--out", o.out, append(data, o.predictions)); err != nil {
@@ -56,6 +52,21 @@ func (o *fitOptions) checkFlags(recorded bool) error {
 		return fmt.Errorf("%s is of files, and %s is a recording, whose %s says what its labels are and when they come: leave it out", strings.Join(idle, ", "), o.paths[0], recording.File)
 	}
 	return fmt.Errorf("--limit is of recordings: give fewer rows of files, such as by head -n %d FILE | clickloop fit -", o.limit)
+}
+
+// checkInputs makes sure that files of examples can be read, and the first ones of them repeatedly.
+func checkInputs(paths []string, again int) error {
+	piped := false
+	for i, path := range paths {
+		if path == "-" && piped {
+			return errors.New("- is named twice, and standard input can be read only once")
+		}
+		piped = piped || path == "-"
+		if err := checkReadable(path, i < again); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkReadable makes sure that a file of examples exists, and that it can be read again when it

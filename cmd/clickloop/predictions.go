@@ -21,7 +21,7 @@ const (
 	formJSON  = "jsonl"
 )
 
-// predictions writes predictions to a file, or to standard output.
+// predictions writes predictions to a file, or to standard output. A nil one writes nothing.
 type predictions struct {
 	f       io.Closer // nil for standard output
 	w       *bufio.Writer
@@ -56,6 +56,9 @@ func formOf(path, otherwise string) string {
 
 // write writes one prediction.
 func (p *predictions) write(x *fit.Prediction) error {
+	if p == nil {
+		return nil
+	}
 	switch p.form {
 	case formCSV:
 		return p.writeCSV(x)
@@ -177,6 +180,9 @@ func (p *predictions) header() (names []string) {
 
 // end flushes the buffer: a full disk may show only here.
 func (p *predictions) end() error {
+	if p == nil {
+		return nil
+	}
 	if p.form == formCSV && !p.begun { // without rows the header alone shows the columns
 		w := csv.NewWriter(p.w)
 		_ = w.Write(p.header())
