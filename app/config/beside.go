@@ -23,7 +23,7 @@ func LoadBeside(path string, r Recorded) (Config, error) {
 	return c, err
 }
 
-// LoadBeside is LoadOver for a recording.
+// LoadBeside is Load for a recording, whose own file it reads when the flags name none.
 func (c *Common) LoadBeside(file string, r Recorded) (Config, error) {
 	return c.loadOver(file, r.complete)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -158,7 +159,7 @@ func validateObjectives(objectives []event.Objective) error {
 	for i, o := range objectives {
 		at := fmt.Sprintf("objectives[%d].", i)
 		switch {
-		case !validName(o.Name):
+		case !nameForm.MatchString(o.Name):
 			return field.Wrong(at+"name", "is %q, want 1 to 64 letters, digits, - or _ (it becomes part of topic names)", o.Name)
 		case seen[o.Name]:
 			return field.Wrong(at+"name", "is %q, which an objective above has already", o.Name)
@@ -168,8 +169,7 @@ func validateObjectives(objectives []event.Objective) error {
 		if err := kinds.KindOf(o).Check(); err != nil {
 			return field.Within(strings.TrimSuffix(at, "."), err)
 		}
-		switch {
-		case o.Window < time.Millisecond || o.Window > 90*24*time.Hour:
+		if o.Window < time.Millisecond || o.Window > 90*24*time.Hour {
 			return field.Wrong(at+"window", "is %v, want 1ms to 2160h (90 days)", o.Window)
 		}
 		seen[o.Name] = true
@@ -181,7 +181,7 @@ func validateObjectives(objectives []event.Objective) error {
 func (c *Config) validateNetworks() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Networks)) {
 		switch m := c.Networks[name]; {
-		case !validName(name):
+		case !nameForm.MatchString(name):
 			return field.Wrong("networks."+name, "is named %q, want 1 to 64 letters, digits, - or _ (it becomes part of topic names)", name)
 		case name == event.DefaultNetwork:
 			return field.Wrong("networks."+name, "is the network that the section model describes: give another one another name")
@@ -217,14 +217,8 @@ func (c *Config) validateNetworks() error {
 // noTargets is the reason against a network with numbers as output, since labels are yes or no.
 const noTargets = "is %q, and numbers as targets are not supported: want sigmoid, with labels of yes and no"
 
-func validName(s string) bool {
-	for _, c := range s {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 64
-}
+// nameForm matches the names of objectives and networks.
+var nameForm = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 
 // validateFeatures checks the section features.
 func validateFeatures(c features.Config) error {

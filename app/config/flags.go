@@ -20,7 +20,6 @@ type Common struct {
 	File, Kafka, Redis, Prefix, HTTP, Data string
 	ServeBits                              string
 
-	set *flag.FlagSet
 	// the flag or variable that gave a setting, such as --kafka or CLICKLOOP_KAFKA, by setting
 	from   map[string]string
 	inFile *settings.File
@@ -33,12 +32,18 @@ const variablePrefix = "CLICKLOOP_"
 type option struct {
 	flag, setting string
 	value         *string
+	usage         string
 }
 
 func (c *Common) options() []option {
 	return []option{
-		{"config", "", &c.File}, {"kafka", "kafka.brokers", &c.Kafka}, {"redis", "redis.address", &c.Redis}, {"prefix", "kafka.prefix", &c.Prefix},
-		{"http", "http", &c.HTTP}, {"data", "data", &c.Data}, {"serve-bits", "learner.serve_bits", &c.ServeBits},
+		{"config", "", &c.File, "configuration `file` (YAML); without one the defaults serve"},
+		{"kafka", "kafka.brokers", &c.Kafka, "Kafka `brokers`, host:port,..."},
+		{"redis", "redis.address", &c.Redis, "Redis `address`, host:port or redis:// URL"},
+		{"prefix", "kafka.prefix", &c.Prefix, "before every topic and group `name` (default clickloop.)"},
+		{"http", "http", &c.HTTP, "`address` to listen on (default 127.0.0.1:8080; port 0: any free one)"},
+		{"data", "data", &c.Data, "`folder` for checkpoints and the embedded services (default: a temporary one)"},
+		{"serve-bits", "learner.serve_bits", &c.ServeBits, "`bits` of a weight on the wire and in scorers, 32 or 16 (default 32)"},
 	}
 }
 
@@ -48,23 +53,17 @@ func (o option) variable() string {
 
 // CommonFlags declares the common flags on fs. Each has a variable, such as CLICKLOOP_KAFKA.
 func CommonFlags(fs *flag.FlagSet) *Common {
-	c := &Common{set: fs}
-	fs.StringVar(&c.File, "config", "", "configuration `file` (YAML); without one the defaults serve")
-	fs.StringVar(&c.Kafka, "kafka", "", "Kafka `brokers`, host:port,...")
-	fs.StringVar(&c.Redis, "redis", "", "Redis `address`, host:port or redis:// URL")
-	fs.StringVar(&c.Prefix, "prefix", "", "before every topic and group `name` (default clickloop.)")
-	fs.StringVar(&c.HTTP, "http", "", "`address` to listen on (default 127.0.0.1:8080; port 0: any free one)")
-	fs.StringVar(&c.Data, "data", "", "`folder` for checkpoints and the embedded services (default: a temporary one)")
-	fs.StringVar(&c.ServeBits, "serve-bits", "", "`bits` of a weight on the wire and in scorers, 32 or 16 (default 32)")
+	c := &Common{}
+	for _, o := range c.options() {
+		fs.StringVar(o.value, o.flag, "", o.usage)
+	}
 	return c
 }
 
 // Load reads the file and overrides it by variables and flags.
-func (c *Common) Load() (Config, error) { return c.LoadOver("") }
+func (c *Common) Load() (Config, error) { return c.loadOver("", nil) }
 
-// LoadOver is Load with file, such as a recording's own, when the flags name none.
-func (c *Common) LoadOver(file string) (Config, error) { return c.loadOver(file, nil) }
-
+// loadOver is Load with file, such as a recording's own, when the flags name none.
 func (c *Common) loadOver(file string, complete completion) (Config, error) {
 	if err := c.environment(); err != nil {
 		return Default(), err

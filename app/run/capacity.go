@@ -70,13 +70,10 @@ func (c *capacity) note(now features.Capacity) {
 	defer c.mu.Unlock()
 	c.used.Set(float64(now.Used))
 	c.limit.Set(float64(now.Max))
-	if !c.asked || now.Evicted < c.last { // the first answer, or Redis has restarted
-		if c.asked {
-			c.before = 0
-		} else {
-			c.before = now.Evicted
-		}
-		c.asked, c.last = true, c.before
+	if !c.asked {
+		c.asked, c.before, c.last = true, now.Evicted, now.Evicted
+	} else if now.Evicted < c.last { // Redis has restarted
+		c.before, c.last = 0, 0
 	}
 	c.evicted.Add(float64(now.Evicted - c.last))
 	more := now.Evicted > c.last

@@ -77,9 +77,8 @@ func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) erro
 	path := fmt.Sprintf("/v1/learner?objective=%s&network=%s&learned=%d", url.QueryEscape(s.Objective), url.QueryEscape(o.ServedNetwork()), ranges[0].End)
 	var answer struct{ Model, Weights string }
 	for {
-		err := l.getJSON(ctx, path, &answer)
-		var not *statusError
-		if errors.As(err, &not) && (not.status == http.StatusGatewayTimeout || not.status == http.StatusServiceUnavailable) {
+		status, err := l.getJSON(ctx, path, &answer)
+		if status == http.StatusGatewayTimeout || status == http.StatusServiceUnavailable {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -90,28 +89,22 @@ func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) erro
 	}
 }
 
-// statusError is an answer other than 200.
-type statusError struct {
-	path   string
-	status int
-}
-
-func (e *statusError) Error() string { return fmt.Sprintf("%s answered %d", e.path, e.status) }
-
-func (l *Loop) getJSON(ctx context.Context, path string, v any) error {
+// getJSON asks this process, and decodes an answer of status 200 into v. The status is 0 without an
+// answer.
+func (l *Loop) getJSON(ctx context.Context, path string, v any) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.HTTP+path, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return &statusError{path, resp.StatusCode}
+		return resp.StatusCode, fmt.Errorf("%s answered %d", path, resp.StatusCode)
 	}
-	return json.NewDecoder(resp.Body).Decode(v)
+	return resp.StatusCode, json.NewDecoder(resp.Body).Decode(v)
 }
 
 // Standing is the quality of the predictions so far, and the model that is served.
@@ -129,13 +122,13 @@ func (l *Loop) Standing(ctx context.Context, objective string) Standing {
 	defer cancel()
 	query := "?objective=" + url.QueryEscape(objective)
 	var s Standing
-	_ = l.getJSON(ctx, "/v1/evaluation"+query, &s)
+	_, _ = l.getJSON(ctx, "/v1/evaluation"+query, &s)
 	var model struct {
 		Model    string `json:"model"`
 		Examples int64  `json:"examples"`
 		AgeMs    int64  `json:"age_ms"`
 	}
-	if l.getJSON(ctx, "/v1/model"+query, &model) == nil {
+	if _, err := l.getJSON(ctx, "/v1/model"+query, &model); err == nil {
 		s.Model, s.Examples, s.AgeMs = model.Model, model.Examples, model.AgeMs
 	}
 	return s

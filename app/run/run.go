@@ -99,9 +99,8 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 		return err
 	}
 	l.capacity = newCapacity(redis, l.logger, l.registry)
-	runCtx, cancel := context.WithCancel(ctx)
-	l.cancel = cancel
-	go l.run(runCtx, listener)
+	ctx, l.cancel = context.WithCancel(ctx)
+	go l.run(ctx, listener)
 	return nil
 }
 

@@ -36,9 +36,16 @@ type builder struct {
 	whole    bool // all stages run in this process
 }
 
-// builders make a stage by its name.
-var builders = map[string]func(*builder) (stage, error){
-	"ingest": (*builder).ingest, "scorer": (*builder).scorer, "feedback": (*builder).feedback, "learner": (*builder).learner,
+// builders say how each stage is made, and which store in Redis it has.
+var builders = map[string]struct {
+	namespace string // of the store; empty: the stage has none
+	role      features.Role
+	build     func(*builder, features.Store) (stage, error)
+}{
+	"ingest":   {"profiles", features.Writing, (*builder).ingest},
+	"scorer":   {"profiles", features.Serving, (*builder).scorer},
+	"feedback": {"outcomes", features.Writing, (*builder).feedback},
+	"learner":  {build: (*builder).learner},
 }
 
 // build makes the stages of these names.
@@ -51,11 +58,7 @@ func (l *Loop) build(names []string) error {
 	b := &builder{Loop: l, set: set, clock: ingest.NewClock(now, recorded), recorded: recorded, whole: len(names) == len(Stages)}
 	l.setRecorded = append(l.setRecorded, b.clock.SetRecorded)
 	for _, name := range names {
-		build, ok := builders[name]
-		if !ok {
-			return fmt.Errorf("cannot build %s: there is no stage %q, only %s", name, name, strings.Join(Stages, ", "))
-		}
-		s, err := build(b)
+		s, err := b.stage(name)
 		if err != nil {
 			return fmt.Errorf("cannot build %s: %w", name, err)
 		}
@@ -66,35 +69,39 @@ func (l *Loop) build(names []string) error {
 
 func now() event.Time { return event.TimeOf(time.Now()) }
 
-// store returns a store in Redis, over a connection of its own.
-func (b *builder) store(role features.Role, namespace string, ttl time.Duration) (features.Store, error) {
-	client, err := b.dialRedis(role)
+// stage makes one stage. Its store has a connection of its own.
+func (b *builder) stage(name string) (stage, error) {
+	how, ok := builders[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no stage %q, only %s", name, strings.Join(Stages, ", "))
+	}
+	if how.namespace == "" {
+		return how.build(b, nil)
+	}
+	client, err := b.dialRedis(how.role)
 	if err != nil {
 		return nil, err
 	}
-	return features.NewRedis(client, b.cfg.Kafka.Prefix, namespace, ttl), nil
-}
-
-// profiles returns the store of profiles. Redis keeps them for a day beyond their retention.
-func (b *builder) profiles(role features.Role) (features.Store, error) {
-	return b.store(role, "profiles", b.set.Retention()+24*time.Hour)
-}
-
-func (b *builder) ingest() (stage, error) {
-	profiles, err := b.profiles(features.Writing)
-	if err != nil {
-		return nil, err
+	ttl := outcomeTTL(&b.cfg)
+	if how.namespace == "profiles" {
+		ttl = b.set.Retention() + 24*time.Hour
 	}
+	return how.build(b, features.NewRedis(client, b.cfg.Kafka.Prefix, how.namespace, ttl))
+}
+
+// outcomeTTL returns how long Redis keeps outcomes: until the longest window has certainly been
+// labelled.
+func outcomeTTL(c *config.Config) time.Duration {
+	return event.LongestWindow(c.Objectives) + c.Feedback.OutcomeTTL
+}
+
+func (b *builder) ingest(profiles features.Store) (stage, error) {
 	return ingest.New(b.cfg.Ingest, ingest.Deps{
 		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
 	})
 }
 
-func (b *builder) scorer() (stage, error) {
-	profiles, err := b.profiles(features.Serving)
-	if err != nil {
-		return nil, err
-	}
+func (b *builder) scorer(profiles features.Store) (stage, error) {
 	s, err := scorer.New(b.cfg.Scorer, scorer.Deps{
 		Client: b.Client, Objectives: b.cfg.Objectives, Priors: b.cfg.Priors(), Set: b.set, Store: profiles, Now: now, Recorded: b.recorded, Logger: b.logger, Registerer: b.registry,
 	})
@@ -105,24 +112,14 @@ func (b *builder) scorer() (stage, error) {
 	return s, nil
 }
 
-func (b *builder) feedback() (stage, error) {
-	outcomes, err := b.store(features.Writing, "outcomes", outcomeTTL(&b.cfg))
-	if err != nil {
-		return nil, err
-	}
+func (b *builder) feedback(outcomes features.Store) (stage, error) {
 	return feedback.New(b.cfg.Feedback, feedback.Deps{
 		Client: b.Client, Objectives: b.cfg.Objectives, OneOrder: b.recorded && b.whole, Outcomes: outcomes,
 		Now: now, Recorded: b.clock.Recorded, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
 	})
 }
 
-// outcomeTTL returns how long Redis keeps outcomes: until the longest window has certainly been
-// labelled.
-func outcomeTTL(c *config.Config) time.Duration {
-	return event.LongestWindow(c.Objectives) + c.Feedback.OutcomeTTL
-}
-
-func (b *builder) learner() (stage, error) {
+func (b *builder) learner(features.Store) (stage, error) {
 	dir := ""
 	if b.cfg.Data != "" {
 		dir = filepath.Join(b.cfg.Data, "checkpoints")

@@ -38,32 +38,28 @@ type Summary struct {
 // Summarize reads the topics to their present ends. All ids of a recording begin with its name.
 func Summarize(ctx context.Context, client *stream.Client, name string, o event.Objective) (*Summary, error) {
 	s := &Summary{Objective: o.Name}
-	seed := maphash.MakeSeed()
-	seen := map[uint64]struct{}{}
-	first := func(id string) bool {
-		h := maphash.String(seed, id)
-		_, repeat := seen[h]
-		seen[h] = struct{}{}
-		return !repeat
+	prefix, seed := name+"-", maphash.MakeSeed()
+	// distinct counts the ids of this recording; id returns "" for a record that has none
+	distinct := func(topic string, n *int64, id func(*stream.Record) string) error {
+		seen := map[uint64]struct{}{}
+		return readAll(ctx, client, topic, func(r *stream.Record) error {
+			if id := id(r); strings.HasPrefix(id, prefix) {
+				seen[maphash.String(seed, id)] = struct{}{}
+			}
+			*n = int64(len(seen))
+			return nil
+		})
 	}
-	prefix := name + "-"
-	err := readAll(ctx, client, event.TopicPredictions, func(r *stream.Record) error {
-		id := string(r.Key)
-		if strings.HasPrefix(id, prefix) && first(id) {
-			s.Predictions++
-		}
-		return nil
-	})
+	err := distinct(event.TopicPredictions, &s.Predictions, func(r *stream.Record) string { return string(r.Key) })
 	if err != nil {
 		return nil, err
 	}
-	clear(seen)
 	var e event.Event
-	err = readAll(ctx, client, event.TopicEvents, func(r *stream.Record) error {
-		if err := e.UnmarshalJSON(r.Value); err == nil && e.Type != event.TypeHeartbeat && strings.HasPrefix(e.ID, prefix) && first(e.ID) {
-			s.Events++
+	err = distinct(event.TopicEvents, &s.Events, func(r *stream.Record) string {
+		if e.UnmarshalJSON(r.Value) != nil || e.Type == event.TypeHeartbeat {
+			return ""
 		}
-		return nil
+		return e.ID
 	})
 	if err != nil {
 		return nil, err

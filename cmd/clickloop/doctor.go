@@ -114,44 +114,45 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	}
 	client, err := cfg.Kafka.Dial("clickloop-doctor", nil, nil)
 	if err == nil {
-		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err = client.Ping(bounded)
-		cancel()
+		err = within(ctx, 5*time.Second, client.Ping)
 	}
 	d.report("Kafka at "+strings.Join(cfg.Kafka.Brokers, ","), err, "start Kafka there, or give the right address; from inside a container it is not localhost")
 	if err != nil {
 		return nil
 	}
 	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
-		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := client.CheckTopic(bounded, stream.Topic(t))
-		what := "topic " + cfg.Kafka.Prefix + t.Name
-		if n, countErr := client.Partitions(bounded, t.Name); countErr == nil && err == nil && t.Ordered && n > 1 {
-			what += fmt.Sprintf(" (it has %d partitions, of which 0 alone is used: its order matters)", n)
-		}
-		cancel()
-		if err == nil {
-			d.report(what, nil, "")
+		if d.topic(ctx, client, cfg.Kafka.Prefix, t) {
 			d.transactions(ctx, client, cfg.Kafka.Prefix, t.Name)
-			continue
 		}
-		mend := "start the stages, or `clickloop up`: they make topics that are missing"
-		var wrong *stream.TopicError
-		if errors.As(err, &wrong) {
-			err, mend = fmt.Errorf("%s is %s, want %s", wrong.Setting, wrong.Found, wrong.Wanted), wrong.Mend
-		}
-		d.report(what, err, mend)
 	}
 	for _, o := range cfg.Objectives {
-		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-		ranges, err := client.Offsets(bounded, event.TopicModel(o.Served()))
-		cancel()
-		if err == nil && ranges[0].First >= ranges[0].End {
-			err = errors.New("its topic holds none")
-		}
+		err := within(ctx, 5*time.Second, func(ctx context.Context) error {
+			ranges, err := client.Offsets(ctx, event.TopicModel(o.Served()))
+			if err == nil && ranges[0].First >= ranges[0].End {
+				err = errors.New("its topic holds none")
+			}
+			return err
+		})
 		d.report("weights of "+o.Served(), err, "start `clickloop learner`: it publishes a snapshot as it starts")
 	}
 	return client
+}
+
+// topic reports whether a topic exists with the right settings.
+func (d *doctor) topic(ctx context.Context, client *stream.Client, prefix string, t event.Topic) (ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err := client.CheckTopic(ctx, stream.Topic(t))
+	what, mend := "topic "+prefix+t.Name, "start the stages, or `clickloop up`: they make topics that are missing"
+	if n, countErr := client.Partitions(ctx, t.Name); countErr == nil && err == nil && t.Ordered && n > 1 {
+		what += fmt.Sprintf(" (it has %d partitions, of which 0 alone is used: its order matters)", n)
+	}
+	var wrong *stream.TopicError
+	if errors.As(err, &wrong) {
+		err, mend = fmt.Errorf("%s is %s, want %s", wrong.Setting, wrong.Found, wrong.Wanted), wrong.Mend
+	}
+	d.report(what, err, mend)
+	return err == nil
 }
 
 // hangs is the age from which an open transaction is reported. Most end sooner.
@@ -212,9 +213,7 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 	client, err := features.DialRedis(cfg.Redis, features.Serving)
 	if err == nil {
 		defer client.Close()
-		bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
-		err = client.Ping(bounded)
-		cancel()
+		err = within(ctx, 3*time.Second, client.Ping)
 	}
 	d.report("Redis at "+address, err, "start Redis 7.0 or newer there, or give the right address, with its user and password if it has them")
 	if err != nil {
@@ -237,10 +236,8 @@ func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 	if err == nil && !ok {
 		return
 	}
-	if err == nil {
-		if faults := capacity.Faults(0); len(faults) > 0 {
-			err = errors.New(strings.Join(faults, "; "))
-		}
+	if faults := capacity.Faults(0); err == nil && len(faults) > 0 {
+		err = errors.New(strings.Join(faults, "; "))
 	}
 	d.report("Redis keeps what it is given", err, "give Redis more memory than it needs and maxmemory-policy noeviction")
 }

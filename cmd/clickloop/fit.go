@@ -264,47 +264,42 @@ func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recor
 			return out.write(&one)
 		})
 	}
-	skipped, err := o.repeat(r.Again, func() (int64, error) {
+	result, skipped, tests, err := learn(ctx, o, r, nil, func() (int64, error) {
 		if rec != nil {
 			return 0, r.Recording(ctx, rec, cfg.Features, o.limit)
 		}
 		return r.Learn(ctx, &o.files, o.paths, o.delay)
 	})
-	if err != nil {
-		return result, err
-	}
-	result = r.Result()
-	result.Skipped = skipped
-	if err = o.save(r.Net(), nil); err == nil {
-		result.Test, err = testFiles(ctx, o, r.Test)
-	}
+	result.Skipped, result.Test = skipped, tests
 	return result, err
 }
 
-// repeat calls pass for each of --passes, and again between them. It returns what the last pass
-// skipped.
-func (o *fitOptions) repeat(again func(), pass func() (skipped int64, err error)) (skipped int64, err error) {
-	for n := range o.passes {
-		if n > 0 {
-			again()
-		}
-		if skipped, err = pass(); err != nil {
-			return skipped, err
-		}
-	}
-	return skipped, nil
+// trainable is a fit.Run or a fit.ClassRun, with results R and results T of tests.
+type trainable[R, T any] interface {
+	Again()
+	Net() *model.Net
+	Result() R
+	Test(context.Context, *fit.Files, string) (T, error)
 }
 
-// testFiles evaluates the learned network on each file of --test.
-func testFiles[T any](ctx context.Context, o *fitOptions, test func(context.Context, *fit.Files, string) (T, error)) (results []T, err error) {
-	for _, path := range o.tests {
-		result, err := test(ctx, &o.files, path)
-		if err != nil {
-			return nil, err
+// learn calls pass for each of --passes, saves the model, and evaluates it on each file of --test.
+// It also returns how many lines the last pass skipped.
+func learn[R, T any](ctx context.Context, o *fitOptions, r trainable[R, T], classes []string, pass func() (int64, error)) (result R, skipped int64, tests []T, err error) {
+	for n := range o.passes {
+		if n > 0 {
+			r.Again()
 		}
-		results = append(results, result)
+		if skipped, err = pass(); err != nil {
+			return result, skipped, nil, err
+		}
 	}
-	return results, nil
+	result, err = r.Result(), o.save(r.Net(), classes)
+	for i := 0; i < len(o.tests) && err == nil; i++ {
+		var test T
+		test, err = r.Test(ctx, &o.files, o.tests[i])
+		tests = append(tests, test)
+	}
+	return result, skipped, tests, err
 }
 
 // fitProgress shows rows, rows a second and the remaining time on a terminal until stop is called.

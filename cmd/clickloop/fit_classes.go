@@ -119,15 +119,8 @@ func (o *fitOptions) learnClasses(ctx context.Context, r *fit.ClassRun) (result 
 			return out.write(&one)
 		})
 	}
-	skipped, err := o.repeat(r.Again, func() (int64, error) { return r.Learn(ctx, &o.files, o.paths, o.delay) })
-	if err != nil {
-		return result, err
-	}
-	result = r.Result()
-	result.Skipped = skipped
-	if err = o.save(r.Net(), r.Names()); err == nil {
-		result.Test, err = testFiles(ctx, o, r.Test)
-	}
+	result, skipped, tests, err := learn(ctx, o, r, r.Names(), func() (int64, error) { return r.Learn(ctx, &o.files, o.paths, o.delay) })
+	result.Skipped, result.Test = skipped, tests
 	return result, err
 }
 

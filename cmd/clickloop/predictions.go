@@ -110,16 +110,9 @@ func (p *predictions) appendJSON(x *fit.Prediction) {
 	p.line = append(p.line, '}')
 }
 
-// writeCSV writes a row, and the header before the first one. Columns are file, row or the id's
-// column, p or one for each class and the likeliest class, and y.
+// writeCSV writes a prediction as a row. Columns are file, row or the id's column, p or one for each
+// class and the likeliest class, and y.
 func (p *predictions) writeCSV(x *fit.Prediction) error {
-	w := csv.NewWriter(p.w)
-	if !p.begun {
-		p.begun = true
-		if err := w.Write(p.header()); err != nil {
-			return err
-		}
-	}
 	var cells []string
 	if p.files {
 		cells = append(cells, x.File)
@@ -142,11 +135,16 @@ func (p *predictions) writeCSV(x *fit.Prediction) error {
 	if p.labels {
 		cells = append(cells, p.label(x))
 	}
-	if err := w.Write(cells); err != nil {
-		return err
+	return p.writeRows(cells)
+}
+
+// writeRows writes rows, and the header before the first one.
+func (p *predictions) writeRows(rows ...[]string) error {
+	if !p.begun {
+		p.begun = true
+		rows = append([][]string{p.header()}, rows...)
 	}
-	w.Flush()
-	return w.Error()
+	return csv.NewWriter(p.w).WriteAll(rows)
 }
 
 func (p *predictions) label(x *fit.Prediction) string {
@@ -184,9 +182,7 @@ func (p *predictions) end() error {
 		return nil
 	}
 	if p.form == formCSV && !p.begun { // without rows the header alone shows the columns
-		w := csv.NewWriter(p.w)
-		_ = w.Write(p.header())
-		w.Flush()
+		_ = p.writeRows() // Flush returns its error, too
 	}
 	err := p.w.Flush()
 	if p.f != nil {

@@ -93,9 +93,7 @@ func (r reading) columns(f *fit.Files) error {
 // restore makes f read files as the model's were read.
 func restore(f *fit.Files, about *modelfile.About) error {
 	f.Label = cmp.Or(f.Label, about.Label)
-	if len(f.Positive) == 0 {
-		f.Positive = about.Positive
-	}
+	setIf(len(f.Positive) == 0, &f.Positive, about.Positive)
 	f.Left = about.Drop
 	f.Columns.Raw(f.Label)
 	f.Columns.Raw(f.Left...)

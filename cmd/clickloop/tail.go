@@ -164,10 +164,8 @@ func tailPartition(ctx context.Context, client *stream.Client, o *tailOptions, p
 			return err
 		}
 		for i := range records {
-			if !o.span.until.IsZero() && !records[i].Time.Before(o.span.until) {
-				return out.flush()
-			}
-			if o.exit && records[i].Offset >= end {
+			late := !o.span.until.IsZero() && !records[i].Time.Before(o.span.until)
+			if late || o.exit && records[i].Offset >= end {
 				return out.flush()
 			}
 			if err := out.print(&records[i]); err != nil {

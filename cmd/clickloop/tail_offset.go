@@ -97,11 +97,9 @@ func (s *span) number() int64 {
 // kcat returns kcat's flags for the span. From an offset that retention has deleted, kcat goes to
 // the end, and tail begins at the first record that is left.
 func (s *span) kcat(ranges []stream.Range, partition int) (flags string, leftOut []string) {
-	switch {
-	case !s.since.IsZero():
+	flags = " -o " + s.start
+	if !s.since.IsZero() {
 		flags = fmt.Sprintf(" -o s@%d", s.since.UnixMilli())
-	default:
-		flags = " -o " + s.start
 	}
 	if !s.until.IsZero() {
 		flags += fmt.Sprintf(" -o e@%d", s.until.UnixMilli())

@@ -52,18 +52,24 @@ func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	return up(ctx, o, stdout, stderr)
 }
 
-// load loads the configuration. A recording completes its objective.
-func (o *upOptions) load(file string, rec *recording.Recording) (config.Config, error) {
-	if rec == nil {
-		return o.common.Load()
+// load opens the recording, if a flag names one, and loads the configuration. The recording
+// completes its objective there.
+func (o *upOptions) load() (*recording.Recording, config.Config, error) {
+	if o.replay == "" {
+		cfg, err := o.common.Load()
+		return nil, cfg, err
 	}
-	cfg, err := o.common.LoadBeside(file, config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
+	rec, err := recording.Open(o.replay)
 	if err != nil {
-		return cfg, err
+		return nil, config.Config{}, err
+	}
+	cfg, err := o.common.LoadBeside(rec.ConfigFile(), config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
+	if err != nil {
+		return rec, cfg, err
 	}
 	cfg.Clock = config.ClockRecorded
 	rec.Adopt(cfg.Objective(rec.Objective().Name))
-	return cfg, nil
+	return rec, cfg, nil
 }
 
 // check refuses flags that contradict each other.
@@ -91,16 +97,7 @@ func newLogger(w io.Writer, verbose bool) *slog.Logger {
 
 func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	began := time.Now()
-	var rec *recording.Recording
-	var err error
-	file := ""
-	if o.replay != "" {
-		if rec, err = recording.Open(o.replay); err != nil {
-			return err
-		}
-		file = rec.ConfigFile()
-	}
-	cfg, err := o.load(file, rec)
+	rec, cfg, err := o.load()
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,27 +37,22 @@ var errShell = errors.New("a shell takes < > and ! for itself: put the condition
 // numeralForm matches numbers of JSON, and numbers that people write: .5, +1, 1.
 var numeralForm = regexp.MustCompile(`^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$`)
 
+// conditionForm has the path, the operator and the value of a condition.
+var conditionForm = regexp.MustCompile(`(?s)^([^=!<>]*)(==|!=|<=|>=|=|<|>)?(.*)$`)
+
 // parseCondition parses PATH OP VALUE, where OP is = (or ==), !=, <, <=, > or >=.
 func parseCondition(s string) (condition, error) {
-	at := strings.IndexAny(s, "=!<>")
-	if at < 0 {
+	parts := conditionForm.FindStringSubmatch(s)
+	c := condition{path: strings.TrimSpace(parts[1]), operator: parts[2]}
+	rest := parts[3]
+	switch {
+	case c.operator == "" && rest == "":
 		return condition{}, fmt.Errorf("%q has no operator, want a member, one of = != < <= > >=, and a value, such as user=u1; %w", s, errShell)
-	}
-	c := condition{path: strings.TrimSpace(s[:at])}
-	if c.path == "" {
+	case c.path == "":
 		return c, fmt.Errorf("%q names no member, want a member, one of = != < <= > >=, and a value, such as user=u1", s)
-	}
-	rest := ""
-	for _, op := range []string{"==", "!=", "<=", ">=", "=", "<", ">"} {
-		if after, ok := strings.CutPrefix(s[at:], op); ok {
-			c.operator, rest = op, after
-			break
-		}
-	}
-	if c.operator == "" {
+	case c.operator == "":
 		return c, fmt.Errorf("%q: want != where ! stands", s)
-	}
-	if c.operator == "==" {
+	case c.operator == "==":
 		c.operator = "="
 	}
 	if rest != "" && strings.ContainsRune("=<>!", rune(rest[0])) {
@@ -150,15 +146,8 @@ func (c condition) holds(v any) bool {
 	default:
 		return false
 	}
-	switch c.operator {
-	case "<":
-		return order < 0
-	case "<=":
-		return order <= 0
-	case ">":
-		return order > 0
-	}
-	return order >= 0
+	is := func(sign string) bool { return strings.Contains(c.operator, sign) }
+	return order < 0 && is("<") || order > 0 && is(">") || order == 0 && is("=")
 }
 
 func (c condition) equals(v any) bool {
@@ -179,11 +168,8 @@ func (c condition) equals(v any) bool {
 func compareNumbers(a, b string) int {
 	x, _ := strconv.ParseFloat(a, 64) // out of range: infinite, or 0
 	y, _ := strconv.ParseFloat(b, 64)
-	switch {
-	case x < y:
-		return -1
-	case x > y:
-		return 1
+	if order := cmp.Compare(x, y); order != 0 {
+		return order
 	}
 	p, ok := new(big.Rat).SetString(a)
 	q, fine := new(big.Rat).SetString(b)

@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"reflect"
 	"regexp"
 	"slices"
@@ -173,11 +174,9 @@ func number(n ast.Node) (float64, bool) {
 	case *ast.FloatNode:
 		return n.Value, true
 	case *ast.IntegerNode:
-		switch i := n.Value.(type) {
-		case int64:
-			return float64(i), true
-		case uint64:
-			return float64(i), true
+		if i := whole(n); i != nil {
+			x, _ := i.Float64()
+			return x, true
 		}
 	case *ast.InfinityNode:
 		return n.Value, true
@@ -193,44 +192,36 @@ func number(n ast.Node) (float64, bool) {
 }
 
 func (d *decoder) integer(path string, n ast.Node, v reflect.Value) {
+	i := whole(n)
+	switch {
+	case i != nil && v.CanUint() && i.IsUint64():
+		v.SetUint(i.Uint64())
+	case i != nil && v.CanInt() && i.IsInt64():
+		v.SetInt(i.Int64())
+	case v.CanUint():
+		d.wrongKind(path, n, "a whole number, 0 or more")
+	default:
+		d.wrongKind(path, n, "a whole number")
+		v.SetInt(math.MinInt64)
+	}
+}
+
+// whole returns a whole number, or nil. A float, such as 1e6, counts where it is exact.
+func whole(n ast.Node) *big.Int {
 	if i, ok := n.(*ast.IntegerNode); ok {
 		switch i := i.Value.(type) {
 		case uint64: // the parser's type for 0 and above
-			if v.CanUint() {
-				v.SetUint(i)
-				return
-			}
-			if i <= math.MaxInt64 {
-				v.SetInt(int64(i))
-				return
-			}
+			return new(big.Int).SetUint64(i)
 		case int64:
-			if v.CanInt() {
-				v.SetInt(i)
-				return
-			}
-			if i >= 0 {
-				v.SetUint(uint64(i))
-				return
-			}
+			return big.NewInt(i)
 		}
+		return nil
 	}
 	const exact = 1 << 53
-	// such as 1e6
-	if x, ok := number(n); ok && n.Type() != ast.IntegerType && x == math.Trunc(x) && math.Abs(x) < exact && (v.CanInt() || x >= 0) {
-		if v.CanUint() {
-			v.SetUint(uint64(x))
-		} else {
-			v.SetInt(int64(x))
-		}
-		return
+	if x, ok := number(n); ok && x == math.Trunc(x) && math.Abs(x) < exact {
+		return big.NewInt(int64(x))
 	}
-	if v.CanUint() {
-		d.wrongKind(path, n, "a whole number, 0 or more")
-		return
-	}
-	d.wrongKind(path, n, "a whole number")
-	v.SetInt(math.MinInt64)
+	return nil
 }
 
 func (d *decoder) list(path string, n ast.Node, v reflect.Value) {
@@ -352,10 +343,7 @@ func (d *decoder) section(path string, n ast.Node, v reflect.Value) {
 }
 
 func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
+	return strings.TrimPrefix(path+"."+name, ".")
 }
 
 // names returns the settings of a struct in the order of its fields.
