@@ -46,6 +46,7 @@ func (c *Config) validateAddresses() error {
 	return nil
 }
 
+// prefixForm matches what Kafka allows in the name of a topic.
 var prefixForm = regexp.MustCompile(`^[a-zA-Z0-9._-]{0,64}$`)
 
 // checkHostPort returns why s is no host:port to listen on, or to connect to, as a field.Error's

@@ -151,6 +151,8 @@ func (c *Config) Validate() error {
 	return nil
 }
 
+// validateObjectives checks the objectives. Their names become parts of topic names, so two of one
+// name would share topics.
 func validateObjectives(objectives []event.Objective) error {
 	if len(objectives) == 0 {
 		return field.Wrong("objectives", "is empty, want at least one, such as {name: click, trigger: impression, positive: click, window: 30m}")

@@ -35,6 +35,7 @@ type option struct {
 	usage         string
 }
 
+// options returns the common flags with the settings that they override.
 func (c *Common) options() []option {
 	return []option{
 		{"config", "", &c.File, "configuration `file` (YAML); without one the defaults serve"},
@@ -47,6 +48,7 @@ func (c *Common) options() []option {
 	}
 }
 
+// variable returns the name of the flag's environment variable.
 func (o option) variable() string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(o.flag, "-", "_"))
 }
@@ -116,6 +118,7 @@ func (c *Common) environment() error {
 	return nil
 }
 
+// over overrides cfg by flags and variables, and checks the result.
 func (c *Common) over(cfg Config) (Config, error) {
 	if c.Kafka != "" {
 		cfg.Kafka.Brokers = nil

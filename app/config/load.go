@@ -20,6 +20,7 @@ func Load(path string) (Config, error) {
 // stands for the default objectives.
 type completion func(*Config) error
 
+// load reads the file at path, if any. It returns no File for an empty path.
 func load(path string, complete completion) (Config, *settings.File, error) {
 	if path == "" {
 		c := Default()
@@ -42,6 +43,9 @@ func Parse(name string, b []byte) (Config, error) {
 	return c, err
 }
 
+// read decodes a file's text over the defaults, completes it, and checks it. The order matters: a
+// recording completes objectives before priors are derived from them, and only the result is
+// checked.
 func read(name string, b []byte, complete completion) (Config, *settings.File, error) {
 	c := Default()
 	if complete != nil {

@@ -42,6 +42,7 @@ func (c *Config) settlePriors(given func(setting string) bool) error {
 	return nil
 }
 
+// isRate tells whether p is a rate that a network can predict: its logit is finite.
 func isRate(p float64) bool { return p > 0 && p < 1 }
 
 // Priors returns what a scorer answers without weights, by objective: the prior of the network that

@@ -30,6 +30,7 @@ type capacity struct {
 	faults []string
 }
 
+// newCapacity registers the metrics.
 func newCapacity(client *features.RedisClient, logger *slog.Logger, reg prometheus.Registerer) *capacity {
 	c := &capacity{
 		client: client, logger: logger,

@@ -69,6 +69,8 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 	return l, nil
 }
 
+// start listens before all else, so that a port in use costs no folder and no topic. Connections
+// wait until the stages are built.
 func (l *Loop) start(ctx context.Context, o Options) error {
 	listener, err := net.Listen("tcp", o.Config.HTTP)
 	if err != nil {
@@ -228,6 +230,7 @@ func (l *Loop) Close() error {
 	return errors.Join(l.err, l.closeAll())
 }
 
+// closeAll closes in the reverse order of opening, and goes on after an error.
 func (l *Loop) closeAll() error {
 	var err error
 	for _, c := range slices.Backward(l.closers) {

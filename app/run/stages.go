@@ -67,6 +67,7 @@ func (l *Loop) build(names []string) error {
 	return nil
 }
 
+// now is the wall clock of all stages.
 func now() event.Time { return event.TimeOf(time.Now()) }
 
 // stage makes one stage. Its store has a connection of its own.
@@ -95,12 +96,14 @@ func outcomeTTL(c *config.Config) time.Duration {
 	return event.LongestWindow(c.Objectives) + c.Feedback.OutcomeTTL
 }
 
+// ingest folds events into profiles. Its clock can switch to recorded time, and feedback shares it.
 func (b *builder) ingest(profiles features.Store) (stage, error) {
 	return ingest.New(b.cfg.Ingest, ingest.Deps{
 		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
 	})
 }
 
+// scorer reads profiles. It switches between recorded and wall time with the clock.
 func (b *builder) scorer(profiles features.Store) (stage, error) {
 	s, err := scorer.New(b.cfg.Scorer, scorer.Deps{
 		Client: b.Client, Objectives: b.cfg.Objectives, Priors: b.cfg.Priors(), Set: b.set, Store: profiles, Now: now, Recorded: b.recorded, Logger: b.logger, Registerer: b.registry,
@@ -112,6 +115,8 @@ func (b *builder) scorer(profiles features.Store) (stage, error) {
 	return s, nil
 }
 
+// feedback folds outcomes and labels predictions. A process of all stages in recorded time labels
+// all partitions in one order, so that a replay gives the same weights each time.
 func (b *builder) feedback(outcomes features.Store) (stage, error) {
 	return feedback.New(b.cfg.Feedback, feedback.Deps{
 		Client: b.Client, Objectives: b.cfg.Objectives, OneOrder: b.recorded && b.whole, Outcomes: outcomes,
@@ -119,6 +124,8 @@ func (b *builder) feedback(outcomes features.Store) (stage, error) {
 	})
 }
 
+// learner has no store. Without a data folder it keeps no checkpoints, and learns from the start of
+// the topic each time.
 func (b *builder) learner(features.Store) (stage, error) {
 	dir := ""
 	if b.cfg.Data != "" {

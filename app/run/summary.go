@@ -71,6 +71,7 @@ func Summarize(ctx context.Context, client *stream.Client, name string, o event.
 	return s, s.addExamples(ctx, client, prefix, o)
 }
 
+// addExamples evaluates the predictions whose examples are on the topic.
 func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix string, o event.Objective) error {
 	var (
 		water   event.HighWater

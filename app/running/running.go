@@ -112,6 +112,7 @@ func (a *Announcement) Close() error {
 	return err
 }
 
+// same tells whether the file at path is f: another process may have replaced it since.
 func same(path string, f *os.File) bool {
 	there, err := os.Lstat(path)
 	if err != nil {

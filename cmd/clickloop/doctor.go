@@ -22,6 +22,8 @@ const doctorExamples = `  clickloop doctor                                      
   clickloop doctor --ready http://localhost:8080            is that stage ready? (for health checks)
 `
 
+// doctorCommand checks what a deployment needs: configuration, Kafka, its topics, weights, Redis.
+// It changes nothing. The exit status is 1 when a check fails, so scripts may call it.
 func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := newFlags("doctor", "doctor [flags]", doctorExamples, stderr)
 	common := config.CommonFlags(fs)
@@ -54,6 +56,8 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	return nil
 }
 
+// askReady asks one stage whether it is ready. Health checks of containers call it, since the image
+// holds no other program.
 func askReady(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/readyz", nil)
 	if err != nil {
@@ -77,6 +81,7 @@ type doctor struct {
 	checks, faults int
 }
 
+// report prints the result of a check. mend says what a person can do about err.
 func (d *doctor) report(what string, err error, mend string) {
 	d.checks++
 	if err == nil {
@@ -87,7 +92,8 @@ func (d *doctor) report(what string, err error, mend string) {
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
-// find completes cfg with the addresses of a `clickloop up` that runs here.
+// find completes cfg with the addresses of a `clickloop up` on this machine: the one with the given
+// brokers, or the only one.
 func (d *doctor) find(cfg *config.Config, common *config.Common) {
 	up, err := findUp(cfg.Data)
 	if len(cfg.Kafka.Brokers) > 0 {
@@ -105,8 +111,8 @@ func (d *doctor) find(cfg *config.Config, common *config.Common) {
 	}
 }
 
-// kafka checks that brokers answer, that topics have the right settings, and that the model topics
-// hold weights. It returns the client, or nil when no broker answers.
+// kafka checks that brokers answer, that topics have the right settings, and that each model topic
+// holds weights. It returns the client, or nil when no broker answers.
 func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	if len(cfg.Kafka.Brokers) == 0 {
 		d.report("Kafka", errors.New("no brokers are given"), "set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA; `clickloop up` runs an embedded one")
@@ -155,10 +161,11 @@ func (d *doctor) topic(ctx context.Context, client *stream.Client, prefix string
 	return err == nil
 }
 
-// hangs is the age from which an open transaction is reported. Most end sooner.
+// hangs is the age from which an open transaction is reported. A healthy producer commits sooner.
 const hangs = 2 * time.Second
 
-// transactions reports open transactions, since no stage reads the records behind them.
+// transactions reports open transactions. Stages read committed records only, so they stop before
+// an open transaction until it ends.
 func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix, topic string) {
 	ctx, cancel := context.WithTimeout(ctx, hangs+3*time.Second)
 	defer cancel()
@@ -172,8 +179,8 @@ func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix
 	}
 }
 
-// folds reports partitions of events that no stage folds while it folds others, such as one that
-// was added.
+// folds reports partitions of events that no stage folds although it folds others. A partition that
+// was added later is the usual case: its events hold back the watermark, and so all labels.
 func (d *doctor) folds(ctx context.Context, client *stream.Client, store features.Store, what, log string) {
 	ranges, err := client.Offsets(ctx, event.TopicEvents)
 	if err != nil {
@@ -200,6 +207,8 @@ func (d *doctor) folds(ctx context.Context, client *stream.Client, store feature
 	d.report(what, err, "start `clickloop ingest`, or look at its log: it takes partitions that were added within seconds")
 }
 
+// redis checks that Redis answers and keeps what it is given. kafka is nil when no broker answers;
+// then the checks that compare Redis with the topics are left out.
 func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Client) {
 	if cfg.Redis.Address == "" {
 		d.report("Redis", errors.New("no address is given"), "set redis.address, --redis host:port or CLICKLOOP_REDIS; `clickloop up` runs an embedded one")
@@ -228,7 +237,8 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 	}
 }
 
-// capacity checks that Redis loses no keys. The embedded one shows no capacity and has no limit.
+// capacity checks that Redis loses no keys. The embedded Redis reports no capacity, since it has no
+// limit.
 func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

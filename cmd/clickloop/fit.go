@@ -51,6 +51,8 @@ type newModel struct {
 	expiry    int64
 }
 
+// fitCommand learns files or a recording in memory, without Kafka and Redis. It checks flags and
+// files before it learns, since a run may last for hours.
 func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := fitFlags(args, stderr)
 	if err != nil {
@@ -68,7 +70,7 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
-	if len(o.paths) == 0 {
+	if len(o.paths) == 0 { // --in and --test alone
 		return o.testAlone(ctx, o.state, began, stdout, stderr)
 	}
 	if len(classes) > 0 {
@@ -98,8 +100,8 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	return o.finish(stdout, &result, func() { printFit(stdout, &result) })
 }
 
-// warn reports names that occur nowhere in the data, most likely misspelt ones, and data without
-// examples.
+// warn reports data without examples, and flags that name columns or fields which no example had.
+// Such names are most likely misspelt; without a warning they would silently do nothing.
 func (o *fitOptions) warn(net *model.Net, examples, skipped int64, rec *recording.Recording, stderr io.Writer) {
 	o.notices(rec, stderr)
 	if examples == 0 {
@@ -108,6 +110,7 @@ func (o *fitOptions) warn(net *model.Net, examples, skipped int64, rec *recordin
 	for _, name := range o.files.Unmet() {
 		fmt.Fprintf(stderr, "clickloop fit: warning: --drop names %q, and there is no such column: nothing was left out for it\n", name)
 	}
+	// only the network knows which fields its examples had: crosses may come from its file
 	for _, cross := range net.Config().Cross {
 		for _, name := range cross {
 			if name != "all" && !net.Knows(model.FieldHash(name)) {
@@ -117,7 +120,8 @@ func (o *fitOptions) warn(net *model.Net, examples, skipped int64, rec *recordin
 	}
 }
 
-// warnLabels reports labels that are all the same: most likely --positive names the wrong value.
+// warnLabels reports labels that are all the same. Most likely --positive names a value that the
+// data spells differently.
 func (o *fitOptions) warnLabels(r *fit.Result, stderr io.Writer) {
 	switch {
 	case r.Examples == 0:
@@ -130,6 +134,7 @@ func (o *fitOptions) warnLabels(r *fit.Result, stderr io.Writer) {
 	}
 }
 
+// fitFlags parses the flags, and checks those that can be checked alone.
 func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	o := &fitOptions{}
 	fs := newFlags("fit", "fit RECORDING|FILE... [flags]", fitExamples, stderr)
@@ -205,13 +210,14 @@ func (o *fitOptions) open() (*recording.Recording, config.Config, error) {
 	return rec, cfg, nil
 }
 
+// isRecording tells a recording, which is a folder or a YAML file, from a file of examples.
 func isRecording(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && (info.IsDir() || strings.HasSuffix(path, ".yaml"))
 }
 
-// newNetwork reads the model of --in, or makes a network from configuration and flags. It also
-// returns the names of a softmax's classes.
+// newNetwork reads the model of --in, or makes a network from the configuration and the flags. It
+// also returns the class names of a softmax.
 func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bool) (*model.Net, []string, error) {
 	if o.network != "" {
 		c.Network = strings.Split(o.network, ",")
@@ -223,7 +229,7 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	setIf(o.given["table-bits"], &c.TableBits, o.tableBits)
 	setIf(o.given["admission"], &c.Admission, o.admission)
 	setIf(o.given["expiry"], &c.Expiry, o.expiry)
-	if o.in == "" {
+	if o.in == "" { // a new model
 		classes, err := o.newClasses(ctx, &c, recorded)
 		if err != nil {
 			return nil, nil, err
@@ -240,6 +246,7 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	}
 	o.state = state
 	net := state.Net()
+	// a saved model brings its settings: flags may repeat them and must not contradict them
 	made := net.Config()
 	if made.Output == "softmax" {
 		c.Output, c.Classes = made.Output, made.Classes // they have their own checks
@@ -251,6 +258,7 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	return net, classes, err
 }
 
+// learn learns the files or the recording, and writes the file of --predictions on the way.
 func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recording, cfg config.Config) (result fit.Result, err error) {
 	out, err := o.newPredictions(nil)
 	if err != nil {
@@ -258,7 +266,7 @@ func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recor
 	}
 	defer func() { err = cmp.Or(err, out.end()) }()
 	if out != nil {
-		one := fit.Prediction{Labeled: true, P: make([]float64, 1)}
+		one := fit.Prediction{Labeled: true, P: make([]float64, 1)} // reused: no garbage per example
 		r.Observe(func(at fit.Place, p, y float64) error {
 			one.Place, one.P[0], one.Y = at, p, y
 			return out.write(&one)
@@ -302,7 +310,8 @@ func learn[R, T any](ctx context.Context, o *fitOptions, r trainable[R, T], clas
 	return result, skipped, tests, err
 }
 
-// fitProgress shows rows, rows a second and the remaining time on a terminal until stop is called.
+// fitProgress shows rows, rows a second and the remaining time. It shows them on a terminal only: a
+// log would fill with lines. The caller calls stop.
 func fitProgress(r interface{ Rows() int64 }, o *fitOptions, recorded bool, w io.Writer) (stop func()) {
 	if o.quiet || !isTerminal(w) {
 		return func() {}
@@ -322,7 +331,8 @@ func fitProgress(r interface{ Rows() int64 }, o *fitOptions, recorded bool, w io
 	}
 }
 
-// totalBytes returns the size of the files over all passes, or 0 when one is not a plain file.
+// totalBytes returns the bytes that all passes read, or 0 when a file is no plain one. Standard
+// input has no known size.
 func (o *fitOptions) totalBytes() int64 {
 	var total int64
 	for _, path := range o.paths {

@@ -16,8 +16,8 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// newClasses returns the classes of a new softmax, from --classes or the first rows of the files,
-// and completes c. It returns none for other outputs.
+// newClasses completes c for a new softmax. It returns the names of the classes, from --classes or
+// from the first rows of the files, in the order of their numbers. Other outputs have no classes.
 func (o *fitOptions) newClasses(ctx context.Context, c *model.Config, recorded bool) ([]string, error) {
 	if o.output != "" && o.output != c.Output {
 		c.Output, c.Classes = o.output, 1
@@ -47,7 +47,8 @@ func (o *fitOptions) newClasses(ctx context.Context, c *model.Config, recorded b
 	return classes, o.files.SetClasses(classes)
 }
 
-// oldClasses returns the classes of the model of --in.
+// oldClasses returns the class names of a softmax that was read from a file. Flags may repeat them,
+// and name them for a model without names.
 func (o *dataOptions) oldClasses(made model.Config, classes []string, recorded bool) ([]string, error) {
 	if o.output != "" && o.output != made.Output {
 		return nil, fmt.Errorf("--output %s contradicts model %s, whose output is %s: leave it out", o.output, o.in, made.Output)
@@ -81,6 +82,7 @@ func (o *dataOptions) checkClasses(output string, recorded bool) error {
 	return nil
 }
 
+// givenClasses returns the names of --classes, spelt as labels in files are.
 func (o *dataOptions) givenClasses() []string {
 	var names []string
 	for _, text := range o.classes {
@@ -106,6 +108,7 @@ func (o *fitOptions) fitClasses(ctx context.Context, net *model.Net, classes []s
 	return o.finish(stdout, &result, func() { printClasses(stdout, &result) })
 }
 
+// learnClasses is learn for a softmax.
 func (o *fitOptions) learnClasses(ctx context.Context, r *fit.ClassRun) (result fit.ClassResult, err error) {
 	out, err := o.newPredictions(r.Names())
 	if err != nil {
@@ -124,11 +127,14 @@ func (o *fitOptions) learnClasses(ctx context.Context, r *fit.ClassRun) (result 
 	return result, err
 }
 
+// Limits of what is printed for a person. JSON has all.
 const (
 	shownClasses   = 32 // in the table of classes
 	shownConfusion = 12 // classes whose confusion matrix fits a screen
 )
 
+// printClasses prints the result of a softmax: its metrics, those of the holdout, and those of each
+// file of --test.
 func printClasses(w io.Writer, r *fit.ClassResult) {
 	fmt.Fprintf(w, "%s: %d examples of %d classes in %.2f s, %.0f examples/s\n", r.Model, r.Examples, len(r.Classes), r.Seconds, r.ExamplesPerSecond)
 	printSkipped(w, r.Skipped)
@@ -143,12 +149,15 @@ func printClasses(w io.Writer, r *fit.ClassResult) {
 	}
 }
 
+// printClassTest prints the evaluation of one file.
 func printClassTest(w io.Writer, t *fit.ClassTest) {
 	fmt.Fprintf(w, "%s: %d examples\n", t.File, t.Examples)
 	printSkipped(w, t.Skipped)
 	printClassMetrics(w, &t.ClassMetrics)
 }
 
+// printClassMetrics prints the overall figures, a row for each class, and the confusion matrix if
+// it fits a screen.
 func printClassMetrics(w io.Writer, m *fit.ClassMetrics) {
 	printFigures(w, []figure{
 		{"log loss", m.LogLoss}, {"normalized entropy", m.NormalizedEntropy}, {"accuracy", m.Accuracy},

@@ -25,7 +25,8 @@ func (o *dataOptions) finish(stdout io.Writer, result any, text func()) error {
 	return nil
 }
 
-// save writes the model to --out. It runs before the tests, since a test may fail.
+// save writes the model to --out, with what predict needs to read files in the same way: label,
+// columns and how each was read. It runs before the tests, since a test may fail.
 func (o *fitOptions) save(net *model.Net, classes []string) error {
 	if o.out == "" {
 		return nil
@@ -66,13 +67,14 @@ func saveModel(path string, net *model.Net, about modelfile.About) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer os.Remove(f.Name()) // after the rename there is no such file
 	if err := errors.Join(writeModel(f, net, about), f.Sync(), f.Chmod(0o644), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
 }
 
+// writeModel writes through a large buffer, since the format has many small parts.
 func writeModel(f *os.File, net *model.Net, about modelfile.About) error {
 	w := bufio.NewWriterSize(f, 1<<20)
 	err := modelfile.Write(w, net, about)
@@ -94,6 +96,8 @@ func printFigures(w io.Writer, figures []figure) {
 	}
 }
 
+// printFit prints the result of one pass: metrics of predictions that were made before their labels
+// were learned.
 func printFit(w io.Writer, r *fit.Result) {
 	fmt.Fprintf(w, "%s: %d examples (%d positive) in %.2f s, %.0f examples/s\n", r.Model, r.Examples, r.Positives, r.Seconds, r.ExamplesPerSecond)
 	printSkipped(w, r.Skipped)
@@ -110,6 +114,7 @@ func printFit(w io.Writer, r *fit.Result) {
 	}
 }
 
+// printTest prints the evaluation of one file.
 func printTest(w io.Writer, t *fit.TestResult) {
 	fmt.Fprintf(w, "%s: %d examples\n", t.File, t.Examples)
 	printSkipped(w, t.Skipped)

@@ -1,7 +1,9 @@
-// Command clickloop runs the stages of the real-time learning loop, ingest, scorer, feedback and
-// learner, and the tools around them.
+// Command clickloop runs the stages of the real-time learning loop: ingest, scorer, feedback and
+// learner. It also has the tools around them.
 //
-// Each subcommand has its own file, in this order: flags, clients, the stage or tool, its run.
+// Each subcommand has its own file, in this order: flags, clients, the stage or tool, its run. A
+// command returns an error; only main exits. Results go to standard output, and all else to
+// standard error, so that output can be piped.
 package main
 
 import (
@@ -16,12 +18,14 @@ import (
 	"time"
 )
 
-// command is one subcommand. run gets the arguments after its name.
+// command is one subcommand. run gets the arguments behind its name, and returns errUsage once it
+// has explained a wrong use.
 type command struct {
 	name, summary string
 	run           func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 }
 
+// commands returns the subcommands, in the order in which the help lists them.
 func commands() []command {
 	return []command{
 		{"up", "run every stage in one process, with embedded Kafka and Redis unless addresses are given", upCommand},
@@ -48,6 +52,8 @@ func misused(stderr io.Writer, command, format string, args ...any) error {
 	return errUsage
 }
 
+// main ends at the first signal in an orderly way, and at the second one at once. Nothing else
+// exits the process.
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -89,6 +95,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 2
 }
 
+// usage prints the list of commands.
 func usage(w io.Writer) {
 	fmt.Fprint(w, "clickloop learns from clicks while they happen.\n\nusage: clickloop COMMAND [flags]\n\n")
 	for _, c := range commands() {

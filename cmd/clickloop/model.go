@@ -60,6 +60,7 @@ func modelCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	return misused(stderr, "model", "want show MODEL, diff MODEL MODEL or verify MODEL; --help shows examples")
 }
 
+// flags declares the flags on fs.
 func (o *modelOptions) flags(fs *flag.FlagSet) {
 	o.common = config.CommonFlags(fs)
 	fs.BoolVar(&o.json, "json", false, "print one JSON object")
@@ -95,6 +96,7 @@ func (o *modelOptions) open(ctx context.Context, name string) (*inspect.Model, e
 	return inspect.Open(ctx, name, func() (*stream.Client, error) { return o.dial(ctx) })
 }
 
+// close closes the client, if any model or example needed one.
 func (o *modelOptions) close() {
 	if o.client != nil {
 		_ = o.client.Close()
@@ -127,6 +129,7 @@ func (o *modelOptions) sampled(ctx context.Context, objective string) ([]event.E
 	return examples, err
 }
 
+// show describes one model, and measures on recent examples how much each feature matters.
 func (o *modelOptions) show(ctx context.Context, name string) error {
 	m, err := o.open(ctx, name)
 	if err != nil {
@@ -140,6 +143,9 @@ func (o *modelOptions) show(ctx context.Context, name string) error {
 	return o.print(r, r.Write)
 }
 
+// diff compares the settings, the weights and the predictions of two models. The examples are of
+// the second model's objective, or of the first one's where the second is a file of fit, which has
+// none.
 func (o *modelOptions) diff(ctx context.Context, first, second string) error {
 	a, err := o.open(ctx, first)
 	if err != nil {
@@ -158,6 +164,8 @@ func (o *modelOptions) diff(ctx context.Context, first, second string) error {
 	return o.print(d, d.Write)
 }
 
+// verify learns the examples on the topic again and compares the result with the model, byte by
+// byte. It is how an operator proves that a checkpoint comes from the log alone.
 func (o *modelOptions) verify(ctx context.Context, name string) error {
 	m, err := o.open(ctx, name)
 	if err != nil {
@@ -192,6 +200,7 @@ func (o *modelOptions) verify(ctx context.Context, name string) error {
 	return nil
 }
 
+// print prints v as JSON, or by text.
 func (o *modelOptions) print(v any, text func(io.Writer)) error {
 	if o.json {
 		return json.NewEncoder(o.stdout).Encode(v)

@@ -29,6 +29,8 @@ type predictOptions struct {
 	form string
 }
 
+// predictCommand predicts rows with a model, and learns nothing. It reads columns as they were read
+// for the model: the model's file says how. Rows that have a label are evaluated, too.
 func predictCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := predictFlags(args, stderr)
 	if err != nil {
@@ -82,6 +84,7 @@ func (o *dataOptions) result(state *learner.State, rows int64, tests []any, bega
 	return &predictResult{Objective: o.objective, Model: version, Weights: weights, Rows: rows, Seconds: time.Since(began).Seconds(), Test: tests}
 }
 
+// predictFlags parses the flags. The first positional argument is the model.
 func predictFlags(args []string, stderr io.Writer) (*predictOptions, error) {
 	o := &predictOptions{}
 	fs := newFlags("predict", "predict MODEL FILE... [flags]", predictExamples, stderr)
@@ -113,8 +116,7 @@ func predictFlags(args []string, stderr io.Writer) (*predictOptions, error) {
 	return o, o.apply()
 }
 
-// checkPredict refuses files that do not exist, or that the command would overwrite, before it
-// predicts.
+// checkPredict refuses files that cannot be read, and an output that would overwrite one of them.
 func (o *predictOptions) checkPredict() error {
 	for _, path := range o.paths {
 		if isRecording(path) {
@@ -158,7 +160,7 @@ func predictFiles(ctx context.Context, p *fit.Predictor, paths []string, out *pr
 	return results, rows, nil
 }
 
-// printColumns names the columns that only the rows or only the model have.
+// printColumns warns of columns that only the rows have or only the model has.
 func printColumns(command string, p *fit.Predictor, stderr io.Writer) {
 	if names := p.Unknown(); len(names) > 0 {
 		fmt.Fprintf(stderr, "clickloop %s: warning: the model was not made with %s: left out\n", command, quotedList(names))
@@ -168,6 +170,7 @@ func printColumns(command string, p *fit.Predictor, stderr io.Writer) {
 	}
 }
 
+// quotedList quotes the first names, and counts the others.
 func quotedList(names []string) string {
 	quoted := make([]string, min(len(names), 20))
 	for i := range quoted {
@@ -195,7 +198,7 @@ func printTests(w io.Writer, results []any) {
 	}
 }
 
-// testAlone is fit without examples to learn: it evaluates a model on test files.
+// testAlone is fit without examples to learn, by --in and --test alone: it evaluates the model.
 func (o *fitOptions) testAlone(ctx context.Context, state *learner.State, began time.Time, stdout, stderr io.Writer) error {
 	p, err := newPredictor(&o.dataOptions, state)
 	if err != nil {

@@ -110,8 +110,8 @@ func (p *predictions) appendJSON(x *fit.Prediction) {
 	p.line = append(p.line, '}')
 }
 
-// writeCSV writes a prediction as a row. Columns are file, row or the id's column, p or one for each
-// class and the likeliest class, and y.
+// writeCSV writes a prediction as a row. Its columns are file; row, or the id's column; p, or one
+// column for each class and the likeliest class; and y.
 func (p *predictions) writeCSV(x *fit.Prediction) error {
 	var cells []string
 	if p.files {
@@ -147,6 +147,7 @@ func (p *predictions) writeRows(rows ...[]string) error {
 	return csv.NewWriter(p.w).WriteAll(rows)
 }
 
+// label returns the label as a cell; a row without one has an empty cell.
 func (p *predictions) label(x *fit.Prediction) string {
 	switch {
 	case !x.Labeled:
@@ -157,6 +158,7 @@ func (p *predictions) label(x *fit.Prediction) string {
 	return string(strictjson.AppendNumber(nil, x.Y))
 }
 
+// header returns the names of the columns that writeCSV writes.
 func (p *predictions) header() (names []string) {
 	if p.files {
 		names = append(names, "file")

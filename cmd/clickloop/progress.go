@@ -23,6 +23,8 @@ type progress struct {
 	end    func() // ends the calls of show; nil before watch
 }
 
+// newProgress returns the progress of a replay that --limit may shorten. A recording need not say
+// how many rows it has.
 func newProgress(l *run.Loop, rec *recording.Recording, limit int64, w io.Writer) *progress {
 	total := rec.Count()
 	if limit > 0 && (limit < total || total == 0) {
@@ -31,6 +33,7 @@ func newProgress(l *run.Loop, rec *recording.Recording, limit int64, w io.Writer
 	return &progress{l: l, rec: rec, total: total, w: w, inLine: isTerminal(w)}
 }
 
+// isTerminal tells whether a person watches w: then a line may be drawn over.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -53,6 +56,7 @@ func (p *progress) watch(d *replay.Driver) {
 	})
 }
 
+// show prints the rows so far, and how good the predictions are, as feedback and scorer report it.
 func (p *progress) show(rows int64, perSecond float64) {
 	s := p.l.Standing(context.Background(), p.rec.Objective().Name)
 	line := fmt.Sprintf("%s %d of %d rows, %.0f requests/s", bar(rows, p.total), rows, p.total, perSecond)
@@ -75,6 +79,7 @@ func (p *progress) show(rows int64, perSecond float64) {
 	fmt.Fprintln(p.w, line)
 }
 
+// bar draws the share n of total. It stays empty while the total is unknown.
 func bar(n, total int64) string {
 	const width = 20
 	filled := 0
@@ -84,6 +89,8 @@ func bar(n, total int64) string {
 	return "[" + strings.Repeat("#", filled) + strings.Repeat(".", width-filled) + "]"
 }
 
+// stop ends the display and clears its line. It may be called without watch: a replay can fail
+// before it starts.
 func (p *progress) stop() {
 	if p.end != nil {
 		p.end()

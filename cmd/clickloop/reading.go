@@ -90,7 +90,8 @@ func (r reading) columns(f *fit.Files) error {
 	return nil
 }
 
-// restore makes f read files as the model's were read.
+// restore makes f read files as they were read for the model. A flag overrides the model's label;
+// the reading of the columns is part of the model.
 func restore(f *fit.Files, about *modelfile.About) error {
 	f.Label = cmp.Or(f.Label, about.Label)
 	setIf(len(f.Positive) == 0, &f.Positive, about.Positive)
@@ -124,7 +125,8 @@ func (o *dataOptions) readModel(recorded bool) (*learner.State, error) {
 	return state, nil
 }
 
-// notices reports how columns are read that no flag names, and named columns that do not exist.
+// notices reports how columns are read where no flag says so, and flags that name columns which do
+// not exist.
 func (o *dataOptions) notices(rec *recording.Recording, stderr io.Writer) {
 	var lines []string
 	if rec != nil {
@@ -140,6 +142,7 @@ func (o *dataOptions) notices(rec *recording.Recording, stderr io.Writer) {
 	printNotices("fit", lines, stderr)
 }
 
+// printNotices prints what a command has to say about its data, apart from its output.
 func printNotices(command string, lines []string, stderr io.Writer) {
 	for _, line := range lines {
 		fmt.Fprintf(stderr, "clickloop %s: %s\n", command, line)

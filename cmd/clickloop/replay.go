@@ -29,6 +29,7 @@ type playFlags struct {
 	limit    int64
 }
 
+// declare declares the flags on fs.
 func (p *playFlags) declare(fs *flag.FlagSet) {
 	fs.BoolVar(&p.lockstep, "lockstep", false, "before a tick of recorded time, wait until every label due by then is learned and served")
 	fs.Float64Var(&p.speed, "speed", 0, "recorded seconds a second; 0 for as fast as it goes")
@@ -51,6 +52,9 @@ func (p *playFlags) check() error {
 // startPatience is how long a command waits for a collector or a broker that is starting.
 const startPatience = 10 * time.Second
 
+// replayCommand plays a recording into stages that run elsewhere, over HTTP like any client. With
+// Kafka's address it goes on where an interrupted replay of the same recording ended; the last
+// prediction on the topic says where.
 func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := newFlags("replay", "replay RECORDING [flags]", replayExamples, stderr)
 	common := config.CommonFlags(fs)

@@ -52,8 +52,8 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 	}
 }
 
-// checkGiven requires brokers. A stage does not find a running `clickloop up` by itself: it would
-// share the work of up's own stage, and only a person may want that.
+// checkGiven requires brokers. A stage does not search for a running `clickloop up`, as tools do:
+// it would share the partitions with up's own stage, and only a person can want that.
 func checkGiven(stage string, cfg *config.Config) error {
 	if len(cfg.Kafka.Brokers) > 0 {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// kcatLine returns a shell command by which kcat prints the same messages, and the flags that it
-// cannot express.
+// kcatLine returns a shell command by which kcat prints the same messages, so that a reader can go
+// on without clickloop. It also returns the flags that kcat cannot express.
 func kcatLine(brokers []string, topic string, o *tailOptions, ranges []stream.Range) (line string, leftOut []string) {
 	line = fmt.Sprintf("kcat -C -q -b %s -t %s", shellQuote(strings.Join(brokers, ",")), shellQuote(topic))
 	if o.partition >= 0 {

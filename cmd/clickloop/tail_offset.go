@@ -18,6 +18,7 @@ type span struct {
 	given int
 }
 
+// offsetForms lists the forms of -o for the help and for errors.
 const offsetForms = "beginning, end, -N (the last N of each partition), N (an offset), @TIME or s@TIME (from a time on), e@TIME (up to a time); TIME is RFC 3339 or milliseconds"
 
 // set parses one -o. One may give the beginning and another the end.
@@ -51,6 +52,7 @@ func (s *span) set(o string) error {
 	return nil
 }
 
+// parseMoment parses the TIME of -o. Milliseconds are for scripts and for kcat's users.
 func parseMoment(s string) (time.Time, error) {
 	if ms, err := strconv.ParseInt(s, 10, 64); err == nil && ms >= 0 {
 		return time.UnixMilli(ms), nil
@@ -94,8 +96,9 @@ func (s *span) number() int64 {
 	return n
 }
 
-// kcat returns kcat's flags for the span. From an offset that retention has deleted, kcat goes to
-// the end, and tail begins at the first record that is left.
+// kcat returns kcat's flags for the span. The two differ where retention has deleted the first
+// offset: tail begins at the first record that is left, and kcat jumps to the end unless it is told
+// otherwise.
 func (s *span) kcat(ranges []stream.Range, partition int) (flags string, leftOut []string) {
 	flags = " -o " + s.start
 	if !s.since.IsZero() {

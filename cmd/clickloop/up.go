@@ -23,6 +23,7 @@ const upExamples = `  clickloop up                                              
   clickloop up --kafka localhost:9092 --redis localhost:6379 --data ./data
 `
 
+// upOptions holds the flags of up.
 type upOptions struct {
 	playFlags
 	common    *config.Common
@@ -33,6 +34,8 @@ type upOptions struct {
 	verbose   bool
 }
 
+// upCommand runs all stages in one process. It needs no other service: Kafka and Redis are embedded
+// where no address is given.
 func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var o upOptions
 	fs := newFlags("up", "up [flags]", upExamples, stderr)
@@ -87,6 +90,7 @@ func (o *upOptions) check() error {
 	return o.playFlags.check()
 }
 
+// newLogger returns the logger of a command. By default it logs what goes wrong only.
 func newLogger(w io.Writer, verbose bool) *slog.Logger {
 	level := slog.LevelWarn
 	if verbose {
@@ -95,6 +99,7 @@ func newLogger(w io.Writer, verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
+// up starts the stages, runs them, and closes them in any case.
 func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	began := time.Now()
 	rec, cfg, err := o.load()
@@ -114,8 +119,8 @@ func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	return errors.Join(err, l.Close())
 }
 
-// startFree starts the loop. It uses a free port when the default HTTP address is in use and no
-// setting gives another.
+// startFree starts the loop. If the default HTTP address is in use, and no setting gives another
+// one, it listens on any free port: a first try should not fail for a busy 8080.
 func startFree(ctx context.Context, o run.Options, stderr io.Writer) (*run.Loop, error) {
 	l, err := run.Start(ctx, o)
 	if err != nil && o.Config.HTTP == config.Default().HTTP && strings.Contains(err.Error(), "address already in use") {
@@ -126,6 +131,8 @@ func startFree(ctx context.Context, o run.Options, stderr io.Writer) (*run.Loop,
 	return l, err
 }
 
+// runUp waits until the stages are ready, announces them, plays the recording if there is one, and
+// then serves until a signal or a failure. Loop.Close returns the error of a failure.
 func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.Recording, o upOptions, began time.Time, stdout, stderr io.Writer) error {
 	ready, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -138,7 +145,7 @@ func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.
 	}
 	announced, err := announce(l, cfg)
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		fmt.Fprintln(stderr, err) // other commands need addresses then; that is no reason to stop
 	} else {
 		defer announced.Close()
 	}
@@ -179,7 +186,7 @@ func embeddedNote(cfg *config.Config) string {
 	return ""
 }
 
-// writeAddresses writes the file in one step: a program that waits for it never reads half of it.
+// writeAddresses writes the file in one step, so that a waiting program never reads half of it.
 func writeAddresses(path string, l *run.Loop) error {
 	text := fmt.Sprintf("HTTP=%s\nKAFKA=%s\nREDIS=%s\n", l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
 	if err := os.WriteFile(path+".part", []byte(text), 0o644); err != nil {
@@ -188,6 +195,8 @@ func writeAddresses(path string, l *run.Loop) error {
 	return os.Rename(path+".part", path)
 }
 
+// playRecording plays the recording and prints its summary. Afterwards the stages take wall time,
+// so that a person can go on with requests of today.
 func playRecording(ctx context.Context, l *run.Loop, rec *recording.Recording, o upOptions, stdout, stderr io.Writer) error {
 	p := newProgress(l, rec, o.limit, stderr)
 	s, err := l.Play(ctx, run.PlayOptions{Recording: rec, Lockstep: o.lockstep, Limit: o.limit, Speed: o.speed, Watch: p.watch})

@@ -61,6 +61,7 @@ func parseCondition(s string) (condition, error) {
 	return c, c.setValue(s, strings.TrimSpace(rest))
 }
 
+// setValue parses the value. whole is the condition as it was given, for errors.
 func (c *condition) setValue(whole, text string) error {
 	ordered := c.operator[0] == '<' || c.operator[0] == '>'
 	switch {
@@ -99,8 +100,8 @@ func holds(conditions []condition, message []byte) bool {
 	return true
 }
 
-// lookup finds the member at a dotted path. Names may contain dots themselves. It returns nil for a
-// missing or null member.
+// lookup finds the member at a dotted path. Names may contain dots themselves, so it tries every
+// way to read them. It returns nil for a missing or null member.
 func lookup(object map[string]any, path string) any {
 	if v := object[path]; v != nil {
 		return v
@@ -118,8 +119,9 @@ func lookup(object map[string]any, path string) any {
 	return nil
 }
 
-// holds compares numbers with numbers and texts with texts. Digits that a topic keeps as text count
-// as a number, too. A missing value, or one of another kind, only satisfies !=.
+// holds compares numbers with numbers and texts with texts. A topic keeps numbers of many digits as
+// text, and these count as numbers, too. A missing value, or one of another kind, satisfies !=
+// alone.
 func (c condition) holds(v any) bool {
 	switch c.operator {
 	case "=":
@@ -150,6 +152,7 @@ func (c condition) holds(v any) bool {
 	return order < 0 && is("<") || order > 0 && is(">") || order == 0 && is("=")
 }
 
+// equals tells whether v has the value of the condition, by the rules of holds.
 func (c condition) equals(v any) bool {
 	switch got := v.(type) {
 	case nil:

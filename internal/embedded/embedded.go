@@ -71,6 +71,7 @@ func Start(cfg Config) (*Services, error) {
 	return s, nil
 }
 
+// start takes the lock before any service opens a file in the folder.
 func (s *Services) start() error {
 	dir := filepath.Join(s.cfg.Dir, "kafka")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -160,6 +161,8 @@ func FreePort() (int, error) {
 	return 0, fmt.Errorf("cannot find a free port from %d to %d", lowestPort, highestPort)
 }
 
+// free tells whether a port can be listened on now. Another process may take it before the service
+// does; the service then returns the error.
 func free(port int) bool {
 	l, err := net.Listen("tcp", local(port))
 	if err != nil {

@@ -31,6 +31,7 @@ const maxMerging = 20
 // unmarshaler is a type that decodes its own text.
 type unmarshaler interface{ UnmarshalYAML([]byte) error }
 
+// wrong records a mistake at a node and goes on: one run reports all mistakes.
 func (d *decoder) wrong(path string, n ast.Node, format string, args ...any) *Problem {
 	at := n.GetToken().Position
 	p := &Problem{Error: field.Error{Field: path, Reason: fmt.Sprintf(format, args...)}, line: at.Line, column: at.Column}
@@ -140,6 +141,8 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 	}
 }
 
+// duration decodes a duration with its unit. It leaves a value that every check refuses, as float
+// and integer do.
 func (d *decoder) duration(path string, n ast.Node, v reflect.Value) {
 	switch n.Type() {
 	case ast.StringType, ast.LiteralType, ast.IntegerType, ast.FloatType:
@@ -167,8 +170,10 @@ func (d *decoder) float(path string, n ast.Node, v reflect.Value) {
 	v.SetFloat(x)
 }
 
+// exponential matches numbers such as 1e6.
 var exponential = regexp.MustCompile(`^[-+]?[0-9]*\.?[0-9]+[eE][-+]?[0-9]+$`)
 
+// number returns the value of a number.
 func number(n ast.Node) (float64, bool) {
 	switch n := n.(type) {
 	case *ast.FloatNode:
@@ -224,6 +229,7 @@ func whole(n ast.Node) *big.Int {
 	return nil
 }
 
+// list decodes a list. It replaces the default list: lists are not merged.
 func (d *decoder) list(path string, n ast.Node, v reflect.Value) {
 	s, ok := n.(*ast.SequenceNode)
 	if !ok {
@@ -246,6 +252,8 @@ func (d *decoder) list(path string, n ast.Node, v reflect.Value) {
 	}
 }
 
+// firstLine returns the line on which an item of a list begins. For a section this is its first
+// name.
 func firstLine(n ast.Node) int {
 	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
 		n = m.Values[0].Key
@@ -342,6 +350,7 @@ func (d *decoder) section(path string, n ast.Node, v reflect.Value) {
 	}
 }
 
+// join returns the path of a member.
 func join(path, name string) string {
 	return strings.TrimPrefix(path+"."+name, ".")
 }
@@ -360,6 +369,7 @@ func names(t reflect.Type) []string {
 	return list
 }
 
+// unknown reports a name that the section does not have, and suggests the nearest one.
 func (d *decoder) unknown(path string, key ast.Node, name string, fields []string) {
 	hint := ", want one of " + strings.Join(fields, ", ")
 	if near := event.Nearest(name, fields); near != "" {

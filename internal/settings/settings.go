@@ -35,6 +35,7 @@ type Problem struct {
 	line, column int
 }
 
+// sentence returns the mistake without its place.
 func (p *Problem) sentence() string {
 	if p.Field == "" {
 		return p.Reason
@@ -136,6 +137,7 @@ func (f *File) Has(path string) bool {
 	return ok
 }
 
+// line returns the line of a node, from 1.
 func line(n ast.Node) int { return n.GetToken().Position.Line }
 
 // Redact replaces possible secrets in addresses: the text before an @, as in
