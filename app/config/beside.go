@@ -17,7 +17,8 @@ type Recorded struct {
 }
 
 // LoadBeside is Load for a recording. The recording completes its objective in the file, and is the
-// only objective of a file without any. A contradiction between file and recording is an error.
+// only objective of a file without any. It is an error when file and recording contradict each
+// other.
 func LoadBeside(path string, r Recorded) (Config, error) {
 	c, _, err := load(path, r.complete)
 	return c, err
@@ -55,7 +56,7 @@ func (r Recorded) complete(c *Config) error {
 	return nil
 }
 
-// Objective returns the objective of a name that c has.
+// Objective returns the objective of a name, which c must have.
 func (c *Config) Objective(name string) event.Objective {
 	i := slices.IndexFunc(c.Objectives, func(o event.Objective) bool { return o.Name == name })
 	return c.Objectives[i]

@@ -60,11 +60,11 @@ func (k Kafka) Dial(clientID string, logger *slog.Logger, reg prometheus.Registe
 	return stream.Dial(stream.Config{Brokers: k.Brokers, Prefix: k.Prefix, ClientID: clientID, Logger: logger, Registerer: reg})
 }
 
-// Networks are configurations of networks by name. A setting that one leaves out has its default,
-// not the value in the section model.
+// Networks are configurations of networks by name. A setting that a network leaves out has its
+// default value, not the value in the section model.
 type Networks map[string]model.Config
 
-// Default makes the decoder read each network over the default configuration.
+// Default is the configuration over which the decoder reads each network.
 func (n Networks) Default() any { return model.DefaultConfig() }
 
 var _ settings.Defaulter = Networks(nil)
@@ -95,8 +95,8 @@ func Default() Config {
 	}
 }
 
-// DefaultFeatures takes the whole context. It counts a user's events, the click rates of ads and
-// campaigns, and a user's impressions of a campaign.
+// DefaultFeatures takes every field of the context, and a few profiles: the events of a user, the
+// click rates of ads and campaigns, and a user's impressions of a campaign.
 func DefaultFeatures() features.Config {
 	return features.Config{
 		Context: []string{"*"},
@@ -216,7 +216,7 @@ func (c *Config) validateNetworks() error {
 	return nil
 }
 
-// noTargets is the reason against a network with numbers as output, since labels are yes or no.
+// noTargets is the reason why no network may predict numbers: labels are yes or no.
 const noTargets = "is %q, and numbers as targets are not supported: want sigmoid, with labels of yes and no"
 
 // nameForm matches the names of objectives and networks.

@@ -86,8 +86,9 @@ func (c *Common) Given(setting string) bool {
 	return c.from[setting] != "" || c.inFile != nil && c.inFile.Has(setting)
 }
 
-// environment fills flags from variables where the command line has none, and records the source of
-// each setting. An empty flag or variable counts as missing.
+// environment fills flags that the command line leaves out from variables, and records where each
+// setting comes from. An empty flag or variable counts as missing. A variable that is almost one of
+// ours is an error: it would be ignored silently.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
 	var known []string

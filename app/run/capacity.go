@@ -14,8 +14,8 @@ import (
 // capacityEvery is how often Redis is asked for its memory.
 const capacityEvery = 5 * time.Second
 
-// capacity watches the memory of Redis. A Redis that evicts keys loses profiles without an error,
-// and a full one stops all folds. Log, metrics and /readyz report both.
+// capacity watches the memory of Redis. A Redis that evicts keys loses profiles without any error,
+// and a full one stops all folds. The log, the metrics and /readyz report both.
 type capacity struct {
 	client *features.RedisClient
 	logger *slog.Logger
@@ -42,8 +42,8 @@ func newCapacity(client *features.RedisClient, logger *slog.Logger, reg promethe
 	return c
 }
 
-// run asks until ctx ends. Other checks report a Redis that does not answer. One that does not show
-// its memory, as the embedded one, has no limit, and is not watched.
+// run asks Redis until ctx ends. A Redis that does not answer is left to other checks. The embedded
+// Redis does not report its memory; it has no limit, and is not watched.
 func (c *capacity) run(ctx context.Context) error {
 	tick := time.NewTicker(capacityEvery)
 	defer tick.Stop()
@@ -55,7 +55,7 @@ func (c *capacity) run(ctx context.Context) error {
 			return nil
 		}
 		if err == nil {
-			c.note(now)
+			c.update(now)
 		}
 		select {
 		case <-ctx.Done():
@@ -65,8 +65,8 @@ func (c *capacity) run(ctx context.Context) error {
 	}
 }
 
-// note records an answer of Redis, and logs faults when they change.
-func (c *capacity) note(now features.Capacity) {
+// update records an answer of Redis, and logs faults when they change.
+func (c *capacity) update(now features.Capacity) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.used.Set(float64(now.Used))
@@ -77,12 +77,12 @@ func (c *capacity) note(now features.Capacity) {
 		c.before, c.last = 0, 0
 	}
 	c.evicted.Add(float64(now.Evicted - c.last))
-	more := now.Evicted > c.last
+	grew := now.Evicted > c.last
 	c.last = now.Evicted
 	faults := now.Faults(c.before)
-	if more || len(faults) != len(c.faults) {
+	if grew || len(faults) != len(c.faults) {
 		for _, f := range faults {
-			if more || !slices.Contains(c.faults, f) {
+			if grew || !slices.Contains(c.faults, f) {
 				c.logger.Error("Redis: " + f)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// PlayOptions say how Play plays a recording.
+// PlayOptions tell Play what to play, and how fast.
 type PlayOptions struct {
 	Recording *recording.Recording
 	Lockstep  bool
@@ -23,8 +23,8 @@ type PlayOptions struct {
 	Watch     func(*replay.Driver) // called once, before it plays
 }
 
-// Play plays a recording through all stages, and returns when every prediction is labelled, learned
-// and served. It resumes a play of the same recording that was interrupted.
+// Play plays a recording through all stages. It returns when every prediction is labelled, learned
+// and served. A recording that was interrupted is resumed.
 func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 	began := time.Now()
 	rec := o.Recording
@@ -67,8 +67,9 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 }
 
 // addModel asks the learner for its weights once it has learned the whole examples topic. The
-// scorer cannot answer this. Its weights may come from a learner that was killed after it published
-// them and before its checkpoint; the learner that replaced it still learns those examples again.
+// scorer's answer could be another one: suppose a learner publishes weights and is killed before
+// its next checkpoint. The scorer serves these weights, while the replacing learner still learns
+// their last examples again.
 func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) error {
 	ranges, err := l.Client.Offsets(ctx, event.TopicExamples(s.Objective))
 	if err != nil {
@@ -116,7 +117,7 @@ type Standing struct {
 	AgeMs               int64    `json:"-"`
 }
 
-// Standing asks feedback and scorer, and leaves out what does not answer within a second.
+// Standing asks feedback and scorer. It leaves out the answer that takes longer than a second.
 func (l *Loop) Standing(ctx context.Context, objective string) Standing {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

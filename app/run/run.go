@@ -2,7 +2,8 @@
 // own command. It also plays recordings into them.
 //
 // A Loop closes in the reverse order of its start: requests end first, then the stages, then the
-// clients, and the embedded services last. So a stage can still write what a request gave it.
+// clients, and the embedded services last. At every moment, what is still running can write what it
+// has accepted.
 package run
 
 import (
@@ -25,7 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Options say what a Loop runs.
+// Options tell Start what to run.
 type Options struct {
 	Config   config.Config
 	Stages   []string // names of the stages to run; nil for all
@@ -165,7 +166,8 @@ func (l *Loop) dialRedis(role features.Role) (*features.RedisClient, error) {
 	return client, err
 }
 
-// run serves HTTP and runs the stages until ctx ends or one of them fails.
+// run serves HTTP and runs the stages until ctx ends or one of them fails. Stages outlive the
+// server: they stop once the last request is answered.
 func (l *Loop) run(ctx context.Context, listener net.Listener) {
 	defer close(l.done)
 	stages, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -197,7 +199,7 @@ func (l *Loop) Ready(ctx context.Context) error {
 	return nil
 }
 
-// AwaitReady polls Ready until it returns nil, the Loop ends or ctx does.
+// AwaitReady polls Ready until all stages are ready, the Loop has ended, or ctx ends.
 func (l *Loop) AwaitReady(ctx context.Context) error {
 	for {
 		err := l.Ready(ctx)

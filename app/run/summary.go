@@ -11,8 +11,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Summary is the result of a replay, counted from the topics. Repeats count once, and records of
-// other sources do not count.
+// Summary is the result of a replay, counted from the topics. A repeated record counts once, and
+// records of other sources do not count.
 type Summary struct {
 	Objective           string   `json:"objective"`
 	Requests            int64    `json:"requests"`
@@ -74,9 +74,9 @@ func Summarize(ctx context.Context, client *stream.Client, name string, o event.
 // addExamples evaluates the predictions whose examples are on the topic.
 func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix string, o event.Objective) error {
 	var (
-		water   event.HighWater
-		measure = objective.KindOf(o).Measure()
-		x       event.Example
+		highWater event.HighWater
+		measure   = objective.KindOf(o).Measure()
+		x         event.Example
 
 		count, behind int64
 	)
@@ -84,7 +84,7 @@ func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix
 		if err := x.UnmarshalJSON(r.Value); err != nil {
 			return fmt.Errorf("example at offset %d: %w", r.Offset, err)
 		}
-		if x.Revision || !water.Fresh(x.Source, false) || !strings.HasPrefix(x.Prediction, prefix) {
+		if x.Revision || !highWater.Fresh(x.Source, false) || !strings.HasPrefix(x.Prediction, prefix) {
 			return nil
 		}
 		measure.Add(x.P, x.Y, x.W)
@@ -125,11 +125,11 @@ func readAll(ctx context.Context, client *stream.Client, topic string, fn func(*
 	return nil
 }
 
-// LastRow returns the largest row number of the recording in the predictions topic, from which an
-// interrupted replay resumes. It reads only the last records of each partition, since rows are
-// written in order.
+// LastRow returns the largest row number of a recording on the predictions topic: an interrupted
+// replay resumes behind it. Rows are written in order, so the last records of each partition are
+// enough.
 func LastRow(ctx context.Context, client *stream.Client, name string) (int64, error) {
-	const look = 2000 // records
+	const lastRecords = 2000 // of each partition
 	ranges, err := client.Offsets(ctx, event.TopicPredictions)
 	if err != nil {
 		return 0, err
@@ -137,7 +137,7 @@ func LastRow(ctx context.Context, client *stream.Client, name string) (int64, er
 	var last int64
 	var p event.Prediction
 	for i, r := range ranges {
-		err := client.ReadRange(ctx, event.TopicPredictions, i, max(r.First, r.End-look), r.End, func(rec *stream.Record) error {
+		err := client.ReadRange(ctx, event.TopicPredictions, i, max(r.First, r.End-lastRecords), r.End, func(rec *stream.Record) error {
 			if err := p.UnmarshalJSON(rec.Value); err == nil && strings.HasPrefix(p.Request, name+"-") {
 				last = max(last, p.Row)
 			}

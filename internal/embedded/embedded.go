@@ -1,8 +1,8 @@
 // Package embedded runs a Kafka broker (franz-go's kfake) and a Redis server (miniredis) inside the
-// program, over real TCP.
+// program, over real TCP. They are for demos, trials and tests.
 //
-// They are for trying out, tests and demos. The broker keeps its log in a folder; the log survives
-// kill -9, but not a loss of power. Redis keeps nothing: stages rebuild its content from the log.
+// The broker keeps its log in a folder. The log survives kill -9, but not a loss of power. Redis
+// keeps nothing, since stages rebuild its content from the log.
 package embedded
 
 import (
@@ -48,8 +48,8 @@ type Services struct {
 	stopTTL   func() // ends the clock of miniredis
 }
 
-// ttlTick is how often miniredis gets the passed time. With a clock of its own it would check every
-// key at every command.
+// ttlTick is how often miniredis learns how much time has passed. With a clock of its own it would
+// check every key at every command.
 const ttlTick = 2 * time.Second
 
 // Start runs both and returns when they accept connections.
@@ -98,11 +98,11 @@ func (s *Services) start() error {
 	return s.StartRedis()
 }
 
-// lockWait is how long to wait for a lock: a killed process holds its own until the system has
+// lockWait is how long to wait for a lock. A killed process holds its lock until the system has
 // cleaned up after it.
 const lockWait = 3 * time.Second
 
-// lockDir makes this the only process that uses dir: two brokers would ruin one log.
+// lockDir makes this process the only user of dir. Two brokers would ruin one log.
 func lockDir(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
@@ -146,9 +146,9 @@ func chooseAddress(want, usual int) (string, error) {
 // local returns an address that only this machine reaches.
 func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// Free ports are chosen below the range of outgoing connections, which begins at 32768. A
-// connection may take a port of that range before the server listens on it. A client that calls a
-// stopped server may even connect to itself, and so keep the port from the server that restarts.
+// Free ports are chosen below 32768, where the range of outgoing connections begins. Within that
+// range a connection could take the port before the server listens on it. Worse, a client that
+// calls a stopped server could connect to itself, and keep the port from the restarting server.
 const lowestPort, highestPort = 12000, 32000
 
 // FreePort returns a port that no process listens on.

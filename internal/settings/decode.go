@@ -72,7 +72,7 @@ func scalar(n ast.Node) string {
 	return n.GetToken().Value
 }
 
-// plain follows anchors, aliases and tags to the node that they stand for.
+// plain follows anchors, aliases and tags to the value they stand for.
 func (d *decoder) plain(path string, n ast.Node) ast.Node {
 	for {
 		switch x := n.(type) {
@@ -158,9 +158,8 @@ func (d *decoder) duration(path string, n ast.Node, v reflect.Value) {
 	v.SetInt(math.MinInt64)
 }
 
-// The decoder replaces a number of a wrong kind by one that every check refuses, so that the check
-// names the allowed ones.
-
+// float decodes a number. It replaces a value of the wrong kind by one that every check refuses, so
+// that the check's error lists the allowed values; duration and integer do the same.
 func (d *decoder) float(path string, n ast.Node, v reflect.Value) {
 	x, ok := number(n)
 	if !ok {
@@ -196,6 +195,7 @@ func number(n ast.Node) (float64, bool) {
 	return 0, false
 }
 
+// integer decodes a whole number.
 func (d *decoder) integer(path string, n ast.Node, v reflect.Value) {
 	i := whole(n)
 	switch {
@@ -262,7 +262,7 @@ func firstLine(n ast.Node) int {
 }
 
 // entries returns the members of a section. Merged members come first, so that the section's own
-// override them.
+// members override them.
 func (d *decoder) entries(path string, n ast.Node) ([]*ast.MappingValueNode, bool) {
 	var own []*ast.MappingValueNode
 	switch n := n.(type) {
@@ -303,7 +303,7 @@ func (d *decoder) entries(path string, n ast.Node) ([]*ast.MappingValueNode, boo
 	return append(all, slices.DeleteFunc(slices.Clone(own), func(e *ast.MappingValueNode) bool { return e.Key.IsMergeKey() })...), true
 }
 
-// named decodes a section whose names are free.
+// named decodes a section whose names the file chooses.
 func (d *decoder) named(path string, n ast.Node, v reflect.Value) {
 	entries, ok := d.entries(path, n)
 	if !ok {
