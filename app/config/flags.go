@@ -20,9 +20,10 @@ type Common struct {
 	File, Kafka, Redis, Prefix, HTTP, Data string
 	ServeBits                              string
 
-	// the flag or variable that gave a setting, such as --kafka or CLICKLOOP_KAFKA, by setting
+	// Of the last Load: by setting, the flag or variable that gave it, such as --kafka or
+	// CLICKLOOP_KAFKA.
 	from   map[string]string
-	inFile *settings.File
+	inFile *settings.File // nil without a file
 }
 
 // variablePrefix begins the name of every variable; its flag's name follows.

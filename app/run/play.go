@@ -17,9 +17,9 @@ import (
 // PlayOptions tell Play what to play, and how fast.
 type PlayOptions struct {
 	Recording *recording.Recording
-	Lockstep  bool
-	Limit     int64
-	Speed     float64
+	Lockstep  bool                 // wait before each tick until the labels due are learned and served
+	Limit     int64                // requests; 0 for all
+	Speed     float64              // recorded seconds a second; 0 for as fast as it goes
 	Watch     func(*replay.Driver) // called once, before it plays
 }
 

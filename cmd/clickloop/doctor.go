@@ -78,7 +78,7 @@ func askReady(ctx context.Context, url string) error {
 // doctor runs checks and prints a line for each.
 type doctor struct {
 	w              io.Writer
-	checks, faults int
+	checks, faults int // made, and failed
 }
 
 // report prints the result of a check. mend says what a person can do about err.

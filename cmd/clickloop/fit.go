@@ -29,16 +29,18 @@ const fitExamples = `  clickloop fit examples/bank-marketing --json
 type fitOptions struct {
 	dataOptions
 	newModel
-	tests       []string
+	tests       []string // files to predict after learning
 	passes      int
-	delay       int
-	limit       int64
-	predictions string
+	delay       int    // examples between a prediction and its label
+	limit       int64  // rows of a recording; 0 for all
+	predictions string // file to write
 	config      string
 	quiet       bool
-	// network that a recording's configuration serves, unless it is the default one
+
+	// Found on the way: the network that a recording's configuration serves, unless that is the
+	// default one, and the model of --in.
 	served string
-	state  *learner.State // the model of --in
+	state  *learner.State
 }
 
 // newModel holds the flags for the settings of a new model.

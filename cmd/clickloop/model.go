@@ -29,14 +29,14 @@ A model is a file (a learner's checkpoint, or one of fit --out) or the name of a
 type modelOptions struct {
 	common   *config.Common
 	json     bool
-	top      int
-	sample   int
-	examples string
-	from     string
+	top      int    // features and values to list
+	sample   int    // examples to measure on
+	examples string // file of examples; empty: the topic's last ones
+	from     string // checkpoint that verify starts from
 	stdout   io.Writer
 	stderr   io.Writer
 
-	client *stream.Client
+	client *stream.Client // nil until a model or an example needs Kafka
 }
 
 // modelCommand is `clickloop model show|diff|verify`.

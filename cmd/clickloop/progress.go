@@ -17,9 +17,9 @@ import (
 type progress struct {
 	l      *run.Loop
 	rec    *recording.Recording
-	total  int64
+	total  int64 // rows that will be played; 0: unknown
 	w      io.Writer
-	inLine bool
+	inLine bool   // draw over the line, on a terminal
 	end    func() // ends the calls of show; nil before watch
 }
 

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"strings"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/app/replay"
 	"github.com/clickloop/clickloop/app/run"
-	"github.com/clickloop/clickloop/stream"
 )
 
 const replayExamples = `  clickloop replay examples/bank-marketing --collector http://localhost:8080 --scorer http://localhost:8081
@@ -52,9 +52,7 @@ func (p *playFlags) check() error {
 // startPatience is how long a command waits for a collector or a broker that is starting.
 const startPatience = 10 * time.Second
 
-// replayCommand plays a recording into stages that run elsewhere, over HTTP like any client. With
-// Kafka's address it goes on where an interrupted replay of the same recording ended; the last
-// prediction on the topic says where.
+// replayCommand plays a recording over HTTP, like any client, into stages that run elsewhere.
 func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := newFlags("replay", "replay RECORDING [flags]", replayExamples, stderr)
 	common := config.CommonFlags(fs)
@@ -97,16 +95,9 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	var client *stream.Client
-	resume := int64(0)
-	if len(cfg.Kafka.Brokers) > 0 {
-		if client, err = cfg.Kafka.Dial("clickloop-replay", logger, nil); err != nil {
-			return err
-		}
-		defer client.Close()
-		if resume, err = run.LastRow(ctx, client, rec.Name()); err != nil {
-			return err
-		}
+	resume, err := resumeRow(ctx, &cfg, rec, logger)
+	if err != nil {
+		return err
 	}
 	d, err := replay.New(replay.Config{
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: play.limit, Lockstep: play.lockstep, Speed: play.speed, Resume: resume,
@@ -124,4 +115,18 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fmt.Fprintf(stdout, "%d requests, %d events, %d refused in %.1f s: %.0f requests/s\n",
 		rows, d.Progress.Events.Load(), d.Progress.Rejected.Load(), time.Since(began).Seconds(), float64(rows)/time.Since(began).Seconds())
 	return nil
+}
+
+// resumeRow returns the last row that an interrupted replay of rec has played. Without Kafka's
+// address it returns 0. The replay then begins at the start, and stages recognize what repeats.
+func resumeRow(ctx context.Context, cfg *config.Config, rec *recording.Recording, logger *slog.Logger) (int64, error) {
+	if len(cfg.Kafka.Brokers) == 0 {
+		return 0, nil
+	}
+	client, err := cfg.Kafka.Dial("clickloop-replay", logger, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	return run.LastRow(ctx, client, rec.Name())
 }

@@ -31,13 +31,13 @@ Beside a running ` + "`clickloop up`" + ` no address is needed. Of --where, the 
 
 // tailOptions holds the flags of tail. They have kcat's names where kcat has the same flags.
 type tailOptions struct {
-	topic     string
+	topic     string // without the prefix
 	span      span
-	partition int
-	count     int64
-	exit      bool
-	envelope  bool
-	where     []condition
+	partition int         // -1 for all
+	count     int64       // messages to print; 0 for no end
+	exit      bool        // stop at the end of the topic
+	envelope  bool        // print each message as kcat -J does
+	where     []condition // all must hold
 }
 
 // flags declares the flags on fs.
@@ -193,8 +193,8 @@ type printer struct {
 	mu      sync.Mutex
 	w       *bufio.Writer
 	options *tailOptions
-	topic   string
-	n       int64
+	topic   string // with the prefix
+	n       int64  // messages printed
 }
 
 // envelope is the object that kcat -J prints for a message. It tells a null key or value from an

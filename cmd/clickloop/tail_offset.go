@@ -14,8 +14,8 @@ import (
 type span struct {
 	start string // beginning, end, an offset or -N; empty when since is set
 	since time.Time
-	until time.Time
-	given int
+	until time.Time // zero: no end by time
+	given int       // how many -o say where to begin
 }
 
 // offsetForms lists the forms of -o for the help and for errors.

@@ -134,9 +134,7 @@ func startFree(ctx context.Context, o run.Options, stderr io.Writer) (*run.Loop,
 // runUp waits until the stages are ready, announces them, plays the recording if there is one, and
 // then serves until a signal or a failure. Loop.Close returns the error of a failure.
 func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.Recording, o upOptions, began time.Time, stdout, stderr io.Writer) error {
-	ready, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if err := l.AwaitReady(ready); err != nil {
+	if err := within(ctx, time.Minute, l.AwaitReady); err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "ready in %.2f s: HTTP %s, Kafka %s, Redis %s\n", time.Since(began).Seconds(), l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
