@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -80,15 +81,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	rec.Adopt(cfg.Objective(rec.Objective().Name))
 	if *collector == "" {
-		*collector = "http://127.0.0.1:8080"
-		if up, err := findUp(cfg.Data); err == nil && len(cfg.Kafka.Brokers) == 0 {
-			useUp(&cfg, common, up)
-			*collector = "http://" + up.HTTP
-			fmt.Fprintf(stderr, "into the running %s\n", describeUp(up))
-		}
-	}
-	if *score == "" {
-		*score = *collector
+		*collector = findCollector(&cfg, common, stderr)
 	}
 	logger := newLogger(stderr, false)
 	err = within(ctx, startPatience, func(ctx context.Context) error { return replay.CheckClock(ctx, *collector, logger) })
@@ -101,7 +94,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	d, err := replay.New(replay.Config{
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: play.limit, Lockstep: play.lockstep, Speed: play.speed, Resume: resume,
-		Collector: strings.TrimSuffix(*collector, "/"), Scorer: strings.TrimSuffix(*score, "/"), Logger: logger,
+		Collector: strings.TrimSuffix(*collector, "/"), Scorer: strings.TrimSuffix(cmp.Or(*score, *collector), "/"), Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -115,6 +108,18 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fmt.Fprintf(stdout, "%d requests, %d events, %d refused in %.1f s: %.0f requests/s\n",
 		rows, d.Progress.Events.Load(), d.Progress.Rejected.Load(), time.Since(began).Seconds(), float64(rows)/time.Since(began).Seconds())
 	return nil
+}
+
+// findCollector returns the URL of the `clickloop up` on this machine, and completes cfg with its
+// addresses. Without a running one, or beside given brokers, it returns the default URL.
+func findCollector(cfg *config.Config, common *config.Common, stderr io.Writer) string {
+	up, err := findUp(cfg.Data)
+	if err != nil || len(cfg.Kafka.Brokers) > 0 {
+		return "http://127.0.0.1:8080"
+	}
+	useUp(cfg, common, up)
+	fmt.Fprintf(stderr, "into the running %s\n", describeUp(up))
+	return "http://" + up.HTTP
 }
 
 // resumeRow returns the last row that an interrupted replay of rec has played. Without Kafka's
