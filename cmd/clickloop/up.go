@@ -163,10 +163,9 @@ func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(stderr, "stopping")
-		return nil
 	case <-l.Done():
-		return nil
 	}
+	return nil
 }
 
 // embeddedNote says which services are embedded.
@@ -204,12 +203,10 @@ func playRecording(ctx context.Context, l *run.Loop, rec *recording.Recording, o
 	}
 	l.SetRecorded(false)
 	printNotices("up", rec.Notices(), stderr)
-	if o.json {
-		if err := json.NewEncoder(stdout).Encode(s); err != nil {
-			return err
-		}
-	} else {
+	if !o.json {
 		printSummary(stdout, s, &o, rec)
+	} else if err := json.NewEncoder(stdout).Encode(s); err != nil {
+		return err
 	}
 	if !o.exit {
 		printTry(stderr, l, rec)
