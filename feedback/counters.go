@@ -13,13 +13,13 @@ func newCounters() *counters {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_feedback_" + name, Help: help}, labels)
 	}
 	return &counters{
-		examples:  counter("examples_total", "Predictions that were decided, by objective and label; none means that the trigger did not happen.", "objective", "label"),
-		repeated:  counter("repeated_total", "Predictions that came before and were dropped.", "objective"),
-		conflicts: counter("conflicts_total", "Predictions that were dropped because their request was answered with another choice before.", "objective"),
-		revised:   counter("revisions_total", "Negatives that were taken back because their positive came late.", "objective"),
-		outcomes:  counter("outcome_events_total", "Events from the topic: kept as the outcome of the prediction that they name, whether or not there is one; of a type that makes no label; without a prediction; or refused. The counter joined_outcomes_total has what labels were made of.", "result"),
-		joined:    counter("joined_outcomes_total", "Outcomes that were found when their prediction was labelled, by objective and type of event.", "objective", "event"),
-		held:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_feedback_held", Help: "1 while an alarm holds examples back."}, []string{"objective"}),
+		examples:  counter("examples_total", "Predictions whose label was decided, by objective and label; none means that the trigger did not happen.", "objective", "label"),
+		repeated:  counter("repeated_total", "Predictions that were dropped because they repeat an earlier one.", "objective"),
+		conflicts: counter("conflicts_total", "Predictions that were dropped because their request already had an answer with another choice.", "objective"),
+		revised:   counter("revisions_total", "Negative examples that were revised because their positive event came late.", "objective"),
+		outcomes:  counter("outcome_events_total", "Events read from the topic, by result: kept (as the outcome of the prediction that they name, even if it does not exist); other_type (makes no label); no_prediction (names none); refused. clickloop_feedback_joined_outcomes_total counts the outcomes that labels were made of.", "result"),
+		joined:    counter("joined_outcomes_total", "Outcomes that were found when their prediction was labelled, by objective and event type.", "objective", "event"),
+		held:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_feedback_held", Help: "1 while an alarm holds back the objective's examples, else 0."}, []string{"objective"}),
 	}
 }
 
@@ -30,7 +30,7 @@ func (c *counters) register(reg prometheus.Registerer, o *outcomes) {
 	}
 	reg.MustRegister(c.examples, c.repeated, c.conflicts, c.revised, c.outcomes, c.joined, c.held)
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "clickloop_feedback_watermark_timestamp_seconds", Help: "Received time up to which the partitions of events that this process folds are folded.",
+		Name: "clickloop_feedback_watermark_timestamp_seconds", Help: "Receipt time up to which this process has folded its partitions of events.",
 	}, func() float64 {
 		t, _ := o.Own(1)
 		return float64(t) / 1000

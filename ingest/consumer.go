@@ -30,15 +30,15 @@ type consumer struct {
 func newConsumer(d Deps, store features.Store, letters *deadletter.Writer, logger *slog.Logger) *consumer {
 	times := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "clickloop_ingest_event_times_total",
-		Help: "Events folded, by the rule that set their time: given (the client's own), received (none was given), clamped (it lay after the receipt), sent_at (the client's clock was corrected).",
+		Help: "Events folded, by the rule that set their time: given (the client's own time); received (the client gave no time); clamped (the client's time was after the receipt); sent_at (the client's clock was corrected).",
 	}, []string{"rule"})
 	moved := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "clickloop_ingest_moved_total", Help: "Times that a partition was folded again because the feature store was not where it was left.",
+		Name: "clickloop_ingest_moved_total", Help: "Times that a partition was folded again because the position in the feature store was not the expected one.",
 	})
 	c := &consumer{
 		client: d.Client, set: d.Set, beats: watermark.NewReporter("ingest", d.Clock.Now, logger, d.Registerer), times: countersOf(times),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "clickloop_ingest_events_total", Help: "Events from the topic, by what became of them: folded, repeated, refused.",
+			Name: "clickloop_ingest_events_total", Help: "Events read from the topic, by result: folded, repeated, refused.",
 		}, []string{"result"}),
 	}
 	if d.Registerer != nil {

@@ -15,11 +15,11 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	}
 	c := metrics{
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "clickloop_ingest_collected_total", Help: "Events that came over HTTP, by verdict; refused, limited and unavailable count requests.",
+			Name: "clickloop_ingest_collected_total", Help: "Events received over HTTP, by verdict. The verdicts refused, limited and unavailable count requests instead.",
 		}, []string{"verdict"}),
-		unknown:    counter("clickloop_ingest_unknown_fields_total", "Fields of events over HTTP that nobody knows; the answer warns of them by name."),
-		unreadable: counter("clickloop_ingest_unreadable_fields_total", "Fields in Segment's form, such as revenue, whose values cannot be used; the answer warns of them by name."),
-		replaced:   counter("clickloop_ingest_replaced_characters_total", "Halves of characters (lone surrogates) in events over HTTP that became U+FFFD."),
+		unknown:    counter("clickloop_ingest_unknown_fields_total", "Fields of events received over HTTP that the collector does not know. Warnings in the answers name them."),
+		unreadable: counter("clickloop_ingest_unreadable_fields_total", "Fields in Segment's form, such as revenue, whose values cannot be used. Warnings in the answers name them."),
+		replaced:   counter("clickloop_ingest_replaced_characters_total", "Halves of characters (lone surrogates) in events received over HTTP that were replaced by U+FFFD."),
 	}
 	if reg != nil {
 		reg.MustRegister(c.verdicts, c.unknown, c.unreadable, c.replaced)

@@ -29,19 +29,19 @@ type instruments struct {
 func newInstruments(reg prometheus.Registerer) *instruments {
 	f := promauto.With(reg)
 	return &instruments{
-		examples:  f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_examples_total", Help: "Examples by what became of them: learned, repeated, refused, trimmed."}, []string{"objective", "result"}),
+		examples:  f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_examples_total", Help: "Examples read from the topic, by result: learned, repeated, refused, trimmed."}, []string{"objective", "result"}),
 		published: f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_published_bytes_total", Help: "Bytes written to the model topic."}, []string{"objective", "kind"}),
-		version:   f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_version_examples", Help: "Examples in the weights published last."}, []string{"objective"}),
-		behind:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_examples", Help: "Examples in the topic that are not learned yet."}, []string{"objective"}),
-		late:      f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_seconds", Help: "Age of the newest example when it was learned."}, []string{"objective"}),
-		pause:     f.NewHistogramVec(prometheus.HistogramOpts{Name: "clickloop_learner_pause_seconds", Help: "How long learning stood still at a time, by what for: publish, checkpoint, question.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12)}, []string{"cause"}),
-		tokens:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_tokens", Help: "Tokens that have records of their own; model.table_bits allows 2^table_bits, and later ones share the records of a pool."}, []string{"objective"}),
-		fields:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_fields", Help: "Fields that are known; model.max_fields are allowed, and later ones share the last."}, []string{"objective"}),
-		expired:   f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_expired_tokens", Help: "Tokens that lost their records because they did not come for model.expiry examples."}, []string{"objective"}),
-		slots:     f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_hashed_fill_ratio", Help: "Share of the hashed weights (pairs, linear parts) in use at the last checkpoint: the chance that a new one collides."}, []string{"objective"}),
-		loss:      f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_log_loss_total", Help: "Sum of the log losses of predictions made before their labels were learned, by weight; its rate over that of clickloop_learner_judged_weight_total is the progressive log loss."}, []string{"objective"}),
-		judged:    f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_judged_weight_total", Help: "Sum of the weights of these predictions."}, []string{"objective"}),
-		unsaved:   f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_checkpoint_failures_total", Help: "Checkpoints that could not be written: after a crash, learning begins again at the one before."}, []string{"objective"}),
+		version:   f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_version_examples", Help: "Number of examples that the last published weights have learned."}, []string{"objective"}),
+		behind:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_examples", Help: "Examples on the topic that are not learned yet."}, []string{"objective"}),
+		late:      f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_behind_seconds", Help: "Age of the newest example at the time it was learned."}, []string{"objective"}),
+		pause:     f.NewHistogramVec(prometheus.HistogramOpts{Name: "clickloop_learner_pause_seconds", Help: "Duration of each pause of learning, by cause: publish, checkpoint, question (a request for the learner's state).", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 12)}, []string{"cause"}),
+		tokens:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_tokens", Help: "Tokens with their own entry in the table. The table holds 2^table_bits of them (model.table_bits); later tokens share the entries of a pool."}, []string{"objective"}),
+		fields:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_fields", Help: "Fields that the network knows, at most model.max_fields. Later fields share the last one."}, []string{"objective"}),
+		expired:   f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_expired_tokens", Help: "Tokens that lost their entries because they did not occur in model.expiry examples."}, []string{"objective"}),
+		slots:     f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_hashed_fill_ratio", Help: "Share of the hashed weights (pairs, linear parts) that were in use at the last checkpoint. It is the probability that a new weight collides."}, []string{"objective"}),
+		loss:      f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_log_loss_total", Help: "Weighted sum of the log losses of predictions made before their labels were learned. Its rate divided by the rate of clickloop_learner_judged_weight_total is the progressive log loss."}, []string{"objective"}),
+		judged:    f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_judged_weight_total", Help: "Sum of the weights of the predictions that clickloop_learner_log_loss_total counts."}, []string{"objective"}),
+		unsaved:   f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_checkpoint_failures_total", Help: "Checkpoints that could not be written. After a crash, the learner resumes from the checkpoint before."}, []string{"objective"}),
 	}
 }
 

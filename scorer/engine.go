@@ -10,7 +10,6 @@ package scorer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -170,6 +169,11 @@ func (e *Engine) recall(ctx context.Context, c *Call) {
 	}
 }
 
+// unavailable says why a call cannot be answered now. Clients read it in the answer's message.
+type unavailable string
+
+func (u unavailable) Error() string { return string(u) }
+
 // replay answers the requests of a recording, all of them or none.
 func (e *Engine) replay(ctx context.Context, c *Call) error {
 	if !c.anyOpen() {
@@ -177,11 +181,11 @@ func (e *Engine) replay(ctx context.Context, c *Call) error {
 	}
 	e.score(ctx, c, true)
 	if c.basis.WithoutProfiles {
-		return errors.New("the feature store does not answer")
+		return unavailable("the feature store does not answer")
 	}
 	published, late := e.log.publish(ctx, c, e.replayWait)
 	if !published {
-		return errors.New("Kafka does not acknowledge")
+		return unavailable("Kafka does not acknowledge")
 	}
 	c.settle(published, late)
 	return nil

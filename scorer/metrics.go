@@ -15,15 +15,15 @@ type instruments struct {
 
 func newInstruments(reg prometheus.Registerer) *instruments {
 	m := &instruments{
-		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests by answer: ok, repeated (the answer that was given before), changed (likewise, to a request with another user, context or value), conflict (the id stands for other candidates), refused, busy, unavailable."}, []string{"answer"}),
-		unknown:     prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_scorer_unknown_fields_total", Help: "Fields of requests that nobody knows; the answers' warnings name them."}),
+		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests, by answer: ok; repeated (the earlier answer was returned again); changed (as repeated, but the request had another user, context or value); conflict (the id was used before with other candidates); refused; busy; unavailable."}, []string{"answer"}),
+		unknown:     prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_scorer_unknown_fields_total", Help: "Fields of requests that the scorer does not know. Warnings in the answers name them."}),
 		degraded:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_degraded_total", Help: "Calls that were scored without profiles or without weights."}, []string{"without"}),
-		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_predictions_total", Help: "Predictions by what became of them: acknowledged, late (answered before Kafka had them), lost (too many waited, or Kafka had not acknowledged them when the process ended), refused (larger than the topic takes)."}, []string{"result"}),
-		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_scorer_call_seconds", Help: "Time from a call to its answer.",
+		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_predictions_total", Help: "Predictions, by result: acknowledged; late (answered before Kafka acknowledged them); lost (too many were waiting, or Kafka had not acknowledged them when the process ended); refused (larger than the topic allows)."}, []string{"result"}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_scorer_call_seconds", Help: "Time from the start of a call to its answer.",
 			Buckets: []float64{.00025, .0005, .001, .002, .003, .005, .0075, .01, .015, .025, .05, .1, .25, 1}}),
 		weights: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_weights_total",
-			Help: "Messages of weights by what became of them: applied, held (behind what is served), repeated, deposed (of a former learner), gap, refused, malformed."}, []string{"objective", "result"}),
-		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Examples in the weights that are served."}, []string{"objective"}),
+			Help: "Messages read from the model topic, by result: applied; held (older than the served weights); repeated; deposed (from a learner that was replaced); gap (an earlier message is missing); refused; malformed."}, []string{"objective", "result"}),
+		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Number of examples that the served weights have learned."}, []string{"objective"}),
 	}
 	if reg != nil {
 		reg.MustRegister(m.requests, m.unknown, m.degraded, m.predictions, m.latency, m.weights, m.version)

@@ -46,18 +46,22 @@ func (c *Config) validateAddresses() error {
 	return nil
 }
 
+// prefixForm matches what Kafka allows in the name of a topic.
 var prefixForm = regexp.MustCompile(`^[a-zA-Z0-9._-]{0,64}$`)
 
 // checkHostPort returns why s is no host:port to listen on, or to connect to, as a field.Error's
 // reason. It returns "" for a correct one.
 func checkHostPort(s string, listen bool) string {
-	want := "host:port, such as localhost:9092"
+	want, least := "host:port, such as localhost:9092", 1
 	if listen {
-		want = "host:port or :port, such as 127.0.0.1:8080 or :8080 (port 0: any free one)"
+		want, least = "host:port or :port, such as 127.0.0.1:8080 or :8080 (port 0: any free one)", 0
 	}
 	is := fmt.Sprintf("is %q, ", settings.Redact(s))
 	if scheme, rest, ok := strings.Cut(s, "://"); ok {
-		return fmt.Sprintf("%swant %s, without %s://", is, hint(want, strings.TrimSuffix(rest, "/")), settings.Redact(scheme))
+		if rest = strings.TrimSuffix(rest, "/"); checkHostPort(rest, false) == "" {
+			want = rest // an address but for the scheme
+		}
+		return fmt.Sprintf("%swant %s, without %s://", is, want, settings.Redact(scheme))
 	}
 	if strings.ContainsAny(s, "@/ \t,;") {
 		return is + "want " + want
@@ -68,24 +72,12 @@ func checkHostPort(s string, listen bool) string {
 		return fmt.Sprintf("%swhich has no port, want host:port, such as %s:9092", is, s)
 	case err != nil:
 		return is + "want " + want
-	case bad != nil || n < 0 || n > 65535 || n == 0 && !listen:
-		least := 1
-		if listen {
-			least = 0
-		}
+	case bad != nil || n < least || n > 65535:
 		return fmt.Sprintf("%swhose port is %q, want %d to 65535", is, port, least)
 	case host == "" && !listen:
 		return is + "which has no host, want " + want
 	}
 	return ""
-}
-
-// hint returns rest if it is an address, as the form that was meant, else want.
-func hint(want, rest string) string {
-	if checkHostPort(rest, false) == "" {
-		return rest
-	}
-	return want
 }
 
 // checkRedis is checkHostPort for Redis, whose address may also be a URL.

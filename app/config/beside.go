@@ -17,13 +17,14 @@ type Recorded struct {
 }
 
 // LoadBeside is Load for a recording. The recording completes its objective in the file, and is the
-// only objective of a file without any. A contradiction between file and recording is an error.
+// only objective of a file without any. It is an error when file and recording contradict each
+// other.
 func LoadBeside(path string, r Recorded) (Config, error) {
 	c, _, err := load(path, r.complete)
 	return c, err
 }
 
-// LoadBeside is LoadOver for a recording.
+// LoadBeside is Load for a recording, whose own file it reads when the flags name none.
 func (c *Common) LoadBeside(file string, r Recorded) (Config, error) {
 	return c.loadOver(file, r.complete)
 }
@@ -55,7 +56,7 @@ func (r Recorded) complete(c *Config) error {
 	return nil
 }
 
-// Objective returns the objective of a name that c has.
+// Objective returns the objective of a name, which c must have.
 func (c *Config) Objective(name string) event.Objective {
 	i := slices.IndexFunc(c.Objectives, func(o event.Objective) bool { return o.Name == name })
 	return c.Objectives[i]

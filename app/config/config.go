@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -59,11 +60,11 @@ func (k Kafka) Dial(clientID string, logger *slog.Logger, reg prometheus.Registe
 	return stream.Dial(stream.Config{Brokers: k.Brokers, Prefix: k.Prefix, ClientID: clientID, Logger: logger, Registerer: reg})
 }
 
-// Networks are configurations of networks by name. A setting that one leaves out has its default,
-// not the value in the section model.
+// Networks are configurations of networks by name. A setting that a network leaves out has its
+// default value, not the value in the section model.
 type Networks map[string]model.Config
 
-// Default makes the decoder read each network over the default configuration.
+// Default is the configuration over which the decoder reads each network.
 func (n Networks) Default() any { return model.DefaultConfig() }
 
 var _ settings.Defaulter = Networks(nil)
@@ -94,8 +95,8 @@ func Default() Config {
 	}
 }
 
-// DefaultFeatures takes the whole context. It counts a user's events, the click rates of ads and
-// campaigns, and a user's impressions of a campaign.
+// DefaultFeatures takes every field of the context, and a few profiles: the events of a user, the
+// click rates of ads and campaigns, and a user's impressions of a campaign.
 func DefaultFeatures() features.Config {
 	return features.Config{
 		Context: []string{"*"},
@@ -150,6 +151,8 @@ func (c *Config) Validate() error {
 	return nil
 }
 
+// validateObjectives checks the objectives. Their names become parts of topic names, so two of one
+// name would share topics.
 func validateObjectives(objectives []event.Objective) error {
 	if len(objectives) == 0 {
 		return field.Wrong("objectives", "is empty, want at least one, such as {name: click, trigger: impression, positive: click, window: 30m}")
@@ -158,7 +161,7 @@ func validateObjectives(objectives []event.Objective) error {
 	for i, o := range objectives {
 		at := fmt.Sprintf("objectives[%d].", i)
 		switch {
-		case !validName(o.Name):
+		case !nameForm.MatchString(o.Name):
 			return field.Wrong(at+"name", "is %q, want 1 to 64 letters, digits, - or _ (it becomes part of topic names)", o.Name)
 		case seen[o.Name]:
 			return field.Wrong(at+"name", "is %q, which an objective above has already", o.Name)
@@ -168,8 +171,7 @@ func validateObjectives(objectives []event.Objective) error {
 		if err := kinds.KindOf(o).Check(); err != nil {
 			return field.Within(strings.TrimSuffix(at, "."), err)
 		}
-		switch {
-		case o.Window < time.Millisecond || o.Window > 90*24*time.Hour:
+		if o.Window < time.Millisecond || o.Window > 90*24*time.Hour {
 			return field.Wrong(at+"window", "is %v, want 1ms to 2160h (90 days)", o.Window)
 		}
 		seen[o.Name] = true
@@ -181,7 +183,7 @@ func validateObjectives(objectives []event.Objective) error {
 func (c *Config) validateNetworks() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Networks)) {
 		switch m := c.Networks[name]; {
-		case !validName(name):
+		case !nameForm.MatchString(name):
 			return field.Wrong("networks."+name, "is named %q, want 1 to 64 letters, digits, - or _ (it becomes part of topic names)", name)
 		case name == event.DefaultNetwork:
 			return field.Wrong("networks."+name, "is the network that the section model describes: give another one another name")
@@ -214,17 +216,11 @@ func (c *Config) validateNetworks() error {
 	return nil
 }
 
-// noTargets is the reason against a network with numbers as output, since labels are yes or no.
+// noTargets is the reason why no network may predict numbers: labels are yes or no.
 const noTargets = "is %q, and numbers as targets are not supported: want sigmoid, with labels of yes and no"
 
-func validName(s string) bool {
-	for _, c := range s {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 64
-}
+// nameForm matches the names of objectives and networks.
+var nameForm = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 
 // validateFeatures checks the section features.
 func validateFeatures(c features.Config) error {

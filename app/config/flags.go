@@ -20,10 +20,10 @@ type Common struct {
 	File, Kafka, Redis, Prefix, HTTP, Data string
 	ServeBits                              string
 
-	set *flag.FlagSet
-	// the flag or variable that gave a setting, such as --kafka or CLICKLOOP_KAFKA, by setting
+	// Of the last Load: by setting, the flag or variable that gave it, such as --kafka or
+	// CLICKLOOP_KAFKA.
 	from   map[string]string
-	inFile *settings.File
+	inFile *settings.File // nil without a file
 }
 
 // variablePrefix begins the name of every variable; its flag's name follows.
@@ -33,38 +33,40 @@ const variablePrefix = "CLICKLOOP_"
 type option struct {
 	flag, setting string
 	value         *string
+	usage         string
 }
 
+// options returns the common flags with the settings that they override.
 func (c *Common) options() []option {
 	return []option{
-		{"config", "", &c.File}, {"kafka", "kafka.brokers", &c.Kafka}, {"redis", "redis.address", &c.Redis}, {"prefix", "kafka.prefix", &c.Prefix},
-		{"http", "http", &c.HTTP}, {"data", "data", &c.Data}, {"serve-bits", "learner.serve_bits", &c.ServeBits},
+		{"config", "", &c.File, "configuration `file` (YAML); without one the defaults serve"},
+		{"kafka", "kafka.brokers", &c.Kafka, "Kafka `brokers`, host:port,..."},
+		{"redis", "redis.address", &c.Redis, "Redis `address`, host:port or redis:// URL"},
+		{"prefix", "kafka.prefix", &c.Prefix, "before every topic and group `name` (default clickloop.)"},
+		{"http", "http", &c.HTTP, "`address` to listen on (default 127.0.0.1:8080; port 0: any free one)"},
+		{"data", "data", &c.Data, "`folder` for checkpoints and the embedded services (default: a temporary one)"},
+		{"serve-bits", "learner.serve_bits", &c.ServeBits, "`bits` of a weight on the wire and in scorers, 32 or 16 (default 32)"},
 	}
 }
 
+// variable returns the name of the flag's environment variable.
 func (o option) variable() string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(o.flag, "-", "_"))
 }
 
 // CommonFlags declares the common flags on fs. Each has a variable, such as CLICKLOOP_KAFKA.
 func CommonFlags(fs *flag.FlagSet) *Common {
-	c := &Common{set: fs}
-	fs.StringVar(&c.File, "config", "", "configuration `file` (YAML); without one the defaults serve")
-	fs.StringVar(&c.Kafka, "kafka", "", "Kafka `brokers`, host:port,...")
-	fs.StringVar(&c.Redis, "redis", "", "Redis `address`, host:port or redis:// URL")
-	fs.StringVar(&c.Prefix, "prefix", "", "before every topic and group `name` (default clickloop.)")
-	fs.StringVar(&c.HTTP, "http", "", "`address` to listen on (default 127.0.0.1:8080; port 0: any free one)")
-	fs.StringVar(&c.Data, "data", "", "`folder` for checkpoints and the embedded services (default: a temporary one)")
-	fs.StringVar(&c.ServeBits, "serve-bits", "", "`bits` of a weight on the wire and in scorers, 32 or 16 (default 32)")
+	c := &Common{}
+	for _, o := range c.options() {
+		fs.StringVar(o.value, o.flag, "", o.usage)
+	}
 	return c
 }
 
 // Load reads the file and overrides it by variables and flags.
-func (c *Common) Load() (Config, error) { return c.LoadOver("") }
+func (c *Common) Load() (Config, error) { return c.loadOver("", nil) }
 
-// LoadOver is Load with file, such as a recording's own, when the flags name none.
-func (c *Common) LoadOver(file string) (Config, error) { return c.loadOver(file, nil) }
-
+// loadOver is Load with file, such as a recording's own, when the flags name none.
 func (c *Common) loadOver(file string, complete completion) (Config, error) {
 	if err := c.environment(); err != nil {
 		return Default(), err
@@ -85,8 +87,9 @@ func (c *Common) Given(setting string) bool {
 	return c.from[setting] != "" || c.inFile != nil && c.inFile.Has(setting)
 }
 
-// environment fills flags from variables where the command line has none, and records the source of
-// each setting. An empty flag or variable counts as missing.
+// environment fills flags that the command line leaves out from variables, and records where each
+// setting comes from. An empty flag or variable counts as missing. A variable that is almost one of
+// ours is an error: it would be ignored silently.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
 	var known []string
@@ -117,6 +120,7 @@ func (c *Common) environment() error {
 	return nil
 }
 
+// over overrides cfg by flags and variables, and checks the result.
 func (c *Common) over(cfg Config) (Config, error) {
 	if c.Kafka != "" {
 		cfg.Kafka.Brokers = nil

@@ -16,10 +16,11 @@ func Load(path string) (Config, error) {
 	return c, err
 }
 
-// completion completes the objectives of a file, without defaults, before they are checked. nil
-// stands for the default objectives.
+// completion completes the objectives of a file before they are checked. The file then has no
+// default objectives; with a nil completion it has them.
 type completion func(*Config) error
 
+// load reads the file at path, if any. It returns no File for an empty path.
 func load(path string, complete completion) (Config, *settings.File, error) {
 	if path == "" {
 		c := Default()
@@ -42,6 +43,9 @@ func Parse(name string, b []byte) (Config, error) {
 	return c, err
 }
 
+// read decodes a file's text over the defaults, completes it, and checks it. The order matters: a
+// recording completes objectives before priors are derived from them, and only the result is
+// checked.
 func read(name string, b []byte, complete completion) (Config, *settings.File, error) {
 	c := Default()
 	if complete != nil {
@@ -75,7 +79,8 @@ func read(name string, b []byte, complete completion) (Config, *settings.File, e
 }
 
 // allowed returns the values that Validate allows at path, as the end of a sentence about a value
-// of the wrong kind. The decoder has put a value there that Validate always refuses.
+// of the wrong kind. The decoder has replaced that value by one that Validate always refuses, so
+// Validate's own error lists them.
 func (c *Config) allowed(path string) string {
 	var wrong *field.Error
 	if err := c.Validate(); !errors.As(err, &wrong) || wrong.Field != path {

@@ -186,7 +186,7 @@ func TestARecordingsFileGivesWayToTheOneThatIsNamed(t *testing.T) {
 		if err := fs.Parse(args); err != nil {
 			t.Fatal(err)
 		}
-		if cfg, err := c.LoadOver(own); err != nil || cfg.Kafka.Prefix != want {
+		if cfg, err := c.loadOver(own, nil); err != nil || cfg.Kafka.Prefix != want {
 			t.Errorf("%v: prefix %s, want %s (%v)", args, cfg.Kafka.Prefix, want, err)
 		}
 	}

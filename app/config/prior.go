@@ -7,9 +7,9 @@ import (
 	"github.com/clickloop/clickloop/internal/field"
 )
 
-// settlePriors derives one prior for each network. A prior is the rate of positives that a fresh
-// network predicts, and a scorer without weights of that network. model.prior and
-// networks.NAME.prior set it. scorer.prior sets it for the networks without their own, and must not
+// settlePriors gives each network one prior. The prior is the rate of positives that a fresh
+// network predicts; a scorer answers it while it has no weights. model.prior and
+// networks.NAME.prior set it. scorer.prior sets it for networks without their own, and must not
 // contradict the others. given tells which settings the file has.
 func (c *Config) settlePriors(given func(setting string) bool) error {
 	general, isGiven := c.Scorer.Prior, given("scorer.prior")
@@ -42,6 +42,7 @@ func (c *Config) settlePriors(given func(setting string) bool) error {
 	return nil
 }
 
+// isRate tells whether p is a rate that a network can predict: its logit is finite.
 func isRate(p float64) bool { return p > 0 && p < 1 }
 
 // Priors returns what a scorer answers without weights, by objective: the prior of the network that

@@ -14,8 +14,8 @@ import (
 // capacityEvery is how often Redis is asked for its memory.
 const capacityEvery = 5 * time.Second
 
-// capacity watches the memory of Redis. A Redis that evicts keys loses profiles without an error,
-// and a full one stops all folds. Log, metrics and /readyz report both.
+// capacity watches the memory of Redis. A Redis that evicts keys loses profiles without any error,
+// and a full one stops all folds. The log, the metrics and /readyz report both.
 type capacity struct {
 	client *features.RedisClient
 	logger *slog.Logger
@@ -30,19 +30,20 @@ type capacity struct {
 	faults []string
 }
 
+// newCapacity registers the metrics.
 func newCapacity(client *features.RedisClient, logger *slog.Logger, reg prometheus.Registerer) *capacity {
 	c := &capacity{
 		client: client, logger: logger,
-		used:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_used_bytes", Help: "Memory that Redis uses."}),
-		limit:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_max_bytes", Help: "Memory that Redis may use (maxmemory); 0: no limit."}),
-		evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_redis_evicted_keys_total", Help: "Keys that Redis has thrown away to make room since this process began: profiles and outcomes that are lost."}),
+		used:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_used_bytes", Help: "Memory that Redis uses, in bytes."}),
+		limit:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_max_bytes", Help: "Memory limit of Redis (maxmemory), in bytes; 0 means no limit."}),
+		evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_redis_evicted_keys_total", Help: "Keys that Redis has evicted to free memory since this process started. Their profiles and outcomes are lost."}),
 	}
 	reg.MustRegister(c.used, c.limit, c.evicted)
 	return c
 }
 
-// run asks until ctx ends. Other checks report a Redis that does not answer. One that does not show
-// its memory, as the embedded one, has no limit, and is not watched.
+// run asks Redis until ctx ends. A Redis that does not answer is left to other checks. The embedded
+// Redis does not report its memory; it has no limit, and is not watched.
 func (c *capacity) run(ctx context.Context) error {
 	tick := time.NewTicker(capacityEvery)
 	defer tick.Stop()
@@ -54,7 +55,7 @@ func (c *capacity) run(ctx context.Context) error {
 			return nil
 		}
 		if err == nil {
-			c.note(now)
+			c.update(now)
 		}
 		select {
 		case <-ctx.Done():
@@ -64,27 +65,24 @@ func (c *capacity) run(ctx context.Context) error {
 	}
 }
 
-// note records an answer of Redis, and logs faults when they change.
-func (c *capacity) note(now features.Capacity) {
+// update records an answer of Redis, and logs faults when they change.
+func (c *capacity) update(now features.Capacity) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.used.Set(float64(now.Used))
 	c.limit.Set(float64(now.Max))
-	if !c.asked || now.Evicted < c.last { // the first answer, or Redis has restarted
-		if c.asked {
-			c.before = 0
-		} else {
-			c.before = now.Evicted
-		}
-		c.asked, c.last = true, c.before
+	if !c.asked {
+		c.asked, c.before, c.last = true, now.Evicted, now.Evicted
+	} else if now.Evicted < c.last { // Redis has restarted
+		c.before, c.last = 0, 0
 	}
 	c.evicted.Add(float64(now.Evicted - c.last))
-	more := now.Evicted > c.last
+	grew := now.Evicted > c.last
 	c.last = now.Evicted
 	faults := now.Faults(c.before)
-	if more || len(faults) != len(c.faults) {
+	if grew || len(faults) != len(c.faults) {
 		for _, f := range faults {
-			if more || !slices.Contains(c.faults, f) {
+			if grew || !slices.Contains(c.faults, f) {
 				c.logger.Error("Redis: " + f)
 			}
 		}

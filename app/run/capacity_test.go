@@ -17,7 +17,7 @@ func TestARedisThatLosesKeysOrIsFullIsToldOnce(t *testing.T) {
 	f := func(now features.Capacity, lines int, evicted float64, warnings ...string) {
 		t.Helper()
 		log.Reset()
-		c.note(now)
+		c.update(now)
 		if n := strings.Count(log.String(), "\n"); n != lines {
 			t.Fatalf("%d lines are logged, want %d:\n%s", n, lines, log.String())
 		}

@@ -14,17 +14,17 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// PlayOptions say how Play plays a recording.
+// PlayOptions tell Play what to play, and how fast.
 type PlayOptions struct {
 	Recording *recording.Recording
-	Lockstep  bool
-	Limit     int64
-	Speed     float64
+	Lockstep  bool                 // wait before each tick until the labels due are learned and served
+	Limit     int64                // requests; 0 for all
+	Speed     float64              // recorded seconds a second; 0 for as fast as it goes
 	Watch     func(*replay.Driver) // called once, before it plays
 }
 
-// Play plays a recording through all stages, and returns when every prediction is labelled, learned
-// and served. It resumes a play of the same recording that was interrupted.
+// Play plays a recording through all stages. It returns when every prediction is labelled, learned
+// and served. A recording that was interrupted is resumed.
 func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 	began := time.Now()
 	rec := o.Recording
@@ -67,8 +67,9 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 }
 
 // addModel asks the learner for its weights once it has learned the whole examples topic. The
-// scorer cannot answer this. Its weights may come from a learner that was killed after it published
-// them and before its checkpoint; the learner that replaced it still learns those examples again.
+// scorer's answer could be another one: suppose a learner publishes weights and is killed before
+// its next checkpoint. The scorer serves these weights, while the replacing learner still learns
+// their last examples again.
 func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) error {
 	ranges, err := l.Client.Offsets(ctx, event.TopicExamples(s.Objective))
 	if err != nil {
@@ -77,9 +78,8 @@ func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) erro
 	path := fmt.Sprintf("/v1/learner?objective=%s&network=%s&learned=%d", url.QueryEscape(s.Objective), url.QueryEscape(o.ServedNetwork()), ranges[0].End)
 	var answer struct{ Model, Weights string }
 	for {
-		err := l.getJSON(ctx, path, &answer)
-		var not *statusError
-		if errors.As(err, &not) && (not.status == http.StatusGatewayTimeout || not.status == http.StatusServiceUnavailable) {
+		status, err := l.getJSON(ctx, path, &answer)
+		if status == http.StatusGatewayTimeout || status == http.StatusServiceUnavailable {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -90,28 +90,22 @@ func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) erro
 	}
 }
 
-// statusError is an answer other than 200.
-type statusError struct {
-	path   string
-	status int
-}
-
-func (e *statusError) Error() string { return fmt.Sprintf("%s answered %d", e.path, e.status) }
-
-func (l *Loop) getJSON(ctx context.Context, path string, v any) error {
+// getJSON asks this process, and decodes an answer of status 200 into v. The status is 0 without an
+// answer.
+func (l *Loop) getJSON(ctx context.Context, path string, v any) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.HTTP+path, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return &statusError{path, resp.StatusCode}
+		return resp.StatusCode, fmt.Errorf("%s answered %d", path, resp.StatusCode)
 	}
-	return json.NewDecoder(resp.Body).Decode(v)
+	return resp.StatusCode, json.NewDecoder(resp.Body).Decode(v)
 }
 
 // Standing is the quality of the predictions so far, and the model that is served.
@@ -123,19 +117,19 @@ type Standing struct {
 	AgeMs               int64    `json:"-"`
 }
 
-// Standing asks feedback and scorer, and leaves out what does not answer within a second.
+// Standing asks feedback and scorer. It leaves out the answer that takes longer than a second.
 func (l *Loop) Standing(ctx context.Context, objective string) Standing {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	query := "?objective=" + url.QueryEscape(objective)
 	var s Standing
-	_ = l.getJSON(ctx, "/v1/evaluation"+query, &s)
+	_, _ = l.getJSON(ctx, "/v1/evaluation"+query, &s)
 	var model struct {
 		Model    string `json:"model"`
 		Examples int64  `json:"examples"`
 		AgeMs    int64  `json:"age_ms"`
 	}
-	if l.getJSON(ctx, "/v1/model"+query, &model) == nil {
+	if _, err := l.getJSON(ctx, "/v1/model"+query, &model); err == nil {
 		s.Model, s.Examples, s.AgeMs = model.Model, model.Examples, model.AgeMs
 	}
 	return s

@@ -2,7 +2,8 @@
 // own command. It also plays recordings into them.
 //
 // A Loop closes in the reverse order of its start: requests end first, then the stages, then the
-// clients, and the embedded services last. So a stage can still write what a request gave it.
+// clients, and the embedded services last. At every moment, what is still running can write what it
+// has accepted.
 package run
 
 import (
@@ -11,31 +12,21 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
-	"github.com/clickloop/clickloop/feedback"
-	"github.com/clickloop/clickloop/ingest"
 	"github.com/clickloop/clickloop/internal/embedded"
 	"github.com/clickloop/clickloop/internal/web"
-	"github.com/clickloop/clickloop/learner"
-	"github.com/clickloop/clickloop/scorer"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 )
 
-// Stages are the names of all stages.
-var Stages = []string{"ingest", "scorer", "feedback", "learner"}
-
-// Options say what a Loop runs.
+// Options tell Start what to run.
 type Options struct {
 	Config   config.Config
 	Stages   []string // names of the stages to run; nil for all
@@ -46,31 +37,23 @@ type Options struct {
 
 // Loop is a running process of stages.
 type Loop struct {
-	HTTP   string // host:port
-	Kafka  []string
-	Redis  string
-	Client *stream.Client
+	HTTP     string // host:port
+	Kafka    []string
+	Redis    string
+	Client   *stream.Client
+	Services *embedded.Services // nil when both services are elsewhere
 
-	cfg      config.Config
-	logger   *slog.Logger
-	services *embedded.Services
-	closers  []func() error
-	clock    *ingest.Clock
-	scorer   *scorer.Scorer
-	stages   []stage
-	registry *prometheus.Registry
-	listener net.Listener
-	cancel   context.CancelFunc
-	capacity *capacity
-	done     chan struct{}
-	err      error
-}
+	cfg         config.Config
+	logger      *slog.Logger
+	registry    *prometheus.Registry
+	closers     []func() error // Close calls them in reverse order
+	stages      []stage
+	setRecorded []func(bool) // switch the stages between recorded and wall time
+	capacity    *capacity
 
-// stage is implemented by all four stages.
-type stage interface {
-	Register(*http.ServeMux)
-	Run(context.Context) error
-	Ready(context.Context) error
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the Loop has ended
+	err    error         // why it ended; read it after done is closed
 }
 
 // Start returns when the topics exist, the stages run, and the listener accepts. The caller closes
@@ -87,12 +70,20 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 	return l, nil
 }
 
+// start listens before all else, so that a port in use costs no folder and no topic. Connections
+// wait until the stages are built.
 func (l *Loop) start(ctx context.Context, o Options) error {
-	var err error
-	if l.listener, err = net.Listen("tcp", o.Config.HTTP); err != nil {
+	listener, err := net.Listen("tcp", o.Config.HTTP)
+	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w (give another address with --http, or port 0 for any free one)", o.Config.HTTP, err)
 	}
-	l.HTTP = reachable(l.listener.Addr())
+	l.closers = append(l.closers, func() error {
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) { // the server closes it, too
+			return err
+		}
+		return nil
+	})
+	l.HTTP = reachable(listener.Addr())
 	if err := l.connect(o); err != nil {
 		return err
 	}
@@ -103,7 +94,7 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if err := l.Client.EnsureTopics(ctx, topics...); err != nil {
 		return err
 	}
-	if err := l.build(o); err != nil {
+	if err := l.build(o.Stages); err != nil {
 		return err
 	}
 	redis, err := l.dialRedis(features.Serving)
@@ -111,9 +102,8 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 		return err
 	}
 	l.capacity = newCapacity(redis, l.logger, l.registry)
-	runCtx, cancel := context.WithCancel(ctx)
-	l.cancel = cancel
-	go l.run(runCtx)
+	ctx, l.cancel = context.WithCancel(ctx)
+	go l.run(ctx, listener)
 	return nil
 }
 
@@ -133,14 +123,17 @@ func reachable(a net.Addr) string {
 func (l *Loop) connect(o Options) error {
 	l.Kafka, l.Redis = o.Config.Kafka.Brokers, o.Config.Redis.Address
 	if o.Embedded && (len(l.Kafka) == 0 || l.Redis == "") {
-		port := map[bool]int{true: -1, false: 0}[o.AnyPort]
+		port := 0
+		if o.AnyPort {
+			port = -1
+		}
 		s, err := embedded.Start(embedded.Config{
 			Dir: o.Config.Data, KafkaPort: port, RedisPort: port, Logger: o.Logger, NoKafka: len(l.Kafka) > 0, NoRedis: l.Redis != "",
 		})
 		if err != nil {
 			return err
 		}
-		l.services = s
+		l.Services = s
 		l.closers = append(l.closers, s.Close)
 		if len(l.Kafka) == 0 {
 			l.Kafka = []string{s.Kafka}
@@ -173,74 +166,9 @@ func (l *Loop) dialRedis(role features.Role) (*features.RedisClient, error) {
 	return client, err
 }
 
-// outcomeTTL returns how long Redis keeps outcomes: until the longest window has certainly been
-// labelled.
-func outcomeTTL(c *config.Config) time.Duration {
-	return event.LongestWindow(c.Objectives) + c.Feedback.OutcomeTTL
-}
-
-// build makes the stages.
-func (l *Loop) build(o Options) error {
-	cfg := &o.Config
-	set, err := features.Compile(cfg.Features)
-	if err != nil {
-		return err
-	}
-	now := func() event.Time { return event.TimeOf(time.Now()) }
-	recorded := cfg.Clock == config.ClockRecorded
-	l.clock = ingest.NewClock(now, recorded)
-	prefix := cfg.Kafka.Prefix
-	store := func(role features.Role, namespace string, ttl time.Duration) (features.Store, error) {
-		c, err := l.dialRedis(role)
-		if err != nil {
-			return nil, err
-		}
-		return features.NewRedis(c, prefix, namespace, ttl), nil
-	}
-	profileTTL := set.Retention() + 24*time.Hour
-	for _, name := range o.Stages {
-		var s stage
-		var err error
-		switch name {
-		case "ingest":
-			var profiles features.Store
-			if profiles, err = store(features.Writing, "profiles", profileTTL); err == nil {
-				s, err = ingest.New(cfg.Ingest, ingest.Deps{Client: l.Client, Set: set, Store: profiles, Clock: l.clock, Watermark: cfg.Watermark, Logger: l.logger, Registerer: l.registry})
-			}
-		case "scorer":
-			var profiles features.Store
-			if profiles, err = store(features.Serving, "profiles", profileTTL); err == nil {
-				l.scorer, err = scorer.New(cfg.Scorer, scorer.Deps{
-					Client: l.Client, Objectives: cfg.Objectives, Priors: cfg.Priors(), Set: set, Store: profiles, Now: now, Recorded: recorded, Logger: l.logger, Registerer: l.registry,
-				})
-				s = l.scorer
-			}
-		case "feedback":
-			var outcomes features.Store
-			if outcomes, err = store(features.Writing, "outcomes", outcomeTTL(cfg)); err == nil {
-				s, err = feedback.New(cfg.Feedback, feedback.Deps{Client: l.Client, Objectives: cfg.Objectives, OneOrder: recorded && len(o.Stages) == len(Stages), Outcomes: outcomes, Now: now, Recorded: l.clock.Recorded, Watermark: cfg.Watermark, Logger: l.logger, Registerer: l.registry})
-			}
-		case "learner":
-			dir := ""
-			if cfg.Data != "" {
-				dir = filepath.Join(cfg.Data, "checkpoints")
-			}
-			s, err = learner.New(cfg.Learner, learner.Deps{
-				Client: l.Client, Objectives: cfg.Objectives, Model: cfg.Model, Networks: cfg.Networks, Dir: dir, Now: now, Logger: l.logger, Registerer: l.registry,
-			})
-		default:
-			err = fmt.Errorf("there is no stage %q, only %s", name, strings.Join(Stages, ", "))
-		}
-		if err != nil {
-			return fmt.Errorf("cannot build %s: %w", name, err)
-		}
-		l.stages = append(l.stages, s)
-	}
-	return nil
-}
-
-// run serves HTTP and runs the stages until ctx ends or one of them fails.
-func (l *Loop) run(ctx context.Context) {
+// run serves HTTP and runs the stages until ctx ends or one of them fails. Stages outlive the
+// server: they stop once the last request is answered.
+func (l *Loop) run(ctx context.Context, listener net.Listener) {
 	defer close(l.done)
 	stages, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -251,7 +179,7 @@ func (l *Loop) run(ctx context.Context) {
 	g.Go(func() error { return l.capacity.run(ctx) })
 	g.Go(func() error {
 		defer stop()
-		return web.Serve(ctx, l.listener, l.handler(), l.logger)
+		return web.Serve(ctx, listener, l.handler(), l.logger)
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		l.err = err
@@ -271,7 +199,7 @@ func (l *Loop) Ready(ctx context.Context) error {
 	return nil
 }
 
-// AwaitReady polls Ready until it returns nil, the Loop ends or ctx does.
+// AwaitReady polls Ready until all stages are ready, the Loop has ended, or ctx ends.
 func (l *Loop) AwaitReady(ctx context.Context) error {
 	for {
 		err := l.Ready(ctx)
@@ -290,14 +218,10 @@ func (l *Loop) AwaitReady(ctx context.Context) error {
 
 // SetRecorded switches ingest and scorer between recorded and wall time.
 func (l *Loop) SetRecorded(recorded bool) {
-	l.clock.SetRecorded(recorded)
-	if l.scorer != nil {
-		l.scorer.SetRecorded(recorded)
+	for _, set := range l.setRecorded {
+		set(recorded)
 	}
 }
-
-// Services returns the embedded services, nil when there are none.
-func (l *Loop) Services() *embedded.Services { return l.services }
 
 // Close stops the stages, then the clients and services that they use, and joins their errors.
 func (l *Loop) Close() error {
@@ -308,16 +232,12 @@ func (l *Loop) Close() error {
 	return errors.Join(l.err, l.closeAll())
 }
 
+// closeAll closes in the reverse order of opening, and goes on after an error.
 func (l *Loop) closeAll() error {
 	var err error
 	for _, c := range slices.Backward(l.closers) {
 		err = errors.Join(err, c())
 	}
 	l.closers = nil
-	if l.listener != nil {
-		if e := l.listener.Close(); e != nil && !errors.Is(e, net.ErrClosed) {
-			err = errors.Join(err, e)
-		}
-	}
 	return err
 }

@@ -102,19 +102,19 @@ func TestFaultsDuringAReplayLoseNothingAndMakeNoLabelFalse(t *testing.T) {
 		}
 	}
 	at(1000)
-	l.Services().StopKafka()
+	l.Services.StopKafka()
 	if status := post(t, l, "/v1/events", `{"type":"page","user":"u1","time":"2008-05-05T08:00:00Z"}`, 15*time.Second); status != http.StatusServiceUnavailable {
 		t.Errorf("an event while Kafka is away: status %d, want 503", status)
 	}
-	if err := l.Services().StartKafka(); err != nil {
+	if err := l.Services.StartKafka(); err != nil {
 		t.Fatal(err)
 	}
 	at(2000)
-	l.Services().FlushRedis()
+	l.Services.FlushRedis()
 	at(3000)
-	l.Services().StopRedis()
+	l.Services.StopRedis()
 	time.Sleep(200 * time.Millisecond) // the time for which Redis is away, not a wait for anything
-	if err := l.Services().StartRedis(); err != nil {
+	if err := l.Services.StartRedis(); err != nil {
 		t.Fatal(err)
 	}
 	got := <-played

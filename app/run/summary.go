@@ -11,8 +11,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Summary is the result of a replay, counted from the topics. Repeats count once, and records of
-// other sources do not count.
+// Summary is the result of a replay, counted from the topics. A repeated record counts once, and
+// records of other sources do not count.
 type Summary struct {
 	Objective           string   `json:"objective"`
 	Requests            int64    `json:"requests"`
@@ -38,32 +38,28 @@ type Summary struct {
 // Summarize reads the topics to their present ends. All ids of a recording begin with its name.
 func Summarize(ctx context.Context, client *stream.Client, name string, o event.Objective) (*Summary, error) {
 	s := &Summary{Objective: o.Name}
-	seed := maphash.MakeSeed()
-	seen := map[uint64]struct{}{}
-	first := func(id string) bool {
-		h := maphash.String(seed, id)
-		_, repeat := seen[h]
-		seen[h] = struct{}{}
-		return !repeat
+	prefix, seed := name+"-", maphash.MakeSeed()
+	// distinct counts the ids of this recording; id returns "" for a record that has none
+	distinct := func(topic string, n *int64, id func(*stream.Record) string) error {
+		seen := map[uint64]struct{}{}
+		return readAll(ctx, client, topic, func(r *stream.Record) error {
+			if id := id(r); strings.HasPrefix(id, prefix) {
+				seen[maphash.String(seed, id)] = struct{}{}
+			}
+			*n = int64(len(seen))
+			return nil
+		})
 	}
-	prefix := name + "-"
-	err := readAll(ctx, client, event.TopicPredictions, func(r *stream.Record) error {
-		id := string(r.Key)
-		if strings.HasPrefix(id, prefix) && first(id) {
-			s.Predictions++
-		}
-		return nil
-	})
+	err := distinct(event.TopicPredictions, &s.Predictions, func(r *stream.Record) string { return string(r.Key) })
 	if err != nil {
 		return nil, err
 	}
-	clear(seen)
 	var e event.Event
-	err = readAll(ctx, client, event.TopicEvents, func(r *stream.Record) error {
-		if err := e.UnmarshalJSON(r.Value); err == nil && e.Type != event.TypeHeartbeat && strings.HasPrefix(e.ID, prefix) && first(e.ID) {
-			s.Events++
+	err = distinct(event.TopicEvents, &s.Events, func(r *stream.Record) string {
+		if e.UnmarshalJSON(r.Value) != nil || e.Type == event.TypeHeartbeat {
+			return ""
 		}
-		return nil
+		return e.ID
 	})
 	if err != nil {
 		return nil, err
@@ -75,11 +71,12 @@ func Summarize(ctx context.Context, client *stream.Client, name string, o event.
 	return s, s.addExamples(ctx, client, prefix, o)
 }
 
+// addExamples evaluates the predictions whose examples are on the topic.
 func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix string, o event.Objective) error {
 	var (
-		water   event.HighWater
-		measure = objective.KindOf(o).Measure()
-		x       event.Example
+		highWater event.HighWater
+		measure   = objective.KindOf(o).Measure()
+		x         event.Example
 
 		count, behind int64
 	)
@@ -87,7 +84,7 @@ func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix
 		if err := x.UnmarshalJSON(r.Value); err != nil {
 			return fmt.Errorf("example at offset %d: %w", r.Offset, err)
 		}
-		if x.Revision || !water.Fresh(x.Source, false) || !strings.HasPrefix(x.Prediction, prefix) {
+		if x.Revision || !highWater.Fresh(x.Source, false) || !strings.HasPrefix(x.Prediction, prefix) {
 			return nil
 		}
 		measure.Add(x.P, x.Y, x.W)
@@ -128,11 +125,11 @@ func readAll(ctx context.Context, client *stream.Client, topic string, fn func(*
 	return nil
 }
 
-// LastRow returns the largest row number of the recording in the predictions topic, from which an
-// interrupted replay resumes. It reads only the last records of each partition, since rows are
-// written in order.
+// LastRow returns the largest row number of a recording on the predictions topic: an interrupted
+// replay resumes behind it. Rows are written in order, so the last records of each partition are
+// enough.
 func LastRow(ctx context.Context, client *stream.Client, name string) (int64, error) {
-	const look = 2000 // records
+	const lastRecords = 2000 // of each partition
 	ranges, err := client.Offsets(ctx, event.TopicPredictions)
 	if err != nil {
 		return 0, err
@@ -140,7 +137,7 @@ func LastRow(ctx context.Context, client *stream.Client, name string) (int64, er
 	var last int64
 	var p event.Prediction
 	for i, r := range ranges {
-		err := client.ReadRange(ctx, event.TopicPredictions, i, max(r.First, r.End-look), r.End, func(rec *stream.Record) error {
+		err := client.ReadRange(ctx, event.TopicPredictions, i, max(r.First, r.End-lastRecords), r.End, func(rec *stream.Record) error {
 			if err := p.UnmarshalJSON(rec.Value); err == nil && strings.HasPrefix(p.Request, name+"-") {
 				last = max(last, p.Row)
 			}

@@ -1,8 +1,9 @@
-// Package running lets commands find a `clickloop up` that runs on this machine. up writes a file
-// with its addresses into its data folder and into a folder of its user.
+// Package running lets commands find a `clickloop up` that runs on this machine. up writes its
+// addresses to a file in its data folder and to one in a folder of its user.
 //
-// The process holds a lock on the file while it lives. So a killed process is known from a running
-// one, even when another process has its number now. The file holds no secret.
+// The process holds a lock on each file while it lives. The lock, not the process number, tells a
+// running process from a killed one: another process may have the number by now. The files hold no
+// secret.
 package running
 
 import (
@@ -46,8 +47,8 @@ type announced struct {
 	file *os.File
 }
 
-// Announce writes up's files, or returns an error when it can write none. The caller closes the
-// Announcement when it ends.
+// Announce writes the files of up. It returns an error when it can write none of them. The caller
+// closes the Announcement when the process ends.
 func Announce(up Up) (*Announcement, error) {
 	text, err := json.MarshalIndent(up, "", "  ")
 	if err != nil {
@@ -112,6 +113,7 @@ func (a *Announcement) Close() error {
 	return err
 }
 
+// same tells whether the file at path is f: another process may have replaced it since.
 func same(path string, f *os.File) bool {
 	there, err := os.Lstat(path)
 	if err != nil {
@@ -144,8 +146,8 @@ func All() []Up {
 	return all
 }
 
-// read returns the content of the file at path. It returns nil, and removes the file, when its
-// process has ended.
+// read returns the content of the file at path. When the file's process has ended, read removes the
+// file and returns nil.
 func read(path string) *Up {
 	f, err := os.Open(path)
 	if err != nil {
@@ -165,8 +167,8 @@ func read(path string) *Up {
 	return &up
 }
 
-// userDir returns this user's folder of files. It lies in XDG_RUNTIME_DIR, which systems empty when
-// the user logs out, or in the temporary folder.
+// userDir returns the folder for the files of this user's processes: in XDG_RUNTIME_DIR, which
+// systems empty when the user logs out, or else in the temporary folder.
 func userDir(create bool) (string, error) {
 	dir := filepath.Join(os.TempDir(), "clickloop-"+strconv.Itoa(os.Getuid()))
 	if base := os.Getenv("XDG_RUNTIME_DIR"); base != "" {

@@ -22,16 +22,14 @@ const doctorExamples = `  clickloop doctor                                      
   clickloop doctor --ready http://localhost:8080            is that stage ready? (for health checks)
 `
 
+// doctorCommand checks what a deployment needs: configuration, Kafka, its topics, weights, Redis.
+// It changes nothing. The exit status is 1 when a check fails, so scripts may call it.
 func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := newFlags("doctor", "doctor [flags]", doctorExamples, stderr)
 	common := config.CommonFlags(fs)
 	ready := fs.String("ready", "", "ask this stage's `URL` for /readyz only")
-	rest, err := parse(fs, args)
-	if err != nil {
+	if err := parseFlags(fs, args, "", stderr); err != nil {
 		return err
-	}
-	if len(rest) > 0 {
-		return misused(stderr, "doctor", "%q is no flag", rest[0])
 	}
 	if *ready != "" && fs.NFlag() > 1 {
 		return misused(stderr, "doctor", "--ready asks one stage and nothing else: leave the other flags out")
@@ -58,6 +56,8 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	return nil
 }
 
+// askReady asks one stage whether it is ready. Health checks of containers call it, since the image
+// holds no other program.
 func askReady(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/readyz", nil)
 	if err != nil {
@@ -78,9 +78,10 @@ func askReady(ctx context.Context, url string) error {
 // doctor runs checks and prints a line for each.
 type doctor struct {
 	w              io.Writer
-	checks, faults int
+	checks, faults int // made, and failed
 }
 
+// report prints the result of a check. mend says what a person can do about err.
 func (d *doctor) report(what string, err error, mend string) {
 	d.checks++
 	if err == nil {
@@ -91,7 +92,8 @@ func (d *doctor) report(what string, err error, mend string) {
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
-// find completes cfg with the addresses of a `clickloop up` that runs here.
+// find completes cfg with the addresses of a `clickloop up` on this machine: the one with the given
+// brokers, or the only one.
 func (d *doctor) find(cfg *config.Config, common *config.Common) {
 	up, err := findUp(cfg.Data)
 	if len(cfg.Kafka.Brokers) > 0 {
@@ -109,8 +111,8 @@ func (d *doctor) find(cfg *config.Config, common *config.Common) {
 	}
 }
 
-// kafka checks that brokers answer, that topics have the right settings, and that the model topics
-// hold weights. It returns the client, or nil when no broker answers.
+// kafka checks that brokers answer, that topics have the right settings, and that each model topic
+// holds weights. It returns the client, or nil when no broker answers.
 func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	if len(cfg.Kafka.Brokers) == 0 {
 		d.report("Kafka", errors.New("no brokers are given"), "set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA; `clickloop up` runs an embedded one")
@@ -118,50 +120,52 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	}
 	client, err := cfg.Kafka.Dial("clickloop-doctor", nil, nil)
 	if err == nil {
-		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err = client.Ping(bounded)
-		cancel()
+		err = within(ctx, 5*time.Second, client.Ping)
 	}
 	d.report("Kafka at "+strings.Join(cfg.Kafka.Brokers, ","), err, "start Kafka there, or give the right address; from inside a container it is not localhost")
 	if err != nil {
 		return nil
 	}
 	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
-		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := client.CheckTopic(bounded, stream.Topic(t))
-		what := "topic " + cfg.Kafka.Prefix + t.Name
-		if n, countErr := client.Partitions(bounded, t.Name); countErr == nil && err == nil && t.Ordered && n > 1 {
-			what += fmt.Sprintf(" (it has %d partitions, of which 0 alone is used: its order matters)", n)
-		}
-		cancel()
-		if err == nil {
-			d.report(what, nil, "")
+		if d.topic(ctx, client, cfg.Kafka.Prefix, t) {
 			d.transactions(ctx, client, cfg.Kafka.Prefix, t.Name)
-			continue
 		}
-		mend := "start the stages, or `clickloop up`: they make topics that are missing"
-		var wrong *stream.TopicError
-		if errors.As(err, &wrong) {
-			err, mend = fmt.Errorf("%s is %s, want %s", wrong.Setting, wrong.Found, wrong.Wanted), wrong.Mend
-		}
-		d.report(what, err, mend)
 	}
 	for _, o := range cfg.Objectives {
-		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-		ranges, err := client.Offsets(bounded, event.TopicModel(o.Served()))
-		cancel()
-		if err == nil && ranges[0].First >= ranges[0].End {
-			err = errors.New("its topic holds none")
-		}
+		err := within(ctx, 5*time.Second, func(ctx context.Context) error {
+			ranges, err := client.Offsets(ctx, event.TopicModel(o.Served()))
+			if err == nil && ranges[0].First >= ranges[0].End {
+				err = errors.New("its topic holds none")
+			}
+			return err
+		})
 		d.report("weights of "+o.Served(), err, "start `clickloop learner`: it publishes a snapshot as it starts")
 	}
 	return client
 }
 
-// hangs is the age from which an open transaction is reported. Most end sooner.
+// topic reports whether a topic exists with the right settings.
+func (d *doctor) topic(ctx context.Context, client *stream.Client, prefix string, t event.Topic) (ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err := client.CheckTopic(ctx, stream.Topic(t))
+	what, mend := "topic "+prefix+t.Name, "start the stages, or `clickloop up`: they make topics that are missing"
+	if n, countErr := client.Partitions(ctx, t.Name); countErr == nil && err == nil && t.Ordered && n > 1 {
+		what += fmt.Sprintf(" (it has %d partitions, of which 0 alone is used: its order matters)", n)
+	}
+	var wrong *stream.TopicError
+	if errors.As(err, &wrong) {
+		err, mend = fmt.Errorf("%s is %s, want %s", wrong.Setting, wrong.Found, wrong.Wanted), wrong.Mend
+	}
+	d.report(what, err, mend)
+	return err == nil
+}
+
+// hangs is the age from which an open transaction is reported. A healthy producer commits sooner.
 const hangs = 2 * time.Second
 
-// transactions reports open transactions, since no stage reads the records behind them.
+// transactions reports open transactions. Stages read committed records only, so they stop before
+// an open transaction until it ends.
 func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix, topic string) {
 	ctx, cancel := context.WithTimeout(ctx, hangs+3*time.Second)
 	defer cancel()
@@ -175,8 +179,8 @@ func (d *doctor) transactions(ctx context.Context, client *stream.Client, prefix
 	}
 }
 
-// folds reports partitions of events that no stage folds while it folds others, such as one that
-// was added.
+// folds reports partitions of events that no stage folds although it folds others. A partition that
+// was added later is the usual case: its events hold back the watermark, and so all labels.
 func (d *doctor) folds(ctx context.Context, client *stream.Client, store features.Store, what, log string) {
 	ranges, err := client.Offsets(ctx, event.TopicEvents)
 	if err != nil {
@@ -203,6 +207,8 @@ func (d *doctor) folds(ctx context.Context, client *stream.Client, store feature
 	d.report(what, err, "start `clickloop ingest`, or look at its log: it takes partitions that were added within seconds")
 }
 
+// redis checks that Redis answers and keeps what it is given. kafka is nil when no broker answers;
+// then the checks that compare Redis with the topics are left out.
 func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Client) {
 	if cfg.Redis.Address == "" {
 		d.report("Redis", errors.New("no address is given"), "set redis.address, --redis host:port or CLICKLOOP_REDIS; `clickloop up` runs an embedded one")
@@ -216,9 +222,7 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 	client, err := features.DialRedis(cfg.Redis, features.Serving)
 	if err == nil {
 		defer client.Close()
-		bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
-		err = client.Ping(bounded)
-		cancel()
+		err = within(ctx, 3*time.Second, client.Ping)
 	}
 	d.report("Redis at "+address, err, "start Redis 7.0 or newer there, or give the right address, with its user and password if it has them")
 	if err != nil {
@@ -233,7 +237,8 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 	}
 }
 
-// capacity checks that Redis loses no keys. The embedded one shows no capacity and has no limit.
+// capacity checks that Redis loses no keys. The embedded Redis reports no capacity, since it has no
+// limit.
 func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -241,10 +246,8 @@ func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 	if err == nil && !ok {
 		return
 	}
-	if err == nil {
-		if faults := capacity.Faults(0); len(faults) > 0 {
-			err = errors.New(strings.Join(faults, "; "))
-		}
+	if faults := capacity.Faults(0); err == nil && len(faults) > 0 {
+		err = errors.New(strings.Join(faults, "; "))
 	}
 	d.report("Redis keeps what it is given", err, "give Redis more memory than it needs and maxmemory-policy noeviction")
 }

@@ -19,9 +19,9 @@ import (
 // errNoBrokers is returned when neither a setting nor a running `clickloop up` gives Kafka brokers.
 var errNoBrokers = errors.New("no Kafka brokers are given, and no `clickloop up` is running here: set kafka.brokers, --kafka host:port or CLICKLOOP_KAFKA")
 
-// loadRunning is Load for commands that inspect a system. Without brokers they inspect the
-// `clickloop up` that runs here: its addresses, prefix and objectives stand for settings that are
-// missing.
+// loadRunning is Load for commands that inspect a system. Where no setting gives brokers, they
+// inspect the `clickloop up` that runs on this machine. Its addresses, prefix and objectives then
+// replace the settings that nobody gave.
 func loadRunning(common *config.Common, stderr io.Writer) (config.Config, error) {
 	cfg, err := common.Load()
 	if err != nil || len(cfg.Kafka.Brokers) > 0 {
@@ -67,6 +67,7 @@ func upAt(brokers []string) *running.Up {
 	return nil
 }
 
+// listUps names the running processes in an error, so that the reader can pick one.
 func listUps(all []running.Up) string {
 	texts := make([]string, len(all))
 	for i := range all {
@@ -75,6 +76,7 @@ func listUps(all []running.Up) string {
 	return "is " + strings.Join(texts, ", and ")
 }
 
+// describeUp names a process by the flags that address it.
 func describeUp(up *running.Up) string {
 	data := ""
 	if up.Data != "" {
@@ -83,28 +85,21 @@ func describeUp(up *running.Up) string {
 	return fmt.Sprintf("`clickloop up%s` (process %d, --kafka %s)", data, up.PID, strings.Join(up.Kafka, ","))
 }
 
-// useUp takes from up what no setting gives.
+// useUp completes cfg: a setting that no file, variable or flag gives is taken from up.
 func useUp(cfg *config.Config, common *config.Common, up *running.Up) {
-	if len(cfg.Kafka.Brokers) == 0 {
-		cfg.Kafka.Brokers = up.Kafka
-	}
-	if cfg.Redis.Address == "" {
-		cfg.Redis.Address = up.Redis
-	}
-	if !common.Given("kafka.prefix") {
-		cfg.Kafka.Prefix = up.Prefix
-	}
-	if !common.Given("kafka.partitions") {
-		cfg.Kafka.Partitions = up.Partitions
-	}
-	if !common.Given("objectives") && len(up.Objectives) > 0 {
-		cfg.Objectives = up.Objectives
-	}
-	if !common.Given("http") {
-		cfg.HTTP = up.HTTP
-	}
-	if !common.Given("data") {
-		cfg.Data = up.Data
+	setIf(len(cfg.Kafka.Brokers) == 0, &cfg.Kafka.Brokers, up.Kafka)
+	setIf(cfg.Redis.Address == "", &cfg.Redis.Address, up.Redis)
+	setIf(!common.Given("kafka.prefix"), &cfg.Kafka.Prefix, up.Prefix)
+	setIf(!common.Given("kafka.partitions"), &cfg.Kafka.Partitions, up.Partitions)
+	setIf(!common.Given("objectives") && len(up.Objectives) > 0, &cfg.Objectives, up.Objectives)
+	setIf(!common.Given("http"), &cfg.HTTP, up.HTTP)
+	setIf(!common.Given("data"), &cfg.Data, up.Data)
+}
+
+// setIf sets a setting to value on a condition.
+func setIf[T any](condition bool, setting *T, value T) {
+	if condition {
+		*setting = value
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"github.com/clickloop/clickloop/app/fit"
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/internal/modelfile"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
 )
@@ -29,35 +27,34 @@ const fitExamples = `  clickloop fit examples/bank-marketing --json
 
 // fitOptions holds the flags of fit.
 type fitOptions struct {
-	files       fit.Files
-	objective   string
-	paths       []string
-	tests       []string
-	network     string
-	output      string
-	classes     []string
-	cross       []string
-	seed        uint64
+	dataOptions
+	newModel
+	tests       []string // files to predict after learning
 	passes      int
-	delay       int
-	in, out     string
-	predictions string
+	delay       int    // examples between a prediction and its label
+	limit       int64  // rows of a recording; 0 for all
+	predictions string // file to write
 	config      string
-	onError     string
-	json        bool
 	quiet       bool
-	limit       int64
-	given       map[string]bool
-	tableBits   int
-	admission   int
-	expiry      int64
-	reading     reading
-	// the network that a recording's configuration serves, unless it is the default one
+
+	// Found on the way: the network that a recording's configuration serves, unless that is the
+	// default one, and the model of --in.
 	served string
-	state  *learner.State  // the model of --in
-	about  modelfile.About // from its file
+	state  *learner.State
 }
 
+// newModel holds the flags for the settings of a new model.
+type newModel struct {
+	network   string
+	cross     []string
+	seed      uint64
+	tableBits int
+	admission int
+	expiry    int64
+}
+
+// fitCommand learns files or a recording in memory, without Kafka and Redis. It checks flags and
+// files before it learns, since a run may last for hours.
 func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := fitFlags(args, stderr)
 	if err != nil {
@@ -75,7 +72,7 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
-	if len(o.paths) == 0 {
+	if len(o.paths) == 0 { // --in and --test alone
 		return o.testAlone(ctx, o.state, began, stdout, stderr)
 	}
 	if len(classes) > 0 {
@@ -105,8 +102,8 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	return o.finish(stdout, &result, func() { printFit(stdout, &result) })
 }
 
-// warn reports names that occur nowhere in the data, most likely misspelt ones, and data without
-// examples.
+// warn reports data without examples, and flags that name columns or fields which no example had.
+// Such names are most likely misspelt; without a warning they would silently do nothing.
 func (o *fitOptions) warn(net *model.Net, examples, skipped int64, rec *recording.Recording, stderr io.Writer) {
 	o.notices(rec, stderr)
 	if examples == 0 {
@@ -115,6 +112,7 @@ func (o *fitOptions) warn(net *model.Net, examples, skipped int64, rec *recordin
 	for _, name := range o.files.Unmet() {
 		fmt.Fprintf(stderr, "clickloop fit: warning: --drop names %q, and there is no such column: nothing was left out for it\n", name)
 	}
+	// only the network knows which fields its examples had: crosses may come from its file
 	for _, cross := range net.Config().Cross {
 		for _, name := range cross {
 			if name != "all" && !net.Knows(model.FieldHash(name)) {
@@ -124,7 +122,8 @@ func (o *fitOptions) warn(net *model.Net, examples, skipped int64, rec *recordin
 	}
 }
 
-// warnLabels reports labels that are all the same: most likely --positive names the wrong value.
+// warnLabels reports labels that are all the same. Most likely --positive names a value that the
+// data spells differently.
 func (o *fitOptions) warnLabels(r *fit.Result, stderr io.Writer) {
 	switch {
 	case r.Examples == 0:
@@ -137,21 +136,19 @@ func (o *fitOptions) warnLabels(r *fit.Result, stderr io.Writer) {
 	}
 }
 
+// fitFlags parses the flags, and checks those that can be checked alone.
 func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
-	o := &fitOptions{objective: "click", given: map[string]bool{}}
+	o := &fitOptions{}
 	fs := newFlags("fit", "fit RECORDING|FILE... [flags]", fitExamples, stderr)
-	list := func(target *[]string) func(string) error {
-		return func(s string) error { *target = append(*target, strings.Split(s, ",")...); return nil }
-	}
 	fs.StringVar(&o.files.Label, "label", "", "`column` of the label")
-	fs.Func("positive", "`value` of the label that means yes; may repeat", list(&o.files.Positive))
-	fs.Func("drop", "`columns` to leave out, separated by commas; may repeat", list(&o.files.Drop))
+	fs.Func("positive", "`value` of the label that means yes; may repeat", commaList(&o.files.Positive))
+	fs.Func("drop", "`columns` to leave out, separated by commas; may repeat", commaList(&o.files.Drop))
 	fs.StringVar(&o.files.Format, "format", "", "csv, jsonl or vw; found out by default")
-	readingFlags(fs, &o.files.Encoding, &o.reading)
+	o.reading.declare(fs, &o.files.Encoding)
 	fs.Func("test", "`file` to predict after learning, without learning from it; may repeat", func(s string) error { o.tests = append(o.tests, s); return nil })
 	fs.StringVar(&o.network, "network", "", "parts of one plain network instead of the default mixture: `linear,ffm,mlp`")
 	fs.StringVar(&o.output, "output", "", "`sigmoid` (yes or no), or softmax: the label is one of several classes; needs --network of linear, mlp")
-	fs.Func("classes", "values of the label of a softmax, `A,B,C`; may repeat; found in the first 100,000 rows by default", list(&o.classes))
+	fs.Func("classes", "values of the label of a softmax, `A,B,C`; may repeat; found in the first 100,000 rows by default", commaList(&o.classes))
 	fs.Func("cross", "pair of fields to cross in the linear part, `A,B`, or all; may repeat", func(s string) error { o.cross = append(o.cross, s); return nil })
 	fs.Uint64Var(&o.seed, "seed", 1, "of the initial weights")
 	fs.IntVar(&o.tableBits, "table-bits", 20, "2^`bits` tokens have records of their own")
@@ -169,17 +166,13 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	fs.BoolVar(&o.json, "json", false, "print one JSON object on standard output")
 	fs.BoolVar(&o.quiet, "quiet", false, "no progress")
 	fs.Int64Var(&o.limit, "limit", 0, "first `N` rows of a recording only")
-	paths, err := parse(fs, args)
-	if err != nil {
+	var err error
+	if o.paths, err = o.parse(fs, args); err != nil {
 		return nil, err
 	}
-	fs.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
-	o.paths = paths
 	switch {
-	case len(paths) == 0 && (o.in == "" || len(o.tests) == 0):
+	case len(o.paths) == 0 && (o.in == "" || len(o.tests) == 0):
 		return nil, misused(stderr, "fit", "name a recording or files; - is standard input; --in MODEL --test FILE alone learns nothing")
-	case o.onError != "stop" && o.onError != "skip":
-		return nil, fmt.Errorf("--on-error is %q, want stop or skip", o.onError)
 	case o.passes < 1 || o.passes > 10_000:
 		return nil, fmt.Errorf("--passes is %d, want 1 to 10000", o.passes)
 	case o.files.Holdout < 0 || o.files.Holdout == 1:
@@ -189,49 +182,44 @@ func fitFlags(args []string, stderr io.Writer) (*fitOptions, error) {
 	case o.delay < 0:
 		return nil, fmt.Errorf("--delay is %d, want 0 or more examples", o.delay)
 	}
-	o.files.SkipBad = o.onError == "skip"
-	return o, o.reading.columns(&o.files)
+	return o, o.apply()
 }
 
 // open opens the recording, if the path names one, and the configuration.
 func (o *fitOptions) open() (*recording.Recording, config.Config, error) {
-	var rec *recording.Recording
-	file := o.config
-	if len(o.paths) > 0 && isRecording(o.paths[0]) {
-		if len(o.paths) > 1 {
-			return nil, config.Config{}, errors.New("one recording at a time")
-		}
-		var err error
-		if rec, err = recording.Open(o.paths[0]); err != nil {
-			return nil, config.Config{}, err
-		}
-		if file == "" {
-			file = rec.ConfigFile()
-		}
-		o.objective = rec.Objective().Name
-		cfg, err := config.LoadBeside(file, config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
-		if err != nil {
-			return nil, cfg, err
-		}
-		rec.Adopt(cfg.Objective(o.objective))
-		merged := rec.Objective()
-		// the network whose predictions the loop evaluates
-		if name := merged.ServedNetwork(); name != event.DefaultNetwork {
-			cfg.Model, o.served = cfg.Networks[name], name
-		}
-		return rec, cfg, nil
+	if len(o.paths) == 0 || !isRecording(o.paths[0]) {
+		cfg, err := config.Load(o.config)
+		return nil, cfg, err
 	}
-	cfg, err := config.Load(file)
-	return rec, cfg, err
+	if len(o.paths) > 1 {
+		return nil, config.Config{}, errors.New("one recording at a time")
+	}
+	rec, err := recording.Open(o.paths[0])
+	if err != nil {
+		return nil, config.Config{}, err
+	}
+	o.objective = rec.Objective().Name
+	cfg, err := config.LoadBeside(cmp.Or(o.config, rec.ConfigFile()), config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
+	if err != nil {
+		return nil, cfg, err
+	}
+	rec.Adopt(cfg.Objective(o.objective))
+	// the loop evaluates the predictions of the served network, so fit learns that one
+	completed := rec.Objective()
+	if name := completed.ServedNetwork(); name != event.DefaultNetwork {
+		cfg.Model, o.served = cfg.Networks[name], name
+	}
+	return rec, cfg, nil
 }
 
+// isRecording tells a recording, which is a folder or a YAML file, from a file of examples.
 func isRecording(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && (info.IsDir() || strings.HasSuffix(path, ".yaml"))
 }
 
-// newNetwork reads the model of --in, or makes a network from configuration and flags. It also
-// returns the names of a softmax's classes.
+// newNetwork reads the model of --in, or makes a network from the configuration and the flags. It
+// also returns the class names of a softmax.
 func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bool) (*model.Net, []string, error) {
 	if o.network != "" {
 		c.Network = strings.Split(o.network, ",")
@@ -239,19 +227,11 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	for _, cross := range o.cross {
 		c.Cross = append(c.Cross, strings.Split(cross, ","))
 	}
-	if o.given["seed"] {
-		c.Seed = o.seed
-	}
-	if o.given["table-bits"] {
-		c.TableBits = o.tableBits
-	}
-	if o.given["admission"] {
-		c.Admission = o.admission
-	}
-	if o.given["expiry"] {
-		c.Expiry = o.expiry
-	}
-	if o.in == "" {
+	setIf(o.given["seed"], &c.Seed, o.seed)
+	setIf(o.given["table-bits"], &c.TableBits, o.tableBits)
+	setIf(o.given["admission"], &c.Admission, o.admission)
+	setIf(o.given["expiry"], &c.Expiry, o.expiry)
+	if o.in == "" { // a new model
 		classes, err := o.newClasses(ctx, &c, recorded)
 		if err != nil {
 			return nil, nil, err
@@ -268,6 +248,7 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	}
 	o.state = state
 	net := state.Net()
+	// a saved model brings its settings: flags may repeat them and must not contradict them
 	made := net.Config()
 	if made.Output == "softmax" {
 		c.Output, c.Classes = made.Output, made.Classes // they have their own checks
@@ -279,79 +260,81 @@ func (o *fitOptions) newNetwork(ctx context.Context, c model.Config, recorded bo
 	return net, classes, err
 }
 
+// learn learns the files or the recording, and writes the file of --predictions on the way.
 func (o *fitOptions) learn(ctx context.Context, r *fit.Run, rec *recording.Recording, cfg config.Config) (result fit.Result, err error) {
-	if o.predictions != "" {
-		out, failed := o.newPredictions(nil)
-		if failed != nil {
-			return result, failed
-		}
-		one := fit.Prediction{Labeled: true, P: make([]float64, 1)}
+	out, err := o.newPredictions(nil)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = cmp.Or(err, out.end()) }()
+	if out != nil {
+		one := fit.Prediction{Labeled: true, P: make([]float64, 1)} // reused: no garbage per example
 		r.Observe(func(at fit.Place, p, y float64) error {
 			one.Place, one.P[0], one.Y = at, p, y
 			return out.write(&one)
 		})
-		defer func() { err = cmp.Or(err, out.end()) }()
 	}
-	var skipped int64
-	for pass := range o.passes {
-		if pass > 0 {
-			r.Again()
-		}
+	result, skipped, tests, err := learn(ctx, o, r, nil, func() (int64, error) {
 		if rec != nil {
-			err = r.Recording(ctx, rec, cfg.Features, o.limit)
-		} else {
-			skipped, err = r.Learn(ctx, &o.files, o.paths, o.delay)
+			return 0, r.Recording(ctx, rec, cfg.Features, o.limit)
 		}
-		if err != nil {
-			return result, err
-		}
-	}
-	result = r.Result()
-	result.Skipped = skipped
-	if err := o.save(r.Net(), nil); err != nil {
-		return result, err
-	}
-	for _, path := range o.tests {
-		t, err := r.Test(ctx, &o.files, path)
-		if err != nil {
-			return result, err
-		}
-		result.Test = append(result.Test, t)
-	}
-	return result, nil
+		return r.Learn(ctx, &o.files, o.paths, o.delay)
+	})
+	result.Skipped, result.Test = skipped, tests
+	return result, err
 }
 
-// fitProgress shows rows, rows a second and the remaining time on a terminal until stop is called.
+// trainable is a fit.Run or a fit.ClassRun, with results R and results T of tests.
+type trainable[R, T any] interface {
+	Again()
+	Net() *model.Net
+	Result() R
+	Test(context.Context, *fit.Files, string) (T, error)
+}
+
+// learn calls pass for each of --passes, saves the model, and evaluates it on each file of --test.
+// It also returns how many lines the last pass skipped.
+func learn[R, T any](ctx context.Context, o *fitOptions, r trainable[R, T], classes []string, pass func() (int64, error)) (result R, skipped int64, tests []T, err error) {
+	for n := range o.passes {
+		if n > 0 {
+			r.Again()
+		}
+		if skipped, err = pass(); err != nil {
+			return result, skipped, nil, err
+		}
+	}
+	result, err = r.Result(), o.save(r.Net(), classes)
+	for i := 0; i < len(o.tests) && err == nil; i++ {
+		var test T
+		test, err = r.Test(ctx, &o.files, o.tests[i])
+		tests = append(tests, test)
+	}
+	return result, skipped, tests, err
+}
+
+// fitProgress shows rows, rows a second and the remaining time. It shows them on a terminal only: a
+// log would fill with lines. The caller calls stop.
 func fitProgress(r interface{ Rows() int64 }, o *fitOptions, recorded bool, w io.Writer) (stop func()) {
 	if o.quiet || !isTerminal(w) {
 		return func() {}
 	}
-	total := o.totalBytes()
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(500 * time.Millisecond)
-		defer tick.Stop()
-		began := time.Now()
-		for {
-			select {
-			case <-done:
-				fmt.Fprint(w, "\r\033[K")
-				return
-			case <-tick.C:
-			}
-			seconds := time.Since(began).Seconds()
-			line := fmt.Sprintf("%d rows, %.0f rows/s", r.Rows(), float64(r.Rows())/seconds)
-			if read := o.files.Bytes(); !recorded && read > 0 && total >= read {
-				line = fmt.Sprintf("%s %s, %.0f s left", bar(read, total), line, seconds*float64(total-read)/float64(read))
-			}
-			fmt.Fprintf(w, "\r\033[K%s", line)
+	total, began := o.totalBytes(), time.Now()
+	end := every(500*time.Millisecond, func() {
+		seconds := time.Since(began).Seconds()
+		line := fmt.Sprintf("%d rows, %.0f rows/s", r.Rows(), float64(r.Rows())/seconds)
+		if read := o.files.Bytes(); !recorded && read > 0 && total >= read {
+			line = fmt.Sprintf("%s %s, %.0f s left", bar(read, total), line, seconds*float64(total-read)/float64(read))
 		}
-	}()
-	return func() { close(done); <-ended }
+		fmt.Fprintf(w, "\r\033[K%s", line)
+	})
+	return func() {
+		end()
+		fmt.Fprint(w, "\r\033[K")
+	}
 }
 
-// totalBytes returns the size of the files over all passes, or 0 when one is not a plain file.
+// totalBytes returns the bytes that all passes read, or 0 when a file is no plain one. Standard
+// input has no known size.
 func (o *fitOptions) totalBytes() int64 {
 	var total int64
 	for _, path := range o.paths {

@@ -13,24 +13,20 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// check refuses flags and files that would fail, or mean nothing, after hours of learning.
+// check refuses flags and files that would fail, or have no effect, only after hours of learning.
 func (o *fitOptions) check(recorded bool) error {
 	if err := o.checkFlags(recorded); err != nil {
 		return err
 	}
-	data := o.tests
+	data, again := o.tests, 0
 	if !recorded {
-		data = append(o.paths[:len(o.paths):len(o.paths)], o.tests...)
+		data = append(slices.Clone(o.paths), o.tests...)
+		if o.passes > 1 {
+			again = len(o.paths)
+		}
 	}
-	piped := false
-	for i, path := range data {
-		if path == "-" && piped {
-			return errors.New("- is named twice, and standard input can be read only once")
-		}
-		piped = piped || path == "-"
-		if err := checkReadable(path, i < len(data)-len(o.tests) && o.passes > 1); err != nil {
-			return err
-		}
+	if err := checkInputs(data, again); err != nil {
+		return err
 	}
 	// may be the file of --in: the new model replaces it
 	if err := checkWritable("--out", o.out, append(data, o.predictions)); err != nil {
@@ -58,8 +54,23 @@ func (o *fitOptions) checkFlags(recorded bool) error {
 	return fmt.Errorf("--limit is of recordings: give fewer rows of files, such as by head -n %d FILE | clickloop fit -", o.limit)
 }
 
-// checkReadable makes sure that a file of examples exists, and that it can be read again when it
-// must be.
+// checkInputs makes sure that files of examples can be read, and the first ones of them repeatedly.
+func checkInputs(paths []string, again int) error {
+	piped := false
+	for i, path := range paths {
+		if path == "-" && piped {
+			return errors.New("- is named twice, and standard input can be read only once")
+		}
+		piped = piped || path == "-"
+		if err := checkReadable(path, i < again); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkReadable makes sure that a file of examples exists. With again it must be a plain file,
+// since a pipe can be read only once.
 func checkReadable(path string, again bool) error {
 	regular := false
 	if path != "-" {
@@ -85,7 +96,8 @@ func checkReadable(path string, again bool) error {
 	return nil
 }
 
-// checkWritable makes sure that a file can be written, and is none of the others.
+// checkWritable makes sure that a file can be written, and that it is none of the others under any
+// name.
 func checkWritable(flag, path string, others []string) error {
 	if path == "" {
 		return nil
@@ -118,9 +130,10 @@ var settingFlags = map[string]string{
 	"network": "network", "cross": "cross", "seed": "seed", "table_bits": "table-bits", "admission": "admission", "expiry": "expiry",
 }
 
-// contradiction finds a setting, given by a flag or in the file of --config, that differs from the
-// model's. A setting that the file leaves at its default is not given, and neither are those of a
-// recording's own file: they are for new models.
+// contradiction refuses a setting that differs from the model's, since a model goes on with the
+// settings it was made with. A setting counts as given when a flag gives it, or when the file of
+// --config gives it another value than the default. The settings of a recording's own file never
+// count: they are for new models.
 func (o *fitOptions) contradiction(given, made model.Config) error {
 	chosen := given.Differences(model.DefaultConfig())
 	for _, d := range given.Differences(made) {

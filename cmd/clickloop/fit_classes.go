@@ -16,8 +16,8 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// newClasses returns the classes of a new softmax, from --classes or the first rows of the files,
-// and completes c. It returns none for other outputs.
+// newClasses completes c for a new softmax. It returns the names of the classes, from --classes or
+// from the first rows of the files, in the order of their numbers. Other outputs have no classes.
 func (o *fitOptions) newClasses(ctx context.Context, c *model.Config, recorded bool) ([]string, error) {
 	if o.output != "" && o.output != c.Output {
 		c.Output, c.Classes = o.output, 1
@@ -47,8 +47,9 @@ func (o *fitOptions) newClasses(ctx context.Context, c *model.Config, recorded b
 	return classes, o.files.SetClasses(classes)
 }
 
-// oldClasses returns the classes of the model of --in.
-func (o *fitOptions) oldClasses(made model.Config, classes []string, recorded bool) ([]string, error) {
+// oldClasses returns the class names of a softmax that was read from a file. Flags may repeat them,
+// and name them for a model without names.
+func (o *dataOptions) oldClasses(made model.Config, classes []string, recorded bool) ([]string, error) {
 	if o.output != "" && o.output != made.Output {
 		return nil, fmt.Errorf("--output %s contradicts model %s, whose output is %s: leave it out", o.output, o.in, made.Output)
 	}
@@ -69,7 +70,7 @@ func (o *fitOptions) oldClasses(made model.Config, classes []string, recorded bo
 }
 
 // checkClasses refuses flags that do not fit the output.
-func (o *fitOptions) checkClasses(output string, recorded bool) error {
+func (o *dataOptions) checkClasses(output string, recorded bool) error {
 	switch {
 	case output != "softmax" && len(o.classes) > 0:
 		return fmt.Errorf("--classes is given, and the output is %s: add --output softmax", output)
@@ -81,7 +82,8 @@ func (o *fitOptions) checkClasses(output string, recorded bool) error {
 	return nil
 }
 
-func (o *fitOptions) givenClasses() []string {
+// givenClasses returns the names of --classes, spelt as labels in files are.
+func (o *dataOptions) givenClasses() []string {
 	var names []string
 	for _, text := range o.classes {
 		names = append(names, fit.ClassName(text))
@@ -106,48 +108,33 @@ func (o *fitOptions) fitClasses(ctx context.Context, net *model.Net, classes []s
 	return o.finish(stdout, &result, func() { printClasses(stdout, &result) })
 }
 
+// learnClasses is learn for a softmax.
 func (o *fitOptions) learnClasses(ctx context.Context, r *fit.ClassRun) (result fit.ClassResult, err error) {
-	if o.predictions != "" {
-		out, failed := o.newPredictions(r.Names())
-		if failed != nil {
-			return result, failed
-		}
-		defer func() { err = cmp.Or(err, out.end()) }()
+	out, err := o.newPredictions(r.Names())
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = cmp.Or(err, out.end()) }()
+	if out != nil {
 		one := fit.Prediction{Labeled: true}
 		r.Observe(func(at fit.Place, p []float64, class float64) error {
 			one.Place, one.P, one.Y = at, p, class
 			return out.write(&one)
 		})
 	}
-	var skipped int64
-	for pass := range o.passes {
-		if pass > 0 {
-			r.Again()
-		}
-		if skipped, err = r.Learn(ctx, &o.files, o.paths, o.delay); err != nil {
-			return result, err
-		}
-	}
-	result = r.Result()
-	result.Skipped = skipped
-	if err := o.save(r.Net(), r.Names()); err != nil {
-		return result, err
-	}
-	for _, path := range o.tests {
-		t, err := r.Test(ctx, &o.files, path)
-		if err != nil {
-			return result, err
-		}
-		result.Test = append(result.Test, t)
-	}
-	return result, nil
+	result, skipped, tests, err := learn(ctx, o, r, r.Names(), func() (int64, error) { return r.Learn(ctx, &o.files, o.paths, o.delay) })
+	result.Skipped, result.Test = skipped, tests
+	return result, err
 }
 
+// Limits of what is printed for a person. JSON has all.
 const (
 	shownClasses   = 32 // in the table of classes
 	shownConfusion = 12 // classes whose confusion matrix fits a screen
 )
 
+// printClasses prints the result of a softmax: its metrics, those of the holdout, and those of each
+// file of --test.
 func printClasses(w io.Writer, r *fit.ClassResult) {
 	fmt.Fprintf(w, "%s: %d examples of %d classes in %.2f s, %.0f examples/s\n", r.Model, r.Examples, len(r.Classes), r.Seconds, r.ExamplesPerSecond)
 	printSkipped(w, r.Skipped)
@@ -162,29 +149,25 @@ func printClasses(w io.Writer, r *fit.ClassResult) {
 	}
 }
 
+// printClassTest prints the evaluation of one file.
 func printClassTest(w io.Writer, t *fit.ClassTest) {
 	fmt.Fprintf(w, "%s: %d examples\n", t.File, t.Examples)
 	printSkipped(w, t.Skipped)
 	printClassMetrics(w, &t.ClassMetrics)
 }
 
+// printClassMetrics prints the overall figures, a row for each class, and the confusion matrix if
+// it fits a screen.
 func printClassMetrics(w io.Writer, m *fit.ClassMetrics) {
-	for _, x := range []struct {
-		name string
-		v    *float64
-	}{
+	printFigures(w, []figure{
 		{"log loss", m.LogLoss}, {"normalized entropy", m.NormalizedEntropy}, {"accuracy", m.Accuracy},
 		{"macro precision", m.Macro.Precision}, {"macro recall", m.Macro.Recall}, {"macro F1", m.Macro.F1},
-	} {
-		if x.v != nil {
-			fmt.Fprintf(w, "  %-22s %.5f\n", x.name, *x.v)
-		}
-	}
+	})
 	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	row := func(cells ...string) { fmt.Fprintln(table, "  "+strings.Join(cells, "\t")+"\t") }
 	row("class", "precision", "recall", "F1", "support")
 	for _, c := range m.Classes[:min(len(m.Classes), shownClasses)] {
-		row(short(c.Class), figure(c.Precision), figure(c.Recall), figure(c.F1), count(c.Support))
+		row(short(c.Class), score(c.Precision), score(c.Recall), score(c.F1), count(c.Support))
 	}
 	if more := len(m.Classes) - shownClasses; more > 0 {
 		row(fmt.Sprintf("and %d more: --json has all", more))
@@ -216,8 +199,8 @@ func short(name string) string {
 	return name
 }
 
-// figure returns a score, or - for an undefined one.
-func figure(v *float64) string {
+// score returns a score as text, or - for an undefined one.
+func score(v *float64) string {
 	if v == nil {
 		return "-"
 	}

@@ -16,21 +16,17 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// finish prints the result.
-func (o *fitOptions) finish(stdout io.Writer, result any, text func()) error {
+// finish prints the result: as JSON, or by text.
+func (o *dataOptions) finish(stdout io.Writer, result any, text func()) error {
 	if o.json {
-		b, err := json.Marshal(result)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(stdout, "%s\n", b)
-		return nil
+		return json.NewEncoder(stdout).Encode(result)
 	}
 	text()
 	return nil
 }
 
-// save writes the model to --out. It runs before the tests, since a test may fail.
+// save writes the model to --out, with what predict needs to read files in the same way: label,
+// columns and how each was read. It runs before the tests, since a test may fail.
 func (o *fitOptions) save(net *model.Net, classes []string) error {
 	if o.out == "" {
 		return nil
@@ -54,53 +50,63 @@ func (o *fitOptions) save(net *model.Net, classes []string) error {
 
 // saveModel replaces a model's file in one step. It writes directly to what is no plain file, such
 // as /dev/stdout.
-func saveModel(path string, net *model.Net, about modelfile.About) error {
-	failed := func(err error) error { return fmt.Errorf("cannot write the model to %s: %w", path, err) }
+func saveModel(path string, net *model.Net, about modelfile.About) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cannot write the model to %s: %w", path, err)
+		}
+	}()
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
-			return failed(err)
+			return err
 		}
-		if err := errors.Join(writeModel(f, net, about), f.Close()); err != nil {
-			return failed(err)
-		}
-		return nil
+		return errors.Join(writeModel(f, net, about), f.Close())
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".clickloop-model-")
 	if err != nil {
-		return failed(err)
+		return err
 	}
-	defer os.Remove(f.Name())
-	err = writeModel(f, net, about)
-	if err = errors.Join(err, f.Sync(), f.Chmod(0o644), f.Close()); err != nil {
-		return failed(err)
+	defer os.Remove(f.Name()) // after the rename there is no such file
+	if err := errors.Join(writeModel(f, net, about), f.Sync(), f.Chmod(0o644), f.Close()); err != nil {
+		return err
 	}
 	return os.Rename(f.Name(), path)
 }
 
+// writeModel writes through a large buffer, since the format has many small parts.
 func writeModel(f *os.File, net *model.Net, about modelfile.About) error {
 	w := bufio.NewWriterSize(f, 1<<20)
 	err := modelfile.Write(w, net, about)
 	return cmp.Or(err, w.Flush())
 }
 
-func printFit(w io.Writer, r *fit.Result) {
-	fmt.Fprintf(w, "%s: %d examples (%d positive) in %.2f s, %.0f examples/s\n", r.Model, r.Examples, r.Positives, r.Seconds, r.ExamplesPerSecond)
-	show := func(name string, v *float64) {
-		if v != nil {
-			fmt.Fprintf(w, "  %-22s %.5f\n", name, *v)
+// figure is a metric as a summary shows it.
+type figure struct {
+	name  string
+	value *float64
+}
+
+// printFigures prints the figures that are defined.
+func printFigures(w io.Writer, figures []figure) {
+	for _, f := range figures {
+		if f.value != nil {
+			fmt.Fprintf(w, "  %-22s %.5f\n", f.name, *f.value)
 		}
 	}
+}
+
+// printFit prints the result of one pass: metrics of predictions that were made before their labels
+// were learned.
+func printFit(w io.Writer, r *fit.Result) {
+	fmt.Fprintf(w, "%s: %d examples (%d positive) in %.2f s, %.0f examples/s\n", r.Model, r.Examples, r.Positives, r.Seconds, r.ExamplesPerSecond)
 	printSkipped(w, r.Skipped)
-	show("log loss", r.LogLoss)
-	show("normalized entropy", r.NormalizedEntropy)
-	show("AUC", r.AUC)
-	show("predicted over actual", r.PredictedOverActual)
-	show("ECE", r.ECE)
-	show("calibration slope", r.Slope)
-	show("calibration intercept", r.Intercept)
+	printFigures(w, []figure{
+		{"log loss", r.LogLoss}, {"normalized entropy", r.NormalizedEntropy}, {"AUC", r.AUC}, {"predicted over actual", r.PredictedOverActual},
+		{"ECE", r.ECE}, {"calibration slope", r.Slope}, {"calibration intercept", r.Intercept},
+	})
 	if r.Holdout != nil {
-		show("log loss of holdout", r.Holdout.LogLoss)
+		printFigures(w, []figure{{"log loss of holdout", r.Holdout.LogLoss}})
 	}
 	fmt.Fprintf(w, "  %-22s %s\n", "weights", r.Weights)
 	for i := range r.Test {
@@ -108,21 +114,18 @@ func printFit(w io.Writer, r *fit.Result) {
 	}
 }
 
+// printTest prints the evaluation of one file.
 func printTest(w io.Writer, t *fit.TestResult) {
 	fmt.Fprintf(w, "%s: %d examples\n", t.File, t.Examples)
 	printSkipped(w, t.Skipped)
-	for _, x := range []struct {
-		name string
-		v    *float64
-	}{{"log loss", t.LogLoss}, {"AUC", t.AUC}, {"accuracy", t.Accuracy}} {
-		if x.v != nil {
-			fmt.Fprintf(w, "  %-22s %.5f\n", x.name, *x.v)
-		}
-	}
+	printFigures(w, []figure{{"log loss", t.LogLoss}, {"AUC", t.AUC}, {"accuracy", t.Accuracy}})
 }
 
-// newPredictions opens the file of --predictions.
+// newPredictions opens the file of --predictions. It returns nil without one.
 func (o *fitOptions) newPredictions(classes []string) (*predictions, error) {
+	if o.predictions == "" {
+		return nil, nil
+	}
 	out, err := newPredictions(o.predictions, "")
 	if err == nil {
 		out.classes, out.labels, out.files = classes, true, len(o.paths)+len(o.tests) > 1

@@ -1,7 +1,9 @@
-// Command clickloop runs the stages of the real-time learning loop, ingest, scorer, feedback and
-// learner, and the tools around them.
+// Command clickloop runs the stages of the real-time learning loop: ingest, scorer, feedback and
+// learner. It also has the tools around them.
 //
-// Each subcommand has its own file, in this order: flags, clients, the stage or tool, its run.
+// Each subcommand has its own file, in this order: flags, clients, the stage or tool, its run. A
+// command returns an error; only main exits. Results go to standard output, and all else to
+// standard error, so that output can be piped.
 package main
 
 import (
@@ -13,14 +15,17 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
-// command is one subcommand. run gets the arguments after its name.
+// command is one subcommand. run gets the arguments behind its name, and returns errUsage once it
+// has explained a wrong use.
 type command struct {
 	name, summary string
 	run           func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 }
 
+// commands returns the subcommands, in the order in which the help lists them.
 func commands() []command {
 	return []command{
 		{"up", "run every stage in one process, with embedded Kafka and Redis unless addresses are given", upCommand},
@@ -47,6 +52,8 @@ func misused(stderr io.Writer, command, format string, args ...any) error {
 	return errUsage
 }
 
+// main ends at the first signal in an orderly way, and at the second one at once. Nothing else
+// exits the process.
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -88,6 +95,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 2
 }
 
+// usage prints the list of commands.
 func usage(w io.Writer) {
 	fmt.Fprint(w, "clickloop learns from clicks while they happen.\n\nusage: clickloop COMMAND [flags]\n\n")
 	for _, c := range commands() {
@@ -107,6 +115,15 @@ func newFlags(name, synopsis, examples string, stderr io.Writer) *flag.FlagSet {
 	return fs
 }
 
+// parseFlags parses args that are flags only. hint says more about a positional argument.
+func parseFlags(fs *flag.FlagSet, args []string, hint string, stderr io.Writer) error {
+	rest, err := parse(fs, args)
+	if err == nil && len(rest) > 0 {
+		return misused(stderr, fs.Name(), "%q is no flag%s", rest[0], hint)
+	}
+	return err
+}
+
 // parse parses args that may mix flags and positional arguments, and returns the positional ones.
 func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 	var rest []string
@@ -123,4 +140,31 @@ func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 		rest = append(rest, fs.Arg(0))
 		args = fs.Args()[1:]
 	}
+}
+
+// within runs fn with a limit of time.
+func within(ctx context.Context, limit time.Duration, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return fn(ctx)
+}
+
+// every calls fn once an interval, from another goroutine, until the caller calls stop. fn has
+// returned for the last time when stop returns.
+func every(interval time.Duration, fn func()) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				fn()
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,14 +29,14 @@ A model is a file (a learner's checkpoint, or one of fit --out) or the name of a
 type modelOptions struct {
 	common   *config.Common
 	json     bool
-	top      int
-	sample   int
-	examples string
-	from     string
+	top      int    // features and values to list
+	sample   int    // examples to measure on
+	examples string // file of examples; empty: the topic's last ones
+	from     string // checkpoint that verify starts from
 	stdout   io.Writer
 	stderr   io.Writer
 
-	client *stream.Client
+	client *stream.Client // nil until a model or an example needs Kafka
 }
 
 // modelCommand is `clickloop model show|diff|verify`.
@@ -59,6 +60,7 @@ func modelCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	return misused(stderr, "model", "want show MODEL, diff MODEL MODEL or verify MODEL; --help shows examples")
 }
 
+// flags declares the flags on fs.
 func (o *modelOptions) flags(fs *flag.FlagSet) {
 	o.common = config.CommonFlags(fs)
 	fs.BoolVar(&o.json, "json", false, "print one JSON object")
@@ -82,20 +84,19 @@ func (o *modelOptions) dial(ctx context.Context) (*stream.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	starting, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-	if err := client.Await(starting); err != nil {
+	if err := within(ctx, startPatience, client.Await); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	o.client = client
 	return client, nil
 }
 
-// dialer returns dial for callers without a ctx.
-func (o *modelOptions) dialer(ctx context.Context) func() (*stream.Client, error) {
-	return func() (*stream.Client, error) { return o.dial(ctx) }
+// open opens the model of a file or an objective. A file needs no Kafka.
+func (o *modelOptions) open(ctx context.Context, name string) (*inspect.Model, error) {
+	return inspect.Open(ctx, name, func() (*stream.Client, error) { return o.dial(ctx) })
 }
 
+// close closes the client, if any model or example needed one.
 func (o *modelOptions) close() {
 	if o.client != nil {
 		_ = o.client.Close()
@@ -128,8 +129,9 @@ func (o *modelOptions) sampled(ctx context.Context, objective string) ([]event.E
 	return examples, err
 }
 
+// show describes one model, and measures on recent examples how much each feature matters.
 func (o *modelOptions) show(ctx context.Context, name string) error {
-	m, err := inspect.Open(ctx, name, o.dialer(ctx))
+	m, err := o.open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -141,20 +143,19 @@ func (o *modelOptions) show(ctx context.Context, name string) error {
 	return o.print(r, r.Write)
 }
 
+// diff compares the settings, the weights and the predictions of two models. The examples are of
+// the second model's objective, or of the first one's where the second is a file of fit, which has
+// none.
 func (o *modelOptions) diff(ctx context.Context, first, second string) error {
-	a, err := inspect.Open(ctx, first, o.dialer(ctx))
+	a, err := o.open(ctx, first)
 	if err != nil {
 		return err
 	}
-	b, err := inspect.Open(ctx, second, o.dialer(ctx))
+	b, err := o.open(ctx, second)
 	if err != nil {
 		return err
 	}
-	objective := b.Objective
-	if objective == "" {
-		objective = a.Objective
-	}
-	examples, err := o.sampled(ctx, objective)
+	examples, err := o.sampled(ctx, cmp.Or(b.Objective, a.Objective))
 	if err != nil {
 		return err
 	}
@@ -163,8 +164,10 @@ func (o *modelOptions) diff(ctx context.Context, first, second string) error {
 	return o.print(d, d.Write)
 }
 
+// verify learns the examples on the topic again and compares the result with the model, byte by
+// byte. It is how an operator proves that a checkpoint comes from the log alone.
 func (o *modelOptions) verify(ctx context.Context, name string) error {
-	m, err := inspect.Open(ctx, name, o.dialer(ctx))
+	m, err := o.open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -178,10 +181,10 @@ func (o *modelOptions) verify(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	told := time.Now()
+	printed := time.Now()
 	v, err := inspect.Verify(ctx, m, from, client, func(examples int64) {
-		if time.Since(told) > time.Second {
-			told = time.Now()
+		if time.Since(printed) > time.Second {
+			printed = time.Now()
 			fmt.Fprintf(o.stderr, "replayed to %d examples\n", examples)
 		}
 	})
@@ -197,6 +200,7 @@ func (o *modelOptions) verify(ctx context.Context, name string) error {
 	return nil
 }
 
+// print prints v as JSON, or by text.
 func (o *modelOptions) print(v any, text func(io.Writer)) error {
 	if o.json {
 		return json.NewEncoder(o.stdout).Encode(v)

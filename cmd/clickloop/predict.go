@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"slices"
@@ -26,32 +24,27 @@ A model is a file of fit --out, or a learner's checkpoint. Columns are read as t
 
 // predictOptions holds the flags of predict.
 type predictOptions struct {
-	fitOptions
+	dataOptions
 	id   string
 	form string
 }
 
+// predictCommand predicts rows with a model, and learns nothing. It reads columns as they were read
+// for the model: the model's file says how. Rows that have a label are evaluated, too.
 func predictCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := predictFlags(args, stderr)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	state, err := learner.ReadState(o.in)
+	state, err := o.readModel(false)
 	if err != nil {
-		return fmt.Errorf("cannot read the model: %w", err)
-	}
-	if state.Objective() != "" && !o.given["objective"] {
-		o.objective = state.Objective()
-	}
-	o.about = state.About()
-	if err := restore(&o.files, &o.about); err != nil {
-		return fmt.Errorf("model %s: %w", o.in, err)
+		return err
 	}
 	if err := o.checkPredict(); err != nil {
 		return err
 	}
-	p, err := newPredictor(&o.fitOptions, state)
+	p, err := newPredictor(&o.dataOptions, state)
 	if err != nil {
 		return err
 	}
@@ -70,18 +63,8 @@ func predictCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	fmt.Fprintf(stderr, "clickloop predict: %s: %d rows in %.2f s\n", describe(o.in, state), rows, time.Since(began).Seconds())
 	o.notices(nil, stderr)
 	printColumns("predict", p, stderr)
-	version, weights := fit.Version(o.objective, state.Net())
-	result := predictResult{Objective: o.objective, Model: version, Weights: weights, Rows: rows, Seconds: time.Since(began).Seconds(), Test: results}
-	if o.json {
-		b, err := json.Marshal(&result)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(stdout, "%s\n", b)
-		return nil
-	}
-	printTests(stderr, results)
-	return nil
+	result := o.result(state, rows, results, began)
+	return o.finish(stdout, result, func() { printTests(stderr, results) })
 }
 
 // predictResult is what predict prints as JSON.
@@ -95,65 +78,59 @@ type predictResult struct {
 	Test []any `json:"test"`
 }
 
+// result is the result of predictions by the network of state.
+func (o *dataOptions) result(state *learner.State, rows int64, tests []any, began time.Time) *predictResult {
+	version, weights := fit.Version(o.objective, state.Net())
+	return &predictResult{Objective: o.objective, Model: version, Weights: weights, Rows: rows, Seconds: time.Since(began).Seconds(), Test: tests}
+}
+
+// predictFlags parses the flags. The first positional argument is the model.
 func predictFlags(args []string, stderr io.Writer) (*predictOptions, error) {
-	o := &predictOptions{fitOptions: fitOptions{objective: "click", given: map[string]bool{}}}
+	o := &predictOptions{}
 	fs := newFlags("predict", "predict MODEL FILE... [flags]", predictExamples, stderr)
-	list := func(target *[]string) func(string) error {
-		return func(s string) error { *target = append(*target, strings.Split(s, ",")...); return nil }
-	}
 	fs.StringVar(&o.id, "id", "", "`column` that names rows, in place of their numbers")
 	fs.StringVar(&o.out, "out", "", "write the predictions to this `file`, not to standard output")
 	fs.StringVar(&o.form, "form", "", "of the predictions: `csv` or jsonl; by the name of --out by default, else csv")
 	fs.StringVar(&o.files.Label, "label", "", "`column` of the label, where there is one; that of the model by default")
-	fs.Func("positive", "`value` of the label that means yes; may repeat; those of the model by default", list(&o.files.Positive))
-	fs.Func("drop", "`columns` to leave out, separated by commas; may repeat", list(&o.files.Drop))
+	fs.Func("positive", "`value` of the label that means yes; may repeat; those of the model by default", commaList(&o.files.Positive))
+	fs.Func("drop", "`columns` to leave out, separated by commas; may repeat", commaList(&o.files.Drop))
 	fs.StringVar(&o.files.Format, "format", "", "of the files: csv, jsonl or vw; found out by default")
-	readingFlags(fs, &o.files.Encoding, &o.reading)
+	o.reading.declare(fs, &o.files.Encoding)
 	fs.StringVar(&o.onError, "on-error", "stop", "what a malformed line does: stop, or skip (counted)")
 	fs.StringVar(&o.objective, "objective", "click", "`name` of the objective of a model of bare files")
 	fs.BoolVar(&o.json, "json", false, "print one JSON object on standard output, with the metrics of rows that have a label; needs --out")
-	rest, err := parse(fs, args)
+	rest, err := o.parse(fs, args)
 	if err != nil {
 		return nil, err
 	}
-	fs.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
 	if len(rest) < 2 {
 		return nil, misused(stderr, "predict", "name a model and files of rows; - is standard input; --help shows examples")
 	}
 	o.in, o.paths = rest[0], rest[1:]
 	switch {
-	case o.onError != "stop" && o.onError != "skip":
-		return nil, fmt.Errorf("--on-error is %q, want stop or skip", o.onError)
 	case o.form != "" && o.form != formCSV && o.form != formJSON:
 		return nil, fmt.Errorf("--form is %q, want csv or jsonl", o.form)
 	case o.json && o.out == "":
 		return nil, errors.New("--json prints on standard output, where the predictions go: add --out FILE; for predictions as JSON lines say --form jsonl")
 	}
-	o.files.SkipBad = o.onError == "skip"
-	return o, o.reading.columns(&o.files)
+	return o, o.apply()
 }
 
-// checkPredict refuses files that do not exist, or that the command would overwrite, before it
-// predicts.
+// checkPredict refuses files that cannot be read, and an output that would overwrite one of them.
 func (o *predictOptions) checkPredict() error {
-	piped := false
 	for _, path := range o.paths {
-		if path == "-" && piped {
-			return errors.New("- is named twice, and standard input can be read only once")
-		}
-		piped = piped || path == "-"
 		if isRecording(path) {
 			return fmt.Errorf("%s is a recording: name its files, or play it with fit", path)
 		}
-		if err := checkReadable(path, false); err != nil {
-			return err
-		}
+	}
+	if err := checkInputs(o.paths, 0); err != nil {
+		return err
 	}
 	return checkWritable("--out", o.out, append(slices.Clone(o.paths), o.in))
 }
 
 // newPredictor returns a predictor for the model of --in.
-func newPredictor(o *fitOptions, state *learner.State) (*fit.Predictor, error) {
+func newPredictor(o *dataOptions, state *learner.State) (*fit.Predictor, error) {
 	classes, err := o.oldClasses(state.Net().Config(), o.about.Classes, false)
 	if err != nil {
 		return nil, err
@@ -172,9 +149,6 @@ func predictFiles(ctx context.Context, p *fit.Predictor, paths []string, out *pr
 		judge := fit.NewJudge(p.Classes)
 		skipped, err := p.File(ctx, path, func(x *fit.Prediction) error {
 			judge.Add(x)
-			if out == nil {
-				return nil
-			}
 			return out.write(x)
 		})
 		if err != nil {
@@ -186,7 +160,7 @@ func predictFiles(ctx context.Context, p *fit.Predictor, paths []string, out *pr
 	return results, rows, nil
 }
 
-// printColumns names the columns that only the rows or only the model have.
+// printColumns warns of columns that only the rows have or only the model has.
 func printColumns(command string, p *fit.Predictor, stderr io.Writer) {
 	if names := p.Unknown(); len(names) > 0 {
 		fmt.Fprintf(stderr, "clickloop %s: warning: the model was not made with %s: left out\n", command, quotedList(names))
@@ -196,6 +170,7 @@ func printColumns(command string, p *fit.Predictor, stderr io.Writer) {
 	}
 }
 
+// quotedList quotes the first names, and counts the others.
 func quotedList(names []string) string {
 	quoted := make([]string, min(len(names), 20))
 	for i := range quoted {
@@ -223,23 +198,18 @@ func printTests(w io.Writer, results []any) {
 	}
 }
 
-// testAlone is fit without examples to learn: it evaluates a model on test files.
+// testAlone is fit without examples to learn, by --in and --test alone: it evaluates the model.
 func (o *fitOptions) testAlone(ctx context.Context, state *learner.State, began time.Time, stdout, stderr io.Writer) error {
-	p, err := newPredictor(o, state)
+	p, err := newPredictor(&o.dataOptions, state)
 	if err != nil {
 		return err
 	}
-	var out *predictions
-	if o.predictions != "" {
-		if out, err = o.newPredictions(p.Classes); err != nil {
-			return err
-		}
+	out, err := o.newPredictions(p.Classes)
+	if err != nil {
+		return err
 	}
 	results, rows, err := predictFiles(ctx, p, o.tests, out)
-	if out != nil {
-		err = errors.Join(err, out.end())
-	}
-	if err != nil {
+	if err = errors.Join(err, out.end()); err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "clickloop fit: %s: nothing is learned, %d rows are predicted\n", describe(o.in, state), rows)
@@ -250,7 +220,6 @@ func (o *fitOptions) testAlone(ctx context.Context, state *learner.State, began 
 			return err
 		}
 	}
-	version, weights := fit.Version(o.objective, state.Net())
-	result := predictResult{Objective: o.objective, Model: version, Weights: weights, Rows: rows, Seconds: time.Since(began).Seconds(), Test: results}
-	return o.finish(stdout, &result, func() { printTests(stdout, results) })
+	result := o.result(state, rows, results, began)
+	return o.finish(stdout, result, func() { printTests(stdout, results) })
 }

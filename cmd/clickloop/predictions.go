@@ -21,7 +21,7 @@ const (
 	formJSON  = "jsonl"
 )
 
-// predictions writes predictions to a file, or to standard output.
+// predictions writes predictions to a file, or to standard output. A nil one writes nothing.
 type predictions struct {
 	f       io.Closer // nil for standard output
 	w       *bufio.Writer
@@ -56,6 +56,9 @@ func formOf(path, otherwise string) string {
 
 // write writes one prediction.
 func (p *predictions) write(x *fit.Prediction) error {
+	if p == nil {
+		return nil
+	}
 	switch p.form {
 	case formCSV:
 		return p.writeCSV(x)
@@ -107,16 +110,9 @@ func (p *predictions) appendJSON(x *fit.Prediction) {
 	p.line = append(p.line, '}')
 }
 
-// writeCSV writes a row, and the header before the first one. Columns are file, row or the id's
-// column, p or one for each class and the likeliest class, and y.
+// writeCSV writes a prediction as a row. Its columns are file; row, or the id's column; p, or one
+// column for each class and the likeliest class; and y.
 func (p *predictions) writeCSV(x *fit.Prediction) error {
-	w := csv.NewWriter(p.w)
-	if !p.begun {
-		p.begun = true
-		if err := w.Write(p.header()); err != nil {
-			return err
-		}
-	}
 	var cells []string
 	if p.files {
 		cells = append(cells, x.File)
@@ -139,13 +135,19 @@ func (p *predictions) writeCSV(x *fit.Prediction) error {
 	if p.labels {
 		cells = append(cells, p.label(x))
 	}
-	if err := w.Write(cells); err != nil {
-		return err
-	}
-	w.Flush()
-	return w.Error()
+	return p.writeRows(cells)
 }
 
+// writeRows writes rows, and the header before the first one.
+func (p *predictions) writeRows(rows ...[]string) error {
+	if !p.begun {
+		p.begun = true
+		rows = append([][]string{p.header()}, rows...)
+	}
+	return csv.NewWriter(p.w).WriteAll(rows)
+}
+
+// label returns the label as a cell; a row without one has an empty cell.
 func (p *predictions) label(x *fit.Prediction) string {
 	switch {
 	case !x.Labeled:
@@ -156,6 +158,7 @@ func (p *predictions) label(x *fit.Prediction) string {
 	return string(strictjson.AppendNumber(nil, x.Y))
 }
 
+// header returns the names of the columns that writeCSV writes.
 func (p *predictions) header() (names []string) {
 	if p.files {
 		names = append(names, "file")
@@ -177,10 +180,11 @@ func (p *predictions) header() (names []string) {
 
 // end flushes the buffer: a full disk may show only here.
 func (p *predictions) end() error {
+	if p == nil {
+		return nil
+	}
 	if p.form == formCSV && !p.begun { // without rows the header alone shows the columns
-		w := csv.NewWriter(p.w)
-		_ = w.Write(p.header())
-		w.Flush()
+		_ = p.writeRows() // Flush returns its error, too
 	}
 	err := p.w.Flush()
 	if p.f != nil {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/clickloop/clickloop/app/recording"
@@ -18,21 +17,23 @@ import (
 type progress struct {
 	l      *run.Loop
 	rec    *recording.Recording
-	total  int64
+	total  int64 // rows that will be played; 0: unknown
 	w      io.Writer
-	inLine bool
-	ended  chan struct{}
-	done   sync.WaitGroup
+	inLine bool   // draw over the line, on a terminal
+	end    func() // ends the calls of show; nil before watch
 }
 
+// newProgress returns the progress of a replay that --limit may shorten. A recording need not say
+// how many rows it has.
 func newProgress(l *run.Loop, rec *recording.Recording, limit int64, w io.Writer) *progress {
 	total := rec.Count()
 	if limit > 0 && (limit < total || total == 0) {
 		total = limit
 	}
-	return &progress{l: l, rec: rec, total: total, w: w, inLine: isTerminal(w), ended: make(chan struct{})}
+	return &progress{l: l, rec: rec, total: total, w: w, inLine: isTerminal(w)}
 }
 
+// isTerminal tells whether a person watches w: then a line may be drawn over.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -44,29 +45,18 @@ func isTerminal(w io.Writer) bool {
 
 // watch shows d until stop.
 func (p *progress) watch(d *replay.Driver) {
-	every := 5 * time.Second
+	interval := 5 * time.Second
 	if p.inLine {
-		every = 500 * time.Millisecond
+		interval = 500 * time.Millisecond
 	}
-	p.done.Go(func() {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		began, first := time.Now(), int64(-1)
-		for {
-			select {
-			case <-p.ended:
-				return
-			case <-tick.C:
-			}
-			rows := d.Progress.Rows.Load()
-			if first < 0 {
-				first = rows
-			}
-			p.show(rows, float64(rows)/time.Since(began).Seconds())
-		}
+	began := time.Now()
+	p.end = every(interval, func() {
+		rows := d.Progress.Rows.Load()
+		p.show(rows, float64(rows)/time.Since(began).Seconds())
 	})
 }
 
+// show prints the rows so far, and how good the predictions are, as feedback and scorer report it.
 func (p *progress) show(rows int64, perSecond float64) {
 	s := p.l.Standing(context.Background(), p.rec.Objective().Name)
 	line := fmt.Sprintf("%s %d of %d rows, %.0f requests/s", bar(rows, p.total), rows, p.total, perSecond)
@@ -89,6 +79,7 @@ func (p *progress) show(rows int64, perSecond float64) {
 	fmt.Fprintln(p.w, line)
 }
 
+// bar draws the share n of total. It stays empty while the total is unknown.
 func bar(n, total int64) string {
 	const width = 20
 	filled := 0
@@ -98,9 +89,12 @@ func bar(n, total int64) string {
 	return "[" + strings.Repeat("#", filled) + strings.Repeat(".", width-filled) + "]"
 }
 
+// stop ends the display and clears its line. It may be called without watch: a replay can fail
+// before it starts.
 func (p *progress) stop() {
-	close(p.ended)
-	p.done.Wait()
+	if p.end != nil {
+		p.end()
+	}
 	if p.inLine {
 		fmt.Fprint(p.w, "\r\033[K")
 	}

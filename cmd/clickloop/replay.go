@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"strings"
 	"time"
@@ -13,7 +16,6 @@ import (
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/app/replay"
 	"github.com/clickloop/clickloop/app/run"
-	"github.com/clickloop/clickloop/stream"
 )
 
 const replayExamples = `  clickloop replay examples/bank-marketing --collector http://localhost:8080 --scorer http://localhost:8081
@@ -21,15 +23,29 @@ const replayExamples = `  clickloop replay examples/bank-marketing --collector h
   clickloop replay examples/bank-marketing --lockstep           the stages must run with --clock recorded
 `
 
-// checkReplay refuses flags of a replay that contradict each other.
-func checkReplay(lockstep bool, speed float64, limit int64) error {
+// playFlags are the flags of `up --replay` and `replay` about the pace and the length of a replay.
+type playFlags struct {
+	lockstep bool
+	speed    float64
+	limit    int64
+}
+
+// declare declares the flags on fs.
+func (p *playFlags) declare(fs *flag.FlagSet) {
+	fs.BoolVar(&p.lockstep, "lockstep", false, "before a tick of recorded time, wait until every label due by then is learned and served")
+	fs.Float64Var(&p.speed, "speed", 0, "recorded seconds a second; 0 for as fast as it goes")
+	fs.Int64Var(&p.limit, "limit", 0, "play the first `N` requests only")
+}
+
+// check refuses flags that contradict each other.
+func (p *playFlags) check() error {
 	switch {
-	case !(speed >= 0) || math.IsInf(speed, 0):
-		return fmt.Errorf("--speed is %v, want recorded seconds a second, or 0 for as fast as it goes", speed)
-	case lockstep && speed > 0:
+	case !(p.speed >= 0) || math.IsInf(p.speed, 0):
+		return fmt.Errorf("--speed is %v, want recorded seconds a second, or 0 for as fast as it goes", p.speed)
+	case p.lockstep && p.speed > 0:
 		return errors.New("--lockstep and --speed contradict each other: in lockstep, what is learned says how fast it goes")
-	case limit < 0:
-		return fmt.Errorf("--limit is %d, want how many requests, or 0 for all", limit)
+	case p.limit < 0:
+		return fmt.Errorf("--limit is %d, want how many requests, or 0 for all", p.limit)
 	}
 	return nil
 }
@@ -37,14 +53,14 @@ func checkReplay(lockstep bool, speed float64, limit int64) error {
 // startPatience is how long a command waits for a collector or a broker that is starting.
 const startPatience = 10 * time.Second
 
+// replayCommand plays a recording over HTTP, like any client, into stages that run elsewhere.
 func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := newFlags("replay", "replay RECORDING [flags]", replayExamples, stderr)
 	common := config.CommonFlags(fs)
 	collector := fs.String("collector", "", "`URL` of ingest (default: that of the running `clickloop up`, or http://127.0.0.1:8080)")
 	score := fs.String("scorer", "", "`URL` of the scorer (default: that of --collector)")
-	lockstep := fs.Bool("lockstep", false, "before a tick of recorded time, wait until every label due by then is learned and served")
-	speed := fs.Float64("speed", 0, "recorded seconds a second; 0 for as fast as it goes")
-	limit := fs.Int64("limit", 0, "play the first `N` requests only")
+	var play playFlags
+	play.declare(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -56,7 +72,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	if err := checkReplay(*lockstep, *speed, *limit); err != nil {
+	if err := play.check(); err != nil {
 		return misused(stderr, "replay", "%v", err)
 	}
 	cfg, err := common.LoadBeside("", config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
@@ -65,36 +81,20 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	rec.Adopt(cfg.Objective(rec.Objective().Name))
 	if *collector == "" {
-		*collector = "http://127.0.0.1:8080"
-		if up, err := findUp(cfg.Data); err == nil && len(cfg.Kafka.Brokers) == 0 {
-			useUp(&cfg, common, up)
-			*collector = "http://" + up.HTTP
-			fmt.Fprintf(stderr, "into the running %s\n", describeUp(up))
-		}
-	}
-	if *score == "" {
-		*score = *collector
+		*collector = findCollector(&cfg, common, stderr)
 	}
 	logger := newLogger(stderr, false)
-	starting, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-	if err := replay.CheckClock(starting, *collector, logger); err != nil {
+	err = within(ctx, startPatience, func(ctx context.Context) error { return replay.CheckClock(ctx, *collector, logger) })
+	if err != nil {
 		return err
 	}
-	var client *stream.Client
-	resume := int64(0)
-	if len(cfg.Kafka.Brokers) > 0 {
-		if client, err = cfg.Kafka.Dial("clickloop-replay", logger, nil); err != nil {
-			return err
-		}
-		defer client.Close()
-		if resume, err = run.LastRow(ctx, client, rec.Name()); err != nil {
-			return err
-		}
+	resume, err := resumeRow(ctx, &cfg, rec, logger)
+	if err != nil {
+		return err
 	}
 	d, err := replay.New(replay.Config{
-		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: *limit, Lockstep: *lockstep, Speed: *speed, Resume: resume,
-		Collector: strings.TrimSuffix(*collector, "/"), Scorer: strings.TrimSuffix(*score, "/"), Logger: logger,
+		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: play.limit, Lockstep: play.lockstep, Speed: play.speed, Resume: resume,
+		Collector: strings.TrimSuffix(*collector, "/"), Scorer: strings.TrimSuffix(cmp.Or(*score, *collector), "/"), Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -108,4 +108,30 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fmt.Fprintf(stdout, "%d requests, %d events, %d refused in %.1f s: %.0f requests/s\n",
 		rows, d.Progress.Events.Load(), d.Progress.Rejected.Load(), time.Since(began).Seconds(), float64(rows)/time.Since(began).Seconds())
 	return nil
+}
+
+// findCollector returns the URL of the `clickloop up` on this machine, and completes cfg with its
+// addresses. Without a running one, or beside given brokers, it returns the default URL.
+func findCollector(cfg *config.Config, common *config.Common, stderr io.Writer) string {
+	up, err := findUp(cfg.Data)
+	if err != nil || len(cfg.Kafka.Brokers) > 0 {
+		return "http://127.0.0.1:8080"
+	}
+	useUp(cfg, common, up)
+	fmt.Fprintf(stderr, "into the running %s\n", describeUp(up))
+	return "http://" + up.HTTP
+}
+
+// resumeRow returns the last row that an interrupted replay of rec has played. Without Kafka's
+// address it returns 0. The replay then begins at the start, and stages recognize what repeats.
+func resumeRow(ctx context.Context, cfg *config.Config, rec *recording.Recording, logger *slog.Logger) (int64, error) {
+	if len(cfg.Kafka.Brokers) == 0 {
+		return 0, nil
+	}
+	client, err := cfg.Kafka.Dial("clickloop-replay", logger, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	return run.LastRow(ctx, client, rec.Name())
 }

@@ -20,12 +20,8 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 		clock := fs.String("clock", "", "wall, or recorded for replays")
 		lockstep := fs.Bool("lockstep", false, "for replays in lockstep: publish weights after every batch")
 		verbose := fs.Bool("verbose", false, "log what the stage does, not only what goes wrong")
-		rest, err := parse(fs, args)
-		if err != nil {
+		if err := parseFlags(fs, args, "", stderr); err != nil {
 			return err
-		}
-		if len(rest) > 0 {
-			return misused(stderr, name, "%q is no flag", rest[0])
 		}
 		cfg, err := common.Load()
 		if err != nil {
@@ -56,8 +52,8 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 	}
 }
 
-// checkGiven requires brokers. A stage does not find a running `clickloop up` by itself: it would
-// share the work of up's own stage, and only a person may want that.
+// checkGiven requires brokers. A stage does not search for a running `clickloop up`, as tools do:
+// it would share the partitions with up's own stage, and only a person can want that.
 func checkGiven(stage string, cfg *config.Config) error {
 	if len(cfg.Kafka.Brokers) > 0 {
 		return nil

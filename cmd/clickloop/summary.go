@@ -41,7 +41,7 @@ func printSummary(w io.Writer, s *run.Summary, o *upOptions, rec *recording.Reco
 	}
 }
 
-// pace says how many examples predictions lagged behind, and how that affects the figures.
+// pace says by how many examples the weights were behind, and how that affects the figures.
 func pace(s *run.Summary, o *upOptions, rec *recording.Recording) string {
 	window, behind := rec.Objective().Window, int64(math.Round(*s.Behind))
 	if o.lockstep {
@@ -63,7 +63,7 @@ func pace(s *run.Summary, o *upOptions, rec *recording.Recording) string {
 // calledAs returns the command by which this process was called.
 func calledAs() string { return shellQuote(os.Args[0]) }
 
-// printTry prints commands to try. They work without changes.
+// printTry prints commands that a reader can paste as they are.
 func printTry(w io.Writer, l *run.Loop, rec *recording.Recording) {
 	request := `{"request":"try-1","context":{},"candidates":[{"ad":"a1"}]}`
 	for row, err := range rec.Rows() {

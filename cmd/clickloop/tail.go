@@ -31,15 +31,16 @@ Beside a running ` + "`clickloop up`" + ` no address is needed. Of --where, the 
 
 // tailOptions holds the flags of tail. They have kcat's names where kcat has the same flags.
 type tailOptions struct {
-	topic     string
+	topic     string // without the prefix
 	span      span
-	partition int
-	count     int64
-	exit      bool
-	envelope  bool
-	where     []condition
+	partition int         // -1 for all
+	count     int64       // messages to print; 0 for no end
+	exit      bool        // stop at the end of the topic
+	envelope  bool        // print each message as kcat -J does
+	where     []condition // all must hold
 }
 
+// flags declares the flags on fs.
 func (o *tailOptions) flags(fs *flag.FlagSet) {
 	o.span.start = "end"
 	fs.Func("o", "`where` to begin (end by default): "+offsetForms, o.span.set)
@@ -54,6 +55,7 @@ func (o *tailOptions) flags(fs *flag.FlagSet) {
 	})
 }
 
+// check refuses flags that could print nothing.
 func (o *tailOptions) check() error {
 	switch {
 	case o.partition < -1:
@@ -66,6 +68,8 @@ func (o *tailOptions) check() error {
 	return nil
 }
 
+// tailCommand prints the messages of one topic. It belongs to no consumer group, so that it never
+// takes work from a stage.
 func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var o tailOptions
 	fs := newFlags("tail", "tail TOPIC [flags]", tailExamples, stderr)
@@ -94,8 +98,8 @@ func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	return tail(ctx, client, &cfg, &o, stdout, stderr)
 }
 
-// tail prints messages until it reaches o's limits or ctx ends. It reads partitions concurrently
-// and keeps the order within each.
+// tail prints messages until it reaches the limits of o, or ctx ends. It reads partitions
+// concurrently: order holds within a partition, as on the topic.
 func tail(ctx context.Context, client *stream.Client, cfg *config.Config, o *tailOptions, stdout, stderr io.Writer) error {
 	name := cfg.Kafka.Prefix + o.topic
 	bounded, cancelBounded := context.WithTimeout(ctx, 5*time.Second)
@@ -147,8 +151,11 @@ func topicHint(cfg *config.Config, topic string) string {
 	return " (topics are " + strings.Join(names, ", ") + ")"
 }
 
+// errDone is returned when -c messages are printed. It ends the readers of all partitions.
 var errDone = errors.New("done")
 
+// tailPartition prints one partition from offset from. With -e it stops at end, the partition's end
+// when the command began: on a busy topic the real end is never reached.
 func tailPartition(ctx context.Context, client *stream.Client, o *tailOptions, p int, from, end int64, out *printer) error {
 	if o.exit && from >= end {
 		return nil
@@ -157,17 +164,15 @@ func tailPartition(ctx context.Context, client *stream.Client, o *tailOptions, p
 	defer r.Close()
 	for {
 		records, err := r.Next(ctx)
-		if errors.Is(err, stream.ErrTrimmed) {
+		if errors.Is(err, stream.ErrTrimmed) { // retention was faster; the reader goes on behind the gap
 			continue
 		}
 		if err != nil {
 			return err
 		}
 		for i := range records {
-			if !o.span.until.IsZero() && !records[i].Time.Before(o.span.until) {
-				return out.flush()
-			}
-			if o.exit && records[i].Offset >= end {
+			late := !o.span.until.IsZero() && !records[i].Time.Before(o.span.until)
+			if late || o.exit && records[i].Offset >= end {
 				return out.flush()
 			}
 			if err := out.print(&records[i]); err != nil {
@@ -188,8 +193,8 @@ type printer struct {
 	mu      sync.Mutex
 	w       *bufio.Writer
 	options *tailOptions
-	topic   string
-	n       int64
+	topic   string // with the prefix
+	n       int64  // messages printed
 }
 
 // envelope is the object that kcat -J prints for a message. It tells a null key or value from an
@@ -205,6 +210,8 @@ type envelope struct {
 	Payload   *string   `json:"payload"`
 }
 
+// print writes one message. Partitions share the count of -c, so the limit is checked under the
+// lock.
 func (p *printer) print(r *stream.Record) error {
 	if len(p.options.where) > 0 && !holds(p.options.where, r.Value) {
 		return nil
@@ -237,8 +244,10 @@ func text(b []byte) *string {
 	return &s
 }
 
+// full tells whether -c messages are printed. The caller holds the lock.
 func (p *printer) full() bool { return p.options.count > 0 && p.n >= p.options.count }
 
+// flush shows what is printed. Readers call it after each fetch, so that messages appear at once.
 func (p *printer) flush() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,13 +2,14 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/clickloop/clickloop/stream"
 )
 
-// kcatLine returns a shell command by which kcat prints the same messages, and the flags that it
-// cannot express.
+// kcatLine returns a shell command by which kcat prints the same messages, so that a reader can go
+// on without clickloop. It also returns the flags that kcat cannot express.
 func kcatLine(brokers []string, topic string, o *tailOptions, ranges []stream.Range) (line string, leftOut []string) {
 	line = fmt.Sprintf("kcat -C -q -b %s -t %s", shellQuote(strings.Join(brokers, ",")), shellQuote(topic))
 	if o.partition >= 0 {
@@ -48,11 +49,12 @@ func kcatLine(brokers []string, topic string, o *tailOptions, ranges []stream.Ra
 	return line, leftOut
 }
 
+// plainForm matches text that no shell interprets.
+var plainForm = regexp.MustCompile(`^[a-zA-Z0-9._:,/@+=-]+$`)
+
 // shellQuote puts s in single quotes where a shell would interpret it.
 func shellQuote(s string) string {
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-:,/@+=", r))
-	}) {
+	if plainForm.MatchString(s) {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"

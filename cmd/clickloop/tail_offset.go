@@ -14,10 +14,11 @@ import (
 type span struct {
 	start string // beginning, end, an offset or -N; empty when since is set
 	since time.Time
-	until time.Time
-	given int
+	until time.Time // zero: no end by time
+	given int       // how many -o say where to begin
 }
 
+// offsetForms lists the forms of -o for the help and for errors.
 const offsetForms = "beginning, end, -N (the last N of each partition), N (an offset), @TIME or s@TIME (from a time on), e@TIME (up to a time); TIME is RFC 3339 or milliseconds"
 
 // set parses one -o. One may give the beginning and another the end.
@@ -51,6 +52,7 @@ func (s *span) set(o string) error {
 	return nil
 }
 
+// parseMoment parses the TIME of -o. Milliseconds are for scripts and for kcat's users.
 func parseMoment(s string) (time.Time, error) {
 	if ms, err := strconv.ParseInt(s, 10, 64); err == nil && ms >= 0 {
 		return time.UnixMilli(ms), nil
@@ -94,14 +96,13 @@ func (s *span) number() int64 {
 	return n
 }
 
-// kcat returns kcat's flags for the span. From an offset that retention has deleted, kcat goes to
-// the end, and tail begins at the first record that is left.
+// kcat returns kcat's flags for the span. The two differ where retention has deleted the first
+// offset: tail begins at the first record that is left, and kcat jumps to the end unless it is told
+// otherwise.
 func (s *span) kcat(ranges []stream.Range, partition int) (flags string, leftOut []string) {
-	switch {
-	case !s.since.IsZero():
+	flags = " -o " + s.start
+	if !s.since.IsZero() {
 		flags = fmt.Sprintf(" -o s@%d", s.since.UnixMilli())
-	default:
-		flags = " -o " + s.start
 	}
 	if !s.until.IsZero() {
 		flags += fmt.Sprintf(" -o e@%d", s.until.UnixMilli())

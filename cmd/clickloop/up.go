@@ -23,36 +23,31 @@ const upExamples = `  clickloop up                                              
   clickloop up --kafka localhost:9092 --redis localhost:6379 --data ./data
 `
 
+// upOptions holds the flags of up.
 type upOptions struct {
+	playFlags
 	common    *config.Common
 	replay    string
-	lockstep  bool
 	exit      bool
 	json      bool
-	limit     int64
-	speed     float64
-	addresses string
+	addresses string // file to write
 	verbose   bool
 }
 
+// upCommand runs all stages in one process. It needs no other service: Kafka and Redis are embedded
+// where no address is given.
 func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var o upOptions
 	fs := newFlags("up", "up [flags]", upExamples, stderr)
 	o.common = config.CommonFlags(fs)
 	fs.StringVar(&o.replay, "replay", "", "play this `recording` (a folder with recording.yaml) through the loop")
-	fs.BoolVar(&o.lockstep, "lockstep", false, "before a tick of recorded time, wait until every label due by then is learned and served")
+	o.playFlags.declare(fs)
 	fs.BoolVar(&o.exit, "exit", false, "end when the recording has been played, judged and learned")
 	fs.BoolVar(&o.json, "json", false, "print the summary as one JSON object on standard output")
-	fs.Int64Var(&o.limit, "limit", 0, "play the first `N` requests only")
-	fs.Float64Var(&o.speed, "speed", 0, "recorded seconds a second; 0 for as fast as it goes")
 	fs.StringVar(&o.addresses, "addresses", "", "write HTTP=, KAFKA= and REDIS= lines to this `file` once all are ready")
 	fs.BoolVar(&o.verbose, "verbose", false, "log what stages do, not only what goes wrong")
-	rest, err := parse(fs, args)
-	if err != nil {
+	if err := parseFlags(fs, args, "; a recording goes behind --replay", stderr); err != nil {
 		return err
-	}
-	if len(rest) > 0 {
-		return misused(stderr, "up", "%q is no flag; a recording goes behind --replay", rest[0])
 	}
 	if err := o.check(); err != nil {
 		return misused(stderr, "up", "%v", err)
@@ -60,18 +55,24 @@ func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	return up(ctx, o, stdout, stderr)
 }
 
-// load loads the configuration. A recording completes its objective.
-func (o *upOptions) load(file string, rec *recording.Recording) (config.Config, error) {
-	if rec == nil {
-		return o.common.Load()
+// load opens the recording, if a flag names one, and loads the configuration. The recording
+// completes its objective there.
+func (o *upOptions) load() (*recording.Recording, config.Config, error) {
+	if o.replay == "" {
+		cfg, err := o.common.Load()
+		return nil, cfg, err
 	}
-	cfg, err := o.common.LoadBeside(file, config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
+	rec, err := recording.Open(o.replay)
 	if err != nil {
-		return cfg, err
+		return nil, config.Config{}, err
+	}
+	cfg, err := o.common.LoadBeside(rec.ConfigFile(), config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
+	if err != nil {
+		return rec, cfg, err
 	}
 	cfg.Clock = config.ClockRecorded
 	rec.Adopt(cfg.Objective(rec.Objective().Name))
-	return cfg, nil
+	return rec, cfg, nil
 }
 
 // check refuses flags that contradict each other.
@@ -86,9 +87,10 @@ func (o *upOptions) check() error {
 			}
 		}
 	}
-	return checkReplay(o.lockstep, o.speed, o.limit)
+	return o.playFlags.check()
 }
 
+// newLogger returns the logger of a command. By default it logs what goes wrong only.
 func newLogger(w io.Writer, verbose bool) *slog.Logger {
 	level := slog.LevelWarn
 	if verbose {
@@ -97,18 +99,10 @@ func newLogger(w io.Writer, verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
+// up starts the stages, runs them, and closes them in any case.
 func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	began := time.Now()
-	var rec *recording.Recording
-	var err error
-	file := ""
-	if o.replay != "" {
-		if rec, err = recording.Open(o.replay); err != nil {
-			return err
-		}
-		file = rec.ConfigFile()
-	}
-	cfg, err := o.load(file, rec)
+	rec, cfg, err := o.load()
 	if err != nil {
 		return err
 	}
@@ -125,8 +119,8 @@ func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	return errors.Join(err, l.Close())
 }
 
-// startFree starts the loop. It uses a free port when the default HTTP address is in use and no
-// setting gives another.
+// startFree starts the loop. If the default HTTP address is in use, and no setting gives another
+// one, it listens on any free port: a first try should not fail for a busy 8080.
 func startFree(ctx context.Context, o run.Options, stderr io.Writer) (*run.Loop, error) {
 	l, err := run.Start(ctx, o)
 	if err != nil && o.Config.HTTP == config.Default().HTTP && strings.Contains(err.Error(), "address already in use") {
@@ -137,10 +131,10 @@ func startFree(ctx context.Context, o run.Options, stderr io.Writer) (*run.Loop,
 	return l, err
 }
 
+// runUp waits until the stages are ready, announces them, plays the recording if there is one, and
+// then serves until a signal or a failure. Loop.Close returns the error of a failure.
 func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.Recording, o upOptions, began time.Time, stdout, stderr io.Writer) error {
-	ready, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if err := l.AwaitReady(ready); err != nil {
+	if err := within(ctx, time.Minute, l.AwaitReady); err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "ready in %.2f s: HTTP %s, Kafka %s, Redis %s\n", time.Since(began).Seconds(), l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
@@ -149,7 +143,7 @@ func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.
 	}
 	announced, err := announce(l, cfg)
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		fmt.Fprintln(stderr, err) // other commands need addresses then; that is no reason to stop
 	} else {
 		defer announced.Close()
 	}
@@ -169,10 +163,9 @@ func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(stderr, "stopping")
-		return nil
 	case <-l.Done():
-		return nil
 	}
+	return nil
 }
 
 // embeddedNote says which services are embedded.
@@ -190,7 +183,7 @@ func embeddedNote(cfg *config.Config) string {
 	return ""
 }
 
-// writeAddresses writes the file in one step: a program that waits for it never reads half of it.
+// writeAddresses writes the file in one step, so that a waiting program never reads half of it.
 func writeAddresses(path string, l *run.Loop) error {
 	text := fmt.Sprintf("HTTP=%s\nKAFKA=%s\nREDIS=%s\n", l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
 	if err := os.WriteFile(path+".part", []byte(text), 0o644); err != nil {
@@ -199,6 +192,8 @@ func writeAddresses(path string, l *run.Loop) error {
 	return os.Rename(path+".part", path)
 }
 
+// playRecording plays the recording and prints its summary. Afterwards the stages take wall time,
+// so that a person can go on with requests of today.
 func playRecording(ctx context.Context, l *run.Loop, rec *recording.Recording, o upOptions, stdout, stderr io.Writer) error {
 	p := newProgress(l, rec, o.limit, stderr)
 	s, err := l.Play(ctx, run.PlayOptions{Recording: rec, Lockstep: o.lockstep, Limit: o.limit, Speed: o.speed, Watch: p.watch})
@@ -208,14 +203,10 @@ func playRecording(ctx context.Context, l *run.Loop, rec *recording.Recording, o
 	}
 	l.SetRecorded(false)
 	printNotices("up", rec.Notices(), stderr)
-	if o.json {
-		b, err := json.Marshal(s)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(stdout, "%s\n", b)
-	} else {
+	if !o.json {
 		printSummary(stdout, s, &o, rec)
+	} else if err := json.NewEncoder(stdout).Encode(s); err != nil {
+		return err
 	}
 	if !o.exit {
 		printTry(stderr, l, rec)

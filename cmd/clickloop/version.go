@@ -11,6 +11,8 @@ import (
 // version is set by the release build (-ldflags "-X main.version=...").
 var version = "0.1.0-dev"
 
+// versionCommand prints what a report of a fault needs: version, revision, Go's version and
+// platform.
 func versionCommand(_ context.Context, _ []string, stdout, _ io.Writer) error {
 	revision := ""
 	if info, ok := debug.ReadBuildInfo(); ok {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,27 +37,22 @@ var errShell = errors.New("a shell takes < > and ! for itself: put the condition
 // numeralForm matches numbers of JSON, and numbers that people write: .5, +1, 1.
 var numeralForm = regexp.MustCompile(`^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$`)
 
+// conditionForm has the path, the operator and the value of a condition.
+var conditionForm = regexp.MustCompile(`(?s)^([^=!<>]*)(==|!=|<=|>=|=|<|>)?(.*)$`)
+
 // parseCondition parses PATH OP VALUE, where OP is = (or ==), !=, <, <=, > or >=.
 func parseCondition(s string) (condition, error) {
-	at := strings.IndexAny(s, "=!<>")
-	if at < 0 {
+	parts := conditionForm.FindStringSubmatch(s)
+	c := condition{path: strings.TrimSpace(parts[1]), operator: parts[2]}
+	rest := parts[3]
+	switch {
+	case c.operator == "" && rest == "":
 		return condition{}, fmt.Errorf("%q has no operator, want a member, one of = != < <= > >=, and a value, such as user=u1; %w", s, errShell)
-	}
-	c := condition{path: strings.TrimSpace(s[:at])}
-	if c.path == "" {
+	case c.path == "":
 		return c, fmt.Errorf("%q names no member, want a member, one of = != < <= > >=, and a value, such as user=u1", s)
-	}
-	rest := ""
-	for _, op := range []string{"==", "!=", "<=", ">=", "=", "<", ">"} {
-		if after, ok := strings.CutPrefix(s[at:], op); ok {
-			c.operator, rest = op, after
-			break
-		}
-	}
-	if c.operator == "" {
+	case c.operator == "":
 		return c, fmt.Errorf("%q: want != where ! stands", s)
-	}
-	if c.operator == "==" {
+	case c.operator == "==":
 		c.operator = "="
 	}
 	if rest != "" && strings.ContainsRune("=<>!", rune(rest[0])) {
@@ -65,6 +61,7 @@ func parseCondition(s string) (condition, error) {
 	return c, c.setValue(s, strings.TrimSpace(rest))
 }
 
+// setValue parses the value. whole is the condition as it was given, for errors.
 func (c *condition) setValue(whole, text string) error {
 	ordered := c.operator[0] == '<' || c.operator[0] == '>'
 	switch {
@@ -103,8 +100,8 @@ func holds(conditions []condition, message []byte) bool {
 	return true
 }
 
-// lookup finds the member at a dotted path. Names may contain dots themselves. It returns nil for a
-// missing or null member.
+// lookup finds the member at a dotted path. Names may contain dots themselves, so it tries every
+// way to read them. It returns nil for a missing or null member.
 func lookup(object map[string]any, path string) any {
 	if v := object[path]; v != nil {
 		return v
@@ -122,8 +119,9 @@ func lookup(object map[string]any, path string) any {
 	return nil
 }
 
-// holds compares numbers with numbers and texts with texts. Digits that a topic keeps as text count
-// as a number, too. A missing value, or one of another kind, only satisfies !=.
+// holds compares numbers with numbers and texts with texts. A topic keeps numbers of many digits as
+// text, and these count as numbers, too. A missing value, or one of another kind, satisfies !=
+// alone.
 func (c condition) holds(v any) bool {
 	switch c.operator {
 	case "=":
@@ -150,17 +148,11 @@ func (c condition) holds(v any) bool {
 	default:
 		return false
 	}
-	switch c.operator {
-	case "<":
-		return order < 0
-	case "<=":
-		return order <= 0
-	case ">":
-		return order > 0
-	}
-	return order >= 0
+	is := func(sign string) bool { return strings.Contains(c.operator, sign) }
+	return order < 0 && is("<") || order > 0 && is(">") || order == 0 && is("=")
 }
 
+// equals tells whether v has the value of the condition, by the rules of holds.
 func (c condition) equals(v any) bool {
 	switch got := v.(type) {
 	case nil:
@@ -179,11 +171,8 @@ func (c condition) equals(v any) bool {
 func compareNumbers(a, b string) int {
 	x, _ := strconv.ParseFloat(a, 64) // out of range: infinite, or 0
 	y, _ := strconv.ParseFloat(b, 64)
-	switch {
-	case x < y:
-		return -1
-	case x > y:
-		return 1
+	if order := cmp.Compare(x, y); order != 0 {
+		return order
 	}
 	p, ok := new(big.Rat).SetString(a)
 	q, fine := new(big.Rat).SetString(b)

@@ -27,6 +27,7 @@ func jqFilter(conditions []condition) (filter string, leftOut []string) {
 	return strings.Join(parts, " and "), leftOut
 }
 
+// beyondFloat tells whether jq, whose numbers are float64, would round a number.
 func beyondFloat(number string) bool {
 	x, err := strconv.ParseFloat(number, 64)
 	return err != nil || compareNumbers(strconv.FormatFloat(x, 'f', -1, 64), number) != 0 || x > 1<<53 || x < -1<<53
@@ -59,10 +60,12 @@ func (c condition) jq(path string) string {
 	return "(" + path + "|type == \"string\" and . " + c.operator + " " + text + ")"
 }
 
+// jqText returns s as a text of jq, which is one of JSON.
 func jqText(s string) string {
 	return string(strictjson.AppendString(nil, s))
 }
 
+// jqName matches names that jq takes after a dot, without quotes.
 var jqName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // jqPath returns jq's expression for lookup: it tries every way to read the dots, in lookup's
@@ -83,6 +86,8 @@ func jqPath(path string) (string, bool) {
 	return "([" + strings.Join(ways, ",") + "]|map(values)[0])", true
 }
 
+// jqWays returns jq's paths for every way to read the dots, at most about eight: their number
+// doubles with each dot.
 func jqWays(path string) []string {
 	ways := []string{jqMember(path)}
 	for i := range path {
@@ -95,6 +100,7 @@ func jqWays(path string) []string {
 	return ways
 }
 
+// jqMember returns jq's access to one member. Its ? makes other values than objects give nothing.
 func jqMember(name string) string {
 	if jqName.MatchString(name) {
 		return "." + name + "?"

@@ -40,7 +40,7 @@ type Writer struct {
 // New returns the Writer of stage. reg may be nil.
 func New(stage string, client *stream.Client, now func() event.Time, logger *slog.Logger, reg prometheus.Registerer) *Writer {
 	w := &Writer{stage, client, now, logger, prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "clickloop_" + stage + "_deadletters_total", Help: "Records written to the dead letter topic.",
+		Name: "clickloop_" + stage + "_deadletters_total", Help: "Records written to the dead-letter topic.",
 	})}
 	if reg != nil {
 		reg.MustRegister(w.written)

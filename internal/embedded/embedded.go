@@ -1,8 +1,8 @@
 // Package embedded runs a Kafka broker (franz-go's kfake) and a Redis server (miniredis) inside the
-// program, over real TCP.
+// program, over real TCP. They are for demos, trials and tests.
 //
-// They are for trying out, tests and demos. The broker keeps its log in a folder; the log survives
-// kill -9, but not a loss of power. Redis keeps nothing: stages rebuild its content from the log.
+// The broker keeps its log in a folder. The log survives kill -9, but not a loss of power. Redis
+// keeps nothing, since stages rebuild its content from the log.
 package embedded
 
 import (
@@ -45,12 +45,11 @@ type Services struct {
 	mu        sync.Mutex
 	cluster   *kfake.Cluster
 	redis     *miniredis.Miniredis
-	stopTTL   context.CancelFunc
-	ttlDone   chan struct{}
+	stopTTL   func() // ends the clock of miniredis
 }
 
-// ttlTick is how often miniredis gets the passed time. With a clock of its own it would check every
-// key at every command.
+// ttlTick is how often miniredis learns how much time has passed. With a clock of its own it would
+// check every key at every command.
 const ttlTick = 2 * time.Second
 
 // Start runs both and returns when they accept connections.
@@ -72,6 +71,7 @@ func Start(cfg Config) (*Services, error) {
 	return s, nil
 }
 
+// start takes the lock before any service opens a file in the folder.
 func (s *Services) start() error {
 	dir := filepath.Join(s.cfg.Dir, "kafka")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -82,30 +82,27 @@ func (s *Services) start() error {
 		return err
 	}
 	if !s.cfg.NoKafka {
-		port, err := choosePort(s.cfg.KafkaPort, 9092)
-		if err != nil {
+		if s.Kafka, err = chooseAddress(s.cfg.KafkaPort, 9092); err != nil {
 			return err
 		}
-		if err := s.startKafka(port); err != nil {
+		if err := s.StartKafka(); err != nil {
 			return err
 		}
 	}
 	if s.cfg.NoRedis {
 		return nil
 	}
-	port, err := choosePort(s.cfg.RedisPort, 6379)
-	if err != nil {
+	if s.Redis, err = chooseAddress(s.cfg.RedisPort, 6379); err != nil {
 		return err
 	}
-	s.Redis = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	return s.StartRedis()
 }
 
-// lockWait is how long to wait for a lock: a killed process holds its own until the system has
+// lockWait is how long to wait for a lock. A killed process holds its lock until the system has
 // cleaned up after it.
 const lockWait = 3 * time.Second
 
-// lockDir makes this the only process that uses dir: two brokers would ruin one log.
+// lockDir makes this process the only user of dir. Two brokers would ruin one log.
 func lockDir(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
@@ -122,35 +119,36 @@ func lockDir(dir string) (*os.File, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("the data folder %s is in use by process %s: stop it, or give another --data folder", dir, strings.TrimSpace(string(holder)))
 	}
-	if err := errors.Join(f.Truncate(0), writeAt(f, strconv.Itoa(os.Getpid()))); err != nil {
+	if err = f.Truncate(0); err == nil {
+		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot write %s: %w", path, err), f.Close())
 	}
 	return f, nil
 }
 
-func writeAt(f *os.File, s string) error {
-	_, err := f.WriteAt([]byte(s), 0)
-	return err
-}
-
-// choosePort returns want if it is a free port. For 0 it returns the usual port if that is free,
-// else any free one; for -1 any free one.
-func choosePort(want, usual int) (int, error) {
+// chooseAddress returns the address of port want if that is free. For 0 it takes the usual port if
+// that is free, else any free one; for -1 any free one.
+func chooseAddress(want, usual int) (string, error) {
 	switch {
+	case want > 0 && !free(want):
+		return "", fmt.Errorf("port %d is in use: give another one, or 0 for any", want)
 	case want > 0:
-		if !free(want) {
-			return 0, fmt.Errorf("port %d is in use: give another one, or 0 for any", want)
-		}
-		return want, nil
+		return local(want), nil
 	case want == 0 && free(usual):
-		return usual, nil
+		return local(usual), nil
 	}
-	return FreePort()
+	port, err := FreePort()
+	return local(port), err
 }
 
-// Free ports are chosen below the range of outgoing connections, which begins at 32768. A
-// connection may take a port of that range before the server listens on it. A client that calls a
-// stopped server may even connect to itself, and so keep the port from the server that restarts.
+// local returns an address that only this machine reaches.
+func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// Free ports are chosen below 32768, where the range of outgoing connections begins. Within that
+// range a connection could take the port before the server listens on it. Worse, a client that
+// calls a stopped server could connect to itself, and keep the port from the restarting server.
 const lowestPort, highestPort = 12000, 32000
 
 // FreePort returns a port that no process listens on.
@@ -163,8 +161,10 @@ func FreePort() (int, error) {
 	return 0, fmt.Errorf("cannot find a free port from %d to %d", lowestPort, highestPort)
 }
 
+// free tells whether a port can be listened on now. Another process may take it before the service
+// does; the service then returns the error.
 func free(port int) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	l, err := net.Listen("tcp", local(port))
 	if err != nil {
 		return false
 	}
@@ -172,7 +172,16 @@ func free(port int) bool {
 	return true
 }
 
-func (s *Services) startKafka(port int) error {
+// StartKafka starts the broker, with the log of a stopped one, on its port.
+func (s *Services) StartKafka() error {
+	_, text, err := net.SplitHostPort(s.Kafka)
+	if err != nil {
+		return err
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return err
+	}
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(filepath.Join(s.cfg.Dir, "kafka")),
 		kfake.GroupMinSessionTimeout(100*time.Millisecond),
 		kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": "30000"}))
@@ -182,7 +191,6 @@ func (s *Services) startKafka(port int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cluster = cluster
-	s.Kafka = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	return nil
 }
 
@@ -196,19 +204,6 @@ func (s *Services) StopKafka() {
 	}
 }
 
-// StartKafka restarts a stopped broker on the same port with the same log.
-func (s *Services) StartKafka() error {
-	_, port, err := net.SplitHostPort(s.Kafka)
-	if err != nil {
-		return err
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		return err
-	}
-	return s.startKafka(n)
-}
-
 // StartRedis starts an empty Redis on its port.
 func (s *Services) StartRedis() error {
 	m := miniredis.NewMiniRedis()
@@ -219,7 +214,7 @@ func (s *Services) StartRedis() error {
 	done := make(chan struct{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.redis, s.stopTTL, s.ttlDone = m, cancel, done
+	s.redis, s.stopTTL = m, func() { cancel(); <-done }
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(ttlTick)
@@ -239,14 +234,13 @@ func (s *Services) StartRedis() error {
 // StopRedis closes Redis and loses its content.
 func (s *Services) StopRedis() {
 	s.mu.Lock()
-	m, cancel, done := s.redis, s.stopTTL, s.ttlDone
+	m, stopTTL := s.redis, s.stopTTL
 	s.redis = nil
 	s.mu.Unlock()
 	if m == nil {
 		return
 	}
-	cancel()
-	<-done
+	stopTTL()
 	m.Close()
 }
 

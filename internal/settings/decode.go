@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"reflect"
 	"regexp"
 	"slices"
@@ -30,6 +31,7 @@ const maxMerging = 20
 // unmarshaler is a type that decodes its own text.
 type unmarshaler interface{ UnmarshalYAML([]byte) error }
 
+// wrong records a mistake at a node and goes on: one run reports all mistakes.
 func (d *decoder) wrong(path string, n ast.Node, format string, args ...any) *Problem {
 	at := n.GetToken().Position
 	p := &Problem{Error: field.Error{Field: path, Reason: fmt.Sprintf(format, args...)}, line: at.Line, column: at.Column}
@@ -70,7 +72,7 @@ func scalar(n ast.Node) string {
 	return n.GetToken().Value
 }
 
-// plain follows anchors, aliases and tags to the node that they stand for.
+// plain follows anchors, aliases and tags to the value they stand for.
 func (d *decoder) plain(path string, n ast.Node) ast.Node {
 	for {
 		switch x := n.(type) {
@@ -139,6 +141,8 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 	}
 }
 
+// duration decodes a duration with its unit. It leaves a value that every check refuses, as float
+// and integer do.
 func (d *decoder) duration(path string, n ast.Node, v reflect.Value) {
 	switch n.Type() {
 	case ast.StringType, ast.LiteralType, ast.IntegerType, ast.FloatType:
@@ -154,9 +158,8 @@ func (d *decoder) duration(path string, n ast.Node, v reflect.Value) {
 	v.SetInt(math.MinInt64)
 }
 
-// The decoder replaces a number of a wrong kind by one that every check refuses, so that the check
-// names the allowed ones.
-
+// float decodes a number. It replaces a value of the wrong kind by one that every check refuses, so
+// that the check's error lists the allowed values; duration and integer do the same.
 func (d *decoder) float(path string, n ast.Node, v reflect.Value) {
 	x, ok := number(n)
 	if !ok {
@@ -166,18 +169,18 @@ func (d *decoder) float(path string, n ast.Node, v reflect.Value) {
 	v.SetFloat(x)
 }
 
+// exponential matches numbers such as 1e6.
 var exponential = regexp.MustCompile(`^[-+]?[0-9]*\.?[0-9]+[eE][-+]?[0-9]+$`)
 
+// number returns the value of a number.
 func number(n ast.Node) (float64, bool) {
 	switch n := n.(type) {
 	case *ast.FloatNode:
 		return n.Value, true
 	case *ast.IntegerNode:
-		switch i := n.Value.(type) {
-		case int64:
-			return float64(i), true
-		case uint64:
-			return float64(i), true
+		if i := whole(n); i != nil {
+			x, _ := i.Float64()
+			return x, true
 		}
 	case *ast.InfinityNode:
 		return n.Value, true
@@ -192,47 +195,41 @@ func number(n ast.Node) (float64, bool) {
 	return 0, false
 }
 
+// integer decodes a whole number.
 func (d *decoder) integer(path string, n ast.Node, v reflect.Value) {
+	i := whole(n)
+	switch {
+	case i != nil && v.CanUint() && i.IsUint64():
+		v.SetUint(i.Uint64())
+	case i != nil && v.CanInt() && i.IsInt64():
+		v.SetInt(i.Int64())
+	case v.CanUint():
+		d.wrongKind(path, n, "a whole number, 0 or more")
+	default:
+		d.wrongKind(path, n, "a whole number")
+		v.SetInt(math.MinInt64)
+	}
+}
+
+// whole returns a whole number, or nil. A float, such as 1e6, counts where it is exact.
+func whole(n ast.Node) *big.Int {
 	if i, ok := n.(*ast.IntegerNode); ok {
 		switch i := i.Value.(type) {
 		case uint64: // the parser's type for 0 and above
-			if v.CanUint() {
-				v.SetUint(i)
-				return
-			}
-			if i <= math.MaxInt64 {
-				v.SetInt(int64(i))
-				return
-			}
+			return new(big.Int).SetUint64(i)
 		case int64:
-			if v.CanInt() {
-				v.SetInt(i)
-				return
-			}
-			if i >= 0 {
-				v.SetUint(uint64(i))
-				return
-			}
+			return big.NewInt(i)
 		}
+		return nil
 	}
 	const exact = 1 << 53
-	// such as 1e6
-	if x, ok := number(n); ok && n.Type() != ast.IntegerType && x == math.Trunc(x) && math.Abs(x) < exact && (v.CanInt() || x >= 0) {
-		if v.CanUint() {
-			v.SetUint(uint64(x))
-		} else {
-			v.SetInt(int64(x))
-		}
-		return
+	if x, ok := number(n); ok && x == math.Trunc(x) && math.Abs(x) < exact {
+		return big.NewInt(int64(x))
 	}
-	if v.CanUint() {
-		d.wrongKind(path, n, "a whole number, 0 or more")
-		return
-	}
-	d.wrongKind(path, n, "a whole number")
-	v.SetInt(math.MinInt64)
+	return nil
 }
 
+// list decodes a list. It replaces the default list: lists are not merged.
 func (d *decoder) list(path string, n ast.Node, v reflect.Value) {
 	s, ok := n.(*ast.SequenceNode)
 	if !ok {
@@ -255,6 +252,8 @@ func (d *decoder) list(path string, n ast.Node, v reflect.Value) {
 	}
 }
 
+// firstLine returns the line on which an item of a list begins. For a section this is its first
+// name.
 func firstLine(n ast.Node) int {
 	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
 		n = m.Values[0].Key
@@ -263,7 +262,7 @@ func firstLine(n ast.Node) int {
 }
 
 // entries returns the members of a section. Merged members come first, so that the section's own
-// override them.
+// members override them.
 func (d *decoder) entries(path string, n ast.Node) ([]*ast.MappingValueNode, bool) {
 	var own []*ast.MappingValueNode
 	switch n := n.(type) {
@@ -304,7 +303,7 @@ func (d *decoder) entries(path string, n ast.Node) ([]*ast.MappingValueNode, boo
 	return append(all, slices.DeleteFunc(slices.Clone(own), func(e *ast.MappingValueNode) bool { return e.Key.IsMergeKey() })...), true
 }
 
-// named decodes a section whose names are free.
+// named decodes a section whose names the file chooses.
 func (d *decoder) named(path string, n ast.Node, v reflect.Value) {
 	entries, ok := d.entries(path, n)
 	if !ok {
@@ -351,11 +350,9 @@ func (d *decoder) section(path string, n ast.Node, v reflect.Value) {
 	}
 }
 
+// join returns the path of a member.
 func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
+	return strings.TrimPrefix(path+"."+name, ".")
 }
 
 // names returns the settings of a struct in the order of its fields.
@@ -372,6 +369,7 @@ func names(t reflect.Type) []string {
 	return list
 }
 
+// unknown reports a name that the section does not have, and suggests the nearest one.
 func (d *decoder) unknown(path string, key ast.Node, name string, fields []string) {
 	hint := ", want one of " + strings.Join(fields, ", ")
 	if near := event.Nearest(name, fields); near != "" {

@@ -1,9 +1,9 @@
-// Package settings decodes YAML into a struct that holds defaults, with errors for people who write
-// the file.
+// Package settings decodes YAML into a struct that holds defaults. Its errors are for the person
+// who writes the file.
 //
-// An error names file, line, setting, value, and what is allowed. It suggests the nearest known
-// name for a misspelt one, and one error reports all mistakes. A setting without a value keeps its
-// default. Durations take every unit from ms to w.
+// An error names file, line, setting, value, and what is allowed, and suggests the nearest name for
+// a misspelt one. One error reports all mistakes. A setting without a value keeps its default.
+// Durations take every unit from ms to w.
 package settings
 
 import (
@@ -26,8 +26,8 @@ type File struct {
 	lines map[string]int // by path, such as objectives[1].window
 }
 
-// Problem is one mistake in a file. Its Field is empty where the name of a setting is unknown,
-// since there is no such setting.
+// Problem is one mistake in a file. Its Field is empty when the file names a setting that does not
+// exist.
 type Problem struct {
 	field.Error
 	Kind bool // the value has another kind than the setting
@@ -35,6 +35,7 @@ type Problem struct {
 	line, column int
 }
 
+// sentence returns the mistake without its place.
 func (p *Problem) sentence() string {
 	if p.Field == "" {
 		return p.Reason
@@ -42,14 +43,14 @@ func (p *Problem) sentence() string {
 	return p.Error.Error()
 }
 
-// Defaulter is a map whose values have defaults.
+// Defaulter is a map whose values start from a default.
 type Defaulter interface {
 	// Default returns the value that a value of the map is decoded into.
 	Default() any
 }
 
 // Read decodes text into target, a pointer to a struct. It decodes all it can, even when it returns
-// problems. Errors call the file name.
+// problems. Errors call the file by name.
 func Read(name string, text []byte, target any) (*File, []*Problem, error) {
 	f := &File{name: name, text: text, lines: map[string]int{}}
 	if len(bytes.TrimSpace(text)) == 0 {
@@ -97,7 +98,8 @@ func (f *File) Error(problems []*Problem) error {
 	return errors.New(strings.Join(texts, "\n"))
 }
 
-// excerpt shows one line only, since its neighbors may hold secrets.
+// excerpt shows the line of a mistake and marks the column. It shows no other line, since that may
+// hold a secret.
 func (f *File) excerpt(line, column int) string {
 	lines := bytes.Split(f.text, []byte("\n"))
 	if line < 1 || line > len(lines) {
@@ -115,8 +117,8 @@ func (f *File) excerpt(line, column int) string {
 	return "\n    " + shown + mark
 }
 
-// Locate puts file and line before an error. The line is that of the setting which a *field.Error
-// names, or of the nearest section around it that the file has.
+// Locate puts file and line before an error. For a *field.Error this is the line of the setting, or
+// of the nearest section around it that the file has.
 func (f *File) Locate(err error) error {
 	var wrong *field.Error
 	if !errors.As(err, &wrong) {
@@ -136,6 +138,7 @@ func (f *File) Has(path string) bool {
 	return ok
 }
 
+// line returns the line of a node, from 1.
 func line(n ast.Node) int { return n.GetToken().Position.Line }
 
 // Redact replaces possible secrets in addresses: the text before an @, as in

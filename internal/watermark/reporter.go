@@ -32,7 +32,7 @@ type fault struct{ collector, what string }
 func NewReporter(stage string, now func() event.Time, logger *slog.Logger, reg prometheus.Registerer) *Reporter {
 	r := &Reporter{now: now, logger: logger, named: map[fault]event.Time{}, heartbeats: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "clickloop_" + stage + "_heartbeats_total",
-		Help: "Heartbeats of collectors by what became of them: taken, ahead (of the clocks of Kafka or of this process: it moves nothing), slow (further behind the newest than the lease: its collector is not waited for).",
+		Help: "Heartbeats of collectors, by result: taken; ahead (later than the clock of Kafka or of this process, and ignored); slow (further behind the newest heartbeat than the lease: the watermark does not wait for this collector).",
 	}, []string{"result"})}
 	for _, result := range []Result{Taken, Ahead, Slow} {
 		r.heartbeats.WithLabelValues(result.String())

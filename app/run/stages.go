@@ -1,0 +1,137 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/feedback"
+	"github.com/clickloop/clickloop/ingest"
+	"github.com/clickloop/clickloop/learner"
+	"github.com/clickloop/clickloop/scorer"
+)
+
+// Stages are the names of all stages.
+var Stages = []string{"ingest", "scorer", "feedback", "learner"}
+
+// stage is implemented by all four stages.
+type stage interface {
+	Register(*http.ServeMux)
+	Run(context.Context) error
+	Ready(context.Context) error
+}
+
+// builder makes the stages of a Loop from what they share.
+type builder struct {
+	*Loop
+	set      *features.Set
+	clock    *ingest.Clock
+	recorded bool // the Loop starts in recorded time
+	whole    bool // all stages run in this process
+}
+
+// builders say how each stage is made, and which store in Redis it has.
+var builders = map[string]struct {
+	namespace string // of the store; empty: the stage has none
+	role      features.Role
+	build     func(*builder, features.Store) (stage, error)
+}{
+	"ingest":   {"profiles", features.Writing, (*builder).ingest},
+	"scorer":   {"profiles", features.Serving, (*builder).scorer},
+	"feedback": {"outcomes", features.Writing, (*builder).feedback},
+	"learner":  {build: (*builder).learner},
+}
+
+// build makes the stages of these names.
+func (l *Loop) build(names []string) error {
+	set, err := features.Compile(l.cfg.Features)
+	if err != nil {
+		return err
+	}
+	recorded := l.cfg.Clock == config.ClockRecorded
+	b := &builder{Loop: l, set: set, clock: ingest.NewClock(now, recorded), recorded: recorded, whole: len(names) == len(Stages)}
+	l.setRecorded = append(l.setRecorded, b.clock.SetRecorded)
+	for _, name := range names {
+		s, err := b.stage(name)
+		if err != nil {
+			return fmt.Errorf("cannot build %s: %w", name, err)
+		}
+		l.stages = append(l.stages, s)
+	}
+	return nil
+}
+
+// now is the wall clock of all stages.
+func now() event.Time { return event.TimeOf(time.Now()) }
+
+// stage makes one stage. Its store has a connection of its own.
+func (b *builder) stage(name string) (stage, error) {
+	how, ok := builders[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no stage %q, only %s", name, strings.Join(Stages, ", "))
+	}
+	if how.namespace == "" {
+		return how.build(b, nil)
+	}
+	client, err := b.dialRedis(how.role)
+	if err != nil {
+		return nil, err
+	}
+	ttl := outcomeTTL(&b.cfg)
+	if how.namespace == "profiles" {
+		ttl = b.set.Retention() + 24*time.Hour
+	}
+	return how.build(b, features.NewRedis(client, b.cfg.Kafka.Prefix, how.namespace, ttl))
+}
+
+// outcomeTTL returns how long Redis keeps outcomes: until the longest window has certainly been
+// labelled.
+func outcomeTTL(c *config.Config) time.Duration {
+	return event.LongestWindow(c.Objectives) + c.Feedback.OutcomeTTL
+}
+
+// ingest folds events into profiles. Its clock can switch to recorded time, and feedback shares it.
+func (b *builder) ingest(profiles features.Store) (stage, error) {
+	return ingest.New(b.cfg.Ingest, ingest.Deps{
+		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
+	})
+}
+
+// scorer reads profiles. It switches between recorded and wall time with the clock.
+func (b *builder) scorer(profiles features.Store) (stage, error) {
+	s, err := scorer.New(b.cfg.Scorer, scorer.Deps{
+		Client: b.Client, Objectives: b.cfg.Objectives, Priors: b.cfg.Priors(), Set: b.set, Store: profiles, Now: now, Recorded: b.recorded, Logger: b.logger, Registerer: b.registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.setRecorded = append(b.setRecorded, s.SetRecorded)
+	return s, nil
+}
+
+// feedback folds outcomes and labels predictions. A process of all stages in recorded time labels
+// all partitions in one order, so that a replay gives the same weights each time.
+func (b *builder) feedback(outcomes features.Store) (stage, error) {
+	return feedback.New(b.cfg.Feedback, feedback.Deps{
+		Client: b.Client, Objectives: b.cfg.Objectives, OneOrder: b.recorded && b.whole, Outcomes: outcomes,
+		Now: now, Recorded: b.clock.Recorded, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
+	})
+}
+
+// learner has no store. Without a data folder it keeps no checkpoints, and learns from the start of
+// the topic each time.
+func (b *builder) learner(features.Store) (stage, error) {
+	dir := ""
+	if b.cfg.Data != "" {
+		dir = filepath.Join(b.cfg.Data, "checkpoints")
+	}
+	return learner.New(b.cfg.Learner, learner.Deps{
+		Client: b.Client, Objectives: b.cfg.Objectives, Model: b.cfg.Model, Networks: b.cfg.Networks, Dir: dir, Now: now, Logger: b.logger, Registerer: b.registry,
+	})
+}
