@@ -130,16 +130,15 @@ func (s *Capture) each(do func(b []byte)) {
 // WriteTo writes what Net.WriteTo would have written at the moment of StartCapture. Step must have
 // returned true.
 func (s *Capture) WriteTo(w io.Writer) (int64, error) {
-	return writeFile(w, func(e *codec.Encoder) { s.each(e.Pass) })
+	return writeFile(w, func(e *codec.Encoder) { s.each(e.Bytes) })
 }
 
 // AppendTo appends the message that AppendSnapshot would have made at the moment of StartSnapshot.
 // Step must have returned true.
 func (s *Capture) AppendTo(dst []byte) []byte {
-	from := len(dst)
-	dst = appendBits(append(dst, snapshotMagic...), s.half)
-	s.each(func(b []byte) { dst = append(dst, b...) })
-	return codec.Seal(dst, from)
+	e := newMessage(dst, snapshotMagic, s.half)
+	s.each(e.Bytes)
+	return codec.Seal(e.Buf, len(dst))
 }
 
 // slotCopy is the copy of the hashed weights.
@@ -154,8 +153,10 @@ type slotCopy struct {
 }
 
 func (s *slotCopy) begin(c *core, full, half bool) {
-	s.core, s.width, s.before = c, stateWriter{core: c, full: full}.slotWidth(), map[uint32]uint32{}
-	s.list.Half = half
+	s.core, s.width, s.before, s.list.Half = c, c.hashed.Served, map[uint32]uint32{}, half
+	if full {
+		s.width = c.hashed.Stride
+	}
 	if c.hashed.Values != nil {
 		s.end = 1 << c.hashed.Bits
 	}

@@ -48,7 +48,14 @@ func (n *Net) Predict(x []Feature, s *Scratch) float64 { return n.predict(x, s) 
 
 // PredictClasses appends the probability of each class to dst.
 func (n *Net) PredictClasses(dst []float64, x []Feature, s *Scratch) []float64 {
-	return n.predictClasses(dst, x, s)
+	p := n.predict(x, s)
+	if n.cfg.Output != "softmax" {
+		return append(dst, 1-p, p)
+	}
+	for _, v := range s.plain.predictions {
+		dst = append(dst, float64(v))
+	}
+	return dst
 }
 
 // Learn predicts an example, then learns its label y with weight w, and returns the prediction. A

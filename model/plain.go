@@ -57,8 +57,9 @@ func (p *plain) layoutTokens() {
 	}
 	if p.ffm != nil {
 		weights.Piece, kept.Piece = p.ffm.k, p.ffm.k*p.rules.ffm.state
+		p.needs.vectorDeviation = p.cfg.FFM.Init
 		if p.rules.ffm.Kind == "adagrad" {
-			kept.Piece = 1
+			kept.Piece, p.needs.vectorStart = 1, p.rules.ffm.Start
 		}
 	}
 	p.tokensJT = table.NewArena(weights, kept, p.full, p.half)
@@ -85,12 +86,6 @@ func (p *plain) startToken(e newEntry) {
 		p.mlp.startToken(v, e.key)
 	}
 	p.startVectors(v, e.key, 0, len(p.fields.hashes), e.field)
-}
-
-func (p *plain) startVectors(v []float32, key uint64, from, to, own int) {
-	if p.ffm != nil {
-		p.ffm.startVectors(v, key, from, to, own)
-	}
 }
 
 func (p *plain) startField(field, fields int) { p.mlp.startField(field, fields) }

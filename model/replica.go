@@ -39,14 +39,6 @@ func (r *Replica) Predict(x []Feature, s *Scratch) float64 {
 	return r.c.predict(x, s)
 }
 
-// PredictClasses is Net.PredictClasses.
-func (r *Replica) PredictClasses(dst []float64, x []Feature, s *Scratch) []float64 {
-	if r.c == nil {
-		return append(dst, 0.5, 0.5)
-	}
-	return r.c.predictClasses(dst, x, s)
-}
-
 // Clone is an independent copy.
 func (r *Replica) Clone() *Replica {
 	if r.c == nil {

@@ -70,24 +70,12 @@ func (r *Reservoir) Put(victim int, v float64) {
 
 // rank counts the sample's values below v and those not above it.
 func (r *Reservoir) rank(v float64) (below, notAbove int) {
-	below = r.search(0, v, false)
-	if below == len(r.sorted) || r.sorted[below] != v {
+	below, found := slices.BinarySearch(r.sorted, v)
+	if !found {
 		return below, below
 	}
-	return below, r.search(below, v, true)
-}
-
-// search is the first place from lo on whose value is not below v, or with equal not v either.
-func (r *Reservoir) search(lo int, v float64, equal bool) int {
-	for n := len(r.sorted) - lo; n > 0; {
-		half := n / 2
-		if w := r.sorted[lo+half]; w < v || equal && w == v {
-			lo, n = lo+half+1, n-half-1
-		} else {
-			n = half
-		}
-	}
-	return lo
+	equal, _ := slices.BinarySearch(r.sorted[below:], math.Nextafter(v, math.Inf(1)))
+	return below, below + equal
 }
 
 // Encode writes the sample, and for a checkpoint (full) also how many values were seen.

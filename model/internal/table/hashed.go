@@ -107,18 +107,6 @@ func TouchPages[T byte | uint64 | float32](v []T) {
 	}
 }
 
-// Each visits the slots whose first width floats are not all zero.
-func (t *Hashed) Each(width int, do func(i uint32, v []float32)) {
-	if t.Values == nil {
-		return
-	}
-	for i := range 1 << t.Bits {
-		if v := t.At(uint32(i))[:width]; AnyNonZero(v) {
-			do(uint32(i), v)
-		}
-	}
-}
-
 // AnyNonZero says whether a float of v is not zero.
 func AnyNonZero(v []float32) bool {
 	for _, f := range v {
