@@ -52,7 +52,7 @@ func (n *Net) start(reuse *Capture, full, half bool) *Capture {
 	}
 	s.lay(n.core, full, half)
 	s.slots.begin(n.core, full, half)
-	s.entries.begin(half)
+	s.entries.begin()
 	encode := func(b []byte, write func(stateWriter)) []byte {
 		e := &codec.Encoder{Buf: b[:0], Half: half}
 		write(stateWriter{n.core, e, full})
@@ -87,7 +87,7 @@ func (s *Capture) lay(c *core, full, half bool) {
 // recycle takes over the memory of r.
 func (s *Capture) recycle(r *Capture) {
 	s.head, s.layers, s.tail = r.head, r.layers, r.tail
-	s.entries.sections = r.entries.sections
+	s.entries = r.entries
 	s.slots.list.Pieces, s.slots.was = r.slots.list.Recycle(), r.slots.was[:0]
 	*r = Capture{}
 }

@@ -69,9 +69,7 @@ func (m *ffmPart) learn(r *row, s *plainScratch) {
 func (m *ffmPart) stepVector(v, kept, other []float32, gx float32) {
 	r := m.rule
 	if r.Kind != "adagrad" {
-		for i := range v {
-			r.step(&v[i], kept[i*r.state:][:r.state], float32(gx*other[i]))
-		}
+		r.stepAll(v, kept, other, gx)
 		return
 	}
 	var sum float32

@@ -99,16 +99,10 @@ type plainScratch struct {
 	unpacked                       []float32 // one entry's weights
 }
 
-func (s *plainScratch) begin(outputs int) {
-	if len(s.logits) != outputs {
-		s.logits, s.predictions, s.gradients = make([]float32, outputs), make([]float32, outputs), make([]float32, outputs)
-	}
-}
-
 // forward sets the outputs' logits and predictions. With drop, the dropout mask of the example's
 // number applies.
 func (p *plain) forward(r *row, s *plainScratch, drop bool) {
-	s.begin(p.outputs)
+	resize(p.outputs, &s.logits, &s.predictions, &s.gradients)
 	copy(s.logits, p.dense)
 	if p.linear != nil {
 		p.linear.forward(r, s.logits)
@@ -283,8 +277,7 @@ func (p *plain) startLearn(r *row, own float64) {
 		return
 	}
 	base := arith.Sigmoid(r.base)
-	like := func(q float64) float64 { return float64(r.label*q) + float64((1-r.label)*(1-q)) }
-	net, other := max(like(own), leastRate), like(base)
+	net, other := max(likelihood(r.label, own), leastRate), likelihood(r.label, base)
 	if r.weight != 1 {
 		net, other = arith.Exp(float64(min(r.weight, 100)*(arith.Log(net)-arith.Log(other)))), 1
 	}

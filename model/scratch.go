@@ -43,6 +43,15 @@ func (s *Scratch) remember(i, field int) {
 	s.seen[i] = int32(field)
 }
 
+// resize makes slices anew that have not n floats.
+func resize(n int, slices ...*[]float32) {
+	for _, v := range slices {
+		if len(*v) != n {
+			*v = make([]float32, n)
+		}
+	}
+}
+
 // fieldSums holds, for each pair of fields, the sum of the first field's vectors for the second,
 // each times its token's x. Rows of absent fields are zero.
 type fieldSums struct {
