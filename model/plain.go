@@ -146,10 +146,8 @@ func (p *plain) predict(r *row, s *Scratch) float64 {
 	return p.startOutput(r, float64(s.plain.predictions[0]), p.examples)
 }
 
-func (p *plain) learn(r *row, s *Scratch) (float64, error) { return p.learnRow(r, &s.plain) }
-
-// learnRow predicts a row, then learns its label.
-func (p *plain) learnRow(r *row, s *plainScratch) (float64, error) {
+func (p *plain) learn(r *row, scratch *Scratch) (float64, error) {
+	s := &scratch.plain
 	p.forward(r, s, false)
 	for _, z := range s.logits {
 		if !arith.Finite(float64(z)) {
@@ -230,7 +228,7 @@ func (p *plain) learnBlock(t *batch, b *block) {
 		if i+ahead < len(rows) {
 			p.prefetch(&rows[i+ahead])
 		}
-		if b.predictions[i], b.err = p.learnRow(&rows[i], &t.learn.plain); b.err != nil {
+		if b.predictions[i], b.err = p.learn(&rows[i], &t.learn); b.err != nil {
 			return
 		}
 		b.ok++

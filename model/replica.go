@@ -1,6 +1,11 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+
+	"github.com/clickloop/clickloop/model/internal/codec"
+)
 
 // Replica is a net that only predicts, at the version of the last message applied to it, with the
 // very bits of the net that published it. Any number of goroutines may Predict at once, each with
@@ -72,4 +77,124 @@ func (r *Replica) Apply(msg ...[]byte) error {
 		return fmt.Errorf("cannot apply a delta: %w", err)
 	}
 	return nil
+}
+
+// Contribution is how far one field moves a prediction.
+type Contribution struct {
+	Field uint64  // hash of its name
+	Shift float64 // of the logit, towards the positive or against it
+}
+
+// Explain appends the contribution of each field of an example, in the order of their first
+// features: the logit of the prediction minus that without the field. It says what the network does
+// with the field, whatever parts it is made of. The shifts need not add up to the logit, as fields
+// work together. It costs one Predict a field and one more, and allocates nothing once dst and the
+// Scratch have grown. The output must be sigmoid or softmax.
+func (r *Replica) Explain(dst []Contribution, x []Feature, s *Scratch) []Contribution {
+	whole, from := logit(r.Predict(x, s)), len(dst)
+next:
+	for i := range x {
+		for _, c := range dst[from:] {
+			if c.Field == x[i].Field {
+				continue next
+			}
+		}
+		s.without = s.without[:0]
+		for _, f := range x {
+			if f.Field != x[i].Field {
+				s.without = append(s.without, f)
+			}
+		}
+		dst = append(dst, Contribution{x[i].Field, whole - logit(r.Predict(s.without, s))})
+	}
+	return dst
+}
+
+func logit(p float64) float64 {
+	p = min(max(p, 1e-12), 1-1e-12)
+	return math.Log(p / (1 - p))
+}
+
+// Loading is a snapshot that is decoded while it comes. A joining scorer waits for hundreds of
+// megabytes. It need not keep them, and does not wait for their decoding after that.
+type Loading struct {
+	pieces chan []byte
+	last   []byte // held back: the message ends with its checksum
+	sum    uint32
+	core   *core // and err: set when read is closed
+	err    error
+	read   chan struct{}
+}
+
+// StartLoading begins with a snapshot of at most size bytes, of which Add gives pieces in their
+// order. End must be called in any case.
+func StartLoading(size int) *Loading {
+	l := &Loading{pieces: make(chan []byte, 4), read: make(chan struct{})}
+	go l.run(size)
+	return l
+}
+
+func (l *Loading) run(size int) {
+	l.core, l.err = readSnapshot(codec.NewStream(size, l.pieces))
+	for range l.pieces { // of a snapshot that cannot be read
+	}
+	close(l.read)
+}
+
+func readSnapshot(d *codec.Decoder) (*core, error) {
+	kind := string(d.Take(len(snapshotMagic)))
+	if kind != snapshotMagic {
+		return nil, fmt.Errorf("cannot apply a snapshot: %w", notMessage(kind))
+	}
+	return readSnapshotBody(d)
+}
+
+// readSnapshotBody reads a snapshot behind its magic.
+func readSnapshotBody(d *codec.Decoder) (*core, error) {
+	readBits(d)
+	c, err := readState(d, false)
+	if err != nil {
+		return nil, fmt.Errorf("cannot apply a snapshot: %w", err)
+	}
+	return c, nil
+}
+
+// Add takes the next piece, which must not change.
+func (l *Loading) Add(piece []byte) {
+	if len(piece) < codec.SumBytes { // the checksum may begin in the piece before
+		l.last = append(l.last[:len(l.last):len(l.last)], piece...)
+		return
+	}
+	l.pass(l.last)
+	l.last = piece
+}
+
+func (l *Loading) pass(piece []byte) {
+	if len(piece) > 0 {
+		l.sum = codec.Sum(l.sum, piece)
+		l.pieces <- piece
+	}
+}
+
+// End says that all pieces came, or that no more will.
+func (l *Loading) End() {
+	if n := len(l.last) - codec.SumBytes; n > 0 {
+		l.pass(l.last[:n])
+		l.last = l.last[n:]
+	}
+	close(l.pieces)
+}
+
+// Replica waits for the end and returns the weights. Errors as Apply's.
+func (l *Loading) Replica() (*Replica, error) {
+	<-l.read
+	switch {
+	case len(l.last) != codec.SumBytes:
+		return nil, fmt.Errorf("cannot apply weights: %w: it has no checksum", ErrNotModel)
+	case codec.NewDecoder(l.last).U32() != l.sum:
+		return nil, fmt.Errorf("cannot apply weights: %w: the message was damaged", ErrChecksum)
+	case l.err != nil:
+		return nil, l.err
+	}
+	return &Replica{l.core}, nil
 }
