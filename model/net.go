@@ -66,9 +66,6 @@ func (n *Net) Learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
 	if err := n.mustNotBeSoftmax(); err != nil {
 		return 0, err
 	}
-	if err := n.check(x, y, w); err != nil {
-		return 0, err
-	}
 	return n.learn(x, y, w, s)
 }
 
@@ -78,14 +75,14 @@ func (n *Net) LearnClass(x []Feature, class int, w float64, s *Scratch) error {
 	if class < 0 || class >= max(2, n.cfg.Classes) {
 		return fmt.Errorf("%w: class %d of %d", ErrInput, class, max(2, n.cfg.Classes))
 	}
-	if err := n.check(x, float64(class), w); err != nil {
-		return err
-	}
 	_, err := n.learn(x, float64(class), w, s)
 	return err
 }
 
 func (n *Net) learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
+	if err := n.check(x, y, w); err != nil {
+		return 0, err
+	}
 	n.take(x, &s.row, s, y, w)
 	return n.engine.learn(&s.row, s)
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/clickloop/clickloop/model/internal/codec"
 )
@@ -11,34 +12,24 @@ import (
 // very bits of the net that published it. Any number of goroutines may Predict at once, each with
 // its own Scratch; Apply must be alone.
 type Replica struct {
-	c *core // nil: nothing yet
+	c *core // without an engine until a snapshot comes
 }
 
 // NewReplica makes a replica of nothing: it predicts one half until a snapshot comes.
-func NewReplica() *Replica { return &Replica{} }
+func NewReplica() *Replica { return &Replica{&core{}} }
 
 // Examples is the version: how many examples the weights have learned.
-func (r *Replica) Examples() int64 {
-	if r.c == nil {
-		return 0
-	}
-	return r.c.examples
-}
+func (r *Replica) Examples() int64 { return r.c.examples }
 
 // Config is that of the net that published the weights; the zero value before a snapshot.
-func (r *Replica) Config() Config {
-	if r.c == nil {
-		return Config{}
-	}
-	return r.c.cfg
-}
+func (r *Replica) Config() Config { return r.c.cfg }
 
 // NewScratch makes a Scratch. Any Scratch serves any replica or net.
 func (r *Replica) NewScratch() *Scratch { return &Scratch{} }
 
 // Predict is Net.Predict.
 func (r *Replica) Predict(x []Feature, s *Scratch) float64 {
-	if r.c == nil {
+	if r.c.engine == nil {
 		return 0.5
 	}
 	return r.c.predict(x, s)
@@ -46,8 +37,8 @@ func (r *Replica) Predict(x []Feature, s *Scratch) float64 {
 
 // Clone is an independent copy.
 func (r *Replica) Clone() *Replica {
-	if r.c == nil {
-		return &Replica{}
+	if r.c.engine == nil {
+		return NewReplica()
 	}
 	return &Replica{r.c.clone()}
 }
@@ -68,7 +59,7 @@ func (r *Replica) Apply(msg ...[]byte) error {
 		r.c = c
 		return nil
 	}
-	if r.c == nil {
+	if r.c.engine == nil {
 		err = fmt.Errorf("%w: no snapshot has come yet", ErrGap)
 	} else {
 		err = r.c.applyDelta(d)
@@ -92,12 +83,9 @@ type Contribution struct {
 // Scratch have grown. The output must be sigmoid or softmax.
 func (r *Replica) Explain(dst []Contribution, x []Feature, s *Scratch) []Contribution {
 	whole, from := logit(r.Predict(x, s)), len(dst)
-next:
 	for i := range x {
-		for _, c := range dst[from:] {
-			if c.Field == x[i].Field {
-				continue next
-			}
+		if slices.ContainsFunc(dst[from:], func(c Contribution) bool { return c.Field == x[i].Field }) {
+			continue
 		}
 		s.without = s.without[:0]
 		for _, f := range x {

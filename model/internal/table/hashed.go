@@ -84,17 +84,20 @@ func (t *Hashed) Dot(sum float32, hits []Hit) float32 {
 
 // Expect has another goroutine take the memory and touch all of it.
 func (t *Hashed) Expect() {
-	floats := t.Stride << t.Bits
-	if t.Values != nil || t.memory != nil || floats == 0 {
-		return
+	if t.Values == nil && t.memory == nil && t.Stride > 0 {
+		t.memory = takeMemory[float32](t.Stride << t.Bits)
 	}
-	done := make(chan []float32, 1)
-	t.memory = done
+}
+
+// takeMemory has another goroutine take memory for so many numbers, and touch every page of it.
+func takeMemory[T uint64 | float32](n int) chan []T {
+	done := make(chan []T, 1)
 	go func() {
-		v := make([]float32, floats)
+		v := make([]T, n)
 		TouchPages(v)
 		done <- v
 	}()
+	return done
 }
 
 const pageBytes = 4096
