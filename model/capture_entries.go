@@ -23,8 +23,8 @@ type entryCopy struct {
 // The arenas' places in entryCopy.
 const ofJT, ofCQP = 0, 1
 
-// arenaCopy is the copy of one arena. The goroutines of a batch may copy at the same time, each from
-// its arena.
+// arenaCopy is the copy of one arena. The goroutines of a batch may copy at the same time, each
+// from its arena.
 type arenaCopy struct {
 	section
 	arena  *table.Arena

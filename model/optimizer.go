@@ -57,7 +57,8 @@ func (r *rule) start(state []float32) {
 	}
 }
 
-// stepAll moves weights whose gradients are x times those of g. Their states lie one after the other.
+// stepAll moves weights whose gradients are x times those of g. Their states lie one after the
+// other.
 func (r *rule) stepAll(w, states, g []float32, x float32) {
 	if r.isPlainAdaGrad() {
 		kernel.AdaGrad(w, states, g, x, r.rate)
