@@ -107,10 +107,7 @@ func (b *base) weigh(y, w float64) {
 	if b.mirrored {
 		y = 1 - y
 	}
-	like := func(b belief) float64 {
-		p := b.rate(yes, rows)
-		return float64(y*p) + float64((1-y)*(1-p))
-	}
+	like := func(b belief) float64 { return likelihood(y, b.rate(yes, rows)) }
 	expected, likely, any := like(b.expected), like(b.likely), like(b.any)
 	if y > 0 && yes < 1 {
 		w = float64(w * max(firstCounts, yes))
@@ -129,6 +126,9 @@ func (b *base) weigh(y, w float64) {
 	}
 	b.num[numLikely], b.num[numAny] = likely, any
 }
+
+// likelihood is what the probability p gave to a label y.
+func likelihood(y, p float64) float64 { return float64(y*p) + float64((1-y)*(1-p)) }
 
 // logit is the rate's logit, with a lean towards frequent positives: half a standard deviation of
 // the rate, as far as the prior is not believed. A rate far above the prior has to climb from there

@@ -52,7 +52,7 @@ func (n *Net) start(reuse *Capture, full, half bool) *Capture {
 	}
 	s.lay(n.core, full, half)
 	s.slots.begin(n.core, full, half)
-	s.entries.begin(half)
+	s.entries.begin()
 	encode := func(b []byte, write func(stateWriter)) []byte {
 		e := &codec.Encoder{Buf: b[:0], Half: half}
 		write(stateWriter{n.core, e, full})
@@ -87,7 +87,7 @@ func (s *Capture) lay(c *core, full, half bool) {
 // recycle takes over the memory of r.
 func (s *Capture) recycle(r *Capture) {
 	s.head, s.layers, s.tail = r.head, r.layers, r.tail
-	s.entries.sections = r.entries.sections
+	s.entries = r.entries
 	s.slots.list.Pieces, s.slots.was = r.slots.list.Recycle(), r.slots.was[:0]
 	*r = Capture{}
 }
@@ -130,16 +130,15 @@ func (s *Capture) each(do func(b []byte)) {
 // WriteTo writes what Net.WriteTo would have written at the moment of StartCapture. Step must have
 // returned true.
 func (s *Capture) WriteTo(w io.Writer) (int64, error) {
-	return writeFile(w, func(e *codec.Encoder) { s.each(e.Pass) })
+	return writeFile(w, func(e *codec.Encoder) { s.each(e.Bytes) })
 }
 
 // AppendTo appends the message that AppendSnapshot would have made at the moment of StartSnapshot.
 // Step must have returned true.
 func (s *Capture) AppendTo(dst []byte) []byte {
-	from := len(dst)
-	dst = appendBits(append(dst, snapshotMagic...), s.half)
-	s.each(func(b []byte) { dst = append(dst, b...) })
-	return codec.Seal(dst, from)
+	e := newMessage(dst, snapshotMagic, s.half)
+	s.each(e.Bytes)
+	return codec.Seal(e.Buf, len(dst))
 }
 
 // slotCopy is the copy of the hashed weights.
@@ -154,8 +153,10 @@ type slotCopy struct {
 }
 
 func (s *slotCopy) begin(c *core, full, half bool) {
-	s.core, s.width, s.before = c, stateWriter{core: c, full: full}.slotWidth(), map[uint32]uint32{}
-	s.list.Half = half
+	s.core, s.width, s.before, s.list.Half = c, c.hashed.Served, map[uint32]uint32{}, half
+	if full {
+		s.width = c.hashed.Stride
+	}
 	if c.hashed.Values != nil {
 		s.end = 1 << c.hashed.Bits
 	}

@@ -7,35 +7,52 @@ import (
 	"github.com/clickloop/clickloop/model/internal/table"
 )
 
-// entryCopy is the copy of the tokens' keys and entries.
+// entryCopy is the copy of the tokens' keys and entries. Its sections hold the copy, each with a
+// fixed place for each token: keys of eight bytes, with expiry the stamps of a checkpoint, and the
+// entries of both arenas.
 type entryCopy struct {
-	core   *core
-	full   bool
-	tokens int // to be copied, and so are entries of so many fields
-	fields int
-	next   int // entry to be copied
-	sections
-	copiedJT, copiedCQP copied
+	core         *core
+	full         bool
+	tokens       int // to be copied, and so are entries of so many fields
+	fields       int
+	next         int // entry to be copied
+	keys, stamps section
+	arenas       [2]arenaCopy
 }
 
-// sections hold the copy, each with a fixed place for each token: keys of eight bytes, with expiry
-// the stamps of a checkpoint, and the entries of both arenas.
-type sections struct{ keys, stamps, jt, cqp section }
+// The arenas' places in entryCopy.
+const ofJT, ofCQP = 0, 1
 
-func (s *sections) all() [4]*section { return [4]*section{&s.keys, &s.stamps, &s.jt, &s.cqp} }
+// arenaCopy is the copy of one arena. The goroutines of a batch may copy at the same time, each
+// from its arena.
+type arenaCopy struct {
+	section
+	arena  *table.Arena
+	copied []uint64 // a bit for each entry
+	work   codec.Encoder
+	_      [64]byte
+}
+
+func (s *entryCopy) sections() [4]*section {
+	return [4]*section{&s.keys, &s.stamps, &s.arenas[ofJT].section, &s.arenas[ofCQP].section}
+}
 
 // lay makes the sections fit what will be copied.
 func (s *entryCopy) lay(c *core, full, half bool) {
 	s.core, s.full = c, full
 	s.fields, s.tokens = len(c.fields.hashes), len(c.tokens.Keys)-1
+	s.arenas[ofJT].arena, s.arenas[ofCQP].arena = &c.tokensJT, &c.tokensCQP
 	stamp := 0
 	if full && c.tokens.Expires() {
 		stamp = 4
 	}
 	s.keys.fit(8, s.tokens)
 	s.stamps.fit(stamp, s.tokens)
-	s.jt.fit(s.entrySize(&c.tokensJT, half), s.tokens)
-	s.cqp.fit(s.entrySize(&c.tokensCQP, half), s.tokens)
+	for i := range s.arenas {
+		a := &s.arenas[i]
+		a.work.Half = half
+		a.fit(s.entrySize(a.arena, half), s.tokens)
+	}
 }
 
 // entrySize is the bytes of an entry in the copy.
@@ -51,7 +68,7 @@ func (s *entryCopy) entrySize(a *table.Arena, half bool) int {
 
 // reserve takes about so many bytes of memory, and says whether all is taken.
 func (s *entryCopy) reserve(bytes int) bool {
-	for _, t := range s.all() {
+	for _, t := range s.sections() {
 		for i := range t.slabs {
 			if bytes <= 0 {
 				return false
@@ -65,35 +82,36 @@ func (s *entryCopy) reserve(bytes int) bool {
 	return true
 }
 
-func (s *entryCopy) begin(half bool) {
+func (s *entryCopy) begin() {
 	s.next = 1
-	s.copiedJT.begin(s.tokens, half)
-	s.copiedCQP.begin(s.tokens, half)
+	for i := range s.arenas {
+		s.arenas[i].copied = make([]uint64, s.tokens/64+1)
+	}
 }
 
 // waits says that an entry's turn has not come.
 func (s *entryCopy) waits(i uint32) bool { return int(i) >= s.next && int(i) <= s.tokens && i > 0 }
 
-// touch copies a row's entries of one arena, which are about to change, by copyJT or copyCQP.
-// Another goroutine may copy those of the other arena meanwhile.
-func (s *entryCopy) touch(r *row, copy func(entry uint32)) {
+// touch copies a row's entries of one arena, which are about to change. Another goroutine may copy
+// those of the other arena meanwhile.
+func (s *entryCopy) touch(r *row, arena int) {
 	for i := range r.tokens {
 		if t := r.tokens[i].Learn; s.waits(t) {
-			copy(t)
+			s.copyEntry(&s.arenas[arena], t)
 		}
 	}
 }
 
 func (s *entryCopy) copy(i uint32) {
 	s.copyKey(i)
-	s.copyJT(i)
-	s.copyCQP(i)
+	s.copyEntry(&s.arenas[ofJT], i)
+	s.copyEntry(&s.arenas[ofCQP], i)
 }
 
 // copyKey copies a key, and when its token was last learned. Without expiry neither changes.
 func (s *entryCopy) copyKey(i uint32) {
 	tokens := &s.core.tokens
-	if tokens.Expires() && s.copiedJT.has(i) {
+	if tokens.Expires() && s.arenas[ofJT].has(i) {
 		return
 	}
 	binary.LittleEndian.PutUint64(s.keys.at(i), tokens.Keys[i])
@@ -102,35 +120,35 @@ func (s *entryCopy) copyKey(i uint32) {
 	}
 }
 
-func (s *entryCopy) copyJT(i uint32)  { s.copyEntry(&s.copiedJT, &s.jt, &s.core.tokensJT, i) }
-func (s *entryCopy) copyCQP(i uint32) { s.copyEntry(&s.copiedCQP, &s.cqp, &s.core.tokensCQP, i) }
+func (a *arenaCopy) has(i uint32) bool { return a.copied[i>>6]>>(i&63)&1 == 1 }
 
 // copyEntry copies an entry of one arena, unless that was done. A free entry is zeros.
-func (s *entryCopy) copyEntry(done *copied, t *section, a *table.Arena, i uint32) {
-	if !done.mark(i) || t.size == 0 {
+func (s *entryCopy) copyEntry(a *arenaCopy, i uint32) {
+	if a.size == 0 || a.has(i) {
 		return
 	}
-	to := t.at(i)
+	a.copied[i>>6] |= 1 << (i & 63)
+	to := a.at(i)
 	if s.core.tokens.IsFree(i) {
 		clear(to)
 		return
 	}
-	done.work.Buf = to[:0]
-	a.Encode(&done.work, i, s.fields, s.full)
+	a.work.Buf = to[:0]
+	a.arena.Encode(&a.work, i, s.fields, s.full)
 }
 
 // step copies about so many bytes.
 func (s *entryCopy) step(bytes int) {
 	for ; bytes > 0 && s.next <= s.tokens; s.next++ {
 		s.copy(uint32(s.next))
-		bytes -= s.keys.size + s.jt.size + s.cqp.size
+		bytes -= s.keys.size + s.arenas[ofJT].size + s.arenas[ofCQP].size
 	}
 }
 
 // each visits the pieces of the copy in their order.
 func (s *entryCopy) each(do func([]byte), full bool) {
-	for _, t := range s.all() {
-		skipsFree := !full && s.core.tokens.Expires() && (t == &s.jt || t == &s.cqp)
+	for k, t := range s.sections() {
+		skipsFree := !full && s.core.tokens.Expires() && k >= 2
 		for i, b := range t.slabs {
 			n := min(slabEntries, s.tokens-i*slabEntries)
 			if !skipsFree {
@@ -144,29 +162,6 @@ func (s *entryCopy) each(do func([]byte), full bool) {
 			}
 		}
 	}
-}
-
-// copied says which entries of an arena were copied. The goroutines of a batch may copy at the same
-// time, each from its arena.
-type copied struct {
-	bits []uint64
-	work codec.Encoder
-	_    [64]byte
-}
-
-func (c *copied) begin(tokens int, half bool) {
-	c.bits, c.work.Half = make([]uint64, tokens/64+1), half
-}
-
-func (c *copied) has(i uint32) bool { return c.bits[i>>6]>>(i&63)&1 == 1 }
-
-// mark returns true the first time that it is called for an entry.
-func (c *copied) mark(i uint32) bool {
-	if c.has(i) {
-		return false
-	}
-	c.bits[i>>6] |= 1 << (i & 63)
-	return true
 }
 
 // section is a part of the copy with a fixed place for each token.

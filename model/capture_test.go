@@ -91,7 +91,7 @@ func TestACaptureIsTheStateAtItsStartWhateverBatchesAreLearned(t *testing.T) {
 			}
 			for memory = n.StartCapture(memory); !memory.Step(1 + rng.IntN(60000)); {
 				learn(rng.IntN(150))
-				if slices.ContainsFunc(memory.entries.copiedJT.bits, func(w uint64) bool { return w != 0 }) {
+				if slices.ContainsFunc(memory.entries.arenas[ofJT].copied, func(w uint64) bool { return w != 0 }) {
 					apart++
 				}
 			}
@@ -130,7 +130,7 @@ func TestACaptureTakesItsMemoryBeforeItBegins(t *testing.T) {
 		}
 		begin()
 		all := func() (slabs []*byte) {
-			for _, s := range memory.entries.all() {
+			for _, s := range memory.entries.sections() {
 				for _, b := range s.slabs {
 					if len(b) != slabEntries*s.size {
 						t.Fatalf("a part has %d bytes of memory, want %d", len(b), slabEntries*s.size)

@@ -31,24 +31,15 @@ type keyChange struct {
 
 const maxListed = 1 << 16 // a snapshot is not much larger than such a list
 
-func (c *changes) addNumber(n numberChange) {
-	if c.on {
-		c.numbers = appendListed(c.numbers, n, &c.lost)
+// list appends to one of the lists of changes, and begins it again when it has grown too long.
+func list[T any](c *changes, changed *[]T, v T) {
+	if !c.on {
+		return
 	}
-}
-
-func (c *changes) addKey(k keyChange) {
-	if c.on {
-		c.keys = appendListed(c.keys, k, &c.lost)
+	if len(*changed) == maxListed {
+		c.lost, *changed = true, (*changed)[:0]
 	}
-}
-
-// appendListed appends to a list, and begins it again when it has grown too long.
-func appendListed[T any](list []T, v T, lost *bool) []T {
-	if len(list) == maxListed {
-		*lost, list = true, list[:0]
-	}
-	return append(list, v)
+	*changed = append(*changed, v)
 }
 
 // settle makes the present version the one that the next delta leads from.

@@ -14,7 +14,7 @@ const fileMagic = "clickloop model 4\n"
 // Hash is the SHA-256 of the whole learned state in its canonical encoding, configuration included.
 // Nets with one hash go on alike.
 func (n *Net) Hash() [32]byte {
-	e := codec.NewWriter(nil)
+	e := codec.NewWriter(nil, "")
 	stateWriter{n.core, e, true}.write()
 	sum, _, _ := e.Close()
 	return sum
@@ -27,17 +27,9 @@ func (n *Net) WriteTo(w io.Writer) (int64, error) {
 }
 
 func writeFile(w io.Writer, write func(*codec.Encoder)) (int64, error) {
-	k, err := io.WriteString(w, fileMagic)
-	n := int64(k)
-	if err == nil {
-		e := codec.NewWriter(w)
-		write(e)
-		sum, size, failed := e.Close()
-		if n, err = n+size, failed; err == nil {
-			k, err = w.Write(sum[:])
-			n += int64(k)
-		}
-	}
+	e := codec.NewWriter(w, fileMagic)
+	write(e)
+	_, n, err := e.Close()
 	if err != nil {
 		return n, fmt.Errorf("cannot write the model: %w", err)
 	}

@@ -1,6 +1,9 @@
 package model
 
-import "github.com/clickloop/clickloop/model/internal/table"
+import (
+	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/table"
+)
 
 // core is the state that learning changes. A Net's core is full; a Replica's keeps no optimizer
 // state, and its weights may have 16 bits.
@@ -27,11 +30,35 @@ type core struct {
 	filled   int         // hashed weights in use when they were last copied
 }
 
+// engine is what is computed over a core: the mixture or a plain network. It is called once an
+// example or a batch, never in an inner loop. It lays out the core's weights when it is made.
+type engine interface {
+	// startToken sets the entries of a new token to their random start.
+	startToken(e newEntry)
+	// startField sets the entries of a new field, one of so many.
+	startField(field, fields int)
+
+	// predict changes nothing but the scratch.
+	predict(r *row, s *Scratch) float64
+	// learn predicts a row, then learns its label. The error wraps ErrDiverged.
+	learn(r *row, s *Scratch) (float64, error)
+	// learnBatch does that for all examples, and returns how many it learned before an error.
+	learnBatch(n *Net, in examples) (int, error)
+}
+
+var (
+	_ engine = (*mixture)(nil)
+	_ engine = (*plain)(nil)
+)
+
 // needs is what the engine wants of each token of an example.
 type needs struct {
 	entries bool    // an entry in the table
 	slots   bool    // a slot in the hashed table
 	crosses []cross // slots of pairs and triples of tokens
+	// how the field-aware vectors of a new entry start: the weights' standard deviation, and each
+	// vector's accumulator (0: it has none)
+	vectorDeviation, vectorStart float64
 }
 
 // weights is what was learned, and in a full core what only the optimizers read.
@@ -91,17 +118,6 @@ func (c *core) predict(x []Feature, s *Scratch) float64 {
 	return c.engine.predict(&s.row, s)
 }
 
-func (c *core) predictClasses(dst []float64, x []Feature, s *Scratch) []float64 {
-	p := c.predict(x, s)
-	if c.cfg.Output != "softmax" {
-		return append(dst, 1-p, p)
-	}
-	for _, v := range s.plain.predictions {
-		dst = append(dst, float64(v))
-	}
-	return dst
-}
-
 // newEntry is a token that has an entry without its start: the entry is blank, or another token's
 // that expired.
 type newEntry struct {
@@ -132,7 +148,7 @@ func (c *core) beforeChange(entry uint32) {
 // keyChanged lists for the next delta that an entry got a key, or lost it (0).
 func (c *core) keyChanged(entry uint32, key uint64) {
 	if c.tokens.Expires() {
-		c.changes.addKey(keyChange{entry, key})
+		list(&c.changes, &c.changes.keys, keyChange{entry, key})
 	}
 }
 
@@ -152,7 +168,27 @@ func (c *core) growFields(before int) {
 	var work []float32
 	for i := 1; i < c.tokensJT.Len; i++ {
 		v := c.tokensJT.Read(uint32(i), &work)
-		c.engine.startVectors(v, c.tokens.Keys[i], before, now, -1)
+		c.startVectors(v, c.tokens.Keys[i], before, now, -1)
 		c.tokensJT.Write(uint32(i), v)
+	}
+}
+
+// startVectors sets a token's vectors for the fields from to to-1 in its weights and optimizer
+// state v. The vector for its own field stays zero; own is -1 when the field is not known. The
+// accumulators start for all fields that the entry has room for: a root of zero must never be
+// divided by.
+func (c *core) startVectors(v []float32, key uint64, from, to, own int) {
+	a, h := &c.tokensJT, arith.Mix(c.cfg.Seed^0xFF, key)
+	k := a.Weights.Piece
+	if k == 0 {
+		return
+	}
+	for f := from; f < to; f++ {
+		if f != own {
+			arith.Normals(v[a.Weights.Head+f*k:][:k], h, f*k, c.needs.vectorDeviation)
+		}
+	}
+	if c.full && c.needs.vectorStart > 0 {
+		fill(v[a.KeptAt+a.Kept.Head:][from:a.Room], float32(c.needs.vectorStart))
 	}
 }

@@ -124,7 +124,7 @@ func (e *encoder) number(f *Feature, p *rep, field int) {
 		return
 	}
 	if victim, kept := sample.See(e.cfg.Seed, f.Field, f.Value); kept {
-		e.changes.addNumber(numberChange{field, victim, f.Value})
+		list(&e.changes, &e.changes.numbers, numberChange{field, victim, f.Value})
 	}
 }
 

@@ -53,7 +53,7 @@ func TestASnapshotInPiecesIsTheSameSnapshot(t *testing.T) {
 		}
 		if c.bits == 32 {
 			same(t, n, whole, 1)
-			e := n.message(nil, snapshotMagic)
+			e := newMessage(nil, snapshotMagic, false)
 			stateWriter{core: whole.c, e: e}.write()
 			if !bytes.Equal(codec.Seal(e.Buf, 0), message) {
 				t.Fatal("another state")

@@ -36,9 +36,8 @@ type jScratch struct {
 }
 
 func (s *jScratch) begin(room int, present []uint16) {
-	if n := room * kernel.Embed; len(s.embeddings) != n {
-		s.embeddings, s.gradients, s.squares = make([]float32, n), make([]float32, n), make([]float32, room)
-	}
+	resize(room*kernel.Embed, &s.embeddings, &s.gradients)
+	resize(room, &s.squares)
 	s.vectors.begin(room, kernel.VectorSize, present)
 	clearEmbeddings(s.embeddings, present)
 }

@@ -97,7 +97,7 @@ func (m *mixer) learn(r *row, p *[members + mixers]float64) {
 	}
 	var sum float64
 	for i := range m.trust {
-		like := float64(y*p[i]) + float64((1-y)*(1-p[i]))
+		like := likelihood(y, p[i])
 		if w != 1 {
 			like = arith.Exp(float64(min(w, 100) * arith.Log(like)))
 		}

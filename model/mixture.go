@@ -79,7 +79,7 @@ func newMixture(c *core) *mixture {
 	c.layerJ = table.NewArena(table.Part{Head: layer}, table.Part{Head: kernel.Hidden}, c.full, false)
 	c.layerQ = table.NewArena(table.Part{Head: layer}, table.Part{Head: layer}, c.full, false)
 	c.hashed = table.NewHashed(min(pairBits, c.cfg.TableBits), 1, 5, c.full, c.half)
-	c.needs.entries = true
+	c.needs = needs{entries: true, vectorDeviation: 0.01, vectorStart: startVector}
 	c.dense, c.num = make([]float32, 2*kernel.NetLen), make([]float64, numLen)
 	if c.full {
 		c.denseKept, c.numKept = make([]float32, 2*kernel.NetLen), make([]float64, keptLen)
@@ -108,21 +108,6 @@ func (m *mixture) startJT(e newEntry) {
 	kept := v[m.tokensJT.KeptAt:]
 	kept[kernel.LargestX], kept[kernel.EmbeddingAccAt] = firstM, startJ
 	m.startVectors(v, e.key, 0, len(m.fields.hashes), e.field)
-}
-
-func (m *mixture) startVectors(v []float32, key uint64, from, to, own int) {
-	h := arith.Mix(m.cfg.Seed^0xFF, key)
-	for f := from; f < to; f++ {
-		if f == own {
-			continue
-		}
-		at := f * kernel.VectorSize
-		arith.Normals(v[kernel.VectorsAt+at:][:kernel.VectorSize], h, at, 0.01)
-	}
-	if m.full { // with room for fields to come: a root of zero must never be divided by
-		acc := v[m.tokensJT.KeptAt+kernel.VectorAccAt:]
-		fill(acc[min(from, m.tokensJT.Room):m.tokensJT.Room], startVector)
-	}
 }
 
 // startCQP starts a token's entry for C, Q and P: a random embedding, and linear weights of zero.

@@ -1,10 +1,12 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
 	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/codec"
 )
 
 // Net learns. It belongs to one goroutine at a time. While nobody learns, any number of goroutines
@@ -48,7 +50,14 @@ func (n *Net) Predict(x []Feature, s *Scratch) float64 { return n.predict(x, s) 
 
 // PredictClasses appends the probability of each class to dst.
 func (n *Net) PredictClasses(dst []float64, x []Feature, s *Scratch) []float64 {
-	return n.predictClasses(dst, x, s)
+	p := n.predict(x, s)
+	if n.cfg.Output != "softmax" {
+		return append(dst, 1-p, p)
+	}
+	for _, v := range s.plain.predictions {
+		dst = append(dst, float64(v))
+	}
+	return dst
 }
 
 // Learn predicts an example, then learns its label y with weight w, and returns the prediction. A
@@ -57,9 +66,6 @@ func (n *Net) PredictClasses(dst []float64, x []Feature, s *Scratch) []float64 {
 // checkpoint helps.
 func (n *Net) Learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
 	if err := n.mustNotBeSoftmax(); err != nil {
-		return 0, err
-	}
-	if err := n.check(x, y, w); err != nil {
 		return 0, err
 	}
 	return n.learn(x, y, w, s)
@@ -71,14 +77,14 @@ func (n *Net) LearnClass(x []Feature, class int, w float64, s *Scratch) error {
 	if class < 0 || class >= max(2, n.cfg.Classes) {
 		return fmt.Errorf("%w: class %d of %d", ErrInput, class, max(2, n.cfg.Classes))
 	}
-	if err := n.check(x, float64(class), w); err != nil {
-		return err
-	}
 	_, err := n.learn(x, float64(class), w, s)
 	return err
 }
 
 func (n *Net) learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
+	if err := n.check(x, y, w); err != nil {
+		return 0, err
+	}
 	n.take(x, &s.row, s, y, w)
 	return n.engine.learn(&s.row, s)
 }
@@ -141,3 +147,31 @@ func (n *Net) Occupancy() Occupancy {
 	return Occupancy{Fields: len(n.fields.hashes), MaxFields: n.cfg.MaxFields, Tokens: n.tokens.Tokens(), MaxTokens: 1 << n.cfg.TableBits,
 		Pooled: n.tokens.Pooled, Expired: n.tokens.Expired(), Slots: n.filled, MaxSlots: 1 << n.hashed.Bits}
 }
+
+// Errors that a caller may test with errors.Is; what is returned wraps them and says more.
+var (
+	// Read: the bytes begin otherwise than a model does
+	ErrNotModel = errors.New("not a model file")
+	// Read, Apply: the bytes were damaged on the way
+	ErrChecksum = errors.New("checksum does not match")
+	// Read, Apply: of another version, configuration or layout
+	ErrShape = codec.ErrShape
+	ErrGap   = errors.New("a delta is missing before this") // Apply: wait for the next snapshot
+	// Learn: NaN, infinite or out of range; nothing was learned
+	ErrInput = errors.New("input cannot be learned")
+	// Learn: a logit is not finite; go back to a checkpoint
+	ErrDiverged = errors.New("the network has diverged")
+)
+
+// BatchError is returned by LearnBatch when an example cannot be learned: At is its place in the
+// batch.
+type BatchError struct {
+	At  int
+	Err error
+}
+
+// Error says which example it is, and why it cannot be learned.
+func (e *BatchError) Error() string { return fmt.Sprintf("example %d of the batch: %v", e.At, e.Err) }
+
+// Unwrap is why it cannot be learned.
+func (e *BatchError) Unwrap() error { return e.Err }

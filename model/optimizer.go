@@ -1,6 +1,9 @@
 package model
 
-import "github.com/clickloop/clickloop/model/internal/arith"
+import (
+	"github.com/clickloop/clickloop/model/internal/arith"
+	"github.com/clickloop/clickloop/model/internal/kernel"
+)
 
 // rule is the optimizer of a part: how one weight follows its gradient.
 //
@@ -51,6 +54,18 @@ func (r *rule) isPlainAdaGrad() bool { return r.Kind == "adagrad" && r.L1 == 0 &
 func (r *rule) start(state []float32) {
 	if r.Kind == "adagrad" {
 		state[0] = float32(r.Start)
+	}
+}
+
+// stepAll moves weights whose gradients are x times those of g. Their states lie one after the
+// other.
+func (r *rule) stepAll(w, states, g []float32, x float32) {
+	if r.isPlainAdaGrad() {
+		kernel.AdaGrad(w, states, g, x, r.rate)
+		return
+	}
+	for i := range w {
+		r.step(&w[i], states[i*r.state:][:r.state], float32(g[i]*x))
 	}
 }
 

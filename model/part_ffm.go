@@ -14,22 +14,6 @@ type ffmPart struct {
 	k    int
 }
 
-// startVectors starts the vectors for the fields from to to-1, and the accumulators of all fields
-// that the entry has room for.
-func (m *ffmPart) startVectors(v []float32, key uint64, from, to, own int) {
-	h := arith.Mix(m.cfg.Seed^0xFF, key)
-	a := &m.tokensJT
-	for f := from; f < a.Room; f++ {
-		if m.full && m.rule.Kind == "adagrad" {
-			v[a.KeptAt+a.Kept.Head+f] = float32(m.rule.Start)
-		}
-		if f == own || f >= to {
-			continue
-		}
-		arith.Normals(v[a.Weights.Head+f*m.k:][:m.k], h, f*m.k, m.cfg.FFM.Init)
-	}
-}
-
 // forward sums each field's vectors for every other field, then multiplies the two sums of each
 // pair of fields.
 func (m *ffmPart) forward(r *row, s *plainScratch) float32 {
@@ -85,9 +69,7 @@ func (m *ffmPart) learn(r *row, s *plainScratch) {
 func (m *ffmPart) stepVector(v, kept, other []float32, gx float32) {
 	r := m.rule
 	if r.Kind != "adagrad" {
-		for i := range v {
-			r.step(&v[i], kept[i*r.state:][:r.state], float32(gx*other[i]))
-		}
+		r.stepAll(v, kept, other, gx)
 		return
 	}
 	var sum float32

@@ -93,12 +93,8 @@ type mlpScratch struct {
 }
 
 func (s *mlpScratch) begin(m *mlpPart) {
-	if n := m.units; len(s.values) != n {
-		s.values, s.gradients, s.keep = make([]float32, n), make([]float32, n), make([]float32, n)
-	}
-	if n := len(m.fields.hashes) * m.inputs; len(s.inputs) != n {
-		s.inputs, s.inputGradients = make([]float32, n), make([]float32, n)
-	}
+	resize(m.units, &s.values, &s.gradients, &s.keep)
+	resize(len(m.fields.hashes)*m.inputs, &s.inputs, &s.inputGradients)
 	clear(s.inputs)
 }
 
@@ -238,41 +234,24 @@ func (m *mlpPart) step(at int, g float32) {
 // of its inputs.
 func (m *mlpPart) learnLayer(r *row, s *plainScratch, gradients []float32) {
 	n, units, state := m.inputs, len(gradients), m.rule.state
-	quick := m.rule.isPlainAdaGrad()
 	for _, f := range r.present {
-		w := m.layerJ.At(uint32(f))
-		kept := w[m.layerJ.KeptAt:]
+		entry := m.layerJ.At(uint32(f))
+		kept := entry[m.layerJ.KeptAt:]
 		for d := range n {
-			in := s.mlp.inputs[int(f)*n+d]
-			s.mlp.inputGradients[int(f)*n+d] = kernel.Dot(gradients, w[d*units:][:units])
-			if quick {
-				kernel.AdaGrad(w[d*units:][:units], kept[d*units:], gradients, in, m.rule.rate)
-				continue
-			}
-			for j, g := range gradients {
-				at := d*units + j
-				m.rule.step(&w[at], kept[at*state:][:state], float32(g*in))
-			}
+			w, in := entry[d*units:][:units], int(f)*n+d
+			s.mlp.inputGradients[in] = kernel.Dot(gradients, w)
+			m.rule.stepAll(w, kept[d*units*state:], gradients, s.mlp.inputs[in])
 		}
 	}
 }
 
 // learnEmbeddings moves the tokens' embeddings against the gradients of the inputs.
 func (m *mlpPart) learnEmbeddings(r *row, s *plainScratch) {
-	n, state, quick := m.inputs, m.rule.state, m.rule.isPlainAdaGrad()
+	n := m.inputs
 	for i := range r.tokens {
-		t := &r.tokens[i]
-		if t.Learn == 0 {
-			continue
-		}
-		v, gradients := m.tokensJT.At(t.Learn), s.mlp.inputGradients[int(t.Field)*n:][:n]
-		kept := v[m.tokensJT.KeptAt:]
-		if quick {
-			kernel.AdaGrad(v[:n], kept, gradients, t.X, m.rule.rate)
-			continue
-		}
-		for d, g := range gradients {
-			m.rule.step(&v[d], kept[d*state:][:state], float32(g*t.X))
+		if t := &r.tokens[i]; t.Learn != 0 {
+			v := m.tokensJT.At(t.Learn)
+			m.rule.stepAll(v[:n], v[m.tokensJT.KeptAt:], s.mlp.inputGradients[int(t.Field)*n:][:n], t.X)
 		}
 	}
 }

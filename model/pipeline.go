@@ -114,51 +114,49 @@ func (m *mixture) learnBlock(t *batch, b *block) {
 }
 
 func (m *mixture) learnJT(t *batch, b *block) {
-	rows, s := b.rows[:b.n], &t.learn
-	for _, e := range b.fresh {
-		m.startJT(e)
-	}
-	apart := m.capture != nil && m.capture.apart
-	for i := -ahead; i < len(rows); i++ {
-		if i+ahead < len(rows) {
-			kernel.PrefetchEntries(&m.tokensJT, rows[i+ahead].tokens)
-		}
-		if i < 0 {
-			continue
-		}
-		r := &rows[i]
-		if apart {
-			m.capture.entries.touch(r, m.capture.entries.copyJT)
-		}
+	s := &t.learn
+	prefetch := func(r *row) { kernel.PrefetchEntries(&m.tokensJT, r.tokens) }
+	m.learnRows(b, ofJT, m.startJT, prefetch, func(r *row) {
 		m.j.forward(r, &s.j)
 		m.t.forward(r, &s.t)
 		if arith.Finite(r.zJT[0]) && arith.Finite(r.zJT[1]) {
 			m.j.learn(r, &s.j)
 			m.t.learn(r, &s.t)
 		}
-	}
+	})
 }
 
 func (m *mixture) learnCQP(t *batch, b *block) {
-	rows, s := b.rows[:b.n], &t.encode
-	for _, e := range b.fresh {
-		m.startCQP(e)
+	s := &t.encode.cqp
+	prefetch := func(r *row) {
+		kernel.PrefetchEntries(&m.tokensCQP, r.tokens)
+		m.cqp.prefetchPairs(r)
 	}
+	m.learnRows(b, ofCQP, m.startCQP, prefetch, func(r *row) {
+		m.cqp.forward(r, s)
+		m.cqp.learn(r, s)
+	})
+}
+
+// learnRows gives a block's new entries their start in one arena, then learns its rows, each after
+// the capture under way has copied the entries that the row is about to change.
+func (m *mixture) learnRows(b *block, arena int, start func(newEntry), prefetch, learn func(*row)) {
+	for _, e := range b.fresh {
+		start(e)
+	}
+	rows := b.rows[:b.n]
 	apart := m.capture != nil && m.capture.apart
 	for i := -ahead; i < len(rows); i++ {
 		if i+ahead < len(rows) {
-			kernel.PrefetchEntries(&m.tokensCQP, rows[i+ahead].tokens)
-			m.cqp.prefetchPairs(&rows[i+ahead])
+			prefetch(&rows[i+ahead])
 		}
 		if i < 0 {
 			continue
 		}
-		r := &rows[i]
 		if apart {
-			m.capture.entries.touch(r, m.capture.entries.copyCQP)
+			m.capture.entries.touch(&rows[i], arena)
 		}
-		m.cqp.forward(r, &s.cqp)
-		m.cqp.learn(r, &s.cqp)
+		learn(&rows[i])
 	}
 }
 

@@ -57,8 +57,9 @@ func (p *plain) layoutTokens() {
 	}
 	if p.ffm != nil {
 		weights.Piece, kept.Piece = p.ffm.k, p.ffm.k*p.rules.ffm.state
+		p.needs.vectorDeviation = p.cfg.FFM.Init
 		if p.rules.ffm.Kind == "adagrad" {
-			kept.Piece = 1
+			kept.Piece, p.needs.vectorStart = 1, p.rules.ffm.Start
 		}
 	}
 	p.tokensJT = table.NewArena(weights, kept, p.full, p.half)
@@ -87,12 +88,6 @@ func (p *plain) startToken(e newEntry) {
 	p.startVectors(v, e.key, 0, len(p.fields.hashes), e.field)
 }
 
-func (p *plain) startVectors(v []float32, key uint64, from, to, own int) {
-	if p.ffm != nil {
-		p.ffm.startVectors(v, key, from, to, own)
-	}
-}
-
 func (p *plain) startField(field, fields int) { p.mlp.startField(field, fields) }
 
 // plainScratch is the working memory of a plain net. Logits, predictions and gradients of logits
@@ -104,16 +99,10 @@ type plainScratch struct {
 	unpacked                       []float32 // one entry's weights
 }
 
-func (s *plainScratch) begin(outputs int) {
-	if len(s.logits) != outputs {
-		s.logits, s.predictions, s.gradients = make([]float32, outputs), make([]float32, outputs), make([]float32, outputs)
-	}
-}
-
 // forward sets the outputs' logits and predictions. With drop, the dropout mask of the example's
 // number applies.
 func (p *plain) forward(r *row, s *plainScratch, drop bool) {
-	s.begin(p.outputs)
+	resize(p.outputs, &s.logits, &s.predictions, &s.gradients)
 	copy(s.logits, p.dense)
 	if p.linear != nil {
 		p.linear.forward(r, s.logits)
@@ -157,10 +146,8 @@ func (p *plain) predict(r *row, s *Scratch) float64 {
 	return p.startOutput(r, float64(s.plain.predictions[0]), p.examples)
 }
 
-func (p *plain) learn(r *row, s *Scratch) (float64, error) { return p.learnRow(r, &s.plain) }
-
-// learnRow predicts a row, then learns its label.
-func (p *plain) learnRow(r *row, s *plainScratch) (float64, error) {
+func (p *plain) learn(r *row, scratch *Scratch) (float64, error) {
+	s := &scratch.plain
 	p.forward(r, s, false)
 	for _, z := range s.logits {
 		if !arith.Finite(float64(z)) {
@@ -241,7 +228,7 @@ func (p *plain) learnBlock(t *batch, b *block) {
 		if i+ahead < len(rows) {
 			p.prefetch(&rows[i+ahead])
 		}
-		if b.predictions[i], b.err = p.learnRow(&rows[i], &t.learn.plain); b.err != nil {
+		if b.predictions[i], b.err = p.learn(&rows[i], &t.learn); b.err != nil {
 			return
 		}
 		b.ok++
@@ -288,8 +275,7 @@ func (p *plain) startLearn(r *row, own float64) {
 		return
 	}
 	base := arith.Sigmoid(r.base)
-	like := func(q float64) float64 { return float64(r.label*q) + float64((1-r.label)*(1-q)) }
-	net, other := max(like(own), leastRate), like(base)
+	net, other := max(likelihood(r.label, own), leastRate), likelihood(r.label, base)
 	if r.weight != 1 {
 		net, other = arith.Exp(float64(min(r.weight, 100)*(arith.Log(net)-arith.Log(other)))), 1
 	}

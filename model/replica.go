@@ -1,56 +1,44 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/clickloop/clickloop/model/internal/codec"
+)
 
 // Replica is a net that only predicts, at the version of the last message applied to it, with the
 // very bits of the net that published it. Any number of goroutines may Predict at once, each with
 // its own Scratch; Apply must be alone.
 type Replica struct {
-	c *core // nil: nothing yet
+	c *core // without an engine until a snapshot comes
 }
 
 // NewReplica makes a replica of nothing: it predicts one half until a snapshot comes.
-func NewReplica() *Replica { return &Replica{} }
+func NewReplica() *Replica { return &Replica{&core{}} }
 
 // Examples is the version: how many examples the weights have learned.
-func (r *Replica) Examples() int64 {
-	if r.c == nil {
-		return 0
-	}
-	return r.c.examples
-}
+func (r *Replica) Examples() int64 { return r.c.examples }
 
 // Config is that of the net that published the weights; the zero value before a snapshot.
-func (r *Replica) Config() Config {
-	if r.c == nil {
-		return Config{}
-	}
-	return r.c.cfg
-}
+func (r *Replica) Config() Config { return r.c.cfg }
 
 // NewScratch makes a Scratch. Any Scratch serves any replica or net.
 func (r *Replica) NewScratch() *Scratch { return &Scratch{} }
 
 // Predict is Net.Predict.
 func (r *Replica) Predict(x []Feature, s *Scratch) float64 {
-	if r.c == nil {
+	if r.c.engine == nil {
 		return 0.5
 	}
 	return r.c.predict(x, s)
 }
 
-// PredictClasses is Net.PredictClasses.
-func (r *Replica) PredictClasses(dst []float64, x []Feature, s *Scratch) []float64 {
-	if r.c == nil {
-		return append(dst, 0.5, 0.5)
-	}
-	return r.c.predictClasses(dst, x, s)
-}
-
 // Clone is an independent copy.
 func (r *Replica) Clone() *Replica {
-	if r.c == nil {
-		return &Replica{}
+	if r.c.engine == nil {
+		return NewReplica()
 	}
 	return &Replica{r.c.clone()}
 }
@@ -71,7 +59,7 @@ func (r *Replica) Apply(msg ...[]byte) error {
 		r.c = c
 		return nil
 	}
-	if r.c == nil {
+	if r.c.engine == nil {
 		err = fmt.Errorf("%w: no snapshot has come yet", ErrGap)
 	} else {
 		err = r.c.applyDelta(d)
@@ -80,4 +68,121 @@ func (r *Replica) Apply(msg ...[]byte) error {
 		return fmt.Errorf("cannot apply a delta: %w", err)
 	}
 	return nil
+}
+
+// Contribution is how far one field moves a prediction.
+type Contribution struct {
+	Field uint64  // hash of its name
+	Shift float64 // of the logit, towards the positive or against it
+}
+
+// Explain appends the contribution of each field of an example, in the order of their first
+// features: the logit of the prediction minus that without the field. It says what the network does
+// with the field, whatever parts it is made of. The shifts need not add up to the logit, as fields
+// work together. It costs one Predict a field and one more, and allocates nothing once dst and the
+// Scratch have grown. The output must be sigmoid or softmax.
+func (r *Replica) Explain(dst []Contribution, x []Feature, s *Scratch) []Contribution {
+	whole, from := logit(r.Predict(x, s)), len(dst)
+	for i := range x {
+		if slices.ContainsFunc(dst[from:], func(c Contribution) bool { return c.Field == x[i].Field }) {
+			continue
+		}
+		s.without = s.without[:0]
+		for _, f := range x {
+			if f.Field != x[i].Field {
+				s.without = append(s.without, f)
+			}
+		}
+		dst = append(dst, Contribution{x[i].Field, whole - logit(r.Predict(s.without, s))})
+	}
+	return dst
+}
+
+func logit(p float64) float64 {
+	p = min(max(p, 1e-12), 1-1e-12)
+	return math.Log(p / (1 - p))
+}
+
+// Loading is a snapshot that is decoded while it comes. A joining scorer waits for hundreds of
+// megabytes. It need not keep them, and does not wait for their decoding after that.
+type Loading struct {
+	pieces chan []byte
+	last   []byte // held back: the message ends with its checksum
+	sum    uint32
+	core   *core // and err: set when read is closed
+	err    error
+	read   chan struct{}
+}
+
+// StartLoading begins with a snapshot of at most size bytes, of which Add gives pieces in their
+// order. End must be called in any case.
+func StartLoading(size int) *Loading {
+	l := &Loading{pieces: make(chan []byte, 4), read: make(chan struct{})}
+	go l.run(size)
+	return l
+}
+
+func (l *Loading) run(size int) {
+	l.core, l.err = readSnapshot(codec.NewStream(size, l.pieces))
+	for range l.pieces { // of a snapshot that cannot be read
+	}
+	close(l.read)
+}
+
+func readSnapshot(d *codec.Decoder) (*core, error) {
+	kind := string(d.Take(len(snapshotMagic)))
+	if kind != snapshotMagic {
+		return nil, fmt.Errorf("cannot apply a snapshot: %w", notMessage(kind))
+	}
+	return readSnapshotBody(d)
+}
+
+// readSnapshotBody reads a snapshot behind its magic.
+func readSnapshotBody(d *codec.Decoder) (*core, error) {
+	readBits(d)
+	c, err := readState(d, false)
+	if err != nil {
+		return nil, fmt.Errorf("cannot apply a snapshot: %w", err)
+	}
+	return c, nil
+}
+
+// Add takes the next piece, which must not change.
+func (l *Loading) Add(piece []byte) {
+	if len(piece) < codec.SumBytes { // the checksum may begin in the piece before
+		l.last = append(l.last[:len(l.last):len(l.last)], piece...)
+		return
+	}
+	l.pass(l.last)
+	l.last = piece
+}
+
+func (l *Loading) pass(piece []byte) {
+	if len(piece) > 0 {
+		l.sum = codec.Sum(l.sum, piece)
+		l.pieces <- piece
+	}
+}
+
+// End says that all pieces came, or that no more will.
+func (l *Loading) End() {
+	if n := len(l.last) - codec.SumBytes; n > 0 {
+		l.pass(l.last[:n])
+		l.last = l.last[n:]
+	}
+	close(l.pieces)
+}
+
+// Replica waits for the end and returns the weights. Errors as Apply's.
+func (l *Loading) Replica() (*Replica, error) {
+	<-l.read
+	switch {
+	case len(l.last) != codec.SumBytes:
+		return nil, fmt.Errorf("cannot apply weights: %w: it has no checksum", ErrNotModel)
+	case codec.NewDecoder(l.last).U32() != l.sum:
+		return nil, fmt.Errorf("cannot apply weights: %w: the message was damaged", ErrChecksum)
+	case l.err != nil:
+		return nil, l.err
+	}
+	return &Replica{l.core}, nil
 }

@@ -32,7 +32,7 @@ func (n *Net) ServeBits(bits int) {
 // AppendSnapshot appends a message that sets a Replica to the net's version, and begins to list
 // what changes after it.
 func (n *Net) AppendSnapshot(dst []byte) []byte {
-	e := n.message(dst, snapshotMagic)
+	e := newMessage(dst, snapshotMagic, n.serveHalf)
 	stateWriter{core: n.core, e: e}.write()
 	n.changes.on = true
 	n.settle()
@@ -50,7 +50,7 @@ func (n *Net) AppendDelta(dst []byte) []byte {
 	if n.DeltaLost() {
 		return n.AppendSnapshot(dst)
 	}
-	ch, e := &n.changes, n.message(dst, deltaMagic)
+	ch, e := &n.changes, newMessage(dst, deltaMagic, n.serveHalf)
 	e.U64(n.origin)
 	e.Num(int(ch.from))
 	e.Num(int(n.examples))
@@ -128,16 +128,15 @@ func (n *Net) appendSlots(e *codec.Encoder) {
 	}
 }
 
-// message begins a message.
-func (n *Net) message(dst []byte, magic string) *codec.Encoder {
-	return &codec.Encoder{Buf: appendBits(append(dst, magic...), n.serveHalf), Half: n.serveHalf}
-}
-
-func appendBits(dst []byte, half bool) []byte {
+// newMessage begins a message behind dst.
+func newMessage(dst []byte, magic string, half bool) *codec.Encoder {
+	e := &codec.Encoder{Buf: append(dst, magic...), Half: half}
+	bits := 32
 	if half {
-		return append(dst, 16)
+		bits = 16
 	}
-	return append(dst, 32)
+	e.Num(bits)
+	return e
 }
 
 // readBits reads how many bits a served weight has.

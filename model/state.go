@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"math"
 
 	"github.com/clickloop/clickloop/model/internal/codec"
 	"github.com/clickloop/clickloop/model/internal/table"
 )
-
-const spillBytes = 1 << 16
 
 // stateWriter writes the whole state in its canonical form: the same learning gives the same bytes,
 // however memory happens to lie. Without full it leaves out what only the optimizers need.
@@ -56,7 +55,7 @@ func (w stateWriter) entries() {
 			} else if w.full { // every entry has its place in a checkpoint
 				w.e.Zeros(a.EntryBytes(fields))
 			}
-			w.e.Spill(spillBytes)
+			w.e.Spill()
 		}
 	}
 	w.layers()
@@ -67,28 +66,18 @@ func (w stateWriter) layers() {
 	for _, a := range w.byField {
 		for i := range a.Len {
 			a.Encode(w.e, uint32(i), len(w.fields.hashes), w.full)
-			w.e.Spill(spillBytes)
+			w.e.Spill()
 		}
 	}
 }
 
-// slotWidth is how many floats of a slot are written.
-func (w stateWriter) slotWidth() int {
-	if w.full {
-		return w.hashed.Stride
-	}
-	return w.hashed.Served
-}
-
 // slots writes the hashed weights. Their number comes first, so they are gathered before.
 func (w stateWriter) slots() {
-	list := slotList{Pieces: codec.Pieces{Encoder: codec.Encoder{Half: w.e.Half}}}
-	w.hashed.Each(w.slotWidth(), list.add)
-	w.e.Num(list.n)
-	list.Each(func(b []byte) {
-		w.e.Buf = append(w.e.Buf, b...)
-		w.e.Spill(spillBytes)
-	})
+	var c slotCopy
+	c.begin(w.core, w.full, w.e.Half)
+	c.step(math.MaxInt)
+	w.e.Num(c.list.n)
+	c.list.Each(w.e.Bytes)
 }
 
 // slotList encodes slots in their order, each with its distance from the one before.
@@ -228,13 +217,13 @@ func (c *core) readEntry(d *codec.Decoder, a *table.Arena, i uint32) {
 	}
 	a.Decode(d, i, fields, c.full)
 	if c.full && a == &c.tokensJT { // no encoding carries the state for fields to come
-		c.engine.startVectors(a.At(i), c.tokens.Keys[i], fields, fields, -1)
+		c.startVectors(a.At(i), c.tokens.Keys[i], fields, fields, -1)
 	}
 }
 
 func (c *core) readSlots(d *codec.Decoder) {
 	at := 0
-	c.eachSlot(d, stateWriter{core: c, full: c.full}.slotWidth(), func(distance int) int { at += distance; return at }, func(slot uint32) {
+	c.eachSlot(d, c.hashed.Stride, func(distance int) int { at += distance; return at }, func(slot uint32) {
 		if c.full {
 			d.F32s(c.hashed.Make(slot))
 		} else {

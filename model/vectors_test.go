@@ -3,7 +3,6 @@ package model
 import (
 	"testing"
 
-	"github.com/clickloop/clickloop/model/internal/half"
 	"github.com/clickloop/clickloop/model/internal/kernel"
 )
 
@@ -24,11 +23,4 @@ func TestTheWholeNetIsTheSameWithoutVectors(t *testing.T) {
 			t.Fatalf("%s: the weights differ", name)
 		}
 	}
-}
-
-// useVectors turns the vector forms on or off, and returns whether they were on.
-func useVectors(on bool) (was bool) {
-	was = kernel.Vector
-	kernel.Vector, half.Vector = on, on
-	return was
 }

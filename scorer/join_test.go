@@ -211,6 +211,19 @@ func (seen pairs) difference(a, b reflect.Value) string {
 			}
 		}
 		return ""
+	case reflect.Map:
+		if a.Len() != b.Len() {
+			return fmt.Sprintf(" has %d and %d entries", a.Len(), b.Len())
+		}
+		for _, k := range a.MapKeys() {
+			if !b.MapIndex(k).IsValid() {
+				return fmt.Sprintf("[%v] is missing", k)
+			}
+			if where := seen.difference(a.MapIndex(k), b.MapIndex(k)); where != "" {
+				return fmt.Sprintf("[%v]%s", k, where)
+			}
+		}
+		return ""
 	case reflect.Slice, reflect.Array:
 		if a.Len() != b.Len() {
 			return fmt.Sprintf("lengths %d and %d", a.Len(), b.Len())

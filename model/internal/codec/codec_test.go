@@ -72,16 +72,17 @@ func TestACountThatTheBytesCannotFillIsRefused(t *testing.T) {
 
 func TestAWriterPassesEverythingOnInOrder(t *testing.T) {
 	var out bytes.Buffer
-	e := NewWriter(&out)
+	e := NewWriter(&out, "head")
 	e.U32(1)
-	e.Pass([]byte("passed"))
+	e.Bytes([]byte("passed"))
 	e.U32(2)
 	sum, n, err := e.Close()
-	if want := "\x01\x00\x00\x00passed\x02\x00\x00\x00"; out.String() != want || n != int64(len(want)) || err != nil {
+	body := "\x01\x00\x00\x00passed\x02\x00\x00\x00"
+	if want := "head" + body + string(sum[:]); out.String() != want || n != int64(len(want)) || err != nil {
 		t.Fatalf("%q, %d bytes: %v", out.String(), n, err)
 	}
-	f := NewWriter(nil)
-	f.Pass(out.Bytes())
+	f := NewWriter(nil, "")
+	f.Bytes([]byte(body))
 	if again, _, _ := f.Close(); again != sum {
 		t.Fatal("the same bytes have another sum")
 	}

@@ -54,10 +54,7 @@ func (d *Decoder) Fail(format string, args ...any) {
 
 // End fails if bytes are left, and returns the first error.
 func (d *Decoder) End() error {
-	for len(d.b) == 0 && d.more > 0 {
-		d.next()
-	}
-	if d.err == nil && len(d.b) > 0 {
+	if d.next(); d.err == nil && len(d.b) > 0 {
 		d.Fail("it has too many bytes")
 	}
 	return d.err
@@ -68,7 +65,7 @@ func (d *Decoder) left() int { return len(d.b) + d.more }
 
 // Take reads n bytes. They belong to the caller's pieces and must not be changed.
 func (d *Decoder) Take(n int) []byte {
-	for len(d.b) == 0 && d.more > 0 {
+	if len(d.b) == 0 {
 		d.next()
 	}
 	if d.err != nil || n < 0 || n > d.left() {
@@ -83,31 +80,27 @@ func (d *Decoder) Take(n int) []byte {
 	return v
 }
 
-// next goes on to the next piece. When no more come, b is empty and more is 0.
+// next goes on to the next piece unless bytes of this one are left. When no more come, b is empty.
 func (d *Decoder) next() {
-	if d.coming == nil {
-		d.b, d.rest = d.rest[0], d.rest[1:]
-		d.more -= len(d.b)
-		return
+	for len(d.b) == 0 && d.more > 0 {
+		if d.coming == nil {
+			d.b, d.rest = d.rest[0], d.rest[1:]
+			d.more -= len(d.b)
+		} else if b, ok := <-d.coming; ok {
+			d.b, d.more = b, max(d.more-len(b), 0)
+		} else {
+			d.more = 0
+		}
 	}
-	b, ok := <-d.coming
-	if d.b = b; !ok {
-		d.more = 0
-		return
-	}
-	d.more = max(d.more-len(b), 0)
 }
 
 // across is Take of bytes that lie in more than one piece.
 func (d *Decoder) across(n int) []byte {
 	v := make([]byte, 0, n)
 	for len(v) < n {
-		if len(d.b) == 0 && d.more == 0 {
+		if d.next(); len(d.b) == 0 {
 			d.Fail("it ends early")
 			return nil
-		}
-		if len(d.b) == 0 {
-			d.next()
 		}
 		k := min(n-len(v), len(d.b))
 		v, d.b = append(v, d.b[:k]...), d.b[k:]

@@ -26,37 +26,50 @@ type Encoder struct {
 	err error
 }
 
-// NewWriter makes an Encoder that writes to w, or to nowhere when w is nil, and sums up what it
-// writes.
-func NewWriter(w io.Writer) *Encoder { return &Encoder{w: w, sum: sha256.New()} }
+const spillBytes = 1 << 16
 
-// Pass writes b behind what was appended, without a copy.
-func (e *Encoder) Pass(b []byte) {
-	e.Spill(1)
-	kept := e.Buf
-	e.Buf = b
-	e.Spill(1)
-	e.Buf = kept
+// NewWriter makes an Encoder that writes to w, or to nowhere when w is nil: head, then what is
+// appended, then its SHA-256.
+func NewWriter(w io.Writer, head string) *Encoder {
+	e := &Encoder{w: w, sum: sha256.New()}
+	e.write([]byte(head))
+	return e
 }
 
-// Close writes what is left and returns the SHA-256, the number of bytes and the first error.
-func (e *Encoder) Close() (sum [sha256.Size]byte, n int64, err error) {
-	e.Spill(1)
-	return [sha256.Size]byte(e.sum.Sum(nil)), e.n, e.err
-}
-
-// Spill hands Buf on if it has at least so many bytes.
-func (e *Encoder) Spill(least int) {
-	if len(e.Buf) < least || e.sum == nil {
-		return
-	}
-	e.sum.Write(e.Buf)
+func (e *Encoder) write(b []byte) {
 	if e.w != nil && e.err == nil {
 		var n int
-		n, e.err = e.w.Write(e.Buf)
+		n, e.err = e.w.Write(b)
 		e.n += int64(n)
 	}
+}
+
+// Close writes what is left and the SHA-256. It returns that, the number of bytes written, and the
+// first error.
+func (e *Encoder) Close() (sum [sha256.Size]byte, n int64, err error) {
+	e.flush()
+	e.sum.Sum(sum[:0])
+	e.write(sum[:])
+	return sum, e.n, e.err
+}
+
+func (e *Encoder) flush() {
+	e.sum.Write(e.Buf)
+	e.write(e.Buf)
 	e.Buf = e.Buf[:0]
+}
+
+// Spill hands Buf on if it has grown. It must be called now and then while much is appended.
+func (e *Encoder) Spill() {
+	if len(e.Buf) >= spillBytes && e.sum != nil {
+		e.flush()
+	}
+}
+
+// Bytes appends bytes without a count.
+func (e *Encoder) Bytes(b []byte) {
+	e.Buf = append(e.Buf, b...)
+	e.Spill()
 }
 
 // U64 appends eight bytes.
@@ -86,7 +99,7 @@ func (e *Encoder) Zeros(n int) { e.Buf = append(e.Buf, make([]byte, n)...) }
 // Text appends bytes behind their count.
 func (e *Encoder) Text(v []byte) {
 	e.Num(len(v))
-	e.Buf = append(e.Buf, v...)
+	e.Bytes(v)
 }
 
 // littleEndian says that memory has the order of the encoding, so that floats are copied whole.

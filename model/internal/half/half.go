@@ -51,3 +51,11 @@ func Unpack(dst []float32, src []uint16) {
 		dst[i] = Float(src[i])
 	}
 }
+
+// The vector forms. Where Vector is a constant false, they have no body and no caller.
+
+//go:noescape
+func packAVX(dst *uint16, src *float32, n int)
+
+//go:noescape
+func unpackAVX(dst *float32, src *uint16, n int)

@@ -5,9 +5,3 @@ import "golang.org/x/sys/cpu"
 // Vector says whether the vector forms run. They give the same bits as the plain ones; tests turn
 // them off. They need F16C, which came to processors before FMA did.
 var Vector = cpu.X86.HasAVX2 && cpu.X86.HasFMA
-
-//go:noescape
-func packAVX(dst *uint16, src *float32, n int)
-
-//go:noescape
-func unpackAVX(dst *float32, src *uint16, n int)

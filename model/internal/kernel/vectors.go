@@ -1,3 +1,9 @@
+// Package kernel is the inner loops of the network, in plain Go and as AVX2 forms. It moves floats
+// and knows nothing of examples.
+//
+// The plain forms define the results. Sums go in a fixed order of lanes, and products are rounded
+// before they are added. The vector forms agree with them bit for bit, so a model may move between
+// machines. They use no fused multiply-add and no approximate reciprocals.
 package kernel
 
 import "github.com/clickloop/clickloop/model/internal/arith"
@@ -91,5 +97,38 @@ func FFMStep(v, acc, sums []float32, field, room int, gx, rate float32) {
 		w[1] -= float32(st * g1)
 		w[2] -= float32(st * g2)
 		w[3] -= float32(st * g3)
+	}
+}
+
+// Dims is the width of a Newton matrix.
+const Dims = 64
+
+// AddRows sets the first lanes of az to the matrix inverse times x, of which only dims are not
+// zero.
+func AddRows(az *[Dims]float64, inverse []float64, x *[Dims]float64, dims []uint16, lanes int) {
+	if Vector {
+		addRowsAVX(&az[0], &inverse[0], &x[0], &dims[0], len(dims), lanes)
+		return
+	}
+	clear(az[:lanes])
+	for _, d := range dims {
+		v, x := inverse[int(d)*Dims:][:Dims], x[d]
+		for i := range lanes {
+			az[i] += float64(x * v[i])
+		}
+	}
+}
+
+// SubtractSquare takes az az' from the matrix inverse.
+func SubtractSquare(inverse []float64, az *[Dims]float64, lanes int) {
+	if Vector {
+		subtractSquareAVX(&inverse[0], &az[0], lanes)
+		return
+	}
+	for i := range lanes {
+		v, a := inverse[i*Dims:][:Dims], az[i]
+		for j := range lanes {
+			v[j] -= float64(a * az[j])
+		}
 	}
 }

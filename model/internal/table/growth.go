@@ -8,14 +8,11 @@ package table
 // Its progress follows from the number of keys alone, and keys are placed in the order of their
 // entries. The result is the table that building it at once would give.
 type growth struct {
-	memory chan memory // being taken by another goroutine; nil for none
-	slots  []uint64    // nil: not begun
+	memory chan []uint64 // being taken by another goroutine, for slots and keys; nil for none
+	slots  []uint64      // nil: not begun
 	keys   []uint64
 	placed int // entries below it have their places
 }
-
-// memory is what a table and the list of its keys need.
-type memory struct{ slots, keys []uint64 }
 
 const (
 	growSlots = 1 << 13 // smaller tables are built at once, in some tens of microseconds
@@ -32,36 +29,25 @@ func (t *Index) prepare() {
 		return
 	}
 	if g.slots == nil && g.memory == nil {
-		g.memory = takeMemory(2 * len(t.slots))
+		g.memory = takeMemory[uint64](t.nextSize())
 	}
 	if n > 7*share {
 		t.placeNext(growKeys * (n - 7*share))
 	}
 }
 
-// takeMemory has another goroutine take a table's memory, and touch every page of it.
-func takeMemory(slots int) chan memory {
-	done := make(chan memory, 1)
-	go func() {
-		m := memory{make([]uint64, slots), make([]uint64, slots/2+2)}
-		TouchPages(m.slots)
-		TouchPages(m.keys)
-		done <- m
-	}()
-	return done
-}
+// nextSize is how much memory the next table and the list of its keys need.
+func (t *Index) nextSize() int { return 3*len(t.slots) + 2 }
 
 // placeNext places the entries below to in the next table.
 func (t *Index) placeNext(to int) {
 	g := &t.next
 	if g.slots == nil {
 		if g.memory == nil { // a small table
-			g.slots, g.keys = make([]uint64, 2*len(t.slots)), make([]uint64, len(t.slots)+2)
-		} else {
-			m := <-g.memory
-			g.slots, g.keys = m.slots, m.keys
+			g.memory = takeMemory[uint64](t.nextSize())
 		}
-		g.memory, g.placed = nil, 1
+		m, slots := <-g.memory, 2*len(t.slots)
+		g.slots, g.keys, g.memory, g.placed = m[:slots:slots], m[slots:], nil, 1
 	}
 	for to = min(to, len(t.Keys)); g.placed < to; g.placed++ {
 		t.follow(g.placed)
@@ -92,7 +78,7 @@ func (t *Index) clone() Index {
 		c.next.slots, c.next.keys = append([]uint64(nil), t.next.slots...), append([]uint64(nil), t.next.keys...)
 	case t.next.memory != nil:
 		// several goroutines may clone one index at once: its memory is left to it
-		c.next.memory = takeMemory(2 * len(t.slots))
+		c.next.memory = takeMemory[uint64](t.nextSize())
 	}
 	return c
 }

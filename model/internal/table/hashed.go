@@ -84,17 +84,20 @@ func (t *Hashed) Dot(sum float32, hits []Hit) float32 {
 
 // Expect has another goroutine take the memory and touch all of it.
 func (t *Hashed) Expect() {
-	floats := t.Stride << t.Bits
-	if t.Values != nil || t.memory != nil || floats == 0 {
-		return
+	if t.Values == nil && t.memory == nil && t.Stride > 0 {
+		t.memory = takeMemory[float32](t.Stride << t.Bits)
 	}
-	done := make(chan []float32, 1)
-	t.memory = done
+}
+
+// takeMemory has another goroutine take memory for so many numbers, and touch every page of it.
+func takeMemory[T uint64 | float32](n int) chan []T {
+	done := make(chan []T, 1)
 	go func() {
-		v := make([]float32, floats)
+		v := make([]T, n)
 		TouchPages(v)
 		done <- v
 	}()
+	return done
 }
 
 const pageBytes = 4096
@@ -104,18 +107,6 @@ const pageBytes = 4096
 func TouchPages[T byte | uint64 | float32](v []T) {
 	for i := 0; i < len(v); i += pageBytes / int(unsafe.Sizeof(v[0])) {
 		v[i] = 0
-	}
-}
-
-// Each visits the slots whose first width floats are not all zero.
-func (t *Hashed) Each(width int, do func(i uint32, v []float32)) {
-	if t.Values == nil {
-		return
-	}
-	for i := range 1 << t.Bits {
-		if v := t.At(uint32(i))[:width]; AnyNonZero(v) {
-			do(uint32(i), v)
-		}
 	}
 }
 

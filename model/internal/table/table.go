@@ -225,18 +225,16 @@ func (t *Table) Clone() Table {
 // Stamp is when an entry was last learned, in a table of a net that learns with expiry.
 func (t *Table) Stamp(entry uint32) uint32 { return t.used[entry] }
 
-const spillBytes = 1 << 16
-
 // EncodeKeys writes the key of each entry, and for a checkpoint (full) its stamp.
 func (t *Table) EncodeKeys(e *codec.Encoder, full bool) {
 	for _, k := range t.Keys[1:] {
 		e.U64(k)
-		e.Spill(spillBytes)
+		e.Spill()
 	}
 	if full && t.used != nil {
 		for _, u := range t.used[1:] {
 			e.U32(u)
-			e.Spill(spillBytes)
+			e.Spill()
 		}
 	}
 }
