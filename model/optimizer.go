@@ -2,7 +2,6 @@ package model
 
 import (
 	"github.com/clickloop/clickloop/model/internal/arith"
-	"github.com/clickloop/clickloop/model/internal/kernel"
 )
 
 // rule is the optimizer of a part: how one weight follows its gradient.
@@ -60,10 +59,6 @@ func (r *rule) start(state []float32) {
 // stepAll moves weights whose gradients are x times those of g. Their states lie one after the
 // other.
 func (r *rule) stepAll(w, states, g []float32, x float32) {
-	if r.isPlainAdaGrad() {
-		kernel.AdaGrad(w, states, g, x, r.rate)
-		return
-	}
 	for i := range w {
 		r.step(&w[i], states[i*r.state:][:r.state], float32(g[i]*x))
 	}

@@ -233,13 +233,17 @@ func (m *mlpPart) step(at int, g float32) {
 // learnLayer moves the first layer's weights against its units' gradients, and sets the gradients
 // of its inputs.
 func (m *mlpPart) learnLayer(r *row, s *plainScratch, gradients []float32) {
-	n, units, state := m.inputs, len(gradients), m.rule.state
+	n, units, state, quick := m.inputs, len(gradients), m.rule.state, m.rule.isPlainAdaGrad()
 	for _, f := range r.present {
 		entry := m.layerJ.At(uint32(f))
 		kept := entry[m.layerJ.KeptAt:]
 		for d := range n {
 			w, in := entry[d*units:][:units], int(f)*n+d
 			s.mlp.inputGradients[in] = kernel.Dot(gradients, w)
+			if quick {
+				kernel.AdaGrad(w, kept[d*units:], gradients, s.mlp.inputs[in], m.rule.rate)
+				continue
+			}
 			m.rule.stepAll(w, kept[d*units*state:], gradients, s.mlp.inputs[in])
 		}
 	}
@@ -247,11 +251,17 @@ func (m *mlpPart) learnLayer(r *row, s *plainScratch, gradients []float32) {
 
 // learnEmbeddings moves the tokens' embeddings against the gradients of the inputs.
 func (m *mlpPart) learnEmbeddings(r *row, s *plainScratch) {
-	n := m.inputs
+	n, quick := m.inputs, m.rule.isPlainAdaGrad()
 	for i := range r.tokens {
-		if t := &r.tokens[i]; t.Learn != 0 {
-			v := m.tokensJT.At(t.Learn)
-			m.rule.stepAll(v[:n], v[m.tokensJT.KeptAt:], s.mlp.inputGradients[int(t.Field)*n:][:n], t.X)
+		t := &r.tokens[i]
+		if t.Learn == 0 {
+			continue
 		}
+		v, gradients := m.tokensJT.At(t.Learn), s.mlp.inputGradients[int(t.Field)*n:][:n]
+		if quick {
+			kernel.AdaGrad(v[:n], v[m.tokensJT.KeptAt:], gradients, t.X, m.rule.rate)
+			continue
+		}
+		m.rule.stepAll(v[:n], v[m.tokensJT.KeptAt:], gradients, t.X)
 	}
 }
