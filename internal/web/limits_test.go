@@ -62,6 +62,15 @@ func connsOf(most, mostByAddress, waitingBytes int) func() *conns {
 	}
 }
 
+// state is how many bytes wait, and how many connections are open.
+func state(s *conns) (bytes, open int) {
+	s.waiting.mu.Lock()
+	defer s.waiting.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting.bytes, s.open
+}
+
 // lives says whether the server keeps a connection, on which it has nothing to say.
 func lives(c net.Conn) bool {
 	_ = c.SetReadDeadline(time.Now().Add(time.Nanosecond))
@@ -122,12 +131,14 @@ func TestAnAnswerThatIsNotReadEndsItsConnection(t *testing.T) {
 		c := p.dial("10.0.0.1", request(http.MethodGet))
 		defer c.Close()
 		time.Sleep(answerTime - time.Second)
-		if s.open != 1 {
-			t.Errorf("%d connections before the deadline", s.open)
+		synctest.Wait()
+		if _, open := state(s); open != 1 {
+			t.Errorf("%d connections before the deadline", open)
 		}
 		time.Sleep(2 * time.Second)
-		if s.open != 0 {
-			t.Errorf("%d connections after the deadline", s.open)
+		synctest.Wait()
+		if _, open := state(s); open != 0 {
+			t.Errorf("%d connections after the deadline", open)
 		}
 	})
 }
@@ -242,9 +253,10 @@ func TestBodiesThatComeSlowlyAreBounded(t *testing.T) {
 		for range 5 {
 			slow = append(slow, p.dial("10.0.0.1", post(60_000, strings.Repeat(" ", 40_000))))
 			time.Sleep(time.Second)
+			synctest.Wait()
 		}
-		if s.waiting.bytes > 100_000 || s.open != 2 {
-			t.Errorf("%d bytes wait on %d connections", s.waiting.bytes, s.open)
+		if bytes, open := state(s); bytes > 100_000 || open != 2 {
+			t.Errorf("%d bytes wait on %d connections", bytes, open)
 		}
 		good := p.dial("10.0.0.2", "")
 		if status := ask(good, post(60_000, strings.Repeat(" ", 60_000))); status != 200 {
@@ -291,15 +303,8 @@ func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 		_, _ = io.WriteString(c, "GET /large HTTP/1.1\r\nHost: clickloop\r\n\r\n")
 		clients = append(clients, c)
 	}
-	state := func() (bytes, open int) {
-		s.waiting.mu.Lock()
-		defer s.waiting.mu.Unlock()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return s.waiting.bytes, s.open
-	}
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		bytes, open := state()
+		bytes, open := state(s)
 		if bytes > most {
 			t.Fatalf("%d bytes wait for clients", bytes)
 		}
