@@ -18,9 +18,9 @@ const (
 
 var errWaits = fmt.Errorf("%d clients wait for the clock already: ask again after Retry-After", maxWaits)
 
-// sharedPoll reads the watermark of profiles for all clients that wait for it, so that a thousand of them
-// cost the store as much as one. It reads while any client waits: for a new one at once, then
-// whenever this process has folded more, and every pollEvery.
+// sharedPoll reads the watermark of profiles for all clients that wait for it, so that a thousand
+// of them cost the store as much as one. It reads while any client waits: for a new one at once,
+// then whenever this process has folded more, and every pollEvery.
 type sharedPoll struct {
 	read    func(context.Context) (event.Time, error)
 	changed func() <-chan struct{} // closed when this process has folded more

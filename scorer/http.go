@@ -40,8 +40,8 @@ func (s *Scorer) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/model", s.handleModel)
 }
 
-// handleScore answers one request (JSON) or several (JSON lines). It holds slots while it works, not
-// while the client sends or reads.
+// handleScore answers one request (JSON) or several (JSON lines). It holds slots while it works,
+// not while the client sends or reads.
 func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	body, err := inbound.Receive(r, s.cfg.MaxBody)
@@ -60,8 +60,8 @@ func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// output is an answer. Outputs are pooled up to a size, apart from exchanges: a client that does not
-// read holds its answer and nothing else.
+// output is an answer. Outputs are pooled up to a size, apart from exchanges: a client that does
+// not read holds its answer and nothing else.
 type output struct {
 	status      int
 	contentType string

@@ -161,7 +161,8 @@ func TestWorkHasNoDeadline(t *testing.T) {
 			}
 			c.Close()
 		}
-		// a client that asks before it sends hears at once, which does not begin the time of the answer
+		// a client that asks before it sends is answered at once, which does not begin the time of
+		// the answer to its request
 		c := p.dial("10.0.0.1", "POST / HTTP/1.1\r\nHost: clickloop\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
 		lines := bufio.NewReader(c)
 		if line, _ := lines.ReadString('\n'); !strings.Contains(line, "100 Continue") {
