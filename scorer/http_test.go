@@ -104,26 +104,26 @@ func TestASlotIsHeldForWorkOnly(t *testing.T) {
 // A body of many candidates takes many slots, at most half of all and its first, and one that is
 // worth more is refused.
 func TestLargeBodiesTakeAsManySlotsAsTheyAreWorth(t *testing.T) {
-	s := newScorer(t, func(u *setup) { u.config.MaxInFlight, u.config.MaxCandidates = 8, 10 })
+	s := newScorer(t, func(u *setup) { u.config.MaxInFlight, u.config.MaxBody = 128, 4<<20 })
 	const ndjson = "application/x-ndjson"
-	line := `{"choose":0,"candidates":[` + ads(10, "") + `]}` + "\n"
+	line := `{"choose":0,"candidates":[` + ads(500, "") + `]}` + "\n"
 	f := func(lines, want int) {
 		t.Helper()
 		if w := post(s, strings.Repeat(line, lines), ndjson); w.Code != want {
 			t.Errorf("%d lines: %d %.200s", lines, w.Code, w.Body)
 		}
-		if !s.slots.all.TryAcquire(8) || !s.slots.extra.TryAcquire(4) {
+		if !s.slots.all.TryAcquire(128) || !s.slots.extra.TryAcquire(64) {
 			t.Fatal("slots are not given back")
 		}
-		s.slots.all.Release(8)
-		s.slots.extra.Release(4)
+		s.slots.all.Release(128)
+		s.slots.extra.Release(64)
 	}
-	f(5, 200)
-	f(6, 413)
-	if w := post(s, strings.Repeat("x\n", 51), ndjson); w.Code != 413 {
-		t.Errorf("51 lines that are no requests: %d %.200s", w.Code, w.Body)
+	f(65, 200)
+	f(66, 413)
+	if w := post(s, strings.Repeat("x\n", 65*500+1), ndjson); w.Code != 413 {
+		t.Errorf("lines that are no requests: %d %.200s", w.Code, w.Body)
 	}
-	if !s.slots.take(1) || !s.slots.widen(5) { // a body of many is at work
+	if !s.slots.take(1) || !s.slots.widen(65) { // a body of many is at work
 		t.Fatal("no slots")
 	}
 	beside := func(body string, want int) {
@@ -134,8 +134,17 @@ func TestLargeBodiesTakeAsManySlotsAsTheyAreWorth(t *testing.T) {
 	}
 	beside(`{"candidates":[{"ad":"a"}]}`, 200)
 	beside(strings.Repeat(line, 2), 429)
-	s.slots.release(5)
+	s.slots.release(65)
 	beside(strings.Repeat(line, 2), 200)
+}
+
+// However low the settings are, a replay may send its lines.
+func TestLowSettingsTakeTheLinesOfAReplay(t *testing.T) {
+	s := newScorer(t, func(u *setup) { u.config.MaxInFlight, u.config.MaxCandidates = 1, 2 })
+	line := `{"choose":0,"candidates":[` + ads(2, "") + `]}` + "\n"
+	if w := post(s, strings.Repeat(line, 256), "application/x-ndjson"); w.Code != 200 {
+		t.Errorf("%d %.200s", w.Code, w.Body)
+	}
 }
 
 // The memory of large bodies and answers is not kept for later calls.

@@ -9,7 +9,7 @@ import (
 )
 
 // slots bound the work of calls, and with it their memory. A call of up to Config.MaxCandidates
-// candidates takes one slot; JSON lines take as many as their lines and candidates are worth. All
+// candidates takes one slot. JSON lines take as many as their lines and candidates are worth. All
 // that such bodies take beside their first slot is at most half of the slots, so that large bodies
 // do not keep single requests out.
 type slots struct {
@@ -24,7 +24,7 @@ var errBusy = errors.New("too many requests are at work")
 func newSlots(cfg *Config) *slots {
 	half := cfg.MaxInFlight / 2
 	return &slots{
-		each: cfg.MaxCandidates, most: half + 1,
+		each: max(cfg.MaxCandidates, leastEach), most: half + 1,
 		all: semaphore.NewWeighted(int64(cfg.MaxInFlight)), extra: semaphore.NewWeighted(int64(half)),
 	}
 }
@@ -57,8 +57,17 @@ func (s *slots) worth(body []byte) int {
 	return min(1+parts/s.each, s.most)
 }
 
+// A slot is worth leastEach and a body may have leastParts, however low the settings are: a replay
+// sends 256 lines at once.
+const (
+	leastEach  = 500
+	leastParts = 16 << 10
+)
+
 // maxParts is how many lines, and how many candidates of all lines, a body may have.
-func (c *Config) maxParts() int { return (c.MaxInFlight/2 + 1) * c.MaxCandidates }
+func (c *Config) maxParts() int {
+	return max((c.MaxInFlight/2+1)*max(c.MaxCandidates, leastEach), leastParts)
+}
 
 // tooManyParts is answered with the status 413.
 type tooManyParts struct{ limit int }
