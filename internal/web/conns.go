@@ -44,13 +44,15 @@ type conn struct {
 // mostConns is the limit where the system allows more.
 const mostConns = 16 << 10
 
-// newConns leaves half of the process's file descriptors to its other connections and files. One
+// newConns leaves half of the process's file descriptors to its connections to Kafka and Redis and
+// to its files: 256 of them at least, unless the process has so few that clients get a quarter. One
 // address has at most half of the server's connections, since all clients may come through one
 // proxy.
 func newConns() *conns {
-	files := syscall.Rlimit{Cur: 256}
-	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) // the usual least
-	most := int(min(files.Cur/2, mostConns))
+	limit := syscall.Rlimit{Cur: 256} // where the system does not tell
+	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	files := int(min(limit.Cur, 4*mostConns))
+	most := min(max(files-256, files/4), files/2, mostConns)
 	return &conns{most: most, mostByAddress: (most + 1) / 2, waiting: waiting{most: waitingBytes}, addresses: map[netip.Prefix]*address{}}
 }
 
@@ -164,10 +166,20 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite is for net/http: a client that still sends reads why it is refused before the
+// connection is closed.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // Write ends with an error when the client does not read in time, or when answers that wait longer
 // than others take too much memory.
 func (c *conn) Write(b []byte) (int, error) {
-	_ = c.SetWriteDeadline(time.Now().Add(answerTime)) // what is closed says so when it is written to
+	// a connection that is closed says so when it is written to
+	_ = c.SetWriteDeadline(time.Now().Add(answerTime))
 	if len(b) > unwatchedBytes {
 		h := held{conn: c}
 		c.all.waiting.grow(&h, len(b))

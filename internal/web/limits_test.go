@@ -28,7 +28,9 @@ func (f far) RemoteAddr() net.Addr { return f.from }
 func (p *pipes) dial(from, text string) net.Conn {
 	client, server := net.Pipe()
 	p.conns <- far{server, &net.TCPAddr{IP: net.ParseIP(from)}}
-	go func() { _, _ = io.WriteString(client, text) }()
+	if text != "" { // a pipe lets one write at a time, and who waits for it stops the virtual time
+		go func() { _, _ = io.WriteString(client, text) }()
+	}
 	return client
 }
 
@@ -332,22 +334,59 @@ func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 	}
 }
 
+// Else a client that still sends would lose the answer that refuses it.
+func TestConnectionsCloseTheirHalves(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := listener{l, newConns()}.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	half, ok := server.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		t.Fatal("net/http cannot close the half of a connection")
+	}
+	if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the client reads %v", err)
+	}
+	_, _ = client.Write([]byte("x"))
+	b := make([]byte, 1)
+	if _, err := server.Read(b); err != nil || b[0] != 'x' {
+		t.Errorf("the server reads %q, %v", b, err)
+	}
+}
+
 func TestConnectionsLeaveDescriptorsToOthers(t *testing.T) {
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		t.Skip(err)
 	}
-	less := syscall.Rlimit{Cur: 200, Max: files.Max}
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &less); err != nil {
-		t.Skip(err)
+	f := func(limit uint64, want, byAddress int) {
+		t.Helper()
+		less := syscall.Rlimit{Cur: limit, Max: files.Max}
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &less); err != nil {
+			t.Skip(err)
+		}
+		s := newConns()
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+			t.Fatal(err)
+		}
+		if s.most != want || s.mostByAddress != byAddress {
+			t.Errorf("of %d descriptors, %d are for connections, %d of them for one address", limit, s.most, s.mostByAddress)
+		}
 	}
-	s := newConns()
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
-		t.Fatal(err)
-	}
-	if s.most != 100 || s.mostByAddress != 50 {
-		t.Errorf("of 200 descriptors, %d are for connections, %d of them for one address", s.most, s.mostByAddress)
-	}
+	f(200, 50, 25)
+	f(400, 144, 72)
+	f(1024, 512, 256)
 }
 
 func TestRefusalsOfTheMomentSayWhenToComeAgain(t *testing.T) {
