@@ -4,16 +4,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"time"
 
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"golang.org/x/sync/semaphore"
 )
-
-// bodyTimeout is how long a client may take to send a body: a slow client holds memory that others
-// need.
-const bodyTimeout = 30 * time.Second
 
 // body is the body of a request, with the memory that it holds of the collector's budget.
 type body struct {
@@ -23,17 +17,18 @@ type body struct {
 	raw    []byte // as it was sent
 }
 
-// readBody reads the body of a request. The caller releases it, error or not.
-func (c *collector) readBody(w http.ResponseWriter, r *http.Request) (*body, error) {
+// readBody reads the body of a request. While it comes it holds nothing of the budget. The caller
+// releases it, error or not.
+func (c *collector) readBody(r *http.Request) (*body, error) {
 	b := &body{budget: c.budget, limit: c.cfg.MaxBody}
-	// a ResponseWriter that has no deadline of its own keeps the one of the server
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	var err error
-	b.raw, err = b.read(r.Body)
-	if err != nil && !errors.As(err, new(*refusal)) {
-		err = &event.Error{Reason: "could not be read whole: " + err.Error()}
+	switch b.raw, err = inbound.Receive(r, b.limit); {
+	case errors.As(err, new(*inbound.TooLarge)):
+		return b, errTooLarge(b.limit)
+	case err != nil:
+		return b, err
 	}
-	return b, err
+	return b, b.hold(cap(b.raw))
 }
 
 // json returns the JSON that the body holds, however it is packed.
@@ -41,7 +36,7 @@ func (r *request) json() ([]byte, error) {
 	return inbound.Unpack(r.body.raw, r.Header, r.body.read)
 }
 
-// read reads all of r, up to the limit, in memory of the budget.
+// read unpacks all of r, up to the limit, in memory of the budget.
 func (b *body) read(r io.Reader) ([]byte, error) {
 	text, err := inbound.Within(b.limit, b.hold)(r)
 	if errors.As(err, new(*inbound.TooLarge)) {

@@ -27,7 +27,7 @@ type collector struct {
 	batcher *stream.Batcher
 	letters *deadletter.Writer
 	limiter *rate.Limiter
-	budget  *semaphore.Weighted // bytes of bodies under way
+	budget  *semaphore.Weighted // bytes of bodies at work
 	headers []stream.Header
 	posted  posted
 	// order is read-locked from the stamp of events until they are enqueued, and write-locked while
@@ -64,7 +64,7 @@ func (c *collector) register(mux *http.ServeMux) {
 // handle accepts what a request of a dialect brings, and answers it.
 func (c *collector) handle(d *dialect, w http.ResponseWriter, r *http.Request) {
 	c.allow(w, r)
-	in, err := c.collect(d, w, r)
+	in, err := c.collect(d, r)
 	if err != nil {
 		c.refuse(w, err)
 		return
@@ -79,7 +79,7 @@ func (c *collector) handle(d *dialect, w http.ResponseWriter, r *http.Request) {
 }
 
 // collect reads, decodes and accepts a request.
-func (c *collector) collect(d *dialect, w http.ResponseWriter, r *http.Request) (*intake, error) {
+func (c *collector) collect(d *dialect, r *http.Request) (*intake, error) {
 	clock, err := c.checkQuery(d, r)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (c *collector) collect(d *dialect, w http.ResponseWriter, r *http.Request) 
 	if err := c.admit(1); err != nil {
 		return nil, err
 	}
-	body, err := c.readBody(w, r)
+	body, err := c.readBody(r)
 	defer body.release()
 	if err != nil {
 		return nil, err

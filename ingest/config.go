@@ -18,8 +18,8 @@ type Config struct {
 	// bytes of the body of a request, unpacked; larger bodies get 413
 	MaxBody   int `yaml:"max_body"`
 	MaxEvents int `yaml:"max_events"` // events in one request
-	// bytes of requests that may be under way, and of events that may wait for Kafka; requests
-	// beyond it get 503 at once
+	// bytes of requests that may be at work, and of events that may wait for Kafka; requests beyond
+	// it get 503 at once
 	MaxWaiting int `yaml:"max_waiting"`
 	// events a second that the collector accepts; requests beyond it get 429
 	Rate float64 `yaml:"rate"`

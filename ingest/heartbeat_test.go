@@ -202,7 +202,7 @@ func TestACollectorWhoseClockIsTurnedAnnouncesItself(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if folded, err := i.awaitFolded(ctx, t0.Add(time.Hour)); err != nil || folded <= t0.Add(time.Hour) {
+	if folded, err := i.folded.await(ctx, t0.Add(time.Hour)); err != nil || folded <= t0.Add(time.Hour) {
 		t.Errorf("folded up to %v, %v: the driver's heartbeats hold back", folded, err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
-	"github.com/clickloop/clickloop/internal/notify"
 	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/internal/web"
@@ -38,6 +37,7 @@ type Ingester struct {
 	clock     *Clock
 	collector *collector
 	consumer  *consumer
+	folded    *sharedPoll
 }
 
 // New checks cfg and returns an Ingester; Run runs it.
@@ -52,10 +52,12 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	logger := d.Logger.With("stage", "ingest")
 	letters := deadletter.New("ingest", d.Client, d.Clock.Now, logger, d.Registerer)
 	store := features.Watch(d.Store, d.Clock.Now)
+	consumer := newConsumer(d, store, letters, logger)
 	return &Ingester{
 		client: d.Client, store: store, clock: d.Clock,
 		collector: newCollector(cfg, d, letters, logger),
-		consumer:  newConsumer(d, store, letters, logger),
+		consumer:  consumer,
+		folded:    newSharedPoll(consumer.Watermark, consumer.Changed),
 	}, nil
 }
 
@@ -103,7 +105,7 @@ func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
-	t, err := i.awaitFolded(ctx, want)
+	t, err := i.folded.await(ctx, want)
 	if err != nil && r.Context().Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
 		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", err)
 		return
@@ -120,21 +122,6 @@ func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 		o.Buf = append(o.Buf, ']')
 	}
 	web.WriteJSON(w, http.StatusOK, o.End())
-}
-
-// awaitFolded returns the watermark once it is at least want, or as it is when ctx ends.
-func (i *Ingester) awaitFolded(ctx context.Context, want event.Time) (event.Time, error) {
-	for {
-		changed := i.consumer.Changed()
-		t, err := i.consumer.Watermark(ctx)
-		if err != nil || t >= want {
-			return t, err
-		}
-		// other processes may fold partitions, which changes nothing here
-		if notify.Await(ctx, changed, 50*time.Millisecond) != nil {
-			return t, nil
-		}
-	}
 }
 
 // clockQuery reads ?folded= and ?wait=.

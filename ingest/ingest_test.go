@@ -144,7 +144,7 @@ func clicks(t testing.TB, i *Ingester, store features.Store, user string, at eve
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if folded, err := i.awaitFolded(ctx, at); err != nil || folded < at {
+	if folded, err := i.folded.await(ctx, at); err != nil || folded < at {
 		t.Fatalf("folded up to %v (%v), want %v", folded, err, at)
 	}
 	r := features.Request{Time: at, User: user}

@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,8 +17,9 @@ import (
 // Scorer is the stage: an Engine behind HTTP.
 type Scorer struct {
 	*Engine
-	inFlight  chan struct{} // has room for the calls that may be at work
-	exchanges sync.Pool     // of *exchange
+	slots     *slots
+	exchanges sync.Pool // of *exchange
+	outputs   sync.Pool // of *output
 }
 
 // New checks cfg and returns a Scorer.
@@ -26,8 +28,9 @@ func New(cfg Config, d Deps) (*Scorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scorer{Engine: e, inFlight: make(chan struct{}, cfg.MaxInFlight)}
+	s := &Scorer{Engine: e, slots: newSlots(&cfg)}
 	s.exchanges.New = func() any { return &exchange{} }
+	s.outputs.New = func() any { return &output{} }
 	return s, nil
 }
 
@@ -37,44 +40,79 @@ func (s *Scorer) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/model", s.handleModel)
 }
 
-// handleScore answers one request (JSON) or several (JSON lines).
+// handleScore answers one request (JSON) or several (JSON lines). It holds slots while it works,
+// not while the client sends or reads.
 func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	select {
-	case s.inFlight <- struct{}{}:
-		defer func() { <-s.inFlight }()
-	default:
-		s.metrics.countAnswer("busy")
-		w.Header().Set("Retry-After", "1")
-		web.Refuse(w, http.StatusTooManyRequests, "busy", fmt.Errorf("%d requests are at work: send it again in a moment", s.cfg.MaxInFlight))
-		return
-	}
-	body, err := inbound.Read(r, s.cfg.MaxBody, func(int) error { return nil })
+	body, err := inbound.Receive(r, s.cfg.MaxBody)
 	if err != nil {
-		s.metrics.countAnswer("refused")
-		status, code := statusOf(err)
-		if status == http.StatusUnsupportedMediaType {
-			w.Header().Set("Accept-Encoding", inbound.Encodings)
-		}
-		web.Refuse(w, status, code, err)
+		s.refuse(w, err)
 		return
 	}
-	x := s.exchanges.Get().(*exchange)
-	x.parse(body, strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-ndjson"), &s.cfg)
-	s.answer(w, r, x)
-	x.call.Reset()
-	s.exchanges.Put(x)
-	s.metrics.latency.Observe(time.Since(began).Seconds())
+	out, err := s.work(r, body, began)
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	web.Write(w, out.status, out.contentType, out.text)
+	if cap(out.text) <= keptOutput {
+		s.outputs.Put(out)
+	}
 }
 
-// answer has the engine answer the requests of x, and writes the answers.
-func (s *Scorer) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
+// output is an answer. Outputs are pooled up to a size, apart from exchanges: a client that does
+// not read holds its answer and nothing else.
+type output struct {
+	status      int
+	contentType string
+	text        []byte
+}
+
+const (
+	keptOutput = 256 << 10 // bytes of an answer whose memory is used again
+	keptBody   = 128 << 10 // bytes of a body whose exchange is
+	keptSlots  = 8         // and what it may have been worth
+)
+
+// work answers a body.
+func (s *Scorer) work(r *http.Request, raw []byte, began time.Time) (*output, error) {
+	if !s.slots.take(1) {
+		return nil, errBusy
+	}
+	held := 1
+	defer func() { s.slots.release(held) }()
+	body, err := inbound.Text(raw, r.Header, s.cfg.MaxBody)
+	if err != nil {
+		return nil, err
+	}
+	ndjson := strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-ndjson")
+	if ndjson {
+		n := s.slots.worth(body)
+		if !s.slots.widen(n) {
+			return nil, errBusy
+		}
+		held = n
+	}
+	x := s.exchanges.Get().(*exchange)
+	out := s.outputs.Get().(*output)
+	x.out = out.text
+	if err = x.parse(body, ndjson, &s.cfg); err == nil {
+		err = s.answer(r.Context(), x, out)
+		s.metrics.latency.Observe(time.Since(began).Seconds())
+	}
+	out.text, x.out = x.out, nil
+	x.call.Reset()
+	if len(body) <= keptBody && held <= keptSlots {
+		s.exchanges.Put(x)
+	}
+	return out, err
+}
+
+// answer has the engine answer the requests of x, and renders the answers.
+func (s *Scorer) answer(ctx context.Context, x *exchange, out *output) error {
 	s.metrics.unknown.Add(float64(x.unknown))
-	if err := s.Answer(r.Context(), &x.call); err != nil {
-		s.metrics.countAnswer("unavailable")
-		w.Header().Set("Retry-After", "1")
-		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", fmt.Errorf("%w: send the same again", err))
-		return
+	if err := s.Answer(ctx, &x.call); err != nil {
+		return &retryLater{err}
 	}
 	x.out = x.out[:0]
 	for i := range x.lines {
@@ -83,21 +121,46 @@ func (s *Scorer) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
 		}
 		x.out = s.appendLine(x.out, x, &x.lines[i])
 	}
+	out.status, out.contentType = http.StatusOK, "application/json"
 	if x.ndjson {
-		web.Write(w, http.StatusOK, "application/x-ndjson", x.out)
-		return
+		out.contentType = "application/x-ndjson"
+	} else if err := x.lines[0].err; err != nil {
+		out.status, _ = statusOf(err)
 	}
-	status := http.StatusOK
-	if err := x.lines[0].err; err != nil {
-		status, _ = statusOf(err)
+	return nil
+}
+
+// retryLater is an error of a dependency: the same call may succeed later.
+type retryLater struct{ err error }
+
+func (u *retryLater) Error() string { return u.err.Error() + ": send the same again" }
+
+// refuse answers a call as a whole with an error.
+func (s *Scorer) refuse(w http.ResponseWriter, err error) {
+	status, code := statusOf(err)
+	switch {
+	case status == http.StatusTooManyRequests:
+		err = fmt.Errorf("%d requests are at work: send it again in a moment", s.cfg.MaxInFlight)
+		s.metrics.countAnswer("busy")
+	case status == http.StatusServiceUnavailable:
+		s.metrics.countAnswer("unavailable")
+	default:
+		s.metrics.countAnswer("refused")
 	}
-	web.WriteJSON(w, status, x.out)
+	if status == http.StatusUnsupportedMediaType {
+		w.Header().Set("Accept-Encoding", inbound.Encodings)
+	}
+	web.Refuse(w, status, code, err)
 }
 
 // statusOf is the status and the code with which an error is answered, no code for the usual one.
 func statusOf(err error) (status int, code string) {
 	switch {
-	case errors.As(err, new(*inbound.TooLarge)), errors.As(err, new(*stream.TooLargeError)):
+	case errors.Is(err, errBusy):
+		return http.StatusTooManyRequests, "busy"
+	case errors.As(err, new(*retryLater)):
+		return http.StatusServiceUnavailable, "unavailable"
+	case errors.As(err, new(*inbound.TooLarge)), errors.As(err, new(*stream.TooLargeError)), errors.As(err, new(*tooManyParts)):
 		return http.StatusRequestEntityTooLarge, "too_large"
 	case errors.As(err, new(*inbound.Unsupported)):
 		return http.StatusUnsupportedMediaType, "unsupported"

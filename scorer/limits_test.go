@@ -136,7 +136,9 @@ func TestAPlaceAtWorkIsGivenBackHoweverACallEnds(t *testing.T) {
 			t.Fatalf("%.40s: %d %s", body, w.Code, w.Body)
 		}
 	}
-	s.inFlight <- struct{}{} // another one is at work
+	if !s.slots.take(1) { // another one is at work
+		t.Fatal("slots are held by calls that are answered")
+	}
 	if w := post(s, `{"candidates":[{"ad":"a"}]}`, ""); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
 		t.Errorf("one too many: %d %s", w.Code, w.Body)
 	}

@@ -27,19 +27,29 @@ type line struct {
 	unnamed  int // unknown fields beyond maxWarnings
 }
 
-// parse reads the requests of a body. Their strings are parts of it, so it must not change.
-func (x *exchange) parse(body []byte, ndjson bool, cfg *Config) {
+// parse reads the requests of a body. Their strings are parts of it, so it must not change. The
+// error is about the body as a whole.
+func (x *exchange) parse(body []byte, ndjson bool, cfg *Config) error {
 	x.lines, x.ndjson, x.unknown = x.lines[:0], ndjson, 0
 	text := unsafe.String(unsafe.SliceData(body), len(body))
 	if !ndjson {
 		x.add(text, cfg)
-		return
+		return nil
 	}
+	candidates := 0
 	for text := range strings.Lines(text) {
-		if strings.TrimSpace(text) != "" {
-			x.add(text, cfg)
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		x.add(text, cfg)
+		if n := len(x.call.Requests); n > x.lines[len(x.lines)-1].request {
+			candidates += len(x.call.Requests[n-1].Candidates)
+		}
+		if limit := cfg.maxParts(); max(len(x.lines), candidates) > limit {
+			return &tooManyParts{limit}
 		}
 	}
+	return nil
 }
 
 func (x *exchange) add(text string, cfg *Config) {

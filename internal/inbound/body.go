@@ -23,23 +23,27 @@ func (e *TooLarge) Error() string {
 	return text
 }
 
-// Read reads a request's body and unpacks it as Unpack does, both within the same bounds.
-func Read(r *http.Request, limit int, reserve func(n int) error) ([]byte, error) {
-	read := Within(limit, reserve)
+// Receive reads a request's body as it was sent. It waits for the client, so its caller holds
+// nothing that other requests need; Text goes on from there.
+func Receive(r *http.Request, limit int) ([]byte, error) {
 	source := &watched{r: r.Body}
-	raw, err := read(source)
+	raw, err := Within(limit, unreserved)(source)
 	if source.err != nil {
-		return nil, errors.New("the body could not be read whole: " + source.err.Error())
+		return nil, fmt.Errorf("the body could not be read whole: %w", source.err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	text, err := Unpack(raw, r.Header, read)
+	return raw, err
+}
+
+// Text unpacks a body as Unpack does, within the bound of Receive.
+func Text(raw []byte, h http.Header, limit int) ([]byte, error) {
+	text, err := Unpack(raw, h, Within(limit, unreserved))
 	if large := (*TooLarge)(nil); errors.As(err, &large) {
 		large.unpacked = true
 	}
 	return text, err
 }
+
+func unreserved(int) error { return nil }
 
 // Within returns a Limited for texts of at most limit bytes; its error for longer ones is a
 // *TooLarge. Memory grows with the bytes that have come, since a client may announce more than it

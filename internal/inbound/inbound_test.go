@@ -249,26 +249,18 @@ func TestHalvesOfUTF16BecomeReplacementCharacters(t *testing.T) {
 }
 
 func TestBodiesAreReadWithinTheirLimits(t *testing.T) {
-	reserved, most := 0, 1<<20
-	reserve := func(n int) error {
-		if reserved += n; reserved > most {
-			return errors.New("no room")
-		}
-		return nil
-	}
 	f := func(raw string, limit int, want string) {
 		t.Helper()
-		reserved = 0
 		r, err := http.NewRequest(http.MethodPost, "/", strings.NewReader(raw))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Read(r, limit, reserve)
+		got, err := Receive(r, limit)
+		if err == nil {
+			got, err = Text(got, r.Header, limit)
+		}
 		if text := string(got) + fmt.Sprint(err); !strings.Contains(text, want) {
 			t.Errorf("%.20q within %d: %.40q, %v, want %s", raw, limit, got, err, want)
-		}
-		if reserved < len(got) {
-			t.Errorf("%.20q: %d bytes are read in memory of %d", raw, len(got), reserved)
 		}
 	}
 	text := `{"a":"` + strings.Repeat("x", 9992) + `"}`
@@ -276,12 +268,28 @@ func TestBodiesAreReadWithinTheirLimits(t *testing.T) {
 	f(text+" ", 10_000, "the body has more than 10000 bytes")
 	f(gzipped(text), 10_000, text)
 	f(gzipped(text+" "), 10_000, "the body has more than 10000 bytes when it is unpacked")
-	most = 8 << 10
-	f(text, 10_000, "no room")
-	f(gzipped(text), 10_000, "no room")
-	most = 1 << 20
 	r, _ := http.NewRequest(http.MethodPost, "/", iotest.ErrReader(io.ErrUnexpectedEOF))
-	if _, err := Read(r, 100, reserve); err == nil || !strings.Contains(err.Error(), "could not be read whole") {
+	if _, err := Receive(r, 100); !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "could not be read whole") {
 		t.Errorf("a body that ends early: %v", err)
 	}
+}
+
+// What a body takes is reserved before it is taken.
+func TestMemoryIsReservedAsABodyGrows(t *testing.T) {
+	text := strings.Repeat("x", 10_000)
+	f := func(most int, want string) {
+		t.Helper()
+		reserved := 0
+		got, err := Within(10_000, func(n int) error {
+			if reserved += n; reserved > most {
+				return errors.New("no room")
+			}
+			return nil
+		})(strings.NewReader(text))
+		if text := string(got) + fmt.Sprint(err); !strings.Contains(text, want) || reserved < len(got) {
+			t.Errorf("within %d: %.40q, %v, %d are reserved", most, got, err, reserved)
+		}
+	}
+	f(16<<10, text)
+	f(8<<10, "no room")
 }

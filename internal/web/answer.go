@@ -24,8 +24,12 @@ func WriteJSON(w http.ResponseWriter, status int, b []byte) {
 	Write(w, status, "application/json", b)
 }
 
-// Refuse writes {"error":{...}} as AppendError gives it.
+// Refuse writes {"error":{...}} as AppendError gives it. Who comes too often, or too early, is told
+// when to come again: in a second, unless the caller has set Retry-After.
 func Refuse(w http.ResponseWriter, status int, code string, err error) {
+	if h := w.Header(); (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) && h.Get("Retry-After") == "" {
+		h.Set("Retry-After", "1")
+	}
 	WriteJSON(w, status, append(AppendError([]byte("{"), code, err), '}'))
 }
 

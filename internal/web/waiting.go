@@ -1,0 +1,107 @@
+package web
+
+import (
+	"container/list"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// waitingBytes bounds the memory of bodies that have not come whole and of answers that are not
+	// read. A server takes twice as much, since the memory of a body doubles as it grows.
+	waitingBytes = 64 << 20
+	// unwatchedBytes are what every connection may hold beside it
+	unwatchedBytes = 8 << 10
+)
+
+// waiting counts the bytes that are held while a client sends or reads. Above its limit it closes
+// the connections that hold theirs the longest: others must not be refused because some clients are
+// slow. One that is alone may hold more, as its stage bounds bodies and answers.
+type waiting struct {
+	most int
+
+	mu    sync.Mutex
+	bytes int
+	order list.List // of *held, the longest waiting first
+}
+
+// held is the bytes of one body or answer.
+type held struct {
+	conn  *conn
+	bytes int
+	place *list.Element // nil before the first byte
+	cut   bool          // its connection was closed to make room
+}
+
+// grow sets the bytes of h, which have become more.
+func (w *waiting) grow(h *held, bytes int) {
+	w.mu.Lock()
+	var cut []*conn
+	if !h.cut {
+		if h.place == nil {
+			h.place = w.order.PushBack(h)
+		}
+		w.bytes += bytes - h.bytes
+		h.bytes = bytes
+		for w.bytes > w.most && w.order.Len() > 1 {
+			longest := w.order.Front().Value.(*held)
+			w.forget(longest)
+			longest.cut = true
+			cut = append(cut, longest.conn)
+		}
+	}
+	w.mu.Unlock()
+	for _, c := range cut {
+		_ = c.Close()
+	}
+}
+
+// release ends the wait of h.
+func (w *waiting) release(h *held) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if h.place != nil {
+		w.forget(h)
+	}
+}
+
+func (w *waiting) forget(h *held) {
+	w.order.Remove(h.place)
+	w.bytes -= h.bytes
+	h.place, h.bytes = nil, 0
+}
+
+// incoming is the body of a request while it comes.
+type incoming struct {
+	io.ReadCloser
+	held held
+	read int
+}
+
+// receive gives the client until bodyTime to send the body of r. The caller calls end after the
+// request.
+func (c *conn) receive(r *http.Request) *incoming {
+	b := &incoming{ReadCloser: r.Body, held: held{conn: c}}
+	_ = c.SetReadDeadline(time.Now().Add(bodyTime)) // what is closed says so when it is read
+	return b
+}
+
+// Read reads from the client.
+func (b *incoming) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.read += n; n > 0 && b.read > unwatchedBytes {
+		b.held.conn.all.waiting.grow(&b.held, b.read)
+	}
+	if err != nil {
+		b.end()
+	}
+	if errors.Is(err, io.EOF) { // else the deadline would end the work
+		_ = b.held.conn.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+func (b *incoming) end() { b.held.conn.all.waiting.release(&b.held) }
