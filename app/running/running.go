@@ -56,14 +56,15 @@ func Announce(up Up) (*Announcement, error) {
 	}
 	a := &Announcement{}
 	var faults []error
-	paths := []string{}
-	if up.Data != "" {
-		paths = append(paths, filepath.Join(up.Data, File))
-	}
+	var paths []string
+	// the user's file comes first: a process that is found by its data folder is among All
 	if dir, err := userDir(true); err != nil {
 		faults = append(faults, err)
 	} else {
 		paths = append(paths, filepath.Join(dir, strconv.Itoa(up.PID)+".json"))
+	}
+	if up.Data != "" {
+		paths = append(paths, filepath.Join(up.Data, File))
 	}
 	for _, path := range paths {
 		f, err := write(path, append(text, '\n'))
