@@ -104,7 +104,7 @@ func routes(t *testing.T, l *run.Loop) []string {
 		f = reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem()
 		for j := range f.Len() {
 			if stage, ok := f.Index(j).Interface().(interface{ Register(*http.ServeMux) }); ok {
-				stage.Register(mux)
+				stage.Register(mux, mux)
 			}
 		}
 	}

@@ -11,10 +11,10 @@ import (
 	"github.com/clickloop/clickloop/internal/web"
 )
 
-// Register adds /v1/evaluation and /v1/feedback/release.
-func (f *Feedback) Register(mux *http.ServeMux) {
-	mux.HandleFunc("GET /v1/evaluation", f.handleEvaluation)
-	mux.HandleFunc("POST /v1/feedback/release", f.handleRelease)
+// Register adds /v1/evaluation and /v1/feedback/release to the calls of administrators.
+func (f *Feedback) Register(_, admin *http.ServeMux) {
+	admin.HandleFunc("GET /v1/evaluation", f.handleEvaluation)
+	admin.HandleFunc("POST /v1/feedback/release", f.handleRelease)
 }
 
 // handleEvaluation answers with an objective's metrics, as in the topic: since the start, or with

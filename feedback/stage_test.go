@@ -95,7 +95,7 @@ func (r *rig) start() (f *Feedback, mux *http.ServeMux, stop func()) {
 		r.Fatal(err)
 	}
 	mux = http.NewServeMux()
-	f.Register(mux)
+	f.Register(mux, mux)
 	ctx, cancel := context.WithCancel(r.Context())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()

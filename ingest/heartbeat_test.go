@@ -50,7 +50,7 @@ func unstarted(t *testing.T, client *stream.Client, cfg Config) (*Ingester, *htt
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	i.Register(mux)
+	i.Register(mux, mux)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return i, server

@@ -61,10 +61,10 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	}, nil
 }
 
-// Register adds the collector's paths and /v1/clock.
-func (i *Ingester) Register(mux *http.ServeMux) {
-	i.collector.register(mux)
-	mux.HandleFunc("GET /v1/clock", i.handleClock)
+// Register adds the collector's paths to the public calls and /v1/clock to those of administrators.
+func (i *Ingester) Register(public, admin *http.ServeMux) {
+	i.collector.register(public)
+	admin.HandleFunc("GET /v1/clock", i.handleClock)
 }
 
 // Run collects events and folds them until ctx ends.

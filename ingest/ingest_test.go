@@ -71,7 +71,7 @@ func runWith(t testing.TB, client *stream.Client, cfg Config, store features.Sto
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	i.Register(mux)
+	i.Register(mux, mux)
 	server = httptest.NewServer(mux)
 	done := make(chan error, 1)
 	go func() { done <- i.Run(ctx) }()

@@ -139,7 +139,7 @@ func TestAWriteThatFailsIsNotAcknowledged(t *testing.T) {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	i.Register(mux)
+	i.Register(mux, mux)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	f := func(path, body string) {

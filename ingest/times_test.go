@@ -138,7 +138,7 @@ func folds(t *testing.T) (client *stream.Client, store *features.Memory, i *Inge
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	i.Register(mux)
+	i.Register(mux, mux)
 	server := httptest.NewServer(mux)
 	done := make(chan error, 1)
 	go func() { done <- i.consumer.Run(t.Context()) }()

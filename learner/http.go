@@ -14,10 +14,10 @@ import (
 	"github.com/clickloop/clickloop/internal/web"
 )
 
-// Register adds /v1/learner and /v1/learner/snapshot.
-func (l *Learner) Register(mux *http.ServeMux) {
-	mux.HandleFunc("GET /v1/learner", func(w http.ResponseWriter, r *http.Request) { l.handle(w, r, untilCopied) })
-	mux.HandleFunc("POST /v1/learner/snapshot", func(w http.ResponseWriter, r *http.Request) { l.handle(w, r, untilSnapshot) })
+// Register adds /v1/learner and /v1/learner/snapshot to the calls of administrators.
+func (l *Learner) Register(_, admin *http.ServeMux) {
+	admin.HandleFunc("GET /v1/learner", func(w http.ResponseWriter, r *http.Request) { l.handle(w, r, untilCopied) })
+	admin.HandleFunc("POST /v1/learner/snapshot", func(w http.ResponseWriter, r *http.Request) { l.handle(w, r, untilSnapshot) })
 }
 
 // handle passes a question to the loop of the network and waits for the answer. With

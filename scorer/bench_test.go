@@ -91,7 +91,7 @@ func BenchmarkScore(b *testing.B) {
 			s := runScorer(b, backend.Kafka(b), prefix, func(u *setup) { u.store = features.NewRedis(client, prefix, "profiles", time.Hour) })
 			trained(b, s, 1000)
 			mux := http.NewServeMux()
-			s.Register(mux)
+			s.Register(mux, mux)
 			var took []time.Duration
 			degraded := 0
 			for i := 0; b.Loop(); i++ {

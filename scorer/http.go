@@ -34,10 +34,10 @@ func New(cfg Config, d Deps) (*Scorer, error) {
 	return s, nil
 }
 
-// Register adds /v1/score and /v1/model.
-func (s *Scorer) Register(mux *http.ServeMux) {
-	mux.HandleFunc("POST /v1/score", s.handleScore)
-	mux.HandleFunc("GET /v1/model", s.handleModel)
+// Register adds /v1/score to the public calls and /v1/model to those of administrators.
+func (s *Scorer) Register(public, admin *http.ServeMux) {
+	public.HandleFunc("POST /v1/score", s.handleScore)
+	admin.HandleFunc("GET /v1/model", s.handleModel)
 }
 
 // handleScore answers one request (JSON) or several (JSON lines). It holds slots while it works,

@@ -15,7 +15,7 @@ import (
 func TestBodiesOfRequestsAreUnpacked(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.config.MaxBody = 64 << 10 })
 	mux := http.NewServeMux()
-	s.Register(mux)
+	s.Register(mux, mux)
 	const request = `{"request":"r1","user":"u \ud83d","candidates":[{"ad":"a1"}]}`
 	zipped := func(text string) string {
 		var b bytes.Buffer
@@ -53,7 +53,7 @@ func TestBodiesOfRequestsAreUnpacked(t *testing.T) {
 func TestParametersOfQuestionsAreKnown(t *testing.T) {
 	s := newScorer(t, nil)
 	mux := http.NewServeMux()
-	s.Register(mux)
+	s.Register(mux, mux)
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/model?objective=click&atleast=7", nil))
 	if w.Code != 400 || !strings.Contains(w.Body.String(), "did you mean at_least?") || !strings.Contains(w.Body.String(), `"field":"atleast"`) {
@@ -77,7 +77,7 @@ func (s *stalled) Write(b []byte) (int, error) {
 func TestASlotIsHeldForWorkOnly(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.config.MaxInFlight = 1 })
 	mux := http.NewServeMux()
-	s.Register(mux)
+	s.Register(mux, mux)
 	const request = `{"candidates":[{"ad":"a"}]}`
 	body, sender := io.Pipe()
 	sent := httptest.NewRecorder()

@@ -72,7 +72,7 @@ type servedModel struct {
 func getModel(t testing.TB, s *Scorer, query string) (int, servedModel) {
 	t.Helper()
 	mux := http.NewServeMux()
-	s.Register(mux)
+	s.Register(mux, mux)
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/model?"+query, nil))
 	var m servedModel

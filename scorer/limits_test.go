@@ -220,7 +220,7 @@ func TestTheConfigurationNamesWhatIsWrong(t *testing.T) {
 func TestABodyWithoutALengthIsReadWhole(t *testing.T) {
 	s := newScorer(t, nil)
 	mux := http.NewServeMux()
-	s.Register(mux)
+	s.Register(mux, mux)
 	for _, length := range []int64{-1, 5, 1 << 40} {
 		r := httptest.NewRequest(http.MethodPost, "/v1/score", strings.NewReader(`{"candidates":[{"ad":"a"}]}`))
 		r.ContentLength = length

@@ -75,7 +75,7 @@ func newScorer(t testing.TB, change func(*setup)) *Scorer {
 // post sends a body to /v1/score.
 func post(s *Scorer, body, contentType string) *httptest.ResponseRecorder {
 	mux := http.NewServeMux()
-	s.Register(mux)
+	s.Register(mux, mux)
 	r := httptest.NewRequest(http.MethodPost, "/v1/score", strings.NewReader(body))
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)

@@ -83,7 +83,7 @@ func learned(t *testing.T, n int) (*stream.Client, string) {
 		<-done
 	}()
 	mux := http.NewServeMux()
-	l.Register(mux)
+	l.Register(mux, mux)
 	want := fmt.Sprintf(`"examples":%d,`, n)
 	for chunk := range 4 { // so that there are deltas
 		if err := client.Produce(ctx, event.TopicExamples("click"), records[chunk*n/4:(chunk+1)*n/4]); err != nil {

@@ -13,7 +13,7 @@ import (
 func (l *Loop) handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, s := range l.stages {
-		s.Register(mux)
+		s.Register(mux, mux)
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", l.handleReady)

@@ -22,7 +22,7 @@ var Stages = []string{"ingest", "scorer", "feedback", "learner"}
 
 // stage is implemented by all four stages.
 type stage interface {
-	Register(*http.ServeMux)
+	Register(public, admin *http.ServeMux)
 	Run(context.Context) error
 	Ready(context.Context) error
 }

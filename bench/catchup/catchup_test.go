@@ -134,7 +134,7 @@ func online(b *testing.B, client *stream.Client) (seconds float64, weights strin
 		b.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	l.Register(mux)
+	l.Register(mux, mux)
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan struct{})
 	go func() {

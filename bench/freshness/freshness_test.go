@@ -146,8 +146,8 @@ func run(b *testing.B, client *stream.Client, interval time.Duration) *http.Serv
 		b.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	s.Register(mux)
-	l.Register(mux)
+	s.Register(mux, mux)
+	l.Register(mux, mux)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = l.Run(ctx) }) // both end with ctx's error

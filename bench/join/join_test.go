@@ -232,7 +232,7 @@ func (w *world) join(seed uint64) (time.Duration, answer) {
 		w.b.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	s.Register(mux)
+	s.Register(mux, mux)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
