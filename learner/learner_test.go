@@ -125,7 +125,7 @@ func (f *fixture) run(dir string, change func(*Config, *Deps)) *running {
 		f.t.Fatal(err)
 	}
 	r := &running{t: f.t, l: l, mux: http.NewServeMux()}
-	l.Register(r.mux)
+	l.Register(r.mux, r.mux)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
