@@ -103,7 +103,9 @@ func routes(t *testing.T, l *run.Loop) []string {
 		}
 		f = reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem()
 		for j := range f.Len() {
-			if stage, ok := f.Index(j).Interface().(interface{ Register(public, admin *http.ServeMux) }); ok {
+			if stage, ok := f.Index(j).Interface().(interface {
+				Register(public, admin *http.ServeMux)
+			}); ok {
 				stage.Register(mux, mux)
 			}
 		}
