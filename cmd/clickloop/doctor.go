@@ -89,6 +89,10 @@ func (d *doctor) report(what string, err error, mend string) {
 		return
 	}
 	d.faults++
+	var denied *stream.AccessError
+	if errors.As(err, &denied) {
+		err, mend = errors.New(denied.What), denied.Mend
+	}
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
@@ -120,7 +124,7 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	}
 	client, err := cfg.Kafka.Dial("clickloop-doctor", nil, nil)
 	if err == nil {
-		err = within(ctx, 5*time.Second, client.Ping)
+		err = within(ctx, 5*time.Second, func(ctx context.Context) error { return client.CheckAccess(ctx) })
 	}
 	d.report("Kafka at "+strings.Join(cfg.Kafka.Brokers, ","), err, "start Kafka there, or give the right address; from inside a container it is not localhost")
 	if err != nil {

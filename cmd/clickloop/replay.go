@@ -128,7 +128,7 @@ func resumeRow(ctx context.Context, cfg *config.Config, rec *recording.Recording
 	if len(cfg.Kafka.Brokers) == 0 {
 		return 0, nil
 	}
-	client, err := cfg.Kafka.Dial("clickloop-replay", logger, nil)
+	client, err := dialKafka(ctx, cfg.Kafka, "clickloop-replay", logger)
 	if err != nil {
 		return 0, err
 	}
