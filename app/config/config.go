@@ -19,6 +19,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/internal/watermark"
@@ -46,6 +47,7 @@ type Config struct {
 	Scorer     scorer.Config     `yaml:"scorer"`
 	Feedback   feedback.Config   `yaml:"feedback"`
 	Learner    learner.Config    `yaml:"learner"`
+	Access     access.Config     `yaml:"access"` // who may call, and how much
 }
 
 // Kafka says how to reach Kafka. Every stage and command connects by its Dial.
@@ -92,6 +94,7 @@ func Default() Config {
 		Scorer:    scorer.DefaultConfig(),
 		Feedback:  feedback.DefaultConfig(),
 		Learner:   learner.DefaultConfig(),
+		Access:    access.DefaultConfig(),
 	}
 }
 
@@ -139,6 +142,7 @@ func (c *Config) Validate() error {
 	}{
 		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
 		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate},
+		{"access", c.Access.Validate},
 	}
 	for _, s := range sections {
 		if err := s.validate(); err != nil {

@@ -241,6 +241,14 @@ var outOfRange = map[string][]string{
 	"model.linear.optimizer.start":    {"-1", "1e7", "0"},
 	"model.linear.optimizer.l1":       {"-1", "1e7"},
 	"model.linear.optimizer.l2":       {"-1", "1e7"},
+	"access.keys.plain.for":           {"[all]", "[]", "[score, score]", `[""]`},
+	"access.keys.plain.file":          {`" keys"`},
+	"access.keys.plain.env":           {`"A B"`, `"A=B"`, "1A"},
+	"access.keys.plain.rate":          {"-1", ".nan", "0.0001"},
+	"access.keys.plain.bytes":         {"-1", "1023"},
+	"access.address.rate":             {"-1", ".nan"},
+	"access.address.bytes":            {"-1", "1"},
+	"access.trusted_proxies":          {"[proxy]", `["0.0.0.0/0"]`, `["::/0"]`, `["10.0.0.0/33"]`, `[""]`},
 }
 
 func TestEverySettingOutOfRangeIsToldWithItsPlace(t *testing.T) {
