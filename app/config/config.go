@@ -20,6 +20,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/internal/tlsfiles"
@@ -48,6 +49,7 @@ type Config struct {
 	Scorer     scorer.Config     `yaml:"scorer"`
 	Feedback   feedback.Config   `yaml:"feedback"`
 	Learner    learner.Config    `yaml:"learner"`
+	Access     access.Config     `yaml:"access"` // who may call, and how much
 }
 
 // Kafka says how to reach Kafka. Every stage and command connects by its Dial.
@@ -130,6 +132,7 @@ func Default() Config {
 		Scorer:    scorer.DefaultConfig(),
 		Feedback:  feedback.DefaultConfig(),
 		Learner:   learner.DefaultConfig(),
+		Access:    access.DefaultConfig(),
 	}
 }
 
@@ -180,6 +183,7 @@ func (c *Config) Validate() error {
 	}{
 		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
 		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate},
+		{"access", c.Access.Validate},
 	}
 	for _, s := range sections {
 		if err := s.validate(); err != nil {

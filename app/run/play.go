@@ -12,6 +12,7 @@ import (
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/app/replay"
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/access"
 )
 
 // PlayOptions tell Play what to play, and how fast.
@@ -35,7 +36,7 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 	base := "http://" + l.HTTP
 	d, err := replay.New(replay.Config{
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: o.Limit, Lockstep: o.Lockstep, Speed: o.Speed, Resume: resume,
-		Collector: base, Scorer: base, Logger: l.logger,
+		Collector: base, Scorer: base, Client: l.client(time.Minute), Logger: l.logger,
 	})
 	if err != nil {
 		return nil, err
@@ -90,6 +91,11 @@ func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) erro
 	}
 }
 
+// client calls this process, with its own key. Without a timeout the caller's context ends calls.
+func (l *Loop) client(timeout time.Duration) *http.Client {
+	return &http.Client{Timeout: timeout, Transport: access.Bearer{Key: l.gate.Own(), Next: http.DefaultTransport}}
+}
+
 // getJSON asks this process, and decodes an answer of status 200 into v. The status is 0 without an
 // answer.
 func (l *Loop) getJSON(ctx context.Context, path string, v any) (status int, err error) {
@@ -97,7 +103,7 @@ func (l *Loop) getJSON(ctx context.Context, path string, v any) (status int, err
 	if err != nil {
 		return 0, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := l.client(0).Do(req)
 	if err != nil {
 		return 0, err
 	}

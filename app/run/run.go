@@ -17,6 +17,7 @@ import (
 
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/embedded"
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/web"
@@ -50,6 +51,7 @@ type Loop struct {
 	stages      []stage
 	setRecorded []func(bool) // switch the stages between recorded and wall time
 	capacity    *capacity
+	gate        *access.Gate
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the Loop has ended
@@ -73,6 +75,10 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 // start listens before all else, so that a port in use costs no folder and no topic. Connections
 // wait until the stages are built.
 func (l *Loop) start(ctx context.Context, o Options) error {
+	var err error
+	if l.gate, err = access.New(o.Config.Access, o.Config.Ingest.Rate, l.logger, l.registry); err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", o.Config.HTTP)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w (give another address with --http, or port 0 for any free one)", o.Config.HTTP, err)
@@ -180,6 +186,7 @@ func (l *Loop) run(ctx context.Context, listener net.Listener) {
 		g.Go(func() error { return s.Run(stages) })
 	}
 	g.Go(func() error { return l.capacity.run(ctx) })
+	g.Go(func() error { return l.gate.Run(ctx) })
 	g.Go(func() error {
 		defer stop()
 		return web.Serve(ctx, listener, l.handler(), l.logger)
