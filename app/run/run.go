@@ -50,6 +50,7 @@ type Loop struct {
 	stages      []stage
 	setRecorded []func(bool) // switch the stages between recorded and wall time
 	capacity    *capacity
+	keeper      *keeper // nil without embedded services
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the Loop has ended
@@ -91,11 +92,17 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	for _, t := range event.Topics(o.Config.Objectives, o.Config.Kafka.Partitions) {
 		topics = append(topics, stream.Topic(t))
 	}
+	if l.Services != nil && l.Services.Kafka != "" {
+		boundTopics(topics)
+	}
 	if err := l.Client.EnsureTopics(ctx, topics...); err != nil {
 		return err
 	}
 	if err := l.build(o.Stages); err != nil {
 		return err
+	}
+	if l.Services != nil {
+		l.keeper = newKeeper(l, topics, o.Config.Clock == config.ClockRecorded)
 	}
 	redis, err := l.dialRedis(features.Serving)
 	if err != nil {
@@ -129,6 +136,7 @@ func (l *Loop) connect(o Options) error {
 		}
 		s, err := embedded.Start(embedded.Config{
 			Dir: o.Config.Data, KafkaPort: port, RedisPort: port, Logger: o.Logger, NoKafka: len(l.Kafka) > 0, NoRedis: l.Redis != "",
+			Bounds: embeddedBounds(),
 		})
 		if err != nil {
 			return err
@@ -177,6 +185,9 @@ func (l *Loop) run(ctx context.Context, listener net.Listener) {
 		g.Go(func() error { return s.Run(stages) })
 	}
 	g.Go(func() error { return l.capacity.run(ctx) })
+	if l.keeper != nil {
+		g.Go(func() error { return l.keeper.run(ctx) })
+	}
 	g.Go(func() error {
 		defer stop()
 		return web.Serve(ctx, listener, l.handler(), l.logger)
