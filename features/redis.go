@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -46,6 +47,16 @@ const (
 	profileInfix  = ":{"
 	positionInfix = ":position:"
 )
+
+// KindOfKey returns the prefix and namespace of a profile's key, and nothing for other keys, such as
+// positions. A store can lose a profile, which then begins anew, but not a position.
+func KindOfKey(key string) string {
+	kind, _, found := strings.Cut(key, profileInfix)
+	if !found || !strings.HasSuffix(key, "}") {
+		return ""
+	}
+	return kind
+}
 
 func (s *Redis) profileKey(key string) string { return s.profiles + key + "}" }
 

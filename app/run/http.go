@@ -37,4 +37,7 @@ func (l *Loop) handleReady(w http.ResponseWriter, r *http.Request) {
 	for _, warning := range l.capacity.warnings() {
 		fmt.Fprintln(w, "warning: Redis: "+warning)
 	}
+	for _, warning := range l.keeper.warnings() {
+		fmt.Fprintln(w, "warning: "+warning)
+	}
 }

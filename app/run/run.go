@@ -52,6 +52,7 @@ type Loop struct {
 	setRecorded []func(bool) // switch the stages between recorded and wall time
 	capacity    *capacity
 	gate        *access.Gate
+	keeper      *keeper // nil without embedded services
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the Loop has ended
@@ -97,11 +98,17 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if err := l.Client.CheckAccess(ctx, needs...); err != nil {
 		return err
 	}
+	if l.Services != nil && l.Services.Kafka != "" {
+		boundTopics(topics)
+	}
 	if err := l.Client.EnsureTopics(ctx, topics...); err != nil {
 		return err
 	}
 	if err := l.build(o.Stages); err != nil {
 		return err
+	}
+	if l.Services != nil {
+		l.keeper = newKeeper(l, topics, o.Config.Clock == config.ClockRecorded)
 	}
 	redis, err := l.dialRedis(features.Serving)
 	if err != nil {
@@ -138,6 +145,7 @@ func (l *Loop) connect(o Options) error {
 		}
 		s, err := embedded.Start(embedded.Config{
 			Dir: o.Config.Data, KafkaPort: port, RedisPort: port, Logger: o.Logger, NoKafka: len(l.Kafka) > 0, NoRedis: l.Redis != "",
+			Bounds: embeddedBounds(),
 		})
 		if err != nil {
 			return err
@@ -187,6 +195,9 @@ func (l *Loop) run(ctx context.Context, listener net.Listener) {
 	}
 	g.Go(func() error { return l.capacity.run(ctx) })
 	g.Go(func() error { return l.gate.Run(ctx) })
+	if l.keeper != nil {
+		g.Go(func() error { return l.keeper.run(ctx) })
+	}
 	g.Go(func() error {
 		defer stop()
 		return web.Serve(ctx, listener, l.handler(), l.logger)

@@ -140,6 +140,7 @@ func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.
 	fmt.Fprintf(stderr, "ready in %.2f s: HTTP %s, Kafka %s, Redis %s\n", time.Since(began).Seconds(), l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
 	if what := embeddedNote(cfg); what != "" {
 		fmt.Fprintln(stderr, what)
+		fmt.Fprintln(stderr, l.Bounds())
 	}
 	announced, err := announce(l, cfg)
 	if err != nil {
@@ -186,7 +187,11 @@ func embeddedNote(cfg *config.Config) string {
 // writeAddresses writes the file in one step, so that a waiting program never reads half of it.
 func writeAddresses(path string, l *run.Loop) error {
 	text := fmt.Sprintf("HTTP=%s\nKAFKA=%s\nREDIS=%s\n", l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
-	if err := os.WriteFile(path+".part", []byte(text), 0o644); err != nil {
+	err := os.WriteFile(path+".part", []byte(text), 0o644)
+	if err == nil {
+		err = os.Chmod(path+".part", 0o644) // embedded services take this right from new files
+	}
+	if err != nil {
 		return fmt.Errorf("cannot write the addresses: %w", err)
 	}
 	return os.Rename(path+".part", path)
