@@ -19,6 +19,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/embedded"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,6 +51,7 @@ type Loop struct {
 	stages      []stage
 	setRecorded []func(bool) // switch the stages between recorded and wall time
 	capacity    *capacity
+	keys        *signing.Ring // nil: nothing is signed
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the Loop has ended
@@ -177,6 +179,9 @@ func (l *Loop) run(ctx context.Context, listener net.Listener) {
 		g.Go(func() error { return s.Run(stages) })
 	}
 	g.Go(func() error { return l.capacity.run(ctx) })
+	if l.keys != nil {
+		g.Go(func() error { return l.keys.Run(ctx) })
+	}
 	g.Go(func() error {
 		defer stop()
 		return web.Serve(ctx, listener, l.handler(), l.logger)

@@ -128,21 +128,21 @@ func (m *mac) compute() []byte {
 	return m.sum
 }
 
-// sign sets the MAC of raw, whose head is set, for a prediction.
-func (k *key) sign(raw *[rawBytes]byte, prediction string) {
+// sign sets the MAC of raw, whose head is set, for a prediction under k.
+func sign[ID string | []byte](k *key, raw *[rawBytes]byte, prediction ID) {
 	m := k.macs.Get().(*mac)
 	m.message = append(append(m.message[:0], raw[:headBytes]...), prediction...)
 	copy(raw[headBytes:], m.compute())
 	k.macs.Put(m)
 }
 
-// Append appends the token of a prediction that was made at issued.
-func (k *Keys) Append(dst []byte, prediction string, issued event.Time) []byte {
+// Append appends the token of a prediction, by its id, that was made at issued.
+func (k *Keys) Append(dst, prediction []byte, issued event.Time) []byte {
 	signs := k.keys[0]
 	raw := [rawBytes]byte{version}
 	copy(raw[1:], signs.id[:])
 	putTime(raw[idEnd:headBytes], issued)
-	signs.sign(&raw, prediction)
+	sign(signs, &raw, prediction)
 	return base64.RawURLEncoding.AppendEncode(dst, raw[:])
 }
 
@@ -163,7 +163,7 @@ func (k *Keys) Verify(token, prediction string, received event.Time, lifetime ti
 			continue
 		}
 		want := raw
-		signed.sign(&want, prediction)
+		sign(signed, &want, prediction)
 		if hmac.Equal(want[headBytes:], raw[headBytes:]) {
 			if received > timeOf(raw[idEnd:headBytes]).Add(lifetime) {
 				return Expired
