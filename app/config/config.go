@@ -190,6 +190,12 @@ func (c *Config) Validate() error {
 			return field.Within(s.name, err)
 		}
 	}
+	if err := c.validateSigning(); err != nil {
+		return err
+	}
+	if err := c.validateMaxAge(); err != nil {
+		return err
+	}
 	if least := 4 * c.Ingest.Heartbeat; c.Watermark.Lease < least {
 		return field.Wrong("watermark.lease", "is %v, want at least four times ingest.heartbeat (%v): a collector that beats on time must not be left out", c.Watermark.Lease, least)
 	}

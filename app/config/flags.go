@@ -92,7 +92,7 @@ func (c *Common) Given(setting string) bool {
 // ours is an error: it would be ignored silently.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
-	known := []string{KafkaPassword}
+	known := []string{KafkaPassword, SignKeyVariable}
 	for _, o := range c.options() {
 		known = append(known, o.variable())
 		setting := cmp.Or(o.setting, o.flag)
@@ -139,6 +139,9 @@ func (c *Common) over(cfg Config) (Config, error) {
 		if *value != "" {
 			*target = *value
 		}
+	}
+	if cfg.Feedback.SignKey != "" && os.Getenv(SignKeyVariable) != "" {
+		return cfg, c.inFile.Locate(field.Wrong("feedback.sign_key", "is %q, and %s is set too: want one of them, or nobody knows which signs", cfg.Feedback.SignKey, SignKeyVariable))
 	}
 	return cfg, c.named(cfg.Validate())
 }

@@ -36,7 +36,7 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 	base := "http://" + l.HTTP
 	d, err := replay.New(replay.Config{
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: o.Limit, Lockstep: o.Lockstep, Speed: o.Speed, Resume: resume,
-		Collector: base, Scorer: base, Client: l.client(time.Minute), Logger: l.logger,
+		Collector: base, Scorer: base, Client: l.client(time.Minute), Keys: l.keys, Logger: l.logger,
 	})
 	if err != nil {
 		return nil, err

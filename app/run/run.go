@@ -20,6 +20,7 @@ import (
 	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/embedded"
 	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,7 +53,8 @@ type Loop struct {
 	setRecorded []func(bool) // switch the stages between recorded and wall time
 	capacity    *capacity
 	gate        *access.Gate
-	keeper      *keeper // nil without embedded services
+	keeper      *keeper       // nil without embedded services
+	keys        *signing.Ring // nil: nothing is signed
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the Loop has ended
@@ -197,6 +199,9 @@ func (l *Loop) run(ctx context.Context, listener net.Listener) {
 	g.Go(func() error { return l.gate.Run(ctx) })
 	if l.keeper != nil {
 		g.Go(func() error { return l.keeper.run(ctx) })
+	}
+	if l.keys != nil {
+		g.Go(func() error { return l.keys.Run(ctx) })
 	}
 	g.Go(func() error {
 		defer stop()

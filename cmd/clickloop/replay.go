@@ -92,9 +92,13 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
+	keys, err := cfg.SignKeys(logger)
+	if err != nil {
+		return err
+	}
 	d, err := replay.New(replay.Config{
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: play.limit, Lockstep: play.lockstep, Speed: play.speed, Resume: resume,
-		Collector: strings.TrimSuffix(*collector, "/"), Scorer: strings.TrimSuffix(cmp.Or(*score, *collector), "/"), Logger: logger,
+		Collector: strings.TrimSuffix(*collector, "/"), Scorer: strings.TrimSuffix(cmp.Or(*score, *collector), "/"), Keys: keys, Logger: logger,
 	})
 	if err != nil {
 		return err
