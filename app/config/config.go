@@ -33,7 +33,10 @@ import (
 type Config struct {
 	Kafka Kafka                `yaml:"kafka"`
 	Redis features.RedisConfig `yaml:"redis"` // no address: the embedded one, in `up`
-	HTTP  string               `yaml:"http"`  // address to listen on; port 0 for any free one
+	HTTP  string               `yaml:"http"`  // address of the public port; port 0 for any free one
+	Admin string               `yaml:"admin"` // address of the admin port; port 0 for any free one
+	// let the public port take events and requests without a key where it is not on loopback
+	InsecurePublic bool `yaml:"insecure_public"`
 	// folder for checkpoints and the embedded services; empty: a temporary one
 	Data       string            `yaml:"data"`
 	Clock      string            `yaml:"clock"` // wall, or recorded for replays
@@ -80,6 +83,7 @@ func Default() Config {
 	return Config{
 		Kafka:    Kafka{Prefix: "clickloop.", Partitions: 4},
 		HTTP:     "127.0.0.1:8080",
+		Admin:    "127.0.0.1:8081",
 		Clock:    ClockWall,
 		Features: DefaultFeatures(),
 		Objectives: []event.Objective{

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/embedded"
-	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -32,12 +30,14 @@ type Options struct {
 	Stages   []string // names of the stages to run; nil for all
 	Embedded bool     // run Kafka and Redis inside the process where the configuration has no address
 	AnyPort  bool     // let embedded services listen on any free ports
+	Spare    Spare    // ports that may be other ones than configured
 	Logger   *slog.Logger
 }
 
 // Loop is a running process of stages.
 type Loop struct {
-	HTTP     string // host:port
+	HTTP     string // host:port of the public port
+	Admin    string // host:port of the admin port
 	Kafka    []string
 	Redis    string
 	Client   *stream.Client
@@ -73,17 +73,10 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 // start listens before all else, so that a port in use costs no folder and no topic. Connections
 // wait until the stages are built.
 func (l *Loop) start(ctx context.Context, o Options) error {
-	listener, err := net.Listen("tcp", o.Config.HTTP)
+	ports, err := l.listen(o)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w (give another address with --http, or port 0 for any free one)", o.Config.HTTP, err)
+		return err
 	}
-	l.closers = append(l.closers, func() error {
-		if err := listener.Close(); !errors.Is(err, net.ErrClosed) { // the server closes it, too
-			return err
-		}
-		return nil
-	})
-	l.HTTP = reachable(listener.Addr())
 	if err := l.connect(o); err != nil {
 		return err
 	}
@@ -103,20 +96,8 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	}
 	l.capacity = newCapacity(redis, l.logger, l.registry)
 	ctx, l.cancel = context.WithCancel(ctx)
-	go l.run(ctx, listener)
+	go l.run(ctx, ports)
 	return nil
-}
-
-// reachable returns an address by which a client reaches a listener.
-func reachable(a net.Addr) string {
-	host, port, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // connect starts embedded services where the configuration has no address, and connects to Kafka.
@@ -166,9 +147,9 @@ func (l *Loop) dialRedis(role features.Role) (*features.RedisClient, error) {
 	return client, err
 }
 
-// run serves HTTP and runs the stages until ctx ends or one of them fails. Stages outlive the
-// server: they stop once the last request is answered.
-func (l *Loop) run(ctx context.Context, listener net.Listener) {
+// run serves both ports and runs the stages until ctx ends or one of them fails. Stages outlive the
+// servers: they stop once the last request is answered.
+func (l *Loop) run(ctx context.Context, ports *ports) {
 	defer close(l.done)
 	stages, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -179,7 +160,7 @@ func (l *Loop) run(ctx context.Context, listener net.Listener) {
 	g.Go(func() error { return l.capacity.run(ctx) })
 	g.Go(func() error {
 		defer stop()
-		return web.Serve(ctx, listener, l.handler(), l.logger)
+		return l.serve(ctx, ports)
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		l.err = err
