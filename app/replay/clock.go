@@ -13,7 +13,8 @@ import (
 // recordedMode is what GET /v1/clock answers as its mode when the clock takes recorded times.
 const recordedMode = "recorded"
 
-// CheckClock returns an error unless the collector whose admin port has this URL takes recorded times.
+// CheckClock returns an error unless the collector whose admin port has this URL takes recorded
+// times.
 // It asks a collector that does not answer yet, as one that starts, until ctx ends.
 func CheckClock(ctx context.Context, admin string, logger *slog.Logger) error {
 	c := client{http.DefaultClient, logger}

@@ -12,8 +12,8 @@ import (
 )
 
 // stageCommand runs one stage against Kafka and Redis until a signal. Stages on one machine need
-// nothing but --http to be told apart. Beside it, an admin address that nobody gave is any free one,
-// since the default could be the next stage's --http.
+// nothing but --http to be told apart: beside it, an admin address that nobody gave is any free one
+// (the default could be the next stage's --http).
 func stageCommand(name string) func(context.Context, []string, io.Writer, io.Writer) error {
 	return func(ctx context.Context, args []string, _, stderr io.Writer) error {
 		examples := fmt.Sprintf("  clickloop %s --kafka localhost:9092 --redis localhost:6379 --http :8080\n", name)
