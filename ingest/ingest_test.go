@@ -294,7 +294,9 @@ func TestTheCollectorTakesWhatSDKsSend(t *testing.T) {
 }
 
 func TestPreflightsAreAnsweredByOrigin(t *testing.T) {
-	_, _, server := stage(t, features.NewMemory(), false)
+	cfg := DefaultConfig()
+	cfg.CORSOrigins = []string{"https://shop.example"}
+	_, server, _ := run(t, dial(t, backend.Kafka(t)), cfg, features.NewMemory(), false)
 	status, h, _ := send(t, "OPTIONS", server.URL+"/v1/track", map[string]string{"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}, nil)
 	if status != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != "https://shop.example" || h.Get("Access-Control-Allow-Credentials") != "true" ||
 		!strings.Contains(h.Get("Access-Control-Allow-Headers"), "Authorization") {

@@ -19,8 +19,10 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
+	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
@@ -36,7 +38,9 @@ type Config struct {
 	HTTP  string               `yaml:"http"`  // address of the public port; port 0 for any free one
 	Admin string               `yaml:"admin"` // address of the admin port; port 0 for any free one
 	// let the public port take events and requests without a key where it is not on loopback
-	InsecurePublic bool `yaml:"insecure_public"`
+	InsecurePublic bool            `yaml:"insecure_public"`
+	HTTPS          tlsfiles.Server `yaml:"https"`       // certificate of the public port; none: plain HTTP
+	AdminHTTPS     tlsfiles.Server `yaml:"admin_https"` // certificate of the admin port; none: plain HTTP
 	// folder for checkpoints and the embedded services; empty: a temporary one
 	Data       string            `yaml:"data"`
 	Clock      string            `yaml:"clock"` // wall, or recorded for replays
@@ -49,6 +53,7 @@ type Config struct {
 	Scorer     scorer.Config     `yaml:"scorer"`
 	Feedback   feedback.Config   `yaml:"feedback"`
 	Learner    learner.Config    `yaml:"learner"`
+	Access     access.Config     `yaml:"access"` // who may call, and how much
 }
 
 // Kafka says how to reach Kafka. Every stage and command connects by its Dial.
@@ -96,6 +101,7 @@ func Default() Config {
 		Scorer:    scorer.DefaultConfig(),
 		Feedback:  feedback.DefaultConfig(),
 		Learner:   learner.DefaultConfig(),
+		Access:    access.DefaultConfig(),
 	}
 }
 
@@ -143,6 +149,7 @@ func (c *Config) Validate() error {
 	}{
 		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
 		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate},
+		{"access", c.Access.Validate}, {"https", c.HTTPS.Validate}, {"admin_https", c.AdminHTTPS.Validate},
 	}
 	for _, s := range sections {
 		if err := s.validate(); err != nil {

@@ -17,7 +17,9 @@ import (
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/embedded"
+	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -43,6 +45,8 @@ type Loop struct {
 	Client   *stream.Client
 	Services *embedded.Services // nil when both services are elsewhere
 
+	front
+
 	cfg         config.Config
 	logger      *slog.Logger
 	registry    *prometheus.Registry
@@ -63,6 +67,7 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 		o.Stages = Stages
 	}
 	l := &Loop{cfg: o.Config, logger: o.Logger, done: make(chan struct{}), registry: prometheus.NewRegistry()}
+	l.metrics, l.readiness.check = web.NewMetrics(l.registry), l.check
 	l.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := l.start(ctx, o); err != nil {
 		return nil, errors.Join(err, l.closeAll())
@@ -73,10 +78,21 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 // start listens before all else, so that a port in use costs no folder and no topic. Connections
 // wait until the stages are built.
 func (l *Loop) start(ctx context.Context, o Options) error {
+	var err error
+	if l.gate, err = access.New(o.Config.Access, o.Config.Ingest.Rate, l.logger, l.registry); err != nil {
+		return err
+	}
+	if l.certificates, err = readCertificates(o.Config, l.logger); err != nil {
+		return err
+	}
 	ports, err := l.listen(o)
 	if err != nil {
 		return err
 	}
+	if err := l.checkExposure(o, ports); err != nil {
+		return err
+	}
+	l.transport = l.certificates.newTransport()
 	if err := l.connect(o); err != nil {
 		return err
 	}
@@ -95,6 +111,7 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 		return err
 	}
 	l.capacity = newCapacity(redis, l.logger, l.registry)
+	l.redis, l.names = redis, o.Stages
 	ctx, l.cancel = context.WithCancel(ctx)
 	go l.run(ctx, ports)
 	return nil
@@ -158,6 +175,8 @@ func (l *Loop) run(ctx context.Context, ports *ports) {
 		g.Go(func() error { return s.Run(stages) })
 	}
 	g.Go(func() error { return l.capacity.run(ctx) })
+	g.Go(func() error { return l.certificates.run(ctx, l.logger) })
+	g.Go(func() error { return l.gate.Run(ctx) })
 	g.Go(func() error {
 		defer stop()
 		return l.serve(ctx, ports)
@@ -172,12 +191,8 @@ func (l *Loop) Done() <-chan struct{} { return l.done }
 
 // Ready returns nil when every stage's dependencies answer.
 func (l *Loop) Ready(ctx context.Context) error {
-	for _, s := range l.stages {
-		if err := s.Ready(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := l.firstNotReady(ctx)
+	return err
 }
 
 // AwaitReady polls Ready until all stages are ready, the Loop has ended, or ctx ends.

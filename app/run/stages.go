@@ -99,7 +99,7 @@ func outcomeTTL(c *config.Config) time.Duration {
 // ingest folds events into profiles. Its clock can switch to recorded time, and feedback shares it.
 func (b *builder) ingest(profiles features.Store) (stage, error) {
 	return ingest.New(b.cfg.Ingest, ingest.Deps{
-		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
+		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Access: b.gate, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
 	})
 }
 
@@ -107,7 +107,7 @@ func (b *builder) ingest(profiles features.Store) (stage, error) {
 func (b *builder) scorer(profiles features.Store) (stage, error) {
 	s, err := scorer.New(b.cfg.Scorer, scorer.Deps{
 		Client: b.Client, Objectives: b.cfg.Objectives, Priors: b.cfg.Priors(), Set: b.set, Store: profiles, Now: now, Recorded: b.recorded, Logger: b.logger, Registerer: b.registry,
-	})
+	}, b.gate)
 	if err != nil {
 		return nil, err
 	}
