@@ -24,7 +24,7 @@ import (
 func running(t *testing.T) *run.Loop {
 	t.Helper()
 	c := config.Default()
-	c.HTTP, c.Data = "127.0.0.1:0", t.TempDir()
+	c.HTTP, c.Admin, c.Data = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
 	l, err := run.Start(t.Context(), run.Options{Config: c, Embedded: true, AnyPort: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,12 @@ import (
 type Config struct {
 	Kafka Kafka                `yaml:"kafka"`
 	Redis features.RedisConfig `yaml:"redis"` // no address: the embedded one, in `up`
-	HTTP  string               `yaml:"http"`  // address to listen on; port 0 for any free one
+	HTTP  string               `yaml:"http"`  // address of the public port; port 0 for any free one
+	Admin string               `yaml:"admin"` // address of the admin port; port 0 for any free one
+	// let the public port take events and requests without a key where it is not on loopback
+	InsecurePublic bool            `yaml:"insecure_public"`
+	HTTPS          tlsfiles.Server `yaml:"https"`       // certificate of the public port; none: plain HTTP
+	AdminHTTPS     tlsfiles.Server `yaml:"admin_https"` // certificate of the admin port; none: plain HTTP
 	// folder for checkpoints and the embedded services; empty: a temporary one
 	Data       string            `yaml:"data"`
 	Clock      string            `yaml:"clock"` // wall, or recorded for replays
@@ -120,6 +125,7 @@ func Default() Config {
 	return Config{
 		Kafka:    Kafka{Prefix: "clickloop.", Partitions: 4},
 		HTTP:     "127.0.0.1:8080",
+		Admin:    "127.0.0.1:8081",
 		Clock:    ClockWall,
 		Features: DefaultFeatures(),
 		Objectives: []event.Objective{
@@ -183,7 +189,7 @@ func (c *Config) Validate() error {
 	}{
 		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
 		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate},
-		{"access", c.Access.Validate},
+		{"access", c.Access.Validate}, {"https", c.HTTPS.Validate}, {"admin_https", c.AdminHTTPS.Validate},
 	}
 	for _, s := range sections {
 		if err := s.validate(); err != nil {

@@ -111,7 +111,7 @@ func wrongKinds(t reflect.Type) []string {
 }
 
 // free are settings of which every value of their kind is right.
-var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$`)
+var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$|^insecure_public$`)
 
 func TestEverySettingOfAWrongKindIsToldWithItsPlace(t *testing.T) {
 	all := leaves("", reflect.TypeFor[Config]())
@@ -168,6 +168,11 @@ var outOfRange = map[string][]string{
 	"kafka.sasl.password_file":        {"password"},
 	"redis.address":                   {"localhost", `"localhost:"`, `":6379"`, "localhost:0", "localhost:70000", "http://localhost:6379", "redis://", "redis://:secret/x@h:1", "redis://h:99999", "redis://h:x", "redis://h:1/none", "redis://h:1?nope=1", "u:secret@h:6379"},
 	"http":                            {"8080", "localhost", "localhost:http", "localhost:65536", "http://localhost:8080", `":-1"`, `""`},
+	"admin":                           {"8081", "localhost", "localhost:http", "localhost:65536", "http://localhost:8081", `":-1"`, `""`},
+	"https.cert_file":                 {"cert.pem"},
+	"https.key_file":                  {"key.pem"},
+	"admin_https.cert_file":           {"cert.pem"},
+	"admin_https.key_file":            {"key.pem"},
 	"data":                            {"every_test.go", `" data"`},
 	"clock":                           {"walls", `""`},
 	"features.context":                {`["ad*"]`, `[""]`, `["*.x"]`, `["a.*.*"]`},

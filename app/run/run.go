@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"time"
 
@@ -34,16 +33,20 @@ type Options struct {
 	Stages   []string // names of the stages to run; nil for all
 	Embedded bool     // run Kafka and Redis inside the process where the configuration has no address
 	AnyPort  bool     // let embedded services listen on any free ports
+	Spare    Spare    // ports that may be other ones than configured
 	Logger   *slog.Logger
 }
 
 // Loop is a running process of stages.
 type Loop struct {
-	HTTP     string // host:port
+	HTTP     string // host:port of the public port
+	Admin    string // host:port of the admin port
 	Kafka    []string
 	Redis    string
 	Client   *stream.Client
 	Services *embedded.Services // nil when both services are elsewhere
+
+	front
 
 	cfg         config.Config
 	logger      *slog.Logger
@@ -52,7 +55,6 @@ type Loop struct {
 	stages      []stage
 	setRecorded []func(bool) // switch the stages between recorded and wall time
 	capacity    *capacity
-	gate        *access.Gate
 	keeper      *keeper       // nil without embedded services
 	keys        *signing.Ring // nil: nothing is signed
 
@@ -68,6 +70,7 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 		o.Stages = Stages
 	}
 	l := &Loop{cfg: o.Config, logger: o.Logger, done: make(chan struct{}), registry: prometheus.NewRegistry()}
+	l.metrics, l.readiness.check = web.NewMetrics(l.registry), l.check
 	l.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := l.start(ctx, o); err != nil {
 		return nil, errors.Join(err, l.closeAll())
@@ -82,17 +85,17 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if l.gate, err = access.New(o.Config.Access, o.Config.Ingest.Rate, l.logger, l.registry); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", o.Config.HTTP)
-	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w (give another address with --http, or port 0 for any free one)", o.Config.HTTP, err)
+	if l.certificates, err = readCertificates(o.Config, l.logger); err != nil {
+		return err
 	}
-	l.closers = append(l.closers, func() error {
-		if err := listener.Close(); !errors.Is(err, net.ErrClosed) { // the server closes it, too
-			return err
-		}
-		return nil
-	})
-	l.HTTP = reachable(listener.Addr())
+	ports, err := l.listen(o)
+	if err != nil {
+		return err
+	}
+	if err := l.checkExposure(o, ports); err != nil {
+		return err
+	}
+	l.transport = l.certificates.newTransport()
 	if err := l.connect(o); err != nil {
 		return err
 	}
@@ -117,21 +120,10 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 		return err
 	}
 	l.capacity = newCapacity(redis, l.logger, l.registry)
+	l.redis, l.names = redis, o.Stages
 	ctx, l.cancel = context.WithCancel(ctx)
-	go l.run(ctx, listener)
+	go l.run(ctx, ports)
 	return nil
-}
-
-// reachable returns an address by which a client reaches a listener.
-func reachable(a net.Addr) string {
-	host, port, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // connect starts embedded services where the configuration has no address, and connects to Kafka.
@@ -185,9 +177,9 @@ func (l *Loop) dialRedis(role features.Role) (*features.RedisClient, error) {
 	return client, err
 }
 
-// run serves HTTP and runs the stages until ctx ends or one of them fails. Stages outlive the
-// server: they stop once the last request is answered.
-func (l *Loop) run(ctx context.Context, listener net.Listener) {
+// run serves both ports and runs the stages until ctx ends or one of them fails. Stages outlive the
+// servers: they stop once the last request is answered.
+func (l *Loop) run(ctx context.Context, ports *ports) {
 	defer close(l.done)
 	stages, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -196,6 +188,7 @@ func (l *Loop) run(ctx context.Context, listener net.Listener) {
 		g.Go(func() error { return s.Run(stages) })
 	}
 	g.Go(func() error { return l.capacity.run(ctx) })
+	g.Go(func() error { return l.certificates.run(ctx, l.logger) })
 	g.Go(func() error { return l.gate.Run(ctx) })
 	if l.keeper != nil {
 		g.Go(func() error { return l.keeper.run(ctx) })
@@ -205,7 +198,7 @@ func (l *Loop) run(ctx context.Context, listener net.Listener) {
 	}
 	g.Go(func() error {
 		defer stop()
-		return web.Serve(ctx, listener, l.handler(), l.logger)
+		return l.serve(ctx, ports)
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		l.err = err
@@ -217,12 +210,8 @@ func (l *Loop) Done() <-chan struct{} { return l.done }
 
 // Ready returns nil when every stage's dependencies answer.
 func (l *Loop) Ready(ctx context.Context) error {
-	for _, s := range l.stages {
-		if err := s.Ready(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := l.firstNotReady(ctx)
+	return err
 }
 
 // AwaitReady polls Ready until all stages are ready, the Loop has ended, or ctx ends.

@@ -25,6 +25,7 @@ type Up struct {
 	PID           int               `json:"pid"`
 	Started       time.Time         `json:"started"`
 	HTTP          string            `json:"http"`
+	Admin         string            `json:"admin"`
 	Kafka         []string          `json:"kafka"`
 	Redis         string            `json:"redis"` // without user and password
 	Prefix        string            `json:"prefix"`

@@ -86,7 +86,7 @@ func printTry(w io.Writer, l *run.Loop, rec *recording.Recording) {
 	try("the last predictions, and what was learned from positives", calledAs()+" tail predictions -o -1 -e"+at)
 	fmt.Fprintf(w, "  %s tail examples.%s -o -1000 -e --where y=1 -c 3%s\n", calledAs(), objective, at)
 	try("which features matter", calledAs()+" model show "+objective+at)
-	try("how good predictions were, hour by hour", fmt.Sprintf("curl -s %s", shellQuote("http://"+l.HTTP+"/v1/evaluation?objective="+url.QueryEscape(objective))))
+	try("how good predictions were, hour by hour", fmt.Sprintf("curl -s %s", shellQuote("http://"+l.Admin+"/v1/evaluation?objective="+url.QueryEscape(objective))))
 	try("is all well?", calledAs()+" doctor"+at)
 	try("messages are plain JSON, for kcat and jq too", fmt.Sprintf("kcat -C -q -b %s -t %spredictions -o -1 -e | jq -c .p", kafka, l.Client.Prefix()))
 	fmt.Fprintln(w)
