@@ -29,6 +29,9 @@ func leaves(path string, t reflect.Type) []leaf {
 	switch {
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
+			if t.Field(i).Tag.Get("yaml") == "-" {
+				continue
+			}
 			list = append(list, leaves(name(t.Field(i)), t.Field(i).Type)...)
 		}
 		return list
@@ -160,6 +163,13 @@ var outOfRange = map[string][]string{
 	"kafka.prefix":                    {`"click loop."`, `"a/"`, `"é"`, `"` + strings.Repeat("a", 65) + `"`},
 	"kafka.partitions":                {"0", "-1", "1001"},
 	"redis.address":                   {"localhost", `"localhost:"`, `":6379"`, "localhost:0", "localhost:70000", "http://localhost:6379", "redis://", "redis://:secret/x@h:1", "redis://h:99999", "redis://h:x", "redis://h:1/none", "redis://h:1?nope=1", "u:secret@h:6379"},
+	"redis.username":                  {`"a b"`, "ann"},
+	"redis.password_file":             {"password"},
+	"redis.tls.enabled":               {"true"},
+	"redis.tls.ca_file":               {"ca.pem"},
+	"redis.tls.cert_file":             {"client.pem"},
+	"redis.tls.key_file":              {"client.key"},
+	"redis.tls.server_name":           {"redis.test"},
 	"http":                            {"8080", "localhost", "localhost:http", "localhost:65536", "http://localhost:8080", `":-1"`, `""`},
 	"data":                            {"every_test.go", `" data"`},
 	"clock":                           {"walls", `""`},

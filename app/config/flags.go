@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
 )
@@ -92,7 +93,7 @@ func (c *Common) Given(setting string) bool {
 // ours is an error: it would be ignored silently.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
-	var known []string
+	known := []string{features.RedisPassword}
 	for _, o := range c.options() {
 		known = append(known, o.variable())
 		setting := cmp.Or(o.setting, o.flag)
@@ -101,6 +102,9 @@ func (c *Common) environment() error {
 		} else if v := os.Getenv(o.variable()); v != "" {
 			*o.value, c.from[setting] = v, o.variable()
 		}
+	}
+	if os.Getenv(features.RedisPassword) != "" {
+		c.from["redis.password"] = features.RedisPassword
 	}
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
@@ -135,12 +139,16 @@ func (c *Common) over(cfg Config) (Config, error) {
 		}
 		cfg.Learner.ServeBits = bits
 	}
+	cfg.Redis.Password = settings.NewSecret(os.Getenv(features.RedisPassword))
 	for value, target := range map[*string]*string{&c.Redis: &cfg.Redis.Address, &c.Prefix: &cfg.Kafka.Prefix, &c.HTTP: &cfg.HTTP, &c.Data: &cfg.Data} {
 		if *value != "" {
 			*target = *value
 		}
 	}
-	return cfg, c.named(cfg.Validate())
+	if err := c.named(cfg.Validate()); err != nil {
+		return cfg, err
+	}
+	return cfg, c.named(cfg.settle(c.inFile))
 }
 
 // named puts the flag or variable that gave a wrong setting before its error.
@@ -152,6 +160,9 @@ func (c *Common) named(err error) error {
 	setting, _, _ := strings.Cut(wrong.Field, "[")
 	if source := c.from[setting]; source != "" {
 		return fmt.Errorf("%s: %w", source, err)
+	}
+	if c.inFile != nil && c.inFile.Has(wrong.Field) {
+		return c.inFile.Locate(err)
 	}
 	return err
 }

@@ -34,6 +34,9 @@ func (l *Loop) handleReady(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	if l.capacity == nil {
+		return
+	}
 	for _, warning := range l.capacity.warnings() {
 		fmt.Fprintln(w, "warning: Redis: "+warning)
 	}
