@@ -29,6 +29,9 @@ func leaves(path string, t reflect.Type) []leaf {
 	switch {
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
+			if t.Field(i).Tag.Get("yaml") == "-" {
+				continue
+			}
 			list = append(list, leaves(name(t.Field(i)), t.Field(i).Type)...)
 		}
 		return list
@@ -167,6 +170,13 @@ var outOfRange = map[string][]string{
 	"kafka.sasl.username":             {"clickloop"},
 	"kafka.sasl.password_file":        {"password"},
 	"redis.address":                   {"localhost", `"localhost:"`, `":6379"`, "localhost:0", "localhost:70000", "http://localhost:6379", "redis://", "redis://:secret/x@h:1", "redis://h:99999", "redis://h:x", "redis://h:1/none", "redis://h:1?nope=1", "u:secret@h:6379"},
+	"redis.username":                  {`"a b"`, "ann"},
+	"redis.password_file":             {"password"},
+	"redis.tls.enabled":               {"true"},
+	"redis.tls.ca_file":               {"ca.pem"},
+	"redis.tls.cert_file":             {"client.pem"},
+	"redis.tls.key_file":              {"client.key"},
+	"redis.tls.server_name":           {"redis.test"},
 	"http":                            {"8080", "localhost", "localhost:http", "localhost:65536", "http://localhost:8080", `":-1"`, `""`},
 	"admin":                           {"8081", "localhost", "localhost:http", "localhost:65536", "http://localhost:8081", `":-1"`, `""`},
 	"https.cert_file":                 {"cert.pem"},

@@ -180,7 +180,7 @@ func embeddedNote(cfg *config.Config) string {
 	case kafka && redis:
 		return "Kafka and Redis are embedded: " + purpose
 	case kafka:
-		return "Kafka is embedded: " + purpose + "; Redis is the one at " + settings.Redact(cfg.Redis.Address)
+		return "Kafka is embedded: " + purpose + "; Redis is the one at " + cfg.Redis.String()
 	case redis:
 		return "Redis is embedded: " + purpose + "; Kafka is the one at " + strings.Join(cfg.Kafka.Brokers, ",")
 	}
