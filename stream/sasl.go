@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -122,7 +123,9 @@ func (cfg *Config) login(ctx context.Context, w *wire) error {
 	for done := false; err == nil && !done; {
 		req, resp := kmsg.NewPtrSASLAuthenticateRequest(), kmsg.NewPtrSASLAuthenticateResponse()
 		req.Version, req.SASLAuthBytes = 1, out
-		if err := w.ask(req, resp); err != nil {
+		if err := w.ask(req, resp); errors.Is(err, io.EOF) { // some brokers refuse without a word
+			return cfg.wrongPassword(err)
+		} else if err != nil {
 			return err
 		}
 		if code := kafka.Error(resp.ErrorCode); code != 0 {
