@@ -96,13 +96,23 @@ func (s *Scorer) work(r *http.Request, raw []byte, began time.Time) (*output, er
 	x := s.exchanges.Get().(*exchange)
 	out := s.outputs.Get().(*output)
 	x.out = out.text
+	wide := 0
 	if err = x.parse(body, ndjson, &s.cfg); err == nil {
+		if wide = x.call.mostFields() / slotFields; wide >= held {
+			if !s.slots.widen(wide + 2 - held) {
+				err = errBusy
+			} else {
+				held = wide + 1
+			}
+		}
+	}
+	if err == nil {
 		err = s.answer(r.Context(), x, out)
 		s.metrics.latency.Observe(time.Since(began).Seconds())
 	}
 	out.text, x.out = x.out, nil
 	x.call.Reset()
-	if len(body) <= keptBody && held <= keptSlots {
+	if len(body) <= keptBody && held <= keptSlots && wide == 0 {
 		s.exchanges.Put(x)
 	}
 	return out, err
