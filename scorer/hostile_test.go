@@ -65,7 +65,7 @@ func hostileBodies() map[string]string {
 // No body of a megabyte makes the scorer take a hundred times its memory.
 func TestNoBodyTakesAHundredTimesItsMemory(t *testing.T) {
 	for name, body := range hostileBodies() {
-		for _, form := range []string{"plain", "utf-16", "gzip"} {
+		for _, form := range forms(name) {
 			t.Run(name+" "+form, func(t *testing.T) {
 				s := newScorer(t, nil)
 				var sent []byte
@@ -96,6 +96,14 @@ func TestNoBodyTakesAHundredTimesItsMemory(t *testing.T) {
 			})
 		}
 	}
+}
+
+// forms are how a body is sent. Unpacking is the same for all, so two bodies stand for the others.
+func forms(name string) []string {
+	if name == "lines of wide contexts" || name == "context of 50,000 fields" {
+		return []string{"plain", "utf-16", "gzip"}
+	}
+	return []string{"plain"}
 }
 
 // peak is how much the heap grows beyond what is in use while f runs, at most. Garbage is collected

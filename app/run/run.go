@@ -85,6 +85,7 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 		return nil
 	})
 	l.HTTP = reachable(listener.Addr())
+	warnOfReaders(o.Config.Data, o.Logger)
 	if err := l.connect(o); err != nil {
 		return err
 	}
