@@ -114,8 +114,18 @@ func (s *Scorer) work(r *http.Request, visit *access.Visit, raw []byte, began ti
 	x := s.exchanges.Get().(*exchange)
 	out := s.outputs.Get().(*output)
 	x.out = out.text
+	wide := 0
 	if err = x.parse(body, ndjson, &s.cfg); err == nil {
-		err = visit.Take(len(x.lines) - 1)
+		if wide = x.call.mostFields() / slotFields; wide >= held {
+			if !s.slots.widen(wide + 2 - held) {
+				err = errBusy
+			} else {
+				held = wide + 1
+			}
+		}
+		if err == nil {
+			err = visit.Take(len(x.lines) - 1)
+		}
 	}
 	if err == nil {
 		err = s.answer(r.Context(), x, out)
@@ -123,7 +133,7 @@ func (s *Scorer) work(r *http.Request, visit *access.Visit, raw []byte, began ti
 	}
 	out.text, x.out = x.out, nil
 	x.call.Reset()
-	if len(body) <= keptBody && held <= keptSlots {
+	if len(body) <= keptBody && held <= keptSlots && wide == 0 {
 		s.exchanges.Put(x)
 	}
 	return out, err

@@ -97,6 +97,7 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 		return err
 	}
 	l.transport = l.certificates.newTransport()
+	warnOfReaders(o.Config.Data, o.Logger)
 	if err := l.connect(o); err != nil {
 		return err
 	}
