@@ -27,8 +27,8 @@ type Gate struct {
 
 	requests *prometheus.CounterVec
 
-	sources []*source // Run's, once New has returned
-	own     string
+	sources []*source     // Run's, once New has returned
+	own     func() string // a closure, so that nothing prints it
 }
 
 // client is whom a key stands for.
@@ -51,12 +51,12 @@ func New(cfg Config, eventRate float64, logger *slog.Logger, reg prometheus.Regi
 	if byEvents.Rate == 0 {
 		byEvents.Rate = eventRate * 4 / 5
 	}
-	requests := newRequests(reg)
+	requests, own := newRequests(reg), rand.Text()
 	g := &Gate{
 		hasher: newHasher(), needs: map[Scope]bool{}, proxies: proxies, logger: logger,
 		table:   newTable(map[Scope]Limits{Events: byEvents, Score: cfg.Address}),
 		unknown: newClient("", scopes, Limits{}, requests), self: newClient("(this process)", scopes, Limits{}, requests),
-		own: rand.Text(), requests: requests,
+		own: func() string { return own }, requests: requests,
 	}
 	for _, s := range scopes {
 		g.needs[s] = cfg.Has(s)
@@ -68,7 +68,7 @@ func New(cfg Config, eventRate float64, logger *slog.Logger, reg prometheus.Regi
 	if err := g.load(); err != nil {
 		return nil, err
 	}
-	g.sources = append(g.sources, &source{client: g.self, digests: []digest{g.hasher.digest(g.own)}})
+	g.sources = append(g.sources, &source{client: g.self, digests: []digest{g.hasher.digest(own)}})
 	ring, err := join(g.sources, nil, nil)
 	if err != nil {
 		return nil, fmt.Errorf("BUG: %w", err)
@@ -91,7 +91,7 @@ func (g *Gate) Own() string {
 	if g == nil {
 		return ""
 	}
-	return g.own
+	return g.own()
 }
 
 // lookUp returns the client of a key, nil for none, and whether the key is good for a scope.

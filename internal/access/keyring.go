@@ -55,7 +55,7 @@ func (s *source) text() (string, error) {
 	if s.key.Env != "" {
 		text := os.Getenv(s.key.Env)
 		if strings.TrimSpace(text) == "" {
-			return "", fmt.Errorf("variable %s is empty, want a key", s.key.Env)
+			return "", errors.New("is empty, want a key")
 		}
 		return text, nil
 	}

@@ -33,8 +33,8 @@ const (
 
 // keyLimits and addressLimits are the outcomes of calls that are too fast, by what is limited.
 var (
-	keyLimits     = [kinds]outcome{events: "key_rate", bytes: "key_bytes"}
-	addressLimits = [kinds]outcome{events: "address_rate", bytes: "address_bytes"}
+	keyLimits     = [kinds]outcome{inEvents: "key_rate", inBytes: "key_bytes"}
+	addressLimits = [kinds]outcome{inEvents: "address_rate", inBytes: "address_bytes"}
 )
 
 // reasons are sentences for clients. All that is wrong with a key has one.
@@ -62,8 +62,8 @@ func (g *Gate) refuse(name string, s Scope, o outcome) *Refused {
 func (v *Visit) limit(name string, o outcome, rate float64, wait time.Duration) *Refused {
 	v.refused = true
 	v.gate.count(name, v.scope, o)
-	r := &Refused{Status: http.StatusTooManyRequests, Code: "rate_limited", outcome: o, retry: max(wait, time.Nanosecond), close: v.taken[bytes] > 0}
-	if o == keyLimits[bytes] || o == addressLimits[bytes] {
+	r := &Refused{Status: http.StatusTooManyRequests, Code: "rate_limited", outcome: o, retry: max(wait, time.Nanosecond), close: v.taken[inBytes] > 0}
+	if o == keyLimits[inBytes] || o == addressLimits[inBytes] {
 		r.reason = fmt.Sprintf(reasons[o], rate)
 	} else {
 		r.reason = fmt.Sprintf(reasons[o], rate, map[Scope]string{Events: "events", Score: "requests", Admin: "requests"}[v.scope])

@@ -83,8 +83,8 @@ type account struct {
 
 // What is limited.
 const (
-	events = iota // events, or lines of the scorer
-	bytes         // of bodies
+	inEvents = iota // events, or lines of the scorer
+	inBytes         // of bodies
 	kinds
 	none = -1
 )

@@ -42,7 +42,7 @@ func (g *Gate) Enter(r *http.Request, s Scope, limited bool) (*Visit, error) {
 	if v.limited = true; s != Admin {
 		v.address = g.table.of(g.clientAddress(r), s)
 	}
-	if err := v.take(amounts{events: 1, bytes: v.announced}, amounts{events: 1}); err != nil {
+	if err := v.take(amounts{inEvents: 1, inBytes: v.announced}, amounts{inEvents: 1}); err != nil {
 		return v, err
 	}
 	r.Body = v
@@ -97,7 +97,7 @@ func (v *Visit) Take(n int) error {
 	if v == nil || !v.limited || n <= 0 {
 		return nil
 	}
-	more := amounts{events: float64(n)}
+	more := amounts{inEvents: float64(n)}
 	return v.take(more, more)
 }
 
@@ -109,18 +109,18 @@ func (v *Visit) GiveBack(n int) {
 	for _, a := range v.accounts() {
 		if a != nil {
 			a.mu.Lock()
-			a.charge(amounts{events: -float64(n)})
+			a.charge(amounts{inEvents: -float64(n)})
 			a.mu.Unlock()
 		}
 	}
-	v.taken[events] -= float64(n)
+	v.taken[inEvents] -= float64(n)
 }
 
 // Read reads the body, and returns a *Refused when its bytes come too fast.
 func (v *Visit) Read(p []byte) (int, error) {
 	n, err := v.ReadCloser.Read(p)
 	if n > 0 {
-		came := amounts{bytes: float64(n)}
+		came := amounts{inBytes: float64(n)}
 		if refused := v.take(came, came); refused != nil {
 			return 0, refused
 		}
@@ -157,19 +157,30 @@ func (v *Visit) accounts() (all [2]*account) {
 // take asks all accounts before it charges any. Of what is refused only bytes are charged, which
 // have come.
 func (v *Visit) take(asked, charged amounts) error {
-	all, now := v.accounts(), time.Now()
-	kind, by := none, 0
-	for i, a := range all {
+	all := v.accounts()
+	for _, a := range all {
 		if a != nil {
 			a.mu.Lock()
-			defer a.mu.Unlock()
-			if kind == none {
-				kind, by = a.lacking(asked, v.taken, now), i
-			}
+		}
+	}
+	err := v.takeLocked(all, asked, charged, time.Now())
+	for _, a := range all {
+		if a != nil {
+			a.mu.Unlock()
+		}
+	}
+	return err
+}
+
+func (v *Visit) takeLocked(all [2]*account, asked, charged amounts, now time.Time) error {
+	kind, by := none, 0
+	for i, a := range all {
+		if a != nil && kind == none {
+			kind, by = a.lacking(asked, v.taken, now), i
 		}
 	}
 	if kind != none {
-		charged[events] = 0
+		charged[inEvents] = 0
 	}
 	for _, a := range all {
 		if a != nil {
@@ -206,7 +217,7 @@ func (v *Visit) tooFast(all [2]*account, by, kind int, whole amounts, now time.T
 // whole is what the call will take when it comes again, as far as it is known.
 func (v *Visit) whole(asked amounts) amounts {
 	return amounts{
-		events: v.taken[events] + asked[events],
-		bytes:  max(v.taken[bytes], v.announced),
+		inEvents: v.taken[inEvents] + asked[inEvents],
+		inBytes:  max(v.taken[inBytes], v.announced),
 	}
 }
