@@ -105,7 +105,7 @@ func (c *Common) Given(setting string) bool {
 // ours is an error: it would be ignored silently.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
-	var known []string
+	known := []string{KafkaPassword}
 	for _, o := range c.options() {
 		known = append(known, o.variable())
 		setting := cmp.Or(o.setting, o.flag)

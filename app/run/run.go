@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/embedded"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -96,9 +96,9 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if err := l.connect(o); err != nil {
 		return err
 	}
-	var topics []stream.Topic
-	for _, t := range event.Topics(o.Config.Objectives, o.Config.Kafka.Partitions) {
-		topics = append(topics, stream.Topic(t))
+	needs, topics := used(o.Stages, &o.Config)
+	if err := l.Client.CheckAccess(ctx, needs...); err != nil {
+		return err
 	}
 	if err := l.Client.EnsureTopics(ctx, topics...); err != nil {
 		return err
@@ -120,6 +120,9 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 // connect starts embedded services where the configuration has no address, and connects to Kafka.
 func (l *Loop) connect(o Options) error {
 	l.Kafka, l.Redis = o.Config.Kafka.Brokers, o.Config.Redis.Address
+	if secured := o.Config.Kafka.Secured(); len(l.Kafka) == 0 && secured != "" {
+		return field.Wrong(secured, "is given without kafka.brokers, want brokers: the embedded broker takes plain text from this machine only")
+	}
 	if o.Embedded && (len(l.Kafka) == 0 || l.Redis == "") {
 		port := 0
 		if o.AnyPort {

@@ -2,18 +2,23 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
+	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -43,6 +48,8 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	cfg, err := common.Load()
 	d.report("configuration", err, "correct the line that is named; the reference is docs/reference/settings.md")
 	if err == nil {
+		d.certificate("https", cfg.HTTPS)
+		d.certificate("admin_https", cfg.AdminHTTPS)
 		d.find(&cfg, common)
 		client := d.kafka(ctx, &cfg)
 		d.redis(ctx, &cfg, client)
@@ -89,6 +96,10 @@ func (d *doctor) report(what string, err error, mend string) {
 		return
 	}
 	d.faults++
+	var denied *stream.AccessError
+	if errors.As(err, &denied) {
+		err, mend = errors.New(denied.What), denied.Mend
+	}
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
@@ -120,7 +131,7 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	}
 	client, err := cfg.Kafka.Dial("clickloop-doctor", nil, nil)
 	if err == nil {
-		err = within(ctx, 5*time.Second, client.Ping)
+		err = within(ctx, 5*time.Second, func(ctx context.Context) error { return client.CheckAccess(ctx) })
 	}
 	d.report("Kafka at "+strings.Join(cfg.Kafka.Brokers, ","), err, "start Kafka there, or give the right address; from inside a container it is not localhost")
 	if err != nil {
@@ -250,4 +261,24 @@ func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 		err = errors.New(strings.Join(faults, "; "))
 	}
 	d.report("Redis keeps what it is given", err, "give Redis more memory than it needs and maxmemory-policy noeviction")
+}
+
+// certificate checks the files of a port's certificate, and that it does not end soon.
+func (d *doctor) certificate(setting string, files tlsfiles.Server) {
+	if !files.Enabled() {
+		return
+	}
+	what, mend := "certificate of "+setting, "give a certificate and its own private key, both PEM, by "+setting+".cert_file and "+setting+".key_file"
+	cfg, err := files.Config(slog.New(slog.DiscardHandler))
+	if err == nil {
+		var pair *tls.Certificate
+		if pair, err = cfg.GetCertificate(nil); err == nil {
+			until := pair.Leaf.NotAfter
+			what += " (until " + until.UTC().Format(time.RFC3339) + ")"
+			if left := time.Until(until); left < run.ExpirySoon {
+				err, mend = fmt.Errorf("it ends in %.1f days", left.Hours()/24), "renew it; a running process shows the new one within a second"
+			}
+		}
+	}
+	d.report(what, field.Within(setting, err), mend)
 }
