@@ -116,8 +116,8 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	return nil
 }
 
-// targets are the URLs that replay calls, of both ports of ingest and of the scorer, and the file of
-// the key that it sends.
+// targets are the URLs that replay calls, of both ports of ingest and of the scorer, and the file
+// of the key that it sends.
 type targets struct{ collector, collectorAdmin, scorer, scorerAdmin, key string }
 
 // declare declares the flags on fs.
