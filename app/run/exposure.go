@@ -10,8 +10,8 @@ import (
 // served are the scopes of keys for the public calls of each stage.
 var served = map[string]access.Scope{"ingest": access.Events, "scorer": access.Score}
 
-// checkExposure refuses ports that others reach and that ask for no key. Health alone needs none, so
-// a process that serves no events and no scores may listen anywhere.
+// checkExposure refuses ports that others reach and that ask for no key. Health alone needs none: a
+// process that serves no events and no scores may listen anywhere.
 func (l *Loop) checkExposure(o Options, p *ports) error {
 	c := &o.Config
 	if !isLoopback(p.admin) && !c.Access.Has(access.Admin) {

@@ -11,14 +11,17 @@ import (
 	"github.com/clickloop/clickloop/internal/web"
 )
 
-// guard keeps web pages away from the admin port: the browser of an administrator reaches it, and
-// the pages that he visits must not use that.
+// guard keeps web pages away from the admin port: the browser of an administrator reaches it, and a
+// page must not use that.
 //
-// Where calls want a key, no page has it. Where they do not, a page could call in three ways. It
-// could have its own name resolve to 127.0.0.1, and then read answers: so the header Host must be an
-// address or localhost. It could send a form to another origin: http.CrossOriginProtection sees
-// that by headers that browsers set. And for browsers too old to set them, calls that change
-// something want a content type that no page can send without asking first.
+// Where calls want a key, no page has it. Where they do not, a page could call in three ways:
+//
+//   - It has its own name resolve to 127.0.0.1, and then reads answers. So the header Host must be
+//     an address or localhost.
+//   - It sends a form to another origin. http.CrossOriginProtection knows it by the headers that
+//     browsers set.
+//   - In a browser too old to set them, it sends a form. So calls that change something want a
+//     content type that no page can send unasked.
 type guard struct {
 	next    http.Handler
 	keyed   bool // next asks for keys

@@ -26,6 +26,8 @@ type Up struct {
 	Started       time.Time         `json:"started"`
 	HTTP          string            `json:"http"`
 	Admin         string            `json:"admin"`
+	HTTPS         bool              `json:"https"`       // HTTP speaks TLS
+	AdminHTTPS    bool              `json:"admin_https"` // Admin speaks TLS
 	Kafka         []string          `json:"kafka"`
 	Redis         string            `json:"redis"` // without user and password
 	Prefix        string            `json:"prefix"`

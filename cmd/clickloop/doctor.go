@@ -3,17 +3,22 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -43,6 +48,8 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	cfg, err := common.Load()
 	d.report("configuration", err, "correct the line that is named; the reference is docs/reference/settings.md")
 	if err == nil {
+		d.certificate("https", cfg.HTTPS)
+		d.certificate("admin_https", cfg.AdminHTTPS)
 		d.find(&cfg, common)
 		client := d.kafka(ctx, &cfg)
 		d.redis(ctx, &cfg, client)
@@ -279,4 +286,24 @@ func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 		err = errors.New(strings.Join(faults, "; "))
 	}
 	d.report(what, err, "give Redis more memory than it needs and maxmemory-policy noeviction")
+}
+
+// certificate checks the files of a port's certificate, and that it does not end soon.
+func (d *doctor) certificate(setting string, files tlsfiles.Server) {
+	if !files.Enabled() {
+		return
+	}
+	what, mend := "certificate of "+setting, "give a certificate and its own private key, both PEM, by "+setting+".cert_file and "+setting+".key_file"
+	cfg, err := files.Config(slog.New(slog.DiscardHandler))
+	if err == nil {
+		var pair *tls.Certificate
+		if pair, err = cfg.GetCertificate(nil); err == nil {
+			until := pair.Leaf.NotAfter
+			what += " (until " + until.UTC().Format(time.RFC3339) + ")"
+			if left := time.Until(until); left < run.ExpirySoon {
+				err, mend = fmt.Errorf("it ends in %.1f days", left.Hours()/24), "renew it; a running process shows the new one within a second"
+			}
+		}
+	}
+	d.report(what, field.Within(setting, err), mend)
 }

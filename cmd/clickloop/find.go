@@ -107,6 +107,14 @@ func setIf[T any](condition bool, setting *T, value T) {
 	}
 }
 
+// urlOf returns the URL of a port.
+func urlOf(address string, secure bool) string {
+	if secure {
+		return "https://" + address
+	}
+	return "http://" + address
+}
+
 // announce writes the file by which other commands find l.
 func announce(l *run.Loop, cfg *config.Config) (*running.Announcement, error) {
 	data := cfg.Data
@@ -117,7 +125,7 @@ func announce(l *run.Loop, cfg *config.Config) (*running.Announcement, error) {
 		}
 	}
 	return running.Announce(running.Up{
-		PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Millisecond), HTTP: l.HTTP, Admin: l.Admin, Kafka: l.Kafka, Redis: settings.Redact(l.Redis), Prefix: cfg.Kafka.Prefix, Data: data,
+		PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Millisecond), HTTP: l.HTTP, Admin: l.Admin, HTTPS: cfg.HTTPS.Enabled(), AdminHTTPS: cfg.AdminHTTPS.Enabled(), Kafka: l.Kafka, Redis: settings.Redact(l.Redis), Prefix: cfg.Kafka.Prefix, Data: data,
 		EmbeddedKafka: len(cfg.Kafka.Brokers) == 0, EmbeddedRedis: cfg.Redis.Address == "", Partitions: cfg.Kafka.Partitions, Objectives: cfg.Objectives,
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/app/replay"
 	"github.com/clickloop/clickloop/app/run"
+	"github.com/clickloop/clickloop/internal/access"
 )
 
 const replayExamples = `  clickloop replay examples/bank-marketing --collector http://localhost:8080 --collector-admin http://localhost:8081
@@ -83,8 +85,12 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	rec.Adopt(cfg.Objective(rec.Objective().Name))
 	to.complete(&cfg, common, stderr)
+	client, err := to.client()
+	if err != nil {
+		return err
+	}
 	logger := newLogger(stderr, false)
-	err = within(ctx, startPatience, func(ctx context.Context) error { return replay.CheckClock(ctx, to.collectorAdmin, logger) })
+	err = within(ctx, startPatience, func(ctx context.Context) error { return replay.CheckClock(ctx, client, to.collectorAdmin, logger) })
 	if err != nil {
 		return err
 	}
@@ -98,7 +104,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	d, err := replay.New(replay.Config{
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: play.limit, Lockstep: play.lockstep, Speed: play.speed, Resume: resume,
-		Collector: to.collector, CollectorAdmin: to.collectorAdmin, Scorer: to.scorer, ScorerAdmin: to.scorerAdmin, Keys: keys, Logger: logger,
+		Collector: to.collector, CollectorAdmin: to.collectorAdmin, Scorer: to.scorer, ScorerAdmin: to.scorerAdmin, Client: client, Keys: keys, Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -114,14 +120,16 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	return nil
 }
 
-// targets are the URLs that replay calls: both ports of ingest and of the scorer.
-type targets struct{ collector, collectorAdmin, scorer, scorerAdmin string }
+// targets are the URLs that replay calls, of both ports of ingest and of the scorer, and the file
+// of the key that it sends.
+type targets struct{ collector, collectorAdmin, scorer, scorerAdmin, key string }
 
 // declare declares the flags on fs.
 func (t *targets) declare(fs *flag.FlagSet) {
 	fs.StringVar(&t.collector, "collector", "", "`URL` of ingest (default: that of the running `clickloop up`, or http://127.0.0.1:8080)")
 	fs.StringVar(&t.collectorAdmin, "collector-admin", "", "`URL` of ingest's admin port (default: that of the running `clickloop up`, or port 8081 of --collector's host)")
 	fs.StringVar(&t.scorer, "scorer", "", "`URL` of the scorer (default: that of --collector)")
+	fs.StringVar(&t.key, "key", "", "`file` with the key that every call brings, good for events, score and admin")
 	fs.StringVar(&t.scorerAdmin, "scorer-admin", "", "`URL` of the scorer's admin port (default: that of --collector-admin, or port 8081 of --scorer's host)")
 }
 
@@ -133,7 +141,7 @@ func (t *targets) complete(cfg *config.Config, common *config.Common, stderr io.
 		if up, err := findUp(cfg.Data); err == nil && len(cfg.Kafka.Brokers) == 0 {
 			useUp(cfg, common, up)
 			fmt.Fprintf(stderr, "into the running %s\n", describeUp(up))
-			t.collector, t.collectorAdmin = "http://"+up.HTTP, cmp.Or(t.collectorAdmin, "http://"+up.Admin)
+			t.collector, t.collectorAdmin = urlOf(up.HTTP, up.HTTPS), cmp.Or(t.collectorAdmin, urlOf(up.Admin, up.AdminHTTPS))
 		}
 	}
 	t.collectorAdmin = cmp.Or(t.collectorAdmin, adminOf(t.collector))
@@ -144,6 +152,18 @@ func (t *targets) complete(cfg *config.Config, common *config.Common, stderr io.
 	for _, url := range []*string{&t.collector, &t.collectorAdmin, &t.scorer, &t.scorerAdmin} {
 		*url = strings.TrimSuffix(*url, "/")
 	}
+}
+
+// client returns the client that sends the key.
+func (t *targets) client() (*http.Client, error) {
+	with := access.Bearer{Next: http.DefaultTransport}
+	if t.key != "" {
+		var err error
+		if with.Key, err = access.ReadKey(t.key); err != nil {
+			return nil, fmt.Errorf("--key: %w", err)
+		}
+	}
+	return &http.Client{Timeout: time.Minute, Transport: with}, nil
 }
 
 // adminOf returns the URL of the default admin port beside a public one.

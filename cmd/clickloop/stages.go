@@ -16,7 +16,7 @@ import (
 // (the default could be the next stage's --http).
 func stageCommand(name string) func(context.Context, []string, io.Writer, io.Writer) error {
 	return func(ctx context.Context, args []string, _, stderr io.Writer) error {
-		examples := fmt.Sprintf("  clickloop %s --kafka localhost:9092 --redis localhost:6379 --http :8080\n", name)
+		examples := fmt.Sprintf("  clickloop %s --kafka localhost:9092 --redis localhost:6379 --http 127.0.0.1:8080\n", name)
 		fs := newFlags(name, name+" [flags]", examples, stderr)
 		common := config.CommonFlags(fs)
 		clock := fs.String("clock", "", "wall, or recorded for replays")

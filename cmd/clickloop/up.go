@@ -157,7 +157,7 @@ func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.
 		}
 	}
 	if rec != nil {
-		if err := playRecording(ctx, l, rec, o, stdout, stderr); err != nil {
+		if err := playRecording(ctx, l, cfg, rec, o, stdout, stderr); err != nil {
 			return err
 		}
 		if o.exit {
@@ -202,7 +202,7 @@ func writeAddresses(path string, l *run.Loop) error {
 
 // playRecording plays the recording and prints its summary. Afterwards the stages take wall time,
 // so that a person can go on with requests of today.
-func playRecording(ctx context.Context, l *run.Loop, rec *recording.Recording, o upOptions, stdout, stderr io.Writer) error {
+func playRecording(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.Recording, o upOptions, stdout, stderr io.Writer) error {
 	p := newProgress(l, rec, o.limit, stderr)
 	s, err := l.Play(ctx, run.PlayOptions{Recording: rec, Lockstep: o.lockstep, Limit: o.limit, Speed: o.speed, Watch: p.watch})
 	p.stop()
@@ -217,7 +217,7 @@ func playRecording(ctx context.Context, l *run.Loop, rec *recording.Recording, o
 		return err
 	}
 	if !o.exit {
-		printTry(stderr, l, rec)
+		printTry(stderr, l, cfg, rec)
 	}
 	return nil
 }

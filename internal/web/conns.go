@@ -48,6 +48,7 @@ type conn struct {
 
 	// of the answer that is written: its bytes, and the time that writes have waited for the client
 	sent, waited atomic.Int64
+	late         atomic.Bool // it was not read in time
 }
 
 // Limits of both ports together, and of the admin port, where the system allows more.
@@ -232,7 +233,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	_ = c.SetWriteDeadline(began.Add(allowed)) // a connection that is closed says so when it is written to
 	n, err := c.Conn.Write(b)
 	c.waited.Add(int64(time.Since(began)))
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.late.Swap(true) {
 		c.all.metrics.close(c.all.port, closedAnswer)
 	}
 	return n, err
