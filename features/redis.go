@@ -53,8 +53,8 @@ const (
 	positionInfix = ":position:"
 )
 
-// KindOfKey returns the prefix and namespace of a profile's key, and nothing for other keys, such as
-// positions. A store can lose a profile, which then begins anew, but not a position.
+// KindOfKey returns the prefix and namespace of a profile's key. It returns nothing for other keys,
+// such as positions: a store can lose a profile, which then begins anew, but not a position.
 func KindOfKey(key string) string {
 	kind, _, found := strings.Cut(key, profileInfix)
 	if !found || !strings.HasSuffix(key, "}") {

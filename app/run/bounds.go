@@ -203,14 +203,14 @@ type memoryLimit struct{ given bool }
 // smallMemory is how much the process may take before the collector works harder.
 const smallMemory = 384 << 20
 
-// set lets garbage be half of what is in use at most, above smallMemory.
+// set lets garbage be a quarter of what is in use at most, above smallMemory.
 func (m *memoryLimit) set() {
 	if os.Getenv("GOMEMLIMIT") != "" || os.Getenv("GOGC") != "" {
 		return
 	}
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	debug.SetMemoryLimit(max(smallMemory, int64(live[0].Value.Uint64())*3/2))
+	debug.SetMemoryLimit(max(smallMemory, int64(live[0].Value.Uint64())*5/4))
 	m.given = true
 }
 

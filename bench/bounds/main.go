@@ -33,9 +33,8 @@ func main() {
 	length := flag.Duration("for", 10*time.Minute, "how long")
 	every := flag.Duration("every", 5*time.Second, "time between samples")
 	limit := flag.Int64("mb", 600, "resident memory allowed, in MB")
-	profile := flag.String("heap", "", "write a heap profile here before the end")
 	flag.Parse()
-	if err := measure(*binary, *config, *rate, *length, *every, *limit, *profile); err != nil {
+	if err := measure(*binary, *config, *rate, *length, *every, *limit); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -43,7 +42,7 @@ func main() {
 // sample is what was seen at one time.
 type sample struct{ memory, disk int64 }
 
-func measure(binary, config string, rate int, length, every time.Duration, limit int64, profile string) (err error) {
+func measure(binary, config string, rate int, length, every time.Duration, limit int64) (err error) {
 	dir, err := os.MkdirTemp("", "bounds-")
 	if err != nil {
 		return err
@@ -73,11 +72,6 @@ func measure(binary, config string, rate int, length, every time.Duration, limit
 		seen = append(seen, s)
 		fmt.Printf("%5.0f s  %6d MB resident  %6d MB on disk  %7d requests  %d failed\n",
 			time.Since(began).Seconds(), s.memory>>20, s.disk>>20, load.sent.Load(), load.failed.Load())
-	}
-	if profile != "" {
-		if err := save(url+"/debug/pprof/heap", profile); err != nil {
-			return err
-		}
 	}
 	return judge(seen, limit)
 }
@@ -201,19 +195,6 @@ func post(url string, body any) error {
 		return errors.New(resp.Status)
 	}
 	return nil
-}
-
-func save(url, path string) error {
-	resp, err := http.Get(url)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, b, 0o600)
 }
 
 // resident returns a process's resident memory in bytes.
