@@ -43,7 +43,7 @@ func (c *Config) validateSigning() error {
 		return field.Wrong("feedback.sign_key", "is %q, want the path of a file", path)
 	}
 	if info, err := os.Stat(path); path != "" && err == nil && info.IsDir() {
-		return field.Wrong("feedback.sign_key", "is %q, which is a folder, want a file with a secret a line", path)
+		return field.Wrong("feedback.sign_key", "is %q, which is a folder, want a file of keys", path)
 	}
 	return nil
 }
