@@ -120,7 +120,7 @@ func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 		d.Progress.Rows.Add(int64(len(tick.Rows)))
 		d.Progress.Skipped.Add(int64(len(tick.Rows)))
 		if d.cfg.Keys != nil {
-			d.tokens.sign(tick.Rows, d.cfg.Keys.Keys())
+			d.tokens.sign(tick, d.cfg.Keys.Keys())
 		}
 		d.due.add(tick.Rows)
 		return nil

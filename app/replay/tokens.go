@@ -33,10 +33,15 @@ func (t *tokens) take(rows []recording.Row, answer []byte) {
 	}
 }
 
-// sign makes the tokens of rows whose answers are not known any more.
-func (t *tokens) sign(rows []recording.Row, keys *signing.Keys) {
-	for i := range rows {
-		t.keep(&rows[i], string(keys.Append(nil, []byte(event.PredictionID(rows[i].Request, 0)), rows[i].Time)))
+// sign makes the tokens of a tick's rows, whose answers are not known any more. The tick's events
+// were sent, too.
+func (t *tokens) sign(tick *recording.Tick, keys *signing.Keys) {
+	for i := range tick.Events {
+		t.give(&tick.Events[i])
+	}
+	for i := range tick.Rows {
+		row := &tick.Rows[i]
+		t.keep(row, string(keys.Append(nil, []byte(event.PredictionID(row.Request, 0)), row.Time)))
 	}
 }
 
