@@ -140,7 +140,7 @@ func (c *Common) over(cfg Config) (Config, error) {
 			*target = *value
 		}
 	}
-	if cfg.Feedback.SignKey != "" && os.Getenv(SignKeyVariable) != "" {
+	if cfg.Feedback.SignKey != "" && secretsOfVariable() != "" {
 		return cfg, c.inFile.Locate(field.Wrong("feedback.sign_key", "is %q, and %s is set too: want one of them, or nobody knows which signs", cfg.Feedback.SignKey, SignKeyVariable))
 	}
 	return cfg, c.named(cfg.Validate())

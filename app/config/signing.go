@@ -12,7 +12,9 @@ import (
 )
 
 // SignKeyVariable is the variable that may hold the secrets of feedback.sign_key, a line each.
-const SignKeyVariable = variablePrefix + "SIGN_KEY"
+const SignKeyVariable = "CLICKLOOP_SIGN_KEY"
+
+func secretsOfVariable() string { return os.Getenv("CLICKLOOP_SIGN_KEY") }
 
 // SignKeys returns the keys that sign predictions, from the file or from the variable, and nil where
 // neither is given.
@@ -24,7 +26,7 @@ func (c *Config) SignKeys(logger *slog.Logger) (*signing.Ring, error) {
 		}
 		return keys, nil
 	}
-	secrets := os.Getenv(SignKeyVariable)
+	secrets := secretsOfVariable()
 	if secrets == "" {
 		return nil, nil
 	}
