@@ -40,9 +40,9 @@ func tokensOf(t testing.TB, answer []byte) map[string]string {
 
 const twoOfThree = `{"request":"r \"1\"","user":"u","choose":2,"candidates":[{"ad":"a1"},{"ad":"a2"},{"ad":"a3"}]}`
 
-// The chosen candidates have tokens for their predictions, made at the time of these. A request that
-// is sent again gets the same ones, later and after a restart too. Predictions are as they are
-// without keys.
+// The chosen candidates have tokens for their predictions, made at the time of these. A request
+// that is sent again gets the same ones, later and after a restart too. Predictions are as they
+// are without keys.
 func TestTheChosenHaveTokensThatStay(t *testing.T) {
 	brokers, prefix, keys := backend.Kafka(t), backend.Prefix(t), ringOf(t)
 	now := testNow
@@ -119,7 +119,8 @@ func TestATokenOfAnAnswerAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Recorded times make tokens deterministic: they are those of the recording, however often it plays.
+// Recorded times make tokens deterministic: they are those of the recording, however often it
+// plays.
 func TestTokensOfRecordedRequestsAreThoseOfTheirTimes(t *testing.T) {
 	s := runScorer(t, backend.Kafka(t), backend.Prefix(t), func(u *setup) { u.keys, u.recorded = ringOf(t), true })
 	body := strings.Replace(twoOfThree, `"user"`, `"time":"2019-11-24T00:01:03.979Z","user"`, 1)

@@ -88,8 +88,8 @@ func (c *Common) Given(setting string) bool {
 }
 
 // environment fills flags that the command line leaves out from variables, and records where each
-// setting comes from. An empty flag or variable counts as missing. A variable that is almost one of
-// ours is an error: it would be ignored silently.
+// setting comes from. An empty flag or variable counts as missing. A variable that is almost one
+// of ours is an error: it would be ignored silently.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
 	known := []string{SignKeyVariable}

@@ -16,8 +16,8 @@ const SignKeyVariable = "CLICKLOOP_SIGN_KEY"
 
 func secretsOfVariable() string { return os.Getenv("CLICKLOOP_SIGN_KEY") }
 
-// SignKeys returns the keys that sign predictions, from the file or from the variable, and nil where
-// neither is given.
+// SignKeys returns the keys that sign predictions, from the file or from the variable, and nil
+// where neither is given.
 func (c *Config) SignKeys(logger *slog.Logger) (*signing.Ring, error) {
 	if path := c.Feedback.SignKey; path != "" {
 		keys, err := signing.Open(path, logger)
@@ -50,8 +50,8 @@ func (c *Config) validateSigning() error {
 	return nil
 }
 
-// validateMaxAge refuses limits that contradict a guard which holds labels: it waits for events that
-// an outage has delayed, and those would be refused when they come.
+// validateMaxAge refuses limits that contradict a guard which holds labels: it waits for events
+// that an outage has delayed, and those would be refused when they come.
 func (c *Config) validateMaxAge() error {
 	if !c.Feedback.Guard.Hold {
 		return nil

@@ -21,7 +21,8 @@ type owed struct {
 var tokenMember = []byte(`"token":"`)
 
 // take keeps the tokens of an answer, which has a line for each row. A row has one candidate, so a
-// line has one token. Texts of an answer have their quotes escaped, so the first match is the member.
+// line has one token. Texts of an answer have their quotes escaped, so the first match is the
+// member.
 func (t *tokens) take(rows []recording.Row, answer []byte) {
 	for i := range rows {
 		line, rest, _ := bytes.Cut(answer, []byte{'\n'})

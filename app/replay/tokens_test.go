@@ -13,8 +13,8 @@ import (
 	"github.com/clickloop/clickloop/internal/signing"
 )
 
-// Events bring the token of their prediction's answer back. Those of rows that an interrupted replay
-// had played before are signed by its keys.
+// Events bring the token of their prediction's answer back. Those of rows that an interrupted
+// replay had played before are signed by its keys.
 func TestEventsBringTheTokensOfAnswersBack(t *testing.T) {
 	ring, err := signing.Hold("a secret of the replay's tests")
 	if err != nil {

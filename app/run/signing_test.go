@@ -14,8 +14,8 @@ import (
 	"github.com/clickloop/clickloop/app/run"
 )
 
-// The whole loop with signing on: events of a replay bring the tokens of their answers back, and the
-// weights are those of a replay without keys, bit for bit. The key is replaced meanwhile.
+// The whole loop with signing on: events of a replay bring the tokens of their answers back, and
+// the weights are those of a replay without keys, bit for bit. The key is replaced meanwhile.
 func TestAReplayWithSignedPredictionsHasTheSameWeights(t *testing.T) {
 	rec := open(t, bank)
 	path := filepath.Join(t.TempDir(), "keys")
