@@ -77,8 +77,8 @@ func ParseEventNoted(b []byte, n *Notes) (Event, error) {
 	return e, r.End()
 }
 
-// UnmarshalJSON is ParseEvent into e. The slices of e are used again, so nothing that e held
-// before may still be in use.
+// UnmarshalJSON is ParseEvent into e. The slices of e are used again, so nothing that e held before
+// may still be in use.
 func (e *Event) UnmarshalJSON(b []byte) error {
 	r := acquire(b, EventLimits)
 	defer r.release()

@@ -19,8 +19,8 @@ const (
 	TypeTrack      = "track"
 	TypeScreen     = "screen"
 	TypeIdentify   = "identify"
-	// TypeHeartbeat carries the clock of a collector into every partition of events. No user
-	// caused it, and it is not counted as an event.
+	// TypeHeartbeat carries the clock of a collector into every partition of events. No user caused
+	// it, and it is not counted as an event.
 	TypeHeartbeat = "heartbeat"
 )
 
@@ -51,10 +51,9 @@ type Event struct {
 	Leaving   bool
 }
 
-// Name is the name that an SDK gave the event beside its type: the property "event" of a track
-// call (also of one that became an impression, a click or a conversion), or the property "name" of
-// a page or a screen. A name that is a type counts as none: a page that is called click is no
-// click.
+// Name is the name that an SDK gave the event beside its type: the property "event" of a track call
+// (also of one that became an impression, a click or a conversion), or the property "name" of a
+// page or a screen. A name that is a type counts as none: a page that is called click is no click.
 func (e *Event) Name() string {
 	property := "event"
 	switch e.Type {

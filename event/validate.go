@@ -17,8 +17,8 @@ const (
 	MaxValue     = 1e9 // so that sums of micro-units stay below 64 bits
 )
 
-// earliest is the first time that an event may have. An earlier one was never set, or is in
-// another unit.
+// earliest is the first time that an event may have. An earlier one was never set, or is in another
+// unit.
 var earliest = Time(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 
 // Validate checks an event from outside. The error is an *Error with the field and the reason. now
@@ -65,8 +65,7 @@ func (e *Event) checkTime(now Time) error {
 // characters. The error is an *Error about field.
 func CheckID(field, s string) error { return checkName(field, s, MaxIDBytes) }
 
-// MaxRequestIDBytes leaves room for the number that PredictionID adds, for up to 10,000
-// candidates.
+// MaxRequestIDBytes leaves room for the number that PredictionID adds, for up to 10,000 candidates.
 const MaxRequestIDBytes = MaxIDBytes - len(".9999")
 
 // CheckRequestID is CheckID for the id of a score request. The ids of predictions are made of it,

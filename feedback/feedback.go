@@ -1,5 +1,5 @@
-// Package feedback joins predictions with what happened to them, turns each into a labelled
-// example exactly once, and measures how good predictions were.
+// Package feedback joins predictions with what happened to them, turns each into a labelled example
+// exactly once, and measures how good predictions were.
 //
 // The one invariant: no label before its evidence. A prediction is labelled only after the
 // watermark has passed its window, and only from outcomes that were all in the store while they
@@ -29,15 +29,15 @@ import (
 type Deps struct {
 	Client     *stream.Client
 	Objectives []event.Objective
-	// label only while this process has every partition of predictions, so that the examples of
-	// all partitions come in one order
+	// label only while this process has every partition of predictions, so that the examples of all
+	// partitions come in one order
 	OneOrder bool
 	// store of the namespace of outcomes, which it keeps for at least the longest window plus
 	// Config.OutcomeTTL
 	Outcomes features.Store
 	Now      func() event.Time
-	// says whether times of events are recorded ones, which no clock is held against; nil: they
-	// are not
+	// says whether times of events are recorded ones, which no clock is held against; nil: they are
+	// not
 	Recorded func() bool
 	// keys by which events must prove that their sender was answered with their prediction; nil:
 	// every event counts

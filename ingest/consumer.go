@@ -53,8 +53,8 @@ func newConsumer(maxAge event.AgeLimits, d Deps, store features.Store, letters *
 	return c
 }
 
-// start returns the handler of one run. It first reads back the ids of the records before the
-// run's position, so that an event is a repeat wherever a run begins.
+// start returns the handler of one run. It first reads back the ids of the records before the run's
+// position, so that an event is a repeat wherever a run begins.
 func (c *consumer) start(ctx context.Context, at features.Position) (fold.Handler, error) {
 	ids := new(repeats.Window)
 	err := ids.Refill(ctx, c.client, event.TopicEvents, at.Partition, at.Next, func(r *stream.Record) string {
@@ -103,8 +103,8 @@ func countersOf(times *prometheus.CounterVec) map[string]prometheus.Counter {
 	return counters
 }
 
-// countTime counts an event by its rule. Other producers may write rules of their own: their
-// events count as given.
+// countTime counts an event by its rule. Other producers may write rules of their own: their events
+// count as given.
 func (c *consumer) countTime(rule string) {
 	if c.times[rule] == nil {
 		rule = ""

@@ -61,8 +61,7 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	}, nil
 }
 
-// Register adds the collector's paths to the public calls and /v1/clock to those of
-// administrators.
+// Register adds the collector's paths to the public calls and /v1/clock to those of administrators.
 func (i *Ingester) Register(public, admin *http.ServeMux) {
 	i.collector.register(public)
 	admin.HandleFunc("GET /v1/clock", i.handleClock)

@@ -9,8 +9,8 @@ import (
 	"github.com/clickloop/clickloop/internal/web"
 )
 
-// lifting says which properties of a call become a member of the event. The first of names that
-// can be read wins, wherever it stands in the text.
+// lifting says which properties of a call become a member of the event. The first of names that can
+// be read wins, wherever it stands in the text.
 type lifting struct {
 	to     string
 	names  []string
@@ -26,8 +26,8 @@ var liftings = [...]lifting{
 }
 
 // liftAll sets the members of e that its properties hold, whatever kind the sender's language made
-// of them: 17 is the ad "17", and "12.54" is the value 12.54. What cannot be read is a warning,
-// and stays a property only.
+// of them: 17 is the ad "17", and "12.54" is the value 12.54. What cannot be read is a warning, and
+// stays a property only.
 func liftAll(e *event.Event, n *notes) {
 	for i := range liftings {
 		l := &liftings[i]
@@ -45,8 +45,8 @@ func liftAll(e *event.Event, n *notes) {
 // tokenNames are the properties that may hold the signed token of an event's prediction.
 var tokenNames = []string{"token", "prediction_token", "predictionToken"}
 
-// liftToken sets the token of an event that names a prediction. Without a prediction, a property
-// of this name is the sender's own: tokens of sessions and devices are called so, too.
+// liftToken sets the token of an event that names a prediction. Without a prediction, a property of
+// this name is the sender's own: tokens of sessions and devices are called so, too.
 func liftToken(e *event.Event, n *notes) {
 	if e.Prediction == "" {
 		return
@@ -122,8 +122,8 @@ var segmentNames = map[string]string{
 	"time": "timestamp", "ts": "timestamp", "group_id": "groupId", "previous_id": "previousId",
 }
 
-// misplaced warns of members that a call does not have, but which the loop knows under another
-// name or among the properties. Other members are the SDK's own business.
+// misplaced warns of members that a call does not have, but which the loop knows under another name
+// or among the properties. Other members are the SDK's own business.
 func (n *notes) misplaced(name string) {
 	meant := segmentNames[name]
 	for i := range liftings {

@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Call is requests that are answered together: their profiles are read in one round trip, and
-// their predictions are written in one batch.
+// Call is requests that are answered together: their profiles are read in one round trip, and their
+// predictions are written in one batch.
 //
 // The zero Call is ready for use. Reset makes it ready again and keeps its memory, so that scoring
 // a candidate allocates nothing. A Call serves one goroutine at a time.

@@ -4,8 +4,8 @@
 // An Engine scores, chooses, logs, and keeps one choice for each request id. It knows nothing of
 // HTTP, so a program may call it in process. A Scorer is the stage: an Engine behind HTTP.
 //
-// Without Redis, or before the first weights, an answer is computed from what is available and
-// says so: a bid never fails for a lack of either.
+// Without Redis, or before the first weights, an answer is computed from what is available and says
+// so: a bid never fails for a lack of either.
 package scorer
 
 import (

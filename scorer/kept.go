@@ -7,8 +7,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// append appends a as the memory keeps it: without pointers, so that the garbage collector need
-// not look at a memory full of answers.
+// append appends a as the memory keeps it: without pointers, so that the garbage collector need not
+// look at a memory full of answers.
 func (a *Answer) append(b []byte) []byte {
 	withoutProfiles, objectives := 0, 0
 	if a.WithoutProfiles {

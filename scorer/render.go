@@ -7,8 +7,8 @@ import (
 	"github.com/clickloop/clickloop/internal/web"
 )
 
-// appendLine appends the answer to a line: what the engine says, or an error, which the line
-// keeps. Warnings go with either: a field that is missing may be present under a wrong name.
+// appendLine appends the answer to a line: what the engine says, or an error, which the line keeps.
+// Warnings go with either: a field that is missing may be present under a wrong name.
 func (s *Scorer) appendLine(b []byte, x *exchange, l *line) []byte {
 	o, changed := strictjson.NewObject(b), false
 	if l.err == nil {

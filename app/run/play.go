@@ -90,8 +90,8 @@ func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) erro
 	}
 }
 
-// getJSON asks this process, and decodes an answer of status 200 into v. The status is 0 without
-// an answer.
+// getJSON asks this process, and decodes an answer of status 200 into v. The status is 0 without an
+// answer.
 func (l *Loop) getJSON(ctx context.Context, path string, v any) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.HTTP+path, nil)
 	if err != nil {

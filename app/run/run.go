@@ -2,8 +2,8 @@
 // own command. It also plays recordings into them.
 //
 // A Loop closes in the reverse order of its start: requests end first, then the stages, then the
-// clients, and the embedded services last. At every moment, what is still running can write what
-// it has accepted.
+// clients, and the embedded services last. At every moment, what is still running can write what it
+// has accepted.
 package run
 
 import (

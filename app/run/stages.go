@@ -105,8 +105,7 @@ func outcomeTTL(c *config.Config) time.Duration {
 	return event.LongestWindow(c.Objectives) + c.Feedback.OutcomeTTL
 }
 
-// ingest folds events into profiles. Its clock can switch to recorded time, and feedback shares
-// it.
+// ingest folds events into profiles. Its clock can switch to recorded time, and feedback shares it.
 func (b *builder) ingest(profiles features.Store) (stage, error) {
 	return ingest.New(b.cfg.Ingest, ingest.Deps{
 		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
@@ -134,8 +133,8 @@ func (b *builder) feedback(outcomes features.Store) (stage, error) {
 	})
 }
 
-// learner has no store. Without a data folder it keeps no checkpoints, and learns from the start
-// of the topic each time.
+// learner has no store. Without a data folder it keeps no checkpoints, and learns from the start of
+// the topic each time.
 func (b *builder) learner(features.Store) (stage, error) {
 	dir := ""
 	if b.cfg.Data != "" {
