@@ -42,8 +42,8 @@ func (l AgeLimits) Limit(eventType, name string) time.Duration {
 	return 0
 }
 
-// Check refuses a completed event that happened too long before its receipt. The error is an *Error
-// about time.
+// Check refuses a completed event that happened too long before its receipt. The error is an
+// *Error about time.
 func (l AgeLimits) Check(e *Event) error {
 	if len(l) == 0 || e.Type == TypeHeartbeat {
 		return nil

@@ -10,13 +10,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// tokens checks the signed tokens of events that would count for a prediction. Outcomes are found by
-// the prediction's id alone, so an event that is refused here labels nothing. It leaves no trace in
-// the store, and no dead letter either: the event stands on its topic, and whoever forges many must
-// not fill another one.
+// tokens checks the signed tokens of events that would count for a prediction. Outcomes are found
+// by the prediction's id alone, so an event that is refused here labels nothing. It leaves no
+// trace in the store, and no dead letter either: the event stands on its topic, and whoever forges
+// many must not fill another one.
 //
-// The verdict depends on the event, its receipt and the keys. So a rebuild comes to the same one, as
-// long as it has the keys.
+// The verdict depends on the event, its receipt and the keys. So a rebuild comes to the same one,
+// as long as it has the keys.
 type tokens struct {
 	ring     *signing.Ring // nil: every event counts
 	lifetime time.Duration

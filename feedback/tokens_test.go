@@ -47,8 +47,8 @@ func outcomeEvent(kind string, row int64, token string) stream.Record {
 	return stream.Record{Partition: -1, Key: []byte(e.User), Value: e.AppendJSON(nil)}
 }
 
-// tokenCases are what clients may bring, a prediction each: of its impression and of its click. y is
-// the label that must come of it, -1 for no example.
+// tokenCases are what clients may bring, a prediction each: of its impression and of its click. y
+// is the label that must come of it, -1 for no example.
 func tokenCases(t testing.TB) []struct {
 	impression, click string
 	y                 float64
@@ -75,8 +75,9 @@ func tokenCases(t testing.TB) []struct {
 	}
 }
 
-// The whole of it on Redis: what is forged, altered, foreign, expired or missing is counted, labels
-// nothing and leaves no trace, and a rebuild comes to the same verdicts while it has the keys.
+// The whole of it on Redis: what is forged, altered, foreign, expired or missing is counted,
+// labels nothing and leaves no trace, and a rebuild comes to the same verdicts while it has the
+// keys.
 func TestOnlyEventsWithAValidTokenLabel(t *testing.T) {
 	r := newRig(t)
 	client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t)}, features.Writing)
@@ -161,7 +162,8 @@ func TestOnlyEventsWithAValidTokenLabel(t *testing.T) {
 	empty()
 }
 
-// Without a key, tokens mean nothing: all events count, whatever they bring, and nothing is counted.
+// Without a key, tokens mean nothing: all events count, whatever they bring, and nothing is
+// counted.
 func TestWithoutAKeyEveryEventLabels(t *testing.T) {
 	r := newRig(t)
 	r.registry = prometheus.NewRegistry()

@@ -21,15 +21,15 @@ type Config struct {
 	// bytes of the body of a request, unpacked; larger bodies get 413
 	MaxBody   int `yaml:"max_body"`
 	MaxEvents int `yaml:"max_events"` // events in one request
-	// bytes of requests that may be at work, and of events that may wait for Kafka; requests beyond
-	// it get 503 at once
+	// bytes of requests that may be at work, and of events that may wait for Kafka; requests
+	// beyond it get 503 at once
 	MaxWaiting int `yaml:"max_waiting"`
 	// events a second that the collector accepts; requests beyond it get 429
 	Rate float64 `yaml:"rate"`
-	// how long before its receipt an event may have happened, by its type or name, or for all others
-	// by "*"; older ones are refused, those of other producers too. Default: no limit, since SDKs
-	// keep events for days while a device is offline, and age falsifies no label: receipt decides
-	// those. Recorded events are not limited
+	// how long before its receipt an event may have happened, by its type or name, or for all
+	// others by "*"; older ones are refused, those of other producers too. Default: no limit,
+	// since SDKs keep events for days while a device is offline, and age falsifies no label:
+	// receipt decides those. Recorded events are not limited
 	MaxAge event.AgeLimits `yaml:"max_age"`
 	// how long a request waits for Kafka before it gets 503
 	Acknowledge time.Duration `yaml:"acknowledge"`

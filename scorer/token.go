@@ -6,9 +6,9 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// Token returns the signed token of the prediction of a chosen candidate, which events about it must
-// bring back. It is empty where the engine has no keys. Only chosen candidates are logged, so no
-// event about another one could label anything.
+// Token returns the signed token of the prediction of a chosen candidate, which events about it
+// must bring back. It is empty where the engine has no keys. Only chosen candidates are logged, so
+// no event about another one could label anything.
 func (e *Engine) Token(q *Request, s *Scored) string {
 	if e.keys == nil {
 		return ""

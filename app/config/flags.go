@@ -102,8 +102,8 @@ func (c *Common) Given(setting string) bool {
 }
 
 // environment fills flags that the command line leaves out from variables, and records where each
-// setting comes from. An empty flag or variable counts as missing. A variable that is almost one of
-// ours is an error: it would be ignored silently.
+// setting comes from. An empty flag or variable counts as missing. A variable that is almost one
+// of ours is an error: it would be ignored silently.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
 	known := []string{KafkaPassword, features.RedisPassword, SignKeyVariable}
@@ -165,7 +165,7 @@ func (c *Common) over(cfg Config) (Config, error) {
 			*target = *value
 		}
 	}
-	if cfg.Feedback.SignKey != "" && os.Getenv(SignKeyVariable) != "" {
+	if cfg.Feedback.SignKey != "" && secretsOfVariable() != "" {
 		return cfg, c.inFile.Locate(field.Wrong("feedback.sign_key", "is %q, and %s is set too: want one of them, or nobody knows which signs", cfg.Feedback.SignKey, SignKeyVariable))
 	}
 	if err := c.named(cfg.Validate()); err != nil {

@@ -12,10 +12,12 @@ import (
 )
 
 // SignKeyVariable is the variable that may hold the secrets of feedback.sign_key, a line each.
-const SignKeyVariable = variablePrefix + "SIGN_KEY"
+const SignKeyVariable = "CLICKLOOP_SIGN_KEY"
 
-// SignKeys returns the keys that sign predictions, from the file or from the variable, and nil where
-// neither is given.
+func secretsOfVariable() string { return os.Getenv("CLICKLOOP_SIGN_KEY") }
+
+// SignKeys returns the keys that sign predictions, from the file or from the variable, and nil
+// where neither is given.
 func (c *Config) SignKeys(logger *slog.Logger) (*signing.Ring, error) {
 	if path := c.Feedback.SignKey; path != "" {
 		keys, err := signing.Open(path, logger)
@@ -24,7 +26,7 @@ func (c *Config) SignKeys(logger *slog.Logger) (*signing.Ring, error) {
 		}
 		return keys, nil
 	}
-	secrets := os.Getenv(SignKeyVariable)
+	secrets := secretsOfVariable()
 	if secrets == "" {
 		return nil, nil
 	}
@@ -43,13 +45,13 @@ func (c *Config) validateSigning() error {
 		return field.Wrong("feedback.sign_key", "is %q, want the path of a file", path)
 	}
 	if info, err := os.Stat(path); path != "" && err == nil && info.IsDir() {
-		return field.Wrong("feedback.sign_key", "is %q, which is a folder, want a file with a secret a line", path)
+		return field.Wrong("feedback.sign_key", "is %q, which is a folder, want a file of keys", path)
 	}
 	return nil
 }
 
-// validateMaxAge refuses limits that contradict a guard which holds labels: it waits for events that
-// an outage has delayed, and those would be refused when they come.
+// validateMaxAge refuses limits that contradict a guard which holds labels: it waits for events
+// that an outage has delayed, and those would be refused when they come.
 func (c *Config) validateMaxAge() error {
 	if !c.Feedback.Guard.Hold {
 		return nil

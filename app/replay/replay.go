@@ -120,7 +120,7 @@ func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 		d.Progress.Rows.Add(int64(len(tick.Rows)))
 		d.Progress.Skipped.Add(int64(len(tick.Rows)))
 		if d.cfg.Keys != nil {
-			d.tokens.sign(tick.Rows, d.cfg.Keys.Keys())
+			d.tokens.sign(tick, d.cfg.Keys.Keys())
 		}
 		d.due.add(tick.Rows)
 		return nil
@@ -151,8 +151,9 @@ func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 	return nil
 }
 
-// skip tells whether an interrupted replay has certainly played the whole tick: the last row in the
-// topic belongs to a later tick or, when rows went out in chunks, came more than two chunks later.
+// skip tells whether an interrupted replay has certainly played the whole tick: the last row in
+// the topic belongs to a later tick or, when rows went out in chunks, came more than two chunks
+// later.
 func (d *Driver) skip(tick *recording.Tick) bool {
 	resume := d.cfg.Resume
 	if !d.cfg.Lockstep {
@@ -242,8 +243,8 @@ func (d *Driver) flushRows(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until profiles include every event before t, and served weights every example due by
-// t.
+// settle waits until profiles include every event before t, and served weights every example due
+// by t.
 func (d *Driver) settle(ctx context.Context, t event.Time) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.waitFolded(ctx, t) })

@@ -21,7 +21,8 @@ type owed struct {
 var tokenMember = []byte(`"token":"`)
 
 // take keeps the tokens of an answer, which has a line for each row. A row has one candidate, so a
-// line has one token. Texts of an answer have their quotes escaped, so the first match is the member.
+// line has one token. Texts of an answer have their quotes escaped, so the first match is the
+// member.
 func (t *tokens) take(rows []recording.Row, answer []byte) {
 	for i := range rows {
 		line, rest, _ := bytes.Cut(answer, []byte{'\n'})
@@ -33,10 +34,15 @@ func (t *tokens) take(rows []recording.Row, answer []byte) {
 	}
 }
 
-// sign makes the tokens of rows whose answers are not known any more.
-func (t *tokens) sign(rows []recording.Row, keys *signing.Keys) {
-	for i := range rows {
-		t.keep(&rows[i], string(keys.Append(nil, []byte(event.PredictionID(rows[i].Request, 0)), rows[i].Time)))
+// sign makes the tokens of a tick's rows, whose answers are not known any more. The tick's events
+// were sent, too.
+func (t *tokens) sign(tick *recording.Tick, keys *signing.Keys) {
+	for i := range tick.Events {
+		t.give(&tick.Events[i])
+	}
+	for i := range tick.Rows {
+		row := &tick.Rows[i]
+		t.keep(row, string(keys.Append(nil, []byte(event.PredictionID(row.Request, 0)), row.Time)))
 	}
 }
 

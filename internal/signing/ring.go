@@ -57,8 +57,8 @@ func Open(path string, logger *slog.Logger) (*Ring, error) {
 // Keys are the keys as they are now.
 func (r *Ring) Keys() *Keys { return r.current.Load() }
 
-// Run reads the file again each second until ctx ends. A file that cannot be read, or holds no keys,
-// leaves the keys as they are, and is logged once.
+// Run reads the file again each second until ctx ends. A file that cannot be read, or holds no
+// keys, leaves the keys as they are, and is logged once.
 func (r *Ring) Run(ctx context.Context) error {
 	if r.path == "" {
 		<-ctx.Done()

@@ -1,6 +1,6 @@
 // Package signing makes and checks the signed tokens of predictions. The scorer's answer carries a
-// token for each chosen candidate, and an event that names the prediction brings it back. So whoever
-// knows or guesses the id of a prediction cannot label it.
+// token for each chosen candidate, and an event that names the prediction brings it back. So
+// whoever knows or guesses the id of a prediction cannot label it.
 //
 // The one invariant: a token is valid for one prediction id, until its lifetime has passed, under
 // the secret that signed it, and a verdict depends on nothing else than these and the keys.
@@ -21,8 +21,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// A token is 27 bytes, and 36 characters of base64url (RFC 4648, section 5). That is a whole number
-// of groups, so no character has unused bits and no two texts are the same token:
+// A token is 27 bytes, and 36 characters of base64url (RFC 4648, section 5). That is a whole
+// number of groups, so no character has unused bits and no two texts are the same token:
 //
 //	version  1 byte, 1
 //	key id   4 bytes, of the secret that signed
