@@ -175,7 +175,7 @@ func TestAllWrongKeysGetOneAnswer(t *testing.T) {
 func TestKeysAreKnownByDigestsOfTheProcess(t *testing.T) {
 	c := threeKeys(t)
 	a, b := newGate(t, c, nil, nil), newGate(t, c, nil, nil)
-	if a.hasher.digest(scoreKey) != a.hasher.digest(scoreKey) || a.hasher.digest(scoreKey) == b.hasher.digest(scoreKey) {
+	if a.hasher.digest(scoreKey) == b.hasher.digest(scoreKey) {
 		t.Error("digests are not the process's own")
 	}
 	for d, c := range *a.ring.Load() {
