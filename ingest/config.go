@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/field"
 )
 
@@ -25,6 +26,11 @@ type Config struct {
 	MaxWaiting int `yaml:"max_waiting"`
 	// events a second that the collector accepts; requests beyond it get 429
 	Rate float64 `yaml:"rate"`
+	// how long before its receipt an event may have happened, by its type or name, or for all others
+	// by "*"; older ones are refused, those of other producers too. Default: no limit, since SDKs
+	// keep events for days while a device is offline, and age falsifies no label: receipt decides
+	// those. Recorded events are not limited
+	MaxAge event.AgeLimits `yaml:"max_age"`
 	// how long a request waits for Kafka before it gets 503
 	Acknowledge time.Duration `yaml:"acknowledge"`
 	Heartbeat   time.Duration `yaml:"heartbeat"` // how often each partition gets the clock
@@ -59,5 +65,5 @@ func (c Config) Validate() error {
 	case c.Heartbeat < 10*time.Millisecond || c.Heartbeat > time.Minute:
 		return field.Wrong("heartbeat", "is %v, want 10ms to 1m: labels wait for it", c.Heartbeat)
 	}
-	return nil
+	return field.Within("max_age", c.MaxAge.Validate())
 }

@@ -54,7 +54,7 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	logger := d.Logger.With("stage", "ingest")
 	letters := deadletter.New("ingest", d.Client, d.Clock.Now, logger, d.Registerer)
 	store := features.Watch(d.Store, d.Clock.Now)
-	consumer := newConsumer(d, store, letters, logger)
+	consumer := newConsumer(cfg.MaxAge, d, store, letters, logger)
 	return &Ingester{
 		client: d.Client, store: store, clock: d.Clock,
 		collector: newCollector(cfg, d, letters, logger),

@@ -83,6 +83,8 @@ type Candidate struct {
 type Answer struct {
 	Ranked []Scored // all candidates: the chosen ones in front, the others behind them, best first
 	Policy string   // that made the choice
+	// of the predictions; a request that is sent again has the time at which it was answered first
+	Time event.Time
 	Basis
 	// Published says that Kafka has acknowledged the predictions of the chosen candidates. Else
 	// they are written later, or, if too much waits for Kafka already, not at all.
@@ -176,7 +178,9 @@ func (c *Call) newRanked(n int) []Scored {
 func (c *Call) settle(published bool, late *delivery) {
 	for i := range c.Requests {
 		if q := &c.Requests[i]; q.open() {
-			q.Answer.Published = published
+			if q.Answer.Published = published; q.Answer.Time == 0 {
+				q.Answer.Time = q.Time
+			}
 			from := len(c.data)
 			c.data = q.Answer.append(c.data)
 			q.claim.progress, q.claim.late, q.claim.data = scored, late, c.data[from:]

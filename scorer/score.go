@@ -92,6 +92,7 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 	picks := q.Answer.Ranked // of a past
 	q.Answer.Ranked, q.Answer.Basis = ranked, c.basis
 	if !q.choosePast(picks) {
+		q.Answer.Time = 0
 		e.choose(c, q)
 	}
 	e.appendPredictions(c, q)

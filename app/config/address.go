@@ -34,6 +34,9 @@ func (c *Config) validateAddresses() error {
 			return field.Wrong("redis.address", "%s", reason)
 		}
 	}
+	if err := c.Redis.Validate(); err != nil {
+		return field.Within("redis", err)
+	}
 	if reason := checkHostPort(c.HTTP, true); reason != "" {
 		return field.Wrong("http", "%s", reason)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -61,11 +62,47 @@ type Kafka struct {
 	Brokers    []string `yaml:"brokers"`    // empty: the embedded broker, in `up`
 	Prefix     string   `yaml:"prefix"`     // before every topic and group
 	Partitions int      `yaml:"partitions"` // of events and predictions, when they are created
+
+	TLS  tlsfiles.Client `yaml:"tls"`  // of every connection to the brokers
+	SASL stream.SASL     `yaml:"sasl"` // the login of every connection
+}
+
+// KafkaPassword is the variable that holds the password of kafka.sasl, unless a file does.
+const KafkaPassword = "CLICKLOOP_KAFKA_PASSWORD"
+
+// Client is how a client that calls itself clientID connects.
+func (k Kafka) Client(clientID string) stream.Config {
+	return stream.Config{Brokers: k.Brokers, Prefix: k.Prefix, ClientID: clientID, TLS: k.TLS, SASL: k.SASL, Password: os.Getenv(KafkaPassword)}
 }
 
 // Dial returns a client that calls itself clientID. logger and reg may be nil.
 func (k Kafka) Dial(clientID string, logger *slog.Logger, reg prometheus.Registerer) (*stream.Client, error) {
-	return stream.Dial(stream.Config{Brokers: k.Brokers, Prefix: k.Prefix, ClientID: clientID, Logger: logger, Registerer: reg})
+	cfg := k.Client(clientID)
+	cfg.Logger, cfg.Registerer = logger, reg
+	return stream.Dial(cfg)
+}
+
+// Secured returns the setting by which the brokers are reached over TLS or with a login, or "".
+func (k Kafka) Secured() string {
+	switch {
+	case k.TLS.Enabled:
+		return "kafka.tls.enabled"
+	case k.SASL.Mechanism != "":
+		return "kafka.sasl.mechanism"
+	}
+	return ""
+}
+
+// validateAccess checks how the brokers are reached.
+func (k Kafka) validateAccess() error {
+	if err := field.Within("kafka.tls", k.TLS.Validate()); err != nil {
+		return err
+	}
+	cfg := k.Client("")
+	if err := field.Within("kafka.sasl", k.SASL.Validate(cfg.Password != "")); err != nil {
+		return err
+	}
+	return field.Within("kafka", cfg.CheckClear())
 }
 
 // Networks are configurations of networks by name. A setting that a network leaves out has its
@@ -134,6 +171,9 @@ func (c *Config) Validate() error {
 	if err := c.validateAddresses(); err != nil {
 		return err
 	}
+	if err := c.Kafka.validateAccess(); err != nil {
+		return err
+	}
 	if err := validateObjectives(c.Objectives); err != nil {
 		return err
 	}
@@ -155,6 +195,12 @@ func (c *Config) Validate() error {
 		if err := s.validate(); err != nil {
 			return field.Within(s.name, err)
 		}
+	}
+	if err := c.validateSigning(); err != nil {
+		return err
+	}
+	if err := c.validateMaxAge(); err != nil {
+		return err
 	}
 	if least := 4 * c.Ingest.Heartbeat; c.Watermark.Lease < least {
 		return field.Wrong("watermark.lease", "is %v, want at least four times ingest.heartbeat (%v): a collector that beats on time must not be left out", c.Watermark.Lease, least)

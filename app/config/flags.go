@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
 )
@@ -105,7 +106,7 @@ func (c *Common) Given(setting string) bool {
 // ours is an error: it would be ignored silently.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
-	var known []string
+	known := []string{KafkaPassword, features.RedisPassword, SignKeyVariable}
 	for _, o := range c.options() {
 		known = append(known, o.variable())
 		setting := cmp.Or(o.setting, o.flag)
@@ -114,6 +115,9 @@ func (c *Common) environment() error {
 		} else if v := os.Getenv(o.variable()); v != "" {
 			*o.value, c.from[setting] = v, o.variable()
 		}
+	}
+	if os.Getenv(features.RedisPassword) != "" {
+		c.from["redis.password"] = features.RedisPassword
 	}
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
@@ -148,6 +152,7 @@ func (c *Common) over(cfg Config) (Config, error) {
 		}
 		cfg.Learner.ServeBits = bits
 	}
+	cfg.Redis.Password = settings.NewSecret(os.Getenv(features.RedisPassword))
 	if c.InsecurePublic != "" {
 		insecure, err := strconv.ParseBool(c.InsecurePublic)
 		if err != nil {
@@ -160,7 +165,13 @@ func (c *Common) over(cfg Config) (Config, error) {
 			*target = *value
 		}
 	}
-	return cfg, c.named(cfg.Validate())
+	if cfg.Feedback.SignKey != "" && os.Getenv(SignKeyVariable) != "" {
+		return cfg, c.inFile.Locate(field.Wrong("feedback.sign_key", "is %q, and %s is set too: want one of them, or nobody knows which signs", cfg.Feedback.SignKey, SignKeyVariable))
+	}
+	if err := c.named(cfg.Validate()); err != nil {
+		return cfg, err
+	}
+	return cfg, c.named(cfg.settle(c.inFile))
 }
 
 // named puts the flag or variable that gave a wrong setting before its error.
@@ -172,6 +183,9 @@ func (c *Common) named(err error) error {
 	setting, _, _ := strings.Cut(wrong.Field, "[")
 	if source := c.from[setting]; source != "" {
 		return fmt.Errorf("%s: %w", source, err)
+	}
+	if c.inFile != nil && c.inFile.Has(wrong.Field) {
+		return c.inFile.Locate(err)
 	}
 	return err
 }

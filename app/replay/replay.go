@@ -20,6 +20,7 @@ import (
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/event/objective"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/internal/strictjson"
 	"golang.org/x/sync/errgroup"
 )
@@ -39,7 +40,10 @@ type Config struct {
 	// base URLs: of the public ports, such as http://127.0.0.1:8080, and of the admin ports
 	Collector, CollectorAdmin, Scorer, ScorerAdmin string
 	Client                                         *http.Client // nil for a default
-	Logger                                         *slog.Logger // nil for none
+	// sign the events of rows that were answered before an interruption; all others have the token
+	// of their answer. Nil: the former have none
+	Keys   *signing.Ring
+	Logger *slog.Logger // nil for none
 }
 
 // Progress is how far a replay is. Other goroutines may read it while the replay runs.
@@ -59,6 +63,7 @@ type Driver struct {
 	Progress Progress
 
 	due       dueQueue
+	tokens    tokens
 	pending   []event.Event
 	rows      []recording.Row
 	body      []byte
@@ -114,6 +119,9 @@ func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 	if d.skip(tick) {
 		d.Progress.Rows.Add(int64(len(tick.Rows)))
 		d.Progress.Skipped.Add(int64(len(tick.Rows)))
+		if d.cfg.Keys != nil {
+			d.tokens.sign(tick.Rows, d.cfg.Keys.Keys())
+		}
 		d.due.add(tick.Rows)
 		return nil
 	}
@@ -186,6 +194,7 @@ func (d *Driver) sendEvents(ctx context.Context, clock event.Time) error {
 			if i > 0 {
 				d.body = append(d.body, ',')
 			}
+			d.tokens.give(&d.pending[i])
 			d.body = d.pending[i].AppendJSON(d.body)
 		}
 		d.body = append(d.body, ']')
@@ -225,6 +234,7 @@ func (d *Driver) flushRows(ctx context.Context) error {
 			d.Progress.Rejected.Add(int64(rejected))
 			d.cfg.Logger.Error("the scorer refused recorded requests", "count", rejected, "answer", string(answer[:min(len(answer), 300)]))
 		}
+		d.tokens.take(rows[:n], answer)
 		d.Progress.Rows.Add(int64(n))
 		rows = rows[n:]
 	}

@@ -20,7 +20,7 @@ type front struct {
 	metrics      *web.Metrics
 	readiness    readiness
 	names        []string              // of the stages
-	redis        *features.RedisClient // which readiness asks
+	redis        *features.RedisClient // which readiness asks; nil when no stage has a store
 	transport    http.RoundTripper     // of calls that this process makes to itself
 }
 

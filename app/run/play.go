@@ -36,7 +36,7 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: o.Limit, Lockstep: o.Lockstep, Speed: o.Speed, Resume: resume,
 		Collector: l.url(l.HTTP, l.certificates.public), CollectorAdmin: l.url(l.Admin, l.certificates.admin),
 		Scorer: l.url(l.HTTP, l.certificates.public), ScorerAdmin: l.url(l.Admin, l.certificates.admin),
-		Client: l.client(time.Minute), Logger: l.logger,
+		Client: l.client(time.Minute), Keys: l.keys, Logger: l.logger,
 	})
 	if err != nil {
 		return nil, err

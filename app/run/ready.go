@@ -78,15 +78,20 @@ func (l *Loop) check(ctx context.Context) result {
 	if err == nil {
 		return result{}
 	}
-	for _, dependency := range []struct {
+	type dependency struct {
 		name string
 		ping func(context.Context) error
-	}{{"Kafka", l.Client.Ping}, {"Redis", l.redis.Ping}} {
+	}
+	dependencies := []dependency{{"Kafka", l.Client.Ping}}
+	if l.redis != nil {
+		dependencies = append(dependencies, dependency{"Redis", l.redis.Ping})
+	}
+	for _, d := range dependencies {
 		short, cancel := context.WithTimeout(ctx, causeWait)
-		unreachable := dependency.ping(short)
+		unreachable := d.ping(short)
 		cancel()
 		if unreachable != nil {
-			return result{err, dependency.name}
+			return result{err, d.name}
 		}
 	}
 	return result{err, stage}
@@ -111,10 +116,12 @@ func (l *Loop) handleReady(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
-	for _, warning := range l.capacity.warnings() {
-		fmt.Fprintln(w, "warning: Redis: "+warning)
+	if l.capacity != nil {
+		for _, warning := range l.capacity.warnings() {
+			fmt.Fprintln(w, "warning: Redis: "+warning)
+		}
 	}
-	for _, warning := range l.certificates.warnings(time.Now()) {
+	for _, warning := range append(l.keeper.warnings(), l.certificates.warnings(time.Now())...) {
 		fmt.Fprintln(w, "warning: "+warning)
 	}
 }

@@ -15,10 +15,11 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/embedded"
+	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,7 +54,10 @@ type Loop struct {
 	closers     []func() error // Close calls them in reverse order
 	stages      []stage
 	setRecorded []func(bool) // switch the stages between recorded and wall time
-	capacity    *capacity
+	stores      []store
+	capacity    *capacity     // nil when no stage has a store
+	keeper      *keeper       // nil without embedded services
+	keys        *signing.Ring // nil: nothing is signed
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the Loop has ended
@@ -96,9 +100,12 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if err := l.connect(o); err != nil {
 		return err
 	}
-	var topics []stream.Topic
-	for _, t := range event.Topics(o.Config.Objectives, o.Config.Kafka.Partitions) {
-		topics = append(topics, stream.Topic(t))
+	needs, topics := used(o.Stages, &o.Config)
+	if err := l.Client.CheckAccess(ctx, needs...); err != nil {
+		return err
+	}
+	if l.Services != nil && l.Services.Kafka != "" {
+		boundTopics(topics)
 	}
 	if err := l.Client.EnsureTopics(ctx, topics...); err != nil {
 		return err
@@ -106,12 +113,13 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if err := l.build(o.Stages); err != nil {
 		return err
 	}
-	redis, err := l.dialRedis(features.Serving)
-	if err != nil {
+	if l.Services != nil {
+		l.keeper = newKeeper(l, topics, o.Config.Clock == config.ClockRecorded)
+	}
+	l.names = o.Stages
+	if err := l.diagnoseStores(ctx); err != nil {
 		return err
 	}
-	l.capacity = newCapacity(redis, l.logger, l.registry)
-	l.redis, l.names = redis, o.Stages
 	ctx, l.cancel = context.WithCancel(ctx)
 	go l.run(ctx, ports)
 	return nil
@@ -119,7 +127,13 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 
 // connect starts embedded services where the configuration has no address, and connects to Kafka.
 func (l *Loop) connect(o Options) error {
-	l.Kafka, l.Redis = o.Config.Kafka.Brokers, o.Config.Redis.Address
+	l.Kafka, l.Redis = o.Config.Kafka.Brokers, o.Config.Redis.String()
+	if secured := o.Config.Kafka.Secured(); len(l.Kafka) == 0 && secured != "" {
+		return field.Wrong(secured, "is given without kafka.brokers, want brokers: the embedded broker takes plain text from this machine only")
+	}
+	if o.Embedded && l.Redis == "" && o.Config.Redis.Password.Given() {
+		return fmt.Errorf("%s is given, but Redis has no address and is the embedded one: set redis.address, --redis or CLICKLOOP_REDIS", features.RedisPassword)
+	}
 	if o.Embedded && (len(l.Kafka) == 0 || l.Redis == "") {
 		port := 0
 		if o.AnyPort {
@@ -127,6 +141,7 @@ func (l *Loop) connect(o Options) error {
 		}
 		s, err := embedded.Start(embedded.Config{
 			Dir: o.Config.Data, KafkaPort: port, RedisPort: port, Logger: o.Logger, NoKafka: len(l.Kafka) > 0, NoRedis: l.Redis != "",
+			Bounds: embeddedBounds(),
 		})
 		if err != nil {
 			return err
@@ -138,9 +153,10 @@ func (l *Loop) connect(o Options) error {
 		}
 		if l.Redis == "" {
 			l.Redis = s.Redis
+			l.cfg.Redis = features.RedisConfig{Address: s.Redis}
 		}
 	}
-	if l.Redis == "" {
+	if l.Redis == "" && slices.ContainsFunc(o.Stages, HasStore) {
 		return errors.New("no Redis is given: set redis.address, --redis host:port or CLICKLOOP_REDIS")
 	}
 	kafka := o.Config.Kafka
@@ -155,13 +171,36 @@ func (l *Loop) connect(o Options) error {
 
 // dialRedis returns a client that closes with the Loop.
 func (l *Loop) dialRedis(role features.Role) (*features.RedisClient, error) {
-	cfg := l.cfg.Redis
-	cfg.Address = l.Redis
-	client, err := features.DialRedis(cfg, role)
+	client, err := features.DialRedis(l.cfg.Redis, role)
 	if err == nil {
 		l.closers = append(l.closers, client.Close)
 	}
 	return client, err
+}
+
+// diagnoseFor bounds the questions to Redis before a process starts.
+const diagnoseFor = 5 * time.Second
+
+// diagnoseStores returns what only a person can mend, such as a wrong password or a right that is
+// missing. A Redis that is away is waited for: stages repeat until it is back.
+func (l *Loop) diagnoseStores(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, diagnoseFor)
+	defer cancel()
+	for _, s := range l.stores {
+		err := s.client.Diagnose(ctx, s.rights)
+		var fault *features.RedisFault
+		if errors.As(err, &fault) && !fault.Passing() {
+			return fmt.Errorf("Redis at %s: %w", l.Redis, fault)
+		}
+	}
+	if len(l.stores) == 0 {
+		return nil
+	}
+	var err error
+	if l.redis, err = l.dialRedis(features.Serving); err == nil {
+		l.capacity = newCapacity(l.redis, l.logger, l.registry)
+	}
+	return err
 }
 
 // run serves both ports and runs the stages until ctx ends or one of them fails. Stages outlive the
@@ -174,9 +213,17 @@ func (l *Loop) run(ctx context.Context, ports *ports) {
 	for _, s := range l.stages {
 		g.Go(func() error { return s.Run(stages) })
 	}
-	g.Go(func() error { return l.capacity.run(ctx) })
+	if l.capacity != nil {
+		g.Go(func() error { return l.capacity.run(ctx) })
+	}
 	g.Go(func() error { return l.certificates.run(ctx, l.logger) })
 	g.Go(func() error { return l.gate.Run(ctx) })
+	if l.keeper != nil {
+		g.Go(func() error { return l.keeper.run(ctx) })
+	}
+	if l.keys != nil {
+		g.Go(func() error { return l.keys.Run(ctx) })
+	}
 	g.Go(func() error {
 		defer stop()
 		return l.serve(ctx, ports)

@@ -83,7 +83,7 @@ func Announce(up Up) (*Announcement, error) {
 
 // write creates the file at path in one step, with its lock.
 func write(path string, text []byte) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
 	part := path + ".part" + strconv.Itoa(os.Getpid())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
-	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -89,6 +89,10 @@ func (d *doctor) report(what string, err error, mend string) {
 		return
 	}
 	d.faults++
+	var denied *stream.AccessError
+	if errors.As(err, &denied) {
+		err, mend = errors.New(denied.What), denied.Mend
+	}
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
@@ -120,7 +124,7 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	}
 	client, err := cfg.Kafka.Dial("clickloop-doctor", nil, nil)
 	if err == nil {
-		err = within(ctx, 5*time.Second, client.Ping)
+		err = within(ctx, 5*time.Second, func(ctx context.Context) error { return client.CheckAccess(ctx) })
 	}
 	d.report("Kafka at "+strings.Join(cfg.Kafka.Brokers, ","), err, "start Kafka there, or give the right address; from inside a container it is not localhost")
 	if err != nil {
@@ -190,6 +194,10 @@ func (d *doctor) folds(ctx context.Context, client *stream.Client, store feature
 	folded := false
 	for p, r := range ranges {
 		at, err := store.Position(ctx, log, p)
+		var fault *features.RedisFault
+		if errors.As(err, &fault) {
+			d.warn(what, fault)
+		}
 		if err != nil {
 			return
 		}
@@ -214,17 +222,17 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 		d.report("Redis", errors.New("no address is given"), "set redis.address, --redis host:port or CLICKLOOP_REDIS; `clickloop up` runs an embedded one")
 		return
 	}
-	address := settings.Redact(cfg.Redis.Address)
+	what := "Redis at " + cfg.Redis.String()
 	if strings.Contains(cfg.Redis.Address, "***@") {
-		d.report("Redis at "+address, errors.New("its password is kept nowhere"), "give the whole address by --redis or CLICKLOOP_REDIS")
+		d.report(what, errors.New("its password is kept nowhere"), "give the whole address by --redis or CLICKLOOP_REDIS")
 		return
 	}
 	client, err := features.DialRedis(cfg.Redis, features.Serving)
 	if err == nil {
 		defer client.Close()
-		err = within(ctx, 3*time.Second, client.Ping)
+		err = within(ctx, 5*time.Second, func(ctx context.Context) error { return client.Diagnose(ctx, nil) })
 	}
-	d.report("Redis at "+address, err, "start Redis 7.0 or newer there, or give the right address, with its user and password if it has them")
+	d.reportRedis(what, err, "start Redis 7.0 or newer there, or give the right address, with its user and password if it has them")
 	if err != nil {
 		return
 	}
@@ -237,6 +245,21 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 	}
 }
 
+// reportRedis is report for an error of Redis, which may say itself how to mend it.
+func (d *doctor) reportRedis(what string, err error, mend string) {
+	var fault *features.RedisFault
+	if errors.As(err, &fault) {
+		err = errors.New(fault.What)
+		mend = cmp.Or(fault.Mend, "correct the setting")
+	}
+	d.report(what, err, mend)
+}
+
+// warn prints what a check could not find out, and how to mend that. It fails nothing.
+func (d *doctor) warn(what string, fault *features.RedisFault) {
+	fmt.Fprintf(d.w, "warn   %s: %s\n       mend it: %s\n", what, fault.What, fault.Mend)
+}
+
 // capacity checks that Redis loses no keys. The embedded Redis reports no capacity, since it has no
 // limit.
 func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
@@ -246,8 +269,14 @@ func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 	if err == nil && !ok {
 		return
 	}
+	const what = "Redis keeps what it is given"
+	var fault *features.RedisFault
+	if errors.As(err, &fault) {
+		d.warn(what, fault)
+		return
+	}
 	if faults := capacity.Faults(0); err == nil && len(faults) > 0 {
 		err = errors.New(strings.Join(faults, "; "))
 	}
-	d.report("Redis keeps what it is given", err, "give Redis more memory than it needs and maxmemory-policy noeviction")
+	d.report(what, err, "give Redis more memory than it needs and maxmemory-policy noeviction")
 }

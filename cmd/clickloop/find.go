@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/app/running"
 	"github.com/clickloop/clickloop/internal/settings"
+	"github.com/clickloop/clickloop/stream"
 )
 
 // errNoBrokers is returned when neither a setting nor a running `clickloop up` gives Kafka brokers.
@@ -117,4 +120,19 @@ func announce(l *run.Loop, cfg *config.Config) (*running.Announcement, error) {
 		PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Millisecond), HTTP: l.HTTP, Admin: l.Admin, Kafka: l.Kafka, Redis: settings.Redact(l.Redis), Prefix: cfg.Kafka.Prefix, Data: data,
 		EmbeddedKafka: len(cfg.Kafka.Brokers) == 0, EmbeddedRedis: cfg.Redis.Address == "", Partitions: cfg.Kafka.Partitions, Objectives: cfg.Objectives,
 	})
+}
+
+// dialKafka connects a tool, and returns an error at once when Kafka does not let it in. A broker
+// that does not answer yet may do so later.
+func dialKafka(ctx context.Context, kafka config.Kafka, clientID string, logger *slog.Logger) (*stream.Client, error) {
+	client, err := kafka.Dial(clientID, logger, nil)
+	if err != nil {
+		return nil, err
+	}
+	var denied *stream.AccessError
+	err = within(ctx, 5*time.Second, func(ctx context.Context) error { return client.CheckAccess(ctx) })
+	if errors.As(err, &denied) {
+		return nil, errors.Join(err, client.Close())
+	}
+	return client, nil
 }

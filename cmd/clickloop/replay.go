@@ -92,9 +92,13 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
+	keys, err := cfg.SignKeys(logger)
+	if err != nil {
+		return err
+	}
 	d, err := replay.New(replay.Config{
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: play.limit, Lockstep: play.lockstep, Speed: play.speed, Resume: resume,
-		Collector: to.collector, CollectorAdmin: to.collectorAdmin, Scorer: to.scorer, ScorerAdmin: to.scorerAdmin, Logger: logger,
+		Collector: to.collector, CollectorAdmin: to.collectorAdmin, Scorer: to.scorer, ScorerAdmin: to.scorerAdmin, Keys: keys, Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -157,7 +161,7 @@ func resumeRow(ctx context.Context, cfg *config.Config, rec *recording.Recording
 	if len(cfg.Kafka.Brokers) == 0 {
 		return 0, nil
 	}
-	client, err := cfg.Kafka.Dial("clickloop-replay", logger, nil)
+	client, err := dialKafka(ctx, cfg.Kafka, "clickloop-replay", logger)
 	if err != nil {
 		return 0, err
 	}

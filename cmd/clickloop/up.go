@@ -143,6 +143,7 @@ func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.
 	fmt.Fprintf(stderr, "ready in %.2f s: HTTP %s, admin %s, Kafka %s, Redis %s\n", time.Since(began).Seconds(), l.HTTP, l.Admin, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
 	if what := embeddedNote(cfg); what != "" {
 		fmt.Fprintln(stderr, what)
+		fmt.Fprintln(stderr, l.Bounds())
 	}
 	announced, err := announce(l, cfg)
 	if err != nil {
@@ -179,7 +180,7 @@ func embeddedNote(cfg *config.Config) string {
 	case kafka && redis:
 		return "Kafka and Redis are embedded: " + purpose
 	case kafka:
-		return "Kafka is embedded: " + purpose + "; Redis is the one at " + settings.Redact(cfg.Redis.Address)
+		return "Kafka is embedded: " + purpose + "; Redis is the one at " + cfg.Redis.String()
 	case redis:
 		return "Redis is embedded: " + purpose + "; Kafka is the one at " + strings.Join(cfg.Kafka.Brokers, ",")
 	}
@@ -189,7 +190,11 @@ func embeddedNote(cfg *config.Config) string {
 // writeAddresses writes the file in one step, so that a waiting program never reads half of it.
 func writeAddresses(path string, l *run.Loop) error {
 	text := fmt.Sprintf("HTTP=%s\nADMIN=%s\nKAFKA=%s\nREDIS=%s\n", l.HTTP, l.Admin, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
-	if err := os.WriteFile(path+".part", []byte(text), 0o644); err != nil {
+	err := os.WriteFile(path+".part", []byte(text), 0o644)
+	if err == nil {
+		err = os.Chmod(path+".part", 0o644) // embedded services take this right from new files
+	}
+	if err != nil {
 		return fmt.Errorf("cannot write the addresses: %w", err)
 	}
 	return os.Rename(path+".part", path)
