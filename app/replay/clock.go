@@ -16,8 +16,8 @@ const recordedMode = "recorded"
 // CheckClock returns an error unless the collector whose admin port has this URL takes recorded
 // times.
 // It asks a collector that does not answer yet, as one that starts, until ctx ends.
-func CheckClock(ctx context.Context, admin string, logger *slog.Logger) error {
-	c := client{http.DefaultClient, logger}
+func CheckClock(ctx context.Context, by *http.Client, admin string, logger *slog.Logger) error {
+	c := client{by, logger}
 	target := strings.TrimSuffix(admin, "/") + "/v1/clock"
 	b, err := c.call(ctx, http.MethodGet, target, "", nil)
 	var no *refused

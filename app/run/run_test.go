@@ -66,7 +66,7 @@ func recorded(rec *recording.Recording) func(*config.Config) {
 func TestTheCheckOfAClockUnderstandsTheCollector(t *testing.T) {
 	l := start(t, func(c *config.Config) { c.Clock = config.ClockRecorded })
 	check := func() error {
-		return replay.CheckClock(t.Context(), "http://"+l.Admin, slog.New(slog.DiscardHandler))
+		return replay.CheckClock(t.Context(), http.DefaultClient, "http://"+l.Admin, slog.New(slog.DiscardHandler))
 	}
 	if err := check(); err != nil {
 		t.Errorf("with recorded times: %v", err)

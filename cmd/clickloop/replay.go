@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/app/replay"
 	"github.com/clickloop/clickloop/app/run"
+	"github.com/clickloop/clickloop/internal/access"
 )
 
 const replayExamples = `  clickloop replay examples/bank-marketing --collector http://localhost:8080 --collector-admin http://localhost:8081
@@ -61,6 +63,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	common := config.CommonFlags(fs)
 	var to targets
 	to.declare(fs)
+	keyFile := fs.String("key-file", "", "`file` whose first line is sent as the key with every call; it must be good for events, score and admin where these want one")
 	var play playFlags
 	play.declare(fs)
 	rest, err := parse(fs, args)
@@ -83,8 +86,12 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	rec.Adopt(cfg.Objective(rec.Objective().Name))
 	to.complete(&cfg, common, stderr)
+	by, err := clientWithKey(*keyFile)
+	if err != nil {
+		return err
+	}
 	logger := newLogger(stderr, false)
-	err = within(ctx, startPatience, func(ctx context.Context) error { return replay.CheckClock(ctx, to.collectorAdmin, logger) })
+	err = within(ctx, startPatience, func(ctx context.Context) error { return replay.CheckClock(ctx, by, to.collectorAdmin, logger) })
 	if err != nil {
 		return err
 	}
@@ -98,7 +105,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	d, err := replay.New(replay.Config{
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: play.limit, Lockstep: play.lockstep, Speed: play.speed, Resume: resume,
-		Collector: to.collector, CollectorAdmin: to.collectorAdmin, Scorer: to.scorer, ScorerAdmin: to.scorerAdmin, Keys: keys, Logger: logger,
+		Collector: to.collector, CollectorAdmin: to.collectorAdmin, Scorer: to.scorer, ScorerAdmin: to.scorerAdmin, Keys: keys, Client: by, Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -112,6 +119,20 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fmt.Fprintf(stdout, "%d requests, %d events, %d refused in %.1f s: %.0f requests/s\n",
 		rows, d.Progress.Events.Load(), d.Progress.Rejected.Load(), time.Since(began).Seconds(), float64(rows)/time.Since(began).Seconds())
 	return nil
+}
+
+// clientWithKey returns a client that sends the key of a file, or none for an empty path.
+func clientWithKey(path string) (*http.Client, error) {
+	by := &http.Client{Timeout: time.Minute}
+	if path == "" {
+		return by, nil
+	}
+	key, err := access.ReadKey(path)
+	if err != nil {
+		return nil, fmt.Errorf("--key-file: %w", err)
+	}
+	by.Transport = access.Bearer{Key: key, Next: http.DefaultTransport}
+	return by, nil
 }
 
 // targets are the URLs that replay calls: both ports of ingest and of the scorer.
