@@ -122,14 +122,14 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 
 // targets are the URLs that replay calls, of both ports of ingest and of the scorer, and the file
 // of the key that it sends.
-type targets struct{ collector, collectorAdmin, scorer, scorerAdmin, key string }
+type targets struct{ collector, collectorAdmin, scorer, scorerAdmin, keyFile string }
 
 // declare declares the flags on fs.
 func (t *targets) declare(fs *flag.FlagSet) {
 	fs.StringVar(&t.collector, "collector", "", "`URL` of ingest (default: that of the running `clickloop up`, or http://127.0.0.1:8080)")
 	fs.StringVar(&t.collectorAdmin, "collector-admin", "", "`URL` of ingest's admin port (default: that of the running `clickloop up`, or port 8081 of --collector's host)")
 	fs.StringVar(&t.scorer, "scorer", "", "`URL` of the scorer (default: that of --collector)")
-	fs.StringVar(&t.key, "key", "", "`file` with the key that every call brings, good for events, score and admin")
+	fs.StringVar(&t.keyFile, "key-file", "", "`file` whose first line is sent as the key with every call, good for events, score and admin where these want one")
 	fs.StringVar(&t.scorerAdmin, "scorer-admin", "", "`URL` of the scorer's admin port (default: that of --collector-admin, or port 8081 of --scorer's host)")
 }
 
@@ -157,10 +157,10 @@ func (t *targets) complete(cfg *config.Config, common *config.Common, stderr io.
 // client returns the client that sends the key.
 func (t *targets) client() (*http.Client, error) {
 	with := access.Bearer{Next: http.DefaultTransport}
-	if t.key != "" {
+	if t.keyFile != "" {
 		var err error
-		if with.Key, err = access.ReadKey(t.key); err != nil {
-			return nil, fmt.Errorf("--key: %w", err)
+		if with.Key, err = access.ReadKey(t.keyFile); err != nil {
+			return nil, fmt.Errorf("--key-file: %w", err)
 		}
 	}
 	return &http.Client{Timeout: time.Minute, Transport: with}, nil

@@ -31,8 +31,8 @@ var scopes = []Scope{Events, Score, Admin}
 type Config struct {
 	Keys    map[string]Key `yaml:"keys"`    // clients by name
 	Address Limits         `yaml:"address"` // of one IPv4 address, or IPv6 /64
-	// networks of proxies in front, such as 10.0.0.0/8; their X-Forwarded-For or Forwarded names the
-	// client's address, that of others is ignored
+	// networks of proxies in front, such as 10.0.0.0/8; their X-Forwarded-For or Forwarded names
+	// the client's address, that of others is ignored
 	TrustedProxies []string `yaml:"trusted_proxies"`
 }
 

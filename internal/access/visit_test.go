@@ -139,8 +139,8 @@ func TestByDefaultOneAddressCannotTakeTheWholeRate(t *testing.T) {
 	})
 }
 
-// A body of more lines, or more bytes, than a second brings passes once the rate is rested, and what
-// it took is paid off before the next one.
+// A body of more lines, or more bytes, than a second brings passes once the rate is rested. What it
+// took is paid off before the next one.
 func TestWhatIsLargerThanItsRatePassesAndIsPaidOff(t *testing.T) {
 	f := func(key Limits, size, lines int, announces bool, want outcome) {
 		t.Helper()
