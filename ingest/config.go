@@ -8,6 +8,8 @@
 package ingest
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -32,14 +34,15 @@ type Config struct {
 	// how long a request waits for Kafka before it gets 503
 	Acknowledge time.Duration `yaml:"acknowledge"`
 	Heartbeat   time.Duration `yaml:"heartbeat"` // how often each partition gets the clock
-	// origins of websites that may send; "*" for all
+	// origins of websites whose browsers may send, such as https://shop.example; "*" for all,
+	// without credentials
 	CORSOrigins []string `yaml:"cors_origins"`
 }
 
 // DefaultConfig allows 2 MB and 5,000 events a request, and 100,000 events a second.
 func DefaultConfig() Config {
 	return Config{
-		MaxBody: 2 << 20, MaxEvents: 5000, MaxWaiting: 64 << 20, Rate: 100_000, Acknowledge: 5 * time.Second, Heartbeat: time.Second, CORSOrigins: []string{"*"},
+		MaxBody: 2 << 20, MaxEvents: 5000, MaxWaiting: 64 << 20, Rate: 100_000, Acknowledge: 5 * time.Second, Heartbeat: time.Second,
 	}
 }
 
@@ -56,6 +59,9 @@ func (c Config) Validate() error {
 		return field.Wrong("rate", "is %v, want at least 1 event a second", c.Rate)
 	case c.Acknowledge < 10*time.Millisecond || c.Acknowledge > time.Minute:
 		return field.Wrong("acknowledge", "is %v, want 10ms to 1m", c.Acknowledge)
+	case slices.ContainsFunc(c.CORSOrigins, isWrongOrigin):
+		i := slices.IndexFunc(c.CORSOrigins, isWrongOrigin)
+		return validateOrigin(fmt.Sprintf("cors_origins[%d]", i), c.CORSOrigins[i])
 	case c.Heartbeat < 10*time.Millisecond || c.Heartbeat > time.Minute:
 		return field.Wrong("heartbeat", "is %v, want 10ms to 1m: labels wait for it", c.Heartbeat)
 	}

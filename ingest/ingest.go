@@ -9,6 +9,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/strictjson"
@@ -25,6 +26,7 @@ type Deps struct {
 	Set        *features.Set
 	Store      features.Store
 	Clock      *Clock
+	Access     *access.Gate     // nil: calls need no key and have no rates of their own
 	Watermark  watermark.Config // zero: the default
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none

@@ -21,8 +21,10 @@ type Call struct {
 
 	profiles map[string]features.Profile // nil when they could not be read
 	held     []heldWeights               // by objective
+	features []event.Fields              // of the candidates of the request that is being scored
 	basis    Basis                       // of the answers that are being computed
 	records  []stream.Record             // predictions of these answers
+	written  int                         // bytes of these
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
 	done chan struct{}
@@ -68,7 +70,8 @@ type Request struct {
 
 	Answer Answer // the engine's
 
-	claim claim
+	claim  claim
+	fields int // of all candidates, each with those of Context
 }
 
 // Candidate is one ad that may be chosen.
@@ -110,8 +113,6 @@ type Scored struct {
 	P          []float64 // probability of a positive, by objective
 	Score      float64   // candidates are ranked by it
 	Propensity float64   // probability with which the policy makes it one of the chosen
-
-	features event.Fields
 }
 
 // Reset forgets the requests of c, and their answers.

@@ -67,7 +67,7 @@ func newScorer(t testing.TB, change func(*setup)) *Scorer {
 	if u.registry != nil {
 		d.Registerer = u.registry
 	}
-	s, err := New(u.config, d)
+	s, err := New(u.config, d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

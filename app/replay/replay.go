@@ -37,9 +37,9 @@ type Config struct {
 	Speed    float64 // recorded seconds a second; 0 for as fast as possible
 	Resume   int64   // number of the last row in the predictions topic; 0 for a new replay
 
-	Collector string // base URL of ingest, such as http://127.0.0.1:8080
-	Scorer    string
-	Client    *http.Client // nil for a default
+	// base URLs: of the public ports, such as http://127.0.0.1:8080, and of the admin ports
+	Collector, CollectorAdmin, Scorer, ScorerAdmin string
+	Client                                         *http.Client // nil for a default
 	// sign the events of rows that were answered before an interruption; all others have the token
 	// of their answer. Nil: the former have none
 	Keys   *signing.Ring
@@ -256,7 +256,7 @@ func (d *Driver) waitFolded(ctx context.Context, t event.Time) error {
 	var answer struct {
 		Folded string `json:"folded"`
 	}
-	return d.client.poll(ctx, d.cfg.Collector+"/v1/clock", url.Values{"folded": {t.String()}}, &answer, func() bool {
+	return d.client.poll(ctx, d.cfg.CollectorAdmin+"/v1/clock", url.Values{"folded": {t.String()}}, &answer, func() bool {
 		folded, err := event.ParseTime(answer.Folded)
 		return err == nil && folded >= t
 	})
@@ -267,7 +267,7 @@ func (d *Driver) waitModel(ctx context.Context, n int64) error {
 		Examples int64 `json:"examples"` // -1 while there are no weights
 	}
 	query := url.Values{"objective": {d.cfg.Objective.Name}, "at_least": {strconv.FormatInt(n, 10)}}
-	return d.client.poll(ctx, d.cfg.Scorer+"/v1/model", query, &answer, func() bool { return answer.Examples >= n })
+	return d.client.poll(ctx, d.cfg.ScorerAdmin+"/v1/model", query, &answer, func() bool { return answer.Examples >= n })
 }
 
 // appendRequest appends a row as a score request.

@@ -51,6 +51,23 @@ var builders = map[string]struct {
 	"learner":  {build: (*builder).learner},
 }
 
+// store is a stage's way to Redis.
+type store struct {
+	client *features.RedisClient
+	rights *features.Rights
+}
+
+// HasStore tells whether a stage keeps anything in Redis.
+func HasStore(stage string) bool { return builders[stage].namespace != "" }
+
+// RedisRights returns what a stage's user needs in Redis under a prefix; nil when it needs nothing.
+func RedisRights(stage, prefix string) *features.Rights {
+	if !HasStore(stage) {
+		return nil
+	}
+	return features.RightsOf(prefix, builders[stage].namespace, builders[stage].role)
+}
+
 // build makes the stages of these names.
 func (l *Loop) build(names []string) error {
 	set, err := features.Compile(l.cfg.Features)
@@ -92,6 +109,7 @@ func (b *builder) stage(name string) (stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.stores = append(b.stores, store{client, RedisRights(name, b.cfg.Kafka.Prefix)})
 	ttl := outcomeTTL(&b.cfg)
 	if how.namespace == "profiles" {
 		ttl = b.set.Retention() + 24*time.Hour
@@ -108,7 +126,7 @@ func outcomeTTL(c *config.Config) time.Duration {
 // ingest folds events into profiles. Its clock can switch to recorded time, and feedback shares it.
 func (b *builder) ingest(profiles features.Store) (stage, error) {
 	return ingest.New(b.cfg.Ingest, ingest.Deps{
-		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
+		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Access: b.gate, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
 	})
 }
 
@@ -116,7 +134,7 @@ func (b *builder) ingest(profiles features.Store) (stage, error) {
 func (b *builder) scorer(profiles features.Store) (stage, error) {
 	s, err := scorer.New(b.cfg.Scorer, scorer.Deps{
 		Client: b.Client, Objectives: b.cfg.Objectives, Priors: b.cfg.Priors(), Set: b.set, Store: profiles, Now: now, Recorded: b.recorded, Keys: b.keys, Logger: b.logger, Registerer: b.registry,
-	})
+	}, b.gate)
 	if err != nil {
 		return nil, err
 	}
