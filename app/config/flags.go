@@ -92,7 +92,7 @@ func (c *Common) Given(setting string) bool {
 // ours is an error: it would be ignored silently.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
-	known := []string{KafkaPassword}
+	known := []string{"CLICKLOOP_KAFKA_PASSWORD"}
 	for _, o := range c.options() {
 		known = append(known, o.variable())
 		setting := cmp.Or(o.setting, o.flag)
