@@ -67,12 +67,9 @@ type Kafka struct {
 	SASL stream.SASL     `yaml:"sasl"` // the login of every connection
 }
 
-// KafkaPassword is the variable that holds the password of kafka.sasl, unless a file does.
-const KafkaPassword = "CLICKLOOP_KAFKA_PASSWORD"
-
-// Client is how a client that calls itself clientID connects.
+// Client is how a client that calls itself clientID connects. A variable may hold the password.
 func (k Kafka) Client(clientID string) stream.Config {
-	return stream.Config{Brokers: k.Brokers, Prefix: k.Prefix, ClientID: clientID, TLS: k.TLS, SASL: k.SASL, Password: os.Getenv(KafkaPassword)}
+	return stream.Config{Brokers: k.Brokers, Prefix: k.Prefix, ClientID: clientID, TLS: k.TLS, SASL: k.SASL, Password: os.Getenv("CLICKLOOP_KAFKA_PASSWORD")}
 }
 
 // Dial returns a client that calls itself clientID. logger and reg may be nil.

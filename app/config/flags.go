@@ -106,7 +106,7 @@ func (c *Common) Given(setting string) bool {
 // of ours is an error: it would be ignored silently.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
-	known := []string{KafkaPassword, features.RedisPassword, SignKeyVariable}
+	known := []string{"CLICKLOOP_KAFKA_PASSWORD", features.RedisPassword, SignKeyVariable}
 	for _, o := range c.options() {
 		known = append(known, o.variable())
 		setting := cmp.Or(o.setting, o.flag)

@@ -159,7 +159,11 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 func (d *doctor) topic(ctx context.Context, client *stream.Client, prefix string, t event.Topic) (ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	err := client.CheckTopic(ctx, stream.Topic(t))
+	// kafka-go's metadata cannot tell a topic that is missing from one that may not be described
+	err := client.CheckAccess(ctx, stream.Need{Name: t.Name, Operations: []string{stream.OpRead, stream.OpDescribeConfigs}})
+	if err == nil {
+		err = client.CheckTopic(ctx, stream.Topic(t))
+	}
 	what, mend := "topic "+prefix+t.Name, "start the stages, or `clickloop up`: they make topics that are missing"
 	if n, countErr := client.Partitions(ctx, t.Name); countErr == nil && err == nil && t.Ordered && n > 1 {
 		what += fmt.Sprintf(" (it has %d partitions, of which 0 alone is used: its order matters)", n)

@@ -130,15 +130,15 @@ func announce(l *run.Loop, cfg *config.Config) (*running.Announcement, error) {
 	})
 }
 
-// dialKafka connects a tool, and returns an error at once when Kafka does not let it in. A broker
-// that does not answer yet may do so later.
-func dialKafka(ctx context.Context, kafka config.Kafka, clientID string, logger *slog.Logger) (*stream.Client, error) {
+// dialKafka connects a tool, and returns an error at once when Kafka does not let it in or denies
+// what it needs. A broker that does not answer yet may do so later.
+func dialKafka(ctx context.Context, kafka config.Kafka, clientID string, logger *slog.Logger, needs ...stream.Need) (*stream.Client, error) {
 	client, err := kafka.Dial(clientID, logger, nil)
 	if err != nil {
 		return nil, err
 	}
 	var denied *stream.AccessError
-	err = within(ctx, 5*time.Second, func(ctx context.Context) error { return client.CheckAccess(ctx) })
+	err = within(ctx, 5*time.Second, func(ctx context.Context) error { return client.CheckAccess(ctx, needs...) })
 	if errors.As(err, &denied) {
 		return nil, errors.Join(err, client.Close())
 	}

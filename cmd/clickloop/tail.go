@@ -90,7 +90,7 @@ func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		return err
 	}
 	o.topic = strings.TrimPrefix(rest[0], cfg.Kafka.Prefix)
-	client, err := dialKafka(ctx, cfg.Kafka, "clickloop-tail", nil)
+	client, err := dialKafka(ctx, cfg.Kafka, "clickloop-tail", nil, stream.Need{Name: o.topic, Operations: []string{stream.OpRead}})
 	if err != nil {
 		return err
 	}
