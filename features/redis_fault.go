@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"strings"
 	"syscall"
@@ -140,7 +141,8 @@ func (c *RedisClient) Diagnose(ctx context.Context, rights *Rights) error {
 	if explained == nil || errors.As(explained, &fault) {
 		return explained
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+	hung := c.door.tls.Enabled && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded))
+	if hung || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		options := c.client.Options()
 		if hidden := c.door.explain(c.door.probe(ctx, options.Network, options.Addr), rights); errors.As(hidden, &fault) {
 			return hidden

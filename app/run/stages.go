@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +59,13 @@ type store struct {
 func HasStore(stage string) bool { return builders[stage].namespace != "" }
 
 // RedisRights returns what a stage's user needs in Redis under a prefix; nil when it needs nothing.
+// The stage analyst stands for the commands, of which doctor alone asks Redis.
 func RedisRights(stage, prefix string) *features.Rights {
+	if stage == "analyst" {
+		rights := features.RightsOf(prefix, "profiles", features.Serving)
+		rights.Commands = slices.DeleteFunc(rights.Commands, func(c string) bool { return c == "hgetall" })
+		return rights
+	}
 	if !HasStore(stage) {
 		return nil
 	}
