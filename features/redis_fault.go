@@ -15,8 +15,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// RedisFault is an error of Redis that waiting does not mend: a certificate, a password, a right, or
-// a server of the wrong kind. Error says what is wrong and how to mend it.
+// RedisFault is an error of Redis that waiting does not mend: a certificate, a password, a right,
+// or a server of the wrong kind. Error says what is wrong and how to mend it.
 type RedisFault struct {
 	What string
 	Mend string // empty when What says it
@@ -103,8 +103,8 @@ func (d *redisDoor) source() string {
 // deniedCommand finds the command in what Redis says of a right that is missing.
 var deniedCommand = regexp.MustCompile(`run the '([a-zA-Z|_-]+)' command`)
 
-// denied explains that the user lacks a right. Redis does not tell which key it was about: it is one
-// of the caller's own.
+// denied explains that the user lacks a right. Redis does not tell which key it was about: it is
+// one of the caller's own.
 func (d *redisDoor) denied(text string, rights *Rights) *RedisFault {
 	f := &RedisFault{What: fmt.Sprintf("the user %s lacks a right in Redis (%s)", d.name(), text)}
 	grant := ""

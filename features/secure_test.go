@@ -112,8 +112,8 @@ func TestWhatIsWrongWithARedisIsNamed(t *testing.T) {
 	}
 }
 
-// A password that was changed in Redis and then in the file heals a running store, and a client with
-// the old one is told why it waits.
+// A password that was changed in Redis and then in the file heals a running store, and a client
+// with the old one is told why it waits.
 func TestAPasswordThatIsRotatedHealsByItself(t *testing.T) {
 	a := services.NewAuthority(t)
 	s := services.NewServer(t, a, "127.0.0.1", "--tls-auth-clients", "no")

@@ -9,8 +9,8 @@ import (
 )
 
 // aclRedis prints the command by which an administrator gives user what a stage needs in Redis, and
-// nothing more; nothing for a stage that keeps nothing there. It leaves the user's password as it is:
-// a new user has none, and nobody can log in as it until it gets one.
+// nothing more; nothing for a stage that keeps nothing there. It leaves the user's password as it
+// is: a new user has none, and nobody can log in as it until it gets one.
 func aclRedis(w io.Writer, cfg *config.Config, stage, user string) {
 	rights := run.RedisRights(stage, cfg.Kafka.Prefix)
 	if rights == nil {

@@ -124,6 +124,9 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	}
 	d.report("Kafka at "+strings.Join(cfg.Kafka.Brokers, ","), err, "start Kafka there, or give the right address; from inside a container it is not localhost")
 	if err != nil {
+		if client != nil {
+			_ = client.Close()
+		}
 		return nil
 	}
 	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {

@@ -24,7 +24,8 @@ type Server struct {
 }
 
 // NewServer starts a Redis whose certificate is for the given name. With an empty name it speaks
-// plain text. options are more of its settings. It skips the test where no redis-server is installed.
+// plain text. options are more of its settings. Where no redis-server is installed, it skips the
+// test.
 func NewServer(t testing.TB, a *Authority, name string, options ...string) *Server {
 	t.Helper()
 	certFile, keyFile := "", ""
