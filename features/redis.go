@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -51,6 +52,16 @@ const (
 	profileInfix  = ":{"
 	positionInfix = ":position:"
 )
+
+// KindOfKey returns the prefix and namespace of a profile's key. It returns nothing for other keys,
+// such as positions: a store can lose a profile, which then begins anew, but not a position.
+func KindOfKey(key string) string {
+	kind, _, found := strings.Cut(key, profileInfix)
+	if !found || !strings.HasSuffix(key, "}") {
+		return ""
+	}
+	return kind
+}
 
 // explain returns a fault of credentials or rights in plain words, and other errors as they are.
 func (s *Redis) explain(err error) error { return s.door.explain(err, s.rights) }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	services "github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -29,7 +30,7 @@ func granted(t *testing.T, s *services.Server, user, namespace string, role Role
 // A store does all of its work with the rights that are printed for it; each of them is needed, and
 // what is missing is named with the rule that gives it.
 func TestAStoreNeedsItsRightsAndNoOthers(t *testing.T) {
-	s := services.NewServer(t, nil, "")
+	s := services.NewServer(t, nil, tlsfiles.Server{})
 	l := wideLog(rand.New(rand.NewPCG(1, 2)), 300)
 	for _, role := range []Role{Writing, Serving} {
 		rights := RightsOf("p.", "profiles", role)
@@ -79,7 +80,7 @@ func TestAStoreNeedsItsRightsAndNoOthers(t *testing.T) {
 
 // Stores of other namespaces and prefixes are closed to a user, whatever it does.
 func TestAStoreIsRefusedWhatIsAnothers(t *testing.T) {
-	s := services.NewServer(t, nil, "")
+	s := services.NewServer(t, nil, tlsfiles.Server{})
 	l := randomLog(rand.New(rand.NewPCG(1, 2)), "aaaa", 0, 100)
 	folds, _ := granted(t, s, "ingest", "profiles", Writing, RightsOf("p.", "profiles", Writing).String())
 	if err := l.fold(t, folds, 0, 100); err != nil {
@@ -116,7 +117,7 @@ func TestAStoreIsRefusedWhatIsAnothers(t *testing.T) {
 
 // A user that loses a right while its store is at work is told which, and goes on once it has it.
 func TestARightThatIsTakenAwayIsNamedUntilItComesBack(t *testing.T) {
-	s := services.NewServer(t, nil, "")
+	s := services.NewServer(t, nil, tlsfiles.Server{})
 	l := randomLog(rand.New(rand.NewPCG(1, 2)), "aaaa", 0, 100)
 	store, _ := granted(t, s, "ann", "profiles", Writing, RightsOf("p.", "profiles", Writing).String())
 	if err := l.fold(t, store, 0, 50); err != nil {

@@ -60,10 +60,10 @@ func isFault(t *testing.T, what string, err error, wants ...string) {
 
 func TestWhatIsWrongWithARedisIsNamed(t *testing.T) {
 	ours, other := services.NewAuthority(t), services.NewAuthority(t)
-	s := services.NewServer(t, ours, "127.0.0.1", "--tls-auth-clients", "no")
+	s := services.NewServer(t, ours, ours.Server(t, time.Now().Add(time.Hour)), "--tls-auth-clients", "no")
 	s.Do(t, "ACL", "SETUSER", "ann", "on", ">hunter2", "~*", "+@all")
 	s.Do(t, "ACL", "SETUSER", "default", "resetpass")
-	good := RedisConfig{Address: s.Address, Username: "ann", PasswordFile: passwordFile(t, "hunter2"), TLS: tlsfiles.Client{Enabled: true, CAFile: ours.File}}
+	good := RedisConfig{Address: s.Address, Username: "ann", PasswordFile: passwordFile(t, "hunter2"), TLS: tlsfiles.Client{Enabled: true, CAFile: ours.CAFile}}
 	f := func(what string, change func(c *RedisConfig), wants ...string) {
 		t.Helper()
 		cfg := good
@@ -79,15 +79,15 @@ func TestWhatIsWrongWithARedisIsNamed(t *testing.T) {
 	}
 	f("all right", func(*RedisConfig) {})
 	f("a URL", func(c *RedisConfig) {
-		*c = RedisConfig{Address: "rediss://ann:hunter2@" + s.Address + "/0", TLS: tlsfiles.Client{CAFile: ours.File}}
+		*c = RedisConfig{Address: "rediss://ann:hunter2@" + s.Address + "/0", TLS: tlsfiles.Client{CAFile: ours.CAFile}}
 	})
 	f("a URL that checks nothing", func(c *RedisConfig) {
 		*c = RedisConfig{Address: "rediss://ann:hunter2@" + s.Address + "?skip_verify=true"}
 	})
 	f("a variable", func(c *RedisConfig) { c.PasswordFile, c.Password = "", settings.NewSecret("hunter2") })
 	f("unknown authority", func(c *RedisConfig) { c.TLS.CAFile = "" }, "authority that is not known", "redis.tls.ca_file")
-	f("another authority", func(c *RedisConfig) { c.TLS.CAFile = other.File }, "authority that is not known", "redis.tls.ca_file")
-	f("wrong name", func(c *RedisConfig) { c.TLS.ServerName = "redis.test" }, "not for redis.test, only for 127.0.0.1", "redis.tls.server_name")
+	f("another authority", func(c *RedisConfig) { c.TLS.CAFile = other.CAFile }, "authority that is not known", "redis.tls.ca_file")
+	f("wrong name", func(c *RedisConfig) { c.TLS.ServerName = "redis.test" }, "not for redis.test, only for localhost, 127.0.0.1", "redis.tls.server_name")
 	f("wrong password", func(c *RedisConfig) { c.PasswordFile = passwordFile(t, "hunter22") }, "refuses the password of the user ann", "redis.password_file (", "ACL GETUSER ann")
 	f("wrong user", func(c *RedisConfig) { c.Username = "bob" }, "refuses the password of the user bob")
 	f("no password", func(c *RedisConfig) { c.Username, c.PasswordFile = "", "" }, "wants a password, and none is given", "redis.password_file or CLICKLOOP_REDIS_PASSWORD")
@@ -96,18 +96,18 @@ func TestWhatIsWrongWithARedisIsNamed(t *testing.T) {
 	f("no file of the password", func(c *RedisConfig) { c.PasswordFile = "none" }, "redis.password_file cannot be read")
 	f("an empty file of the password", func(c *RedisConfig) { c.PasswordFile = passwordFile(t, "") }, "redis.password_file", "holds no password")
 
-	cert, key := ours.Issue(t, "localhost", time.Now().Add(-time.Hour))
-	old := services.NewServerWith(t, ours, cert, key, "--tls-auth-clients", "no")
+	expired := ours.Server(t, time.Now().Add(-time.Hour))
+	old := services.NewServer(t, ours, expired, "--tls-auth-clients", "no")
 	f("expired", func(c *RedisConfig) { *c = RedisConfig{Address: old.Address, TLS: good.TLS} }, "certificate expired at ", "renew it")
-	plain := services.NewServer(t, ours, "")
+	plain := services.NewServer(t, ours, tlsfiles.Server{})
 	f("TLS that is not wanted", func(c *RedisConfig) { *c = RedisConfig{Address: plain.Address, TLS: good.TLS} }, "plain text, not TLS", "redis.tls.enabled")
 	for _, protocols := range []string{"TLSv1.2", "TLSv1.3"} {
-		asking := services.NewServer(t, ours, "127.0.0.1", "--tls-auth-clients", "yes", "--tls-protocols", protocols)
+		asking := services.NewServer(t, ours, ours.Server(t, time.Now().Add(time.Hour)), "--tls-auth-clients", "yes", "--tls-protocols", protocols)
 		f("no client certificate in "+protocols, func(c *RedisConfig) { *c = RedisConfig{Address: asking.Address, TLS: good.TLS} }, "client certificate", "redis.tls.cert_file")
-		cert, key := ours.Issue(t, "client", time.Now().Add(time.Hour))
+		own := ours.Server(t, time.Now().Add(time.Hour), "client")
 		f("a client certificate in "+protocols, func(c *RedisConfig) {
 			*c = RedisConfig{Address: asking.Address, TLS: good.TLS}
-			c.TLS.CertFile, c.TLS.KeyFile = cert, key
+			c.TLS.CertFile, c.TLS.KeyFile = own.CertFile, own.KeyFile
 		})
 	}
 }
@@ -116,10 +116,10 @@ func TestWhatIsWrongWithARedisIsNamed(t *testing.T) {
 // with the old one is told why it waits.
 func TestAPasswordThatIsRotatedHealsByItself(t *testing.T) {
 	a := services.NewAuthority(t)
-	s := services.NewServer(t, a, "127.0.0.1", "--tls-auth-clients", "no")
+	s := services.NewServer(t, a, a.Server(t, time.Now().Add(time.Hour)), "--tls-auth-clients", "no")
 	s.Do(t, "ACL", "SETUSER", "ann", "on", ">first", "~*", "+@all")
 	file := passwordFile(t, "first")
-	cfg := RedisConfig{Address: s.Address, Username: "ann", PasswordFile: file, TLS: tlsfiles.Client{Enabled: true, CAFile: a.File}}
+	cfg := RedisConfig{Address: s.Address, Username: "ann", PasswordFile: file, TLS: tlsfiles.Client{Enabled: true, CAFile: a.CAFile}}
 	for _, role := range []Role{Serving, Writing} {
 		s.Do(t, "ACL", "SETUSER", "ann", "resetpass", ">first")
 		if err := os.WriteFile(file, []byte("first"), 0o600); err != nil {
@@ -165,8 +165,8 @@ func within(t *testing.T, limit time.Duration, fn func() error) {
 // again.
 func TestARedisWithTLSThatFailsIsFoundAgain(t *testing.T) {
 	a := services.NewAuthority(t)
-	s := services.NewServer(t, a, "127.0.0.1", "--tls-auth-clients", "no")
-	cfg := RedisConfig{Address: s.Address, TLS: tlsfiles.Client{Enabled: true, CAFile: a.File}}
+	s := services.NewServer(t, a, a.Server(t, time.Now().Add(time.Hour)), "--tls-auth-clients", "no")
+	cfg := RedisConfig{Address: s.Address, TLS: tlsfiles.Client{Enabled: true, CAFile: a.CAFile}}
 	reader, err := DialRedis(cfg, Serving)
 	if err != nil {
 		t.Fatal(err)

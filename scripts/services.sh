@@ -11,7 +11,7 @@
 #   KAFKA_MTLS=...      a listener that wants a client certificate, such as tls/client.pem (user "CN=client")
 #   KAFKA_REAUTH=...    a listener like KAFKA whose sessions last three seconds
 # and writes, all with mode 0600: tls/ca.pem and tls/ca.key, NAME.pem and NAME.key of each certificate in tls/, the passwords of Kafka's and Redis' users in passwords/, and in
-# bin/ the programs of Kafka's distribution that change ACLs and settings, as the administrator.
+# bin/ programs of Kafka's distribution that run in DIR, so that --command-config admin.properties makes them the administrator's.
 set -euo pipefail
 umask 077
 
@@ -176,7 +176,8 @@ CONF
   for program in acls:org.apache.kafka.tools.AclCommand topics:org.apache.kafka.tools.TopicCommand configs:kafka.admin.ConfigCommand; do
     cat >"$DIR/bin/kafka-${program%%:*}.sh" <<PROGRAM
 #!/bin/sh
-exec java -Xmx256m -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$DIR/log4j2.properties" -cp "$LIBS/libs/*" ${program#*:} --command-config "$DIR/admin.properties" "\$@"
+cd "$DIR"
+exec java -Xmx256m -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$DIR/log4j2.properties" -cp "$LIBS/libs/*" ${program#*:} "\$@"
 PROGRAM
     chmod 700 "$DIR/bin/kafka-${program%%:*}.sh"
   done

@@ -21,15 +21,17 @@ const (
 // kafka-go's requests, those of its groups, and those of wire.
 type cluster struct {
 	cfg       Config
+	door      *door
 	transport *kafka.Transport
 	kafka     *kafka.Client // over transport
 	logger    *slog.Logger
 }
 
-func newCluster(cfg Config) *cluster {
-	transport := &kafka.Transport{Dial: cfg.dial, MetadataTTL: metadataTTL, ClientID: cfg.ClientID, DialTimeout: dialTimeout, IdleTimeout: time.Minute}
+func newCluster(cfg Config, entrance *door) *cluster {
+	transport := &kafka.Transport{Dial: cfg.dial, MetadataTTL: metadataTTL, ClientID: cfg.ClientID, DialTimeout: attemptTimeout, IdleTimeout: time.Minute}
 	return &cluster{
 		cfg:       cfg,
+		door:      entrance,
 		transport: transport,
 		kafka:     &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport, Timeout: attemptTimeout},
 		logger:    cfg.Logger,
@@ -50,6 +52,9 @@ func (c *cluster) name(topic string) string { return c.cfg.Prefix + topic }
 // Ping returns nil when a broker answers.
 func (c *cluster) Ping(ctx context.Context) error {
 	_, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{})
+	if fault := c.door.closed.Load(); err != nil && fault != nil {
+		return fault
+	}
 	if err != nil {
 		return fmt.Errorf("no answer from Kafka at %v: %w", c.cfg.Brokers, err)
 	}
@@ -95,6 +100,8 @@ func (c *cluster) retry(ctx context.Context, what string, fn func(ctx context.Co
 			return nil
 		case errors.As(err, &final):
 			return final.err
+		case c.door.fault() != nil:
+			return c.door.fault()
 		case ctx.Err() == nil && backoff.ShouldLog():
 			c.logger.Warn("Kafka does not do what is asked, repeating", "what", what, "err", err)
 		}
@@ -120,7 +127,7 @@ func (c *cluster) settings(ctx context.Context, topic string, names ...string) (
 	found := map[string]string{}
 	for _, r := range resp.Resources {
 		if r.Error != nil {
-			return nil, r.Error
+			return nil, c.denied(r.Error, Need{Name: topic, Operations: []string{OpDescribeConfigs}})
 		}
 		for _, e := range r.ConfigEntries {
 			found[e.ConfigName] = e.ConfigValue

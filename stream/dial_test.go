@@ -15,7 +15,7 @@ import (
 // around it would be open to everyone.
 func TestEveryConnectionIsOpenedByOneFunction(t *testing.T) {
 	brokers, prefix := backend.Kafka(t), backend.Prefix(t)
-	open, err := Dial(Config{Brokers: brokers, Prefix: prefix})
+	open, err := Dial(Config{Brokers: brokers, Prefix: prefix, TLS: backend.TLS(), SASL: SASL(backend.Administrator())})
 	if err != nil {
 		t.Fatal(err)
 	}

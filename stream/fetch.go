@@ -134,7 +134,7 @@ func (r *Reader) fetch(ctx context.Context) error {
 		_ = r.Close()
 		return r.connect(ctx)
 	case err != 0:
-		return err
+		return r.client.denied(err, Need{Name: r.topic, Operations: []string{OpRead}})
 	}
 	r.end = found.HighWatermark
 	if found.LastStableOffset >= 0 && found.LastStableOffset < r.end {

@@ -42,7 +42,7 @@ func (s *groups) Join(ctx context.Context, group string, topics []string, fn fun
 	logged := ""
 	for ctx.Err() == nil {
 		began := time.Now()
-		if err := m.stay(ctx); err != nil && ctx.Err() == nil {
+		if err := m.denied(m.stay(ctx), Need{Group: true, Name: group, Operations: []string{OpRead}}); err != nil && ctx.Err() == nil {
 			// a fault that lasts, as while a broker creates the topic of groups, is not repeated
 			level := slog.LevelDebug
 			if backoff.ShouldLog() || err.Error() != logged {
@@ -66,7 +66,7 @@ func (m *membership) stay(ctx context.Context) error {
 	session := m.cfg.Session
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: m.group, Brokers: m.cfg.Brokers, Topics: m.topics,
-		Dialer:            &kafka.Dialer{DialFunc: m.cfg.dial, ClientID: m.cfg.ClientID, Timeout: dialTimeout},
+		Dialer:            &kafka.Dialer{DialFunc: m.cfg.dial, ClientID: m.cfg.ClientID, Timeout: attemptTimeout},
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
 		HeartbeatInterval: session / 10, SessionTimeout: session, RebalanceTimeout: session * 3 / 2, JoinGroupBackoff: 200 * time.Millisecond,
 		StartOffset: kafka.FirstOffset, Timeout: attemptTimeout,

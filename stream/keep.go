@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -40,6 +41,10 @@ func (s *topics) KeepBytes(ctx context.Context, topic string, n int64) (now, bef
 
 func (s *topics) keptBytes(ctx context.Context, topic string) (int64, error) {
 	found, err := s.settings(ctx, topic, retentionBytes)
+	var denied *AccessError
+	if errors.As(err, &denied) {
+		return 0, &finalError{err}
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -94,7 +94,7 @@ func (s *partitions) ask(ctx context.Context, topic string, needLeaders bool) (i
 	}
 	t := meta.Topics[0]
 	if t.Error != nil {
-		return 0, fmt.Errorf("topic %s: %w", name, t.Error)
+		return 0, s.denied(fmt.Errorf("topic %s: %w", name, t.Error), Need{Name: topic, Operations: []string{OpDescribe}})
 	}
 	if len(t.Partitions) == 0 {
 		return 0, fmt.Errorf("topic %s has no partitions", name)

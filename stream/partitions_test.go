@@ -172,7 +172,7 @@ func TestAProcessThatStartsChoosesNoPartitionThatIsNew(t *testing.T) {
 	awaitPartitions(t, first, "a", 4)
 	start := func() *stream.Client {
 		t.Helper()
-		c, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: first.Prefix()})
+		c, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: stream.SASL(backend.Administrator()), Prefix: first.Prefix()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -136,7 +136,7 @@ func (s *producer) producePartition(ctx context.Context, topic string, p int, ou
 // too large, and adds a single record that is too large to refused.
 func (s *producer) produceBatch(ctx context.Context, topic string, p int, out outgoing, refused *refusals) error {
 	err := s.retry(ctx, fmt.Sprintf("write to %s partition %d", s.name(topic), p), func(ctx context.Context) error {
-		return s.produceOnce(ctx, topic, p, out)
+		return s.denied(s.produceOnce(ctx, topic, p, out), Need{Name: topic, Operations: []string{OpWrite}})
 	})
 	if !tooLarge(err) {
 		return err

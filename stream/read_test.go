@@ -10,7 +10,7 @@ import (
 // Where nothing comes, a reader asks again over the connection that it has: one that connected anew
 // and waited before would get what comes next late.
 func TestAnIdleReaderKeepsItsConnection(t *testing.T) {
-	c, err := Dial(Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t)})
+	c, err := Dial(Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: SASL(backend.Administrator()), Prefix: backend.Prefix(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 func TestRepeatingEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{logger: slog.New(slog.DiscardHandler)}
+		c := &cluster{door: &door{}, logger: slog.New(slog.DiscardHandler)}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second+time.Millisecond)
 		defer cancel()
 		began, attempts := time.Now(), 0
@@ -27,7 +27,7 @@ func TestRepeatingEndsWithItsContext(t *testing.T) {
 
 func TestWhatRepeatingCannotMendEndsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{logger: slog.New(slog.DiscardHandler)}
+		c := &cluster{door: &door{}, logger: slog.New(slog.DiscardHandler)}
 		final := errors.New("never")
 		attempts := 0
 		err := c.retry(t.Context(), "try", func(context.Context) error { attempts++; return &finalError{final} })

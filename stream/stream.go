@@ -34,6 +34,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -48,7 +50,11 @@ type Config struct {
 	// refuse less than 6 s, embedded ones less than 100 ms
 	Session time.Duration
 
-	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil but in tests: TCP
+	TLS      tlsfiles.Client
+	SASL     SASL
+	Password string // of SASL, where it has no PasswordFile
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil but in tests: through a door
 }
 
 // Header is a record's header.
@@ -83,6 +89,25 @@ type Client struct {
 	held *held
 }
 
+// checkAccess refuses settings that contradict each other, and files that are missing or wrong.
+func (cfg *Config) checkAccess() error {
+	err := field.Within("tls", cfg.TLS.Validate())
+	if err == nil {
+		err = field.Within("sasl", cfg.SASL.Validate(cfg.Password != ""))
+	}
+	if err == nil {
+		err = cfg.CheckClear()
+	}
+	if err == nil {
+		_, err = cfg.TLS.Config("")
+		err = field.Within("tls", err)
+	}
+	if err == nil && cfg.SASL.Mechanism != "" {
+		_, err = cfg.mechanism()
+	}
+	return field.Within("kafka", err)
+}
+
 // Dial returns a Client. It does not wait for the cluster: every call retries until its context
 // ends.
 func Dial(cfg Config) (*Client, error) {
@@ -103,10 +128,14 @@ func Dial(cfg Config) (*Client, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.dial == nil {
-		cfg.dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	if err := cfg.checkAccess(); err != nil {
+		return nil, err
 	}
-	c := newCluster(cfg)
+	entrance := &door{cfg: cfg, open: (&net.Dialer{Timeout: dialTimeout}).DialContext}
+	if cfg.dial == nil {
+		cfg.dial = entrance.dial
+	}
+	c := newCluster(cfg, entrance)
 	p := &partitions{cluster: c, known: map[string]*partitionCount{}, ordered: map[string]bool{}}
 	limits := &sizeLimits{cluster: c, known: map[string]sizeLimit{}}
 	return &Client{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,12 +15,17 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/clickloop/clickloop/stream"
 )
 
 func dial(t testing.TB, brokers []string) *stream.Client {
 	t.Helper()
-	c, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: backend.Prefix(t), ClientID: "test"})
+	tls, login := backend.TLS(), stream.SASL(backend.Administrator())
+	if !slices.Equal(brokers, backend.Kafka(t)) { // a broker of the test's own
+		tls, login = tlsfiles.Client{}, stream.SASL{}
+	}
+	c, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: backend.Prefix(t), ClientID: "test", TLS: tls, SASL: login})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +330,7 @@ func TestABrokerThatGoesAwayIsWaitedFor(t *testing.T) {
 
 func TestAFaultThatRepeatsIsToldOfOnce(t *testing.T) {
 	var log bytes.Buffer // Join's goroutine alone writes to it
-	c, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t), Session: backend.Session(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	c, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: stream.SASL(backend.Administrator()), Prefix: backend.Prefix(t), Session: backend.Session(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,32 +49,45 @@ type topics struct {
 	limits     *sizeLimits
 }
 
-// EnsureTopics creates missing topics, waits until they can be written, and checks existing ones.
-// It returns a *TopicError for too few partitions, compaction, or too short a retention, and logs
+// EnsureTopics creates missing topics, waits until they can be written, and checks existing ones. It
+// asks for the right to create topics only when one is missing. It returns a *TopicError for too few
+// partitions, compaction, or too short a retention, an *AccessError for what it may not do, and logs
 // faults that do no harm yet. It waits for a broker that is still starting.
 func (s *topics) EnsureTopics(ctx context.Context, topics ...Topic) error {
+	_, err := s.MakeTopics(ctx, topics...)
+	return err
+}
+
+// MakeTopics is EnsureTopics, and returns the names (no prefix) of the topics that it has created.
+func (s *topics) MakeTopics(ctx context.Context, topics ...Topic) ([]string, error) {
 	s.partitions.declare(topics)
 	created := map[string]bool{}
-	err := s.retry(ctx, "create topics", func(ctx context.Context) error { return s.create(ctx, topics, created) })
+	err := s.retry(ctx, "create topics", func(ctx context.Context) error { return s.createMissing(ctx, topics, created) })
+	for i := 0; err == nil && i < len(topics); i++ {
+		err = s.see(ctx, topics[i], created[topics[i].Name])
+	}
+	return slices.Sorted(maps.Keys(created)), err
+}
+
+// see waits until a topic can be written, and checks one that was not created just now.
+func (s *topics) see(ctx context.Context, t Topic, created bool) error {
+	if err := s.retry(ctx, "see topic "+s.name(t.Name), func(ctx context.Context) error { return s.checkPartitions(ctx, t) }); err != nil || created {
+		return err
+	}
+	err := s.retry(ctx, "check topic "+s.name(t.Name), func(ctx context.Context) error { return s.checkSettings(ctx, t) })
+	var denied *AccessError
+	if errors.As(err, &denied) {
+		s.logger.Warn("the topic's settings are not checked", "topic", s.name(t.Name), "err", err)
+		err = nil
+	}
+	if err == nil {
+		err = s.partitions.unsettleEmpty(ctx, t)
+	}
 	if err != nil {
 		return err
 	}
-	for _, t := range topics {
-		if err := s.retry(ctx, "see topic "+s.name(t.Name), func(ctx context.Context) error { return s.checkPartitions(ctx, t) }); err != nil {
-			return err
-		}
-		if created[t.Name] {
-			continue
-		}
-		if err := s.retry(ctx, "check topic "+s.name(t.Name), func(ctx context.Context) error { return s.checkSettings(ctx, t) }); err != nil {
-			return err
-		}
-		if err := s.partitions.unsettleEmpty(ctx, t); err != nil {
-			return err
-		}
-		for _, warning := range s.warnings(ctx, t) {
-			s.logger.Warn("the topic is not as it should be", "topic", s.name(t.Name), "err", warning)
-		}
+	for _, warning := range s.warnings(ctx, t) {
+		s.logger.Warn("the topic is not as it should be", "topic", s.name(t.Name), "err", warning)
 	}
 	return nil
 }
@@ -108,10 +123,14 @@ func (t Topic) entries() []kafka.ConfigEntry {
 	return entries
 }
 
-// create sets created for each topic that it has created.
-func (s *topics) create(ctx context.Context, topics []Topic, created map[string]bool) error {
+// createMissing sets created for each topic that it has created.
+func (s *topics) createMissing(ctx context.Context, topics []Topic, created map[string]bool) error {
+	missing, err := s.missing(ctx, topics)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
 	req := &kafka.CreateTopicsRequest{}
-	for _, t := range topics {
+	for _, t := range missing {
 		req.Topics = append(req.Topics, kafka.TopicConfig{
 			Topic: s.name(t.Name), NumPartitions: t.Partitions, ReplicationFactor: -1, ConfigEntries: t.entries(),
 		})
@@ -120,18 +139,55 @@ func (s *topics) create(ctx context.Context, topics []Topic, created map[string]
 	if err != nil {
 		return err
 	}
-	for _, t := range topics {
+	for _, t := range missing {
 		switch err := resp.Errors[s.name(t.Name)]; {
 		case err == nil:
 			created[t.Name] = true
 		case errors.Is(err, kafka.TopicAlreadyExists):
-		case errors.Is(err, kafka.InvalidTopic), errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.PolicyViolation):
+		case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):
+			return &finalError{&AccessError{What: fmt.Sprintf("topic %s does not exist, and %s may not create it", s.name(t.Name), s.cfg.Principal()),
+				Mend: "run `clickloop topics` as a user who may create topics", Err: err}}
+		case errors.Is(err, kafka.InvalidTopic), errors.Is(err, kafka.PolicyViolation):
 			return &finalError{fmt.Errorf("cannot create topic %s: %w", s.name(t.Name), err)}
 		default:
 			return fmt.Errorf("cannot create topic %s: %w", s.name(t.Name), err)
 		}
 	}
 	return nil
+}
+
+// missing returns the topics that do not exist. kafka-go's metadata cannot tell them from topics
+// that may not be described.
+func (s *topics) missing(ctx context.Context, topics []Topic) ([]Topic, error) {
+	var w *wire
+	var err error
+	for _, broker := range s.cfg.Brokers {
+		if w, err = s.connect(ctx, broker); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	stop, err := w.bound(ctx, attemptTimeout)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	var missing []Topic
+	for _, t := range topics {
+		switch _, err := w.describe(s.name(t.Name)); {
+		case err == nil, errors.Is(err, kafka.LeaderNotAvailable):
+		case errors.Is(err, kafka.UnknownTopicOrPartition):
+			missing = append(missing, t)
+		case errors.Is(err, kafka.TopicAuthorizationFailed):
+			return nil, &finalError{s.denied(err, Need{Name: t.Name, Operations: []string{OpDescribe}})}
+		default:
+			return nil, err
+		}
+	}
+	return missing, nil
 }
 
 // checkPartitions requires enough partitions, each with a leader.
@@ -152,6 +208,10 @@ func (s *topics) checkPartitions(ctx context.Context, t Topic) error {
 func (s *topics) checkSettings(ctx context.Context, t Topic) error {
 	name := s.name(t.Name)
 	found, err := s.settings(ctx, t.Name, "cleanup.policy", "retention.ms")
+	var denied *AccessError
+	if errors.As(err, &denied) {
+		return &finalError{err}
+	}
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type transactor struct {
 
 func newTransactor(t *testing.T, c *stream.Client, name, id string, opts ...kgo.Opt) *transactor {
 	t.Helper()
-	opts = append(opts, kgo.SeedBrokers(backend.Kafka(t)...), kgo.TransactionalID(c.Prefix()+id), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionTimeout(time.Minute))
+	opts = append(append(opts, backend.Franz(backend.Kafka(t)...)...), kgo.TransactionalID(c.Prefix()+id), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionTimeout(time.Minute))
 	k, err := kgo.NewClient(opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestAnOpenTransactionHoldsReadersBackAndIsNamed(t *testing.T) {
 	var mu sync.Mutex
 	var log bytes.Buffer
 	reg := prometheus.NewRegistry()
-	c, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t), Registerer: reg, Logger: slog.New(slog.NewTextHandler(&locked{&mu, &log}, nil))})
+	c, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: stream.SASL(backend.Administrator()), Prefix: backend.Prefix(t), Registerer: reg, Logger: slog.New(slog.NewTextHandler(&locked{&mu, &log}, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestReadersUnderstandWhatOtherProducersWrite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := dial(t, backend.Kafka(t))
 			topic(t, c, "a", 1)
-			k, err := kgo.NewClient(kgo.SeedBrokers(backend.Kafka(t)...), kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(50*time.Millisecond))
+			k, err := kgo.NewClient(append(backend.Franz(backend.Kafka(t)...), kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(50*time.Millisecond))...)
 			if err != nil {
 				t.Fatal(err)
 			}

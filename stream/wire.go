@@ -34,8 +34,15 @@ func (c *cluster) connect(ctx context.Context, address string) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire{conn: conn, format: kmsg.NewRequestFormatter(kmsg.FormatterClientID(c.cfg.ClientID))}, nil
+	return newWire(conn, c.cfg.ClientID), nil
 }
+
+func newWire(conn net.Conn, clientID string) *wire {
+	return &wire{conn: conn, format: kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID))}
+}
+
+// noDeadline is what a connection has at first.
+var noDeadline time.Time
 
 func (w *wire) close() error { return w.conn.Close() }
 
@@ -128,7 +135,8 @@ func (c *cluster) describe(ctx context.Context, broker, topic string) (topicMeta
 		return topicMetadata{}, err
 	}
 	defer stop()
-	return w.describe(c.name(topic))
+	found, err := w.describe(c.name(topic))
+	return found, c.denied(err, Need{Name: topic, Operations: []string{OpDescribe}})
 }
 
 func (w *wire) describe(name string) (topicMetadata, error) {

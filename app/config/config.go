@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,8 +20,10 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
+	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
@@ -33,7 +36,12 @@ import (
 type Config struct {
 	Kafka Kafka                `yaml:"kafka"`
 	Redis features.RedisConfig `yaml:"redis"` // no address: the embedded one, in `up`
-	HTTP  string               `yaml:"http"`  // address to listen on; port 0 for any free one
+	HTTP  string               `yaml:"http"`  // address of the public port; port 0 for any free one
+	Admin string               `yaml:"admin"` // address of the admin port; port 0 for any free one
+	// let the public port take events and requests without a key where it is not on loopback
+	InsecurePublic bool            `yaml:"insecure_public"`
+	HTTPS          tlsfiles.Server `yaml:"https"`       // certificate of the public port; none: plain HTTP
+	AdminHTTPS     tlsfiles.Server `yaml:"admin_https"` // certificate of the admin port; none: plain HTTP
 	// folder for checkpoints and the embedded services; empty: a temporary one
 	Data       string            `yaml:"data"`
 	Clock      string            `yaml:"clock"` // wall, or recorded for replays
@@ -46,6 +54,7 @@ type Config struct {
 	Scorer     scorer.Config     `yaml:"scorer"`
 	Feedback   feedback.Config   `yaml:"feedback"`
 	Learner    learner.Config    `yaml:"learner"`
+	Access     access.Config     `yaml:"access"` // who may call, and how much
 }
 
 // Kafka says how to reach Kafka. Every stage and command connects by its Dial.
@@ -53,11 +62,47 @@ type Kafka struct {
 	Brokers    []string `yaml:"brokers"`    // empty: the embedded broker, in `up`
 	Prefix     string   `yaml:"prefix"`     // before every topic and group
 	Partitions int      `yaml:"partitions"` // of events and predictions, when they are created
+
+	TLS  tlsfiles.Client `yaml:"tls"`  // of every connection to the brokers
+	SASL stream.SASL     `yaml:"sasl"` // the login of every connection
+}
+
+// KafkaPassword is the variable that holds the password of kafka.sasl, unless a file does.
+const KafkaPassword = "CLICKLOOP_KAFKA_PASSWORD"
+
+// Client is how a client that calls itself clientID connects.
+func (k Kafka) Client(clientID string) stream.Config {
+	return stream.Config{Brokers: k.Brokers, Prefix: k.Prefix, ClientID: clientID, TLS: k.TLS, SASL: k.SASL, Password: os.Getenv(KafkaPassword)}
 }
 
 // Dial returns a client that calls itself clientID. logger and reg may be nil.
 func (k Kafka) Dial(clientID string, logger *slog.Logger, reg prometheus.Registerer) (*stream.Client, error) {
-	return stream.Dial(stream.Config{Brokers: k.Brokers, Prefix: k.Prefix, ClientID: clientID, Logger: logger, Registerer: reg})
+	cfg := k.Client(clientID)
+	cfg.Logger, cfg.Registerer = logger, reg
+	return stream.Dial(cfg)
+}
+
+// Secured returns the setting by which the brokers are reached over TLS or with a login, or "".
+func (k Kafka) Secured() string {
+	switch {
+	case k.TLS.Enabled:
+		return "kafka.tls.enabled"
+	case k.SASL.Mechanism != "":
+		return "kafka.sasl.mechanism"
+	}
+	return ""
+}
+
+// validateAccess checks how the brokers are reached.
+func (k Kafka) validateAccess() error {
+	if err := field.Within("kafka.tls", k.TLS.Validate()); err != nil {
+		return err
+	}
+	cfg := k.Client("")
+	if err := field.Within("kafka.sasl", k.SASL.Validate(cfg.Password != "")); err != nil {
+		return err
+	}
+	return field.Within("kafka", cfg.CheckClear())
 }
 
 // Networks are configurations of networks by name. A setting that a network leaves out has its
@@ -80,6 +125,7 @@ func Default() Config {
 	return Config{
 		Kafka:    Kafka{Prefix: "clickloop.", Partitions: 4},
 		HTTP:     "127.0.0.1:8080",
+		Admin:    "127.0.0.1:8081",
 		Clock:    ClockWall,
 		Features: DefaultFeatures(),
 		Objectives: []event.Objective{
@@ -92,6 +138,7 @@ func Default() Config {
 		Scorer:    scorer.DefaultConfig(),
 		Feedback:  feedback.DefaultConfig(),
 		Learner:   learner.DefaultConfig(),
+		Access:    access.DefaultConfig(),
 	}
 }
 
@@ -124,6 +171,9 @@ func (c *Config) Validate() error {
 	if err := c.validateAddresses(); err != nil {
 		return err
 	}
+	if err := c.Kafka.validateAccess(); err != nil {
+		return err
+	}
 	if err := validateObjectives(c.Objectives); err != nil {
 		return err
 	}
@@ -139,11 +189,18 @@ func (c *Config) Validate() error {
 	}{
 		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
 		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate},
+		{"access", c.Access.Validate}, {"https", c.HTTPS.Validate}, {"admin_https", c.AdminHTTPS.Validate},
 	}
 	for _, s := range sections {
 		if err := s.validate(); err != nil {
 			return field.Within(s.name, err)
 		}
+	}
+	if err := c.validateSigning(); err != nil {
+		return err
+	}
+	if err := c.validateMaxAge(); err != nil {
+		return err
 	}
 	if least := 4 * c.Ingest.Heartbeat; c.Watermark.Lease < least {
 		return field.Wrong("watermark.lease", "is %v, want at least four times ingest.heartbeat (%v): a collector that beats on time must not be left out", c.Watermark.Lease, least)

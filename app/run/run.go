@@ -11,14 +11,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/embedded"
+	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,16 +33,20 @@ type Options struct {
 	Stages   []string // names of the stages to run; nil for all
 	Embedded bool     // run Kafka and Redis inside the process where the configuration has no address
 	AnyPort  bool     // let embedded services listen on any free ports
+	Spare    Spare    // ports that may be other ones than configured
 	Logger   *slog.Logger
 }
 
 // Loop is a running process of stages.
 type Loop struct {
-	HTTP     string // host:port
+	HTTP     string // host:port of the public port
+	Admin    string // host:port of the admin port
 	Kafka    []string
 	Redis    string
 	Client   *stream.Client
 	Services *embedded.Services // nil when both services are elsewhere
+
+	front
 
 	cfg         config.Config
 	logger      *slog.Logger
@@ -50,7 +55,9 @@ type Loop struct {
 	stages      []stage
 	setRecorded []func(bool) // switch the stages between recorded and wall time
 	stores      []store
-	capacity    *capacity // nil when no stage has a store
+	capacity    *capacity     // nil when no stage has a store
+	keeper      *keeper       // nil without embedded services
+	keys        *signing.Ring // nil: nothing is signed
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the Loop has ended
@@ -64,6 +71,7 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 		o.Stages = Stages
 	}
 	l := &Loop{cfg: o.Config, logger: o.Logger, done: make(chan struct{}), registry: prometheus.NewRegistry()}
+	l.metrics, l.readiness.check = web.NewMetrics(l.registry), l.check
 	l.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := l.start(ctx, o); err != nil {
 		return nil, errors.Join(err, l.closeAll())
@@ -74,23 +82,31 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 // start listens before all else, so that a port in use costs no folder and no topic. Connections
 // wait until the stages are built.
 func (l *Loop) start(ctx context.Context, o Options) error {
-	listener, err := net.Listen("tcp", o.Config.HTTP)
-	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w (give another address with --http, or port 0 for any free one)", o.Config.HTTP, err)
+	var err error
+	if l.gate, err = access.New(o.Config.Access, o.Config.Ingest.Rate, l.logger, l.registry); err != nil {
+		return err
 	}
-	l.closers = append(l.closers, func() error {
-		if err := listener.Close(); !errors.Is(err, net.ErrClosed) { // the server closes it, too
-			return err
-		}
-		return nil
-	})
-	l.HTTP = reachable(listener.Addr())
+	if l.certificates, err = readCertificates(o.Config, l.logger); err != nil {
+		return err
+	}
+	ports, err := l.listen(o)
+	if err != nil {
+		return err
+	}
+	if err := l.checkExposure(o, ports); err != nil {
+		return err
+	}
+	l.transport = l.certificates.newTransport()
+	warnOfReaders(o.Config.Data, o.Logger)
 	if err := l.connect(o); err != nil {
 		return err
 	}
-	var topics []stream.Topic
-	for _, t := range event.Topics(o.Config.Objectives, o.Config.Kafka.Partitions) {
-		topics = append(topics, stream.Topic(t))
+	needs, topics := used(o.Stages, &o.Config)
+	if err := l.Client.CheckAccess(ctx, needs...); err != nil {
+		return err
+	}
+	if l.Services != nil && l.Services.Kafka != "" {
+		boundTopics(topics)
 	}
 	if err := l.Client.EnsureTopics(ctx, topics...); err != nil {
 		return err
@@ -98,29 +114,24 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if err := l.build(o.Stages); err != nil {
 		return err
 	}
+	if l.Services != nil {
+		l.keeper = newKeeper(l, topics, o.Config.Clock == config.ClockRecorded)
+	}
+	l.names = o.Stages
 	if err := l.diagnoseStores(ctx); err != nil {
 		return err
 	}
 	ctx, l.cancel = context.WithCancel(ctx)
-	go l.run(ctx, listener)
+	go l.run(ctx, ports)
 	return nil
-}
-
-// reachable returns an address by which a client reaches a listener.
-func reachable(a net.Addr) string {
-	host, port, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // connect starts embedded services where the configuration has no address, and connects to Kafka.
 func (l *Loop) connect(o Options) error {
 	l.Kafka, l.Redis = o.Config.Kafka.Brokers, o.Config.Redis.String()
+	if secured := o.Config.Kafka.Secured(); len(l.Kafka) == 0 && secured != "" {
+		return field.Wrong(secured, "is given without kafka.brokers, want brokers: the embedded broker takes plain text from this machine only")
+	}
 	if o.Embedded && l.Redis == "" && o.Config.Redis.Password.Given() {
 		return fmt.Errorf("%s is given, but Redis has no address and is the embedded one: set redis.address, --redis or CLICKLOOP_REDIS", features.RedisPassword)
 	}
@@ -131,6 +142,7 @@ func (l *Loop) connect(o Options) error {
 		}
 		s, err := embedded.Start(embedded.Config{
 			Dir: o.Config.Data, KafkaPort: port, RedisPort: port, Logger: o.Logger, NoKafka: len(l.Kafka) > 0, NoRedis: l.Redis != "",
+			Bounds: embeddedBounds(),
 		})
 		if err != nil {
 			return err
@@ -185,16 +197,16 @@ func (l *Loop) diagnoseStores(ctx context.Context) error {
 	if len(l.stores) == 0 {
 		return nil
 	}
-	watch, err := l.dialRedis(features.Serving)
-	if err == nil {
-		l.capacity = newCapacity(watch, l.logger, l.registry)
+	var err error
+	if l.redis, err = l.dialRedis(features.Serving); err == nil {
+		l.capacity = newCapacity(l.redis, l.logger, l.registry)
 	}
 	return err
 }
 
-// run serves HTTP and runs the stages until ctx ends or one of them fails. Stages outlive the
-// server: they stop once the last request is answered.
-func (l *Loop) run(ctx context.Context, listener net.Listener) {
+// run serves both ports and runs the stages until ctx ends or one of them fails. Stages outlive the
+// servers: they stop once the last request is answered.
+func (l *Loop) run(ctx context.Context, ports *ports) {
 	defer close(l.done)
 	stages, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -205,9 +217,17 @@ func (l *Loop) run(ctx context.Context, listener net.Listener) {
 	if l.capacity != nil {
 		g.Go(func() error { return l.capacity.run(ctx) })
 	}
+	g.Go(func() error { return l.certificates.run(ctx, l.logger) })
+	g.Go(func() error { return l.gate.Run(ctx) })
+	if l.keeper != nil {
+		g.Go(func() error { return l.keeper.run(ctx) })
+	}
+	if l.keys != nil {
+		g.Go(func() error { return l.keys.Run(ctx) })
+	}
 	g.Go(func() error {
 		defer stop()
-		return web.Serve(ctx, listener, l.handler(), l.logger)
+		return l.serve(ctx, ports)
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		l.err = err
@@ -219,12 +239,8 @@ func (l *Loop) Done() <-chan struct{} { return l.done }
 
 // Ready returns nil when every stage's dependencies answer.
 func (l *Loop) Ready(ctx context.Context) error {
-	for _, s := range l.stages {
-		if err := s.Ready(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := l.firstNotReady(ctx)
+	return err
 }
 
 // AwaitReady polls Ready until all stages are ready, the Loop has ended, or ctx ends.

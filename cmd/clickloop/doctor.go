@@ -3,17 +3,22 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -34,18 +39,23 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if *ready != "" && fs.NFlag() > 1 {
 		return misused(stderr, "doctor", "--ready asks one stage and nothing else: leave the other flags out")
 	}
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	// each service has the time to itself: a Kafka that is slow must not hide what ails Redis
+	kafkaCtx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	if *ready != "" {
-		return askReady(ctx, *ready)
+		return askReady(kafkaCtx, *ready)
 	}
 	d := doctor{w: stdout}
 	cfg, err := common.Load()
 	d.report("configuration", err, "correct the line that is named; the reference is docs/reference/settings.md")
 	if err == nil {
+		d.certificate("https", cfg.HTTPS)
+		d.certificate("admin_https", cfg.AdminHTTPS)
 		d.find(&cfg, common)
-		client := d.kafka(ctx, &cfg)
-		d.redis(ctx, &cfg, client)
+		client := d.kafka(kafkaCtx, &cfg)
+		redisCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		d.redis(redisCtx, &cfg, client)
 		if client != nil {
 			defer client.Close()
 		}
@@ -89,6 +99,10 @@ func (d *doctor) report(what string, err error, mend string) {
 		return
 	}
 	d.faults++
+	var denied *stream.AccessError
+	if errors.As(err, &denied) {
+		err, mend = errors.New(denied.What), denied.Mend
+	}
 	fmt.Fprintf(d.w, "WRONG  %s: %v\n       mend it: %s\n", what, err, mend)
 }
 
@@ -120,7 +134,7 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	}
 	client, err := cfg.Kafka.Dial("clickloop-doctor", nil, nil)
 	if err == nil {
-		err = within(ctx, 5*time.Second, client.Ping)
+		err = within(ctx, 5*time.Second, func(ctx context.Context) error { return client.CheckAccess(ctx) })
 	}
 	d.report("Kafka at "+strings.Join(cfg.Kafka.Brokers, ","), err, "start Kafka there, or give the right address; from inside a container it is not localhost")
 	if err != nil {
@@ -193,10 +207,6 @@ func (d *doctor) folds(ctx context.Context, client *stream.Client, store feature
 	folded := false
 	for p, r := range ranges {
 		at, err := store.Position(ctx, log, p)
-		var fault *features.RedisFault
-		if errors.As(err, &fault) {
-			d.warn(what, fault)
-		}
 		if err != nil {
 			return
 		}
@@ -236,11 +246,18 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 		return
 	}
 	d.capacity(ctx, client)
+	const folded = "every partition of events is folded into profiles"
+	profiles := features.NewRedis(client, cfg.Kafka.Prefix, "profiles", time.Hour)
+	var fault *features.RedisFault
+	if _, err := profiles.Position(ctx, "check", 0); errors.As(err, &fault) {
+		d.warn(folded, fault) // the user of another stage may not look
+		return
+	}
 	if kafka == nil {
 		return
 	}
 	if id, err := kafka.TopicID(ctx, event.TopicEvents); err == nil {
-		d.folds(ctx, kafka, features.NewRedis(client, cfg.Kafka.Prefix, "profiles", time.Hour), "every partition of events is folded into profiles", id)
+		d.folds(ctx, kafka, profiles, folded, id)
 	}
 }
 
@@ -278,4 +295,24 @@ func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 		err = errors.New(strings.Join(faults, "; "))
 	}
 	d.report(what, err, "give Redis more memory than it needs and maxmemory-policy noeviction")
+}
+
+// certificate checks the files of a port's certificate, and that it does not end soon.
+func (d *doctor) certificate(setting string, files tlsfiles.Server) {
+	if !files.Enabled() {
+		return
+	}
+	what, mend := "certificate of "+setting, "give a certificate and its own private key, both PEM, by "+setting+".cert_file and "+setting+".key_file"
+	cfg, err := files.Config(slog.New(slog.DiscardHandler))
+	if err == nil {
+		var pair *tls.Certificate
+		if pair, err = cfg.GetCertificate(nil); err == nil {
+			until := pair.Leaf.NotAfter
+			what += " (until " + until.UTC().Format(time.RFC3339) + ")"
+			if left := time.Until(until); left < run.ExpirySoon {
+				err, mend = fmt.Errorf("it ends in %.1f days", left.Hours()/24), "renew it; a running process shows the new one within a second"
+			}
+		}
+	}
+	d.report(what, field.Within(setting, err), mend)
 }

@@ -51,11 +51,12 @@ func TestRightsOfEachStageInRedis(t *testing.T) {
 func TestDoctorAndStagesNameWhatIsWrongWithRedis(t *testing.T) {
 	alone(t)
 	ours, other := backend.NewAuthority(t), backend.NewAuthority(t)
-	s := backend.NewServer(t, ours, "127.0.0.1", "--tls-auth-clients", "no")
-	cert, key := ours.Issue(t, "localhost", time.Now().Add(-time.Hour))
-	old := backend.NewServerWith(t, ours, cert, key, "--tls-auth-clients", "no")
+	s := backend.NewServer(t, ours, ours.Server(t, time.Now().Add(time.Hour)), "--tls-auth-clients", "no")
+	expired := ours.Server(t, time.Now().Add(-time.Hour))
+	old := backend.NewServer(t, ours, expired, "--tls-auth-clients", "no")
 	prefix := backend.Prefix(t)
 	kafka := strings.Join(backend.Kafka(t), ",")
+	answer(t, 0, "topics", "--kafka", kafka, "--prefix", prefix)
 	s.Do(t, "ACL", "SETUSER", "poor", "on", ">word-of-poor", "~*", "+ping", "+info")
 	for _, stage := range []string{"ingest", "scorer", "feedback"} {
 		granted(t, s, stage, prefix)
@@ -76,15 +77,15 @@ func TestDoctorAndStagesNameWhatIsWrongWithRedis(t *testing.T) {
 		}
 		return path
 	}
-	trust := "ca_file: " + ours.File
+	trust := "ca_file: " + ours.CAFile
 	for _, c := range []struct {
 		what, file string
 		doctor     bool // sees it
 		wants      []string
 	}{
 		{"expired", write("scorer", "word-of-scorer", old.Address, trust), true, []string{"certificate expired at ", "renew it on the server"}},
-		{"unknown authority", write("scorer", "word-of-scorer", s.Address, "ca_file: "+other.File), true, []string{"authority that is not known", "redis.tls.ca_file"}},
-		{"wrong name", write("scorer", "word-of-scorer", s.Address, trust+", server_name: redis.test"), true, []string{"not for redis.test, only for 127.0.0.1", "redis.tls.server_name"}},
+		{"unknown authority", write("scorer", "word-of-scorer", s.Address, "ca_file: "+other.CAFile), true, []string{"authority that is not known", "redis.tls.ca_file"}},
+		{"wrong name", write("scorer", "word-of-scorer", s.Address, trust+", server_name: redis.test"), true, []string{"not for redis.test, only for localhost, 127.0.0.1", "redis.tls.server_name"}},
 		{"wrong password", write("scorer", "word-of-hunter2", s.Address, trust), true, []string{"refuses the password of the user scorer", "redis.password_file"}},
 		{"no password", write("", "", s.Address, trust), true, []string{"wants a password, and none is given", "redis.password_file"}},
 		{"missing ACL", write("poor", "word-of-poor", s.Address, trust), true, []string{"the user poor may not run HMGET", "ACL SETUSER poor +hmget"}},
@@ -93,7 +94,7 @@ func TestDoctorAndStagesNameWhatIsWrongWithRedis(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			flags := []string{"--config", c.file, "--kafka", kafka, "--prefix", prefix}
 			began := time.Now()
-			stage := answer(t, 1, append([]string{"scorer", "--http", "127.0.0.1:0"}, flags...)...)
+			stage := answer(t, 1, append([]string{"scorer", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, flags...)...)
 			if took := time.Since(began); took > 10*time.Second {
 				t.Errorf("the stage ended after %v", took)
 			}
@@ -112,7 +113,7 @@ func TestDoctorAndStagesNameWhatIsWrongWithRedis(t *testing.T) {
 		})
 	}
 	for _, stage := range run.Stages { // each with its own user, the learner without Redis
-		args := []string{stage, "--http", "127.0.0.1:0", "--kafka", kafka, "--prefix", prefix}
+		args := []string{stage, "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--kafka", kafka, "--prefix", prefix}
 		if run.HasStore(stage) {
 			args = append(args, "--config", write(stage, "word-of-"+stage, s.Address, trust))
 		}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/app/running"
 	"github.com/clickloop/clickloop/internal/settings"
+	"github.com/clickloop/clickloop/stream"
 )
 
 // errNoBrokers is returned when neither a setting nor a running `clickloop up` gives Kafka brokers.
@@ -93,6 +96,7 @@ func useUp(cfg *config.Config, common *config.Common, up *running.Up) {
 	setIf(!common.Given("kafka.partitions"), &cfg.Kafka.Partitions, up.Partitions)
 	setIf(!common.Given("objectives") && len(up.Objectives) > 0, &cfg.Objectives, up.Objectives)
 	setIf(!common.Given("http"), &cfg.HTTP, up.HTTP)
+	setIf(!common.Given("admin"), &cfg.Admin, up.Admin)
 	setIf(!common.Given("data"), &cfg.Data, up.Data)
 }
 
@@ -101,6 +105,14 @@ func setIf[T any](condition bool, setting *T, value T) {
 	if condition {
 		*setting = value
 	}
+}
+
+// urlOf returns the URL of a port.
+func urlOf(address string, secure bool) string {
+	if secure {
+		return "https://" + address
+	}
+	return "http://" + address
 }
 
 // announce writes the file by which other commands find l.
@@ -113,7 +125,22 @@ func announce(l *run.Loop, cfg *config.Config) (*running.Announcement, error) {
 		}
 	}
 	return running.Announce(running.Up{
-		PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Millisecond), HTTP: l.HTTP, Kafka: l.Kafka, Redis: settings.Redact(l.Redis), Prefix: cfg.Kafka.Prefix, Data: data,
+		PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Millisecond), HTTP: l.HTTP, Admin: l.Admin, HTTPS: cfg.HTTPS.Enabled(), AdminHTTPS: cfg.AdminHTTPS.Enabled(), Kafka: l.Kafka, Redis: settings.Redact(l.Redis), Prefix: cfg.Kafka.Prefix, Data: data,
 		EmbeddedKafka: len(cfg.Kafka.Brokers) == 0, EmbeddedRedis: cfg.Redis.Address == "", Partitions: cfg.Kafka.Partitions, Objectives: cfg.Objectives,
 	})
+}
+
+// dialKafka connects a tool, and returns an error at once when Kafka does not let it in. A broker
+// that does not answer yet may do so later.
+func dialKafka(ctx context.Context, kafka config.Kafka, clientID string, logger *slog.Logger) (*stream.Client, error) {
+	client, err := kafka.Dial(clientID, logger, nil)
+	if err != nil {
+		return nil, err
+	}
+	var denied *stream.AccessError
+	err = within(ctx, 5*time.Second, func(ctx context.Context) error { return client.CheckAccess(ctx) })
+	if errors.As(err, &denied) {
+		return nil, errors.Join(err, client.Close())
+	}
+	return client, nil
 }

@@ -80,7 +80,7 @@ func (o *modelOptions) dial(ctx context.Context) (*stream.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := cfg.Kafka.Dial("clickloop-model", newLogger(o.stderr, false), nil)
+	client, err := dialKafka(ctx, cfg.Kafka, "clickloop-model", newLogger(o.stderr, false))
 	if err != nil {
 		return nil, err
 	}

@@ -63,16 +63,16 @@ func TestNothingTellsASecretWhereverItIsGiven(t *testing.T) {
 			}
 			data, texts := t.TempDir(), map[string]string{}
 			addresses := filepath.Join(data, "addresses")
-			p := begin(t, "Redis is the one at", append([]string{"up", "--http", "127.0.0.1:0", "--data", data, "--addresses", addresses, "--verbose"}, given.args...)...)
+			p := begin(t, "Redis is the one at", append([]string{"up", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", data, "--addresses", addresses, "--verbose"}, given.args...)...)
 			for running.In(data) == nil {
 				<-time.After(10 * time.Millisecond)
 			}
 			up := running.In(data)
 			kafka := []string{"--kafka", strings.Join(up.Kafka, ",")}
-			scorer := begin(t, "listens on", append(append([]string{"scorer", "--http", "127.0.0.1:0", "--verbose"}, kafka...), given.args...)...)
+			scorer := begin(t, "listens on", append(append([]string{"scorer", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--verbose"}, kafka...), given.args...)...)
 			texts["doctor"] = answer(t, 0, append(append([]string{"doctor"}, kafka...), given.args...)...)
 			for _, path := range []string{"/metrics", "/readyz", "/healthz", "/", "/v1/clock", "/v1/model?objective=click", "/debug/pprof/cmdline"} {
-				texts[path] = "status and body: " + get(t, up.HTTP, path)
+				texts[path] = "status and body: " + get(t, up.HTTP, path) + get(t, up.Admin, path)
 			}
 			if runtime.GOOS == "linux" {
 				for name, pid := range map[string]int{"up": p.cmd.Process.Pid, "scorer": scorer.cmd.Process.Pid} {
@@ -81,7 +81,7 @@ func TestNothingTellsASecretWhereverItIsGiven(t *testing.T) {
 			}
 			texts["addresses"], texts["state"] = string(readFile(t, addresses)), string(readFile(t, filepath.Join(data, running.File)))
 			m.SetError("WRONGPASS the password was changed")
-			texts["/readyz with errors"] = get(t, up.HTTP, "/readyz")
+			texts["/readyz with errors"] = get(t, up.HTTP, "/readyz") + get(t, up.Admin, "/readyz")
 			<-time.After(100 * time.Millisecond) // the log of the errors
 			m.SetError("")
 			scorer.end(t, syscall.SIGTERM)

@@ -90,7 +90,7 @@ func tailCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		return err
 	}
 	o.topic = strings.TrimPrefix(rest[0], cfg.Kafka.Prefix)
-	client, err := cfg.Kafka.Dial("clickloop-tail", nil, nil)
+	client, err := dialKafka(ctx, cfg.Kafka, "clickloop-tail", nil)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -23,20 +24,9 @@ type Server struct {
 	log  bytes.Buffer
 }
 
-// NewServer starts a Redis whose certificate is for the given name. With an empty name it speaks
-// plain text. options are more of its settings. Where no redis-server is installed, it skips the
-// test.
-func NewServer(t testing.TB, a *Authority, name string, options ...string) *Server {
-	t.Helper()
-	certFile, keyFile := "", ""
-	if name != "" {
-		certFile, keyFile = a.Issue(t, name, time.Now().Add(time.Hour))
-	}
-	return NewServerWith(t, a, certFile, keyFile, options...)
-}
-
-// NewServerWith is NewServer with a certificate of the test's own.
-func NewServerWith(t testing.TB, a *Authority, certFile, keyFile string, options ...string) *Server {
+// NewServer starts a Redis that shows a certificate, or speaks plain text when pair has none.
+// options are more of its settings. Where no redis-server is installed, it skips the test.
+func NewServer(t testing.TB, a *Authority, pair tlsfiles.Server, options ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("no redis-server is installed")
@@ -47,11 +37,11 @@ func NewServerWith(t testing.TB, a *Authority, certFile, keyFile string, options
 	_, adminPort, _ := net.SplitHostPort(admin)
 	dir := t.TempDir()
 	s.args = append([]string{"--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"}, options...)
-	if certFile == "" {
+	if !pair.Enabled() {
 		admin = s.Address
 		s.args = append(s.args, "--port", port)
 	} else {
-		s.args = append(s.args, "--port", adminPort, "--tls-port", port, "--tls-cert-file", certFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", a.File)
+		s.args = append(s.args, "--port", adminPort, "--tls-port", port, "--tls-cert-file", pair.CertFile, "--tls-key-file", pair.KeyFile, "--tls-ca-cert-file", a.CAFile)
 	}
 	acl := dir + "/users.acl"
 	if err := os.WriteFile(acl, []byte("user default on nopass ~* &* +@all\nuser admin on >adminword ~* &* +@all\n"), 0o600); err != nil {

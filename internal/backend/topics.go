@@ -2,14 +2,14 @@ package backend
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
-	"net"
+	"reflect"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // DeleteTopic deletes a topic, prefix included, and fails the test if it cannot.
@@ -74,32 +74,20 @@ func AlterTopic(t testing.TB, broker, topic, name, value string) {
 	}
 }
 
-// ask sends one request. Its version must be one whose header has no tagged fields.
+// ask sends one request as the administrator.
 func ask(ctx context.Context, broker string, req kmsg.Request, resp kmsg.Response) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", broker)
+	client, err := kgo.NewClient(append(Franz(broker), kgo.MaxVersions(kversion.V2_4_0()))...)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetDeadline(deadline); err != nil {
-		return err
+	defer client.Close()
+	answer, err := client.Request(ctx, req)
+	if err == nil {
+		reflect.ValueOf(resp).Elem().Set(reflect.ValueOf(answer).Elem())
 	}
-	if _, err := conn.Write(kmsg.NewRequestFormatter().AppendRequest(nil, req, 1)); err != nil {
-		return err
-	}
-	var head [8]byte // size, correlation id
-	if _, err := io.ReadFull(conn, head[:]); err != nil {
-		return err
-	}
-	body := make([]byte, min(binary.BigEndian.Uint32(head[:])-4, 1<<20))
-	if _, err := io.ReadFull(conn, body); err != nil {
-		return err
-	}
-	resp.SetVersion(req.GetVersion())
-	return resp.ReadFrom(body)
+	return err
 }
 
 // Session returns the session timeout for groups in tests: the shortest that a real broker allows,
