@@ -71,10 +71,14 @@ func (d *redisDoor) handshake(ctx context.Context, conn net.Conn, address string
 	}
 	cfg.InsecureSkipVerify = d.skipVerify
 	secure := tls.Client(conn, cfg)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("the TLS handshake failed: %w", err)
+	err = secure.HandshakeContext(ctx)
+	switch {
+	case err == nil:
+		return secure, nil
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, fmt.Errorf("no answer to the TLS handshake: Redis hangs, or that port speaks plain text (%w)", err)
 	}
-	return secure, nil
+	return nil, fmt.Errorf("the TLS handshake failed: %w", err)
 }
 
 // maxPassword bounds a file of a password, in bytes.
@@ -108,6 +112,9 @@ func (d *redisDoor) probe(ctx context.Context, network, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, d.patience())
 	defer cancel()
 	if d.tls.Enabled {
+		if speaksPlain(ctx, network, address) {
+			return tls.RecordHeaderError{Msg: "Redis answers plain text"}
+		}
 		conn, err := d.dial(ctx, network, address)
 		if err != nil {
 			return err
@@ -128,10 +135,27 @@ func (d *redisDoor) probe(ctx context.Context, network, address string) error {
 	}
 	defer conn.Close()
 	// the certificate does not matter: the connection ends with the question whether there is one
-	if err := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx); err != nil {
+	if err := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx); err != nil && !strings.Contains(err.Error(), "remote error: tls") {
 		return nil
 	}
 	return tlsfiles.Plain(address, errPlain)
+}
+
+// speaksPlain tells whether Redis answers a command without TLS, be it by an error.
+func speaksPlain(ctx context.Context, network, address string) bool {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	_ = conn.SetDeadline(deadline) // without one, the write or the read fails
+	answer := make([]byte, 1)
+	if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
+		return false
+	}
+	_, err = io.ReadFull(conn, answer)
+	return err == nil && (answer[0] == '+' || answer[0] == '-')
 }
 
 var errPlain = errors.New("the server closed a connection without TLS")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"strings"
 	"syscall"
@@ -14,8 +15,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// RedisFault is an error of Redis that waiting does not mend: a certificate, a password, a right, or
-// a server of the wrong kind. Error says what is wrong and how to mend it.
+// RedisFault is an error of Redis that waiting does not mend: a certificate, a password, a right,
+// or a server of the wrong kind. Error says what is wrong and how to mend it.
 type RedisFault struct {
 	What string
 	Mend string // empty when What says it
@@ -102,8 +103,8 @@ func (d *redisDoor) source() string {
 // deniedCommand finds the command in what Redis says of a right that is missing.
 var deniedCommand = regexp.MustCompile(`run the '([a-zA-Z|_-]+)' command`)
 
-// denied explains that the user lacks a right. Redis does not tell which key it was about: it is one
-// of the caller's own.
+// denied explains that the user lacks a right. Redis does not tell which key it was about: it is
+// one of the caller's own.
 func (d *redisDoor) denied(text string, rights *Rights) *RedisFault {
 	f := &RedisFault{What: fmt.Sprintf("the user %s lacks a right in Redis (%s)", d.name(), text)}
 	grant := ""
@@ -140,7 +141,8 @@ func (c *RedisClient) Diagnose(ctx context.Context, rights *Rights) error {
 	if explained == nil || errors.As(explained, &fault) {
 		return explained
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+	hung := c.door.tls.Enabled && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded))
+	if hung || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		options := c.client.Options()
 		if hidden := c.door.explain(c.door.probe(ctx, options.Network, options.Addr), rights); errors.As(hidden, &fault) {
 			return hidden

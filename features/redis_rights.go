@@ -19,8 +19,8 @@ type Rights struct {
 // Commands of a store. Those of a script are checked by Redis as if the user had sent them.
 var (
 	readCommands  = []string{"hgetall", "hmget"}
-	writeCommands = []string{"eval", "evalsha", "hget", "hincrby", "hset", "pexpire", "type"} // of apply.lua
-	watchCommands = []string{"info", "ping"}                                                  // of RedisClient
+	writeCommands = []string{"eval", "evalsha", "hdel", "hget", "hincrby", "hset", "pexpire", "type"} // of apply.lua
+	watchCommands = []string{"info", "ping"}                                                          // of RedisClient
 )
 
 // RightsOf returns the rights of a store under prefix and namespace that is used in a role.

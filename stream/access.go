@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -108,7 +110,7 @@ func accessError(address string, err error) error {
 // plain text to it instead of TLS, or does not log in. It asks over connections of its own.
 func (d *door) diagnose(ctx context.Context, address string, err error) error {
 	var access *AccessError
-	if err = accessError(address, err); errors.As(err, &access) || ctx.Err() != nil {
+	if err = accessError(address, err); errors.As(err, &access) || ctx.Err() != nil || !brokenOff(err) {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -122,6 +124,12 @@ func (d *door) diagnose(ctx context.Context, address string, err error) error {
 		}
 	}
 	return err
+}
+
+// brokenOff tells whether err is what a client sees that speaks otherwise than the broker expects.
+// Other faults, such as a broker that is slow or gone, are no reason to send it more.
+func brokenOff(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, errNoAnswer)
 }
 
 // wantsTLS tells whether the broker at address speaks TLS.

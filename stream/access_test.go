@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/internal/tlsfiles"
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
@@ -268,6 +271,24 @@ func TestContradictingSettingsOfAccessAreRefused(t *testing.T) {
 	f(Config{SASL: SASL{Mechanism: "PLAIN", Username: "a"}, Password: "p"}, "kafka.sasl.mechanism is PLAIN, which would send the password to kafka.example.com:9092 in clear text")
 	f(Config{TLS: tlsfiles.Client{CAFile: "ca"}}, "kafka.tls.ca_file is ")
 	f(Config{TLS: tlsfiles.Client{Enabled: true, CAFile: "none.pem"}}, "kafka.tls.ca_file cannot be read")
+}
+
+// A probe for TLS looks to a plain broker like the beginning of a request of 369 MB: none may go to
+// a broker that is only slow.
+func TestASlowBrokerIsNotProbed(t *testing.T) {
+	opened := 0
+	d := &door{open: func(context.Context, string, string) (net.Conn, error) {
+		opened++
+		return nil, errors.New("no more connections")
+	}}
+	for _, err := range []error{context.DeadlineExceeded, os.ErrDeadlineExceeded, kafka.LeaderNotAvailable, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}} {
+		if got := d.diagnose(t.Context(), "127.0.0.1:1", err); got != err || opened != 0 {
+			t.Errorf("%v becomes %v after %d connections", err, got, opened)
+		}
+	}
+	if _ = d.diagnose(t.Context(), "127.0.0.1:1", io.EOF); opened == 0 {
+		t.Error("a broker that breaks off is not probed")
+	}
 }
 
 // A broker may tell clients of another broker that is not on this machine.

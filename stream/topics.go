@@ -49,10 +49,10 @@ type topics struct {
 	limits     *sizeLimits
 }
 
-// EnsureTopics creates missing topics, waits until they can be written, and checks existing ones. It
-// asks for the right to create topics only when one is missing. It returns a *TopicError for too few
-// partitions, compaction, or too short a retention, an *AccessError for what it may not do, and logs
-// faults that do no harm yet. It waits for a broker that is still starting.
+// EnsureTopics creates missing topics, waits until they can be written, and checks existing ones.
+// It needs the right to create topics only when one is missing. It returns a *TopicError for too
+// few partitions, compaction, or too short a retention, an *AccessError for what it may not do, and
+// logs faults that do no harm yet. It waits for a broker that is still starting.
 func (s *topics) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	_, err := s.MakeTopics(ctx, topics...)
 	return err

@@ -69,10 +69,10 @@ func (w *wire) ask(req kmsg.Request, resp kmsg.Response) error {
 	}
 	size := int64(int32(binary.BigEndian.Uint32(head[:]))) - 4
 	if size < 0 || size > maxAnswer {
-		return fmt.Errorf("the answer has %d bytes", size)
+		return fmt.Errorf("%w: it has %d bytes", errNoAnswer, size)
 	}
 	if got := int32(binary.BigEndian.Uint32(head[4:])); got != w.correlation {
-		return fmt.Errorf("the broker answered request %d, not %d", got, w.correlation)
+		return fmt.Errorf("%w: it is of request %d, not %d", errNoAnswer, got, w.correlation)
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(w.conn, body); err != nil {
@@ -87,6 +87,9 @@ func (w *wire) ask(req kmsg.Request, resp kmsg.Response) error {
 	resp.SetVersion(req.GetVersion())
 	return resp.ReadFrom(body)
 }
+
+// errNoAnswer is returned for bytes that cannot be a broker's answer.
+var errNoAnswer = errors.New("the answer is none of Kafka's")
 
 var errShortAnswer = errors.New("the answer ends too early")
 

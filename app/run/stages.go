@@ -61,7 +61,13 @@ type store struct {
 func HasStore(stage string) bool { return builders[stage].namespace != "" }
 
 // RedisRights returns what a stage's user needs in Redis under a prefix; nil when it needs nothing.
+// Of the commands that Analyst stands for, doctor alone asks Redis.
 func RedisRights(stage, prefix string) *features.Rights {
+	if stage == Analyst {
+		rights := features.RightsOf(prefix, "profiles", features.Serving)
+		rights.Commands = slices.DeleteFunc(rights.Commands, func(c string) bool { return c == "hgetall" })
+		return rights
+	}
 	if !HasStore(stage) {
 		return nil
 	}

@@ -1,24 +1,24 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
+	"io"
 
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/run"
 )
 
-// aclRedis returns the commands by which an administrator gives user what a stage needs in Redis,
-// and nothing more; none for a stage that keeps nothing there. They leave the user's password as it
+// aclRedis prints the command by which an administrator gives user what a stage needs in Redis, and
+// nothing more; nothing for a stage that keeps nothing there. It leaves the user's password as it
 // is: a new user has none, and nobody can log in as it until it gets one.
-func aclRedis(cfg *config.Config, stage, user string) []string {
+func aclRedis(w io.Writer, cfg *config.Config, stage, user string) {
 	rights := run.RedisRights(stage, cfg.Kafka.Prefix)
 	if rights == nil {
-		return nil
+		return
 	}
 	rules := rights.String()
 	if cfg.Redis.Database() != 0 {
 		rules += " +select"
 	}
-	return []string{fmt.Sprintf("ACL SETUSER %s on clearselectors resetkeys resetchannels -@all %s", cmp.Or(user, "clickloop-"+stage), rules)}
+	fmt.Fprintf(w, "ACL SETUSER %s on clearselectors resetkeys resetchannels -@all %s\n", user, rules)
 }

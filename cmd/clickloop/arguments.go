@@ -7,9 +7,9 @@ import (
 	"github.com/clickloop/clickloop/internal/settings"
 )
 
-// hideSecrets returns a copy of os.Args, and overwrites what may be a password in the arguments that
-// the process list shows. They are readable for every user until then, for less than a millisecond
-// or so: a file or a variable is never shown.
+// hideSecrets returns a copy of os.Args, and overwrites what may be a password in the arguments
+// that the process list shows. They are readable for every user until then, for less than a
+// millisecond or so: a file or a variable is never shown.
 //
 // The runtime makes os.Args of the system's own memory, so that is what is overwritten.
 func hideSecrets(args []string) []string {

@@ -39,10 +39,11 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if *ready != "" && fs.NFlag() > 1 {
 		return misused(stderr, "doctor", "--ready asks one stage and nothing else: leave the other flags out")
 	}
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	// each service has the time to itself: a Kafka that is slow must not hide what ails Redis
+	kafkaCtx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	if *ready != "" {
-		return askReady(ctx, *ready)
+		return askReady(kafkaCtx, *ready)
 	}
 	d := doctor{w: stdout}
 	cfg, err := common.Load()
@@ -51,8 +52,10 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		d.certificate("https", cfg.HTTPS)
 		d.certificate("admin_https", cfg.AdminHTTPS)
 		d.find(&cfg, common)
-		client := d.kafka(ctx, &cfg)
-		d.redis(ctx, &cfg, client)
+		client := d.kafka(kafkaCtx, &cfg)
+		redisCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		d.redis(redisCtx, &cfg, client)
 		if client != nil {
 			defer client.Close()
 		}
@@ -135,6 +138,9 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	}
 	d.report("Kafka at "+strings.Join(cfg.Kafka.Brokers, ","), err, "start Kafka there, or give the right address; from inside a container it is not localhost")
 	if err != nil {
+		if client != nil {
+			_ = client.Close()
+		}
 		return nil
 	}
 	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
@@ -205,10 +211,6 @@ func (d *doctor) folds(ctx context.Context, client *stream.Client, store feature
 	folded := false
 	for p, r := range ranges {
 		at, err := store.Position(ctx, log, p)
-		var fault *features.RedisFault
-		if errors.As(err, &fault) {
-			d.warn(what, fault)
-		}
 		if err != nil {
 			return
 		}
@@ -248,11 +250,18 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 		return
 	}
 	d.capacity(ctx, client)
+	const folded = "every partition of events is folded into profiles"
+	profiles := features.NewRedis(client, cfg.Kafka.Prefix, "profiles", time.Hour)
+	var fault *features.RedisFault
+	if _, err := profiles.Position(ctx, "check", 0); errors.As(err, &fault) {
+		d.warn(folded, fault) // the user of another stage may not look
+		return
+	}
 	if kafka == nil {
 		return
 	}
 	if id, err := kafka.TopicID(ctx, event.TopicEvents); err == nil {
-		d.folds(ctx, kafka, features.NewRedis(client, cfg.Kafka.Prefix, "profiles", time.Hour), "every partition of events is folded into profiles", id)
+		d.folds(ctx, kafka, profiles, folded, id)
 	}
 }
 

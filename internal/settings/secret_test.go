@@ -11,8 +11,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// A secret is printed alone, in a struct, behind a pointer and in an unexported field, by every verb
-// and encoding.
+// A secret is printed alone, in a struct, behind a pointer and in an unexported field, by every
+// verb and encoding.
 func TestASecretIsPrintedByNothing(t *testing.T) {
 	type section struct {
 		Password Secret
