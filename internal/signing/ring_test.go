@@ -61,6 +61,7 @@ func TestKeysFollowTheirFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * reloadEvery)
+		synctest.Wait()
 		if n := strings.Count(log.String()[len(logged):], "level=ERROR"); n != 1 {
 			t.Errorf("a file that is gone for ten seconds is logged %d times", n)
 		}
