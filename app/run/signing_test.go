@@ -50,7 +50,7 @@ func TestAReplayWithSignedPredictionsHasTheSameWeights(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := http.Get("http://" + l.HTTP + "/metrics")
+		resp, err := http.Get("http://" + l.Admin + "/metrics")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,10 +8,29 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// lockedBuffer is a log that a test reads while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
 
 func TestKeysFollowTheirFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -27,7 +46,7 @@ func TestKeysFollowTheirFile(t *testing.T) {
 			synctest.Wait()
 		}
 		write(secretA)
-		var log bytes.Buffer
+		var log lockedBuffer
 		r, err := Open(path, slog.New(slog.NewTextHandler(&log, nil)))
 		if err != nil {
 			t.Fatal(err)
@@ -61,6 +80,7 @@ func TestKeysFollowTheirFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * reloadEvery)
+		synctest.Wait()
 		if n := strings.Count(log.String()[len(logged):], "level=ERROR"); n != 1 {
 			t.Errorf("a file that is gone for ten seconds is logged %d times", n)
 		}
