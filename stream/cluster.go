@@ -49,9 +49,13 @@ func (c *cluster) Prefix() string { return c.cfg.Prefix }
 
 func (c *cluster) name(topic string) string { return c.cfg.Prefix + topic }
 
-// Ping returns nil when a broker answers.
+// Ping returns nil when a broker answers. kafka-go answers for metadata what it remembers, so Ping
+// asks for something else. It asks twice: the first connection may be one that broke long ago.
 func (c *cluster) Ping(ctx context.Context) error {
-	_, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{})
+	_, err := c.kafka.ApiVersions(ctx, &kafka.ApiVersionsRequest{})
+	if err != nil {
+		_, err = c.kafka.ApiVersions(ctx, &kafka.ApiVersionsRequest{})
+	}
 	if fault := c.door.closed.Load(); err != nil && fault != nil {
 		return fault
 	}

@@ -29,7 +29,7 @@ func TestASummaryWaitsForItsLearner(t *testing.T) {
 		fmt.Fprint(w, `{"model":"click@7","weights":"sha256:aa"}`)
 	}))
 	defer server.Close()
-	l := &Loop{HTTP: strings.TrimPrefix(server.URL, "http://"), Client: client}
+	l := &Loop{Admin: strings.TrimPrefix(server.URL, "http://"), Client: client, front: front{transport: http.DefaultTransport}}
 	s := Summary{Objective: "click"}
 	if err := l.addModel(t.Context(), &s, event.Objective{Name: "click"}); err != nil || s.Model != "click@7" || s.Weights != "sha256:aa" {
 		t.Errorf("%+v, %v", s, err)

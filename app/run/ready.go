@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/web"
 )
 
@@ -83,7 +82,7 @@ func (l *Loop) check(ctx context.Context) result {
 		name string
 		ping func(context.Context) error
 	}
-	dependencies := []dependency{{"Kafka", l.askKafka}}
+	dependencies := []dependency{{"Kafka", l.Client.Ping}}
 	if l.redis != nil {
 		dependencies = append(dependencies, dependency{"Redis", l.redis.Ping})
 	}
@@ -96,14 +95,6 @@ func (l *Loop) check(ctx context.Context) result {
 		}
 	}
 	return result{err, stage}
-}
-
-// askKafka returns an error when no broker answers in time. Client.Ping may answer from what it
-// remembers of the cluster. What a broker answers, even that this process may not ask, shows that
-// it is there.
-func (l *Loop) askKafka(ctx context.Context) error {
-	_, _ = l.Client.Offsets(ctx, event.TopicEvents) // it repeats until ctx ends
-	return ctx.Err()
 }
 
 // firstNotReady returns the name and the error of a stage whose dependencies do not answer, and a
