@@ -191,7 +191,7 @@ func (l *Loop) diagnoseStores(ctx context.Context) error {
 		err := s.client.Diagnose(ctx, s.rights)
 		var fault *features.RedisFault
 		if errors.As(err, &fault) && !fault.Passing() {
-			return fmt.Errorf("Redis at %s: %w", l.Redis, fault)
+			return fmt.Errorf("cannot use Redis at %s: %w", l.Redis, fault)
 		}
 	}
 	if len(l.stores) == 0 {
