@@ -273,8 +273,8 @@ func TestContradictingSettingsOfAccessAreRefused(t *testing.T) {
 	f(Config{TLS: tlsfiles.Client{Enabled: true, CAFile: "none.pem"}}, "kafka.tls.ca_file cannot be read")
 }
 
-// A probe for TLS looks to a plain broker like the beginning of a request of 369 MB: none may go to a
-// broker that is only slow.
+// A probe for TLS looks to a plain broker like the beginning of a request of 369 MB: none may go to
+// a broker that is only slow.
 func TestASlowBrokerIsNotProbed(t *testing.T) {
 	opened := 0
 	d := &door{open: func(context.Context, string, string) (net.Conn, error) {
