@@ -17,4 +17,5 @@ EXPOSE 8080
 # where other commands in the container find what runs
 ENV CLICKLOOP_DATA=/data
 ENTRYPOINT ["/clickloop"]
-CMD ["up", "--http", ":8080"]
+# for trying out, without keys: publish the port with -p 127.0.0.1:8080:8080
+CMD ["up", "--http", ":8080", "--insecure-public"]

@@ -67,7 +67,7 @@ func (p *page) start(line string) {
 		text, _ := os.ReadFile(file)
 		log, _ := os.ReadFile(out.Name())
 		if at := addresses(string(text)); at["REDIS"] != "" && strings.Contains(string(log), goesOn) {
-			p.addresses = *strings.NewReplacer("localhost:8080", at["HTTP"], "localhost:9092", at["KAFKA"], "localhost:6379", at["REDIS"])
+			p.addresses = *strings.NewReplacer("localhost:8080", at["HTTP"], "localhost:8081", at["ADMIN"], "localhost:9092", at["KAFKA"], "localhost:6379", at["REDIS"])
 			return
 		}
 		if time.Now().After(deadline) {

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -24,7 +25,7 @@ import (
 func running(t *testing.T) *run.Loop {
 	t.Helper()
 	c := config.Default()
-	c.HTTP, c.Data = "127.0.0.1:0", t.TempDir()
+	c.HTTP, c.Admin, c.Data = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
 	l, err := run.Start(t.Context(), run.Options{Config: c, Embedded: true, AnyPort: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)
@@ -91,10 +92,11 @@ func patterns(mux *http.ServeMux) []string {
 	return all
 }
 
-// routes are all patterns that the stages register and that app/run adds.
-func routes(t *testing.T, l *run.Loop) []string {
+// routes are all patterns that the stages register and that app/run adds, with the ports that serve
+// them: "public", "admin" or "public, admin".
+func routes(t *testing.T, l *run.Loop) map[string]string {
 	t.Helper()
-	mux := http.NewServeMux()
+	public, admin := http.NewServeMux(), http.NewServeMux()
 	s := reflect.ValueOf(l).Elem()
 	for i := range s.NumField() {
 		f := s.Field(i)
@@ -106,32 +108,46 @@ func routes(t *testing.T, l *run.Loop) []string {
 			if stage, ok := f.Index(j).Interface().(interface {
 				Register(public, admin *http.ServeMux)
 			}); ok {
-				stage.Register(mux, mux)
+				stage.Register(public, admin)
 			}
 		}
 	}
-	all := patterns(mux)
-	for _, dir := range []string{"app/run", "internal/web"} {
-		for _, file := range sources(t, dir) {
-			ast.Inspect(file, func(n ast.Node) bool {
+	byPort := map[string][]string{"public": patterns(public), "admin": patterns(admin)}
+	for _, file := range sources(t, "app/run") {
+		for _, d := range file.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			port := map[string]string{"registerPublic": "public", "registerAdmin": "admin"}[fn.Name.Name]
+			ast.Inspect(fn, func(n ast.Node) bool {
 				if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-					if text, _ := strconv.Unquote(lit.Value); regexp.MustCompile(`^(GET|POST|PUT|DELETE) /\S*$`).MatchString(text) {
-						all = append(all, text)
+					if text, _ := strconv.Unquote(lit.Value); regexp.MustCompile(`^(GET|POST|PUT|DELETE) /\S*$`).MatchString(text) && port != "" {
+						byPort[port] = append(byPort[port], text)
 					}
 				}
 				return true
 			})
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	all := map[string]string{}
+	for _, port := range []string{"public", "admin"} {
+		for _, pattern := range byPort[port] {
+			if all[pattern] != "" && all[pattern] != port {
+				all[pattern] += ", "
+			}
+			all[pattern] = strings.TrimPrefix(all[pattern], port) + port
+		}
+	}
+	return all
 }
 
 func TestReferenceHasEveryEndpoint(t *testing.T) {
 	const file = "docs/reference/http.md"
 	l := running(t)
 	var code []string
-	for _, pattern := range routes(t, l) {
+	ports := routes(t, l)
+	for _, pattern := range slices.Sorted(maps.Keys(ports)) {
 		if !strings.HasPrefix(pattern, "OPTIONS ") && !strings.HasSuffix(pattern, "/{$}") {
 			code = append(code, pattern)
 		}
@@ -141,8 +157,11 @@ func TestReferenceHasEveryEndpoint(t *testing.T) {
 	}
 	texts := documents(t)
 	var written []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `((?:GET|POST) /[^` ?]*)[^`]*` \\|").FindAllStringSubmatch(texts[file], -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `((?:GET|POST) /[^` ?]*)[^`]*` \\| ([a-z, ]+) \\|").FindAllStringSubmatch(texts[file], -1) {
 		written = append(written, m[1])
+		if port := ports[m[1]]; port != m[2] {
+			t.Errorf("%s says that %s is served at the port %s, and it is at %s", file, m[1], m[2], port)
+		}
 	}
 	for _, pattern := range code {
 		if !slices.Contains(written, pattern) {

@@ -156,6 +156,11 @@ var sentences = map[string]string{
 	"recording: events[].when":        "positive (after a row with a positive label) or always.",
 	"recording: events[].delay":       "Recorded time between the row and the event.",
 	"recording: events[].value":       "Column of the event's value.",
+	"access.keys.NAME":                "A client by name, which metrics tell.",
+	"access.keys.NAME.for":            "What the keys are good for: any of score, events, admin.",
+	"access.keys.NAME.rate":           "Events, or lines of the scorer, a second; more get 429; 0: no limit.",
+	"access.address.rate":             "Events, or lines of the scorer, a second of one client address; more get 429; 0: four fifths of `ingest.rate` for events, no limit for the scorer.",
+	"access.address.bytes":            "Bytes of bodies a second of one client address, as they are received; more get 429; 0: no limit.",
 	"learner.warm":                    "By network, such as click or click.plain: file of `fit --out` to start from when there is no checkpoint.",
 }
 
@@ -209,8 +214,11 @@ func settings(t *testing.T, path string, v reflect.Value, known map[string]map[s
 			list = append(list, settings(t, at+"[]", reflect.Zero(kind.Elem()), known)...)
 		case kind.Kind() == reflect.Map && kind.Elem().Kind() == reflect.Struct:
 			list = append(list, setting{path: at + ".NAME", kind: "section", text: sentence(at+".NAME", text)})
+			if at != "networks" { // whose settings are those of model
+				list = append(list, settings(t, at+".NAME", reflect.Zero(kind.Elem()), known)...)
+			}
 		default:
-			list = append(list, setting{at, kindOf(kind), shown(value, strings.Contains(at, "[]")), allowed(at, kind), text})
+			list = append(list, setting{at, kindOf(kind), shown(value, strings.Contains(at, "[]") || strings.Contains(at, ".NAME.")), allowed(at, kind), text})
 		}
 	}
 	return list

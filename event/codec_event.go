@@ -14,6 +14,7 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	l.OptionalText("user", e.User)
 	l.OptionalText("anonymous", e.Anonymous)
 	l.OptionalText("prediction", e.Prediction)
+	l.OptionalText("token", e.Token)
 	l.OptionalText("request", e.Request)
 	l.OptionalText("ad", e.Ad)
 	l.OptionalText("campaign", e.Campaign)
@@ -39,7 +40,7 @@ func ParseEvent(b []byte) (Event, error) {
 }
 
 // EventNames are the members of an event.
-var EventNames = []string{"id", "type", "time", "time_rule", "original_time", "received", "collector", "leaving", "user", "anonymous", "prediction", "request", "ad", "campaign", "value", "channel", "context",
+var EventNames = []string{"id", "type", "time", "time_rule", "original_time", "received", "collector", "leaving", "user", "anonymous", "prediction", "token", "request", "ad", "campaign", "value", "channel", "context",
 	"properties", "source"}
 
 // Notes are what a sender should know of an event that is read without an error.
@@ -107,6 +108,8 @@ func (e *Event) read(r *Reader, n *Notes) {
 			e.Anonymous = r.Text()
 		case "prediction":
 			e.Prediction = r.Text()
+		case "token":
+			e.Token = r.Text()
 		case "request":
 			e.Request = r.Text()
 		case "ad":

@@ -37,6 +37,7 @@ type Event struct {
 	User         string
 	Anonymous    string
 	Prediction   string
+	Token        string // of the scorer's answer: proof that the sender got it (package signing)
 	Request      string
 	Ad           string
 	Campaign     string

@@ -133,11 +133,22 @@ func (r *Reader) members(dst Fields, prefix string, nested bool) Fields {
 			r.dotted = true
 		}
 		if nested {
-			name = prefix + "." + name
+			if name = r.join(prefix, name); r.Err() != nil {
+				return dst
+			}
 		}
 		dst = r.value(dst, name)
 	}
 	return dst
+}
+
+// join returns the name of what is nested, or fails when all such names are too long.
+func (r *Reader) join(outer, inner string) string {
+	if r.names += len(outer) + 1 + len(inner); r.names > r.maxNames {
+		r.Fail(fmt.Sprintf("is nested below names that are too long: names of nested fields may have %d bytes together", r.maxNames))
+		return ""
+	}
+	return outer + "." + inner
 }
 
 // value reads the next value as the field name, or as several fields when it is nested.
@@ -197,7 +208,9 @@ func (r *Reader) list(dst Fields, name string) Fields {
 		case r.Null():
 		default:
 			plain, r.nested = false, true
-			dst = r.value(dst, name+"."+strconv.Itoa(r.Index()))
+			if inner := r.join(name, strconv.Itoa(r.Index())); r.Err() == nil {
+				dst = r.value(dst, inner)
+			}
 		}
 	}
 	if plain || len(tokens) > 0 {

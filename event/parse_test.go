@@ -203,3 +203,33 @@ func TestRequiredFieldsAreRequired(t *testing.T) {
 	f(parse(new(DeadLetter), `{"stage":"ingest"}`), "reason is missing")
 	f(parse(new(DeadLetter), `{"payload_base64":"?"}`), "payload_base64 is not base64")
 }
+
+// Each field below a long name repeats it: a megabyte would make gigabytes.
+func TestNamesOfNestedFieldsAreBoundedTogether(t *testing.T) {
+	limits := Limits{Bytes: 10_000, Depth: 16, Fields: 100_000}
+	f := func(text, want string) {
+		t.Helper()
+		var r Reader
+		r.Reset(text, limits)
+		fields := r.Fields(nil)
+		names := 0
+		for _, f := range fields {
+			names += len(f.Name)
+		}
+		if got := fmt.Sprint(r.Err()); !strings.Contains(got, want) || names > 5*limits.Bytes {
+			t.Errorf("%.60s: %v with names of %d bytes, want %s", text, got, names, want)
+		}
+	}
+	long := strings.Repeat("n", 400)
+	wide := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"%d":{}`, i)
+		}
+		return "{" + b.String()[1:] + "}"
+	}
+	f(`{"`+long+`":`+wide(90)+`}`, "<nil>")
+	f(`{"`+long+`":`+wide(110)+`}`, "names of nested fields may have 40000 bytes together")
+	f(`{"`+long+`":[`+strings.TrimSuffix(strings.Repeat("{},", 110), ",")+`]}`, "may have 40000 bytes together")
+	f(`{"`+long+`":{"`+long+`":{"`+long+`":`+wide(40)+`}}}`, "may have 40000 bytes together")
+}

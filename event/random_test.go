@@ -68,7 +68,7 @@ func (r random) fields() Fields {
 }
 
 func (r random) event() Event {
-	return Event{r.text(), r.text(), r.time(), r.time(), r.text(), r.time(), r.text(), r.text(), r.text(), r.text(), r.text(), r.text(), r.number(), r.text(),
+	return Event{r.text(), r.text(), r.time(), r.time(), r.text(), r.time(), r.text(), r.text(), r.text(), r.text(), r.text(), r.text(), r.text(), r.number(), r.text(),
 		r.fields(), r.fields(), r.text(), r.text(), r.IntN(2) == 0}
 }
 

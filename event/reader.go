@@ -18,6 +18,10 @@ type Limits struct {
 	Fields int // fields and list elements that Reader.Fields makes, over the whole text
 }
 
+// nestedNames is how many times Limits.Bytes the names may have together that nesting makes. Every
+// field below a long name repeats it, so a text could make many times its own bytes.
+const nestedNames = 4
+
 // Limits of the messages. Events come from outside, so their limits are tighter than those of what
 // stages write themselves.
 var (
@@ -31,6 +35,8 @@ type Reader struct {
 	strictjson.Reader
 	maxFields int
 	fields    int  // made by Fields so far
+	maxNames  int  // bytes of names that nesting makes longer
+	names     int  // such bytes so far
 	nested    bool // Fields has joined names with a dot
 	dotted    bool // Fields has met a name with a dot in it
 }
@@ -39,6 +45,7 @@ type Reader struct {
 func (r *Reader) Reset(s string, limits Limits) {
 	r.Reader.Reset(s, strictjson.Limits{Bytes: limits.Bytes, Depth: limits.Depth})
 	r.maxFields, r.fields = limits.Fields, 0
+	r.maxNames, r.names = nestedNames*limits.Bytes, 0
 }
 
 var readers = sync.Pool{New: func() any { return new(Reader) }}

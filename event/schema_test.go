@@ -45,7 +45,7 @@ func goldenMessages() map[string]interface{ AppendJSON([]byte) []byte } {
 		{"tags", Value{Kind: List, List: []WeightedToken{{"shoes", 1}, {"red", 0.5}}}}}
 	metric := func(f float64) *float64 { return &f }
 	return map[string]interface{ AppendJSON([]byte) []byte }{
-		"event": &Event{"e1", "click", at, at + 40, TimeSentAt, at + 300_000, "u1", "a1", "r1.0", "r1", "a17", "c9", 1.25, "web", facts[:1],
+		"event": &Event{"e1", "click", at, at + 40, TimeSentAt, at + 300_000, "u1", "a1", "r1.0", "AQECAwQBodFMkngRIjNEVWZ3iJmqu8zd7v8R", "r1", "a17", "c9", 1.25, "web", facts[:1],
 			Fields{{"url", Value{Kind: String, Str: "https://example.com/?q=\"ü\"&a=1\n"}}}, "site-1", "collector-1", true},
 		"prediction": &Prediction{"r1.0", "r1", 17, at, "u1", "a1", "a17", "c9", metric(2.5), []ObjectiveP{{"click", 0.0123}}, []ObjectiveVersion{{"click", "click@184203"}},
 			0.95, "epsilon", "9f86d081884c7d65", []Other{{"a18", "c9", []ObjectiveP{{"click", 0.0101}}}, {"a3", "", []ObjectiveP{{"click", 0.002}}}}, 2, "c0535e4be2b79ffd", facts, []Age{{"user", 340}, {"model", 120}}, "site-1"},

@@ -32,7 +32,7 @@ func (e *Event) Validate(now Time) error {
 		return field.Wrong("type", "is missing; expected what happened, such as click")
 	}
 	ids := [...]struct{ name, value string }{
-		{"id", e.ID}, {"user", e.User}, {"anonymous", e.Anonymous}, {"prediction", e.Prediction}, {"request", e.Request},
+		{"id", e.ID}, {"user", e.User}, {"anonymous", e.Anonymous}, {"prediction", e.Prediction}, {"token", e.Token}, {"request", e.Request},
 		{"ad", e.Ad}, {"campaign", e.Campaign}, {"channel", e.Channel}, {"source", e.Source},
 		{"collector", e.Collector}, {"time_rule", e.TimeRule},
 	}

@@ -24,13 +24,18 @@ local function badKey(key, what)
   return redis.error_reply('BADKEY ' .. key .. ' ' .. what)
 end
 
-local function badType(key)
+-- badType is the answer to a command that failed on key: the key is no hash, or the user lacks a
+-- right.
+local function badType(key, failed)
+  if not string.find(failed, 'WRONGTYPE', 1, true) then
+    return redis.error_reply(failed)
+  end
   return badKey(key, 'is a ' .. redis.call('TYPE', key).ok .. ', expected a hash')
 end
 
 local position = redis.pcall('HGET', KEYS[1], ARGV[1])
 if type(position) == 'table' then
-  return badType(KEYS[1])
+  return badType(KEYS[1], position.err)
 end
 if (position or '0') ~= ARGV[2] then
   return {'moved'}
@@ -121,7 +126,7 @@ for k = 2, #KEYS do
   local stop = i + 4 + tonumber(ARGV[i + 2])
   values = redis.pcall('HMGET', key, fence, unpack(ARGV, i + 4, i + 3 + reads))
   if values.err then
-    return badType(key)
+    return badType(key, values.err)
   end
   fault = nil
   local held = number(1, fence, -1)

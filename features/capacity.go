@@ -23,11 +23,11 @@ func ReadCapacity(ctx context.Context, client *RedisClient) (c Capacity, ok bool
 		if strings.Contains(err.Error(), "not supported") {
 			return c, false, nil
 		}
-		return c, false, fmt.Errorf("cannot ask Redis for its memory: %w", err)
+		return c, false, fmt.Errorf("cannot ask Redis for its memory: %w", client.door.explain(err, nil))
 	}
 	stats, err := client.client.Info(ctx, "stats").Result()
 	if err != nil {
-		return c, false, fmt.Errorf("cannot ask Redis for its statistics: %w", err)
+		return c, false, fmt.Errorf("cannot ask Redis for its statistics: %w", client.door.explain(err, nil))
 	}
 	return parseCapacity(text + "\n" + stats)
 }

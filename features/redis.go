@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -27,6 +28,8 @@ import (
 // position would seem to have moved.
 type Redis struct {
 	client    *redis.Client
+	door      *redisDoor
+	rights    *Rights
 	profiles  string // beginning of a profile's key
 	positions string // beginning of the key of a topic's positions
 	ttlMs     int64
@@ -38,7 +41,10 @@ var _ Store = (*Redis)(nil)
 // "profiles". A profile that no event has touched for ttl is forgotten; 0 keeps it for ever. The
 // caller closes the client.
 func NewRedis(client *RedisClient, prefix, namespace string, ttl time.Duration) *Redis {
-	return &Redis{client: client.client, profiles: prefix + namespace + profileInfix, positions: prefix + namespace + positionInfix, ttlMs: ttl.Milliseconds()}
+	return &Redis{
+		client: client.client, door: client.door, rights: RightsOf(prefix, namespace, client.role),
+		profiles: prefix + namespace + profileInfix, positions: prefix + namespace + positionInfix, ttlMs: ttl.Milliseconds(),
+	}
 }
 
 // What follows the namespace in keys.
@@ -46,6 +52,19 @@ const (
 	profileInfix  = ":{"
 	positionInfix = ":position:"
 )
+
+// KindOfKey returns the prefix and namespace of a profile's key. It returns nothing for other keys,
+// such as positions: a store can lose a profile, which then begins anew, but not a position.
+func KindOfKey(key string) string {
+	kind, _, found := strings.Cut(key, profileInfix)
+	if !found || !strings.HasSuffix(key, "}") {
+		return ""
+	}
+	return kind
+}
+
+// explain returns a fault of credentials or rights in plain words, and other errors as they are.
+func (s *Redis) explain(err error) error { return s.door.explain(err, s.rights) }
 
 func (s *Redis) profileKey(key string) string { return s.profiles + key + "}" }
 
@@ -86,7 +105,7 @@ func (s *Redis) Watermark(ctx context.Context, topicID string, partitions int) (
 func (s *Redis) readPositions(ctx context.Context, topicID string, n int, fields ...string) (numbers []int64, values []any, err error) {
 	key := s.positions + topicID
 	if values, err = s.client.HMGet(ctx, key, fields...).Result(); err != nil {
-		return nil, nil, wrongType(err, key)
+		return nil, nil, s.explain(wrongType(err, key))
 	}
 	numbers = make([]int64, n)
 	for i := range numbers {
@@ -112,7 +131,7 @@ func (s *Redis) Read(ctx context.Context, keys []string) (map[string]Profile, er
 		case errors.As(err, new(*KeyError)):
 			bad = err
 		case err != nil:
-			return nil, fmt.Errorf("cannot read %d profiles from Redis: %w", len(chunk), err)
+			return nil, fmt.Errorf("cannot read %d profiles from Redis: %w", len(chunk), s.explain(err))
 		}
 	}
 	return found, bad

@@ -183,7 +183,7 @@ func (a *application) failed(err error) error {
 	if err == ErrMoved {
 		return err
 	}
-	return fmt.Errorf("cannot fold offsets %d to %d of partition %d into Redis: %w", a.from, a.to.Next, a.to.Partition, err)
+	return fmt.Errorf("cannot fold offsets %d to %d of partition %d into Redis: %w", a.from, a.to.Next, a.to.Partition, a.store.explain(err))
 }
 
 // partial reads the script's answer: the groups of which profiles held a part, without that part.

@@ -57,7 +57,7 @@ func dial(t testing.TB, address string) *redis.Client {
 }
 
 func redisStore(client *redis.Client, prefix string, ttl time.Duration) *Redis {
-	return NewRedis(&RedisClient{client}, prefix, "profiles", ttl)
+	return NewRedis(&RedisClient{client: client, door: &redisDoor{}, role: Writing}, prefix, "profiles", ttl)
 }
 
 func realRedis(t testing.TB) *redis.Client {

@@ -16,6 +16,11 @@ type Config struct {
 	// revisions are written then; 0: half of outcome_ttl
 	ReviseWithin time.Duration `yaml:"revise_within"`
 	Guard        Guard         `yaml:"guard"`
+	// file of secrets, one a line of at least 16 bytes, such as openssl rand -hex 32 makes; the
+	// first signs predictions in the scorer, and feedback verifies the tokens of events by all of
+	// them. It is read again when it changes. Instead of a file, CLICKLOOP_SIGN_KEY may hold the
+	// secrets. Empty: nothing is signed, and every event counts
+	SignKey string `yaml:"sign_key"`
 }
 
 // Guard says what raises an alarm in evaluations. A band at its widest raises none.

@@ -4,8 +4,8 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // counters are the stage's metrics.
 type counters struct {
-	examples, repeated, conflicts, revised, outcomes, joined *prometheus.CounterVec
-	held                                                     *prometheus.GaugeVec
+	examples, repeated, conflicts, revised, outcomes, joined, tokens *prometheus.CounterVec
+	held                                                             *prometheus.GaugeVec
 }
 
 func newCounters() *counters {
@@ -17,8 +17,9 @@ func newCounters() *counters {
 		repeated:  counter("repeated_total", "Predictions that were dropped because they repeat an earlier one.", "objective"),
 		conflicts: counter("conflicts_total", "Predictions that were dropped because their request already had an answer with another choice.", "objective"),
 		revised:   counter("revisions_total", "Negative examples that were revised because their positive event came late.", "objective"),
-		outcomes:  counter("outcome_events_total", "Events read from the topic, by result: kept (as the outcome of the prediction that they name, even if it does not exist); other_type (makes no label); no_prediction (names none); refused. clickloop_feedback_joined_outcomes_total counts the outcomes that labels were made of.", "result"),
+		outcomes:  counter("outcome_events_total", "Events read from the topic, by result: kept (as the outcome of the prediction that they name, even if it does not exist); other_type (makes no label); no_prediction (names none); token (its signed token is not valid); refused. clickloop_feedback_joined_outcomes_total counts the outcomes that labels were made of.", "result"),
 		joined:    counter("joined_outcomes_total", "Outcomes that were found when their prediction was labelled, by objective and event type.", "objective", "event"),
+		tokens:    counter("tokens_total", "Events that would label a prediction, by what the check of their signed token found: valid; missing; malformed; unknown_key (signed by another deployment, or by a secret that was taken away); mismatch (altered, or of another prediction); expired. Only valid ones label. Counted with feedback.sign_key only.", "result"),
 		held:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_feedback_held", Help: "1 while an alarm holds back the objective's examples, else 0."}, []string{"objective"}),
 	}
 }
@@ -28,7 +29,7 @@ func (c *counters) register(reg prometheus.Registerer, o *outcomes) {
 	if reg == nil {
 		return
 	}
-	reg.MustRegister(c.examples, c.repeated, c.conflicts, c.revised, c.outcomes, c.joined, c.held)
+	reg.MustRegister(c.examples, c.repeated, c.conflicts, c.revised, c.outcomes, c.joined, c.tokens, c.held)
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "clickloop_feedback_watermark_timestamp_seconds", Help: "Receipt time up to which this process has folded its partitions of events.",
 	}, func() float64 {

@@ -18,6 +18,7 @@ import (
 	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,7 +38,12 @@ type Deps struct {
 	Now      func() event.Time
 	// says whether times of events are recorded ones, which no clock is held against; nil: they are
 	// not
-	Recorded   func() bool
+	Recorded func() bool
+	// keys by which events must prove that their sender was answered with their prediction; nil:
+	// every event counts
+	Keys *signing.Ring
+	// events that happened longer before their receipt label nothing; not with recorded times
+	MaxAge     event.AgeLimits
 	Watermark  watermark.Config // zero: the default
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
@@ -70,7 +76,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	logger := d.Logger.With("stage", "feedback")
 	c := newCounters()
 	store := features.Watch(d.Outcomes, d.Now)
-	outcomes := newOutcomes(event.LongestWindow(d.Objectives)+cfg.OutcomeTTL, store, d, logger, c.outcomes)
+	outcomes := newOutcomes(event.LongestWindow(d.Objectives)+cfg.OutcomeTTL, store, d, logger, c)
 	c.register(d.Registerer, outcomes)
 	f := &Feedback{client: d.Client, store: store, outcomes: outcomes, unfolded: unfolded{since: map[int]time.Time{}}}
 	letters := deadletter.New("feedback", d.Client, d.Now, logger, d.Registerer)

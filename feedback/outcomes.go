@@ -24,13 +24,21 @@ type outcomes struct {
 	now    func() event.Time
 	logger *slog.Logger
 
+	maxAge   event.AgeLimits
+	recorded func() bool
+	tokens   *tokens
+
 	folded *prometheus.CounterVec // events by what became of them
 	kept   prometheus.Counter     // the counter of result kept, which most events have
 }
 
 // newOutcomes returns the outcomes of a Feedback.
-func newOutcomes(ttl time.Duration, store features.Store, d Deps, logger *slog.Logger, folded *prometheus.CounterVec) *outcomes {
-	o := &outcomes{client: d.Client, store: store, types: TypesOf(d.Objectives), ttl: ttl, now: d.Now, logger: logger, folded: folded, kept: folded.WithLabelValues("kept")}
+func newOutcomes(ttl time.Duration, store features.Store, d Deps, logger *slog.Logger, c *counters) *outcomes {
+	o := &outcomes{
+		client: d.Client, store: store, types: TypesOf(d.Objectives), ttl: ttl, now: d.Now, logger: logger,
+		maxAge: d.MaxAge, recorded: d.Recorded, tokens: newTokens(d.Keys, ttl, c.tokens, logger),
+		folded: c.outcomes, kept: c.outcomes.WithLabelValues("kept"),
+	}
 	o.Fold = fold.New(fold.Config{
 		Client: d.Client, Group: "outcomes", Store: store, Into: "outcomes",
 		Watermark: d.Watermark, Beats: watermark.NewReporter("feedback", d.Now, logger, d.Registerer),
@@ -66,10 +74,14 @@ func (o *outcomes) record(b *fold.Batch, r *stream.Record) {
 		result = "no_prediction"
 	case !o.types.any(&e):
 		result = "other_type"
-	case e.Complete(event.TimeOf(r.Time)) != nil:
+	case e.Complete(event.TimeOf(r.Time)) != nil, !o.recorded() && o.maxAge.Check(&e) != nil:
 		result = "refused"
 	default:
 		b.Settle(&e, r)
+		if !o.tokens.accept(&e) {
+			result = "token"
+			break
+		}
 		b.Updates = OutcomeUpdate(b.Updates, &e, r.Offset, o.types)
 		o.kept.Inc()
 		return

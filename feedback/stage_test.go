@@ -14,6 +14,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,6 +40,8 @@ type rig struct {
 	objective event.Objective
 	wall      atomic.Int64 // added to the wall's clock, ms
 	registry  *prometheus.Registry
+	keys      *signing.Ring
+	maxAge    event.AgeLimits
 }
 
 func newRig(t testing.TB) *rig {
@@ -84,7 +87,7 @@ func (r *rig) start() (f *Feedback, mux *http.ServeMux, stop func()) {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	deps := Deps{
-		Client: r.client, Objectives: []event.Objective{r.objective}, OneOrder: r.oneOrder, Outcomes: r.outcomes, Watermark: r.watermark, Logger: logger,
+		Client: r.client, Objectives: []event.Objective{r.objective}, OneOrder: r.oneOrder, Outcomes: r.outcomes, Watermark: r.watermark, Logger: logger, Keys: r.keys, MaxAge: r.maxAge,
 		Now: func() event.Time { return event.TimeOf(time.Now()) + event.Time(r.wall.Load()) },
 	}
 	if r.registry != nil {

@@ -75,7 +75,7 @@ func (c *collector) enqueue(d *delivery, beats []stream.Record) (*intake, <-chan
 	default:
 		return &intake{}, nil, err
 	}
-	in := newIntake(d, c.clock, c.headers)
+	in := newIntake(d, c.clock, c.cfg.MaxAge, c.headers)
 	done, err := c.batcher.Enqueue(append(in.records, beats...))
 	if err != nil {
 		err = errAway

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/web"
@@ -47,6 +48,13 @@ func (c *collector) refuse(w http.ResponseWriter, err error) {
 	if errors.As(err, new(*inbound.Unsupported)) {
 		answer.status, answer.code = http.StatusUnsupportedMediaType, "unsupported"
 		w.Header().Set("Accept-Encoding", inbound.Encodings)
+	}
+	if no := (*access.Refused)(nil); errors.As(err, &no) {
+		no.SetHeader(w.Header())
+		answer, err = &refusal{status: no.Status, verdict: "refused", code: no.Code}, no
+		if no.Status == http.StatusTooManyRequests {
+			answer.verdict = "limited"
+		}
 	}
 	errors.As(err, &answer)
 	c.metrics.verdicts.WithLabelValues(answer.verdict).Inc()

@@ -3,10 +3,12 @@ package ingest
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/strictjson"
@@ -26,7 +28,9 @@ type collector struct {
 	logger  *slog.Logger
 	batcher *stream.Batcher
 	letters *deadletter.Writer
-	limiter *rate.Limiter
+	access  *access.Gate
+	origins origins
+	limiter *rate.Limiter       // of all clients together
 	budget  *semaphore.Weighted // bytes of bodies at work
 	headers []stream.Header
 	posted  posted
@@ -39,7 +43,8 @@ type collector struct {
 
 func newCollector(cfg Config, d Deps, letters *deadletter.Writer, logger *slog.Logger) *collector {
 	return &collector{
-		cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters,
+		cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters, access: d.Access,
+		origins:  newOrigins(cfg.CORSOrigins, logger, d.Registerer),
 		batcher:  stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
 		limiter:  rate.NewLimiter(rate.Limit(cfg.Rate), max(int(cfg.Rate), cfg.MaxEvents)),
 		budget:   semaphore.NewWeighted(int64(cfg.MaxWaiting)),
@@ -54,7 +59,7 @@ func (c *collector) register(mux *http.ServeMux) {
 		for _, path := range d.paths {
 			mux.HandleFunc(d.method+" "+path, func(w http.ResponseWriter, r *http.Request) { c.handle(d, w, r) })
 			if d.preflight {
-				mux.HandleFunc("OPTIONS "+path, c.handlePreflight)
+				mux.HandleFunc("OPTIONS "+path, c.origins.handlePreflight)
 			}
 		}
 	}
@@ -63,7 +68,7 @@ func (c *collector) register(mux *http.ServeMux) {
 
 // handle accepts what a request of a dialect brings, and answers it.
 func (c *collector) handle(d *dialect, w http.ResponseWriter, r *http.Request) {
-	c.allow(w, r)
+	c.origins.allow(w, r)
 	in, err := c.collect(d, r)
 	if err != nil {
 		c.refuse(w, err)
@@ -84,7 +89,9 @@ func (c *collector) collect(d *dialect, r *http.Request) (*intake, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.admit(1); err != nil {
+	visit, err := c.enter(d, r)
+	defer visit.End()
+	if err != nil {
 		return nil, err
 	}
 	body, err := c.readBody(r)
@@ -94,7 +101,7 @@ func (c *collector) collect(d *dialect, r *http.Request) (*intake, error) {
 	}
 	events, err := d.decode(&request{Request: r, cfg: &c.cfg, body: body, clock: clock})
 	if err == nil {
-		err = c.admit(events.count - 1)
+		err = c.admit(visit, &events)
 	}
 	if err != nil {
 		return nil, err
@@ -123,18 +130,63 @@ func (c *collector) checkQuery(d *dialect, r *http.Request) (event.Time, error) 
 	return t, nil
 }
 
-// admit takes n events from the rate. A replay is not limited: its driver waits for every answer.
-func (c *collector) admit(n int) error {
+// enter lets a request in before its body is read, and counts it as one event. A replay is not
+// limited: its driver waits for every answer.
+func (c *collector) enter(d *dialect, r *http.Request) (*access.Visit, error) {
+	visit, err := c.access.Enter(r, access.Events, !c.clock.Recorded())
+	if err == nil {
+		err = visit.Present(queryKey(r))
+	}
+	if err == nil && !d.keyed {
+		err = visit.Known()
+	}
+	if err == nil {
+		err = c.takeOfAll(visit, 1)
+	}
+	return visit, err
+}
+
+// admit lets the events of a request in, once its body has told their number and perhaps the key.
+func (c *collector) admit(visit *access.Visit, events *delivery) error {
+	if err := visit.Present(events.key); err != nil {
+		return err
+	}
+	if err := visit.Known(); err != nil {
+		return err
+	}
+	more := events.count - 1
+	if err := visit.Take(more); err != nil {
+		return err
+	}
+	return c.takeOfAll(visit, more)
+}
+
+// takeOfAll takes n events from the rate of all clients, or returns them to those of the visit,
+// which has taken them.
+func (c *collector) takeOfAll(visit *access.Visit, n int) error {
 	if n > 0 && !c.clock.Recorded() && !c.limiter.AllowN(time.Now(), min(n, c.limiter.Burst())) {
+		visit.GiveBack(n)
 		return errRate(c.cfg.Rate)
 	}
 	return nil
 }
 
+// queryKey is the key in the query of a request: a beacon has no header, and Segment's name for it
+// is writeKey.
+func queryKey(r *http.Request) string {
+	if !strings.Contains(r.URL.RawQuery, writeKey) {
+		return ""
+	}
+	return r.URL.Query().Get(writeKey)
+}
+
+// writeKey is the name of a key in a query, and in a body in Segment's form.
+const writeKey = "writeKey"
+
 // handleSettings answers what Segment's browser library asks for at start, so that it needs no
 // other server than this one.
 func (c *collector) handleSettings(w http.ResponseWriter, r *http.Request) {
-	c.allow(w, r)
+	c.origins.allow(w, r)
 	b := append([]byte(`{"integrations":{"Segment.io":{"apiKey":`), strictjson.AppendString(nil, r.PathValue("key"))...)
 	web.WriteJSON(w, http.StatusOK, append(b, "}}}"...))
 }

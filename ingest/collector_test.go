@@ -135,7 +135,7 @@ func TestBodiesAreBounded(t *testing.T) {
 func TestTooManyEventsASecondAreLimited(t *testing.T) {
 	client := dial(t, backend.Kafka(t))
 	cfg := DefaultConfig()
-	cfg.Rate, cfg.MaxEvents = 10, 10
+	cfg.Rate, cfg.MaxEvents, cfg.CORSOrigins = 10, 10, []string{"https://shop.example"}
 	_, server, _ := run(t, client, cfg, features.NewMemory(), false)
 	limited := false
 	for range 20 {

@@ -8,8 +8,11 @@
 package ingest
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/field"
 )
 
@@ -18,22 +21,28 @@ type Config struct {
 	// bytes of the body of a request, unpacked; larger bodies get 413
 	MaxBody   int `yaml:"max_body"`
 	MaxEvents int `yaml:"max_events"` // events in one request
-	// bytes of requests that may be at work, and of events that may wait for Kafka; requests beyond
-	// it get 503 at once
+	// bytes of requests that may be at work, and of events that may wait for Kafka; requests
+	// beyond it get 503 at once
 	MaxWaiting int `yaml:"max_waiting"`
 	// events a second that the collector accepts; requests beyond it get 429
 	Rate float64 `yaml:"rate"`
+	// how long before its receipt an event may have happened, by its type or name, or for all
+	// others by "*"; older ones are refused, those of other producers too. Default: no limit,
+	// since SDKs keep events for days while a device is offline, and age falsifies no label:
+	// receipt decides those. Recorded events are not limited
+	MaxAge event.AgeLimits `yaml:"max_age"`
 	// how long a request waits for Kafka before it gets 503
 	Acknowledge time.Duration `yaml:"acknowledge"`
 	Heartbeat   time.Duration `yaml:"heartbeat"` // how often each partition gets the clock
-	// origins of websites that may send; "*" for all
+	// origins of websites whose browsers may send, such as https://shop.example; "*" for all,
+	// without credentials
 	CORSOrigins []string `yaml:"cors_origins"`
 }
 
 // DefaultConfig allows 2 MB and 5,000 events a request, and 100,000 events a second.
 func DefaultConfig() Config {
 	return Config{
-		MaxBody: 2 << 20, MaxEvents: 5000, MaxWaiting: 64 << 20, Rate: 100_000, Acknowledge: 5 * time.Second, Heartbeat: time.Second, CORSOrigins: []string{"*"},
+		MaxBody: 2 << 20, MaxEvents: 5000, MaxWaiting: 64 << 20, Rate: 100_000, Acknowledge: 5 * time.Second, Heartbeat: time.Second,
 	}
 }
 
@@ -50,8 +59,11 @@ func (c Config) Validate() error {
 		return field.Wrong("rate", "is %v, want at least 1 event a second", c.Rate)
 	case c.Acknowledge < 10*time.Millisecond || c.Acknowledge > time.Minute:
 		return field.Wrong("acknowledge", "is %v, want 10ms to 1m", c.Acknowledge)
+	case slices.ContainsFunc(c.CORSOrigins, isWrongOrigin):
+		i := slices.IndexFunc(c.CORSOrigins, isWrongOrigin)
+		return validateOrigin(fmt.Sprintf("cors_origins[%d]", i), c.CORSOrigins[i])
 	case c.Heartbeat < 10*time.Millisecond || c.Heartbeat > time.Minute:
 		return field.Wrong("heartbeat", "is %v, want 10ms to 1m: labels wait for it", c.Heartbeat)
 	}
-	return nil
+	return field.Within("max_age", c.MaxAge.Validate())
 }

@@ -20,6 +20,8 @@ type consumer struct {
 	*fold.Fold
 	client *stream.Client
 	set    *features.Set
+	clock  *Clock
+	maxAge event.AgeLimits
 	beats  *watermark.Reporter
 
 	events *prometheus.CounterVec        // by what became of them
@@ -27,7 +29,7 @@ type consumer struct {
 }
 
 // newConsumer returns the consumer of an Ingester, whose metrics it registers.
-func newConsumer(d Deps, store features.Store, letters *deadletter.Writer, logger *slog.Logger) *consumer {
+func newConsumer(maxAge event.AgeLimits, d Deps, store features.Store, letters *deadletter.Writer, logger *slog.Logger) *consumer {
 	times := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "clickloop_ingest_event_times_total",
 		Help: "Events folded, by the rule that set their time: given (the client's own time); received (the client gave no time); clamped (the client's time was after the receipt); sent_at (the client's clock was corrected).",
@@ -36,7 +38,7 @@ func newConsumer(d Deps, store features.Store, letters *deadletter.Writer, logge
 		Name: "clickloop_ingest_moved_total", Help: "Times that a partition was folded again because the position in the feature store was not the expected one.",
 	})
 	c := &consumer{
-		client: d.Client, set: d.Set, beats: watermark.NewReporter("ingest", d.Clock.Now, logger, d.Registerer), times: countersOf(times),
+		client: d.Client, set: d.Set, clock: d.Clock, maxAge: maxAge, beats: watermark.NewReporter("ingest", d.Clock.Now, logger, d.Registerer), times: countersOf(times),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "clickloop_ingest_events_total", Help: "Events read from the topic, by result: folded, repeated, refused.",
 		}, []string{"result"}),
@@ -56,7 +58,7 @@ func newConsumer(d Deps, store features.Store, letters *deadletter.Writer, logge
 func (c *consumer) start(ctx context.Context, at features.Position) (fold.Handler, error) {
 	ids := new(repeats.Window)
 	err := ids.Refill(ctx, c.client, event.TopicEvents, at.Partition, at.Next, func(r *stream.Record) string {
-		if e, err := decode(r); err == nil && e.Type != event.TypeHeartbeat {
+		if e, err := c.decode(r); err == nil && e.Type != event.TypeHeartbeat {
 			return e.ID
 		}
 		return ""
@@ -64,9 +66,18 @@ func (c *consumer) start(ctx context.Context, at features.Position) (fold.Handle
 	return func(b *fold.Batch, r *stream.Record) { c.record(b, ids, r) }, err
 }
 
+// decode reads a record, and refuses events that are older than allowed.
+func (c *consumer) decode(r *stream.Record) (event.Event, error) {
+	e, err := decode(r)
+	if err == nil && !c.clock.Recorded() {
+		err = c.maxAge.Check(&e)
+	}
+	return e, err
+}
+
 // record adds the updates of one record to the batch, or its dead letter.
 func (c *consumer) record(b *fold.Batch, ids *repeats.Window, r *stream.Record) {
-	e, err := decode(r)
+	e, err := c.decode(r)
 	switch {
 	case err != nil:
 		c.events.WithLabelValues("refused").Inc()

@@ -20,8 +20,10 @@ type dialect struct {
 	// parameters are the allowed query parameters, any other one refuses the request; where
 	// parameters is nil, decode decides about the query
 	parameters []string
-	decode     func(*request) (delivery, error)
-	encode     func(http.ResponseWriter, *intake)
+	// keyed says that the body may hold the sender's key
+	keyed  bool
+	decode func(*request) (delivery, error)
+	encode func(http.ResponseWriter, *intake)
 }
 
 // dialects are the forms that the collector understands.
@@ -43,6 +45,7 @@ type request struct {
 // the time of an event may depend on it.
 type delivery struct {
 	count int
+	key   string // of the sender, in the body; empty for none
 	event func(i int, in *intake) item
 	// refusable says that the sender understands a refusal: a request without any good event is
 	// answered 400. Otherwise such events become dead letters and the dialect answers.

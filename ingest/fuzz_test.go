@@ -46,7 +46,7 @@ func FuzzIntake(f *testing.F) {
 				}
 				events, err := d.decode(&request{Request: r, cfg: &cfg, body: &body{budget: budget, limit: cfg.MaxBody, raw: []byte(text)}})
 				if err == nil {
-					check(t, newIntake(&events, clock, nil), events.count)
+					check(t, newIntake(&events, clock, nil, nil), events.count)
 				}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/strictjson"
@@ -25,6 +26,7 @@ type Deps struct {
 	Set        *features.Set
 	Store      features.Store
 	Clock      *Clock
+	Access     *access.Gate     // nil: calls need no key and have no rates of their own
 	Watermark  watermark.Config // zero: the default
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
@@ -52,7 +54,7 @@ func New(cfg Config, d Deps) (*Ingester, error) {
 	logger := d.Logger.With("stage", "ingest")
 	letters := deadletter.New("ingest", d.Client, d.Clock.Now, logger, d.Registerer)
 	store := features.Watch(d.Store, d.Clock.Now)
-	consumer := newConsumer(d, store, letters, logger)
+	consumer := newConsumer(cfg.MaxAge, d, store, letters, logger)
 	return &Ingester{
 		client: d.Client, store: store, clock: d.Clock,
 		collector: newCollector(cfg, d, letters, logger),

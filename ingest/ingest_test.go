@@ -58,15 +58,22 @@ func run(t testing.TB, client *stream.Client, cfg Config, store features.Store, 
 
 func runWith(t testing.TB, client *stream.Client, cfg Config, store features.Store, recorded bool, reg prometheus.Registerer) (i *Ingester, server *httptest.Server, stop func()) {
 	t.Helper()
+	return runDeps(t, cfg, Deps{
+		Client: client, Store: store, Clock: NewClock(func() event.Time { return event.TimeOf(time.Now()) }, recorded), Logger: discard,
+		Registerer: reg,
+	})
+}
+
+// runDeps runs an Ingester of d, whose features it fills in.
+func runDeps(t testing.TB, cfg Config, d Deps) (i *Ingester, server *httptest.Server, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	set, err := features.Compile(features.Config{Profiles: []features.ProfileConfig{{Name: "clicks", Entity: "user", Aggregate: "count", Event: event.TypeClick, Window: "1d"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	i, err = New(cfg, Deps{
-		Client: client, Set: set, Store: store, Clock: NewClock(func() event.Time { return event.TimeOf(time.Now()) }, recorded), Logger: discard,
-		Registerer: reg,
-	})
+	d.Set = set
+	i, err = New(cfg, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +301,9 @@ func TestTheCollectorTakesWhatSDKsSend(t *testing.T) {
 }
 
 func TestPreflightsAreAnsweredByOrigin(t *testing.T) {
-	_, _, server := stage(t, features.NewMemory(), false)
+	cfg := DefaultConfig()
+	cfg.CORSOrigins = []string{"https://shop.example"}
+	_, server, _ := run(t, dial(t, backend.Kafka(t)), cfg, features.NewMemory(), false)
 	status, h, _ := send(t, "OPTIONS", server.URL+"/v1/track", map[string]string{"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}, nil)
 	if status != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != "https://shop.example" || h.Get("Access-Control-Allow-Credentials") != "true" ||
 		!strings.Contains(h.Get("Access-Control-Allow-Headers"), "Authorization") {

@@ -24,7 +24,8 @@ type verdict struct {
 type intake struct {
 	now        event.Time // of receipt
 	recorded   bool       // times are kept as given
-	refusable  bool       // see delivery
+	maxAge     event.AgeLimits
+	refusable  bool // see delivery
 	headers    []stream.Header
 	records    []stream.Record // the accepted events
 	of         []int           // the verdict of each record
@@ -46,9 +47,9 @@ type item struct {
 }
 
 // newIntake stamps the events of a delivery with their receipt, and checks them.
-func newIntake(d *delivery, clock *Clock, headers []stream.Header) *intake {
+func newIntake(d *delivery, clock *Clock, maxAge event.AgeLimits, headers []stream.Header) *intake {
 	in := &intake{
-		now: clock.Now(), recorded: clock.Recorded(), headers: headers, refusable: d.refusable, notes: d.notes, letters: d.letters,
+		now: clock.Now(), recorded: clock.Recorded(), maxAge: maxAge, headers: headers, refusable: d.refusable, notes: d.notes, letters: d.letters,
 		records: make([]stream.Record, 0, d.count), verdicts: make([]verdict, 0, d.count),
 	}
 	for i := range d.count {
@@ -63,6 +64,9 @@ func (in *intake) add(it *item) {
 	e := &it.event
 	if it.err == nil {
 		it.err = clean(e, in.now, in.recorded)
+	}
+	if it.err == nil && !in.recorded {
+		it.err = in.maxAge.Check(e)
 	}
 	var value []byte
 	if it.err == nil {

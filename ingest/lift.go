@@ -38,7 +38,31 @@ func liftAll(e *event.Event, n *notes) {
 			}
 		}
 	}
+	liftToken(e, n)
 	warnOfNested(e, n)
+}
+
+// tokenNames are the properties that may hold the signed token of an event's prediction.
+var tokenNames = []string{"token", "prediction_token", "predictionToken"}
+
+// liftToken sets the token of an event that names a prediction. Without a prediction, a property of
+// this name is the sender's own: tokens of sessions and devices are called so, too.
+func liftToken(e *event.Event, n *notes) {
+	if e.Prediction == "" {
+		return
+	}
+	for _, name := range tokenNames {
+		v, ok := e.Properties.Lookup(name)
+		if !ok || v.Kind != event.String || v.Str == "" {
+			continue
+		}
+		if err := event.CheckID("token", v.Str); err != nil {
+			n.cannotUse("properties."+name, "is no token of a prediction: it "+err.(*event.Error).Reason)
+			continue
+		}
+		e.Token = v.Str
+		return
+	}
 }
 
 // set returns false when v cannot be read.
@@ -106,6 +130,9 @@ func (n *notes) misplaced(name string) {
 		if slices.Contains(liftings[i].names, name) {
 			meant = "properties." + name
 		}
+	}
+	if slices.Contains(tokenNames, name) {
+		meant = "properties." + name
 	}
 	if meant != "" {
 		n.texts = append(n.texts, web.Warning{Field: name, Message: name + " is not known here; did you mean " + meant + "?", Nearest: meant})

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -356,52 +355,6 @@ func TestWhatBecomesOfEventsIsCounted(t *testing.T) {
 	}
 	f("/v1/events", `{"type":"page"}`, "unavailable1 ")
 	i.collector.budget.Release(held)
-}
-
-// Websites that are named may read answers, with their credentials; others may not, and still send.
-func TestOriginsMayReadAnswersByName(t *testing.T) {
-	f := func(origins []string, origin string, allowed bool) {
-		t.Helper()
-		client := dial(t, backend.Kafka(t))
-		cfg := DefaultConfig()
-		cfg.CORSOrigins = origins
-		_, server, stop := run(t, client, cfg, features.NewMemory(), false)
-		defer stop()
-		headers := map[string]string{}
-		if origin != "" {
-			headers["Origin"] = origin
-		}
-		check := func(method, path, body string, status int, names ...string) {
-			t.Helper()
-			got, h, _ := send(t, method, server.URL+path, headers, bytes.NewReader([]byte(body)))
-			want := ""
-			if allowed {
-				want = origin
-			}
-			if got != status || h.Get("Access-Control-Allow-Origin") != want {
-				t.Errorf("%s %s from %q with %v: status %d, %v", method, path, origin, origins, got, h)
-			}
-			for _, name := range names {
-				if (h.Get(name) != "") != allowed {
-					t.Errorf("%s %s from %q with %v: %s is %q", method, path, origin, origins, name, h.Get(name))
-				}
-			}
-		}
-		answers := []string{"Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Vary"}
-		check("POST", "/v1/events", `{"type":"page"}`, 200, answers...)
-		check("POST", "/v1/events", `{`, 400, answers...)
-		check("POST", "/v1/p", `{"userId":"u"}`, 200, answers...)
-		check("GET", "/v1/projects/k/settings", ``, 200, answers...)
-		for _, path := range []string{"/v1/events", "/v1/batch", "/v1/t"} {
-			check("OPTIONS", path, ``, 204, append(answers, "Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Max-Age")...)
-		}
-	}
-	f([]string{"*"}, "https://shop.example", true)
-	f([]string{"*"}, "", false)
-	f([]string{"https://shop.example", "https://b.example"}, "https://b.example", true)
-	f([]string{"https://shop.example"}, "https://evil.example", false)
-	f([]string{"https://shop.example"}, "https://shop.example.evil", false)
-	f(nil, "https://shop.example", false)
 }
 
 func isTooLarge(err error) bool {

@@ -14,7 +14,7 @@ import (
 // without an id is given a random one, so when it is sent again it counts again.
 var native = dialect{
 	method: http.MethodPost, paths: []string{"/v1/events"}, preflight: true,
-	parameters: []string{"clock"},
+	parameters: []string{"clock", writeKey},
 	decode:     decodeNative,
 	encode: func(w http.ResponseWriter, in *intake) {
 		o := strictjson.NewObject(nil)

@@ -19,7 +19,7 @@ type segmentCall struct {
 	kind                           string
 	messageID, userID, anonymousID string
 	name, category                 string // of a track call, a page or a screen
-	channel                        string
+	channel, key                   string
 	previousID, groupID            string // of an alias and a group
 	properties, context            event.Fields
 	timestamp, original, sent      event.Time
@@ -33,13 +33,14 @@ var segment = dialect{
 	method: http.MethodPost, preflight: true,
 	paths: []string{"/v1/track", "/v1/page", "/v1/identify", "/v1/screen", "/v1/group", "/v1/alias", "/v1/batch",
 		"/v1/t", "/v1/p", "/v1/i", "/v1/s", "/v1/g", "/v1/a", "/v1/b"},
+	keyed:  true,
 	decode: decodeSegment,
 	encode: encodeSegment,
 }
 
 // segmentBeacon is what a page sends while it is closed. Browsers ask no preflight for it.
 var segmentBeacon = dialect{
-	method: http.MethodPost, paths: []string{"/beacon/v1/batch"},
+	method: http.MethodPost, paths: []string{"/beacon/v1/batch"}, keyed: true,
 	decode: decodeSegment,
 	encode: encodeSegment,
 }
@@ -63,11 +64,12 @@ func decodeSegment(r *request) (delivery, error) {
 	if err != nil {
 		return delivery{}, err
 	}
-	for _, unknown := range inbound.Unknown(r.URL.Query(), "writeKey") {
+	for _, unknown := range inbound.Unknown(r.URL.Query(), writeKey) {
 		b.notes = append(b.notes, web.Warning{Field: unknown.Field, Message: "parameter " + unknown.Error()})
 	}
 	return delivery{
 		count:     len(b.calls),
+		key:       b.key,
 		event:     func(i int, in *intake) item { return b.calls[i].item(in.now, i) },
 		refusable: kind != "batch",
 		notes:     b.notes,
@@ -117,6 +119,8 @@ func (s *segmentCall) read(r *event.Reader) {
 			s.category = r.Loose()
 		case "channel":
 			s.channel = r.Loose()
+		case writeKey:
+			s.key = readKey(r)
 		case "properties", "traits":
 			s.properties = r.Fields(s.properties)
 		case "context":
@@ -133,6 +137,15 @@ func (s *segmentCall) read(r *event.Reader) {
 		}
 	}
 	s.notes.halves(r.Replaced())
+}
+
+// readKey reads the sender's key. It is nothing that an event could be refused for.
+func readKey(r *event.Reader) string {
+	if r.Kind() == strictjson.KindString {
+		return r.Text()
+	}
+	r.Skip()
+	return ""
 }
 
 // looseTime reads a time. An empty text and null stand for none.

@@ -13,6 +13,7 @@ import (
 // segmentBatch is a decoded body in Segment's form.
 type segmentBatch struct {
 	calls   []segmentCall
+	key     string              // the member writeKey
 	notes   []web.Warning       // about the batch as a whole
 	letters []deadletter.Letter // members of the batch that its calls had to do without
 }
@@ -30,7 +31,7 @@ func segmentCalls(body []byte, kind string, cfg *Config) (segmentBatch, error) {
 		call := segmentCall{part: strictjson.Part{Text: body}}
 		call.read(&r)
 		call.kind = kind
-		return segmentBatch{calls: []segmentCall{call}}, r.End()
+		return segmentBatch{calls: []segmentCall{call}, key: call.key}, r.End()
 	}
 	members, err := strictjson.SplitObject(body, maxMembers)
 	if err != nil {
@@ -53,6 +54,8 @@ func segmentCalls(body []byte, kind string, cfg *Config) (segmentBatch, error) {
 			b.calls = append(b.calls, segmentCall{part: m.Part, batch: true})
 		case m.Name == "context":
 			b.doWithout(m, func(r *event.Reader) { shared.context = r.Fields(nil) })
+		case m.Name == writeKey:
+			b.doWithout(m, func(r *event.Reader) { b.key = readKey(r) })
 		case m.Name == "sentAt":
 			b.doWithout(m, func(r *event.Reader) { shared.sent = looseTime(r) })
 		}

@@ -28,14 +28,14 @@ type diskFile interface {
 // osDisk is the file system of the operating system.
 type osDisk struct{}
 
-func (osDisk) MkdirAll(dir string) error             { return os.MkdirAll(dir, 0o755) }
+func (osDisk) MkdirAll(dir string) error             { return os.MkdirAll(dir, 0o700) }
 func (osDisk) Glob(pattern string) ([]string, error) { return filepath.Glob(pattern) }
 func (osDisk) ReadFile(path string) ([]byte, error)  { return os.ReadFile(path) }
 func (osDisk) Rename(from, to string) error          { return os.Rename(from, to) }
 func (osDisk) Remove(path string) error              { return os.Remove(path) }
 
 func (osDisk) Create(path string) (diskFile, error) {
-	f, err := os.Create(path)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err // f would make an interface that is not nil
 	}

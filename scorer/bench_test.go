@@ -11,6 +11,7 @@ import (
 
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/model"
 )
 
@@ -66,7 +67,7 @@ func TestEncodingPredictingAndRankingCandidatesAllocateNothing(t *testing.T) {
 	n := testing.AllocsPerRun(100, func() {
 		for i := range q.Answer.Ranked {
 			scored := &q.Answer.Ranked[i]
-			c.encoded = features.Encode(c.encoded[:0], scored.features)
+			c.encoded = features.Encode(c.encoded[:0], c.features[scored.Index])
 			scored.P[0] = c.held[0].replica.weights.Predict(c.encoded, c.held[0].scratch)
 		}
 		rank(q.Answer.Ranked)
@@ -79,7 +80,12 @@ func TestEncodingPredictingAndRankingCandidatesAllocateNothing(t *testing.T) {
 
 // BenchmarkScore is a call of /v1/score, from its body to its answer, with profiles in Redis and
 // predictions acknowledged by Kafka.
-func BenchmarkScore(b *testing.B) {
+func BenchmarkScore(b *testing.B) { benchmarkScore(b, nil) }
+
+// BenchmarkScoreSigned is BenchmarkScore with a token for the chosen candidate.
+func BenchmarkScoreSigned(b *testing.B) { benchmarkScore(b, ringOf(b)) }
+
+func benchmarkScore(b *testing.B, keys *signing.Ring) {
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprint("candidates=", n), func(b *testing.B) {
 			prefix := backend.Prefix(b)
@@ -88,7 +94,7 @@ func BenchmarkScore(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer client.Close()
-			s := runScorer(b, backend.Kafka(b), prefix, func(u *setup) { u.store = features.NewRedis(client, prefix, "profiles", time.Hour) })
+			s := runScorer(b, backend.Kafka(b), prefix, func(u *setup) { u.store, u.keys = features.NewRedis(client, prefix, "profiles", time.Hour), keys })
 			trained(b, s, 1000)
 			mux := http.NewServeMux()
 			s.Register(mux, mux)
@@ -115,10 +121,15 @@ func BenchmarkScore(b *testing.B) {
 
 // BenchmarkScoreAlone is what scoring costs without Redis and Kafka: parsing, features, network,
 // prediction and answer.
-func BenchmarkScoreAlone(b *testing.B) {
+func BenchmarkScoreAlone(b *testing.B) { benchmarkScoreAlone(b, nil) }
+
+// BenchmarkScoreAloneSigned is BenchmarkScoreAlone with a token for the chosen candidate.
+func BenchmarkScoreAloneSigned(b *testing.B) { benchmarkScoreAlone(b, ringOf(b)) }
+
+func benchmarkScoreAlone(b *testing.B, keys *signing.Ring) {
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprint("candidates=", n), func(b *testing.B) {
-			s := newScorer(b, nil)
+			s := newScorer(b, func(u *setup) { u.keys = keys })
 			trained(b, s, 1000)
 			body := []byte(bidRequest("r1", n))
 			var took []time.Duration

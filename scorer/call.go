@@ -21,8 +21,10 @@ type Call struct {
 
 	profiles map[string]features.Profile // nil when they could not be read
 	held     []heldWeights               // by objective
+	features []event.Fields              // of the candidates of the request that is being scored
 	basis    Basis                       // of the answers that are being computed
 	records  []stream.Record             // predictions of these answers
+	written  int                         // bytes of these
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
 	done chan struct{}
@@ -68,7 +70,8 @@ type Request struct {
 
 	Answer Answer // the engine's
 
-	claim claim
+	claim  claim
+	fields int // of all candidates, each with those of Context
 }
 
 // Candidate is one ad that may be chosen.
@@ -83,6 +86,8 @@ type Candidate struct {
 type Answer struct {
 	Ranked []Scored // all candidates: the chosen ones in front, the others behind them, best first
 	Policy string   // that made the choice
+	// of the predictions; a request that is sent again has the time at which it was answered first
+	Time event.Time
 	Basis
 	// Published says that Kafka has acknowledged the predictions of the chosen candidates. Else
 	// they are written later, or, if too much waits for Kafka already, not at all.
@@ -108,8 +113,6 @@ type Scored struct {
 	P          []float64 // probability of a positive, by objective
 	Score      float64   // candidates are ranked by it
 	Propensity float64   // probability with which the policy makes it one of the chosen
-
-	features event.Fields
 }
 
 // Reset forgets the requests of c, and their answers.
@@ -176,7 +179,9 @@ func (c *Call) newRanked(n int) []Scored {
 func (c *Call) settle(published bool, late *delivery) {
 	for i := range c.Requests {
 		if q := &c.Requests[i]; q.open() {
-			q.Answer.Published = published
+			if q.Answer.Published = published; q.Answer.Time == 0 {
+				q.Answer.Time = q.Time
+			}
 			from := len(c.data)
 			c.data = q.Answer.append(c.data)
 			q.claim.progress, q.claim.late, q.claim.data = scored, late, c.data[from:]

@@ -17,6 +17,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -32,7 +33,8 @@ type Deps struct {
 	Set        *features.Set
 	Store      features.Store
 	Now        func() event.Time
-	Recorded   bool // times and rows of requests are kept as given
+	Recorded   bool          // times and rows of requests are kept as given
+	Keys       *signing.Ring // sign the predictions of chosen candidates; nil: they have no tokens
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
 }
@@ -49,6 +51,7 @@ type Engine struct {
 	log       *predictionLog
 	memory    *memory
 	now       func() event.Time
+	keys      *signing.Ring
 	recorded  atomic.Bool
 	// how long a replay's calls wait for Redis and for Kafka before they are refused
 	replayWait time.Duration
@@ -63,7 +66,7 @@ func NewEngine(cfg Config, d Deps) (*Engine, error) {
 	}
 	logger, metrics := d.Logger.With("stage", "scorer"), newInstruments(d.Registerer)
 	e := &Engine{
-		cfg: cfg, client: d.Client, policy: policyOf(&cfg), now: d.Now, replayWait: 10 * time.Second, logger: logger, metrics: metrics,
+		cfg: cfg, client: d.Client, policy: policyOf(&cfg), now: d.Now, keys: d.Keys, replayWait: 10 * time.Second, logger: logger, metrics: metrics,
 		profiles: &profiles{set: d.Set, store: d.Store, client: d.Client, now: d.Now, logger: logger, metrics: metrics},
 		log:      newPredictionLog(&cfg, d.Client, logger, metrics),
 		memory:   newMemory(cfg.MaxRemembered),

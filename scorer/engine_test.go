@@ -68,13 +68,17 @@ func TestAnEngineAnswersInProcess(t *testing.T) {
 	if chosen := q.Chosen(); len(chosen) != 1 || chosen[0].Propensity != 1 || a.Ranked[1].Propensity != 0 {
 		t.Errorf("chosen are %+v", chosen)
 	}
-	if v, _ := a.Ranked[0].features.Lookup("user.click_count_1h"); v.Num != 1 {
+	assembled := func(index int) event.Fields {
+		r := q.featureRequest(index)
+		return e.profiles.set.Assemble(nil, &r, c.profiles)
+	}
+	if v, _ := assembled(a.Ranked[0].Index).Lookup("user.click_count_1h"); v.Num != 1 {
 		t.Errorf("of the user %v is used, want one click", v)
 	}
 	replica := e.followers[0].replicas.acquire()
 	defer replica.release()
 	for _, s := range a.Ranked {
-		want := replica.weights.Predict(features.Encode(nil, s.features), &model.Scratch{})
+		want := replica.weights.Predict(features.Encode(nil, assembled(s.Index)), &model.Scratch{})
 		if s.P[0] != want || s.Score != want*q.Candidates[s.Index].Value {
 			t.Errorf("candidate %d has probability %v and score %v, want %v", s.Index, s.P[0], s.Score, want)
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
@@ -17,18 +18,19 @@ import (
 // Scorer is the stage: an Engine behind HTTP.
 type Scorer struct {
 	*Engine
+	gate      *access.Gate
 	slots     *slots
 	exchanges sync.Pool // of *exchange
 	outputs   sync.Pool // of *output
 }
 
-// New checks cfg and returns a Scorer.
-func New(cfg Config, d Deps) (*Scorer, error) {
+// New checks cfg and returns a Scorer. gate lets calls in; nil: all of them.
+func New(cfg Config, d Deps, gate *access.Gate) (*Scorer, error) {
 	e, err := NewEngine(cfg, d)
 	if err != nil {
 		return nil, err
 	}
-	s := &Scorer{Engine: e, slots: newSlots(&cfg)}
+	s := &Scorer{Engine: e, gate: gate, slots: newSlots(&cfg)}
 	s.exchanges.New = func() any { return &exchange{} }
 	s.outputs.New = func() any { return &output{} }
 	return s, nil
@@ -44,12 +46,18 @@ func (s *Scorer) Register(public, admin *http.ServeMux) {
 // not while the client sends or reads.
 func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
+	visit, err := s.enter(r)
+	defer visit.End()
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
 	body, err := inbound.Receive(r, s.cfg.MaxBody)
 	if err != nil {
 		s.refuse(w, err)
 		return
 	}
-	out, err := s.work(r, body, began)
+	out, err := s.work(r, visit, body, began)
 	if err != nil {
 		s.refuse(w, err)
 		return
@@ -58,6 +66,16 @@ func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 	if cap(out.text) <= keptOutput {
 		s.outputs.Put(out)
 	}
+}
+
+// enter lets a call in before its body is read, and counts it as one line. A replay is not limited:
+// its driver waits for every answer.
+func (s *Scorer) enter(r *http.Request) (*access.Visit, error) {
+	visit, err := s.gate.Enter(r, access.Score, !s.recorded.Load())
+	if err == nil {
+		err = visit.Known()
+	}
+	return visit, err
 }
 
 // output is an answer. Outputs are pooled up to a size, apart from exchanges: a client that does
@@ -75,7 +93,7 @@ const (
 )
 
 // work answers a body.
-func (s *Scorer) work(r *http.Request, raw []byte, began time.Time) (*output, error) {
+func (s *Scorer) work(r *http.Request, visit *access.Visit, raw []byte, began time.Time) (*output, error) {
 	if !s.slots.take(1) {
 		return nil, errBusy
 	}
@@ -96,13 +114,26 @@ func (s *Scorer) work(r *http.Request, raw []byte, began time.Time) (*output, er
 	x := s.exchanges.Get().(*exchange)
 	out := s.outputs.Get().(*output)
 	x.out = out.text
+	wide := 0
 	if err = x.parse(body, ndjson, &s.cfg); err == nil {
+		if wide = x.call.mostFields() / slotFields; wide >= held {
+			if !s.slots.widen(wide + 2 - held) {
+				err = errBusy
+			} else {
+				held = wide + 1
+			}
+		}
+		if err == nil {
+			err = visit.Take(len(x.lines) - 1)
+		}
+	}
+	if err == nil {
 		err = s.answer(r.Context(), x, out)
 		s.metrics.latency.Observe(time.Since(began).Seconds())
 	}
 	out.text, x.out = x.out, nil
 	x.call.Reset()
-	if len(body) <= keptBody && held <= keptSlots {
+	if len(body) <= keptBody && held <= keptSlots && wide == 0 {
 		s.exchanges.Put(x)
 	}
 	return out, err
@@ -138,7 +169,12 @@ func (u *retryLater) Error() string { return u.err.Error() + ": send the same ag
 // refuse answers a call as a whole with an error.
 func (s *Scorer) refuse(w http.ResponseWriter, err error) {
 	status, code := statusOf(err)
+	no := (*access.Refused)(nil)
 	switch {
+	case errors.As(err, &no):
+		no.SetHeader(w.Header())
+		status, code, err = no.Status, no.Code, no
+		s.metrics.countAnswer("refused")
 	case status == http.StatusTooManyRequests:
 		err = fmt.Errorf("%d requests are at work: send it again in a moment", s.cfg.MaxInFlight)
 		s.metrics.countAnswer("busy")

@@ -18,6 +18,7 @@ func (a *Answer) append(b []byte) []byte {
 		objectives = len(a.Ranked[0].P)
 	}
 	b = appendText(appendNumber(b, withoutProfiles), a.Policy)
+	b = binary.AppendVarint(b, int64(a.Time))
 	b = appendNumber(b, len(a.Models))
 	for _, v := range a.Models {
 		b = appendText(appendText(b, v.Objective), v.Version)
@@ -39,7 +40,7 @@ func (a *Answer) append(b []byte) []byte {
 
 // decode sets a to what append made, in memory of c.
 func (a *Answer) decode(k kept, c *Call) {
-	a.WithoutProfiles, a.Policy = k.number() != 0, k.text()
+	a.WithoutProfiles, a.Policy, a.Time = k.number() != 0, k.text(), k.time()
 	a.Models = make([]event.ObjectiveVersion, k.number())
 	a.WithoutModel = len(a.Models) < len(c.held)
 	for i := range a.Models {
@@ -67,6 +68,12 @@ func (k *kept) number() int {
 	n, size := binary.Uvarint(*k)
 	*k = (*k)[size:]
 	return int(n)
+}
+
+func (k *kept) time() event.Time {
+	t, size := binary.Varint(*k)
+	*k = (*k)[size:]
+	return event.Time(t)
 }
 
 func (k *kept) float() float64 {

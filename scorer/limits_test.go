@@ -211,7 +211,7 @@ func TestTheConfigurationNamesWhatIsWrong(t *testing.T) {
 	f("epsilon", true, func(c *Config) { c.Epsilon = 1 })
 	f("epsilon", false, func(c *Config) { c.Epsilon = 1.01 })
 	f("epsilon", false, func(c *Config) { c.Epsilon = math.NaN() })
-	if _, err := New(Config{}, Deps{}); err == nil {
+	if _, err := New(Config{}, Deps{}, nil); err == nil {
 		t.Error("an empty configuration is taken")
 	}
 }

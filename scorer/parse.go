@@ -69,7 +69,7 @@ func (x *exchange) add(text string, cfg *Config) {
 // parse reads a request from JSON into q.
 func (l *line) parse(text string, q *Request, cfg *Config) error {
 	var r event.Reader
-	r.Reset(text, event.Limits{Bytes: cfg.MaxBody, Depth: 16, Fields: 4000 + 200*cfg.MaxCandidates})
+	r.Reset(text, event.Limits{Bytes: cfg.MaxBody, Depth: 16, Fields: cfg.maxFields()})
 	if r.Kind() == strictjson.KindNull {
 		return &event.Error{Reason: "is null, want an object"}
 	}
@@ -114,8 +114,42 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 	case q.Choose < 0:
 		return &event.Error{Field: "choose", Reason: "is negative"}
 	}
+	return q.checkFields(cfg)
+}
+
+// maxFields is how many fields and elements of lists a candidate may have together with its
+// request's. One of more makes
+// too long a prediction in any case.
+const maxFields = 4000
+
+// checkFields bounds the work and the memory for a request. Every candidate has the fields of the
+// context besides its own, so a short body can ask for very many.
+func (q *Request) checkFields(cfg *Config) error {
+	context, all, limit := width(q.Context), 0, cfg.maxFields()
+	for i := range q.Candidates {
+		n := context + width(q.Candidates[i].Context)
+		if all += n; n > maxFields {
+			return &event.Error{Field: "context", Reason: fmt.Sprintf("has %d fields with those of candidate %d, at most %d are allowed", n, i, maxFields)}
+		}
+	}
+	if q.fields = all; all > limit {
+		return &event.Error{Field: "context", Reason: fmt.Sprintf("makes %d fields of all %d candidates, at most %d are allowed: send fewer fields or fewer candidates", all, len(q.Candidates), limit)}
+	}
 	return nil
 }
+
+// width counts fields, and each element of a list as one.
+func width(f event.Fields) int {
+	n := len(f)
+	for i := range f {
+		n += len(f[i].Value.List)
+	}
+	return n
+}
+
+// maxFields is how many fields the candidates of a request may have, each with those of its
+// request.
+func (c *Config) maxFields() int { return maxFields + 200*c.MaxCandidates }
 
 // id reads a text that is used as an id: the collector must take events that name it.
 func id(r *event.Reader) string {

@@ -8,19 +8,27 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// maxPrediction bounds the bytes of a prediction.
-const maxPrediction = 20 << 10
+const (
+	maxPrediction  = 20 << 10 // bytes of a prediction
+	maxPredictions = 32 << 20 // bytes of all predictions of a call
+)
 
 // appendPredictions makes the records of the chosen candidates, or refuses the request when one is
 // too long.
 func (e *Engine) appendPredictions(c *Call, q *Request) {
-	from := len(c.records)
+	from, written := len(c.records), c.written
 	e.describe(c, q)
 	for i := range q.Chosen() {
 		value := e.encodePrediction(c, q, &q.Answer.Ranked[i])
 		if len(value) > maxPrediction {
 			q.Answer.Err = &event.Error{Field: "context", Reason: fmt.Sprintf("makes a prediction of %d bytes, at most %d are allowed: send fewer or shorter values", len(value), maxPrediction)}
-			c.records = c.records[:from]
+			c.records, c.written = c.records[:from], written
+			break
+		}
+		if c.written += len(value); c.written > maxPredictions {
+			q.Answer.Err = &event.Error{Field: "choose", Reason: fmt.Sprintf("is %d: the predictions of this call have more than %d bytes: choose fewer, or send fewer lines or less context at once", q.Choose, maxPredictions)}
+			clear(c.records[from:])
+			c.records, c.written = c.records[:from], written
 			break
 		}
 		// The predictions of a request share a partition, so that whoever reads them finds another
@@ -66,7 +74,7 @@ func (e *Engine) appendProbabilities(dst []event.ObjectiveP, s *Scored) []event.
 // reuses. Where the candidates that were not chosen make it too long, it has their number instead.
 func (e *Engine) encodePrediction(c *Call, q *Request, s *Scored) []byte {
 	p, candidate := &c.prediction, &q.Candidates[s.Index]
-	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, s.Index), candidate.Ad, candidate.Campaign, s.Propensity, s.features
+	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, s.Index), candidate.Ad, candidate.Campaign, s.Propensity, c.features[s.Index]
 	p.P = e.appendProbabilities(p.P[:0], s)
 	c.message = p.AppendJSON(c.message[:0])
 	if len(c.message) > maxPrediction && len(p.Others) > 0 {

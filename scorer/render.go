@@ -86,6 +86,7 @@ func (s *Scorer) appendCandidate(b []byte, q *Request, i int) []byte {
 	if i < q.Choose {
 		o.Flag("chosen", true)
 		o.Number("propensity", scored.Propensity)
+		o.Buf = s.appendToken(o.Buf, q, scored.Index)
 	}
 	return o.End()
 }

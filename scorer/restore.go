@@ -63,7 +63,7 @@ func addPast(pasts map[string]*past, value []byte) (added *past) {
 	}
 	known := pasts[p.Request]
 	if known == nil {
-		known = &past{request: strings.Clone(p.Request), choice: choice, answer: Answer{Policy: strings.Clone(p.Policy)}}
+		known = &past{request: strings.Clone(p.Request), choice: choice, answer: Answer{Policy: strings.Clone(p.Policy), Time: p.Time}}
 		pasts[known.request], added = known, known
 	}
 	a := &known.answer

@@ -34,7 +34,7 @@ func (e *Engine) score(ctx context.Context, c *Call, recorded bool) {
 			q.Row = 0
 		}
 	}
-	c.records, c.basis = c.records[:0], Basis{}
+	c.records, c.written, c.basis = c.records[:0], 0, Basis{}
 	e.profiles.read(ctx, c, wait)
 	e.hold(c, now)
 	defer c.release()
@@ -85,6 +85,9 @@ func (c *Call) release() {
 // chosen.
 func (e *Engine) scoreOne(c *Call, q *Request) {
 	ranked := c.newRanked(len(q.Candidates))
+	if n := len(ranked) - len(c.features); n > 0 {
+		c.features = append(c.features, make([]event.Fields, n)...)
+	}
 	for i := range ranked {
 		e.predict(c, q, i, &ranked[i])
 	}
@@ -92,6 +95,7 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 	picks := q.Answer.Ranked // of a past
 	q.Answer.Ranked, q.Answer.Basis = ranked, c.basis
 	if !q.choosePast(picks) {
+		q.Answer.Time = 0
 		e.choose(c, q)
 	}
 	e.appendPredictions(c, q)
@@ -100,8 +104,9 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 // predict scores the i-th candidate into s.
 func (e *Engine) predict(c *Call, q *Request, i int, s *Scored) {
 	r := q.featureRequest(i)
-	s.Index, s.P, s.Propensity, s.features = i, s.P[:0], 0, e.profiles.set.Assemble(s.features[:0], &r, c.profiles)
-	c.encoded = features.Encode(c.encoded[:0], s.features)
+	s.Index, s.P, s.Propensity = i, s.P[:0], 0
+	c.features[i] = e.profiles.set.Assemble(c.features[i][:0], &r, c.profiles)
+	c.encoded = features.Encode(c.encoded[:0], c.features[i])
 	for j, f := range e.followers {
 		p := f.prior
 		if h := &c.held[j]; h.replica != nil {

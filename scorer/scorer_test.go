@@ -14,6 +14,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -35,6 +36,7 @@ type setup struct {
 	registry  *prometheus.Registry
 	logger    *slog.Logger
 	priors    map[string]float64
+	keys      *signing.Ring
 }
 
 // newScorer returns a Scorer that is not running; by default without Kafka, with one objective and
@@ -58,14 +60,14 @@ func newScorer(t testing.TB, change func(*setup)) *Scorer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := Deps{Client: client, Priors: u.priors, Set: set, Store: u.store, Now: func() event.Time { return testNow }, Recorded: u.recorded, Logger: u.logger}
+	d := Deps{Client: client, Priors: u.priors, Set: set, Store: u.store, Now: func() event.Time { return testNow }, Recorded: u.recorded, Keys: u.keys, Logger: u.logger}
 	for _, name := range u.objective {
 		d.Objectives = append(d.Objectives, event.Objective{Name: name, Trigger: "impression", Positive: name, Window: time.Minute})
 	}
 	if u.registry != nil {
 		d.Registerer = u.registry
 	}
-	s, err := New(u.config, d)
+	s, err := New(u.config, d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,19 @@ func newSlots(cfg *Config) *slots {
 // take returns false when fewer than n slots are free.
 func (s *slots) take(n int) bool { return s.all.TryAcquire(int64(n)) }
 
-// widen makes the one slot of a body n.
+// slotFields is how many fields of a request's candidates one slot is worth, each with those of the
+// context: less than a megabyte.
+const slotFields = 10_000
+
+// mostFields is how many the request has that has most.
+func (c *Call) mostFields() (most int) {
+	for i := range c.Requests {
+		most = max(most, c.Requests[i].fields)
+	}
+	return most
+}
+
+// widen gives a body n-1 slots more.
 func (s *slots) widen(n int) bool {
 	if !s.extra.TryAcquire(int64(n - 1)) {
 		return false

@@ -34,8 +34,14 @@ func (c *Config) validateAddresses() error {
 			return field.Wrong("redis.address", "%s", reason)
 		}
 	}
+	if err := c.Redis.Validate(); err != nil {
+		return field.Within("redis", err)
+	}
 	if reason := checkHostPort(c.HTTP, true); reason != "" {
 		return field.Wrong("http", "%s", reason)
+	}
+	if reason := checkHostPort(c.Admin, true); reason != "" {
+		return field.Wrong("admin", "%s", strings.ReplaceAll(reason, ":8080", ":8081"))
 	}
 	if strings.TrimSpace(c.Data) != c.Data || strings.ContainsRune(c.Data, 0) {
 		return field.Wrong("data", "is %q, want the path of a folder", c.Data)

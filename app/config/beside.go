@@ -20,8 +20,7 @@ type Recorded struct {
 // only objective of a file without any. It is an error when file and recording contradict each
 // other.
 func LoadBeside(path string, r Recorded) (Config, error) {
-	c, _, err := load(path, r.complete)
-	return c, err
+	return whole(load(path, r.complete))
 }
 
 // LoadBeside is Load for a recording, whose own file it reads when the flags name none.

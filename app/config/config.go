@@ -20,6 +20,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/internal/tlsfiles"
@@ -35,7 +36,12 @@ import (
 type Config struct {
 	Kafka Kafka                `yaml:"kafka"`
 	Redis features.RedisConfig `yaml:"redis"` // no address: the embedded one, in `up`
-	HTTP  string               `yaml:"http"`  // address to listen on; port 0 for any free one
+	HTTP  string               `yaml:"http"`  // address of the public port; port 0 for any free one
+	Admin string               `yaml:"admin"` // address of the admin port; port 0 for any free one
+	// let the public port take events and requests without a key where it is not on loopback
+	InsecurePublic bool            `yaml:"insecure_public"`
+	HTTPS          tlsfiles.Server `yaml:"https"`       // certificate of the public port; none: plain HTTP
+	AdminHTTPS     tlsfiles.Server `yaml:"admin_https"` // certificate of the admin port; none: plain HTTP
 	// folder for checkpoints and the embedded services; empty: a temporary one
 	Data       string            `yaml:"data"`
 	Clock      string            `yaml:"clock"` // wall, or recorded for replays
@@ -48,6 +54,7 @@ type Config struct {
 	Scorer     scorer.Config     `yaml:"scorer"`
 	Feedback   feedback.Config   `yaml:"feedback"`
 	Learner    learner.Config    `yaml:"learner"`
+	Access     access.Config     `yaml:"access"` // who may call, and how much
 }
 
 // Kafka says how to reach Kafka. Every stage and command connects by its Dial.
@@ -115,6 +122,7 @@ func Default() Config {
 	return Config{
 		Kafka:    Kafka{Prefix: "clickloop.", Partitions: 4},
 		HTTP:     "127.0.0.1:8080",
+		Admin:    "127.0.0.1:8081",
 		Clock:    ClockWall,
 		Features: DefaultFeatures(),
 		Objectives: []event.Objective{
@@ -127,6 +135,7 @@ func Default() Config {
 		Scorer:    scorer.DefaultConfig(),
 		Feedback:  feedback.DefaultConfig(),
 		Learner:   learner.DefaultConfig(),
+		Access:    access.DefaultConfig(),
 	}
 }
 
@@ -177,11 +186,18 @@ func (c *Config) Validate() error {
 	}{
 		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
 		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate},
+		{"access", c.Access.Validate}, {"https", c.HTTPS.Validate}, {"admin_https", c.AdminHTTPS.Validate},
 	}
 	for _, s := range sections {
 		if err := s.validate(); err != nil {
 			return field.Within(s.name, err)
 		}
+	}
+	if err := c.validateSigning(); err != nil {
+		return err
+	}
+	if err := c.validateMaxAge(); err != nil {
+		return err
 	}
 	if least := 4 * c.Ingest.Heartbeat; c.Watermark.Lease < least {
 		return field.Wrong("watermark.lease", "is %v, want at least four times ingest.heartbeat (%v): a collector that beats on time must not be left out", c.Watermark.Lease, least)

@@ -29,6 +29,9 @@ func leaves(path string, t reflect.Type) []leaf {
 	switch {
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
+			if t.Field(i).Tag.Get("yaml") == "-" {
+				continue
+			}
 			list = append(list, leaves(name(t.Field(i)), t.Field(i).Type)...)
 		}
 		return list
@@ -111,7 +114,7 @@ func wrongKinds(t reflect.Type) []string {
 }
 
 // free are settings of which every value of their kind is right.
-var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$|cors_origins$`)
+var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$|^insecure_public$`)
 
 func TestEverySettingOfAWrongKindIsToldWithItsPlace(t *testing.T) {
 	all := leaves("", reflect.TypeFor[Config]())
@@ -167,7 +170,19 @@ var outOfRange = map[string][]string{
 	"kafka.sasl.username":             {"clickloop"},
 	"kafka.sasl.password_file":        {"password"},
 	"redis.address":                   {"localhost", `"localhost:"`, `":6379"`, "localhost:0", "localhost:70000", "http://localhost:6379", "redis://", "redis://:secret/x@h:1", "redis://h:99999", "redis://h:x", "redis://h:1/none", "redis://h:1?nope=1", "u:secret@h:6379"},
+	"redis.username":                  {`"a b"`, "ann"},
+	"redis.password_file":             {"password"},
+	"redis.tls.enabled":               {"true"},
+	"redis.tls.ca_file":               {"ca.pem"},
+	"redis.tls.cert_file":             {"client.pem"},
+	"redis.tls.key_file":              {"client.key"},
+	"redis.tls.server_name":           {"redis.test"},
 	"http":                            {"8080", "localhost", "localhost:http", "localhost:65536", "http://localhost:8080", `":-1"`, `""`},
+	"admin":                           {"8081", "localhost", "localhost:http", "localhost:65536", "http://localhost:8081", `":-1"`, `""`},
+	"https.cert_file":                 {"cert.pem"},
+	"https.key_file":                  {"key.pem"},
+	"admin_https.cert_file":           {"cert.pem"},
+	"admin_https.key_file":            {"key.pem"},
 	"data":                            {"every_test.go", `" data"`},
 	"clock":                           {"walls", `""`},
 	"features.context":                {`["ad*"]`, `[""]`, `["*.x"]`, `["a.*.*"]`},
@@ -208,9 +223,11 @@ var outOfRange = map[string][]string{
 	"ingest.max_body":                 {"0", "67108865", "-1"},
 	"ingest.max_events":               {"0", "100001"},
 	"ingest.max_waiting":              {"0", "1024"},
+	"ingest.max_age":                  {"{click: 0s}", "{click: 59s}", `{"*": -1h}`, "{heartbeat: 1h}", `{"": 1h}`},
 	"ingest.rate":                     {"0", "-5", ".nan"},
 	"ingest.acknowledge":              {"0s", "2m", "-1s"},
 	"ingest.heartbeat":                {"0s", "2m", "-1s"},
+	"ingest.cors_origins":             {"[shop.example]", `["https://shop.example/"]`, `["https://shop.example:443"]`, `["http://*"]`, `["null"]`, `["https://Shop.example"]`, `["https://*.*.example"]`, `["https://u:secret@shop.example"]`},
 	"scorer.max_body":                 {"0", "67108865"},
 	"scorer.max_candidates":           {"0", "10001"},
 	"scorer.max_in_flight":            {"0", "-1"},
@@ -227,6 +244,7 @@ var outOfRange = map[string][]string{
 	"feedback.outcome_ttl":            {"59s", "-1h"},
 	"feedback.batch":                  {"0", "10001"},
 	"feedback.revise_within":          {"-1s", "13h"},
+	"feedback.sign_key":               {".", `" key"`, `"key "`},
 	"feedback.guard.min_examples":     {"0"},
 	"feedback.guard.calibration_low":  {"-1", "1", ".nan"},
 	"feedback.guard.calibration_high": {"1", ".nan"},
@@ -248,6 +266,14 @@ var outOfRange = map[string][]string{
 	"model.linear.optimizer.start":    {"-1", "1e7", "0"},
 	"model.linear.optimizer.l1":       {"-1", "1e7"},
 	"model.linear.optimizer.l2":       {"-1", "1e7"},
+	"access.keys.plain.for":           {"[all]", "[]", "[score, score]", `[""]`},
+	"access.keys.plain.file":          {`" keys"`},
+	"access.keys.plain.env":           {`"A B"`, `"A=B"`, "1A"},
+	"access.keys.plain.rate":          {"-1", ".nan", "0.0001"},
+	"access.keys.plain.bytes":         {"-1", "1023"},
+	"access.address.rate":             {"-1", ".nan"},
+	"access.address.bytes":            {"-1", "1"},
+	"access.trusted_proxies":          {"[proxy]", `["0.0.0.0/0"]`, `["::/0"]`, `["10.0.0.0/33"]`, `[""]`},
 }
 
 func TestEverySettingOutOfRangeIsToldWithItsPlace(t *testing.T) {

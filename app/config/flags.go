@@ -11,14 +11,15 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
 )
 
 // Common holds the flags that most commands share.
 type Common struct {
-	File, Kafka, Redis, Prefix, HTTP, Data string
-	ServeBits                              string
+	File, Kafka, Redis, Prefix, HTTP, Admin, Data string
+	ServeBits, InsecurePublic                     string
 
 	// Of the last Load: by setting, the flag or variable that gave it, such as --kafka or
 	// CLICKLOOP_KAFKA.
@@ -43,7 +44,9 @@ func (c *Common) options() []option {
 		{"kafka", "kafka.brokers", &c.Kafka, "Kafka `brokers`, host:port,..."},
 		{"redis", "redis.address", &c.Redis, "Redis `address`, host:port or redis:// URL"},
 		{"prefix", "kafka.prefix", &c.Prefix, "before every topic and group `name` (default clickloop.)"},
-		{"http", "http", &c.HTTP, "`address` to listen on (default 127.0.0.1:8080; port 0: any free one)"},
+		{"http", "http", &c.HTTP, "`address` of the public port (default 127.0.0.1:8080; port 0: any free one)"},
+		{"admin", "admin", &c.Admin, "`address` of the admin port (default 127.0.0.1:8081; port 0: any free one)"},
+		{"insecure-public", "insecure_public", &c.InsecurePublic, "let the public port take events and requests without a key where it is not on loopback"},
 		{"data", "data", &c.Data, "`folder` for checkpoints and the embedded services (default: a temporary one)"},
 		{"serve-bits", "learner.serve_bits", &c.ServeBits, "`bits` of a weight on the wire and in scorers, 32 or 16 (default 32)"},
 	}
@@ -58,10 +61,21 @@ func (o option) variable() string {
 func CommonFlags(fs *flag.FlagSet) *Common {
 	c := &Common{}
 	for _, o := range c.options() {
-		fs.StringVar(o.value, o.flag, "", o.usage)
+		if o.value == &c.InsecurePublic {
+			fs.Var((*boolean)(o.value), o.flag, o.usage)
+		} else {
+			fs.StringVar(o.value, o.flag, "", o.usage)
+		}
 	}
 	return c
 }
+
+// boolean is the text of a flag that needs no value. Its variable has one, so over checks both.
+type boolean string
+
+func (b *boolean) String() string     { return "" }
+func (b *boolean) Set(s string) error { *b = boolean(s); return nil }
+func (b *boolean) IsBoolFlag() bool   { return true }
 
 // Load reads the file and overrides it by variables and flags.
 func (c *Common) Load() (Config, error) { return c.loadOver("", nil) }
@@ -88,11 +102,11 @@ func (c *Common) Given(setting string) bool {
 }
 
 // environment fills flags that the command line leaves out from variables, and records where each
-// setting comes from. An empty flag or variable counts as missing. A variable that is almost one of
-// ours is an error: it would be ignored silently.
+// setting comes from. An empty flag or variable counts as missing. A variable that is almost one
+// of ours is an error: it would be ignored silently.
 func (c *Common) environment() error {
 	c.from = map[string]string{}
-	known := []string{"CLICKLOOP_KAFKA_PASSWORD"}
+	known := []string{"CLICKLOOP_KAFKA_PASSWORD", features.RedisPassword, SignKeyVariable}
 	for _, o := range c.options() {
 		known = append(known, o.variable())
 		setting := cmp.Or(o.setting, o.flag)
@@ -101,6 +115,9 @@ func (c *Common) environment() error {
 		} else if v := os.Getenv(o.variable()); v != "" {
 			*o.value, c.from[setting] = v, o.variable()
 		}
+	}
+	if os.Getenv(features.RedisPassword) != "" {
+		c.from["redis.password"] = features.RedisPassword
 	}
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
@@ -135,12 +152,26 @@ func (c *Common) over(cfg Config) (Config, error) {
 		}
 		cfg.Learner.ServeBits = bits
 	}
-	for value, target := range map[*string]*string{&c.Redis: &cfg.Redis.Address, &c.Prefix: &cfg.Kafka.Prefix, &c.HTTP: &cfg.HTTP, &c.Data: &cfg.Data} {
+	cfg.Redis.Password = settings.NewSecret(os.Getenv(features.RedisPassword))
+	if c.InsecurePublic != "" {
+		insecure, err := strconv.ParseBool(c.InsecurePublic)
+		if err != nil {
+			return cfg, fmt.Errorf("%s is %q, want true or false", c.from["insecure_public"], c.InsecurePublic)
+		}
+		cfg.InsecurePublic = insecure
+	}
+	for value, target := range map[*string]*string{&c.Redis: &cfg.Redis.Address, &c.Prefix: &cfg.Kafka.Prefix, &c.HTTP: &cfg.HTTP, &c.Admin: &cfg.Admin, &c.Data: &cfg.Data} {
 		if *value != "" {
 			*target = *value
 		}
 	}
-	return cfg, c.named(cfg.Validate())
+	if cfg.Feedback.SignKey != "" && secretsOfVariable() != "" {
+		return cfg, c.inFile.Locate(field.Wrong("feedback.sign_key", "is %q, and %s is set too: want one of them, or nobody knows which signs", cfg.Feedback.SignKey, SignKeyVariable))
+	}
+	if err := c.named(cfg.Validate()); err != nil {
+		return cfg, err
+	}
+	return cfg, c.named(cfg.settle(c.inFile))
 }
 
 // named puts the flag or variable that gave a wrong setting before its error.
@@ -152,6 +183,9 @@ func (c *Common) named(err error) error {
 	setting, _, _ := strings.Cut(wrong.Field, "[")
 	if source := c.from[setting]; source != "" {
 		return fmt.Errorf("%s: %w", source, err)
+	}
+	if c.inFile != nil && c.inFile.Has(wrong.Field) {
+		return c.inFile.Locate(err)
 	}
 	return err
 }

@@ -12,8 +12,25 @@ import (
 
 // Load reads the file at path over the defaults and checks it. An empty path gives the defaults.
 func Load(path string) (Config, error) {
-	c, _, err := load(path, nil)
+	return whole(load(path, nil))
+}
+
+// whole settles the configuration of a file alone.
+func whole(c Config, file *settings.File, err error) (Config, error) {
+	if err != nil {
+		return c, err
+	}
+	if err = c.settle(file); err != nil && file != nil {
+		err = file.Locate(err)
+	}
 	return c, err
+}
+
+// settle finishes the configuration once file, variables and flags have been read: what they give
+// together is used, and addresses hold no secret any more. file may be nil.
+func (c *Config) settle(file *settings.File) (err error) {
+	c.Redis, err = c.Redis.Settle(func(setting string) bool { return file != nil && file.Has("redis."+setting) })
+	return field.Within("redis", err)
 }
 
 // completion completes the objectives of a file before they are checked. The file then has no
@@ -39,8 +56,7 @@ func load(path string, complete completion) (Config, *settings.File, error) {
 
 // Parse reads a configuration's text over the defaults and checks it. Errors call it name.
 func Parse(name string, b []byte) (Config, error) {
-	c, _, err := read(name, b, nil)
-	return c, err
+	return whole(read(name, b, nil))
 }
 
 // read decodes a file's text over the defaults, completes it, and checks it. The order matters: a

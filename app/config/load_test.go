@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -149,13 +150,13 @@ func TestFlagsWinOverVariablesOverTheFileOverDefaults(t *testing.T) {
 		}
 		check(values[0])
 		check(values[1], "--config", file)
-		check(values[3], "--config", file, flagName, values[3])
+		check(values[3], "--config", file, flagName+"="+values[3])
 		t.Setenv(variable, values[2])
 		check(values[2])
 		check(values[2], "--config", file)
-		check(values[3], "--config", file, flagName, values[3])
-		check(values[3], flagName, values[3])
-		check(values[2], flagName, "") // nothing is given
+		check(values[3], "--config", file, flagName+"="+values[3])
+		check(values[3], flagName+"="+values[3])
+		check(values[2], flagName+"=") // nothing is given
 		t.Setenv(variable, "")
 		check(values[0])
 		check(values[1], "--config", file)
@@ -164,6 +165,8 @@ func TestFlagsWinOverVariablesOverTheFileOverDefaults(t *testing.T) {
 	f("redis", "redis: {address: 'VALUE'}", func(c *Config) string { return c.Redis.Address }, "", "f:1", "v:1", "g:1")
 	f("prefix", "kafka: {prefix: VALUE}", func(c *Config) string { return c.Kafka.Prefix }, "clickloop.", "f.", "v.", "g.")
 	f("http", "http: 'VALUE'", func(c *Config) string { return c.HTTP }, "127.0.0.1:8080", "f:1", "v:1", "g:1")
+	f("admin", "admin: 'VALUE'", func(c *Config) string { return c.Admin }, "127.0.0.1:8081", "f:1", "v:1", "g:1")
+	f("insecure-public", "insecure_public: VALUE", func(c *Config) string { return strconv.FormatBool(c.InsecurePublic) }, "false", "true", "false", "true")
 	f("data", "data: VALUE", func(c *Config) string { return c.Data }, "", dir+"/f", dir+"/v", dir+"/g")
 	f("serve-bits", "learner: {serve_bits: VALUE}", func(c *Config) string { return map[int]string{16: "16", 32: "32"}[c.Learner.ServeBits] }, "32", "16", "32", "16")
 	f("serve-bits", "learner: {serve_bits: VALUE}", func(c *Config) string { return map[int]string{16: "16", 32: "32"}[c.Learner.ServeBits] }, "32", "32", "16", "32")
@@ -216,6 +219,9 @@ func TestWrongFlagsAndVariablesAreNamed(t *testing.T) {
 	f("CLICKLOOP_REDIS", "redis://u:hunter2@h:x", nil, "CLICKLOOP_REDIS: redis.address is")
 	f("CLICKLOOP_REDIS", "http://h:1", nil, "CLICKLOOP_REDIS: redis.address", "want redis://")
 	f("CLICKLOOP_HTTP", "8080", nil, "CLICKLOOP_HTTP: http is")
+	f("CLICKLOOP_ADMIN", "8081", nil, "CLICKLOOP_ADMIN: admin is", "127.0.0.1:8081")
+	f("CLICKLOOP_INSECURE_PUBLIC", "yes", nil, `CLICKLOOP_INSECURE_PUBLIC is "yes", want true or false`)
+	f("", "", []string{"--insecure-public=no"}, `--insecure-public is "no", want true or false`)
 	f("CLICKLOOP_PREFIX", "a b", nil, "CLICKLOOP_PREFIX: kafka.prefix is")
 	f("CLICKLOOP_DATA", "load.go", nil, "CLICKLOOP_DATA: data is \"load.go\", which is a file")
 	f("CLICKLOOP_SERVE_BITS", "many", nil, `CLICKLOOP_SERVE_BITS is "many", want 32 or 16`)

@@ -29,21 +29,21 @@ func TestACollectorThatStartsIsWaitedFor(t *testing.T) {
 	}))
 	defer s.Close()
 	logger := slog.New(slog.DiscardHandler)
-	if err := CheckClock(t.Context(), s.URL+"/", logger); err != nil || asked != 4 {
+	if err := CheckClock(t.Context(), http.DefaultClient, s.URL+"/", logger); err != nil || asked != 4 {
 		t.Errorf("after %d questions: %v", asked, err)
 	}
 	mode = "system"
-	if err := CheckClock(t.Context(), s.URL, logger); err == nil || !strings.Contains(err.Error(), `clock is "system"`) {
+	if err := CheckClock(t.Context(), http.DefaultClient, s.URL, logger); err == nil || !strings.Contains(err.Error(), `clock is "system"`) {
 		t.Errorf("another clock: %v", err)
 	}
 	before := asked
-	if err := CheckClock(t.Context(), s.URL+"/elsewhere", logger); err == nil || !strings.Contains(err.Error(), "answered 404") || asked != before+1 {
+	if err := CheckClock(t.Context(), http.DefaultClient, s.URL+"/elsewhere", logger); err == nil || !strings.Contains(err.Error(), "answered 404") || asked != before+1 {
 		t.Errorf("another server, after %d questions: %v", asked-before, err)
 	}
 	s.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := CheckClock(ctx, s.URL, logger); err == nil || !strings.Contains(err.Error(), "refused") || !strings.Contains(err.Error(), "start it with `clickloop ingest --clock recorded`") {
+	if err := CheckClock(ctx, http.DefaultClient, s.URL, logger); err == nil || !strings.Contains(err.Error(), "refused") || !strings.Contains(err.Error(), "start it with `clickloop ingest --clock recorded`") {
 		t.Errorf("no server: %v", err)
 	}
 }

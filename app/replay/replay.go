@@ -20,6 +20,7 @@ import (
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/event/objective"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/internal/strictjson"
 	"golang.org/x/sync/errgroup"
 )
@@ -36,10 +37,13 @@ type Config struct {
 	Speed    float64 // recorded seconds a second; 0 for as fast as possible
 	Resume   int64   // number of the last row in the predictions topic; 0 for a new replay
 
-	Collector string // base URL of ingest, such as http://127.0.0.1:8080
-	Scorer    string
-	Client    *http.Client // nil for a default
-	Logger    *slog.Logger // nil for none
+	// base URLs: of the public ports, such as http://127.0.0.1:8080, and of the admin ports
+	Collector, CollectorAdmin, Scorer, ScorerAdmin string
+	Client                                         *http.Client // nil for a default
+	// sign the events of rows that were answered before an interruption; all others have the token
+	// of their answer. Nil: the former have none
+	Keys   *signing.Ring
+	Logger *slog.Logger // nil for none
 }
 
 // Progress is how far a replay is. Other goroutines may read it while the replay runs.
@@ -59,6 +63,7 @@ type Driver struct {
 	Progress Progress
 
 	due       dueQueue
+	tokens    tokens
 	pending   []event.Event
 	rows      []recording.Row
 	body      []byte
@@ -114,6 +119,9 @@ func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 	if d.skip(tick) {
 		d.Progress.Rows.Add(int64(len(tick.Rows)))
 		d.Progress.Skipped.Add(int64(len(tick.Rows)))
+		if d.cfg.Keys != nil {
+			d.tokens.sign(tick, d.cfg.Keys.Keys())
+		}
 		d.due.add(tick.Rows)
 		return nil
 	}
@@ -143,8 +151,9 @@ func (d *Driver) tick(ctx context.Context, tick *recording.Tick) error {
 	return nil
 }
 
-// skip tells whether an interrupted replay has certainly played the whole tick: the last row in the
-// topic belongs to a later tick or, when rows went out in chunks, came more than two chunks later.
+// skip tells whether an interrupted replay has certainly played the whole tick: the last row in
+// the topic belongs to a later tick or, when rows went out in chunks, came more than two chunks
+// later.
 func (d *Driver) skip(tick *recording.Tick) bool {
 	resume := d.cfg.Resume
 	if !d.cfg.Lockstep {
@@ -186,6 +195,7 @@ func (d *Driver) sendEvents(ctx context.Context, clock event.Time) error {
 			if i > 0 {
 				d.body = append(d.body, ',')
 			}
+			d.tokens.give(&d.pending[i])
 			d.body = d.pending[i].AppendJSON(d.body)
 		}
 		d.body = append(d.body, ']')
@@ -225,6 +235,7 @@ func (d *Driver) flushRows(ctx context.Context) error {
 			d.Progress.Rejected.Add(int64(rejected))
 			d.cfg.Logger.Error("the scorer refused recorded requests", "count", rejected, "answer", string(answer[:min(len(answer), 300)]))
 		}
+		d.tokens.take(rows[:n], answer)
 		d.Progress.Rows.Add(int64(n))
 		rows = rows[n:]
 	}
@@ -232,8 +243,8 @@ func (d *Driver) flushRows(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until profiles include every event before t, and served weights every example due by
-// t.
+// settle waits until profiles include every event before t, and served weights every example due
+// by t.
 func (d *Driver) settle(ctx context.Context, t event.Time) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.waitFolded(ctx, t) })
@@ -245,7 +256,7 @@ func (d *Driver) waitFolded(ctx context.Context, t event.Time) error {
 	var answer struct {
 		Folded string `json:"folded"`
 	}
-	return d.client.poll(ctx, d.cfg.Collector+"/v1/clock", url.Values{"folded": {t.String()}}, &answer, func() bool {
+	return d.client.poll(ctx, d.cfg.CollectorAdmin+"/v1/clock", url.Values{"folded": {t.String()}}, &answer, func() bool {
 		folded, err := event.ParseTime(answer.Folded)
 		return err == nil && folded >= t
 	})
@@ -256,7 +267,7 @@ func (d *Driver) waitModel(ctx context.Context, n int64) error {
 		Examples int64 `json:"examples"` // -1 while there are no weights
 	}
 	query := url.Values{"objective": {d.cfg.Objective.Name}, "at_least": {strconv.FormatInt(n, 10)}}
-	return d.client.poll(ctx, d.cfg.Scorer+"/v1/model", query, &answer, func() bool { return answer.Examples >= n })
+	return d.client.poll(ctx, d.cfg.ScorerAdmin+"/v1/model", query, &answer, func() bool { return answer.Examples >= n })
 }
 
 // appendRequest appends a row as a score request.

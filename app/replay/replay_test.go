@@ -128,7 +128,7 @@ func recorded(t *testing.T, rows int) *recording.Recording {
 func driver(t *testing.T, s *stages, rows int, change func(*Config)) *Driver {
 	t.Helper()
 	r := recorded(t, rows)
-	cfg := Config{Recording: r, Objective: r.Objective(), Tick: r.Tick(), Chunk: 9, Collector: s.URL, Scorer: s.URL}
+	cfg := Config{Recording: r, Objective: r.Objective(), Tick: r.Tick(), Chunk: 9, Collector: s.URL, CollectorAdmin: s.URL, Scorer: s.URL, ScorerAdmin: s.URL}
 	if change != nil {
 		change(&cfg)
 	}

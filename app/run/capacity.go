@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -42,7 +43,8 @@ func newCapacity(client *features.RedisClient, logger *slog.Logger, reg promethe
 	return c
 }
 
-// run asks Redis until ctx ends. A Redis that does not answer is left to other checks. The embedded
+// run asks Redis until ctx ends. A Redis that does not answer is left to other checks, and one that
+// refuses to tell its memory is a warning. The embedded
 // Redis does not report its memory; it has no limit, and is not watched.
 func (c *capacity) run(ctx context.Context) error {
 	tick := time.NewTicker(capacityEvery)
@@ -54,8 +56,12 @@ func (c *capacity) run(ctx context.Context) error {
 		if err == nil && !ok {
 			return nil
 		}
-		if err == nil {
+		var fault *features.RedisFault
+		switch {
+		case err == nil:
 			c.update(now)
+		case errors.As(err, &fault):
+			c.unwatched(fault)
 		}
 		select {
 		case <-ctx.Done():
@@ -88,6 +94,18 @@ func (c *capacity) update(now features.Capacity) {
 		}
 	}
 	c.faults = faults
+}
+
+// unwatched records that Redis refuses to tell its memory: the stage works on, without a warning
+// before its memory is full.
+func (c *capacity) unwatched(fault error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	text := "its memory is not watched: " + fault.Error()
+	if !slices.Equal(c.faults, []string{text}) {
+		c.logger.Warn("Redis: " + text)
+	}
+	c.faults = []string{text}
 }
 
 // warnings returns the present faults.

@@ -60,7 +60,7 @@ func TestTheNetworkThatIsNamedServes(t *testing.T) {
 
 func getJSON(t *testing.T, l *run.Loop, path string, v any) {
 	t.Helper()
-	resp, err := http.Get("http://" + l.HTTP + path)
+	resp, err := http.Get("http://" + l.Admin + path)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}

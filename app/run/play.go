@@ -32,10 +32,11 @@ func (l *Loop) Play(ctx context.Context, o PlayOptions) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := "http://" + l.HTTP
 	d, err := replay.New(replay.Config{
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: o.Limit, Lockstep: o.Lockstep, Speed: o.Speed, Resume: resume,
-		Collector: base, Scorer: base, Logger: l.logger,
+		Collector: l.url(l.HTTP, l.certificates.public), CollectorAdmin: l.url(l.Admin, l.certificates.admin),
+		Scorer: l.url(l.HTTP, l.certificates.public), ScorerAdmin: l.url(l.Admin, l.certificates.admin),
+		Client: l.client(time.Minute), Keys: l.keys, Logger: l.logger,
 	})
 	if err != nil {
 		return nil, err
@@ -93,11 +94,11 @@ func (l *Loop) addModel(ctx context.Context, s *Summary, o event.Objective) erro
 // getJSON asks this process, and decodes an answer of status 200 into v. The status is 0 without an
 // answer.
 func (l *Loop) getJSON(ctx context.Context, path string, v any) (status int, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.HTTP+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url(l.Admin, l.certificates.admin)+path, nil)
 	if err != nil {
 		return 0, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := l.client(0).Do(req)
 	if err != nil {
 		return 0, err
 	}

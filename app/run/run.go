@@ -11,14 +11,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/embedded"
 	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,16 +33,20 @@ type Options struct {
 	Stages   []string // names of the stages to run; nil for all
 	Embedded bool     // run Kafka and Redis inside the process where the configuration has no address
 	AnyPort  bool     // let embedded services listen on any free ports
+	Spare    Spare    // ports that may be other ones than configured
 	Logger   *slog.Logger
 }
 
 // Loop is a running process of stages.
 type Loop struct {
-	HTTP     string // host:port
+	HTTP     string // host:port of the public port
+	Admin    string // host:port of the admin port
 	Kafka    []string
 	Redis    string
 	Client   *stream.Client
 	Services *embedded.Services // nil when both services are elsewhere
+
+	front
 
 	cfg         config.Config
 	logger      *slog.Logger
@@ -49,7 +54,10 @@ type Loop struct {
 	closers     []func() error // Close calls them in reverse order
 	stages      []stage
 	setRecorded []func(bool) // switch the stages between recorded and wall time
-	capacity    *capacity
+	stores      []store
+	capacity    *capacity     // nil when no stage has a store
+	keeper      *keeper       // nil without embedded services
+	keys        *signing.Ring // nil: nothing is signed
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the Loop has ended
@@ -63,6 +71,7 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 		o.Stages = Stages
 	}
 	l := &Loop{cfg: o.Config, logger: o.Logger, done: make(chan struct{}), registry: prometheus.NewRegistry()}
+	l.metrics, l.readiness.check = web.NewMetrics(l.registry), l.check
 	l.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := l.start(ctx, o); err != nil {
 		return nil, errors.Join(err, l.closeAll())
@@ -73,17 +82,22 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 // start listens before all else, so that a port in use costs no folder and no topic. Connections
 // wait until the stages are built.
 func (l *Loop) start(ctx context.Context, o Options) error {
-	listener, err := net.Listen("tcp", o.Config.HTTP)
-	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w (give another address with --http, or port 0 for any free one)", o.Config.HTTP, err)
+	var err error
+	if l.gate, err = access.New(o.Config.Access, o.Config.Ingest.Rate, l.logger, l.registry); err != nil {
+		return err
 	}
-	l.closers = append(l.closers, func() error {
-		if err := listener.Close(); !errors.Is(err, net.ErrClosed) { // the server closes it, too
-			return err
-		}
-		return nil
-	})
-	l.HTTP = reachable(listener.Addr())
+	if l.certificates, err = readCertificates(o.Config, l.logger); err != nil {
+		return err
+	}
+	ports, err := l.listen(o)
+	if err != nil {
+		return err
+	}
+	if err := l.checkExposure(o, ports); err != nil {
+		return err
+	}
+	l.transport = l.certificates.newTransport()
+	warnOfReaders(o.Config.Data, o.Logger)
 	if err := l.connect(o); err != nil {
 		return err
 	}
@@ -91,39 +105,35 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if err := l.Client.CheckAccess(ctx, needs...); err != nil {
 		return err
 	}
+	if l.Services != nil && l.Services.Kafka != "" {
+		boundTopics(topics)
+	}
 	if err := l.Client.EnsureTopics(ctx, topics...); err != nil {
 		return err
 	}
 	if err := l.build(o.Stages); err != nil {
 		return err
 	}
-	redis, err := l.dialRedis(features.Serving)
-	if err != nil {
+	if l.Services != nil {
+		l.keeper = newKeeper(l, topics, o.Config.Clock == config.ClockRecorded)
+	}
+	l.names = o.Stages
+	if err := l.diagnoseStores(ctx); err != nil {
 		return err
 	}
-	l.capacity = newCapacity(redis, l.logger, l.registry)
 	ctx, l.cancel = context.WithCancel(ctx)
-	go l.run(ctx, listener)
+	go l.run(ctx, ports)
 	return nil
-}
-
-// reachable returns an address by which a client reaches a listener.
-func reachable(a net.Addr) string {
-	host, port, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // connect starts embedded services where the configuration has no address, and connects to Kafka.
 func (l *Loop) connect(o Options) error {
-	l.Kafka, l.Redis = o.Config.Kafka.Brokers, o.Config.Redis.Address
+	l.Kafka, l.Redis = o.Config.Kafka.Brokers, o.Config.Redis.String()
 	if secured := o.Config.Kafka.Secured(); len(l.Kafka) == 0 && secured != "" {
 		return field.Wrong(secured, "is given without kafka.brokers, want brokers: the embedded broker takes plain text from this machine only")
+	}
+	if o.Embedded && l.Redis == "" && o.Config.Redis.Password.Given() {
+		return fmt.Errorf("%s is given, but Redis has no address and is the embedded one: set redis.address, --redis or CLICKLOOP_REDIS", features.RedisPassword)
 	}
 	if o.Embedded && (len(l.Kafka) == 0 || l.Redis == "") {
 		port := 0
@@ -132,6 +142,7 @@ func (l *Loop) connect(o Options) error {
 		}
 		s, err := embedded.Start(embedded.Config{
 			Dir: o.Config.Data, KafkaPort: port, RedisPort: port, Logger: o.Logger, NoKafka: len(l.Kafka) > 0, NoRedis: l.Redis != "",
+			Bounds: embeddedBounds(),
 		})
 		if err != nil {
 			return err
@@ -143,9 +154,10 @@ func (l *Loop) connect(o Options) error {
 		}
 		if l.Redis == "" {
 			l.Redis = s.Redis
+			l.cfg.Redis = features.RedisConfig{Address: s.Redis}
 		}
 	}
-	if l.Redis == "" {
+	if l.Redis == "" && slices.ContainsFunc(o.Stages, HasStore) {
 		return errors.New("no Redis is given: set redis.address, --redis host:port or CLICKLOOP_REDIS")
 	}
 	kafka := o.Config.Kafka
@@ -160,18 +172,41 @@ func (l *Loop) connect(o Options) error {
 
 // dialRedis returns a client that closes with the Loop.
 func (l *Loop) dialRedis(role features.Role) (*features.RedisClient, error) {
-	cfg := l.cfg.Redis
-	cfg.Address = l.Redis
-	client, err := features.DialRedis(cfg, role)
+	client, err := features.DialRedis(l.cfg.Redis, role)
 	if err == nil {
 		l.closers = append(l.closers, client.Close)
 	}
 	return client, err
 }
 
-// run serves HTTP and runs the stages until ctx ends or one of them fails. Stages outlive the
-// server: they stop once the last request is answered.
-func (l *Loop) run(ctx context.Context, listener net.Listener) {
+// diagnoseFor bounds the questions to Redis before a process starts.
+const diagnoseFor = 5 * time.Second
+
+// diagnoseStores returns what only a person can mend, such as a wrong password or a right that is
+// missing. A Redis that is away is waited for: stages repeat until it is back.
+func (l *Loop) diagnoseStores(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, diagnoseFor)
+	defer cancel()
+	for _, s := range l.stores {
+		err := s.client.Diagnose(ctx, s.rights)
+		var fault *features.RedisFault
+		if errors.As(err, &fault) && !fault.Passing() {
+			return fmt.Errorf("Redis at %s: %w", l.Redis, fault)
+		}
+	}
+	if len(l.stores) == 0 {
+		return nil
+	}
+	var err error
+	if l.redis, err = l.dialRedis(features.Serving); err == nil {
+		l.capacity = newCapacity(l.redis, l.logger, l.registry)
+	}
+	return err
+}
+
+// run serves both ports and runs the stages until ctx ends or one of them fails. Stages outlive the
+// servers: they stop once the last request is answered.
+func (l *Loop) run(ctx context.Context, ports *ports) {
 	defer close(l.done)
 	stages, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -179,10 +214,20 @@ func (l *Loop) run(ctx context.Context, listener net.Listener) {
 	for _, s := range l.stages {
 		g.Go(func() error { return s.Run(stages) })
 	}
-	g.Go(func() error { return l.capacity.run(ctx) })
+	if l.capacity != nil {
+		g.Go(func() error { return l.capacity.run(ctx) })
+	}
+	g.Go(func() error { return l.certificates.run(ctx, l.logger) })
+	g.Go(func() error { return l.gate.Run(ctx) })
+	if l.keeper != nil {
+		g.Go(func() error { return l.keeper.run(ctx) })
+	}
+	if l.keys != nil {
+		g.Go(func() error { return l.keys.Run(ctx) })
+	}
 	g.Go(func() error {
 		defer stop()
-		return web.Serve(ctx, listener, l.handler(), l.logger)
+		return l.serve(ctx, ports)
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		l.err = err
@@ -194,12 +239,8 @@ func (l *Loop) Done() <-chan struct{} { return l.done }
 
 // Ready returns nil when every stage's dependencies answer.
 func (l *Loop) Ready(ctx context.Context) error {
-	for _, s := range l.stages {
-		if err := s.Ready(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := l.firstNotReady(ctx)
+	return err
 }
 
 // AwaitReady polls Ready until all stages are ready, the Loop has ended, or ctx ends.

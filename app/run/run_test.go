@@ -25,7 +25,7 @@ const bank = "../../examples/bank-marketing"
 func start(t *testing.T, change func(*config.Config)) *run.Loop {
 	t.Helper()
 	cfg := config.Default()
-	cfg.HTTP, cfg.Data = "127.0.0.1:0", t.TempDir()
+	cfg.HTTP, cfg.Admin, cfg.Data = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
 	if change != nil {
 		change(&cfg)
 	}
@@ -66,7 +66,7 @@ func recorded(rec *recording.Recording) func(*config.Config) {
 func TestTheCheckOfAClockUnderstandsTheCollector(t *testing.T) {
 	l := start(t, func(c *config.Config) { c.Clock = config.ClockRecorded })
 	check := func() error {
-		return replay.CheckClock(t.Context(), "http://"+l.HTTP, slog.New(slog.DiscardHandler))
+		return replay.CheckClock(t.Context(), http.DefaultClient, "http://"+l.Admin, slog.New(slog.DiscardHandler))
 	}
 	if err := check(); err != nil {
 		t.Errorf("with recorded times: %v", err)
@@ -191,7 +191,7 @@ func TestALiveClickIsLearned(t *testing.T) {
 	if len(verdicts.Results) != 2 || verdicts.Results[0].Status != "accepted" || verdicts.Results[1].Status != "accepted" {
 		t.Fatalf("verdicts are %+v", verdicts)
 	}
-	resp, err := http.Get("http://" + l.HTTP + "/v1/model?objective=click&at_least=1&wait=20s")
+	resp, err := http.Get("http://" + l.Admin + "/v1/model?objective=click&at_least=1&wait=20s")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
 	"github.com/clickloop/clickloop/ingest"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/scorer"
 )
@@ -32,8 +34,9 @@ type builder struct {
 	*Loop
 	set      *features.Set
 	clock    *ingest.Clock
-	recorded bool // the Loop starts in recorded time
-	whole    bool // all stages run in this process
+	recorded bool          // the Loop starts in recorded time
+	whole    bool          // all stages run in this process
+	keys     *signing.Ring // of scorer and feedback; nil: nothing is signed
 }
 
 // builders say how each stage is made, and which store in Redis it has.
@@ -48,6 +51,29 @@ var builders = map[string]struct {
 	"learner":  {build: (*builder).learner},
 }
 
+// store is a stage's way to Redis.
+type store struct {
+	client *features.RedisClient
+	rights *features.Rights
+}
+
+// HasStore tells whether a stage keeps anything in Redis.
+func HasStore(stage string) bool { return builders[stage].namespace != "" }
+
+// RedisRights returns what a stage's user needs in Redis under a prefix; nil when it needs nothing.
+// Of the commands that Analyst stands for, doctor alone asks Redis.
+func RedisRights(stage, prefix string) *features.Rights {
+	if stage == Analyst {
+		rights := features.RightsOf(prefix, "profiles", features.Serving)
+		rights.Commands = slices.DeleteFunc(rights.Commands, func(c string) bool { return c == "hgetall" })
+		return rights
+	}
+	if !HasStore(stage) {
+		return nil
+	}
+	return features.RightsOf(prefix, builders[stage].namespace, builders[stage].role)
+}
+
 // build makes the stages of these names.
 func (l *Loop) build(names []string) error {
 	set, err := features.Compile(l.cfg.Features)
@@ -57,6 +83,12 @@ func (l *Loop) build(names []string) error {
 	recorded := l.cfg.Clock == config.ClockRecorded
 	b := &builder{Loop: l, set: set, clock: ingest.NewClock(now, recorded), recorded: recorded, whole: len(names) == len(Stages)}
 	l.setRecorded = append(l.setRecorded, b.clock.SetRecorded)
+	if slices.Contains(names, "scorer") || slices.Contains(names, "feedback") {
+		if b.keys, err = l.cfg.SignKeys(l.logger); err != nil {
+			return err
+		}
+		l.keys = b.keys
+	}
 	for _, name := range names {
 		s, err := b.stage(name)
 		if err != nil {
@@ -83,6 +115,7 @@ func (b *builder) stage(name string) (stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.stores = append(b.stores, store{client, RedisRights(name, b.cfg.Kafka.Prefix)})
 	ttl := outcomeTTL(&b.cfg)
 	if how.namespace == "profiles" {
 		ttl = b.set.Retention() + 24*time.Hour
@@ -99,15 +132,15 @@ func outcomeTTL(c *config.Config) time.Duration {
 // ingest folds events into profiles. Its clock can switch to recorded time, and feedback shares it.
 func (b *builder) ingest(profiles features.Store) (stage, error) {
 	return ingest.New(b.cfg.Ingest, ingest.Deps{
-		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
+		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Access: b.gate, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
 	})
 }
 
 // scorer reads profiles. It switches between recorded and wall time with the clock.
 func (b *builder) scorer(profiles features.Store) (stage, error) {
 	s, err := scorer.New(b.cfg.Scorer, scorer.Deps{
-		Client: b.Client, Objectives: b.cfg.Objectives, Priors: b.cfg.Priors(), Set: b.set, Store: profiles, Now: now, Recorded: b.recorded, Logger: b.logger, Registerer: b.registry,
-	})
+		Client: b.Client, Objectives: b.cfg.Objectives, Priors: b.cfg.Priors(), Set: b.set, Store: profiles, Now: now, Recorded: b.recorded, Keys: b.keys, Logger: b.logger, Registerer: b.registry,
+	}, b.gate)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +153,7 @@ func (b *builder) scorer(profiles features.Store) (stage, error) {
 func (b *builder) feedback(outcomes features.Store) (stage, error) {
 	return feedback.New(b.cfg.Feedback, feedback.Deps{
 		Client: b.Client, Objectives: b.cfg.Objectives, OneOrder: b.recorded && b.whole, Outcomes: outcomes,
-		Now: now, Recorded: b.clock.Recorded, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
+		Keys: b.keys, MaxAge: b.cfg.Ingest.MaxAge, Now: now, Recorded: b.clock.Recorded, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
 	})
 }
 

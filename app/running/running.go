@@ -25,6 +25,9 @@ type Up struct {
 	PID           int               `json:"pid"`
 	Started       time.Time         `json:"started"`
 	HTTP          string            `json:"http"`
+	Admin         string            `json:"admin"`
+	HTTPS         bool              `json:"https"`       // HTTP speaks TLS
+	AdminHTTPS    bool              `json:"admin_https"` // Admin speaks TLS
 	Kafka         []string          `json:"kafka"`
 	Redis         string            `json:"redis"` // without user and password
 	Prefix        string            `json:"prefix"`
@@ -82,7 +85,7 @@ func Announce(up Up) (*Announcement, error) {
 
 // write creates the file at path in one step, with its lock.
 func write(path string, text []byte) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
 	part := path + ".part" + strconv.Itoa(os.Getpid())

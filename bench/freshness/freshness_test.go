@@ -141,7 +141,7 @@ func run(b *testing.B, client *stream.Client, interval time.Duration) *http.Serv
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := scorer.New(scorer.DefaultConfig(), scorer.Deps{Client: client, Objectives: objectives, Set: set, Store: features.NewMemory(), Now: now, Logger: logger})
+	s, err := scorer.New(scorer.DefaultConfig(), scorer.Deps{Client: client, Objectives: objectives, Set: set, Store: features.NewMemory(), Now: now, Logger: logger}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

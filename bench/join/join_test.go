@@ -227,7 +227,7 @@ func (w *world) join(seed uint64) (time.Duration, answer) {
 	began := time.Now()
 	client := w.dial()
 	defer func() { _ = client.Close() }()
-	s, err := scorer.New(scorer.DefaultConfig(), scorer.Deps{Client: client, Objectives: objectives, Set: w.set, Store: features.NewMemory(), Now: now, Logger: slog.New(slog.DiscardHandler)})
+	s, err := scorer.New(scorer.DefaultConfig(), scorer.Deps{Client: client, Objectives: objectives, Set: w.set, Store: features.NewMemory(), Now: now, Logger: slog.New(slog.DiscardHandler)}, nil)
 	if err != nil {
 		w.b.Fatal(err)
 	}

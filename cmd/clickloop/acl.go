@@ -42,6 +42,7 @@ func aclCommand(_ context.Context, args []string, stdout, stderr io.Writer) erro
 		return misused(stderr, "acl", "--user %q holds a quotation mark or a new line", *user)
 	}
 	aclKafka(stdout, &cfg, rest[0], *user)
+	aclRedis(stdout, &cfg, rest[0], *user)
 	return nil
 }
 

@@ -1,19 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
-	"github.com/clickloop/clickloop/internal/settings"
+	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -34,18 +39,23 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if *ready != "" && fs.NFlag() > 1 {
 		return misused(stderr, "doctor", "--ready asks one stage and nothing else: leave the other flags out")
 	}
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	// each service has the time to itself: a Kafka that is slow must not hide what ails Redis
+	kafkaCtx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	if *ready != "" {
-		return askReady(ctx, *ready)
+		return askReady(kafkaCtx, *ready)
 	}
 	d := doctor{w: stdout}
 	cfg, err := common.Load()
 	d.report("configuration", err, "correct the line that is named; the reference is docs/reference/settings.md")
 	if err == nil {
+		d.certificate("https", cfg.HTTPS)
+		d.certificate("admin_https", cfg.AdminHTTPS)
 		d.find(&cfg, common)
-		client := d.kafka(ctx, &cfg)
-		d.redis(ctx, &cfg, client)
+		client := d.kafka(kafkaCtx, &cfg)
+		redisCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		d.redis(redisCtx, &cfg, client)
 		if client != nil {
 			defer client.Close()
 		}
@@ -128,6 +138,9 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 	}
 	d.report("Kafka at "+strings.Join(cfg.Kafka.Brokers, ","), err, "start Kafka there, or give the right address; from inside a container it is not localhost")
 	if err != nil {
+		if client != nil {
+			_ = client.Close()
+		}
 		return nil
 	}
 	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
@@ -222,27 +235,49 @@ func (d *doctor) redis(ctx context.Context, cfg *config.Config, kafka *stream.Cl
 		d.report("Redis", errors.New("no address is given"), "set redis.address, --redis host:port or CLICKLOOP_REDIS; `clickloop up` runs an embedded one")
 		return
 	}
-	address := settings.Redact(cfg.Redis.Address)
+	what := "Redis at " + cfg.Redis.String()
 	if strings.Contains(cfg.Redis.Address, "***@") {
-		d.report("Redis at "+address, errors.New("its password is kept nowhere"), "give the whole address by --redis or CLICKLOOP_REDIS")
+		d.report(what, errors.New("its password is kept nowhere"), "give the whole address by --redis or CLICKLOOP_REDIS")
 		return
 	}
 	client, err := features.DialRedis(cfg.Redis, features.Serving)
 	if err == nil {
 		defer client.Close()
-		err = within(ctx, 3*time.Second, client.Ping)
+		err = within(ctx, 5*time.Second, func(ctx context.Context) error { return client.Diagnose(ctx, nil) })
 	}
-	d.report("Redis at "+address, err, "start Redis 7.0 or newer there, or give the right address, with its user and password if it has them")
+	d.reportRedis(what, err, "start Redis 7.0 or newer there, or give the right address, with its user and password if it has them")
 	if err != nil {
 		return
 	}
 	d.capacity(ctx, client)
+	const folded = "every partition of events is folded into profiles"
+	profiles := features.NewRedis(client, cfg.Kafka.Prefix, "profiles", time.Hour)
+	var fault *features.RedisFault
+	if _, err := profiles.Position(ctx, "check", 0); errors.As(err, &fault) {
+		d.warn(folded, fault) // the user of another stage may not look
+		return
+	}
 	if kafka == nil {
 		return
 	}
 	if id, err := kafka.TopicID(ctx, event.TopicEvents); err == nil {
-		d.folds(ctx, kafka, features.NewRedis(client, cfg.Kafka.Prefix, "profiles", time.Hour), "every partition of events is folded into profiles", id)
+		d.folds(ctx, kafka, profiles, folded, id)
 	}
+}
+
+// reportRedis is report for an error of Redis, which may say itself how to mend it.
+func (d *doctor) reportRedis(what string, err error, mend string) {
+	var fault *features.RedisFault
+	if errors.As(err, &fault) {
+		err = errors.New(fault.What)
+		mend = cmp.Or(fault.Mend, "correct the setting")
+	}
+	d.report(what, err, mend)
+}
+
+// warn prints what a check could not find out, and how to mend that. It fails nothing.
+func (d *doctor) warn(what string, fault *features.RedisFault) {
+	fmt.Fprintf(d.w, "warn   %s: %s\n       mend it: %s\n", what, fault.What, fault.Mend)
 }
 
 // capacity checks that Redis loses no keys. The embedded Redis reports no capacity, since it has no
@@ -254,8 +289,34 @@ func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 	if err == nil && !ok {
 		return
 	}
+	const what = "Redis keeps what it is given"
+	var fault *features.RedisFault
+	if errors.As(err, &fault) {
+		d.warn(what, fault)
+		return
+	}
 	if faults := capacity.Faults(0); err == nil && len(faults) > 0 {
 		err = errors.New(strings.Join(faults, "; "))
 	}
-	d.report("Redis keeps what it is given", err, "give Redis more memory than it needs and maxmemory-policy noeviction")
+	d.report(what, err, "give Redis more memory than it needs and maxmemory-policy noeviction")
+}
+
+// certificate checks the files of a port's certificate, and that it does not end soon.
+func (d *doctor) certificate(setting string, files tlsfiles.Server) {
+	if !files.Enabled() {
+		return
+	}
+	what, mend := "certificate of "+setting, "give a certificate and its own private key, both PEM, by "+setting+".cert_file and "+setting+".key_file"
+	cfg, err := files.Config(slog.New(slog.DiscardHandler))
+	if err == nil {
+		var pair *tls.Certificate
+		if pair, err = cfg.GetCertificate(nil); err == nil {
+			until := pair.Leaf.NotAfter
+			what += " (until " + until.UTC().Format(time.RFC3339) + ")"
+			if left := time.Until(until); left < run.ExpirySoon {
+				err, mend = fmt.Errorf("it ends in %.1f days", left.Hours()/24), "renew it; a running process shows the new one within a second"
+			}
+		}
+	}
+	d.report(what, field.Within(setting, err), mend)
 }

@@ -96,6 +96,7 @@ func useUp(cfg *config.Config, common *config.Common, up *running.Up) {
 	setIf(!common.Given("kafka.partitions"), &cfg.Kafka.Partitions, up.Partitions)
 	setIf(!common.Given("objectives") && len(up.Objectives) > 0, &cfg.Objectives, up.Objectives)
 	setIf(!common.Given("http"), &cfg.HTTP, up.HTTP)
+	setIf(!common.Given("admin"), &cfg.Admin, up.Admin)
 	setIf(!common.Given("data"), &cfg.Data, up.Data)
 }
 
@@ -104,6 +105,14 @@ func setIf[T any](condition bool, setting *T, value T) {
 	if condition {
 		*setting = value
 	}
+}
+
+// urlOf returns the URL of a port.
+func urlOf(address string, secure bool) string {
+	if secure {
+		return "https://" + address
+	}
+	return "http://" + address
 }
 
 // announce writes the file by which other commands find l.
@@ -116,7 +125,7 @@ func announce(l *run.Loop, cfg *config.Config) (*running.Announcement, error) {
 		}
 	}
 	return running.Announce(running.Up{
-		PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Millisecond), HTTP: l.HTTP, Kafka: l.Kafka, Redis: settings.Redact(l.Redis), Prefix: cfg.Kafka.Prefix, Data: data,
+		PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Millisecond), HTTP: l.HTTP, Admin: l.Admin, HTTPS: cfg.HTTPS.Enabled(), AdminHTTPS: cfg.AdminHTTPS.Enabled(), Kafka: l.Kafka, Redis: settings.Redact(l.Redis), Prefix: cfg.Kafka.Prefix, Data: data,
 		EmbeddedKafka: len(cfg.Kafka.Brokers) == 0, EmbeddedRedis: cfg.Redis.Address == "", Partitions: cfg.Kafka.Partitions, Objectives: cfg.Objectives,
 	})
 }

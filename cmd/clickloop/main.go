@@ -62,7 +62,7 @@ func main() {
 		<-ctx.Done()
 		stop() // a second signal ends the process at once
 	}()
-	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(execute(ctx, hideSecrets(os.Args)[1:], os.Stdout, os.Stderr))
 }
 
 // execute runs a command and returns the exit status: 0 done, 1 failed, 2 wrong usage.

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("CLICKLOOP_TEST_MAIN") == "1" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
-		os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(execute(ctx, hideSecrets(os.Args)[1:], os.Stdout, os.Stderr))
 	}
 	backend.Main(m)
 }

@@ -9,6 +9,9 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -16,9 +19,10 @@ import (
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/app/replay"
 	"github.com/clickloop/clickloop/app/run"
+	"github.com/clickloop/clickloop/internal/access"
 )
 
-const replayExamples = `  clickloop replay examples/bank-marketing --collector http://localhost:8080 --scorer http://localhost:8081
+const replayExamples = `  clickloop replay examples/bank-marketing --collector http://localhost:8080 --collector-admin http://localhost:8081
   clickloop replay examples/bank-marketing --speed 60           a recorded minute a second
   clickloop replay examples/bank-marketing --lockstep           the stages must run with --clock recorded
 `
@@ -57,8 +61,8 @@ const startPatience = 10 * time.Second
 func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := newFlags("replay", "replay RECORDING [flags]", replayExamples, stderr)
 	common := config.CommonFlags(fs)
-	collector := fs.String("collector", "", "`URL` of ingest (default: that of the running `clickloop up`, or http://127.0.0.1:8080)")
-	score := fs.String("scorer", "", "`URL` of the scorer (default: that of --collector)")
+	var to targets
+	to.declare(fs)
 	var play playFlags
 	play.declare(fs)
 	rest, err := parse(fs, args)
@@ -80,11 +84,13 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return err
 	}
 	rec.Adopt(cfg.Objective(rec.Objective().Name))
-	if *collector == "" {
-		*collector = findCollector(&cfg, common, stderr)
+	to.complete(&cfg, common, stderr)
+	client, err := to.client()
+	if err != nil {
+		return err
 	}
 	logger := newLogger(stderr, false)
-	err = within(ctx, startPatience, func(ctx context.Context) error { return replay.CheckClock(ctx, *collector, logger) })
+	err = within(ctx, startPatience, func(ctx context.Context) error { return replay.CheckClock(ctx, client, to.collectorAdmin, logger) })
 	if err != nil {
 		return err
 	}
@@ -92,9 +98,13 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
+	keys, err := cfg.SignKeys(logger)
+	if err != nil {
+		return err
+	}
 	d, err := replay.New(replay.Config{
 		Recording: rec, Objective: rec.Objective(), Tick: rec.Tick(), Limit: play.limit, Lockstep: play.lockstep, Speed: play.speed, Resume: resume,
-		Collector: strings.TrimSuffix(*collector, "/"), Scorer: strings.TrimSuffix(cmp.Or(*score, *collector), "/"), Logger: logger,
+		Collector: to.collector, CollectorAdmin: to.collectorAdmin, Scorer: to.scorer, ScorerAdmin: to.scorerAdmin, Client: client, Keys: keys, Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -110,16 +120,59 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	return nil
 }
 
-// findCollector returns the URL of the `clickloop up` on this machine, and completes cfg with its
-// addresses. Without a running one, or beside given brokers, it returns the default URL.
-func findCollector(cfg *config.Config, common *config.Common, stderr io.Writer) string {
-	up, err := findUp(cfg.Data)
-	if err != nil || len(cfg.Kafka.Brokers) > 0 {
-		return "http://127.0.0.1:8080"
+// targets are the URLs that replay calls, of both ports of ingest and of the scorer, and the file
+// of the key that it sends.
+type targets struct{ collector, collectorAdmin, scorer, scorerAdmin, keyFile string }
+
+// declare declares the flags on fs.
+func (t *targets) declare(fs *flag.FlagSet) {
+	fs.StringVar(&t.collector, "collector", "", "`URL` of ingest (default: that of the running `clickloop up`, or http://127.0.0.1:8080)")
+	fs.StringVar(&t.collectorAdmin, "collector-admin", "", "`URL` of ingest's admin port (default: that of the running `clickloop up`, or port 8081 of --collector's host)")
+	fs.StringVar(&t.scorer, "scorer", "", "`URL` of the scorer (default: that of --collector)")
+	fs.StringVar(&t.keyFile, "key-file", "", "`file` whose first line is sent as the key with every call, good for events, score and admin where these want one")
+	fs.StringVar(&t.scorerAdmin, "scorer-admin", "", "`URL` of the scorer's admin port (default: that of --collector-admin, or port 8081 of --scorer's host)")
+}
+
+// complete fills in what no flag gives: the addresses of the `clickloop up` on this machine, which
+// also complete cfg, or the default ports.
+func (t *targets) complete(cfg *config.Config, common *config.Common, stderr io.Writer) {
+	if t.collector == "" {
+		t.collector = "http://127.0.0.1:8080"
+		if up, err := findUp(cfg.Data); err == nil && len(cfg.Kafka.Brokers) == 0 {
+			useUp(cfg, common, up)
+			fmt.Fprintf(stderr, "into the running %s\n", describeUp(up))
+			t.collector, t.collectorAdmin = urlOf(up.HTTP, up.HTTPS), cmp.Or(t.collectorAdmin, urlOf(up.Admin, up.AdminHTTPS))
+		}
 	}
-	useUp(cfg, common, up)
-	fmt.Fprintf(stderr, "into the running %s\n", describeUp(up))
-	return "http://" + up.HTTP
+	t.collectorAdmin = cmp.Or(t.collectorAdmin, adminOf(t.collector))
+	if t.scorer == "" {
+		t.scorer, t.scorerAdmin = t.collector, cmp.Or(t.scorerAdmin, t.collectorAdmin)
+	}
+	t.scorerAdmin = cmp.Or(t.scorerAdmin, adminOf(t.scorer))
+	for _, url := range []*string{&t.collector, &t.collectorAdmin, &t.scorer, &t.scorerAdmin} {
+		*url = strings.TrimSuffix(*url, "/")
+	}
+}
+
+// client returns the client that sends the key.
+func (t *targets) client() (*http.Client, error) {
+	with := access.Bearer{Next: http.DefaultTransport}
+	if t.keyFile != "" {
+		var err error
+		if with.Key, err = access.ReadKey(t.keyFile); err != nil {
+			return nil, fmt.Errorf("--key-file: %w", err)
+		}
+	}
+	return &http.Client{Timeout: time.Minute, Transport: with}, nil
+}
+
+// adminOf returns the URL of the default admin port beside a public one.
+func adminOf(public string) string {
+	u, err := url.Parse(public)
+	if err != nil {
+		return public // whoever asks it tells what is wrong with it
+	}
+	return u.Scheme + "://" + net.JoinHostPort(u.Hostname(), "8081")
 }
 
 // resumeRow returns the last row that an interrupted replay of rec has played. Without Kafka's

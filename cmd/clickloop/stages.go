@@ -11,10 +11,12 @@ import (
 	"github.com/clickloop/clickloop/app/run"
 )
 
-// stageCommand runs one stage against Kafka and Redis until a signal.
+// stageCommand runs one stage against Kafka and Redis until a signal. Stages on one machine need
+// nothing but --http to be told apart: beside it, an admin address that nobody gave is any free one
+// (the default could be the next stage's --http).
 func stageCommand(name string) func(context.Context, []string, io.Writer, io.Writer) error {
 	return func(ctx context.Context, args []string, _, stderr io.Writer) error {
-		examples := fmt.Sprintf("  clickloop %s --kafka localhost:9092 --redis localhost:6379 --http :8080\n", name)
+		examples := fmt.Sprintf("  clickloop %s --kafka localhost:9092 --redis localhost:6379 --http 127.0.0.1:8080\n", name)
 		fs := newFlags(name, name+" [flags]", examples, stderr)
 		common := config.CommonFlags(fs)
 		clock := fs.String("clock", "", "wall, or recorded for replays")
@@ -39,11 +41,16 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 		if err := checkGiven(name, &cfg); err != nil {
 			return err
 		}
-		l, err := run.Start(ctx, run.Options{Config: cfg, Stages: []string{name}, Logger: newLogger(stderr, *verbose)})
+		spare := run.Spare{Admin: !common.Given("admin")}
+		if spare.Admin && common.Given("http") {
+			cfg.Admin = "127.0.0.1:0"
+		}
+		l, err := run.Start(ctx, run.Options{Config: cfg, Stages: []string{name}, Spare: spare, Logger: newLogger(stderr, *verbose)})
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(stderr, "%s listens on %s (%s)\n", name, l.HTTP, time.Now().Format(time.RFC3339))
+		printMoved(stderr, cfg.Admin, l.Admin)
+		fmt.Fprintf(stderr, "%s listens on %s, and on %s for administrators (%s)\n", name, l.HTTP, l.Admin, time.Now().Format(time.RFC3339))
 		select {
 		case <-ctx.Done():
 		case <-l.Done():

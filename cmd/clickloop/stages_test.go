@@ -25,6 +25,7 @@ import (
 type stageProcess struct {
 	name    string
 	address string
+	admin   string
 	args    []string
 	mu      sync.Mutex
 	cmd     *exec.Cmd
@@ -84,8 +85,8 @@ func TestStagesThatAreKilledLoseNothing(t *testing.T) {
 	services := []string{"--config", config, "--kafka", strings.Join(brokers, ","), "--redis", backend.Redis(t), "--prefix", prefix}
 	processes := map[string]*stageProcess{}
 	for _, name := range run.Stages {
-		p := &stageProcess{name: name, address: freeAddress(t)}
-		p.args = append([]string{"--http", p.address, "--data", t.TempDir()}, services...)
+		p := &stageProcess{name: name, address: freeAddress(t), admin: freeAddress(t)}
+		p.args = append([]string{"--http", p.address, "--admin", p.admin, "--data", t.TempDir()}, services...)
 		p.start(t)
 		processes[name] = p
 		t.Cleanup(p.kill)
@@ -98,7 +99,8 @@ func TestStagesThatAreKilledLoseNothing(t *testing.T) {
 	var out bytes.Buffer
 	go func() {
 		cmd := program(ctx, append([]string{"replay", bank, "--limit", strconv.Itoa(rows), "--speed", "600",
-			"--collector", "http://" + processes["ingest"].address, "--scorer", "http://" + processes["scorer"].address}, services...)...)
+			"--collector", "http://" + processes["ingest"].address, "--collector-admin", "http://" + processes["ingest"].admin,
+			"--scorer", "http://" + processes["scorer"].address, "--scorer-admin", "http://" + processes["scorer"].admin}, services...)...)
 		cmd.Stdout, cmd.Stderr = &out, &out
 		played <- cmd.Run()
 	}()

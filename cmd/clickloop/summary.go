@@ -11,7 +11,9 @@ import (
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/app/run"
+	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/strictjson"
+	"github.com/clickloop/clickloop/internal/tlsfiles"
 )
 
 // printSummary prints the result of a replay, and what its figures mean.
@@ -63,8 +65,21 @@ func pace(s *run.Summary, o *upOptions, rec *recording.Recording) string {
 // calledAs returns the command by which this process was called.
 func calledAs() string { return shellQuote(os.Args[0]) }
 
+// curl returns the beginning of a command that calls a port. A certificate is for a name, which an
+// address is not; the command passes over it, since it calls this machine.
+func curl(cfg *config.Config, cert tlsfiles.Server, scope access.Scope) string {
+	text := "curl -s "
+	if cert.Enabled() {
+		text += "-k "
+	}
+	if cfg.Access.Has(scope) {
+		text += "-H \"Authorization: Bearer $KEY\" "
+	}
+	return text
+}
+
 // printTry prints commands that a reader can paste as they are.
-func printTry(w io.Writer, l *run.Loop, rec *recording.Recording) {
+func printTry(w io.Writer, l *run.Loop, cfg *config.Config, rec *recording.Recording) {
 	request := `{"request":"try-1","context":{},"candidates":[{"ad":"a1"}]}`
 	for row, err := range rec.Rows() {
 		if err == nil {
@@ -82,11 +97,11 @@ func printTry(w io.Writer, l *run.Loop, rec *recording.Recording) {
 	objective := rec.Objective().Name
 	fmt.Fprint(w, "\nIt goes on serving; end it with Ctrl-C. Try, from another terminal:\n")
 	try := func(what, command string) { fmt.Fprintf(w, "\n  # %s\n  %s\n", what, command) }
-	try("ask for a prediction", fmt.Sprintf("curl -s http://%s/v1/score -d %s", l.HTTP, shellQuote(request)))
+	try("ask for a prediction", fmt.Sprintf("%s%s -d %s", curl(cfg, cfg.HTTPS, access.Score), urlOf(l.HTTP, cfg.HTTPS.Enabled())+"/v1/score", shellQuote(request)))
 	try("the last predictions, and what was learned from positives", calledAs()+" tail predictions -o -1 -e"+at)
 	fmt.Fprintf(w, "  %s tail examples.%s -o -1000 -e --where y=1 -c 3%s\n", calledAs(), objective, at)
 	try("which features matter", calledAs()+" model show "+objective+at)
-	try("how good predictions were, hour by hour", fmt.Sprintf("curl -s %s", shellQuote("http://"+l.HTTP+"/v1/evaluation?objective="+url.QueryEscape(objective))))
+	try("how good predictions were, hour by hour", curl(cfg, cfg.AdminHTTPS, access.Admin)+shellQuote(urlOf(l.Admin, cfg.AdminHTTPS.Enabled())+"/v1/evaluation?objective="+url.QueryEscape(objective)))
 	try("is all well?", calledAs()+" doctor"+at)
 	try("messages are plain JSON, for kcat and jq too", fmt.Sprintf("kcat -C -q -b %s -t %spredictions -o -1 -e | jq -c .p", kafka, l.Client.Prefix()))
 	fmt.Fprintln(w)

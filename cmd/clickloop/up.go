@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -44,7 +45,7 @@ func upCommand(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	o.playFlags.declare(fs)
 	fs.BoolVar(&o.exit, "exit", false, "end when the recording has been played, judged and learned")
 	fs.BoolVar(&o.json, "json", false, "print the summary as one JSON object on standard output")
-	fs.StringVar(&o.addresses, "addresses", "", "write HTTP=, KAFKA= and REDIS= lines to this `file` once all are ready")
+	fs.StringVar(&o.addresses, "addresses", "", "write HTTP=, ADMIN=, KAFKA= and REDIS= lines to this `file` once all are ready")
 	fs.BoolVar(&o.verbose, "verbose", false, "log what stages do, not only what goes wrong")
 	if err := parseFlags(fs, args, "; a recording goes behind --replay", stderr); err != nil {
 		return err
@@ -111,24 +112,26 @@ func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l, err := startFree(ctx, run.Options{Config: cfg, Embedded: true, Logger: newLogger(stderr, o.verbose)}, stderr)
+	l, err := run.Start(ctx, run.Options{
+		Config: cfg, Embedded: true, Logger: newLogger(stderr, o.verbose),
+		Spare: run.Spare{HTTP: !o.common.Given("http"), Admin: !o.common.Given("admin")},
+	})
 	if err != nil {
 		return err
 	}
+	printMoved(stderr, cfg.HTTP, l.HTTP)
+	printMoved(stderr, cfg.Admin, l.Admin)
 	err = runUp(ctx, l, &cfg, rec, o, began, stdout, stderr)
 	return errors.Join(err, l.Close())
 }
 
-// startFree starts the loop. If the default HTTP address is in use, and no setting gives another
-// one, it listens on any free port: a first try should not fail for a busy 8080.
-func startFree(ctx context.Context, o run.Options, stderr io.Writer) (*run.Loop, error) {
-	l, err := run.Start(ctx, o)
-	if err != nil && o.Config.HTTP == config.Default().HTTP && strings.Contains(err.Error(), "address already in use") {
-		fmt.Fprintf(stderr, "%s is in use: listening on any free port\n", o.Config.HTTP)
-		o.Config.HTTP = "127.0.0.1:0"
-		return run.Start(ctx, o)
+// printMoved tells that a port listens elsewhere than configured, because another process has its
+// address.
+func printMoved(stderr io.Writer, configured, is string) {
+	_, before, _ := net.SplitHostPort(configured)
+	if _, now, _ := net.SplitHostPort(is); before != now && before != "0" {
+		fmt.Fprintf(stderr, "%s is in use: listening on %s\n", configured, is)
 	}
-	return l, err
 }
 
 // runUp waits until the stages are ready, announces them, plays the recording if there is one, and
@@ -137,9 +140,10 @@ func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.
 	if err := within(ctx, time.Minute, l.AwaitReady); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "ready in %.2f s: HTTP %s, Kafka %s, Redis %s\n", time.Since(began).Seconds(), l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
+	fmt.Fprintf(stderr, "ready in %.2f s: HTTP %s, admin %s, Kafka %s, Redis %s\n", time.Since(began).Seconds(), l.HTTP, l.Admin, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
 	if what := embeddedNote(cfg); what != "" {
 		fmt.Fprintln(stderr, what)
+		fmt.Fprintln(stderr, l.Bounds())
 	}
 	announced, err := announce(l, cfg)
 	if err != nil {
@@ -153,7 +157,7 @@ func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.
 		}
 	}
 	if rec != nil {
-		if err := playRecording(ctx, l, rec, o, stdout, stderr); err != nil {
+		if err := playRecording(ctx, l, cfg, rec, o, stdout, stderr); err != nil {
 			return err
 		}
 		if o.exit {
@@ -176,7 +180,7 @@ func embeddedNote(cfg *config.Config) string {
 	case kafka && redis:
 		return "Kafka and Redis are embedded: " + purpose
 	case kafka:
-		return "Kafka is embedded: " + purpose + "; Redis is the one at " + settings.Redact(cfg.Redis.Address)
+		return "Kafka is embedded: " + purpose + "; Redis is the one at " + cfg.Redis.String()
 	case redis:
 		return "Redis is embedded: " + purpose + "; Kafka is the one at " + strings.Join(cfg.Kafka.Brokers, ",")
 	}
@@ -185,8 +189,12 @@ func embeddedNote(cfg *config.Config) string {
 
 // writeAddresses writes the file in one step, so that a waiting program never reads half of it.
 func writeAddresses(path string, l *run.Loop) error {
-	text := fmt.Sprintf("HTTP=%s\nKAFKA=%s\nREDIS=%s\n", l.HTTP, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
-	if err := os.WriteFile(path+".part", []byte(text), 0o644); err != nil {
+	text := fmt.Sprintf("HTTP=%s\nADMIN=%s\nKAFKA=%s\nREDIS=%s\n", l.HTTP, l.Admin, strings.Join(l.Kafka, ","), settings.Redact(l.Redis))
+	err := os.WriteFile(path+".part", []byte(text), 0o644)
+	if err == nil {
+		err = os.Chmod(path+".part", 0o644) // embedded services take this right from new files
+	}
+	if err != nil {
 		return fmt.Errorf("cannot write the addresses: %w", err)
 	}
 	return os.Rename(path+".part", path)
@@ -194,7 +202,7 @@ func writeAddresses(path string, l *run.Loop) error {
 
 // playRecording plays the recording and prints its summary. Afterwards the stages take wall time,
 // so that a person can go on with requests of today.
-func playRecording(ctx context.Context, l *run.Loop, rec *recording.Recording, o upOptions, stdout, stderr io.Writer) error {
+func playRecording(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.Recording, o upOptions, stdout, stderr io.Writer) error {
 	p := newProgress(l, rec, o.limit, stderr)
 	s, err := l.Play(ctx, run.PlayOptions{Recording: rec, Lockstep: o.lockstep, Limit: o.limit, Speed: o.speed, Watch: p.watch})
 	p.stop()
@@ -209,7 +217,7 @@ func playRecording(ctx context.Context, l *run.Loop, rec *recording.Recording, o
 		return err
 	}
 	if !o.exit {
-		printTry(stderr, l, rec)
+		printTry(stderr, l, cfg, rec)
 	}
 	return nil
 }

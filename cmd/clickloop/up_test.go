@@ -185,7 +185,7 @@ func TestNothingTellsAPassword(t *testing.T) {
 	texts["a wrong address"] = answer(t, 1, "up", "--redis", "redis://ann:hunter2@h:x")
 	texts["a scorer"] = answer(t, 1, "scorer")
 	for _, path := range []string{"/readyz", "/healthz", "/metrics", "/v1/clock", "/v1/learner?objective=click", "/"} {
-		resp, err := http.Get("http://" + up.HTTP + path)
+		resp, err := http.Get("http://" + up.Admin + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +197,7 @@ func TestNothingTellsAPassword(t *testing.T) {
 		texts[path] = string(b)
 	}
 	m.Close() // what stages say of a Redis that is away
-	if resp, err := http.Get("http://" + up.HTTP + "/readyz"); err == nil {
+	if resp, err := http.Get("http://" + up.Admin + "/readyz"); err == nil {
 		b, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
 		texts["/readyz without Redis"] = string(b)

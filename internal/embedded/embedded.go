@@ -3,6 +3,8 @@
 //
 // The broker keeps its log in a folder. The log survives kill -9, but not a loss of power. Redis
 // keeps nothing, since stages rebuild its content from the log.
+//
+// Bounds keep both small while new users and ads come without end.
 package embedded
 
 import (
@@ -32,6 +34,7 @@ type Config struct {
 	Logger    *slog.Logger
 	NoKafka   bool // start no broker
 	NoRedis   bool // start no Redis
+	Bounds    Bounds
 }
 
 // Services are a running broker and a running Redis.
@@ -45,12 +48,13 @@ type Services struct {
 	mu        sync.Mutex
 	cluster   *kfake.Cluster
 	redis     *miniredis.Miniredis
-	stopTTL   func() // ends the clock of miniredis
+	stopTTL   func()   // ends the clock of miniredis
+	written   *written // nil: the keys of Redis have no bound
 }
 
-// ttlTick is how often miniredis learns how much time has passed. With a clock of its own it would
-// check every key at every command.
-const ttlTick = 2 * time.Second
+// ttlTick is how often miniredis learns how much time has passed. It sorts all keys then, while
+// commands wait; with a clock of its own it would do so at every command. Keys live for hours.
+const ttlTick = time.Minute
 
 // Start runs both and returns when they accept connections.
 func Start(cfg Config) (*Services, error) {
@@ -58,6 +62,9 @@ func Start(cfg Config) (*Services, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Services{cfg: cfg}
+	if cfg.Bounds.Keys > 0 {
+		s.written = newWritten(cfg.Bounds.KindOf)
+	}
 	if cfg.Dir == "" {
 		dir, err := os.MkdirTemp("", "clickloop-")
 		if err != nil {
@@ -73,8 +80,11 @@ func Start(cfg Config) (*Services, error) {
 
 // start takes the lock before any service opens a file in the folder.
 func (s *Services) start() error {
+	// The broker makes files that every user may read, and takes no other mode. So the process
+	// takes these rights from all that it creates.
+	syscall.Umask(0o077)
 	dir := filepath.Join(s.cfg.Dir, "kafka")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the folder of the embedded broker: %w", err)
 	}
 	var err error
@@ -105,7 +115,7 @@ const lockWait = 3 * time.Second
 // lockDir makes this process the only user of dir. Two brokers would ruin one log.
 func lockDir(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the data folder: %w", err)
 	}
@@ -184,7 +194,7 @@ func (s *Services) StartKafka() error {
 	}
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(filepath.Join(s.cfg.Dir, "kafka")),
 		kfake.GroupMinSessionTimeout(100*time.Millisecond),
-		kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": "30000"}))
+		kfake.BrokerConfigs(s.cfg.Bounds.brokerConfigs()))
 	if err != nil {
 		return fmt.Errorf("cannot start the embedded broker on port %d with the data in %s: %w", port, s.cfg.Dir, err)
 	}
@@ -209,6 +219,9 @@ func (s *Services) StartRedis() error {
 	m := miniredis.NewMiniRedis()
 	if err := m.StartAddr(s.Redis); err != nil {
 		return fmt.Errorf("cannot start the embedded Redis on %s: %w", s.Redis, err)
+	}
+	if s.written != nil {
+		m.Server().SetPreHook(s.written.note)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

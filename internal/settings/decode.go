@@ -339,14 +339,13 @@ func (d *decoder) section(path string, n ast.Node, v reflect.Value) {
 	}
 	for _, e := range entries {
 		name := e.Key.GetToken().Value
-		i := slices.Index(fields, name)
-		if i < 0 {
+		if !slices.Contains(fields, name) {
 			d.unknown(path, e.Key, name, fields)
 			continue
 		}
 		at := join(path, name)
 		d.file.lines[at] = line(e.Key)
-		d.value(at, e.Value, v.Field(i))
+		d.value(at, e.Value, fieldOf(v, name))
 	}
 }
 
@@ -355,18 +354,34 @@ func join(path, name string) string {
 	return strings.TrimPrefix(path+"."+name, ".")
 }
 
-// names returns the settings of a struct in the order of its fields.
+// names returns the settings of a struct in the order of its fields. A field that is tagged "-" is
+// none.
 func names(t reflect.Type) []string {
 	var list []string
 	for i := range t.NumField() {
-		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if name == "" {
-			name = strings.ToLower(f.Name)
+		if name := nameOf(t.Field(i)); name != "-" {
+			list = append(list, name)
 		}
-		list = append(list, name)
 	}
 	return list
+}
+
+// nameOf returns the name that a file gives a field.
+func nameOf(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	if name == "" {
+		name = strings.ToLower(f.Name)
+	}
+	return name
+}
+
+// fieldOf returns the field of a struct that a file calls name; the struct must have it.
+func fieldOf(v reflect.Value, name string) reflect.Value {
+	i := 0
+	for nameOf(v.Type().Field(i)) != name {
+		i++
+	}
+	return v.Field(i)
 }
 
 // unknown reports a name that the section does not have, and suggests the nearest one.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/clickloop/clickloop/internal/field"
@@ -141,21 +142,29 @@ func (f *File) Has(path string) bool {
 // line returns the line of a node, from 1.
 func line(n ast.Node) int { return n.GetToken().Position.Line }
 
+// secretOption is an option of an address whose value may be a secret.
+var secretOption = regexp.MustCompile(`(?i)([?&][a-z_]*(?:pass|secret|token|key|auth)[a-z_]*=)[^&\s"']+`)
+
 // Redact replaces possible secrets in addresses: the text before an @, as in
-// redis://user:password@host:6379.
+// redis://user:password@host:6379, and the values of options such as ?password=. In a URL it is the
+// text before the last @ of its line: a password that was not escaped may hold anything.
 func Redact(text string) string {
-	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n\"'`,{}[]", r) })
-	for _, word := range words {
+	text = secretOption.ReplaceAllString(text, "${1}"+hidden)
+	parts := strings.SplitAfter(text, "://")
+	for i := 1; i < len(parts); i++ {
+		line, rest, more := strings.Cut(parts[i], "\n")
+		if at := strings.LastIndexByte(line, '@'); at >= 0 {
+			line = hidden + line[at:]
+		}
+		if parts[i] = line; more {
+			parts[i] += "\n" + rest
+		}
+	}
+	text = strings.Join(parts, "")
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n\"'`,{}[]", r) }) {
 		at := strings.LastIndexByte(word, '@')
-		if at < 0 {
-			continue
-		}
-		begin := 0
-		if i := strings.Index(word[:at], "://"); i >= 0 {
-			begin = i + len("://")
-		}
-		if begin < at && strings.ContainsRune(word[:at], ':') {
-			text = strings.ReplaceAll(text, word, word[:begin]+"***"+word[at:])
+		if at > 0 && strings.ContainsRune(word[:at], ':') && !strings.Contains(word, "://") {
+			text = strings.ReplaceAll(text, word, hidden+word[at:])
 		}
 	}
 	return text

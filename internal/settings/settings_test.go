@@ -182,6 +182,8 @@ func TestSecretsAreLeftOut(t *testing.T) {
 	f("redis://user:secret@host:6379", "redis://***@host:6379")
 	f("redis://:secret@host", "redis://***@host")
 	f("at redis://u:p@ss@host/0, and again redis://u:p@ss@host/0", "at redis://***@host/0, and again redis://***@host/0")
+	f("redis://host:6379?password=secret&db=1", "redis://host:6379?password=***&db=1")
+	f("rediss://u:sec ret'@host:1/2\nredis: x", "rediss://***@host:1/2\nredis: x")
 	f("user:secret@host", "***@host")
 	f("host:6379", "host:6379")
 	f("somebody@example.org", "somebody@example.org")

@@ -2,10 +2,14 @@ package web
 
 import (
 	"container/list"
+	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -15,6 +19,8 @@ import (
 // At a limit the longest idle connection makes room for a new one; when none is idle, the new one
 // is closed.
 type conns struct {
+	port                Port
+	metrics             *Metrics
 	most, mostByAddress int
 	waiting             waiting
 
@@ -39,21 +45,35 @@ type conn struct {
 	// places in the lists of idle connections, nil while a request is at work; guarded by all.mu
 	idle, idleThere *list.Element
 	closed          bool
+
+	// of the answer that is written: its bytes, and the time that writes have waited for the client
+	sent, waited atomic.Int64
+	late         atomic.Bool // it was not read in time
 }
 
-// mostConns is the limit where the system allows more.
-const mostConns = 16 << 10
+// Limits of both ports together, and of the admin port, where the system allows more.
+const (
+	mostConns = 16 << 10
+	mostAdmin = 256
+)
 
 // newConns leaves half of the process's file descriptors to its connections to Kafka and Redis and
-// to its files: 256 of them at least, unless the process has so few that clients get a quarter. One
-// address has at most half of the server's connections, since all clients may come through one
-// proxy.
-func newConns() *conns {
+// to its files: 256 of them at least, unless the process has so few that clients get a quarter. An
+// eighth of the rest, at most mostAdmin, is the admin port's. One address has at most half of the
+// public port's connections, since all clients may come through one proxy. It may have all of the
+// admin port's, since administrators come from this machine.
+func newConns(port Port, m *Metrics) *conns {
 	limit := syscall.Rlimit{Cur: 256} // where the system does not tell
 	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
 	files := int(min(limit.Cur, 4*mostConns))
-	most := min(max(files-256, files/4), files/2, mostConns)
-	return &conns{most: most, mostByAddress: (most + 1) / 2, waiting: waiting{most: waitingBytes}, addresses: map[netip.Prefix]*address{}}
+	both := min(max(files-256, files/4), files/2, mostConns)
+	admin := min(max(both/8, 1), mostAdmin)
+	s := &conns{port: port, metrics: m, most: admin, mostByAddress: admin, waiting: waiting{most: adminWaitingBytes}, addresses: map[netip.Prefix]*address{}}
+	if port != Admin {
+		s.port, s.most, s.waiting.most = Public, both-admin, waitingBytes
+		s.mostByAddress = (s.most + 1) / 2
+	}
+	return s
 }
 
 // listener accepts connections within the limits of its conns.
@@ -72,6 +92,7 @@ func (l listener) Accept() (net.Conn, error) {
 		if admitted := l.conns.admit(c); admitted != nil {
 			return admitted, nil
 		}
+		l.conns.metrics.close(l.conns.port, closedFull)
 		_ = c.Close()
 	}
 }
@@ -94,12 +115,14 @@ func (s *conns) admit(c net.Conn) *conn {
 	if longest != nil {
 		old := longest.Value.(*conn)
 		s.remove(old)
+		s.metrics.close(s.port, closedReplaced)
 		_ = old.Conn.Close()
 	}
 	if s.addresses[from] == nil {
 		s.addresses[from] = &address{}
 	}
 	s.open++
+	s.metrics.opened(s.port, 1)
 	s.addresses[from].open++
 	admitted := &conn{Conn: c, all: s, from: from}
 	s.setIdle(admitted, true)
@@ -143,6 +166,7 @@ func (s *conns) remove(c *conn) {
 	s.setIdle(c, false)
 	c.closed = true
 	s.open--
+	s.metrics.opened(s.port, -1)
 	there := s.addresses[c.from]
 	if there.open--; there.open == 0 {
 		delete(s.addresses, c.from)
@@ -152,10 +176,21 @@ func (s *conns) remove(c *conn) {
 // note follows the states that net/http gives a connection.
 func (s *conns) note(c net.Conn, state http.ConnState) {
 	if state == http.StateActive || state == http.StateIdle {
+		raw := rawOf(c)
+		raw.sent.Store(0)
+		raw.waited.Store(0)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.setIdle(c.(*conn), state == http.StateIdle)
+		s.setIdle(raw, state == http.StateIdle)
 	}
+}
+
+// rawOf returns the connection below TLS.
+func rawOf(c net.Conn) *conn {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	return c.(*conn)
 }
 
 // Close makes room for another connection.
@@ -175,15 +210,31 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// Write ends with an error when the client does not read in time, or when answers that wait longer
-// than others take too much memory.
-func (c *conn) Write(b []byte) (int, error) {
-	// a connection that is closed says so when it is written to
-	_ = c.SetWriteDeadline(time.Now().Add(answerTime))
-	if len(b) > unwatchedBytes {
-		h := held{conn: c}
-		c.all.waiting.grow(&h, len(b))
-		defer c.all.waiting.release(&h)
+// Read counts connections on which no request comes in time. While a request is at work, net/http
+// ends its own reads by deadlines.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.all.mu.Lock()
+		idle := c.idle != nil
+		c.all.mu.Unlock()
+		if idle {
+			c.all.metrics.close(c.all.port, closedNoRequest)
+		}
 	}
-	return c.Conn.Write(b)
+	return n, err
+}
+
+// Write ends with an error when the client does not read in time. The time is that of the whole
+// answer: answerTime, and more for a long one. Work between two writes does not count.
+func (c *conn) Write(b []byte) (int, error) {
+	allowed := answerTime + time.Duration(c.sent.Add(int64(len(b))))*answerByte - time.Duration(c.waited.Load())
+	began := time.Now()
+	_ = c.SetWriteDeadline(began.Add(allowed)) // a connection that is closed says so when it is written to
+	n, err := c.Conn.Write(b)
+	c.waited.Add(int64(time.Since(began)))
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.late.Swap(true) {
+		c.all.metrics.close(c.all.port, closedAnswer)
+	}
+	return n, err
 }

@@ -42,7 +42,7 @@ func within(t *testing.T, s func() *conns, handler http.HandlerFunc, do func(p *
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		limits := s()
-		go func() { ended <- limits.serve(ctx, p, handler, slog.New(slog.DiscardHandler)) }()
+		go func() { ended <- limits.serve(ctx, p, Server{Handler: handler, Logger: slog.New(slog.DiscardHandler)}) }()
 		do(p, limits)
 		cancel()
 		if err := <-ended; err != nil {
@@ -58,11 +58,13 @@ func within(t *testing.T, s func() *conns, handler http.HandlerFunc, do func(p *
 // connsOf returns limits of so many connections.
 func connsOf(most, mostByAddress, waitingBytes int) func() *conns {
 	return func() *conns {
-		s := newConns()
+		s := publicConns()
 		s.most, s.mostByAddress, s.waiting.most = most, mostByAddress, waitingBytes
 		return s
 	}
 }
+
+func publicConns() *conns { return newConns(Public, nil) }
 
 // state is how many bytes wait, and how many connections are open.
 func state(s *conns) (bytes, open int) {
@@ -108,7 +110,7 @@ func ask(c net.Conn, text string) int {
 }
 
 func TestABodyThatDoesNotComeEndsItsConnection(t *testing.T) {
-	within(t, newConns, length, func(p *pipes, s *conns) {
+	within(t, publicConns, length, func(p *pipes, s *conns) {
 		began := time.Now()
 		c := p.dial("10.0.0.1", post(1_000_000, "{"))
 		b, _ := io.ReadAll(c)
@@ -117,7 +119,7 @@ func TestABodyThatDoesNotComeEndsItsConnection(t *testing.T) {
 		}
 	})
 	unread := func(w http.ResponseWriter, r *http.Request) { Refuse(w, http.StatusNotFound, "", io.EOF) }
-	within(t, newConns, unread, func(p *pipes, s *conns) {
+	within(t, publicConns, unread, func(p *pipes, s *conns) {
 		began := time.Now()
 		c := p.dial("10.0.0.1", post(1000, "{"))
 		_, _ = io.ReadAll(c)
@@ -129,10 +131,13 @@ func TestABodyThatDoesNotComeEndsItsConnection(t *testing.T) {
 
 func TestAnAnswerThatIsNotReadEndsItsConnection(t *testing.T) {
 	answer := func(w http.ResponseWriter, r *http.Request) { WriteJSON(w, http.StatusOK, make([]byte, 1<<20)) }
-	within(t, newConns, answer, func(p *pipes, s *conns) {
+	within(t, publicConns, answer, func(p *pipes, s *conns) {
 		c := p.dial("10.0.0.1", request(http.MethodGet))
 		defer c.Close()
-		time.Sleep(answerTime - time.Second)
+		if _, err := io.ReadFull(c, make([]byte, 8<<10)); err != nil { // then it stops
+			t.Fatal(err)
+		}
+		time.Sleep(answerTime + answerByte<<20 - time.Second)
 		synctest.Wait()
 		if _, open := state(s); open != 1 {
 			t.Errorf("%d connections before the deadline", open)
@@ -155,7 +160,7 @@ func TestWorkHasNoDeadline(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	}
-	within(t, newConns, work, func(p *pipes, s *conns) {
+	within(t, publicConns, work, func(p *pipes, s *conns) {
 		for _, text := range []string{post(2, "{}"), request(http.MethodGet)} {
 			c := p.dial("10.0.0.1", "")
 			if status := ask(c, text); status != 200 {
@@ -180,7 +185,7 @@ func TestWorkHasNoDeadline(t *testing.T) {
 }
 
 func TestLongHeadersAreRefused(t *testing.T) {
-	within(t, newConns, length, func(p *pipes, s *conns) {
+	within(t, publicConns, length, func(p *pipes, s *conns) {
 		f := func(n, want int) {
 			t.Helper()
 			c := p.dial("10.0.0.1", "")
@@ -296,7 +301,9 @@ func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.serve(ctx, l, http.HandlerFunc(answer), slog.New(slog.DiscardHandler)) }()
+	go func() {
+		ended <- s.serve(ctx, l, Server{Handler: http.HandlerFunc(answer), Logger: slog.New(slog.DiscardHandler)})
+	}()
 	var clients []net.Conn
 	for range 10 {
 		c, err := net.Dial("tcp", l.Addr().String())
@@ -346,7 +353,7 @@ func TestConnectionsCloseTheirHalves(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	server, err := listener{l, newConns()}.Accept()
+	server, err := listener{l, publicConns()}.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -370,23 +377,23 @@ func TestConnectionsLeaveDescriptorsToOthers(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		t.Skip(err)
 	}
-	f := func(limit uint64, want, byAddress int) {
+	f := func(limit uint64, want, byAddress, wantAdmin int) {
 		t.Helper()
 		less := syscall.Rlimit{Cur: limit, Max: files.Max}
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &less); err != nil {
 			t.Skip(err)
 		}
-		s := newConns()
+		s, admin := publicConns(), newConns(Admin, nil)
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 			t.Fatal(err)
 		}
-		if s.most != want || s.mostByAddress != byAddress {
-			t.Errorf("of %d descriptors, %d are for connections, %d of them for one address", limit, s.most, s.mostByAddress)
+		if s.most != want || s.mostByAddress != byAddress || admin.most != wantAdmin || admin.mostByAddress != wantAdmin {
+			t.Errorf("of %d descriptors, %d are for connections, %d of them for one address, and %d for administrators", limit, s.most, s.mostByAddress, admin.most)
 		}
 	}
-	f(200, 50, 25)
-	f(400, 144, 72)
-	f(1024, 512, 256)
+	f(200, 44, 22, 6)
+	f(400, 126, 63, 18)
+	f(1024, 448, 224, 64)
 }
 
 func TestRefusalsOfTheMomentSayWhenToComeAgain(t *testing.T) {

@@ -74,7 +74,7 @@ func serve(t *testing.T, work time.Duration, do func(p *pipes, stop func(), ende
 			WriteJSON(w, http.StatusOK, []byte(text))
 		})
 		ended := make(chan error, 1)
-		go func() { ended <- Serve(ctx, p, handler, slog.New(slog.DiscardHandler)) }()
+		go func() { ended <- Server{Handler: handler, Logger: slog.New(slog.DiscardHandler)}.Serve(ctx, p) }()
 		do(p, cancel, ended)
 	})
 }
@@ -143,7 +143,7 @@ var errBroken = errors.New("no more descriptors")
 
 func TestTheErrorOfTheListenerEndsTheServer(t *testing.T) {
 	l := broken{&pipes{done: make(chan struct{})}}
-	if err := Serve(t.Context(), l, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); !errors.Is(err, errBroken) {
+	if err := (Server{Handler: http.NotFoundHandler(), Logger: slog.New(slog.DiscardHandler)}).Serve(t.Context(), l); !errors.Is(err, errBroken) {
 		t.Errorf("the server ended with %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
@@ -12,7 +13,8 @@ import (
 const (
 	// waitingBytes bounds the memory of bodies that have not come whole and of answers that are not
 	// read. A server takes twice as much, since the memory of a body doubles as it grows.
-	waitingBytes = 64 << 20
+	waitingBytes      = 64 << 20
+	adminWaitingBytes = 8 << 20 // the same of the admin port
 	// unwatchedBytes are what every connection may hold beside it
 	unwatchedBytes = 8 << 10
 )
@@ -55,6 +57,7 @@ func (w *waiting) grow(h *held, bytes int) {
 	}
 	w.mu.Unlock()
 	for _, c := range cut {
+		c.all.metrics.close(c.all.port, closedMemory)
 		_ = c.Close()
 	}
 }
@@ -98,10 +101,33 @@ func (b *incoming) Read(p []byte) (int, error) {
 	if err != nil {
 		b.end()
 	}
-	if errors.Is(err, io.EOF) { // else the deadline would end the work
+	switch {
+	case errors.Is(err, io.EOF): // else the deadline would end the work
 		_ = b.held.conn.SetReadDeadline(time.Time{})
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.held.conn.all.metrics.close(b.held.conn.all.port, closedBody)
 	}
 	return n, err
 }
 
 func (b *incoming) end() { b.held.conn.all.waiting.release(&b.held) }
+
+// outgoing is an answer. It counts what a write holds until the client has read it; the connection
+// cannot, since TLS cuts what is written into small pieces.
+type outgoing struct {
+	http.ResponseWriter
+	held held
+}
+
+// Write writes to the client.
+func (o *outgoing) Write(b []byte) (int, error) {
+	if len(b) > unwatchedBytes {
+		w := &o.held.conn.all.waiting
+		w.grow(&o.held, len(b))
+		defer w.release(&o.held)
+	}
+	return o.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (o *outgoing) Unwrap() http.ResponseWriter { return o.ResponseWriter }

@@ -1,0 +1,4 @@
+package run
+
+// TrimEvery is trimEvery.
+const TrimEvery = trimEvery

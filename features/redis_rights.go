@@ -1,0 +1,63 @@
+package features
+
+import (
+	"context"
+	_ "embed"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Rights are what a user of Redis needs for one store: the keys and commands of its ACL.
+type Rights struct {
+	Keys     string   // what the keys begin with
+	Writes   bool     // else the keys are read only
+	Commands []string // in lower case
+}
+
+// Commands of a store. Those of a script are checked by Redis as if the user had sent them.
+var (
+	readCommands  = []string{"hgetall", "hmget"}
+	writeCommands = []string{"eval", "evalsha", "hdel", "hget", "hincrby", "hset", "pexpire", "type"} // of apply.lua
+	watchCommands = []string{"info", "ping"}                                                          // of RedisClient
+)
+
+// RightsOf returns the rights of a store under prefix and namespace that is used in a role.
+func RightsOf(prefix, namespace string, role Role) *Rights {
+	r := &Rights{Keys: prefix + namespace + ":", Writes: role == Writing, Commands: slices.Concat(readCommands, watchCommands)}
+	if r.Writes {
+		r.Commands = append(r.Commands, writeCommands...)
+	}
+	slices.Sort(r.Commands)
+	return r
+}
+
+// pattern is the ACL's rule for the keys.
+func (r *Rights) pattern() string {
+	if r.Writes {
+		return "~" + r.Keys + "*"
+	}
+	return "%R~" + r.Keys + "*"
+}
+
+// String returns the rules of an ACL that give these rights to a user who has none, as ACL SETUSER
+// takes them.
+func (r *Rights) String() string { return r.pattern() + " +" + strings.Join(r.Commands, " +") }
+
+//go:embed check.lua
+var checkSource string
+
+var checkScript = redis.NewScript(checkSource)
+
+// try uses every right that a store needs but INFO, on a key of its own, and leaves nothing behind.
+func (c *RedisClient) try(ctx context.Context, rights *Rights) error {
+	key := rights.Keys + "position:check"
+	if err := c.client.HMGet(ctx, key, "0").Err(); err != nil {
+		return err
+	}
+	if err := c.client.HGetAll(ctx, key).Err(); err != nil || !rights.Writes {
+		return err
+	}
+	return checkScript.Run(ctx, c.client, []string{key}).Err()
+}
