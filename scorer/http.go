@@ -105,27 +105,20 @@ func (s *Scorer) work(r *http.Request, visit *access.Visit, raw []byte, began ti
 	}
 	ndjson := strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-ndjson")
 	if ndjson {
-		n := s.slots.worth(body)
-		if !s.slots.widen(n) {
-			return nil, errBusy
+		if held, err = s.slots.grow(held, s.slots.worth(body)); err != nil {
+			return nil, err
 		}
-		held = n
 	}
 	x := s.exchanges.Get().(*exchange)
 	out := s.outputs.Get().(*output)
 	x.out = out.text
 	wide := 0
 	if err = x.parse(body, ndjson, &s.cfg); err == nil {
-		if wide = x.call.mostFields() / slotFields; wide >= held {
-			if !s.slots.widen(wide + 2 - held) {
-				err = errBusy
-			} else {
-				held = wide + 1
-			}
-		}
-		if err == nil {
-			err = visit.Take(len(x.lines) - 1)
-		}
+		wide = x.call.mostFields() / slotFields
+		held, err = s.slots.grow(held, 1+wide)
+	}
+	if err == nil {
+		err = visit.Take(len(x.lines) - 1)
 	}
 	if err == nil {
 		err = s.answer(r.Context(), x, out)

@@ -44,16 +44,21 @@ func (c *Call) mostFields() (most int) {
 	return most
 }
 
-// widen gives a body n-1 slots more.
-func (s *slots) widen(n int) bool {
-	if !s.extra.TryAcquire(int64(n - 1)) {
-		return false
+// grow makes the slots that a body holds n, or as many as one body may have. It returns how many the
+// body holds then.
+func (s *slots) grow(held, n int) (int, error) {
+	more := min(n, s.most) - held
+	if more <= 0 {
+		return held, nil
 	}
-	if !s.take(n - 1) {
-		s.extra.Release(int64(n - 1))
-		return false
+	if !s.extra.TryAcquire(int64(more)) {
+		return held, errBusy
 	}
-	return true
+	if !s.take(more) {
+		s.extra.Release(int64(more))
+		return held, errBusy
+	}
+	return held + more, nil
 }
 
 // release returns the n slots of a body.
