@@ -142,10 +142,10 @@ func TestStagesRunWithTheirOwnRightsOnly(t *testing.T) {
 	for _, user := range users {
 		r.grant(user)
 	}
-	addresses := map[string]string{}
+	processes := map[string]*stageProcess{}
 	for _, name := range run.Stages {
-		p := &stageProcess{name: name, address: freeAddress(t)}
-		p.args = []string{"--config", r.config(name), "--http", p.address, "--data", t.TempDir()}
+		p := &stageProcess{name: name, address: freeAddress(t), admin: freeAddress(t)}
+		p.args = []string{"--config", r.config(name), "--http", p.address, "--admin", p.admin, "--data", t.TempDir()}
 		p.start(t)
 		t.Cleanup(func() {
 			p.kill()
@@ -153,16 +153,17 @@ func TestStagesRunWithTheirOwnRightsOnly(t *testing.T) {
 				t.Errorf("%s: %s", name, log)
 			}
 		})
-		addresses[name] = p.address
+		processes[name] = p
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for _, address := range addresses {
-		awaitAnswer(ctx, t, address)
+	for _, p := range processes {
+		awaitAnswer(ctx, t, p.address)
 	}
 	const rows = "300"
 	if out, err := r.clickloop("replay", bank, "--config", r.config("analyst"), "--limit", rows,
-		"--collector", "http://"+addresses["ingest"], "--scorer", "http://"+addresses["scorer"]); err != nil {
+		"--collector", "http://"+processes["ingest"].address, "--collector-admin", "http://"+processes["ingest"].admin,
+		"--scorer", "http://"+processes["scorer"].address, "--scorer-admin", "http://"+processes["scorer"].admin); err != nil {
 		t.Errorf("replay: %v\n%s", err, out)
 	}
 	if out, err := r.clickloop("tail", "examples.conversion", "--config", r.config("analyst"), "-o", "beginning", "-c", rows); err != nil || strings.Count(out, "\n") < 300 {
