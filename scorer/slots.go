@@ -44,8 +44,8 @@ func (c *Call) mostFields() (most int) {
 	return most
 }
 
-// grow makes the slots that a body holds n, or as many as one body may have. It returns how many the
-// body holds then.
+// grow makes the slots that a body holds n, or as many as one body may have. It returns how many
+// the body holds then.
 func (s *slots) grow(held, n int) (int, error) {
 	more := min(n, s.most) - held
 	if more <= 0 {
