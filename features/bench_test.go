@@ -93,7 +93,7 @@ func BenchmarkEncode(b *testing.B) {
 
 // eachServer runs a benchmark on the embedded Redis and on a real one.
 func eachServer(b *testing.B, bench func(b *testing.B, client *redis.Client)) {
-	b.Run("miniredis", func(b *testing.B) { bench(b, dial(b, miniredis.RunT(b).Addr())) })
+	b.Run("miniredis", func(b *testing.B) { bench(b, dial(b, RedisConfig{Address: miniredis.RunT(b).Addr()})) })
 	b.Run("redis", func(b *testing.B) {
 		client := realRedis(b)
 		bench(b, client)

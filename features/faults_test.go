@@ -18,7 +18,7 @@ import (
 
 // eachRedis runs a test on the embedded Redis and on a real one.
 func eachRedis(t *testing.T, test func(t *testing.T, client *redis.Client, prefix string)) {
-	t.Run("miniredis", func(t *testing.T) { test(t, dial(t, miniredis.RunT(t).Addr()), "t.") })
+	t.Run("miniredis", func(t *testing.T) { test(t, dial(t, RedisConfig{Address: miniredis.RunT(t).Addr()}), "t.") })
 	t.Run("redis", func(t *testing.T) {
 		client := realRedis(t)
 		prefix := fmt.Sprintf("test-%d.", rand.Uint64())
@@ -112,7 +112,7 @@ func TestRedisEmptiedInTheMiddleOfABatchIsNoticed(t *testing.T) {
 	eachRedis(t, func(t *testing.T, client *redis.Client, prefix string) {
 		r := rand.New(rand.NewPCG(1, 9))
 		l := wideLog(r, 1000)
-		other := dial(t, client.Options().Addr)
+		other := dialAgain(t, client)
 		emptied := 0
 		client.AddHook(newHook(func(n int64) error { // before the call that would move the position
 			if n%7 == 0 && emptied < 4 {
@@ -159,7 +159,7 @@ func TestACrashBeforeThePositionIsWrittenIsMended(t *testing.T) {
 		}))
 		s := redisStore(client, prefix, 0)
 		consume(t, s, l, r)
-		checkFold(t, redisStore(dial(t, client.Options().Addr), prefix, 0), l)
+		checkFold(t, redisStore(dialAgain(t, client), prefix, 0), l)
 	})
 }
 
@@ -167,7 +167,7 @@ func TestRedisThatGoesBackInTimeIsFoldedAgain(t *testing.T) {
 	eachRedis(t, func(t *testing.T, client *redis.Client, prefix string) {
 		r := rand.New(rand.NewPCG(1, 12))
 		l := wideLog(r, 1000)
-		other := dial(t, client.Options().Addr)
+		other := dialAgain(t, client)
 		saved := saveHashes(t, other, prefix)
 		client.AddHook(newHook(func(n int64) error {
 			switch r.IntN(6) {
@@ -234,7 +234,7 @@ func TestLostRepliesChangeNothing(t *testing.T) {
 			lost.Add(1)
 			return true
 		})
-		s := redisStore(dial(t, address), prefix, 0)
+		s := redisStore(dial(t, RedisConfig{Address: address}), prefix, 0)
 		consume(t, s, l, r)
 		if lost.Load() < 3 {
 			t.Fatalf("%d replies lost", lost.Load())
@@ -289,7 +289,7 @@ func proxy(t *testing.T, to string, lose func() bool) (address string) {
 
 func TestProfilesAreForgottenAfterTheirTime(t *testing.T) {
 	server := miniredis.RunT(t)
-	s := redisStore(dial(t, server.Addr()), "t.", time.Hour)
+	s := redisStore(dial(t, RedisConfig{Address: server.Addr()}), "t.", time.Hour)
 	l := wideLog(rand.New(rand.NewPCG(1, 16)), 50)
 	if err := l.fold(t, s, 0, 50); err != nil {
 		t.Fatal(err)
@@ -312,7 +312,7 @@ func TestUnreachableRedisIsAnErrorThatNamesTheBatch(t *testing.T) {
 	}
 	address := l.Addr().String()
 	l.Close()
-	s := redisStore(dial(t, address), "t.", 0)
+	s := redisStore(dial(t, RedisConfig{Address: address}), "t.", 0)
 	err = s.Apply(t.Context(), 5, Position{"aaaa", 2, 9, 1, ""}, nil)
 	if err == nil || errors.Is(err, ErrMoved) || err.Error()[:54] != "cannot fold offsets 5 to 9 of partition 2 into Redis: " {
 		t.Fatal(err)

@@ -275,7 +275,7 @@ func readKeys(t *testing.T, s Store, keys ...string) map[string]Profile {
 func TestAnUnknownProfileIsMissingAndNotZero(t *testing.T) {
 	s := mustCompile(t, Config{Profiles: []ProfileConfig{{Entity: "user", Aggregate: "count", Event: "click"}, {Entity: "ad", Aggregate: "count", Event: "click"}}})
 	mini := miniredis.RunT(t)
-	client := dial(t, mini.Addr())
+	client := dial(t, RedisConfig{Address: mini.Addr()})
 	store := redisStore(client, "t.", time.Hour)
 	mustSet(t, client, store.profileKey("user:u1"))
 	r := &Request{Time: refusalTime, User: "u1", Ad: "a1"}

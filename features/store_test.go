@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/clickloop/clickloop/event"
+	services "github.com/clickloop/clickloop/internal/backend"
 )
 
 // backend is one implementation of Store under test.
@@ -34,7 +35,7 @@ func eachBackend(t *testing.T, test func(t *testing.T, b backend)) {
 	})
 	t.Run("miniredis", func(t *testing.T) {
 		s := miniredis.RunT(t)
-		client := dial(t, s.Addr())
+		client := dial(t, RedisConfig{Address: s.Addr()})
 		test(t, backend{Store: redisStore(client, "t.", time.Hour), reset: s.FlushAll})
 	})
 	t.Run("redis", func(t *testing.T) {
@@ -46,9 +47,9 @@ func eachBackend(t *testing.T, test func(t *testing.T, b backend)) {
 	})
 }
 
-func dial(t testing.TB, address string) *redis.Client {
+func dial(t testing.TB, cfg RedisConfig) *redis.Client {
 	t.Helper()
-	client, err := DialRedis(RedisConfig{Address: address}, Writing)
+	client, err := DialRedis(cfg, Writing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,17 @@ func realRedis(t testing.TB) *redis.Client {
 	if address == "" {
 		t.Skip("CLICKLOOP_TEST_REDIS names no Redis")
 	}
-	return dial(t, address)
+	by := services.Administrator()
+	return dial(t, RedisConfig{Address: address, Username: by.Username, PasswordFile: by.PasswordFile, TLS: services.TLS()})
+}
+
+// dialAgain returns another client of the same Redis.
+func dialAgain(t testing.TB, client *redis.Client) *redis.Client {
+	t.Helper()
+	if client.Options().TLSConfig != nil {
+		return realRedis(t)
+	}
+	return dial(t, RedisConfig{Address: client.Options().Addr})
 }
 
 func deletePrefix(t testing.TB, client *redis.Client, prefix string) {

@@ -170,7 +170,7 @@ func TestALabelerEndsWithItsContextWhateverIsHidden(t *testing.T) {
 // Markers of transactions at the end of every partition make nobody wait.
 func TestMarkersAtTheEndHoldNoLabelBack(t *testing.T) {
 	r := newRig(t)
-	k, err := kgo.NewClient(kgo.SeedBrokers(r.broker), kgo.TransactionalID(r.client.Prefix()+"x"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	k, err := kgo.NewClient(append(backend.Franz(r.broker), kgo.TransactionalID(r.client.Prefix()+"x"), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func (w without) Position(ctx context.Context, topicID string, partition int) (f
 // fetchCommitted asks the broker for a group's offset, -1 for none.
 func (r *rig) fetchCommitted(group, topic string, partition int) int64 {
 	r.Helper()
-	k, err := kgo.NewClient(kgo.SeedBrokers(r.broker))
+	k, err := kgo.NewClient(backend.Franz(r.broker)...)
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 // The same on Redis, which is emptied at one stroke again and again.
 func TestTheJoinHoldsOnARedisThatIsEmptied(t *testing.T) {
 	r := newRig(t)
-	client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t)}, features.Writing)
+	client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t), Username: backend.Administrator().Username, PasswordFile: backend.Administrator().PasswordFile, TLS: backend.TLS()}, features.Writing)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,8 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	brokers := backend.Kafka(t)
-	client, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: backend.Prefix(t), ClientID: "test", Session: backend.Session()})
+	by, login := backend.Secured(brokers)
+	client, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: backend.Prefix(t), ClientID: "test", Session: backend.Session(), TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func tokenCases(t testing.TB) []struct {
 // keys.
 func TestOnlyEventsWithAValidTokenLabel(t *testing.T) {
 	r := newRig(t)
-	client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t)}, features.Writing)
+	client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t), Username: backend.Administrator().Username, PasswordFile: backend.Administrator().PasswordFile, TLS: backend.TLS()}, features.Writing)
 	if err != nil {
 		t.Fatal(err)
 	}

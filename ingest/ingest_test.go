@@ -34,7 +34,8 @@ func stage(t testing.TB, store features.Store, recorded bool) (*Ingester, *strea
 // dial connects under a prefix of the test's own and makes the topics.
 func dial(t testing.TB, brokers []string) *stream.Client {
 	t.Helper()
-	client, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: backend.Prefix(t), ClientID: "test", Session: backend.Session()})
+	by, login := backend.Secured(brokers)
+	client, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: backend.Prefix(t), ClientID: "test", Session: backend.Session(), TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		t.Fatal(err)
 	}

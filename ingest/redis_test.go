@@ -12,7 +12,7 @@ import (
 // A key that another program has written stops the fold of its partition: the stage says so and
 // names the key, and goes on once it is gone.
 func TestAWrongKeyInRedisMakesTheStageUnreadyByName(t *testing.T) {
-	redis, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t)}, features.Writing)
+	redis, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t), Username: backend.Administrator().Username, PasswordFile: backend.Administrator().PasswordFile, TLS: backend.TLS()}, features.Writing)
 	if err != nil {
 		t.Fatal(err)
 	}

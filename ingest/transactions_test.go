@@ -15,7 +15,7 @@ import (
 func TestAbortedEventsAreNotFolded(t *testing.T) {
 	store := features.NewMemory()
 	client := dial(t, backend.Kafka(t))
-	k, err := kgo.NewClient(kgo.SeedBrokers(backend.Kafka(t)...), kgo.TransactionalID(client.Prefix()+"x"))
+	k, err := kgo.NewClient(append(backend.Franz(backend.Kafka(t)...), kgo.TransactionalID(client.Prefix()+"x"))...)
 	if err != nil {
 		t.Fatal(err)
 	}

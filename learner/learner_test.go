@@ -44,7 +44,8 @@ func newFixture(t testing.TB) *fixture {
 
 func (f *fixture) dial() *stream.Client {
 	f.t.Helper()
-	c, err := stream.Dial(stream.Config{Brokers: f.brokers, Prefix: f.prefix, ClientID: "learner-test", Session: backend.Session()})
+	by, login := backend.Secured(f.brokers)
+	c, err := stream.Dial(stream.Config{Brokers: f.brokers, Prefix: f.prefix, ClientID: "learner-test", Session: backend.Session(), TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -573,7 +574,7 @@ func (f *fixture) remake(name string) {
 // admin is a client for what the stages never do.
 func admin(t testing.TB, broker string) *kgo.Client {
 	t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(broker))
+	c, err := kgo.NewClient(backend.Franz(broker)...)
 	if err != nil {
 		t.Fatal(err)
 	}

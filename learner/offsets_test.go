@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -19,7 +20,7 @@ import (
 func TestMarkersAreLearnedPast(t *testing.T) {
 	f := newFixture(t)
 	r := f.run(t.TempDir(), nil)
-	k, err := kgo.NewClient(kgo.SeedBrokers(f.brokers...), kgo.TransactionalID(f.prefix+"x"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	k, err := kgo.NewClient(append(backend.Franz(f.brokers...), kgo.TransactionalID(f.prefix+"x"), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestAClaimCommitsWhereLearningGoesOn(t *testing.T) {
 // committed is the offset of a group in a topic's first partition, -1 for none.
 func (f *fixture) committed(group, topic string) int64 {
 	f.t.Helper()
-	k, err := kgo.NewClient(kgo.SeedBrokers(f.brokers...))
+	k, err := kgo.NewClient(backend.Franz(f.brokers...)...)
 	if err != nil {
 		f.t.Fatal(err)
 	}

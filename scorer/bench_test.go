@@ -89,7 +89,7 @@ func benchmarkScore(b *testing.B, keys *signing.Ring) {
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprint("candidates=", n), func(b *testing.B) {
 			prefix := backend.Prefix(b)
-			client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(b)}, features.Serving)
+			client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(b), Username: backend.Administrator().Username, PasswordFile: backend.Administrator().PasswordFile, TLS: backend.TLS()}, features.Serving)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -175,7 +175,8 @@ func TestBadQuestionsForTheModelAreRefused(t *testing.T) {
 
 func TestAScorerThatJoinsReadsTheLastWholeSnapshotAndWhatFollows(t *testing.T) {
 	prefix := backend.Prefix(t)
-	c, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: prefix})
+	by, login := backend.Secured(backend.Kafka(t))
+	c, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: prefix, TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +242,7 @@ func TestALearnerInATopicThatIsMadeAgainIsAnotherOne(t *testing.T) {
 
 func deleteTopic(t *testing.T, broker, name string) {
 	t.Helper()
-	admin, err := kgo.NewClient(kgo.SeedBrokers(broker))
+	admin, err := kgo.NewClient(backend.Franz(broker)...)
 	if err != nil {
 		t.Fatal(err)
 	}

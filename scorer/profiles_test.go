@@ -13,7 +13,7 @@ import (
 // One profile that cannot be read takes nothing from the others of a request, and is not taken for
 // a user who never did anything.
 func TestAProfileOfAWrongTypeIsLeftOutAlone(t *testing.T) {
-	client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t)}, features.Writing)
+	client, err := features.DialRedis(features.RedisConfig{Address: backend.Redis(t), Username: backend.Administrator().Username, PasswordFile: backend.Administrator().PasswordFile, TLS: backend.TLS()}, features.Writing)
 	if err != nil {
 		t.Fatal(err)
 	}

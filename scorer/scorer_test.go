@@ -14,6 +14,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,7 +52,8 @@ func newScorer(t testing.TB, change func(*setup)) *Scorer {
 	if change != nil {
 		change(&u)
 	}
-	client, err := stream.Dial(stream.Config{Brokers: u.brokers, Prefix: u.prefix, ClientID: "scorer-test"})
+	by, login := backend.Secured(u.brokers)
+	client, err := stream.Dial(stream.Config{Brokers: u.brokers, Prefix: u.prefix, ClientID: "scorer-test", TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,8 @@ func examples(n int) (list []event.Example) {
 // learned runs a learner over n examples and returns a client and the folder of its checkpoints.
 func learned(t *testing.T, n int) (*stream.Client, string) {
 	t.Helper()
-	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t)})
+	by, login := backend.Secured(backend.Kafka(t))
+	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t), TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +172,8 @@ func TestExamplesThatAreNotThereAreToldOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t)})
+	by, login := backend.Secured(backend.Kafka(t))
+	other, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t), TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,8 @@ import (
 
 // A learner that is behind, or joins its group again, is asked until it answers.
 func TestASummaryWaitsForItsLearner(t *testing.T) {
-	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t)})
+	by, login := backend.Secured(backend.Kafka(t))
+	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t), TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		t.Fatal(err)
 	}

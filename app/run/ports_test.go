@@ -122,19 +122,19 @@ func TestPortsThatOthersReachWantKeys(t *testing.T) {
 		t.Helper()
 		c := config.Default()
 		c.HTTP, c.Admin = "127.0.0.1:0", "127.0.0.1:0"
-		c.Kafka.Brokers = []string{"127.0.0.1:1"} // what passes ends here, before Redis
+		c.Kafka.Brokers, c.Redis.Address = []string{"nowhere"}, "127.0.0.1:1" // what passes ends here
 		change(&c)
 		var log bytes.Buffer
 		l, err := run.Start(t.Context(), run.Options{Config: c, Stages: stages, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		if err == nil {
 			_ = l.Close()
-			t.Fatal("it starts without Redis")
+			t.Fatal("it starts without Kafka")
 		}
 		if text := err.Error() + log.String(); !strings.Contains(text, want) {
 			t.Errorf("%s, want %s", text, want)
 		}
 	}
-	const passes = "no Redis is given"
+	const passes = `broker "nowhere" is not host:port`
 	anywhere := func(c *config.Config) { c.HTTP = "0.0.0.0:0" }
 	const ways = "is set: give keys (access.keys.NAME: {for: [score], file: FILE}), or listen on loopback (127.0.0.1:8080), or say by --insecure-public"
 	f("http is 0.0.0.0:0, which other machines may reach, and no key for score "+ways, []string{"scorer"}, anywhere)

@@ -51,6 +51,9 @@ func services(t *testing.T) []string {
 	if backend.Real() {
 		args = append(args, "--kafka", strings.Join(backend.Kafka(t), ","), "--redis", backend.Redis(t), "--prefix", backend.Prefix(t))
 	}
+	if file := backend.ConfigFile(); file != "" {
+		args = append(args, "--config", file)
+	}
 	return args
 }
 

@@ -79,6 +79,9 @@ func TestStagesThatAreKilledLoseNothing(t *testing.T) {
 	brokers, prefix := backend.Kafka(t), backend.Prefix(t)
 	config := t.TempDir() + "/clickloop.yaml"
 	text := "objectives:\n  - {name: conversion, trigger: prediction, positive: conversion, window: 30s}\nclock: recorded\n"
+	if file := backend.ConfigFile(); file != "" {
+		text += string(readFile(t, file))
+	}
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +161,8 @@ func checkReplayed(ctx context.Context, t *testing.T, seed uint64, rows int64, b
 			positives++
 		}
 	}
-	client, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: prefix})
+	by, login := backend.Secured(brokers)
+	client, err := stream.Dial(stream.Config{Brokers: brokers, Prefix: prefix, TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		t.Fatal(err)
 	}

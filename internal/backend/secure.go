@@ -51,22 +51,37 @@ func User(name string) Login {
 // Administrator is the user who may do anything.
 func Administrator() Login { return User("admin") }
 
+// Secured tells how to reach brokers as the administrator. It is plain text for others than those
+// of the services under test.
+func Secured(brokers []string) (tlsfiles.Client, Login) {
+	if strings.Join(brokers, ",") != os.Getenv("CLICKLOOP_TEST_KAFKA") {
+		return tlsfiles.Client{}, Login{}
+	}
+	return TLS(), Administrator()
+}
+
 // Franz are options for clients of tests' own that reach the broker at one of these addresses as
 // the administrator.
 func Franz(brokers ...string) []kgo.Opt {
 	opts := []kgo.Opt{kgo.SeedBrokers(brokers...)}
-	if ConfigFile() == "" {
+	by, login := Secured(brokers)
+	if !by.Enabled {
 		return opts
 	}
-	cfg, err := TLS().Config("127.0.0.1")
+	cfg, err := by.Config("127.0.0.1")
 	if err != nil {
 		panic(err)
 	}
-	password, err := os.ReadFile(Administrator().PasswordFile)
+	return append(opts, kgo.DialTLSConfig(cfg), kgo.SASL(scram.Auth{User: login.Username, Pass: password(login)}.AsSha512Mechanism()))
+}
+
+// password reads the password of a user.
+func password(l Login) string {
+	text, err := os.ReadFile(l.PasswordFile)
 	if err != nil {
 		panic(err)
 	}
-	return append(opts, kgo.DialTLSConfig(cfg), kgo.SASL(scram.Auth{User: Administrator().Username, Pass: strings.TrimSpace(string(password))}.AsSha512Mechanism()))
+	return strings.TrimSpace(string(text))
 }
 
 // Authority signs certificates for one test.

@@ -17,7 +17,8 @@ import (
 // Whatever a record holds, its dead letter is one that the broker takes: a letter that could never
 // be written would block the partition behind it.
 func TestNoRecordMakesALetterThatIsTooLarge(t *testing.T) {
-	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t)})
+	by, login := backend.Secured(backend.Kafka(t))
+	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t), TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		t.Fatal(err)
 	}

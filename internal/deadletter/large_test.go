@@ -14,7 +14,8 @@ import (
 // A letter that the topic does not take is cut until it does: it would block the partition that its
 // record came from.
 func TestALetterFitsAnyTopic(t *testing.T) {
-	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t)})
+	by, login := backend.Secured(backend.Kafka(t))
+	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t), TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,8 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t), Session: backend.Session()})
+	by, login := backend.Secured(backend.Kafka(t))
+	client, err := stream.Dial(stream.Config{Brokers: backend.Kafka(t), Prefix: backend.Prefix(t), Session: backend.Session(), TLS: by, SASL: stream.SASL(login)})
 	if err != nil {
 		t.Fatal(err)
 	}
