@@ -112,7 +112,7 @@ func TestRedisEmptiedInTheMiddleOfABatchIsNoticed(t *testing.T) {
 	eachRedis(t, func(t *testing.T, client *redis.Client, prefix string) {
 		r := rand.New(rand.NewPCG(1, 9))
 		l := wideLog(r, 1000)
-		other := dialAgain(t, client)
+		other := dialAgain(t, client, "")
 		emptied := 0
 		client.AddHook(newHook(func(n int64) error { // before the call that would move the position
 			if n%7 == 0 && emptied < 4 {
@@ -159,7 +159,7 @@ func TestACrashBeforeThePositionIsWrittenIsMended(t *testing.T) {
 		}))
 		s := redisStore(client, prefix, 0)
 		consume(t, s, l, r)
-		checkFold(t, redisStore(dialAgain(t, client), prefix, 0), l)
+		checkFold(t, redisStore(dialAgain(t, client, ""), prefix, 0), l)
 	})
 }
 
@@ -167,7 +167,7 @@ func TestRedisThatGoesBackInTimeIsFoldedAgain(t *testing.T) {
 	eachRedis(t, func(t *testing.T, client *redis.Client, prefix string) {
 		r := rand.New(rand.NewPCG(1, 12))
 		l := wideLog(r, 1000)
-		other := dialAgain(t, client)
+		other := dialAgain(t, client, "")
 		saved := saveHashes(t, other, prefix)
 		client.AddHook(newHook(func(n int64) error {
 			switch r.IntN(6) {
@@ -234,7 +234,7 @@ func TestLostRepliesChangeNothing(t *testing.T) {
 			lost.Add(1)
 			return true
 		})
-		s := redisStore(dial(t, RedisConfig{Address: address}), prefix, 0)
+		s := redisStore(dialAgain(t, client, address), prefix, 0)
 		consume(t, s, l, r)
 		if lost.Load() < 3 {
 			t.Fatalf("%d replies lost", lost.Load())

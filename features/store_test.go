@@ -71,13 +71,17 @@ func realRedis(t testing.TB) *redis.Client {
 	return dial(t, RedisConfig{Address: address, Username: by.Username, PasswordFile: by.PasswordFile, TLS: services.TLS()})
 }
 
-// dialAgain returns another client of the same Redis.
-func dialAgain(t testing.TB, client *redis.Client) *redis.Client {
+// dialAgain returns another client of the same Redis, through a proxy unless address is empty.
+func dialAgain(t testing.TB, client *redis.Client, address string) *redis.Client {
 	t.Helper()
-	if client.Options().TLSConfig != nil {
-		return realRedis(t)
+	cfg := RedisConfig{Address: client.Options().Addr}
+	if by := services.Administrator(); cfg.Address == os.Getenv("CLICKLOOP_TEST_REDIS") {
+		cfg.Username, cfg.PasswordFile, cfg.TLS = by.Username, by.PasswordFile, services.TLS()
 	}
-	return dial(t, RedisConfig{Address: client.Options().Addr})
+	if address != "" {
+		cfg.Address = address
+	}
+	return dial(t, cfg)
 }
 
 func deletePrefix(t testing.TB, client *redis.Client, prefix string) {
