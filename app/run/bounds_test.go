@@ -60,7 +60,7 @@ func TestAFolderThatOthersMayReadIsNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg := config.Default()
-		cfg.HTTP, cfg.Data = "127.0.0.1:0", data
+		cfg.HTTP, cfg.Admin, cfg.Data = "127.0.0.1:0", "127.0.0.1:0", data
 		var log bytes.Buffer
 		l, err := run.Start(t.Context(), run.Options{Config: cfg, Embedded: true, AnyPort: true, Stages: []string{"ingest"}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
@@ -123,7 +123,7 @@ func TestWhatLeavesIsNamedAndNothingLeavesDuringAReplay(t *testing.T) {
 
 func get(t *testing.T, l *run.Loop, path string) string {
 	t.Helper()
-	resp, err := http.Get("http://" + l.HTTP + path)
+	resp, err := http.Get("http://" + l.Admin + path)
 	if err != nil {
 		t.Fatal(err)
 	}
