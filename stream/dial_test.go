@@ -11,7 +11,7 @@ import (
 	"github.com/clickloop/clickloop/internal/backend"
 )
 
-// Encryption and authentication will sit in the one function that dials. A connection that went
+// Encryption and authentication sit in the one function that dials. A connection that went
 // around it would be open to everyone.
 func TestEveryConnectionIsOpenedByOneFunction(t *testing.T) {
 	brokers, prefix := backend.Kafka(t), backend.Prefix(t)
