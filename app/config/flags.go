@@ -61,9 +61,12 @@ func (o option) variable() string {
 func CommonFlags(fs *flag.FlagSet) *Common {
 	c := &Common{}
 	for _, o := range c.options() {
-		if o.value == &c.InsecurePublic {
+		switch o.value {
+		case &c.InsecurePublic:
 			fs.Var((*boolean)(o.value), o.flag, o.usage)
-		} else {
+		case &c.File:
+			fs.Var((*once)(o.value), o.flag, o.usage)
+		default:
 			fs.StringVar(o.value, o.flag, "", o.usage)
 		}
 	}
@@ -76,6 +79,19 @@ type boolean string
 func (b *boolean) String() string     { return "" }
 func (b *boolean) Set(s string) error { *b = boolean(s); return nil }
 func (b *boolean) IsBoolFlag() bool   { return true }
+
+// once is the text of a flag of which a second one would silently drop the first.
+type once string
+
+func (o *once) String() string { return string(*o) }
+
+func (o *once) Set(s string) error {
+	if *o != "" && string(*o) != s {
+		return fmt.Errorf("%s is given already; put both files' sections into one", *o)
+	}
+	*o = once(s)
+	return nil
+}
 
 // Load reads the file and overrides it by variables and flags.
 func (c *Common) Load() (Config, error) { return c.loadOver("", nil) }

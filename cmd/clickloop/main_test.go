@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,14 +46,26 @@ func program(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // services are the flags for the backend under test: none for the embedded one, whose ports are
-// free ones.
-func services(t *testing.T) []string {
+// free ones. Its configuration is that of files and of the backend together.
+func services(t *testing.T, files ...string) []string {
+	t.Helper()
 	args := []string{"--http", "127.0.0.1:0"}
 	if backend.Real() {
 		args = append(args, "--kafka", strings.Join(backend.Kafka(t), ","), "--redis", backend.Redis(t), "--prefix", backend.Prefix(t))
 	}
 	if file := backend.ConfigFile(); file != "" {
-		args = append(args, "--config", file)
+		files = append(files, file)
+	}
+	switch len(files) {
+	case 0:
+	case 1:
+		args = append(args, "--config", files[0])
+	default:
+		var all []byte
+		for _, file := range files {
+			all = append(append(all, readFile(t, file)...), '\n')
+		}
+		args = append(args, "--config", writeFile(t, t.TempDir(), "all.yaml", string(all)))
 	}
 	return args
 }
@@ -75,13 +88,17 @@ func output(t *testing.T, v any, args ...string) {
 }
 
 func TestLockstepThroughAllStagesIsOfflineFitBitForBit(t *testing.T) {
-	f := func(rows int, recording string, extra ...string) {
+	f := func(rows int, recording string, configs ...string) {
 		t.Helper()
 		limit := fmt.Sprint(rows)
 		var offline fit.Result
-		output(t, &offline, append([]string{"fit", recording, "--json", "--limit", limit}, extra...)...)
+		args := []string{"fit", recording, "--json", "--limit", limit}
+		for _, file := range configs {
+			args = append(args, "--config", file)
+		}
+		output(t, &offline, args...)
 		var live run.Summary
-		output(t, &live, append(append([]string{"up", "--replay", recording, "--lockstep", "--exit", "--json", "--limit", limit}, services(t)...), extra...)...)
+		output(t, &live, append([]string{"up", "--replay", recording, "--lockstep", "--exit", "--json", "--limit", limit}, services(t, configs...)...)...)
 		if live.Weights != offline.Weights || live.Weights == "" {
 			t.Errorf("%s: weights of the live loop %s, offline %s", recording, live.Weights, offline.Weights)
 		}
@@ -95,7 +112,7 @@ func TestLockstepThroughAllStagesIsOfflineFitBitForBit(t *testing.T) {
 		}
 	}
 	f(1500, bank)
-	f(1500, profiles, "--config", bank+"/profiles.clickloop.yaml")
+	f(1500, profiles, bank+"/profiles.clickloop.yaml")
 	f(400, weighted(t))
 	f(400, described(t))
 }
@@ -146,7 +163,7 @@ func TestAConfigurationBesideARecordingIsKept(t *testing.T) {
 	var offline fit.Result
 	output(t, &offline, "fit", bank, "--json", "--limit", "300", "--config", side)
 	var live run.Summary
-	output(t, &live, append([]string{"up", "--replay", bank, "--lockstep", "--exit", "--json", "--limit", "300", "--config", side}, services(t)...)...)
+	output(t, &live, append([]string{"up", "--replay", bank, "--lockstep", "--exit", "--json", "--limit", "300"}, services(t, side)...)...)
 	if live.Weights != offline.Weights || live.Model != "conversion.plain@300" || offline.Model != live.Model {
 		t.Errorf("model %s with weights %s, offline %s with %s", live.Model, live.Weights, offline.Model, offline.Weights)
 	}
@@ -197,14 +214,15 @@ func TestAReplayThatIsKilledEndsWithTheWeightsOfOneThatIsNot(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
-	for _, extra := range [][]string{{bank}, {profiles, "--config", bank + "/profiles.clickloop.yaml"}} {
-		args := append([]string{"--lockstep", "--exit", "--json", "--limit", rows, "--replay"}, extra...)
+	for _, extra := range [][]string{{bank}, {profiles, bank + "/profiles.clickloop.yaml"}} {
+		args := []string{"up", "--lockstep", "--exit", "--json", "--limit", rows, "--replay", extra[0]}
+		once := func() []string { return append(slices.Clone(args), services(t, extra[1:]...)...) }
 		var want run.Summary
-		output(t, &want, append(append([]string{"up"}, args...), services(t)...)...)
+		output(t, &want, once()...)
 		began := time.Now()
-		output(t, &want, append(append([]string{"up"}, args...), services(t)...)...)
+		output(t, &want, once()...)
 		whole := time.Since(began)
-		again := append(append([]string{"up", "--data", t.TempDir()}, args...), services(t)...)
+		again := append(once(), "--data", t.TempDir())
 		for range 4 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rng.Int64N(int64(whole))))
 			cmd := program(ctx, again...) // killed by SIGKILL when ctx ends
@@ -231,7 +249,7 @@ func TestASummaryIsOfALearnerThatHasLearnedAll(t *testing.T) {
 	if err := os.WriteFile(slow, []byte("model:\n  network: [mlp]\n  mlp:\n    layers: [{units: 1024, activation: relu}, {units: 512, activation: relu}]\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"up", "--config", slow, "--data", data, "--exit", "--json", "--limit", "600", "--replay", bank}, services(t)...)
+	args := append([]string{"up", "--data", data, "--exit", "--json", "--limit", "600", "--replay", bank}, services(t, slow)...)
 	var want, got run.Summary
 	output(t, &want, args...)
 	if err := os.RemoveAll(filepath.Join(data, "checkpoints")); err != nil {
@@ -279,6 +297,7 @@ func TestWrongUsageIsExplained(t *testing.T) {
 	f(1, []string{"window.yaml:5", "objectives[0].window", "0s", "want"}, "up", "--config", window)
 	scorer := write("scorer.yaml", "http: 127.0.0.1:0\nscorer:\n  epsilon: 2\n")
 	f(1, []string{"scorer.yaml:3", "scorer.epsilon", "2", "0 to 1"}, "up", "--config", scorer)
+	f(2, []string{"window.yaml is given already", "one"}, "up", "--config", window, "--config", scorer)
 	csv := write("a.csv", "a,y\n1,yes\n2,no\n")
 	f(1, []string{"--label", "a, y"}, "fit", csv)
 	f(1, []string{"a.csv:2", `no column "z"`}, "fit", csv, "--label", "z")
