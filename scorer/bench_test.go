@@ -67,8 +67,7 @@ func TestEncodingPredictingAndRankingCandidatesAllocateNothing(t *testing.T) {
 	n := testing.AllocsPerRun(100, func() {
 		for i := range q.Answer.Ranked {
 			scored := &q.Answer.Ranked[i]
-			c.encoded = features.Encode(c.encoded[:0], c.features[scored.Index])
-			scored.P[0] = c.held[0].replica.weights.Predict(c.encoded, c.held[0].scratch)
+			s.predict(c, q, scored.Index, scored)
 		}
 		rank(q.Answer.Ranked)
 		s.choose(c, q)

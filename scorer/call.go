@@ -21,7 +21,9 @@ type Call struct {
 
 	profiles map[string]features.Profile // nil when they could not be read
 	held     []heldWeights               // by objective
-	features []event.Fields              // of the candidates of the request that is being scored
+	shared   features.Shared             // of the candidates of the request that is being scored
+	features event.Fields                // of one of them: factsOf
+	factsOf  *Candidate
 	basis    Basis                       // of the answers that are being computed
 	records  []stream.Record             // predictions of these answers
 	written  int                         // bytes of these

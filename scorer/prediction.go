@@ -74,7 +74,7 @@ func (e *Engine) appendProbabilities(dst []event.ObjectiveP, s *Scored) []event.
 // reuses. Where the candidates that were not chosen make it too long, it has their number instead.
 func (e *Engine) encodePrediction(c *Call, q *Request, s *Scored) []byte {
 	p, candidate := &c.prediction, &q.Candidates[s.Index]
-	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, s.Index), candidate.Ad, candidate.Campaign, s.Propensity, c.features[s.Index]
+	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, s.Index), candidate.Ad, candidate.Campaign, s.Propensity, e.facts(c, q, s.Index)
 	p.P = e.appendProbabilities(p.P[:0], s)
 	c.message = p.AppendJSON(c.message[:0])
 	if len(c.message) > maxPrediction && len(p.Others) > 0 {

@@ -85,8 +85,9 @@ func (c *Call) release() {
 // chosen.
 func (e *Engine) scoreOne(c *Call, q *Request) {
 	ranked := c.newRanked(len(q.Candidates))
-	if n := len(ranked) - len(c.features); n > 0 {
-		c.features = append(c.features, make([]event.Fields, n)...)
+	c.factsOf = nil
+	if len(ranked) > 1 {
+		e.share(c, q)
 	}
 	for i := range ranked {
 		e.predict(c, q, i, &ranked[i])
@@ -101,15 +102,36 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 	e.appendPredictions(c, q)
 }
 
+// share prepares the features that all candidates of q have in common.
+func (e *Engine) share(c *Call, q *Request) {
+	r := q.featureRequest(0)
+	e.profiles.set.Share(&c.shared, &r, c.profiles, len(q.Candidates), func(i int) event.Fields { return q.Candidates[i].Context })
+	for i := range c.held {
+		if h := &c.held[i]; h.replica != nil {
+			h.replica.weights.Share(c.shared.Encoded, h.scratch)
+		}
+	}
+}
+
 // predict scores the i-th candidate into s.
 func (e *Engine) predict(c *Call, q *Request, i int, s *Scored) {
 	r := q.featureRequest(i)
 	s.Index, s.P, s.Propensity = i, s.P[:0], 0
-	c.features[i] = e.profiles.set.Assemble(c.features[i][:0], &r, c.profiles)
-	c.encoded = features.Encode(c.encoded[:0], c.features[i])
+	together := len(q.Candidates) > 1
+	var own []model.Feature
+	var after []int32
+	if together {
+		own, after = c.shared.Own(&r)
+	} else {
+		c.encoded = features.Encode(c.encoded[:0], e.facts(c, q, 0))
+	}
 	for j, f := range e.followers {
 		p := f.prior
-		if h := &c.held[j]; h.replica != nil {
+		switch h := &c.held[j]; {
+		case h.replica == nil:
+		case together:
+			p = h.replica.weights.PredictShared(own, after, h.scratch)
+		default:
 			p = h.replica.weights.Predict(c.encoded, h.scratch)
 		}
 		if math.IsNaN(p) || math.IsInf(p, 0) {
@@ -118,6 +140,17 @@ func (e *Engine) predict(c *Call, q *Request, i int, s *Scored) {
 		s.P = append(s.P, p)
 	}
 	s.Score = scoreOf(s.P, q.Candidates[i].Value)
+}
+
+// facts returns the features of the i-th candidate as they are logged. They are valid until the
+// next call.
+func (e *Engine) facts(c *Call, q *Request, i int) event.Fields {
+	of := &q.Candidates[i]
+	if c.factsOf != of {
+		r := q.featureRequest(i)
+		c.factsOf, c.features = of, e.profiles.set.Assemble(c.features[:0], &r, c.profiles)
+	}
+	return c.features
 }
 
 // featureRequest is what the features of the i-th candidate are made of.
