@@ -139,5 +139,5 @@ func (m *membersCQP) predictJoint(linear *lanes, r0 *Scratch) {
 	r.z[atBase] = r.base
 	r.z[atC] = m.constantC.logit(r.base, linear[0])
 	r.z[atQ] = m.constantQ.logit(r.base, linear[1]) + float64(kernel.Output(m.net, &s.hidden))
-	r.z[atP] = m.constantP.logit(r.base, j.crosses.addTo(linear[2], m.core, j, r))
+	r.z[atP] = m.constantP.logit(r.base, j.crosses.addTo(linear[2], m.core))
 }

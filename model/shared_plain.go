@@ -79,7 +79,7 @@ func (l *linearPart) predictJoint(r *row, j *joint) float32 {
 	kernel.PrefetchHits(&l.hashed, j.own.slots)
 	j.crosses.find(l.core, j, r)
 	j.ownProducts = l.products(j.ownProducts[:0], j.own.slots)
-	return j.crosses.addTo(j.sum()[0], l.core, j, r)
+	return j.crosses.addTo(j.sum()[0], l.core)
 }
 
 func (m *ffmPart) predictJoint(r *row, j *joint, s *plainScratch) float32 {

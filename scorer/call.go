@@ -24,9 +24,9 @@ type Call struct {
 	shared   features.Shared             // of the candidates of the request that is being scored
 	features event.Fields                // of one of them: factsOf
 	factsOf  *Candidate
-	basis    Basis                       // of the answers that are being computed
-	records  []stream.Record             // predictions of these answers
-	written  int                         // bytes of these
+	basis    Basis           // of the answers that are being computed
+	records  []stream.Record // predictions of these answers
+	written  int             // bytes of these
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
 	done chan struct{}
