@@ -60,7 +60,7 @@ func (e *Error) Error() string {
 	if e.Column == 0 {
 		return e.Reason
 	}
-	return fmt.Sprintf("column %d: %s", e.Column, e.Reason)
+	return fmt.Sprintf("at column %d: %s", e.Column, e.Reason)
 }
 
 // Program is a compiled text. Any number of goroutines may use it at once, each with its own Run.
