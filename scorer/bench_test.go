@@ -137,7 +137,7 @@ func benchmarkScoreAlone(b *testing.B, keys *signing.Ring) {
 				began := time.Now()
 				x := s.exchanges.Get().(*exchange)
 				x.parse(body, false, &s.cfg)
-				x.call.begin(len(s.followers))
+				x.call.begin(s.Engine)
 				s.score(b.Context(), &x.call, false)
 				x.call.settle(true, nil)
 				x.out = s.appendLine(x.out[:0], x, &x.lines[0])
