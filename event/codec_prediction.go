@@ -25,6 +25,8 @@ func (p *Prediction) AppendJSON(dst []byte) []byte {
 	l.versions(p.Model)
 	l.OptionalNumber("propensity", p.Propensity)
 	l.OptionalText("policy", p.Policy)
+	l.OptionalNumber("score", p.Score)
+	l.OptionalNumber("spread", p.Spread)
 	l.OptionalText("choice", p.Choice)
 	l.others(p.Others)
 	l.OptionalInteger("others_count", p.OthersCount)
@@ -126,6 +128,10 @@ func (p *Prediction) read(r *Reader) {
 			p.Propensity = r.Number()
 		case "policy":
 			p.Policy = r.Text()
+		case "score":
+			p.Score = r.Number()
+		case "spread":
+			p.Spread = r.Number()
 		case "choice":
 			p.Choice = r.Text()
 		case "others":

@@ -94,7 +94,10 @@ type Prediction struct {
 	P          []ObjectiveP       // "p": {"click": 0.0123}, in the order of the configuration
 	Model      []ObjectiveVersion // "model": {"click": "click@184203"}
 	Propensity float64
-	Policy     string
+	Policy     string // with its parameter, such as epsilon:0.05
+	// what the policy chose by, where it chooses at random: the candidate's score, and how
+	// uncertain that is
+	Score, Spread float64
 	// fingerprint of the request and of the chosen candidates: one request has one choice
 	Choice string
 	Others []Other // candidates that were not chosen, best first
@@ -113,6 +116,10 @@ type Other struct {
 	Ad       string
 	Campaign string
 	P        []ObjectiveP
+	// its place among the request's candidates, and what the policy chose by: where it chooses at
+	// random
+	Index         int64
+	Score, Spread float64
 }
 
 // Weight is the weight that the prediction's examples have.

@@ -21,6 +21,9 @@ func (o *Other) appendJSON(dst []byte) []byte {
 	l.OptionalText("ad", o.Ad)
 	l.OptionalText("campaign", o.Campaign)
 	l.probabilities(o.P)
+	l.OptionalInteger("index", o.Index)
+	l.OptionalNumber("score", o.Score)
+	l.OptionalNumber("spread", o.Spread)
 	return l.End()
 }
 
@@ -37,6 +40,12 @@ func (r *Reader) others(dst []Other) []Other {
 				o.Campaign = r.Text()
 			case "p":
 				o.P = r.probabilities(o.P)
+			case "index":
+				o.Index = r.Integer()
+			case "score":
+				o.Score = r.Number()
+			case "spread":
+				o.Spread = r.Number()
 			default:
 				r.Skip()
 			}

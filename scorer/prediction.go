@@ -60,8 +60,15 @@ func (e *Engine) describe(c *Call, q *Request) {
 		p.Others = event.GrowOthers(p.Others)
 		o, candidate := &p.Others[i], &q.Candidates[others[i].Index]
 		o.Ad, o.Campaign, o.P = candidate.Ad, candidate.Campaign, e.appendProbabilities(o.P, &others[i])
+		if q.random() {
+			o.Index, o.Score, o.Spread = int64(others[i].Index), others[i].Score, others[i].Spread
+		}
 	}
 }
+
+// random says whether the choice was left to chance: then what it depends on is logged with it, so
+// that Replay can make it again.
+func (q *Request) random() bool { return q.Answer.Policy != "greedy" }
 
 func (e *Engine) appendProbabilities(dst []event.ObjectiveP, s *Scored) []event.ObjectiveP {
 	for i, f := range e.followers {
@@ -76,6 +83,9 @@ func (e *Engine) encodePrediction(c *Call, q *Request, s *Scored) []byte {
 	p, candidate := &c.prediction, &q.Candidates[s.Index]
 	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, s.Index), candidate.Ad, candidate.Campaign, s.Propensity, c.features[s.Index]
 	p.P = e.appendProbabilities(p.P[:0], s)
+	if q.random() {
+		p.Score, p.Spread = s.Score, s.Spread
+	}
 	c.message = p.AppendJSON(c.message[:0])
 	if len(c.message) > maxPrediction && len(p.Others) > 0 {
 		countOthers(p, q)

@@ -6,8 +6,11 @@ import (
 )
 
 // scoreOf is the rule of the ranking: a candidate's score is the value that is expected of it, by
-// the probability of the first objective.
-func scoreOf(p []float64, value float64) float64 { return p[0] * value }
+// the probability of the first objective. Policies ask for it with other probabilities than those
+// that are served, to learn how uncertain a score is.
+func (e *Engine) scoreOf(q *Request, candidate int, p []float64) float64 {
+	return p[0] * q.Candidates[candidate].Value
+}
 
 // rank sorts candidates by their scores, the best first. Candidates of equal score keep the order
 // of the request.

@@ -88,36 +88,50 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 	if n := len(ranked) - len(c.features); n > 0 {
 		c.features = append(c.features, make([]event.Fields, n)...)
 	}
+	p := e.policyOf(c, q)
+	if q.Answer.Err != nil {
+		return
+	}
+	c.doubts.reset(len(e.followers))
 	for i := range ranked {
-		e.predict(c, q, i, &ranked[i])
+		e.predict(c, q, i, &ranked[i], p.uncertain)
+	}
+	if p.uncertain {
+		e.setSpreads(c, q, ranked)
 	}
 	rank(ranked)
 	picks := q.Answer.Ranked // of a past
 	q.Answer.Ranked, q.Answer.Basis = ranked, c.basis
 	if !q.choosePast(picks) {
 		q.Answer.Time = 0
-		e.choose(c, q)
+		e.choose(c, q, p)
 	}
 	e.appendPredictions(c, q)
 }
 
-// predict scores the i-th candidate into s.
-func (e *Engine) predict(c *Call, q *Request, i int, s *Scored) {
+// predict scores the i-th candidate into s. doubts: it notes how uncertain the network is, too.
+func (e *Engine) predict(c *Call, q *Request, i int, s *Scored, doubts bool) {
 	r := q.featureRequest(i)
-	s.Index, s.P, s.Propensity = i, s.P[:0], 0
+	s.Index, s.P, s.Propensity, s.Spread = i, s.P[:0], 0, 0
 	c.features[i] = e.profiles.set.Assemble(c.features[i][:0], &r, c.profiles)
 	c.encoded = features.Encode(c.encoded[:0], c.features[i])
 	for j, f := range e.followers {
 		p := f.prior
 		if h := &c.held[j]; h.replica != nil {
 			p = h.replica.weights.Predict(c.encoded, h.scratch)
+			if doubts {
+				c.doubts.add(h)
+			}
 		}
 		if math.IsNaN(p) || math.IsInf(p, 0) {
 			p = f.prior
 		}
 		s.P = append(s.P, p)
+		if doubts {
+			c.doubts.end()
+		}
 	}
-	s.Score = scoreOf(s.P, q.Candidates[i].Value)
+	s.Score = e.scoreOf(q, i, s.P)
 }
 
 // featureRequest is what the features of the i-th candidate are made of.
