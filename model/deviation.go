@@ -43,9 +43,10 @@ func (r *Replica) Deviation(s *Scratch) float64 { return r.c.deviation(s) }
 func (n *Net) Deviation(s *Scratch) float64 { return n.core.deviation(s) }
 
 // Variances appends the parts that the fields of the example that was predicted last with s have in
-// the variance of its logit. Fields that the network does not know yet have the part of a token
-// never learned, fields beyond the first 63, whose labels are not counted, have none. Where the
-// replica is not Uncertain nothing is appended.
+// the variance of its logit. Fields that the network does not know yet have none, and neither have
+// those beyond the first 63, whose labels are not counted. Where no field is known, there is one
+// part, that of a token never learned and of no field (0). Where the replica is not Uncertain
+// nothing is appended.
 func (r *Replica) Variances(dst []FieldVariance, s *Scratch) []FieldVariance {
 	return r.c.variances(dst, s)
 }
@@ -64,9 +65,9 @@ func (c *core) deviation(s *Scratch) float64 {
 	if !c.uncertain() {
 		return math.NaN()
 	}
-	s.doubts = c.variances(s.doubts[:0], s)
+	s.t.doubts = c.variances(s.t.doubts[:0], s)
 	sum := 0.0
-	for _, d := range s.doubts {
+	for _, d := range s.t.doubts {
 		sum += d.Variance
 	}
 	return math.Sqrt(sum)
@@ -77,16 +78,16 @@ func (c *core) variances(dst []FieldVariance, s *Scratch) []FieldVariance {
 	if !ok {
 		return dst
 	}
-	for _, hash := range s.row.strangers {
-		if n := len(dst); n == 0 || dst[n-1].Field != hash {
-			dst = append(dst, FieldVariance{hash, tokenVariance})
-		}
+	if len(s.row.present) == 0 {
+		return append(dst, FieldVariance{Variance: tokenVariance})
 	}
 	return m.t.variances(dst, &s.row, &s.t)
 }
 
 // variances appends the parts of the row's fields. A number is three tokens, which say the same
 // with different precision. It is known as well as the best known of them.
+//
+// Whether a field has numbers is told by the field: of one whole token both rules say the same.
 func (m *memberT) variances(dst []FieldVariance, r *row, s *tScratch) []FieldVariance {
 	s.variance, s.known = [kernel.Dims]float64{}, [kernel.Dims]float64{}
 	for i := range r.tokens {
@@ -95,7 +96,7 @@ func (m *memberT) variances(dst []FieldVariance, r *row, s *tScratch) []FieldVar
 			continue
 		}
 		information, x2 := m.information(t.Read, r.base), float64(t.X)*float64(t.X)
-		if r.reps[t.Field].number {
+		if m.fields.numbers[t.Field].Len() > 0 {
 			s.known[t.Field] = max(s.known[t.Field], information/x2)
 		} else {
 			s.variance[t.Field] += x2 / (1/tokenVariance + information)
@@ -105,7 +106,7 @@ func (m *memberT) variances(dst []FieldVariance, r *row, s *tScratch) []FieldVar
 		if f >= kernel.Dims-1 {
 			continue
 		}
-		if r.reps[f].number {
+		if m.fields.numbers[f].Len() > 0 {
 			s.variance[f] += 1 / (1/tokenVariance + s.known[f])
 		}
 		dst = append(dst, FieldVariance{m.fields.hashes[f], s.variance[f]})

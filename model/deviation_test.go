@@ -73,16 +73,12 @@ func TestSightingsShrinkTheDeviation(t *testing.T) {
 	}
 }
 
-// A field that no example had, and every field of a fresh net, is as uncertain as a new token.
-func TestUnknownFieldsAreUncertain(t *testing.T) {
-	n := mustNew(t, nil)
-	if got := part(n, "ad", shown("a", 0)); got != tokenVariance {
-		t.Errorf("of a fresh net the ad adds %v", got)
-	}
-	s := n.NewScratch()
+// A fresh net is as uncertain as of a new token.
+func TestAFreshNetIsUncertain(t *testing.T) {
+	n, s := mustNew(t, nil), &Scratch{}
 	n.Predict(shown("a", 0), s)
-	if got := n.Deviation(s); got != math.Sqrt(2*tokenVariance) {
-		t.Errorf("two unknown fields deviate by %v", got)
+	if got := n.Deviation(s); got != math.Sqrt(tokenVariance) {
+		t.Errorf("it deviates by %v", got)
 	}
 }
 

@@ -47,9 +47,6 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learns bool) {
 		if field < 0 || field >= e.known {
 			// a field that the example brings is known from the next one on
 			if field = e.findField(x, i); field < 0 || field >= e.known {
-				if !learns {
-					r.strangers = append(r.strangers, f.Field)
-				}
 				continue
 			}
 		}
@@ -119,7 +116,6 @@ func (e *encoder) number(f *Feature, p *rep, field int) {
 	} else {
 		sample.Code(code, f.Field, f.Value)
 	}
-	p.number = true
 	for i, key := range code.Keys[:code.N] {
 		e.add(field, key, code.Xs[i])
 	}

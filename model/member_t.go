@@ -58,6 +58,7 @@ type tScratch struct {
 	lanes int                  // of x and step that may not be zero
 	// of Variances, by field: its part, and how well its number is known
 	variance, known [kernel.Dims]float64
+	doubts          []FieldVariance
 }
 
 // forward sets the member's logit.

@@ -17,9 +17,7 @@ type row struct {
 	present []uint16    // fields, in order of their first token
 	reps    []rep       // by field: its tokens as they enter pairs
 	numbers []float32   // by field, with raw numbers
-	// fields that the network does not know, by hash, of an example that is only predicted
-	strangers []uint64
-	fields    int // known when the example was encoded
+	fields  int         // known when the example was encoded
 
 	label, weight float64
 	number        int64   // of examples before this one
@@ -40,7 +38,6 @@ const maxReps = 8
 type rep struct {
 	n      int32
 	seen   bool // the field is in the example
-	number bool // with an encoded number
 	tokens [maxReps]repToken
 }
 
@@ -60,11 +57,10 @@ func (p *rep) add(key uint64, x float64) {
 // reset empties the row for the next example of a net with so many fields.
 func (r *row) reset(fields int) {
 	for _, f := range r.present {
-		r.reps[f].n, r.reps[f].seen, r.reps[f].number = 0, false, false
+		r.reps[f].n, r.reps[f].seen = 0, false
 		r.numbers[f] = 0
 	}
 	r.tokens, r.slots, r.present, r.fields = r.tokens[:0], r.slots[:0], r.present[:0], fields
-	r.strangers = r.strangers[:0]
 	for len(r.reps) < fields {
 		r.reps = append(r.reps, rep{})
 		r.numbers = append(r.numbers, 0)
@@ -131,7 +127,6 @@ type Scratch struct {
 	squares []float64     // by field: the sum of squares of this example's weights
 	code    quantile.Code // of a number that is only predicted
 	without []Feature     // of Explain: the example without one field
-	doubts  []FieldVariance
 
 	j     jScratch
 	t     tScratch
