@@ -46,6 +46,10 @@ func DefaultConfig() Config {
 	}
 }
 
+// Uncertain says whether the policy goes by how uncertain predictions are, which not every network
+// can tell.
+func (c Config) Uncertain() bool { return policyOf(&c).uncertain }
+
 // Validate names the first field that is wrong.
 func (c Config) Validate() error {
 	switch {

@@ -52,7 +52,7 @@ var policies = []kind{
 	{name: "greedy", make: func(float64) *policy { return greedy() }},
 	{name: "epsilon", parameter: "the share of requests in which the choice is random", most: 1, make: epsilon},
 	{name: "softmax", parameter: "the temperature", least: 0.001, most: 1000, make: softmax},
-	{name: "thompson", parameter: "the scale of the deviations", least: 0.01, most: 100, standard: 1, make: thompson},
+	{name: "thompson", parameter: "the scale of the deviations", least: 0.01, most: 100, standard: 0.5, make: thompson},
 }
 
 const policyForms = "greedy, epsilon:SHARE, softmax:TEMPERATURE, thompson or thompson:SCALE"
@@ -67,7 +67,7 @@ func parsePolicy(text string) (*policy, error) {
 		parameter := k.standard
 		switch {
 		case given && k.parameter == "":
-			return nil, wrongPolicy(text, "but "+name+" has no parameter")
+			return nil, wrongPolicy(text, "want "+name+", which has no parameter")
 		case given:
 			v, err := strconv.ParseFloat(number, 64)
 			if err != nil || !(v >= k.least && v <= k.most) {
@@ -112,9 +112,9 @@ func (c *Config) policyText() string {
 	return "greedy"
 }
 
-// policyOf is the policy that is to choose for q: its own or the engine's. Where there is no choice,
-// or more to be chosen than the policy can, it is the greedy one. Weights that cannot tell how
-// uncertain they are leave it to that, too.
+// policyOf is the policy that is to choose for q: its own or the engine's. Where there is no choice
+// it is the greedy one. That one also takes the place of a policy that cannot choose as many, and of
+// one that goes by uncertainty where the weights cannot tell it.
 func (e *Engine) policyOf(c *Call, q *Request) *policy {
 	p := e.policy
 	if q.Policy != "" {
@@ -128,8 +128,11 @@ func (e *Engine) policyOf(c *Call, q *Request) *policy {
 	switch {
 	case len(q.Candidates) < 2 || q.Choose == 0:
 		return e.greedy
-	case p.most > 0 && q.Choose > p.most, p.uncertain && !c.uncertain():
-		e.metrics.degraded.WithLabelValues("policy").Inc()
+	case p.most > 0 && q.Choose > p.most:
+		e.metrics.replaced.WithLabelValues("choose").Inc()
+		return e.greedy
+	case p.uncertain && !c.uncertain():
+		e.metrics.replaced.WithLabelValues("weights").Inc()
 		return e.greedy
 	}
 	return p

@@ -175,7 +175,7 @@ func softmaxOracle(s scoring, p *policy, k int, rounds float64) []float64 {
 }
 
 func TestPropensitiesAreTheProbabilitiesOfBeingChosen(t *testing.T) {
-	texts := []string{"greedy", "epsilon:0.4", "epsilon:1", "softmax:0.3", "softmax:0.05", "softmax:5", "thompson", "thompson:0.5"}
+	texts := []string{"greedy", "epsilon:0.4", "epsilon:1", "softmax:0.3", "softmax:0.05", "softmax:5", "thompson", "thompson:1"}
 	rounds := decisions(t)
 	for _, text := range texts {
 		t.Run(text, func(t *testing.T) {
@@ -260,7 +260,7 @@ func thompsonOracle(d *decision, k int) (p [3]float64) {
 }
 
 func TestThompsonPropensitiesAreExact(t *testing.T) {
-	p, _ := parsePolicy("thompson")
+	p, _ := parsePolicy("thompson:1")
 	var d decision
 	for seed := range 6 {
 		r := rand.New(rand.NewPCG(uint64(seed), 3))
@@ -290,10 +290,10 @@ func TestThompsonPropensitiesAreExact(t *testing.T) {
 // The seed and the request's id decide what a request gets: the same in every process and version.
 func TestAChoiceCanBeReplayed(t *testing.T) {
 	for text, want := range map[string]string{
-		"epsilon:0.5":  "0120000200101002000000010000100000010200",
-		"softmax:0.5":  "2200000210210001111211010010201000100010",
-		"thompson":     "2200000200000000000011010010001000100000",
-		"thompson:0.8": "0200000000000000000011010010001000100000",
+		"epsilon:0.5": "0120000200101002000000010000100000010200",
+		"softmax:0.5": "2200000210210001111211010010201000100010",
+		"thompson:1":  "2200000200000000000011010010001000100000",
+		"thompson":    "0000000000000000000000010010000000100000",
 	} {
 		cfg := Config{Policy: text, Seed: 7}
 		e := Engine{cfg: cfg}
@@ -325,8 +325,8 @@ func TestPoliciesAreNamed(t *testing.T) {
 	f("epsilon:0", "epsilon:0")
 	f("softmax:1e-1", "softmax:0.1")
 	f("thompson", "thompson")
-	f("thompson:1.0", "thompson")
-	f("thompson:0.5", "thompson:0.5")
+	f("thompson:0.50", "thompson")
+	f("thompson:1", "thompson:1")
 	no := func(text, want string) {
 		t.Helper()
 		if _, err := parsePolicy(text); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), strconv.Quote(text)) {
@@ -336,7 +336,7 @@ func TestPoliciesAreNamed(t *testing.T) {
 	no("", policyForms)
 	no("ucb", policyForms)
 	no("Greedy", policyForms)
-	no("greedy:1", "has no parameter")
+	no("greedy:1", "which has no parameter")
 	no("epsilon", "such as epsilon:0.1")
 	no("epsilon:", "0 to 1")
 	no("epsilon:2", "0 to 1")

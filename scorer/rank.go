@@ -17,3 +17,9 @@ func (e *Engine) scoreOf(q *Request, candidate int, p []float64) float64 {
 func rank(candidates []Scored) {
 	slices.SortStableFunc(candidates, func(a, b Scored) int { return cmp.Compare(b.Score, a.Score) })
 }
+
+// rankAgain is rank of candidates that have come in another order.
+func rankAgain(candidates []Scored) {
+	slices.SortFunc(candidates, func(a, b Scored) int { return cmp.Compare(a.Index, b.Index) })
+	rank(candidates)
+}

@@ -168,7 +168,7 @@ func TestThompsonFindsNewAds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seeds, requests, texts = n, 20_000, []string{"greedy", "epsilon:0.1", "softmax:0.2", "softmax:0.05", "thompson", "thompson:0.5"}
+		seeds, requests, texts = n, 20_000, []string{"greedy", "epsilon:0.1", "softmax:0.2", "softmax:0.05", "thompson", "thompson:1", "thompson:0.25"}
 	}
 	sums := map[string]float64{}
 	var squares, seen, far [4]float64
