@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -59,7 +60,7 @@ func (l *line) texts(changed bool) (all []web.Warning) {
 }
 
 func (w *warning) text() web.Warning {
-	near, message := event.Nearest(w.name, w.known), w.path+" "+event.UnknownName(w.name, w.known)
+	near, message := event.Nearest(w.name, w.known), cmp.Or(w.path, `""`)+" "+event.UnknownName(w.name, w.known)
 	if near == "" {
 		message += "."
 	}
