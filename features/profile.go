@@ -47,3 +47,6 @@ func newProfile(fields map[string]string) Profile {
 	}
 	return p
 }
+
+// Unknown says that the store could not read the profile. Unknown is not zero.
+func (p *Profile) Unknown() bool { return p.unknown }
