@@ -19,8 +19,10 @@ type Config struct {
 	MaxRemembered int `yaml:"max_remembered"`
 	// candidates not chosen that a prediction lists; of more it has the number and a hash
 	MaxOthers int `yaml:"max_others"`
-	// how long a call waits for profiles before it is scored without them
-	ProfileWait time.Duration `yaml:"profile_wait"`
+	// how long after its arrival a call waits for profiles, unless it says tmax_ms; then it is scored
+	// without those that have not come
+	TMax         time.Duration `yaml:"tmax"`
+	ProfileCache CacheConfig   `yaml:"profile_cache"` // off by default
 	// how long an answer waits for Kafka; then it says "published":false, and the prediction is
 	// written later
 	PublishWait time.Duration `yaml:"publish_wait"`
@@ -39,9 +41,12 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxBody: 1 << 20, MaxCandidates: 500, MaxInFlight: 256, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
-		ProfileWait: 20 * time.Millisecond, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
+		TMax: 20 * time.Millisecond, ProfileCache: CacheConfig{MaxAge: time.Second}, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
 	}
 }
+
+// maxTMax is the longest time that a request may allow.
+const maxTMax = time.Minute
 
 // Validate names the first field that is wrong.
 func (c Config) Validate() error {
@@ -58,8 +63,8 @@ func (c Config) Validate() error {
 		return field.Wrong("max_remembered", "is %d, want at least 1048576 bytes", c.MaxRemembered)
 	case c.MaxOthers < 0 || c.MaxOthers > 200:
 		return field.Wrong("max_others", "is %d, want 0 to 200: a prediction has at most 20 KiB", c.MaxOthers)
-	case c.ProfileWait < time.Millisecond || c.ProfileWait > time.Minute:
-		return field.Wrong("profile_wait", "is %v, want 1ms to 1m", c.ProfileWait)
+	case c.TMax < time.Millisecond || c.TMax > maxTMax:
+		return field.Wrong("tmax", "is %v, want 1ms to 1m", c.TMax)
 	case c.PublishWait < time.Millisecond || c.PublishWait > time.Minute:
 		return field.Wrong("publish_wait", "is %v, want 1ms to 1m", c.PublishWait)
 	case c.Drain < 0 || c.Drain > time.Hour:
@@ -69,5 +74,5 @@ func (c Config) Validate() error {
 	case !(c.Prior > 0 && c.Prior < 1):
 		return field.Wrong("prior", "is %v, want between 0 and 1", c.Prior)
 	}
-	return nil
+	return field.Within("profile_cache", c.ProfileCache.validate())
 }

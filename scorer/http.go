@@ -121,6 +121,7 @@ func (s *Scorer) work(r *http.Request, visit *access.Visit, raw []byte, began ti
 		err = visit.Take(len(x.lines) - 1)
 	}
 	if err == nil {
+		x.call.Began = began
 		err = s.answer(r.Context(), x, out)
 		s.metrics.latency.Observe(time.Since(began).Seconds())
 	}

@@ -10,14 +10,21 @@ import (
 // append appends a as the memory keeps it: without pointers, so that the garbage collector need not
 // look at a memory full of answers.
 func (a *Answer) append(b []byte) []byte {
-	withoutProfiles, objectives := 0, 0
-	if a.WithoutProfiles {
-		withoutProfiles = 1
+	without, objectives := 0, 0
+	switch {
+	case a.NoProfiles:
+		without = 2
+	case a.WithoutProfiles:
+		without = 1
 	}
 	if len(a.Ranked) > 0 {
 		objectives = len(a.Ranked[0].P)
 	}
-	b = appendText(appendNumber(b, withoutProfiles), a.Policy)
+	b = appendNumber(appendNumber(b, without), len(a.Missing))
+	for _, name := range a.Missing {
+		b = appendText(b, name)
+	}
+	b = appendText(b, a.Policy)
 	b = binary.AppendVarint(b, int64(a.Time))
 	b = appendNumber(b, len(a.Models))
 	for _, v := range a.Models {
@@ -40,7 +47,12 @@ func (a *Answer) append(b []byte) []byte {
 
 // decode sets a to what append made, in memory of c.
 func (a *Answer) decode(k kept, c *Call) {
-	a.WithoutProfiles, a.Policy, a.Time = k.number() != 0, k.text(), k.time()
+	without := k.number()
+	a.WithoutProfiles, a.NoProfiles, a.Missing = without > 0, without > 1, nil
+	for range k.number() {
+		a.Missing = append(a.Missing, k.text())
+	}
+	a.Policy, a.Time = k.text(), k.time()
 	a.Models = make([]event.ObjectiveVersion, k.number())
 	a.WithoutModel = len(a.Models) < len(c.held)
 	for i := range a.Models {

@@ -36,7 +36,7 @@ func (h hanging) Read(ctx context.Context, _ []string) (map[string]features.Prof
 func TestARedisThatHangsIsWaitedForAsLongAsAllowed(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	h := hanging{waits: make(chan time.Duration, 1)}
-	s := newScorer(t, func(u *setup) { u.store = h; u.config.ProfileWait = 30 * time.Millisecond; u.registry = reg })
+	s := newScorer(t, func(u *setup) { u.store = h; u.config.TMax = 30 * time.Millisecond; u.registry = reg })
 	a := parseAnswer(t, post(s, `{"request":"r1","user":"u1","candidates":[{"ad":"a1"}]}`, "").Body.Bytes())
 	if wait := <-h.waits; wait <= 0 || wait > 30*time.Millisecond {
 		t.Errorf("the store is waited for %v, want 30ms", wait)
@@ -204,8 +204,8 @@ func TestTheConfigurationNamesWhatIsWrong(t *testing.T) {
 	f("max_others", true, func(c *Config) { c.MaxOthers = 0 })
 	f("max_others", false, func(c *Config) { c.MaxOthers = -1 })
 	f("max_others", false, func(c *Config) { c.MaxOthers = 201 })
-	f("profile_wait", false, func(c *Config) { c.ProfileWait = time.Microsecond })
-	f("profile_wait", false, func(c *Config) { c.ProfileWait = time.Hour })
+	f("tmax", false, func(c *Config) { c.TMax = time.Microsecond })
+	f("tmax", false, func(c *Config) { c.TMax = time.Hour })
 	f("publish_wait", false, func(c *Config) { c.PublishWait = 0 })
 	f("publish_wait", false, func(c *Config) { c.PublishWait = time.Hour })
 	f("epsilon", true, func(c *Config) { c.Epsilon = 1 })

@@ -11,6 +11,7 @@ type instruments struct {
 	latency     prometheus.Histogram
 	weights     *prometheus.CounterVec
 	version     *prometheus.GaugeVec
+	breaker     prometheus.Gauge
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
@@ -24,9 +25,10 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		weights: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_weights_total",
 			Help: "Messages read from the model topic, by result: applied; held (older than the served weights); repeated; deposed (from a learner that was replaced); gap (an earlier message is missing); refused; malformed."}, []string{"objective", "result"}),
 		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Number of examples that the served weights have learned."}, []string{"objective"}),
+		breaker: prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_breaker_open", Help: "1 while Redis does not answer in time: calls are scored without profiles, and wait for none."}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.requests, m.unknown, m.degraded, m.predictions, m.latency, m.weights, m.version)
+		reg.MustRegister(m.breaker, m.requests, m.unknown, m.degraded, m.predictions, m.latency, m.weights, m.version)
 	}
 	return m
 }

@@ -345,3 +345,10 @@ func TestAnswersHaveTheAgeOfTheProfiles(t *testing.T) {
 	f(testNow-340, "map[ad:340 user:340]")
 	f(testNow+5, "map[ad:0 user:0]")
 }
+
+func unmarshal(t testing.TB, b []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(b, into); err != nil {
+		t.Fatalf("%s: %v", b, err)
+	}
+}
