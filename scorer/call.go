@@ -32,7 +32,8 @@ type Call struct {
 	written  int                         // bytes of these
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
-	done chan struct{}
+	done     chan struct{}
+	admitted *admission // that counts the call as at work; nil for none
 	answers
 	scratch
 }
@@ -133,7 +134,7 @@ func (c *Call) Reset() {
 	for i := range c.Requests {
 		c.Requests[i].claim = claim{} // it refers to the engine's memory
 	}
-	c.Requests, c.Began = c.Requests[:0], time.Time{}
+	c.Requests, c.Began, c.admitted = c.Requests[:0], time.Time{}, nil
 }
 
 // deadline is when the call goes on without profiles that have not come. usual is the TMax of

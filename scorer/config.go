@@ -11,8 +11,11 @@ type Config struct {
 	// bytes of a request's body; a larger one gets 413
 	MaxBody       int `yaml:"max_body"`
 	MaxCandidates int `yaml:"max_candidates"` // of one request
-	// calls that may be at work at once; further ones get 429
+	// calls that may be at work at once; further ones get 503
 	MaxInFlight int `yaml:"max_in_flight"`
+	// how long half of the process's goroutines may queue for a processor; above it, calls get 503
+	// before they queue. 0: only max_in_flight bounds them
+	MaxQueueTime time.Duration `yaml:"max_queue_time"`
 	// bytes of predictions that may wait for Kafka; further ones are lost
 	MaxWaiting int `yaml:"max_waiting"`
 	// bytes of answers that are remembered, so that a request that is sent again gets the same
@@ -40,7 +43,7 @@ type Config struct {
 // DefaultConfig explores nothing and waits 20 ms for profiles and 50 ms for Kafka.
 func DefaultConfig() Config {
 	return Config{
-		MaxBody: 1 << 20, MaxCandidates: 500, MaxInFlight: 256, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
+		MaxBody: 1 << 20, MaxCandidates: 500, MaxInFlight: 256, MaxQueueTime: time.Millisecond, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
 		TMax: 20 * time.Millisecond, ProfileCache: CacheConfig{MaxAge: time.Second}, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
 	}
 }
@@ -57,6 +60,8 @@ func (c Config) Validate() error {
 		return field.Wrong("max_candidates", "is %d, want 1 to 10000", c.MaxCandidates)
 	case c.MaxInFlight < 1:
 		return field.Wrong("max_in_flight", "is %d, want at least 1", c.MaxInFlight)
+	case c.MaxQueueTime < 0 || c.MaxQueueTime > time.Second || c.MaxQueueTime > 0 && c.MaxQueueTime < 50*time.Microsecond:
+		return field.Wrong("max_queue_time", "is %v, want 0 (no bound) or 50us to 1s", c.MaxQueueTime)
 	case c.MaxWaiting < 1<<20:
 		return field.Wrong("max_waiting", "is %d, want at least 1048576 bytes", c.MaxWaiting)
 	case c.MaxRemembered < 1<<20:

@@ -146,7 +146,10 @@ func (e *Engine) answerOnce(ctx context.Context, c *Call) {
 		e.memory.claim(c)
 		if c.anyOpen() {
 			e.score(ctx, c, false)
-			c.settle(e.log.publish(ctx, c, e.cfg.PublishWait))
+			c.admitted.wait()
+			published, late := e.log.publish(ctx, c, e.cfg.PublishWait)
+			c.admitted.resume()
+			c.settle(published, late)
 			e.memory.finish(c)
 		}
 		e.recall(ctx, c)

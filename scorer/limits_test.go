@@ -132,14 +132,14 @@ func TestAPlaceAtWorkIsGivenBackHoweverACallEnds(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := newScorer(t, func(u *setup) { u.config.MaxInFlight, u.config.MaxBody, u.registry = 1, 1024, reg })
 	for _, body := range []string{`{"candidates":[{"ad":"a"}]}`, `{`, strings.Repeat("x", 1025), `{"request":"r","candidates":[{"ad":"a"}]}`, `{"request":"r","candidates":[{"ad":"b"}]}`} {
-		if w := post(s, body, ""); w.Code == http.StatusTooManyRequests {
+		if w := post(s, body, ""); w.Code == http.StatusServiceUnavailable {
 			t.Fatalf("%.40s: %d %s", body, w.Code, w.Body)
 		}
 	}
 	if !s.slots.take(1) { // another one is at work
 		t.Fatal("slots are held by calls that are answered")
 	}
-	if w := post(s, `{"candidates":[{"ad":"a"}]}`, ""); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
+	if w := post(s, `{"candidates":[{"ad":"a"}]}`, ""); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 		t.Errorf("one too many: %d %s", w.Code, w.Body)
 	}
 	if got := metric(t, reg, "clickloop_scorer_requests_total", "busy"); got != 1 {

@@ -12,11 +12,12 @@ type instruments struct {
 	weights     *prometheus.CounterVec
 	version     *prometheus.GaugeVec
 	breaker     prometheus.Gauge
+	limit       prometheus.Gauge
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
 	m := &instruments{
-		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests, by answer: ok; repeated (the earlier answer was returned again); changed (as repeated, but the request had another user, context or value); conflict (the id was used before with other candidates); refused; busy; unavailable."}, []string{"answer"}),
+		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests, by answer: ok; repeated (the earlier answer was returned again); changed (as repeated, but the request had another user, context or value); conflict (the id was used before with other candidates); refused; busy (refused, since the process has as much work as it can do); unavailable."}, []string{"answer"}),
 		unknown:     prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_scorer_unknown_fields_total", Help: "Fields of requests that the scorer does not know. Warnings in the answers name them."}),
 		degraded:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_degraded_total", Help: "Calls that were scored without profiles or without weights."}, []string{"without"}),
 		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_predictions_total", Help: "Predictions, by result: acknowledged; late (answered before Kafka acknowledged them); lost (too many were waiting, or Kafka had not acknowledged them when the process ended); refused (larger than the topic allows)."}, []string{"result"}),
@@ -26,9 +27,10 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 			Help: "Messages read from the model topic, by result: applied; held (older than the served weights); repeated; deposed (from a learner that was replaced); gap (an earlier message is missing); refused; malformed."}, []string{"objective", "result"}),
 		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Number of examples that the served weights have learned."}, []string{"objective"}),
 		breaker: prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_breaker_open", Help: "1 while Redis does not answer in time: calls are scored without profiles, and wait for none."}),
+		limit:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_admission_limit", Help: "Calls that may be at work at once: scorer.max_in_flight, and fewer while goroutines queue longer than scorer.max_queue_time for a processor."}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.breaker, m.requests, m.unknown, m.degraded, m.predictions, m.latency, m.weights, m.version)
+		reg.MustRegister(m.breaker, m.limit, m.requests, m.unknown, m.degraded, m.predictions, m.latency, m.weights, m.version)
 	}
 	return m
 }

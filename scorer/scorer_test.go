@@ -261,7 +261,7 @@ func TestCallsBeyondTheLimitAreRefused(t *testing.T) {
 	go func() { done <- post(s, body, "").Code }()
 	<-b.entered
 	w := post(s, body, "")
-	if a := parseAnswer(t, w.Body.Bytes()); w.Code != 429 || w.Header().Get("Retry-After") == "" || a.Error.Code != "busy" {
+	if a := parseAnswer(t, w.Body.Bytes()); w.Code != 503 || w.Header().Get("Retry-After") == "" || a.Error.Code != "busy" {
 		t.Errorf("second request: %d %s", w.Code, w.Body)
 	}
 	close(b.leave)

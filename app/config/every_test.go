@@ -231,6 +231,7 @@ var outOfRange = map[string][]string{
 	"scorer.max_body":                 {"0", "67108865"},
 	"scorer.max_candidates":           {"0", "10001"},
 	"scorer.max_in_flight":            {"0", "-1"},
+	"scorer.max_queue_time":           {"-1ms", "49us", "2s"},
 	"scorer.max_waiting":              {"0", "-1"},
 	"scorer.max_remembered":           {"0", "1048575", "-1"},
 	"scorer.max_others":               {"-1", "201"},
