@@ -14,15 +14,15 @@ import (
 // machine is a process in virtual time: calls come at random times and queue for processors, in the
 // order in which they came. A call takes time to be read, and then either work or nothing more.
 type machine struct {
-	admission      *admission
-	free           [2]float64 // when each processor is free, in ms
-	read, work     float64    // ms
-	now            float64
-	queued         []float64 // since the last adjustment
-	done           []float64 // when calls at work end
-	adjusted       float64
-	accepted       []float64 // how long accepted calls took
-	refused        []float64 // how long the others took
+	admission  *admission
+	free       [2]float64 // when each processor is free, in ms
+	read, work float64    // ms
+	now        float64
+	queued     []float64 // since the last adjustment
+	done       []float64 // when calls at work end
+	adjusted   float64
+	accepted   []float64 // how long accepted calls took
+	refused    []float64 // how long the others took
 }
 
 func (m *machine) arrive(gap float64) {
