@@ -10,10 +10,11 @@ import (
 )
 
 // admission refuses calls early when the process has more work than processors. It measures how
-// long goroutines that could run queue for a processor, and bounds the calls at work so that half
-// of them queue less than the target: the bound falls by a fifth at a time while they queue longer
-// (as CoDel drops by the time spent in a queue, not by its length), and grows back afterwards. So a
-// call that is let in is answered about as fast as ever, and others are refused at once.
+// long goroutines that could run queue for a processor, and bounds the calls at work so that they
+// queue no longer than the target on average: the bound falls by a fifth at a time while they queue
+// longer (as CoDel drops by the time spent in a queue, not by its length), and grows back
+// afterwards. So a call that is let in is answered about as fast as ever, and others are refused at
+// once.
 //
 // A call that waits for Redis or Kafka needs no processor and does not count. A slow dependency is
 // no overload. Decisions take the delay as an argument.
@@ -91,7 +92,9 @@ func (a *admission) run(ctx context.Context, in *instruments) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			a.adjust(q.delay())
+			delay := q.delay()
+			a.adjust(delay)
+			in.queue.Set(delay.Seconds())
 			in.limit.Set(float64(a.limit.Load()))
 		}
 	}
@@ -103,11 +106,11 @@ type runQueue struct {
 	before []uint64
 }
 
-// fewQueued is the number of goroutines below which their median says nothing. The runtime looks at
+// fewQueued is the number of goroutines below which their delay says nothing. The runtime looks at
 // one of eight.
-const fewQueued = 8
+const fewQueued = 4
 
-// delay is the median time that goroutines queued since the last call.
+// delay is the average time that goroutines queued since the last call.
 func (q *runQueue) delay() time.Duration {
 	q.sample[0].Name = "/sched/latencies:seconds"
 	metrics.Read(q.sample[:])
@@ -118,20 +121,20 @@ func (q *runQueue) delay() time.Duration {
 	if len(q.before) != len(h.Counts) {
 		q.before = make([]uint64, len(h.Counts))
 	}
-	var total uint64
+	var total, seconds float64
 	for i, n := range h.Counts {
-		total += n - q.before[i]
-	}
-	median, sum := 0.0, uint64(0)
-	for i, n := range h.Counts {
-		if sum += n - q.before[i]; 2*sum >= total {
-			median = h.Buckets[i]
-			break
+		if n == q.before[i] {
+			continue
+		}
+		now := float64(n - q.before[i])
+		total += now
+		if least := h.Buckets[i]; !math.IsInf(least, 0) { // a bucket is narrow: a tenth or so
+			seconds += now * least
 		}
 	}
 	copy(q.before, h.Counts)
-	if total < fewQueued || math.IsInf(median, 0) {
+	if total < fewQueued {
 		return 0
 	}
-	return time.Duration(median * float64(time.Second))
+	return time.Duration(seconds / total * float64(time.Second))
 }

@@ -31,8 +31,9 @@ func (m *machine) arrive(gap float64) {
 		m.adjusted += 10
 		delay := 0.0
 		if len(m.queued) > 0 {
-			slices.Sort(m.queued)
-			delay = m.queued[len(m.queued)/2]
+			for _, ms := range m.queued {
+				delay += ms / float64(len(m.queued))
+			}
 		}
 		m.queued = m.queued[:0]
 		m.admission.adjust(time.Duration(delay * float64(time.Millisecond)))

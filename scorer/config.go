@@ -13,8 +13,8 @@ type Config struct {
 	MaxCandidates int `yaml:"max_candidates"` // of one request
 	// calls that may be at work at once; further ones get 503
 	MaxInFlight int `yaml:"max_in_flight"`
-	// how long half of the process's goroutines may queue for a processor; above it, calls get 503
-	// before they queue. 0: only max_in_flight bounds them
+	// how long goroutines of the process may queue for a processor, on average; above it, calls get
+	// 503 before they queue. 0: only max_in_flight bounds them
 	MaxQueueTime time.Duration `yaml:"max_queue_time"`
 	// bytes of predictions that may wait for Kafka; further ones are lost
 	MaxWaiting int `yaml:"max_waiting"`

@@ -13,6 +13,7 @@ type instruments struct {
 	version     *prometheus.GaugeVec
 	breaker     prometheus.Gauge
 	limit       prometheus.Gauge
+	queue       prometheus.Gauge
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
@@ -27,10 +28,11 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 			Help: "Messages read from the model topic, by result: applied; held (older than the served weights); repeated; deposed (from a learner that was replaced); gap (an earlier message is missing); refused; malformed."}, []string{"objective", "result"}),
 		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Number of examples that the served weights have learned."}, []string{"objective"}),
 		breaker: prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_breaker_open", Help: "1 while Redis does not answer in time: calls are scored without profiles, and wait for none."}),
+		queue:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_queue_seconds", Help: "How long goroutines queued for a processor on average, in the last moment."}),
 		limit:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_admission_limit", Help: "Calls that may be at work at once: scorer.max_in_flight, and fewer while goroutines queue longer than scorer.max_queue_time for a processor."}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.breaker, m.limit, m.requests, m.unknown, m.degraded, m.predictions, m.latency, m.weights, m.version)
+		reg.MustRegister(m.breaker, m.limit, m.queue, m.requests, m.unknown, m.degraded, m.predictions, m.latency, m.weights, m.version)
 	}
 	return m
 }
