@@ -3,6 +3,7 @@ package scorer
 import (
 	"context"
 	"math"
+	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
@@ -20,10 +21,9 @@ type heldWeights struct {
 
 // score scores the open requests and makes the records of what is chosen.
 func (e *Engine) score(ctx context.Context, c *Call, recorded bool) {
-	now := e.now()
-	wait := e.cfg.ProfileWait
+	now, deadline := e.now(), c.deadline(e.cfg.TMax)
 	if recorded {
-		wait = e.replayWait // a replay wants the profiles, however long they take
+		deadline = time.Now().Add(e.replayWait) // a replay wants the profiles, however long they take
 	}
 	for i := range c.Requests {
 		q := &c.Requests[i]
@@ -35,7 +35,7 @@ func (e *Engine) score(ctx context.Context, c *Call, recorded bool) {
 		}
 	}
 	c.records, c.written, c.basis = c.records[:0], 0, Basis{}
-	e.profiles.read(ctx, c, wait)
+	e.profiles.read(ctx, c, deadline, recorded)
 	e.hold(c, now)
 	defer c.release()
 	for i := range c.Requests {
@@ -108,6 +108,9 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 	rank(ranked)
 	picks := q.Answer.Ranked // of a past
 	e.answerWith(c, q, ranked)
+	if c.basis.WithoutProfiles {
+		e.profiles.noteMissing(c, q)
+	}
 	if !q.choosePast(picks) {
 		q.Answer.Time = 0
 		e.choose(c, q, p)
