@@ -47,3 +47,18 @@ func benchmarkPolicy(b *testing.B, text string, n, k, every int) {
 		d.decide(p, 1, &source, "auction-42")
 	}
 }
+
+// BenchmarkExplore is a request of a hundred candidates from profiles in memory to predictions.
+func BenchmarkExplore(b *testing.B) {
+	for _, text := range []string{"greedy", "softmax:0.1", "thompson"} {
+		b.Run(text, func(b *testing.B) {
+			s := newScorer(b, func(u *setup) { u.config.Policy = text })
+			trained(b, s, 1000)
+			c := read(b, s, bidRequest("r1", 100))
+			for b.Loop() {
+				c.begin(1)
+				s.score(b.Context(), c, false)
+			}
+		})
+	}
+}
