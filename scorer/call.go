@@ -51,6 +51,8 @@ type scratch struct {
 	prediction event.Prediction
 	message    []byte
 	indices    []int
+
+	explanation model.Explanation
 }
 
 // Request asks which of its candidates to choose. The engine does not check it: ids are such as
@@ -67,7 +69,10 @@ type Request struct {
 	Context   event.Fields
 	// Choose is how many candidates are chosen and logged, at most all of them. With 0 they are
 	// scored only.
-	Choose     int
+	Choose int
+	// Explain is how many fields are named that moved the logits of the chosen candidates; with 0
+	// nothing is explained. Without a choice the first of the ranking is explained.
+	Explain    int
 	Candidates []Candidate
 
 	Answer Answer // the engine's
@@ -115,6 +120,9 @@ type Scored struct {
 	P          []float64 // probability of a positive, by objective
 	Score      float64   // candidates are ranked by it
 	Propensity float64   // probability with which the policy makes it one of the chosen
+	// Why is by objective, without those that have no weights. It is empty for candidates that are
+	// not explained.
+	Why []Explained
 }
 
 // Reset forgets the requests of c, and their answers.

@@ -99,6 +99,7 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 		q.Answer.Time = 0
 		e.choose(c, q)
 	}
+	e.explain(c, q)
 	e.appendPredictions(c, q)
 }
 
@@ -116,7 +117,7 @@ func (e *Engine) share(c *Call, q *Request) {
 // predict scores the i-th candidate into s.
 func (e *Engine) predict(c *Call, q *Request, i int, s *Scored) {
 	r := q.featureRequest(i)
-	s.Index, s.P, s.Propensity = i, s.P[:0], 0
+	s.Index, s.P, s.Propensity, s.Why = i, s.P[:0], 0, nil
 	together := len(q.Candidates) > 1
 	var own []model.Feature
 	var after []int32
