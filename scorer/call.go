@@ -67,6 +67,8 @@ type scratch struct {
 	run        expression.Run // of the value expression
 	excluded   map[string]bool
 	caps       capping
+
+	explanation model.Explanation
 }
 
 // Request asks which of its candidates to choose. The engine does not check it: ids are such as
@@ -86,7 +88,10 @@ type Request struct {
 	TMax time.Duration
 	// Choose is how many candidates are chosen and logged, at most all of them. With 0 they are
 	// scored only.
-	Choose     int
+	Choose int
+	// Explain is how many fields are named that moved the logits of the chosen candidates; with 0
+	// nothing is explained. Without a choice the first of the ranking is explained.
+	Explain    int
 	Candidates []Candidate
 	// Objectives are the ones to be scored, in this order; none stands for all.
 	Objectives []string
@@ -162,6 +167,9 @@ type Scored struct {
 	Propensity float64
 	// how uncertain the score is, where the policy goes by that: see Engine.setSpreads
 	Spread float64
+	// Why is by objective, without those that have no weights. It is empty for candidates that are
+	// not explained.
+	Why []Explained
 }
 
 // Reset forgets the requests of c, and their answers.

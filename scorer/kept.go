@@ -42,6 +42,7 @@ func (a *Answer) append(b []byte) []byte {
 		for _, p := range s.P {
 			b = appendFloat(b, p)
 		}
+		b = appendKept(b, s.Why)
 	}
 	return b
 }
@@ -97,6 +98,7 @@ func (a *Answer) decode(k kept, c *Call) {
 		for range objectives {
 			s.P = append(s.P, k.float())
 		}
+		s.Why = k.explained()
 	}
 }
 

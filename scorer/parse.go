@@ -121,6 +121,8 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 			parseExclude(&r, q)
 		case "cap":
 			l.parseCaps(&r, q)
+		case "explain":
+			q.Explain = int(r.Integer())
 		case "candidates":
 			given = true
 			l.parseCandidates(&r, q, cfg.MaxCandidates)
@@ -138,6 +140,9 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 		return &event.Error{Field: "candidates", Reason: "is empty, want at least one object with an ad"}
 	case q.Choose < 0:
 		return &event.Error{Field: "choose", Reason: "is negative"}
+	}
+	if err := checkExplain(q.Explain); err != nil {
+		return err
 	}
 	return q.checkFields(cfg)
 }

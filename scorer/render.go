@@ -116,5 +116,6 @@ func (s *Scorer) appendCandidate(b []byte, q *Request, i int) []byte {
 		o.Number("propensity", scored.Propensity)
 		o.Buf = s.appendToken(o.Buf, q, scored.Index)
 	}
+	appendWhy(&o, scored.Why)
 	return o.End()
 }

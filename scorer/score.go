@@ -115,6 +115,7 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 		q.Answer.Time = 0
 		e.choose(c, q, p)
 	}
+	e.explain(c, q)
 	e.appendPredictions(c, q)
 }
 
@@ -144,7 +145,7 @@ func (e *Engine) answerWith(c *Call, q *Request, ranked []Scored) {
 // doubts: it notes how uncertain the network is, too.
 func (e *Engine) predict(c *Call, q *Request, i int, s *Scored, doubts bool) {
 	r := q.featureRequest(i)
-	s.Index, s.P, s.Propensity, s.Spread = i, s.P[:0], 0, 0
+	s.Index, s.P, s.Propensity, s.Spread, s.Why = i, s.P[:0], 0, 0, nil
 	together := len(q.Candidates) > 1
 	var own []model.Feature
 	var after []int32
