@@ -132,6 +132,8 @@ type Scratch struct {
 	t     tScratch
 	cqp   cqpScratch
 	plain plainScratch
+
+	retrieve retrieveScratch
 }
 
 func (s *Scratch) grow(fields int) {

@@ -1,0 +1,181 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// shop is a catalogue with users whose interest in items is known.
+type shop struct {
+	items    [][]Feature
+	random   *rand.Rand
+	quality  []float64
+	category []int
+}
+
+var shopFields = []string{"ad", "campaign", "category", "brand", "price"}
+
+func shopToken(field, text string) Feature {
+	return Feature{Field: FieldHash(field), Hash: TokenHash(text), Value: 1}
+}
+
+func newShop(n int, seed uint64) *shop {
+	s := &shop{random: rand.New(rand.NewPCG(seed, 7))}
+	for i := range n {
+		category := s.random.IntN(40)
+		s.category = append(s.category, category)
+		s.quality = append(s.quality, s.random.NormFloat64())
+		s.items = append(s.items, []Feature{
+			shopToken("ad", fmt.Sprint("a", i)), shopToken("campaign", fmt.Sprint("c", i%300)),
+			shopToken("category", fmt.Sprint("k", category)), shopToken("brand", fmt.Sprint("b", category*5+s.random.IntN(8))),
+			{Field: FieldHash("price"), Value: math.Round(math.Exp(s.random.NormFloat64())*1000) / 100, Kind: Number},
+		})
+	}
+	return s
+}
+
+// context is a visitor: a user with tastes, a device, a country and an hour.
+func (s *shop) context() (x []Feature, user int) {
+	user = s.random.IntN(2000)
+	return []Feature{
+		shopToken("user", fmt.Sprint("u", user)), shopToken("device", fmt.Sprint("d", s.random.IntN(3))),
+		shopToken("country", fmt.Sprint("l", user%12)), {Field: FieldHash("hour"), Value: float64(s.random.IntN(24)), Kind: Number},
+		shopToken("segment", fmt.Sprint("s", user%40)),
+	}, user
+}
+
+// label draws whether a visitor clicks on an item.
+func (s *shop) label(user, item int) float64 {
+	z := -2.5 + 0.7*s.quality[item]
+	if d := (s.category[item] - user%40 + 40) % 40; d < 4 {
+		z += 2
+	}
+	if (user/7+s.category[item])%5 == 0 {
+		z += 0.8
+	}
+	price := s.items[item][4].Value
+	z -= 0.1 * math.Abs(price-float64(user%10*4))
+	if s.random.Float64() < 1/(1+math.Exp(-z)) {
+		return 1
+	}
+	return 0
+}
+
+// train learns n impressions; popular items are shown most.
+func (s *shop) train(t testing.TB, cfg Config, n int) *Net {
+	net, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scratch := net.NewScratch()
+	for range n {
+		x, user := s.context()
+		item := int(float64(len(s.items)) * math.Pow(s.random.Float64(), 3))
+		x = append(x, s.items[item]...)
+		if _, err := net.Learn(x, s.label(user, item), 1, scratch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return net
+}
+
+func replicaOf(t testing.TB, net *Net) *Replica {
+	r := NewReplica()
+	if err := r.Apply(net.AppendSnapshot(nil)); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// vectors are those of a shop's items.
+type vectors struct {
+	sp     *Space
+	own    uint64
+	items  []uint16
+	values map[uint64][]uint16 // by field: a value's vector for each item
+}
+
+func (s *shop) vectors(r *Replica) *vectors {
+	var fields []uint64
+	for _, f := range shopFields {
+		fields = append(fields, FieldHash(f))
+	}
+	scratch := r.NewScratch()
+	v := &vectors{sp: r.NewSpace(fields), own: fields[0], values: map[uint64][]uint16{}}
+	v.items = make([]uint16, len(s.items)*v.sp.ItemWidth())
+	for i, x := range s.items {
+		r.ItemVector(v.items[i*v.sp.ItemWidth():][:v.sp.ItemWidth()], v.sp, x, v.own, scratch)
+	}
+	for j, f := range fields[1:] {
+		v.values[f] = make([]uint16, len(s.items)*v.sp.Width)
+		for i, x := range s.items {
+			r.ValueVector(v.values[f][i*v.sp.Width:][:v.sp.Width], v.sp, x[j+1:j+2], scratch)
+		}
+	}
+	return v
+}
+
+func (v *vectors) scores(r *Replica, q *Query, x []Feature, s *Scratch, out []float32) {
+	r.Query(q, v.sp, x, v.own, s)
+	q.Items(out, v.items)
+	more := make([]float32, len(out))
+	for f, rows := range v.values {
+		if q.Values(more, f, rows) {
+			for i := range out {
+				out[i] += more[i]
+			}
+		}
+	}
+}
+
+// best are the indices of the k largest.
+func best(scores []float32, k int) []int {
+	order := make([]int, len(scores))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		if scores[a] != scores[b] {
+			if scores[a] > scores[b] {
+				return -1
+			}
+			return 1
+		}
+		return a - b
+	})
+	return order[:k]
+}
+
+// recall is the share of the k items that the network scores best that are among the m that
+// retrieval finds.
+func (s *shop) recall(r *Replica, v *vectors, contexts, k, m int) float64 {
+	scratch, found := r.NewScratch(), 0
+	var q Query
+	out, exact := make([]float32, len(s.items)), make([]float32, len(s.items))
+	for range contexts {
+		x, _ := s.context()
+		v.scores(r, &q, x, scratch, out)
+		for i := range s.items {
+			exact[i] = float32(logit(r.Predict(append(x[:5:5], s.items[i]...), scratch)))
+		}
+		near := best(out, m)
+		for _, i := range best(exact, k) {
+			if slices.Contains(near, i) {
+				found++
+			}
+		}
+	}
+	return float64(found) / float64(contexts*k)
+}
+
+func TestRetrievalFindsWhatTheNetworkScoresBest(t *testing.T) {
+	s := newShop(5000, 1)
+	r := replicaOf(t, s.train(t, DefaultConfig(), 100_000))
+	v := s.vectors(r)
+	for _, m := range []int{20, 50, 100, 200, 500} {
+		t.Log(m, s.recall(r, v, 10, 20, m))
+	}
+}
