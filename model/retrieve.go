@@ -3,6 +3,7 @@ package model
 import (
 	"slices"
 
+	"github.com/clickloop/clickloop/model/internal/arith"
 	"github.com/clickloop/clickloop/model/internal/half"
 	"github.com/clickloop/clickloop/model/internal/kernel"
 )
@@ -49,9 +50,12 @@ type retriever interface {
 	vectors(r *row, s *Scratch) (v []float32, room int)
 	// item sets what an item adds to the inputs of hidden units and to sums; vectors came before.
 	item(r *row, s *Scratch, relu, sums []float32)
-	// query sets the context's side of relu and sums, and returns the weight of products of
-	// field-aware vectors; vectors came before.
+	// query sets the context's side of relu and sums, and the context's own logit as base, and
+	// returns the weight of products of field-aware vectors; vectors came before.
 	query(r *row, s *Scratch, q *Query) (weight float32)
+	// eachPair calls each for the pairs of fields whose tokens have weights together, first the one
+	// that is the first in their keys, and returns the weight of these weights; query came before.
+	eachPair(q *Query, r *row, each func(first, second int)) (weight float32)
 }
 
 var (
@@ -138,15 +142,30 @@ func (r *Replica) ItemVector(dst []uint16, sp *Space, x []Feature, own uint64, s
 // Query is a context's side of the scores of items. It is used again and again, and allocates
 // nothing once it has grown.
 //
-// Scores leave out what the network makes of pairs of a token of the item and one of the context
-// that have weights of their own (the pairs of member P, crosses of a plain net), and the mixture
-// and the layers behind the first of a plain perceptron count by their slopes at the context alone.
-// A perceptron of one layer of relu counts exactly.
+// The mixture, and the layers behind the first of a plain perceptron, count by their slopes at the
+// context alone. A perceptron of one layer of relu counts exactly. Scores leave out weights that
+// tokens have together in threes, and in pairs as long as the network has not chosen the pairs of
+// fields. A Query reads weights of its replica: it is of use as long as that does not change.
 type Query struct {
 	shift  []float32   // of the inputs of hidden units
 	weight []float32   // of an item's vector
 	fields [][]float32 // by field of the network: weights of its values' vectors
 	sp     *Space
+
+	// the logit of the prediction is about base and the score
+	base float32
+
+	core   *core
+	pairs  []queryPair
+	tokens []repToken // of the context, in pairs
+	by     float32    // weight of pairs
+}
+
+// queryPair is a pair of a field of items and one of the context, with the context's tokens.
+type queryPair struct {
+	field    int
+	first    bool // the item's token is the first of the key
+	from, to int  // in Query.tokens
 }
 
 // Query sets q to the query of a context, which x encodes: the features that do not depend on the
@@ -167,6 +186,9 @@ func (r *Replica) Query(q *Query, sp *Space, x []Feature, own uint64, s *Scratch
 	q.sp = sp
 	sums, room := e.vectors(&s.row, s)
 	by := e.query(&s.row, s, q)
+	for j, h := range q.shift {
+		q.base -= float32(q.weight[j] * max(h, 0)) // the hidden units have it in every score
+	}
 	for len(q.fields) < len(sp.hashes) {
 		q.fields = append(q.fields, nil)
 	}
@@ -179,6 +201,25 @@ func (r *Replica) Query(q *Query, sp *Space, x []Feature, own uint64, s *Scratch
 	if f := r.c.fields.find(own); f >= 0 && sp.items[f] {
 		copy(q.weight[sp.relu+pad(sp.sums):], q.fields[f])
 	}
+	q.setPairs(r.c, &s.row)
+}
+
+// setPairs lists the pairs of a field of items and one of the row's context.
+func (q *Query) setPairs(c *core, r *row) {
+	q.core, q.pairs, q.tokens = c, q.pairs[:0], q.tokens[:0]
+	q.by = c.engine.(retriever).eachPair(q, r, func(first, second int) {
+		item, context, isFirst := first, second, true
+		if q.sp.items[second] {
+			item, context, isFirst = second, first, false
+		}
+		if !q.sp.items[item] || q.sp.items[context] || r.reps[context].n == 0 {
+			return // the item's sums have the pairs of its own tokens
+		}
+		p := &r.reps[context]
+		from := len(q.tokens)
+		q.tokens = append(q.tokens, p.tokens[:p.n]...)
+		q.pairs = append(q.pairs, queryPair{item, isFirst, from, len(q.tokens)})
+	})
 }
 
 // spread sets v to by times the vectors of the context's fields for an item's field.
@@ -189,6 +230,11 @@ func (sp *Space) spread(v, sums []float32, room, field int, by float32) {
 			v[i*sp.k+j] = float32(by * from[j])
 		}
 	}
+}
+
+// Probability is about the prediction for an item of this score.
+func (q *Query) Probability(score float32) float64 {
+	return arith.Sigmoid(min(max(float64(q.base+score), -50), 50))
 }
 
 // Items sets out to the scores of items by their vectors, which stand one behind the other.
@@ -205,4 +251,59 @@ func (q *Query) Values(out []float32, field uint64, vectors []uint16) bool {
 	}
 	kernel.Score(out, vectors, nil, q.fields[f])
 	return true
+}
+
+// Tokens are the tokens of values of one field, as they enter pairs.
+type Tokens struct {
+	ends   []uint32 // by value: where its tokens end
+	tokens []repToken
+}
+
+// AppendTokens adds a value of a field, which x encodes.
+func (r *Replica) AppendTokens(t *Tokens, x []Feature, s *Scratch) {
+	if len(x) > 0 {
+		if f := r.c.fields.find(x[0].Field); f >= 0 {
+			r.c.encode(x, &s.row, s, false)
+			p := &s.row.reps[f]
+			t.tokens = append(t.tokens, p.tokens[:p.n]...)
+		}
+	}
+	t.ends = append(t.ends, uint32(len(t.tokens)))
+}
+
+// Ends says where each value's tokens end.
+func (t *Tokens) Ends() []uint32 { return t.ends }
+
+// Bytes is how much memory t takes.
+func (t *Tokens) Bytes() int { return 4*cap(t.ends) + 16*cap(t.tokens) }
+
+// Pairs adds to out what values of one field, by the hash of its name, have in pairs with the
+// context's tokens. It returns false when that is nothing.
+func (q *Query) Pairs(out []float32, field uint64, t *Tokens) bool {
+	f, any := slices.Index(q.sp.hashes, field), false
+	for i := range q.pairs {
+		if p := &q.pairs[i]; p.field == f {
+			q.addPair(out, p, t)
+			any = true
+		}
+	}
+	return any
+}
+
+func (q *Query) addPair(out []float32, p *queryPair, t *Tokens) {
+	from := uint32(0)
+	for i, end := range t.ends {
+		var sum float32
+		for _, a := range t.tokens[from:end] {
+			for _, b := range q.tokens[p.from:p.to] {
+				key := pairKey(b.key, a.key)
+				if p.first {
+					key = pairKey(a.key, b.key)
+				}
+				sum += float32(a.x * b.x * q.core.hashed.Weight(q.core.hashed.Slot(key), 0))
+			}
+		}
+		out[i] += float32(q.by * sum)
+		from = end
+	}
 }

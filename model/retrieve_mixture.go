@@ -37,7 +37,7 @@ func (m *mixture) item(r *row, s *Scratch, relu, sums []float32) {
 func (m *mixture) query(r *row, s *Scratch, q *Query) float32 {
 	copy(q.shift, s.j.hidden[:])
 	copy(q.shift[kernel.Hidden:], s.cqp.hidden[:])
-	slopes := m.mixer.slopes(r)
+	slopes := m.mixer.slopes(r, &q.base)
 	for j := range kernel.Hidden {
 		q.weight[j] = float32(slopes[atJ]) * m.j.net[kernel.NetOut+j]
 		q.weight[kernel.Hidden+j] = float32(slopes[atQ]) * m.cqp.net[kernel.NetOut+j]
@@ -48,9 +48,19 @@ func (m *mixture) query(r *row, s *Scratch, q *Query) float32 {
 	return float32(slopes[atJ])
 }
 
+// eachPair gives those that member P has chosen; before that there are too many.
+func (m *mixture) eachPair(q *Query, r *row, each func(first, second int)) float32 {
+	for _, p := range m.core.pairs {
+		if f, g := p>>16, p&0xffff; int(g) < len(r.reps) {
+			each(int(f), int(g))
+		}
+	}
+	return q.weight[2*kernel.Hidden+atP-1] / float32(*m.cqp.constantP.mean)
+}
+
 // slopes is how much each member's logit moves the logit of the prediction, at a row that was
-// predicted. The row's logits become what the mixers see.
-func (m *mixer) slopes(r *row) (slopes [members]float64) {
+// predicted, and sets base to that logit. The row's logits become what the mixers see.
+func (m *mixer) slopes(r *row, base *float32) (slopes [members]float64) {
 	var p [members + mixers]float64
 	all := m.forward(r, &p)
 	for i := atBase + 1; i < members; i++ {
@@ -62,6 +72,7 @@ func (m *mixer) slopes(r *row) (slopes [members]float64) {
 			slopes[i] += m.trust[members+k] * at * (1 - at) * m.weights[k][i]
 		}
 	}
+	*base = float32(logit(all))
 	by := r.reach / max(all*(1-all), 1e-12)
 	for i := range slopes {
 		slopes[i] *= by

@@ -68,6 +68,8 @@ func (m *mlpPart) firstLayer(r *row, s *plainScratch, to []float32) {
 func (p *plain) query(r *row, s *Scratch, q *Query) float32 {
 	relu := len(q.shift)
 	q.weight[relu] = 1
+	p.forward(r, &s.plain, false)
+	q.base = p.positive(s.plain.logits)
 	m := p.mlp
 	if m == nil {
 		return 1
@@ -84,7 +86,6 @@ func (p *plain) query(r *row, s *Scratch, q *Query) float32 {
 		}
 		return 1
 	}
-	m.forward(r, &s.plain, false)
 	copy(q.weight[relu+1:], m.slopes(p, &s.plain))
 	return 1
 }
@@ -111,4 +112,23 @@ func (m *mlpPart) slopes(p *plain, s *plainScratch) []float32 {
 		above = gradients
 	}
 	return above
+}
+
+// eachPair gives the configured crosses of two fields.
+func (p *plain) eachPair(_ *Query, r *row, each func(first, second int)) float32 {
+	for _, x := range p.needs.crosses {
+		switch {
+		case x.fields == nil:
+			for f := range r.reps {
+				for g := range f {
+					each(g, f)
+				}
+			}
+		case len(x.fields) == 2:
+			if f, g := p.fields.find(x.fields[0]), p.fields.find(x.fields[1]); f >= 0 && g >= 0 && max(f, g) < len(r.reps) {
+				each(f, g)
+			}
+		}
+	}
+	return 1
 }

@@ -96,6 +96,7 @@ type vectors struct {
 	own    uint64
 	items  []uint16
 	values map[uint64][]uint16 // by field: a value's vector for each item
+	tokens map[uint64]*Tokens  // by field: those of each item
 }
 
 func (s *shop) vectors(r *Replica) *vectors {
@@ -104,10 +105,16 @@ func (s *shop) vectors(r *Replica) *vectors {
 		fields = append(fields, FieldHash(f))
 	}
 	scratch := r.NewScratch()
-	v := &vectors{sp: r.NewSpace(fields), own: fields[0], values: map[uint64][]uint16{}}
+	v := &vectors{sp: r.NewSpace(fields), own: fields[0], values: map[uint64][]uint16{}, tokens: map[uint64]*Tokens{}}
 	v.items = make([]uint16, len(s.items)*v.sp.ItemWidth())
 	for i, x := range s.items {
 		r.ItemVector(v.items[i*v.sp.ItemWidth():][:v.sp.ItemWidth()], v.sp, x, v.own, scratch)
+	}
+	for j, f := range fields {
+		v.tokens[f] = &Tokens{}
+		for _, x := range s.items {
+			r.AppendTokens(v.tokens[f], x[j:j+1], scratch)
+		}
 	}
 	for j, f := range fields[1:] {
 		v.values[f] = make([]uint16, len(s.items)*v.sp.Width)
@@ -121,6 +128,9 @@ func (s *shop) vectors(r *Replica) *vectors {
 func (v *vectors) scores(r *Replica, q *Query, x []Feature, s *Scratch, out []float32) {
 	r.Query(q, v.sp, x, v.own, s)
 	q.Items(out, v.items)
+	for f, t := range v.tokens {
+		q.Pairs(out, f, t)
+	}
 	more := make([]float32, len(out))
 	for f, rows := range v.values {
 		if q.Values(more, f, rows) {
