@@ -28,15 +28,15 @@ func ParseItem(b []byte) (Item, error) {
 
 // UnmarshalJSON is ParseItem into i. It ignores members that it does not know.
 func (i *Item) UnmarshalJSON(b []byte) error {
-	return i.Read(b, func(r *Reader) { r.Skip() })
+	return i.Read(b, "", func(r *Reader) { r.Skip() })
 }
 
-// Read is ParseItem into i. unknown is called at members that no item has; it reads or skips the
-// value, or fails.
-func (i *Item) Read(b []byte, unknown func(*Reader)) error {
+// Read is ParseItem into i. An item without an id gets the given one. unknown is called at members
+// that no item has; it reads or skips the value, or fails.
+func (i *Item) Read(b []byte, id string, unknown func(*Reader)) error {
 	r := acquire(b, ItemLimits)
 	defer r.release()
-	*i = Item{Value: 1}
+	*i = Item{ID: id, Value: 1}
 	for r.message(); r.Key(); {
 		switch r.Name() {
 		case "id":
@@ -58,7 +58,11 @@ func (i *Item) Read(b []byte, unknown func(*Reader)) error {
 			unknown(r)
 		}
 	}
-	r.need("id", i.ID != "")
+	if r.need("id", i.ID != ""); i.ID != "" && r.Err() == nil {
+		if err := CheckID("", i.ID); err != nil {
+			r.FailField("id", err.(*Error).Reason)
+		}
+	}
 	return r.End()
 }
 

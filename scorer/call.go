@@ -30,6 +30,7 @@ type Call struct {
 	done chan struct{}
 	answers
 	scratch
+	retrieval retrieveScratch
 }
 
 // answers is memory that the answers of a call share.
@@ -67,6 +68,7 @@ type Request struct {
 	// scored only.
 	Choose     int
 	Candidates []Candidate
+	Retrieval  Retrieval // from a catalogue: the engine makes the candidates
 
 	Answer Answer // the engine's
 
@@ -92,11 +94,14 @@ type Answer struct {
 	// Published says that Kafka has acknowledged the predictions of the chosen candidates. Else
 	// they are written later, or, if too much waits for Kafka already, not at all.
 	Published bool
-	Repeated  bool // the request's id was answered before, and this is the first answer
-	Changed   bool // likewise, but the first request had another user, context or value
+	Retrieved Retrieved // of a request that asks a catalogue; Ranked has the chosen items only then
+	Repeated  bool      // the request's id was answered before, and this is the first answer
+	Changed   bool      // likewise, but the first request had another user, context or value
 	// Err says why the request is refused. It wraps errConflict when its id was used for other
 	// candidates before.
 	Err error
+
+	named []named // candidates from a catalogue, in the order of Ranked
 }
 
 // Basis tells what an answer was computed from.
@@ -119,6 +124,7 @@ type Scored struct {
 func (c *Call) Reset() {
 	for i := range c.Requests {
 		c.Requests[i].claim = claim{} // it refers to the engine's memory
+		c.Requests[i].forget()
 	}
 	c.Requests = c.Requests[:0]
 }
@@ -155,7 +161,9 @@ func (c *Call) begin(objectives int) {
 		if q.ID == "" {
 			q.ID = uuid.NewString()
 		}
-		q.Choose = min(q.Choose, len(q.Candidates))
+		if q.Retrieval.Catalogue == "" {
+			q.Choose = min(q.Choose, len(q.Candidates))
+		}
 		q.Answer, q.claim = Answer{}, claim{content: q.content()}
 	}
 }

@@ -33,6 +33,8 @@ type Config struct {
 	// its own
 	Prior float64 `yaml:"prior"`
 	Seed  uint64  `yaml:"seed"` // of the random choices
+
+	Items Items `yaml:"items"` // catalogues of items, from which requests may choose
 }
 
 // DefaultConfig explores nothing and waits 20 ms for profiles and 50 ms for Kafka.
@@ -40,6 +42,7 @@ func DefaultConfig() Config {
 	return Config{
 		MaxBody: 1 << 20, MaxCandidates: 500, MaxInFlight: 256, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
 		ProfileWait: 20 * time.Millisecond, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
+		Items: Items{MaxItems: 250_000, MaxBytes: 512 << 20, Limit: 200},
 	}
 }
 
@@ -69,5 +72,5 @@ func (c Config) Validate() error {
 	case !(c.Prior > 0 && c.Prior < 1):
 		return field.Wrong("prior", "is %v, want between 0 and 1", c.Prior)
 	}
-	return nil
+	return c.Items.validate()
 }

@@ -43,16 +43,17 @@ type Deps struct {
 // ranks them, chooses by its policy, and logs the chosen ones as predictions. Its methods may be
 // called by any number of goroutines at once.
 type Engine struct {
-	cfg       Config
-	client    *stream.Client
-	followers []*follower // by objective
-	profiles  *profiles
-	policy    *policy
-	log       *predictionLog
-	memory    *memory
-	now       func() event.Time
-	keys      *signing.Ring
-	recorded  atomic.Bool
+	cfg        Config
+	client     *stream.Client
+	followers  []*follower // by objective
+	profiles   *profiles
+	policy     *policy
+	log        *predictionLog
+	memory     *memory
+	catalogues []*served
+	now        func() event.Time
+	keys       *signing.Ring
+	recorded   atomic.Bool
 	// how long a replay's calls wait for Redis and for Kafka before they are refused
 	replayWait time.Duration
 	logger     *slog.Logger
@@ -79,6 +80,7 @@ func NewEngine(cfg Config, d Deps) (*Engine, error) {
 		}
 		e.followers = append(e.followers, &follower{objective: o.Name, prior: prior, network: o.Served(), client: d.Client, now: d.Now, logger: logger, metrics: metrics})
 	}
+	e.newCatalogues(&d)
 	return e, nil
 }
 
@@ -96,17 +98,18 @@ func (e *Engine) Run(ctx context.Context) error {
 	for _, f := range e.followers {
 		g.Go(func() error { return f.run(ctx) })
 	}
+	e.runCatalogues(ctx, g)
 	return g.Wait()
 }
 
-// Ready returns nil when every objective has weights.
+// Ready returns nil when every objective has weights, and every catalogue was read whole.
 func (e *Engine) Ready(context.Context) error {
 	for _, f := range e.followers {
 		if n, _ := f.replicas.version(); n < 0 {
 			return fmt.Errorf("no weights of %s have come yet: requests are answered with the prior", f.objective)
 		}
 	}
-	return nil
+	return e.cataloguesReady()
 }
 
 // Answer gives every request of c its Answer. Predictions that Kafka has not acknowledged within
@@ -147,6 +150,7 @@ func (e *Engine) answerOnce(ctx context.Context, c *Call) {
 			changed := q.Answer.Changed
 			q.Answer = c.Requests[q.claim.first].Answer
 			q.Answer.Repeated, q.Answer.Changed = true, changed
+			q.adopt()
 		}
 	}
 }
@@ -160,6 +164,7 @@ func (e *Engine) recall(ctx context.Context, c *Call) {
 			continue
 		}
 		q.Answer.decode(q.claim.data, c)
+		q.adopt()
 		q.Answer.Published, q.Answer.Repeated = true, true
 		if late := q.claim.late; late != nil {
 			bounded, cancel := context.WithTimeout(ctx, e.cfg.PublishWait)

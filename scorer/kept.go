@@ -35,7 +35,11 @@ func (a *Answer) append(b []byte) []byte {
 			b = appendFloat(b, p)
 		}
 	}
-	return b
+	b = appendNumber(b, len(a.named))
+	for _, n := range a.named {
+		b = appendText(appendText(b, n.ad), n.campaign)
+	}
+	return appendNumber(appendNumber(b, a.Retrieved.Passed), a.Retrieved.Scored)
 }
 
 // decode sets a to what append made, in memory of c.
@@ -59,6 +63,11 @@ func (a *Answer) decode(k kept, c *Call) {
 			s.P = append(s.P, k.float())
 		}
 	}
+	a.named = make([]named, k.number())
+	for i := range a.named {
+		a.named[i] = named{k.text(), k.text()}
+	}
+	a.Retrieved.Passed, a.Retrieved.Scored = k.number(), k.number()
 }
 
 // kept is what is left to decode.

@@ -11,6 +11,8 @@ type instruments struct {
 	latency     prometheus.Histogram
 	weights     *prometheus.CounterVec
 	version     *prometheus.GaugeVec
+	items       *prometheus.CounterVec
+	retrieval   prometheus.Histogram
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
@@ -24,9 +26,13 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		weights: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_weights_total",
 			Help: "Messages read from the model topic, by result: applied; held (older than the served weights); repeated; deposed (from a learner that was replaced); gap (an earlier message is missing); refused; malformed."}, []string{"objective", "result"}),
 		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Number of examples that the served weights have learned."}, []string{"objective"}),
+		items: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_item_records_total",
+			Help: "Records read from the topics of catalogues, by result: put; deleted; malformed; full (the catalogue has reached scorer.items.max_items or max_bytes, or has too many fields)."}, []string{"catalogue", "result"}),
+		retrieval: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_scorer_retrieval_seconds", Help: "Time to find the items of a catalogue that a request is to score, with the profiles of its context.",
+			Buckets: []float64{.00025, .0005, .001, .002, .003, .005, .0075, .01, .015, .025, .05, .1}}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.requests, m.unknown, m.degraded, m.predictions, m.latency, m.weights, m.version)
+		reg.MustRegister(m.requests, m.unknown, m.degraded, m.predictions, m.latency, m.weights, m.version, m.items, m.retrieval)
 	}
 	return m
 }

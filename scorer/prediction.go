@@ -50,7 +50,7 @@ func (e *Engine) describe(c *Call, q *Request) {
 	for _, s := range q.Chosen() {
 		c.indices = append(c.indices, s.Index)
 	}
-	p.Choice = choiceOf(q.claim.content, c.indices).String()
+	p.Choice = q.choice(c.indices).String()
 	others := q.Answer.Ranked[q.Choose:]
 	if len(others) > e.cfg.MaxOthers {
 		countOthers(p, q)

@@ -69,6 +69,7 @@ func addPast(pasts map[string]*past, value []byte) (added *past) {
 	a := &known.answer
 	if known.choice == choice && !slices.ContainsFunc(a.Ranked, func(s Scored) bool { return s.Index == int(index) }) {
 		a.Ranked = append(a.Ranked, Scored{Index: int(index), Propensity: p.Propensity})
+		a.named = append(a.named, named{strings.Clone(p.Ad), strings.Clone(p.Campaign)})
 	}
 	return added
 }
@@ -96,7 +97,7 @@ func (q *Request) fits(choice fingerprint, scratch *[]int) bool {
 		indices = append(indices, s.Index)
 	}
 	*scratch = indices
-	return choiceOf(q.claim.content, indices) == choice
+	return q.choice(indices) == choice
 }
 
 // choosePast puts the picks of a past in front of q's ranking, in their order, and says whether it

@@ -35,6 +35,7 @@ func (e *Engine) score(ctx context.Context, c *Call, recorded bool) {
 		}
 	}
 	c.records, c.written, c.basis = c.records[:0], 0, Basis{}
+	e.retrieve(ctx, c, wait, recorded)
 	e.profiles.read(ctx, c, wait)
 	e.hold(c, now)
 	defer c.release()
@@ -97,7 +98,9 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 	if !q.choosePast(picks) {
 		q.Answer.Time = 0
 		e.choose(c, q)
+		q.number(c.features)
 	}
+	defer q.name()
 	e.appendPredictions(c, q)
 }
 

@@ -36,6 +36,7 @@ type View struct {
 	chunks  []*chunk
 	slots   int // in use, or free behind ones that are in use
 	live    int
+	bytes   int
 	widest  int  // fields that an item has had at most
 	valued  bool // some item's value is not 1, or was not
 }
@@ -49,10 +50,23 @@ func (v *View) Widest() int { return v.widest }
 // chunk is the items of some slots. It does not change once a View has it.
 type chunk struct {
 	ids    [chunkItems]string // empty: no item
+	live   bitmap
 	values [chunkItems]float64
 	// by column: the places of the items' values, 0 for none; nil: no item has any
 	fields [][]uint32
 }
+
+// bitmap has a bit for each item of a chunk.
+type bitmap [chunkItems / 64]uint64
+
+func (b *bitmap) set(i uint32, on bool) {
+	b[i/64] &^= 1 << (i % 64)
+	if on {
+		b[i/64] |= 1 << (i % 64)
+	}
+}
+
+func (b *bitmap) has(i int) bool { return b[i/64]>>(i%64)&1 != 0 }
 
 // Column is a field that items have.
 type Column struct {
@@ -88,6 +102,8 @@ type Catalogue struct {
 	free  []uint32         // slots
 	bytes int
 
+	filters filters
+
 	mu    sync.RWMutex      // the writer's, to change slots
 	slots map[string]uint32 // by id; a View may be older
 }
@@ -114,6 +130,7 @@ func (c *Catalogue) View() *View { return c.view.Load() }
 // publish makes what was changed the newest View. What it holds is copied before it changes again.
 func (c *Catalogue) publish() {
 	v := c.next
+	v.bytes = c.bytes
 	v.Columns, v.chunks = slices.Clone(v.Columns), slices.Clone(v.chunks)
 	for i, col := range v.Columns {
 		copied := *col
@@ -137,6 +154,25 @@ const (
 	itemBytes  = 400
 	valueBytes = 300
 )
+
+// Takes returns a *Full when the catalogue has no room for so many items more, of which id is the
+// last. An item that it has already is taken always.
+func (c *Catalogue) Takes(id string, more int) error {
+	v := c.View()
+	if _, ok := c.Find(v, id); ok {
+		return nil
+	}
+	if v.live+more > c.cfg.MaxItems {
+		return &Full{fmt.Sprintf("the catalogue takes at most %d items, and has %d", c.cfg.MaxItems, v.live)}
+	}
+	if v.bytes >= c.cfg.MaxBytes {
+		return &Full{fmt.Sprintf("the catalogue takes at most %d bytes of memory, and has %d", c.cfg.MaxBytes, v.bytes)}
+	}
+	return nil
+}
+
+// Bytes is how much memory the catalogue takes, about.
+func (c *Catalogue) Bytes() int64 { return int64(c.View().bytes) }
 
 // put takes an item into the next View. The error is a *Full.
 func (c *Catalogue) put(i *event.Item) error {
@@ -182,14 +218,16 @@ func (c *Catalogue) take(id string) uint32 {
 		c.next.slots++
 	}
 	if int(slot/chunkItems) == len(c.next.chunks) {
-		ch := &chunk{fields: make([][]uint32, len(c.next.Columns))}
-		c.next.chunks = append(c.next.chunks, ch)
-		c.own[ch] = true
+		added := &chunk{fields: make([][]uint32, len(c.next.Columns))}
+		c.next.chunks = append(c.next.chunks, added)
+		c.own[added] = true
 	}
 	c.mu.Lock()
 	c.slots[id] = slot
 	c.mu.Unlock()
-	c.writable(slot).ids[slot%chunkItems] = id
+	ch := c.writable(slot)
+	ch.ids[slot%chunkItems] = id
+	ch.live.set(slot%chunkItems, true)
 	c.next.live++
 	c.bytes += itemBytes + 2*len(id)
 	return slot
@@ -202,7 +240,9 @@ func (c *Catalogue) delete(id string) bool {
 		return false
 	}
 	c.drop(slot)
-	c.writable(slot).ids[slot%chunkItems] = ""
+	ch := c.writable(slot)
+	ch.ids[slot%chunkItems] = ""
+	ch.live.set(slot%chunkItems, false)
 	c.mu.Lock()
 	delete(c.slots, id)
 	c.mu.Unlock()

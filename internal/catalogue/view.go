@@ -20,6 +20,11 @@ func (v *View) Value(s Slot) float64 { return v.chunks[s/chunkItems].values[s%ch
 // Campaign is the item's campaign, empty for none.
 func (v *View) Campaign(s Slot) string { return v.field(s, campaignColumn).Str }
 
+// column returns the place of a column, or -1.
+func (v *View) column(name string) int {
+	return slices.IndexFunc(v.Columns, func(c *Column) bool { return c.Name == name })
+}
+
 // none is the value of a field that an item lacks.
 var none event.Value
 
@@ -93,14 +98,13 @@ func (s Set) Remove(at Slot) { s[at/64] &^= 1 << (at % 64) }
 func (v *View) All(s Set) Set {
 	s = s.Grow(v)
 	for c, ch := range v.chunks {
-		for i := range min(chunkItems, v.slots-c*chunkItems) {
-			if ch.ids[i] != "" {
-				s.Add(Slot(c*chunkItems + i))
-			}
-		}
+		copy(s.of(c), ch.live[:])
 	}
 	return s
 }
+
+// of is the part of the set that is a chunk's.
+func (s Set) of(chunk int) []uint64 { return s[chunk*chunkItems/64:][:chunkItems/64] }
 
 // Len is how many slots are in the set.
 func (s Set) Len() (n int) {
@@ -112,7 +116,7 @@ func (s Set) Len() (n int) {
 
 // any says whether a slot of a chunk is in the set.
 func (s Set) any(chunk int) bool {
-	for _, word := range s[chunk*chunkItems/64:][:chunkItems/64] {
+	for _, word := range s.of(chunk) {
 		if word != 0 {
 			return true
 		}
