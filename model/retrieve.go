@@ -53,9 +53,9 @@ type retriever interface {
 	// query sets the context's side of relu and sums, and the context's own logit as base, and
 	// returns the weight of products of field-aware vectors; vectors came before.
 	query(r *row, s *Scratch, q *Query) (weight float32)
-	// eachPair calls each for the pairs of fields whose tokens have weights together, first the one
-	// that is the first in their keys, and returns the weight of these weights; query came before.
-	eachPair(q *Query, r *row, each func(first, second int)) (weight float32)
+	// addPairs calls q.addPair for the pairs of fields whose tokens have weights together, the first
+	// of a key first, and returns the weight of these weights; query came before.
+	addPairs(q *Query, r *row) (weight float32)
 }
 
 var (
@@ -207,19 +207,23 @@ func (r *Replica) Query(q *Query, sp *Space, x []Feature, own uint64, s *Scratch
 // setPairs lists the pairs of a field of items and one of the row's context.
 func (q *Query) setPairs(c *core, r *row) {
 	q.core, q.pairs, q.tokens = c, q.pairs[:0], q.tokens[:0]
-	q.by = c.engine.(retriever).eachPair(q, r, func(first, second int) {
-		item, context, isFirst := first, second, true
-		if q.sp.items[second] {
-			item, context, isFirst = second, first, false
-		}
-		if !q.sp.items[item] || q.sp.items[context] || r.reps[context].n == 0 {
-			return // the item's sums have the pairs of its own tokens
-		}
-		p := &r.reps[context]
-		from := len(q.tokens)
-		q.tokens = append(q.tokens, p.tokens[:p.n]...)
-		q.pairs = append(q.pairs, queryPair{item, isFirst, from, len(q.tokens)})
-	})
+	q.by = c.engine.(retriever).addPairs(q, r)
+}
+
+// addPair adds a pair of fields if one of them is the items' and the row has the other. What an
+// item's own tokens have in pairs is in its sums.
+func (q *Query) addPair(r *row, first, second int) {
+	item, context, isFirst := first, second, true
+	if q.sp.items[second] {
+		item, context, isFirst = second, first, false
+	}
+	if !q.sp.items[item] || q.sp.items[context] || r.reps[context].n == 0 {
+		return
+	}
+	p := &r.reps[context]
+	from := len(q.tokens)
+	q.tokens = append(q.tokens, p.tokens[:p.n]...)
+	q.pairs = append(q.pairs, queryPair{item, isFirst, from, len(q.tokens)})
 }
 
 // spread sets v to by times the vectors of the context's fields for an item's field.
@@ -283,14 +287,14 @@ func (q *Query) Pairs(out []float32, field uint64, t *Tokens) bool {
 	f, any := slices.Index(q.sp.hashes, field), false
 	for i := range q.pairs {
 		if p := &q.pairs[i]; p.field == f {
-			q.addPair(out, p, t)
+			q.addWeights(out, p, t)
 			any = true
 		}
 	}
 	return any
 }
 
-func (q *Query) addPair(out []float32, p *queryPair, t *Tokens) {
+func (q *Query) addWeights(out []float32, p *queryPair, t *Tokens) {
 	from := uint32(0)
 	for i, end := range t.ends {
 		var sum float32

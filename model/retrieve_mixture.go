@@ -48,11 +48,11 @@ func (m *mixture) query(r *row, s *Scratch, q *Query) float32 {
 	return float32(slopes[atJ])
 }
 
-// eachPair gives those that member P has chosen; before that there are too many.
-func (m *mixture) eachPair(q *Query, r *row, each func(first, second int)) float32 {
+// addPairs adds those that member P has chosen; before that there are too many.
+func (m *mixture) addPairs(q *Query, r *row) float32 {
 	for _, p := range m.core.pairs {
 		if f, g := p>>16, p&0xffff; int(g) < len(r.reps) {
-			each(int(f), int(g))
+			q.addPair(r, int(f), int(g))
 		}
 	}
 	return q.weight[2*kernel.Hidden+atP-1] / float32(*m.cqp.constantP.mean)

@@ -114,19 +114,19 @@ func (m *mlpPart) slopes(p *plain, s *plainScratch) []float32 {
 	return above
 }
 
-// eachPair gives the configured crosses of two fields.
-func (p *plain) eachPair(_ *Query, r *row, each func(first, second int)) float32 {
+// addPairs adds the configured crosses of two fields.
+func (p *plain) addPairs(q *Query, r *row) float32 {
 	for _, x := range p.needs.crosses {
 		switch {
 		case x.fields == nil:
 			for f := range r.reps {
 				for g := range f {
-					each(g, f)
+					q.addPair(r, g, f)
 				}
 			}
 		case len(x.fields) == 2:
 			if f, g := p.fields.find(x.fields[0]), p.fields.find(x.fields[1]); f >= 0 && g >= 0 && max(f, g) < len(r.reps) {
-				each(f, g)
+				q.addPair(r, f, g)
 			}
 		}
 	}

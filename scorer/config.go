@@ -42,7 +42,7 @@ func DefaultConfig() Config {
 	return Config{
 		MaxBody: 1 << 20, MaxCandidates: 500, MaxInFlight: 256, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
 		ProfileWait: 20 * time.Millisecond, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
-		Items: Items{MaxItems: 250_000, MaxBytes: 512 << 20, Limit: 200},
+		Items: Items{MaxItems: 250_000, MaxBytes: 512 << 20, Limit: 100},
 	}
 }
 

@@ -66,8 +66,6 @@ func (b *bitmap) set(i uint32, on bool) {
 	}
 }
 
-func (b *bitmap) has(i int) bool { return b[i/64]>>(i%64)&1 != 0 }
-
 // Column is a field that items have.
 type Column struct {
 	Name   string

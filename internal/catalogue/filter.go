@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"errors"
+	"math/bits"
 	"slices"
 	"strings"
 	"sync"
@@ -15,13 +16,15 @@ import (
 // needs is left out, and so is one for which it has no result; item.price ?? 0 has a default. A
 // context that lacks a field makes the request wrong.
 //
-// A filter is compiled once, and so are its results for the same values of the context: a chunk of
-// items is looked at again only when one of them has changed.
+// A filter is cut into the conditions that it joins by and. Each is compiled once, and its results
+// are kept for the same values of the context: a chunk of items is looked at again only when one of
+// them has changed. A condition on one field is evaluated once for each different value.
 const (
 	groupItem    = "item"
 	groupContext = "context"
 
-	maxFilters = 128 // texts with the values of their contexts, of which results are kept
+	// texts, and conditions with the values of their contexts, of which results are kept
+	maxFilters = 256
 	// results by the places of values are kept for an evaluation where there are no more of them
 	maxCombinations = 1 << 20
 )
@@ -31,12 +34,12 @@ var filterNames = expression.Names{Fields: []string{groupContext, groupItem}}
 // filters are the filters that were used last.
 type filters struct {
 	mu       sync.Mutex
-	programs map[string]*expression.Program // by text
+	programs map[string][]*expression.Program // by text
 	results  map[string]*results
 	order    []string // of results, the oldest first
 }
 
-// results are a filter's, for one choice of values of the context.
+// results are a condition's, for one choice of values of the context.
 type results struct {
 	program *expression.Program
 	values  []event.Value // by reference: those of the context
@@ -44,7 +47,9 @@ type results struct {
 
 	mu      sync.Mutex
 	chunks  []filtered
-	missing error // the context lacks a field that the filter needs
+	failed  int   // items for which there is no result, beside those that lack a field
+	err     error // of one of these
+	missing error // the context lacks a field that the condition needs
 }
 
 // ref is a reference to a field of items.
@@ -59,7 +64,6 @@ type filtered struct {
 	of     *chunk
 	pass   bitmap
 	failed int
-	err    error
 }
 
 // Filtered is what a filter has left out beside what it is to leave out.
@@ -70,81 +74,79 @@ type Filtered struct {
 	Unknown, Nearest string
 }
 
-// compile refuses a text that gives a number. An error is an *expression.Error.
-func compile(text string) (*expression.Program, error) {
-	p, err := expression.Compile(text, filterNames)
-	if err == nil && p.Numeric() {
-		err = &expression.Error{Column: 1, Reason: `is no condition; want one such as item.price < 20 or item.new == "true"`}
-	}
-	return p, err
-}
-
-// compile is compile for a text that may have been compiled before.
-func (f *filters) compile(text string) (*expression.Program, error) {
+// compile returns the conditions of a text, which may have been compiled before. An error is an
+// *expression.Error.
+func (f *filters) compile(text string) ([]*expression.Program, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if p := f.programs[text]; p != nil {
-		return p, nil
+	if all := f.programs[text]; all != nil {
+		return all, nil
 	}
-	p, err := compile(text)
+	all, err := expression.Conjuncts(text, filterNames)
 	if err != nil {
 		return nil, err
 	}
 	if f.programs == nil || len(f.programs) == maxFilters {
-		f.programs = map[string]*expression.Program{}
+		f.programs = map[string][]*expression.Program{}
 	}
-	f.programs[p.String()] = p
-	return p, nil
+	f.programs[strings.Clone(text)] = all
+	return all, nil
 }
 
 // Match removes the items from set that do not pass the filter. The error is about the text, or
 // about a field that the context lacks.
 func (c *Catalogue) Match(set Set, v *View, text string, context event.Fields) (Filtered, error) {
-	r, err := c.filters.find(text, context)
+	all, err := c.filters.compile(text)
 	if err != nil {
 		return Filtered{}, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.update(v); r.missing != nil {
-		return Filtered{}, r.missing
-	}
-	out := r.unknown(v)
-	for i := range v.chunks {
-		words, f := set.of(i), &r.chunks[i]
-		for j := range words {
-			words[j] &= f.pass[j]
-		}
-		if out.Failed += f.failed; f.err != nil && out.Err == nil {
-			out.Err = f.err
+	var out Filtered
+	for _, p := range all {
+		if err := c.filters.find(p, context).match(set, v, &out); err != nil {
+			return Filtered{}, err
 		}
 	}
 	return out, nil
 }
 
-// unknown says which field the filter names that no item has.
-func (r *results) unknown(v *View) (f Filtered) {
+// match removes the items from set that do not meet the condition.
+func (r *results) match(set Set, v *View, out *Filtered) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.update(v); r.missing != nil {
+		return r.missing
+	}
+	r.tellUnknown(v, out)
+	for i := range v.chunks {
+		words, f := set.of(i), &r.chunks[i]
+		for j := range words {
+			words[j] &= f.pass[j]
+		}
+		if out.Failed = max(out.Failed, r.failed); out.Err == nil {
+			out.Err = r.err
+		}
+	}
+	return nil
+}
+
+// tellUnknown says which field the condition names that no item has.
+func (r *results) tellUnknown(v *View, out *Filtered) {
 	for _, item := range r.items {
-		if item.name == "id" || v.column(item.name) >= 0 {
+		if item.name == "id" || v.column(item.name) >= 0 || out.Unknown != "" {
 			continue
 		}
 		known := []string{"id"}
 		for _, c := range v.Columns {
 			known = append(known, c.Name)
 		}
-		return Filtered{Unknown: item.name, Nearest: event.Nearest(item.name, known)}
+		out.Unknown, out.Nearest = item.name, event.Nearest(item.name, known)
 	}
-	return f
 }
 
-// find returns the results of a text with the values of a context, which may be new.
-func (f *filters) find(text string, context event.Fields) (*results, error) {
-	p, err := f.compile(text)
-	if err != nil {
-		return nil, err
-	}
+// find returns the results of a condition with the values of a context, which may be new.
+func (f *filters) find(p *expression.Program, context event.Fields) *results {
 	r := &results{program: p}
-	key := []byte(text)
+	key := []byte(p.String())
 	for i, reference := range p.Refs() {
 		r.values = append(r.values, event.Value{})
 		if reference.Group == groupItem {
@@ -158,7 +160,7 @@ func (f *filters) find(text string, context event.Fields) (*results, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if known := f.results[string(key)]; known != nil {
-		return known, nil
+		return known
 	}
 	if f.results == nil {
 		f.results = map[string]*results{}
@@ -169,7 +171,7 @@ func (f *filters) find(text string, context event.Fields) (*results, error) {
 	}
 	f.order = append(f.order, string(key))
 	f.results[f.order[len(f.order)-1]] = r
-	return r, nil
+	return r
 }
 
 // update evaluates the filter for the chunks that have changed.
@@ -183,7 +185,9 @@ func (r *results) update(v *View) {
 			if e == nil {
 				e = r.evaluate(v)
 			}
-			r.chunks[i] = e.chunk(ch)
+			r.failed -= r.chunks[i].failed
+			e.chunk(ch, &r.chunks[i])
+			r.failed += r.chunks[i].failed
 		}
 	}
 }
@@ -197,7 +201,6 @@ type evaluation struct {
 	// be too many
 	known []verdict
 	size  []int // of each reference's column
-	err   error // the last one
 }
 
 type verdict uint8
@@ -232,21 +235,31 @@ func (r *results) evaluate(v *View) *evaluation {
 	return e
 }
 
-func (e *evaluation) chunk(ch *chunk) (f filtered) {
-	f.of = ch
-	for i := range chunkItems {
-		if !ch.live.has(i) {
-			continue
-		}
-		switch e.verdict(ch, i) {
-		case passes:
-			f.pass.set(uint32(i), true)
-		case failsWrong:
-			f.failed++
-			f.err = e.err
+// chunk evaluates the condition for a chunk's items.
+func (e *evaluation) chunk(ch *chunk, f *filtered) {
+	*f = filtered{of: ch}
+	var single []uint32 // places of the only field
+	if e.known != nil && len(e.items) == 1 && e.items[0].column >= 0 {
+		single = ch.places(e.items[0].column)
+	}
+	for w, word := range ch.live {
+		for ; word != 0; word &= word - 1 {
+			i := w*64 + bits.TrailingZeros64(word)
+			result := unknown
+			if single != nil {
+				result = e.known[single[i]]
+			}
+			if result == unknown {
+				result = e.verdict(ch, i)
+			}
+			switch result {
+			case passes:
+				f.pass[w] |= 1 << (i % 64)
+			case failsWrong:
+				f.failed++
+			}
 		}
 	}
-	return f
 }
 
 // verdict evaluates the filter for an item, unless it has for another with the same values.
@@ -304,6 +317,6 @@ func (e *evaluation) decide() verdict {
 		}
 		return fails
 	}
-	e.err = err
+	e.results.err = err
 	return failsWrong
 }

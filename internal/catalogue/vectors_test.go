@@ -22,14 +22,16 @@ func networks() map[string]model.Config {
 		return c
 	}
 	return map[string]model.Config{
-		"mixture":   model.DefaultConfig(),
-		"linear":    plain(nil, "linear"),
-		"crosses":   plain(func(c *model.Config) { c.Cross = [][]string{{"user", "category"}, {"price", "segment"}} }, "linear"),
-		"ffm":       plain(nil, "linear", "ffm"),
-		"ffm of 8":  plain(func(c *model.Config) { c.FFM.K = 8 }, "ffm"),
-		"mlp":       plain(nil, "mlp"),
-		"two tanhs": plain(func(c *model.Config) { c.MLP.Layers = []model.Layer{{Units: 16, Activation: "tanh"}, {Units: 8, Activation: "tanh"}} }, "linear", "mlp"),
-		"all":       plain(nil, "linear", "ffm", "mlp"),
+		"mixture":  model.DefaultConfig(),
+		"linear":   plain(nil, "linear"),
+		"crosses":  plain(func(c *model.Config) { c.Cross = [][]string{{"user", "category"}, {"price", "segment"}} }, "linear"),
+		"ffm":      plain(nil, "linear", "ffm"),
+		"ffm of 8": plain(func(c *model.Config) { c.FFM.K = 8 }, "ffm"),
+		"mlp":      plain(nil, "mlp"),
+		"two tanhs": plain(func(c *model.Config) {
+			c.MLP.Layers = []model.Layer{{Units: 16, Activation: "tanh"}, {Units: 8, Activation: "tanh"}}
+		}, "linear", "mlp"),
+		"all": plain(nil, "linear", "ffm", "mlp"),
 	}
 }
 
