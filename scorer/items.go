@@ -24,6 +24,7 @@ const (
 	maxItemsBody = 16 << 20         // bytes of a body of items
 	maxItemLines = 100_000          // of it
 	itemWait     = 10 * time.Second // for Kafka
+	itemSeen     = time.Second      // for this process to have what Kafka has acknowledged
 	maxNamed     = 100              // lines that were refused and are named
 )
 
@@ -210,6 +211,10 @@ func (s *Scorer) writeItems(ctx context.Context, c *served, records []stream.Rec
 	ctx, cancel := context.WithTimeout(ctx, itemWait)
 	defer cancel()
 	err := s.client.Produce(ctx, event.TopicCatalogue(c.Name), records)
+	if err == nil && len(records) > 0 {
+		// so that who asks this process next finds what it has written
+		c.follower.Await(ctx, c.Catalogue, records[len(records)-1].Offset, itemSeen)
+	}
 	if large := (*stream.TooLargeError)(nil); err == nil || errors.As(err, &large) {
 		return err
 	}

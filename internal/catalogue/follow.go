@@ -23,12 +23,30 @@ type Follower struct {
 
 	backoff retry.Backoff
 	whole   atomic.Bool
+	next    atomic.Int64 // offset up to which the View has all records
 }
 
 const followPause = 500 * time.Millisecond // before the topic is followed again after a fault
 
 // Whole says whether the topic was read to the end that it had when reading began.
 func (f *Follower) Whole() bool { return f.whole.Load() }
+
+// Await waits until the View has the record at an offset, but at most for d.
+func (f *Follower) Await(ctx context.Context, c *Catalogue, offset int64, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	for {
+		changed := c.Changed.Wait()
+		if f.next.Load() > offset {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
 
 // Run follows the topic until ctx ends.
 func (f *Follower) Run(ctx context.Context, c *Catalogue) error {
@@ -59,6 +77,7 @@ func (f *Follower) follow(ctx context.Context, c *Catalogue) error {
 	if err != nil {
 		return err
 	}
+	f.next.Store(0)
 	r := f.Client.NewReader(topic, 0, ranges[0].First).Hold(id)
 	defer r.Close()
 	seen := map[string]bool{} // while the topic is read for the first time
@@ -75,6 +94,8 @@ func (f *Follower) follow(ctx context.Context, c *Catalogue) error {
 			return err
 		}
 		f.apply(c, records, seen)
+		f.next.Store(r.Offset())
+		c.Changed.Fire()
 	}
 }
 
