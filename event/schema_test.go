@@ -52,7 +52,7 @@ func goldenMessages() map[string]interface{ AppendJSON([]byte) []byte } {
 		"example": &Example{"click", "r1.0", 17, at, 1, "red", 1, 0.0123, "click@184203", 0.95, "epsilon", facts, facts[:1], true, Source{"1f0a77d2", 3, 991}},
 		"evaluation": &Evaluation{"click", "1m", testNow, testNow + 60000, 5000, 61, metric(0.061), metric(0.93), metric(0.71), metric(1.02), metric(0.002), metric(5000), metric(62.25), metric(61), metric(305), facts[:1],
 			"click@184203", "predicted_over_actual is 1.6, above 1.2"},
-		"item": &Item{"a17", "c9", 2.5, facts[:1], at},
+		"item":       &Item{"a17", "c9", 2.5, facts[:1], at},
 		"deadletter": &DeadLetter{"ingest", "time is not RFC 3339", "events", 2, 17, at, []byte(`{"time":"yesterday"}`)},
 	}
 }
