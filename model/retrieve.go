@@ -53,8 +53,8 @@ type retriever interface {
 	// query sets the context's side of relu and sums, and the context's own logit as base, and
 	// returns the weight of products of field-aware vectors; vectors came before.
 	query(r *row, s *Scratch, q *Query) (weight float32)
-	// addPairs calls q.addPair for the pairs of fields whose tokens have weights together, the first
-	// of a key first, and returns the weight of these weights; query came before.
+	// addPairs calls q.addPair for the pairs of fields whose tokens have weights together, the
+	// first of a key first, and returns the weight of these weights; query came before.
 	addPairs(q *Query, r *row) (weight float32)
 }
 

@@ -48,7 +48,8 @@ func (f fingerprint) value(v *event.Value) fingerprint {
 }
 
 // content is the fingerprint of what q asks to choose from: its candidates, in their order, or the
-// catalogue and how it is asked; and how many of them. Requests of one id and one content get one answer.
+// catalogue and how it is asked; and how many of them. Requests of one id and one content get one
+// answer.
 func (q *Request) content() fingerprint {
 	f := fingerprint(1).number(uint64(q.Choose))
 	if r := &q.Retrieval; r.Catalogue != "" {

@@ -53,8 +53,8 @@ type topics struct {
 
 // EnsureTopics creates missing topics, waits until they can be written, and checks existing ones.
 // It needs the right to create topics only when one is missing. It returns a *TopicError for too
-// few partitions, another cleanup policy, or too short a retention, an *AccessError for what it may not do, and
-// logs faults that do no harm yet. It waits for a broker that is still starting.
+// few partitions, another cleanup policy, or too short a retention, an *AccessError for what it may
+// not do, and logs faults that do no harm yet. It waits for a broker that is still starting.
 func (s *topics) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	_, err := s.MakeTopics(ctx, topics...)
 	return err
@@ -125,7 +125,7 @@ func (t Topic) policy() string {
 func (t Topic) entries() []kafka.ConfigEntry {
 	entries := []kafka.ConfigEntry{{ConfigName: cleanupPolicy, ConfigValue: t.policy()}}
 	if t.Compacted {
-		// a broker with bounds of its own must not apply them: a deleted record would be a deleted key
+		// a broker's own bounds must not apply: a record that is gone would be a key that is gone
 		return append(entries, kafka.ConfigEntry{ConfigName: "retention.ms", ConfigValue: "-1"}, kafka.ConfigEntry{ConfigName: retentionBytes, ConfigValue: "-1"})
 	}
 	add := func(name string, value int64) {

@@ -1,9 +1,10 @@
 // Package catalogue keeps the items of a catalogue in memory, as its topic tells them, and finds
 // those among which a request may choose.
 //
-// One goroutine changes a Catalogue, its follower. Readers take a View, which never changes, and no lock. A View
-// holds items by columns: an item is an index into the different values of each field, so that a
-// filter looks at each different value once, and a vector of a value serves all items that have it.
+// One goroutine changes a Catalogue, its follower. Readers take a View, which never changes, and no
+// lock. A View holds items by columns: an item is an index into the different values of each field,
+// so that a filter looks at each different value once, and a vector of a value serves all items
+// that have it.
 package catalogue
 
 import (
