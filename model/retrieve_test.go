@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 )
 
@@ -75,7 +74,12 @@ func (s *shop) train(t testing.TB, cfg Config, n int) *Net {
 		x, user := s.context()
 		item := int(float64(len(s.items)) * math.Pow(s.random.Float64(), 3))
 		x = append(x, s.items[item]...)
-		if _, err := net.Learn(x, s.label(user, item), 1, scratch); err != nil {
+		if y := s.label(user, item); cfg.Output == "softmax" {
+			err = net.LearnClass(x, int(y), 1, scratch)
+		} else {
+			_, err = net.Learn(x, y, 1, scratch)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -141,51 +145,83 @@ func (v *vectors) scores(r *Replica, q *Query, x []Feature, s *Scratch, out []fl
 	}
 }
 
-// best are the indices of the k largest.
-func best(scores []float32, k int) []int {
-	order := make([]int, len(scores))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		if scores[a] != scores[b] {
-			if scores[a] > scores[b] {
-				return -1
-			}
-			return 1
+// Where a network is linear, field-aware, or has one layer of relu, scores differ from one another
+// as logits do, but for the rounding of vectors to 16 bits.
+func TestScoresOfPlainNetworksAreTheirLogits(t *testing.T) {
+	f := func(change func(*Config), parts ...string) {
+		t.Helper()
+		cfg := DefaultConfig()
+		cfg.Network = parts
+		if change != nil {
+			change(&cfg)
 		}
-		return a - b
-	})
-	return order[:k]
+		s := newShop(500, 1)
+		r := replicaOf(t, s.train(t, cfg, 20_000))
+		v, scratch := s.vectors(r), r.NewScratch()
+		var q Query
+		out := make([]float32, len(s.items))
+		for range 3 {
+			x, _ := s.context()
+			v.scores(r, &q, x, scratch, out)
+			for i := range s.items {
+				exact := logit(r.Predict(append(x[:5:5], s.items[i]...), scratch))
+				if got := logit(q.Probability(out[i])); math.Abs(got-exact) > 0.02 {
+					t.Fatalf("%v: item %d has the logit %v, want %v", parts, i, got, exact)
+				}
+			}
+		}
+	}
+	f(nil, "linear")
+	f(func(c *Config) { c.Cross = [][]string{{"user", "category"}, {"brand", "device"}, {"brand", "price"}} }, "linear")
+	f(func(c *Config) { c.Cross = [][]string{{"all"}} }, "linear")
+	f(nil, "ffm")
+	f(func(c *Config) { c.FFM.K = 3 }, "linear", "ffm")
+	f(nil, "mlp")
+	f(nil, "linear", "ffm", "mlp")
+	f(func(c *Config) { c.Output, c.Classes = "softmax", 2 }, "linear", "mlp")
 }
 
-// recall is the share of the k items that the network scores best that are among the m that
-// retrieval finds.
-func (s *shop) recall(r *Replica, v *vectors, contexts, k, m int) float64 {
-	scratch, found := r.NewScratch(), 0
+// The mixture's scores follow its logits closely: the slopes of the mixer hardly differ from item
+// to item.
+func TestScoresOfTheMixtureFollowItsLogits(t *testing.T) {
+	s := newShop(2000, 1)
+	r := replicaOf(t, s.train(t, DefaultConfig(), 40_000))
+	v, scratch := s.vectors(r), r.NewScratch()
 	var q Query
-	out, exact := make([]float32, len(s.items)), make([]float32, len(s.items))
-	for range contexts {
-		x, _ := s.context()
-		v.scores(r, &q, x, scratch, out)
-		for i := range s.items {
-			exact[i] = float32(logit(r.Predict(append(x[:5:5], s.items[i]...), scratch)))
-		}
-		near := best(out, m)
-		for _, i := range best(exact, k) {
-			if slices.Contains(near, i) {
-				found++
-			}
-		}
+	out := make([]float32, len(s.items))
+	x, _ := s.context()
+	v.scores(r, &q, x, scratch, out)
+	var sum, square, error2 float64
+	for i := range s.items {
+		exact := logit(r.Predict(append(x[:5:5], s.items[i]...), scratch))
+		sum, square = sum+exact, square+exact*exact
+		error2 += math.Pow(logit(q.Probability(out[i]))-exact, 2)
 	}
-	return float64(found) / float64(contexts*k)
+	n := float64(len(s.items))
+	if spread := square/n - sum/n*sum/n; error2/n > 0.05*spread {
+		t.Errorf("scores miss logits by %v, whose variance is %v", error2/n, spread)
+	}
 }
 
-func TestRetrievalFindsWhatTheNetworkScoresBest(t *testing.T) {
-	s := newShop(5000, 1)
-	r := replicaOf(t, s.train(t, DefaultConfig(), 100_000))
-	v := s.vectors(r)
-	for _, m := range []int{20, 50, 100, 200, 500} {
-		t.Log(m, s.recall(r, v, 10, 20, m))
+// Fields that a network gets make its former spaces unfit.
+func TestASpaceFitsItsNetworkAlone(t *testing.T) {
+	s := newShop(100, 1)
+	net := s.train(t, DefaultConfig(), 1000)
+	r := replicaOf(t, net)
+	sp := r.NewSpace([]uint64{FieldHash("ad")})
+	if !r.Fits(sp) {
+		t.Error("a space does not fit its network")
+	}
+	x, _ := s.context()
+	for range 2 {
+		if _, err := net.Learn(append(x, shopToken("new", "n")), 1, 1, net.NewScratch()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if replicaOf(t, net).Fits(sp) {
+		t.Error("a space fits a network with another field")
+	}
+	if NewReplica().NewSpace(nil) != nil || NewReplica().Fits(sp) {
+		t.Error("a replica without weights has a space")
 	}
 }
