@@ -26,6 +26,7 @@ func (m *ffmPart) forward(r *row, s *plainScratch) float32 {
 			kernel.Axpy(sums[int(t.Field)*row:][:row], v[m.tokensJT.Weights.Head:][:row], t.X)
 		}
 	}
+	m.closeVectors(r, sums, k)
 	if k == kernel.VectorSize {
 		return kernel.FFMDot(sums, fields, m.tokensJT.Room)
 	}

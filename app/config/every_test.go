@@ -212,6 +212,7 @@ var outOfRange = map[string][]string{
 	"model.prior":                     {"0", "1", "-0.1", ".nan", ".inf"},
 	"model.network":                   {"[lstm]", "[linear, linear]"},
 	"model.numbers":                   {"rank", "raw"},
+	"model.apart":                     {`[""]`, "[a, a]"},
 	"model.cross":                     {"[[a]]", "[[a, b]]"},
 	"model.output":                    {"tanh", "softmax"},
 	"model.loss":                      {"hinge", "mse"},
