@@ -84,20 +84,27 @@ type Prediction struct {
 	ID      string
 	Request string
 	// number of the recorded row, from 1; 0 and left out when the request was not recorded
-	Row        int64
-	Time       Time
-	User       string
-	Anonymous  string
-	Ad         string
-	Campaign   string
-	W          *float64           // weight that its examples have; nil: 1
+	Row       int64
+	Time      Time
+	User      string
+	Anonymous string
+	Ad        string
+	Campaign  string
+	W         *float64 // weight that its examples have; nil: 1
+	// Value is the expression of which Score is the result, and by which the candidates of the
+	// request were ranked. Without it they were ranked by another rule, and no score is told.
+	Value      string
+	Score      float64
 	P          []ObjectiveP       // "p": {"click": 0.0123}, in the order of the configuration
 	Model      []ObjectiveVersion // "model": {"click": "click@184203"}
 	Propensity float64
 	Policy     string
 	// fingerprint of the request and of the chosen candidates: one request has one choice
 	Choice string
-	Others []Other // candidates that were not chosen, best first
+	// how many candidates of the request were excluded, and how many of a kind could be chosen
+	Excluded int64
+	Caps     []Cap
+	Others   []Other // candidates that were not chosen, best first
 	// OthersCount and OthersHash stand for Others where these are too many to be listed. The hash
 	// is of their ads and campaigns, in any order.
 	OthersCount int64
@@ -113,6 +120,13 @@ type Other struct {
 	Ad       string
 	Campaign string
 	P        []ObjectiveP
+	Score    float64 // as that of the prediction; 0 where it has no Value
+}
+
+// Cap says how many of the chosen candidates could have the same value of a field.
+type Cap struct {
+	Field string
+	Most  int64
 }
 
 // Weight is the weight that the prediction's examples have.

@@ -26,7 +26,7 @@ func TestAFieldThatActsApartKeepsTheOrderOfOthers(t *testing.T) {
 			return []Feature{{Field: FieldHash("position"), Value: float64(position), Kind: Number},
 				{Field: FieldHash("ad"), Hash: TokenHash(fmt.Sprint(i % 7)), Value: 1, Kind: Token}, {Field: FieldHash("site"), Hash: TokenHash(fmt.Sprint(i % 3)), Value: 1, Kind: Token}}
 		}
-		for i := range 4000 {
+		for range 4000 {
 			y := 0.0
 			ad, position := chance.IntN(7), 1+chance.IntN(5)
 			if odds := 0.2 + 0.5*float64((ad+position)%2); chance.Float64() < odds { // clicks depend on both together

@@ -6,6 +6,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/expression"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/google/uuid"
@@ -21,10 +22,13 @@ type Call struct {
 
 	profiles map[string]features.Profile // nil when they could not be read
 	held     []heldWeights               // by objective
-	features []event.Fields              // of the candidates of the request that is being scored
-	basis    Basis                       // of the answers that are being computed
-	records  []stream.Record             // predictions of these answers
-	written  int                         // bytes of these
+	names    []string                    // of the objectives
+	shared   features.Shared             // of the candidates of the request that is being scored
+	features event.Fields                // of one of them: factsOf
+	factsOf  *Candidate
+	basis    Basis           // of the answers that are being computed
+	records  []stream.Record // predictions of these answers
+	written  int             // bytes of these
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
 	done chan struct{}
@@ -49,6 +53,9 @@ type scratch struct {
 	prediction event.Prediction
 	message    []byte
 	indices    []int
+	run        expression.Run // of the value expression
+	excluded   map[string]bool
+	caps       capping
 }
 
 // Request asks which of its candidates to choose. The engine does not check it: ids are such as
@@ -67,11 +74,23 @@ type Request struct {
 	// scored only.
 	Choose     int
 	Candidates []Candidate
+	// Objectives are the ones to be scored, in this order; none stands for all.
+	Objectives []string
+	// Value is the expression by which candidates are ranked; empty: Config.Value. See the package
+	// internal/expression for the language. It may use p.OBJECTIVE, context.FIELD, and of the
+	// candidate candidate.ad, candidate.campaign, candidate.value and the fields of its Context.
+	Value string
+	// Exclude are ads that are neither scored nor chosen.
+	Exclude []string
+	Caps    []Cap // on the chosen candidates
 
 	Answer Answer // the engine's
 
-	claim  claim
-	fields int // of all candidates, each with those of Context
+	claim     claim
+	fields    int        // of all candidates, each with those of Context
+	picked    []int      // indices of the objectives to be scored
+	own       []int      // memory for them
+	valuation *valuation // of Value; nil: the rule of the ranking
 }
 
 // Candidate is one ad that may be chosen.
@@ -84,8 +103,15 @@ type Candidate struct {
 
 // Answer is what the engine makes of a request. It is valid until its Call is reset.
 type Answer struct {
-	Ranked []Scored // all candidates: the chosen ones in front, the others behind them, best first
-	Policy string   // that made the choice
+	// all candidates that are not excluded: the chosen ones in front, the others behind them, best
+	// first
+	Ranked     []Scored
+	Chosen     int      // how many are chosen: Request.Choose, or fewer where no more are left
+	Excluded   int      // candidates that are excluded
+	Objectives []string // in the order of Scored.P
+	subset     bool     // these are not all
+	Valued     bool     // Scored.Score is what a value expression gives
+	Policy     string   // that made the choice
 	// of the predictions; a request that is sent again has the time at which it was answered first
 	Time event.Time
 	Basis
@@ -94,8 +120,8 @@ type Answer struct {
 	Published bool
 	Repeated  bool // the request's id was answered before, and this is the first answer
 	Changed   bool // likewise, but the first request had another user, context or value
-	// Err says why the request is refused. It wraps errConflict when its id was used for other
-	// candidates before.
+	// Err says why the request is refused: an *event.Error, unless it is of a dependency. It wraps
+	// errConflict when its id was used for other candidates before.
 	Err error
 }
 
@@ -110,7 +136,7 @@ type Basis struct {
 // Scored is a candidate with its scores.
 type Scored struct {
 	Index      int       // in Request.Candidates
-	P          []float64 // probability of a positive, by objective
+	P          []float64 // probability of a positive, by Answer.Objectives
 	Score      float64   // candidates are ranked by it
 	Propensity float64   // probability with which the policy makes it one of the chosen
 }
@@ -128,7 +154,10 @@ func (c *Call) Add() *Request {
 	n := len(c.Requests)
 	c.Requests = slices.Grow(c.Requests, 1)[:n+1]
 	q := &c.Requests[n]
-	*q = Request{Context: q.Context[:0], Candidates: q.Candidates[:0], Choose: 1}
+	*q = Request{
+		Context: q.Context[:0], Candidates: q.Candidates[:0], Objectives: q.Objectives[:0], Exclude: q.Exclude[:0], Caps: q.Caps[:0],
+		own: q.own[:0], Choose: 1,
+	}
 	return q
 }
 
@@ -142,13 +171,13 @@ func (q *Request) Add() *Candidate {
 }
 
 // Chosen returns the chosen candidates.
-func (q *Request) Chosen() []Scored { return q.Answer.Ranked[:min(q.Choose, len(q.Answer.Ranked))] }
+func (q *Request) Chosen() []Scored { return q.Answer.Ranked[:q.Answer.Chosen] }
 
-// begin makes c ready to be answered by an engine of so many objectives.
-func (c *Call) begin(objectives int) {
+// begin makes c ready to be answered by e. Requests that ask for what e does not have are refused.
+func (c *Call) begin(e *Engine) {
 	c.ranked, c.versions, c.ages, c.data = c.ranked[:0], c.versions[:0], c.ages[:0], c.data[:0]
-	if len(c.held) != objectives {
-		c.held = make([]heldWeights, objectives)
+	if c.names = e.objectives; len(c.held) != len(c.names) {
+		c.held = make([]heldWeights, len(c.names))
 	}
 	for i := range c.Requests {
 		q := &c.Requests[i]
@@ -157,6 +186,7 @@ func (c *Call) begin(objectives int) {
 		}
 		q.Choose = min(q.Choose, len(q.Candidates))
 		q.Answer, q.claim = Answer{}, claim{content: q.content()}
+		q.Answer.Err = e.prepare(q)
 	}
 }
 

@@ -11,6 +11,9 @@ type Config struct {
 	// bytes of a request's body; a larger one gets 413
 	MaxBody       int `yaml:"max_body"`
 	MaxCandidates int `yaml:"max_candidates"` // of one request
+	// expression by which candidates are ranked where a request brings none, such as p.click *
+	// candidate.value; empty: the probability of the first objective times the candidate's value
+	Value string `yaml:"value"`
 	// calls that may be at work at once; further ones get 429
 	MaxInFlight int `yaml:"max_in_flight"`
 	// bytes of predictions that may wait for Kafka; further ones are lost
@@ -38,7 +41,7 @@ type Config struct {
 // DefaultConfig explores nothing and waits 20 ms for profiles and 50 ms for Kafka.
 func DefaultConfig() Config {
 	return Config{
-		MaxBody: 1 << 20, MaxCandidates: 500, MaxInFlight: 256, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
+		MaxBody: 1 << 20, MaxCandidates: 1000, MaxInFlight: 256, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
 		ProfileWait: 20 * time.Millisecond, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
 	}
 }
@@ -70,4 +73,13 @@ func (c Config) Validate() error {
 		return field.Wrong("prior", "is %v, want between 0 and 1", c.Prior)
 	}
 	return nil
+}
+
+// CheckValue says whether Value is an expression over these objectives. The error names the column.
+func (c Config) CheckValue(objectives []string) error {
+	if c.Value == "" {
+		return nil
+	}
+	_, err := compileValuation(c.Value, objectives)
+	return err
 }

@@ -46,13 +46,18 @@ type Engine struct {
 	cfg       Config
 	client    *stream.Client
 	followers []*follower // by objective
-	profiles  *profiles
-	policy    *policy
-	log       *predictionLog
-	memory    *memory
-	now       func() event.Time
-	keys      *signing.Ring
-	recorded  atomic.Bool
+	// names of the objectives, and their indices
+	objectives []string
+	every      []int
+	valuation  *valuation // of Config.Value; nil: the rule of the ranking
+	valuations *valuations
+	profiles   *profiles
+	policy     *policy
+	log        *predictionLog
+	memory     *memory
+	now        func() event.Time
+	keys       *signing.Ring
+	recorded   atomic.Bool
 	// how long a replay's calls wait for Redis and for Kafka before they are refused
 	replayWait time.Duration
 	logger     *slog.Logger
@@ -77,7 +82,15 @@ func NewEngine(cfg Config, d Deps) (*Engine, error) {
 		if !ok {
 			prior = cfg.Prior
 		}
+		e.every, e.objectives = append(e.every, len(e.every)), append(e.objectives, o.Name)
 		e.followers = append(e.followers, &follower{objective: o.Name, prior: prior, network: o.Served(), client: d.Client, now: d.Now, logger: logger, metrics: metrics})
+	}
+	e.valuations = newValuations(e.objectives)
+	if cfg.Value != "" {
+		var err error
+		if e.valuation, err = compileValuation(cfg.Value, e.objectives); err != nil {
+			return nil, err
+		}
 	}
 	return e, nil
 }
@@ -116,7 +129,7 @@ func (e *Engine) Ready(context.Context) error {
 // time. No request of c is answered then, and the caller sends the same call again.
 func (e *Engine) Answer(ctx context.Context, c *Call) error {
 	recorded := e.recorded.Load()
-	c.begin(len(e.followers))
+	c.begin(e)
 	if !recorded {
 		e.answerOnce(ctx, c)
 	} else if err := e.replay(ctx, c); err != nil {

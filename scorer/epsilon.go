@@ -10,7 +10,7 @@ func epsilon(cfg *Config) *policy {
 	if share == 0 {
 		return nil
 	}
-	return &policy{"epsilon", func(ranked []Scored, k int, random *rand.Rand) {
+	return &policy{name: "epsilon", choose: func(ranked []Scored, k int, random *rand.Rand) {
 		n := len(ranked)
 		for i := range ranked {
 			ranked[i].Propensity = epsilonPropensity(i, k, n, share)
@@ -21,6 +21,8 @@ func epsilon(cfg *Config) *policy {
 			copy(ranked[1:pick+1], ranked[:pick])
 			ranked[0] = explored
 		}
+	}, capped: func(c *capping, ranked []Scored, random *rand.Rand) int {
+		return c.explore(ranked, share, random)
 	}}
 }
 

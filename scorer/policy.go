@@ -12,6 +12,9 @@ import (
 type policy struct {
 	name   string // as predictions carry it
 	choose func(ranked []Scored, k int, random *rand.Rand)
+	// capped is choose under caps, and returns how many it has chosen; nil where the propensities
+	// under caps are not known
+	capped func(c *capping, ranked []Scored, random *rand.Rand) int
 }
 
 // policies return the policy that a configuration asks for, nil when it asks for another one. The
@@ -38,10 +41,15 @@ func (e *Engine) choose(c *Call, q *Request) {
 	if len(q.Answer.Ranked) < 2 || q.Choose == 0 {
 		p = greedy(&e.cfg)
 	}
+	q.Answer.Chosen = min(q.Choose, len(q.Answer.Ranked))
 	if c.random == nil {
 		c.random = rand.New(&c.source)
 	}
 	c.source.Seed(e.cfg.Seed, xxhash.Sum64String(q.ID))
-	p.choose(q.Answer.Ranked, q.Choose, c.random)
-	q.Answer.Policy = p.name
+	if q.Answer.Policy = p.name; q.binds() {
+		c.caps.prepare(q)
+		q.Answer.Chosen = p.capped(&c.caps, q.Answer.Ranked, c.random)
+		return
+	}
+	p.choose(q.Answer.Ranked, q.Answer.Chosen, c.random)
 }

@@ -40,6 +40,7 @@ func (s *Scorer) addAnswer(o *strictjson.Object, q *Request) {
 		o.Buf = s.appendCandidate(o.Buf, q, i)
 	}
 	o.Buf = append(o.Buf, ']')
+	o.OptionalInteger("excluded", int64(a.Excluded))
 	o.Key("model")
 	models := strictjson.NewObject(o.Buf)
 	for _, v := range a.Models {
@@ -78,12 +79,15 @@ func (s *Scorer) appendCandidate(b []byte, q *Request, i int) []byte {
 	o.OptionalText("campaign", c.Campaign)
 	o.Key("p")
 	p := strictjson.NewObject(o.Buf)
-	for j, f := range s.followers {
-		p.EscapedKey(f.objective)
+	for j, name := range q.Answer.Objectives {
+		p.EscapedKey(name)
 		p.Buf = strictjson.AppendNumber(p.Buf, scored.P[j])
 	}
 	o.Buf = p.End()
-	if i < q.Choose {
+	if q.Answer.Valued {
+		o.Number("score", scored.Score)
+	}
+	if i < q.Answer.Chosen {
 		o.Flag("chosen", true)
 		o.Number("propensity", scored.Propensity)
 		o.Buf = s.appendToken(o.Buf, q, scored.Index)

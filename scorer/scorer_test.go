@@ -97,7 +97,7 @@ func read(t testing.TB, s *Scorer, body string) *Call {
 	if err := x.lines[0].err; err != nil {
 		t.Fatalf("%s: %v", body, err)
 	}
-	x.call.begin(len(s.followers))
+	x.call.begin(s.Engine)
 	return &x.call
 }
 

@@ -10,8 +10,9 @@ import (
 
 // Fields that a request and a candidate may have. What a context holds is free.
 var (
-	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "choose", "candidates"}
+	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "choose", "candidates", "objectives", "value", "exclude", "cap"}
 	candidateFields = []string{"ad", "campaign", "value", "context"}
+	capFields       = []string{"field", "most"}
 )
 
 // maxWarnings bounds the fields of a request that are named; further ones are counted.
@@ -52,6 +53,7 @@ func (l *line) texts(changed bool) (all []web.Warning) {
 	for i := range l.warnings {
 		all = append(all, l.warnings[i].text())
 	}
+	all = append(all, l.notes...)
 	if l.unnamed > 0 {
 		all = append(all, web.Warning{Message: strconv.Itoa(l.unnamed) + " more fields are not known. They are ignored."})
 	}

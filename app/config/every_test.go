@@ -236,6 +236,7 @@ var outOfRange = map[string][]string{
 	"scorer.max_body":                 {"0", "67108865"},
 	"scorer.max_candidates":           {"0", "10001"},
 	"scorer.max_in_flight":            {"0", "-1"},
+	"scorer.value":                    {`"p.click > 1"`, `"true"`},
 	"scorer.max_waiting":              {"0", "-1"},
 	"scorer.max_remembered":           {"0", "1048575", "-1"},
 	"scorer.max_others":               {"-1", "201"},
