@@ -104,7 +104,7 @@ func checkJoint(t *testing.T, r *Replica, xs [][]Feature) {
 	for range sized(400) {
 		mask := rnd.Uint64()
 		strict := rnd.IntN(8) > 0 // else a field may stand in both
-		own := rnd.IntN(8) == 0 // fields that act apart may be a candidate's own
+		own := rnd.IntN(8) == 0   // fields that act apart may be a candidate's own
 		shared := func(field uint64) bool { return mask>>(field%61)&1 == 1 || !own && r.c.apart.has(field) }
 		common, _, _ := split(rnd, xs[rnd.IntN(len(xs))], nil, shared)
 		if rnd.IntN(10) == 0 {

@@ -29,10 +29,9 @@ func TestAContextThatSaysWhatWillBeShownIsWarnedOf(t *testing.T) {
 		}
 		c := read(t, s, body)
 		s.score(t.Context(), c, false)
-		for i := range c.Requests[0].Candidates {
-			if got := string(c.features[i].AppendJSON(nil)); strings.Count(got, "position") != 1 || !strings.HasPrefix(got, `{"position":1,`) {
-				t.Errorf("%s: features %s", body, got)
-			}
+		got := string(c.records[0].Value)
+		if strings.Count(got, "position") != 1 || !strings.Contains(got, `"features":{"position":1,`) {
+			t.Errorf("%s: prediction %s", body, got)
 		}
 	}
 	f(`"os":"x"`, `"size":2`)
