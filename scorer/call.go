@@ -50,6 +50,8 @@ type scratch struct {
 	encoded    []model.Feature
 	source     rand.PCG
 	random     *rand.Rand // of source
+	decision   decision
+	doubts     doubts
 	prediction event.Prediction
 	message    []byte
 	indices    []int
@@ -83,6 +85,8 @@ type Request struct {
 	// Exclude are ads that are neither scored nor chosen.
 	Exclude []string
 	Caps    []Cap // on the chosen candidates
+	// Policy chooses in place of the engine's: a text as Config.Policy has it; empty: the engine's
+	Policy string
 
 	Answer Answer // the engine's
 
@@ -90,6 +94,7 @@ type Request struct {
 	fields    int        // of all candidates, each with those of Context
 	picked    []int      // indices of the objectives to be scored
 	own       []int      // memory for them
+	policy    *policy    // of Policy, or the engine's
 	valuation *valuation // of Value; nil: the rule of the ranking
 }
 
@@ -135,10 +140,14 @@ type Basis struct {
 
 // Scored is a candidate with its scores.
 type Scored struct {
-	Index      int       // in Request.Candidates
-	P          []float64 // probability of a positive, by Answer.Objectives
-	Score      float64   // candidates are ranked by it
-	Propensity float64   // probability with which the policy makes it one of the chosen
+	Index int       // in Request.Candidates
+	P     []float64 // probability of a positive, by Answer.Objectives
+	Score float64   // candidates are ranked by it
+	// probability with which the policy makes it one of the chosen; of candidates that are not
+	// chosen only where the policy is greedy or epsilon
+	Propensity float64
+	// how uncertain the score is, where the policy goes by that: see Engine.setSpreads
+	Spread float64
 }
 
 // Reset forgets the requests of c, and their answers.

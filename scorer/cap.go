@@ -36,8 +36,16 @@ type capping struct {
 	ends   []int                 // by index of the candidate
 	chosen []int                 // ranks of those that are taken
 	best   []int                 // ranks of those that are taken without exploration
+	isBest []bool                // by rank
+	inBest []groupCount          // by group: of the best
 	counts []int                 // by rank
 	ranked []Scored              // before the choice
+}
+
+// groupCount is how many of the chosen are in a group, and the rank of the last of them.
+type groupCount struct {
+	n    int32
+	last int
 }
 
 // prepare finds the groups of the candidates of q.
@@ -191,23 +199,28 @@ func (c *capping) explore(ranked []Scored, share float64, random *rand.Rand) int
 	return c.arrange(ranked)
 }
 
-// count sets c.counts: with how many first places the candidate of each rank is chosen. A first
-// place for one of the best changes nothing: what the caps allow together they still do, and
-// nothing that was passed over fits better.
+// count sets c.counts: with how many first places the candidate of each rank is chosen.
+//
+// A first place for one of the best changes nothing: what the caps allow together they still do, and
+// nothing that was passed over fits better. Any other one pushes the last of the best out, or the
+// last one in its group where that is full. Only where a candidate is in several groups there may be
+// more to it, and the choice is made to see.
 func (c *capping) count(ranked []Scored) {
 	n := len(ranked)
 	c.counts = slices.Grow(c.counts[:0], n)[:n]
 	clear(c.counts)
 	c.walk(ranked, -1)
-	c.best = append(c.best[:0], c.chosen...)
-	for _, rank := range c.best {
-		c.counts[rank] = len(c.best)
-	}
-	slices.Sort(c.best)
-	next := 0
+	c.setBest(ranked)
+	pushed := 0 // first places that push one of the best out, and no other
 	for first := range ranked {
-		if next < len(c.best) && c.best[next] == first {
-			next++
+		if c.isBest[first] {
+			continue
+		}
+		out, known := c.pushedOut(ranked, first)
+		if known {
+			pushed++
+			c.counts[first]++
+			c.counts[out]--
 			continue
 		}
 		c.walk(ranked, first)
@@ -215,4 +228,37 @@ func (c *capping) count(ranked []Scored) {
 			c.counts[rank]++
 		}
 	}
+	for _, rank := range c.best {
+		c.counts[rank] += len(c.best) + pushed
+	}
+}
+
+// setBest keeps what was chosen: by rank, and for each group how many and the last one.
+func (c *capping) setBest(ranked []Scored) {
+	c.best = append(c.best[:0], c.chosen...)
+	c.isBest = slices.Grow(c.isBest[:0], len(ranked))[:len(ranked)]
+	clear(c.isBest)
+	c.inBest = slices.Grow(c.inBest[:0], len(c.most))[:len(c.most)]
+	clear(c.inBest)
+	for _, rank := range c.best {
+		c.isBest[rank] = true
+		for _, g := range c.groupsOf(ranked[rank].Index) {
+			c.inBest[g].n++
+			c.inBest[g].last = rank
+		}
+	}
+}
+
+// pushedOut is the rank of the one that is not chosen when the first place goes to another than the
+// best, if it is the only one and nobody else takes its place.
+func (c *capping) pushedOut(ranked []Scored, first int) (rank int, known bool) {
+	full := 0
+	rank = c.best[len(c.best)-1]
+	for _, g := range c.groupsOf(ranked[first].Index) {
+		if c.inBest[g].n == c.most[g] {
+			full++
+			rank = c.inBest[g].last
+		}
+	}
+	return rank, full == 0 || full == 1 && len(c.groupsOf(ranked[rank].Index)) == 1
 }

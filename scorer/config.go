@@ -30,7 +30,10 @@ type Config struct {
 	// how long a process that stops goes on writing predictions that were answered
 	// "published":false; those that Kafka has not acknowledged by then are counted and logged
 	Drain time.Duration `yaml:"drain"`
-	// share of requests in which the choice is random
+	// how candidates are chosen: greedy, epsilon:SHARE, softmax:TEMPERATURE, thompson or
+	// thompson:SCALE; empty: epsilon with the share of the setting epsilon, greedy where that is 0
+	Policy string `yaml:"policy"`
+	// share of requests in which the choice is random: the same as policy epsilon:SHARE
 	Epsilon float64 `yaml:"epsilon"`
 	// probability that is answered before the first weights of an objective that has no prior of
 	// its own
@@ -45,6 +48,10 @@ func DefaultConfig() Config {
 		ProfileWait: 20 * time.Millisecond, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
 	}
 }
+
+// Uncertain says whether the policy goes by how uncertain predictions are, which not every network
+// can tell.
+func (c Config) Uncertain() bool { return policyOf(&c).uncertain }
 
 // Validate names the first field that is wrong.
 func (c Config) Validate() error {
@@ -69,8 +76,14 @@ func (c Config) Validate() error {
 		return field.Wrong("drain", "is %v, want 0 (not at all) to 1h; keep it below what kills a process that does not end (10s for docker stop, 30s on Kubernetes)", c.Drain)
 	case !(c.Epsilon >= 0 && c.Epsilon <= 1):
 		return field.Wrong("epsilon", "is %v, want 0 to 1", c.Epsilon)
+	case c.Epsilon > 0 && c.Policy != "":
+		return field.Wrong("epsilon", "is %v, and policy is %s: leave one of them out, or write policy: epsilon:%v", c.Epsilon, c.Policy, c.Epsilon)
 	case !(c.Prior > 0 && c.Prior < 1):
 		return field.Wrong("prior", "is %v, want between 0 and 1", c.Prior)
+	}
+	if c.Policy != "" {
+		_, err := parsePolicy(c.Policy)
+		return err
 	}
 	return nil
 }

@@ -53,6 +53,7 @@ type Engine struct {
 	valuations *valuations
 	profiles   *profiles
 	policy     *policy
+	greedy     *policy
 	log        *predictionLog
 	memory     *memory
 	now        func() event.Time
@@ -71,7 +72,7 @@ func NewEngine(cfg Config, d Deps) (*Engine, error) {
 	}
 	logger, metrics := d.Logger.With("stage", "scorer"), newInstruments(d.Registerer)
 	e := &Engine{
-		cfg: cfg, client: d.Client, policy: policyOf(&cfg), now: d.Now, keys: d.Keys, replayWait: 10 * time.Second, logger: logger, metrics: metrics,
+		cfg: cfg, client: d.Client, policy: policyOf(&cfg), greedy: greedy(), now: d.Now, keys: d.Keys, replayWait: 10 * time.Second, logger: logger, metrics: metrics,
 		profiles: &profiles{set: d.Set, store: d.Store, client: d.Client, now: d.Now, logger: logger, metrics: metrics},
 		log:      newPredictionLog(&cfg, d.Client, logger, metrics),
 		memory:   newMemory(cfg.MaxRemembered),

@@ -68,6 +68,9 @@ func (q *Request) content() fingerprint {
 // for the time and the row, which may differ when a request is sent again.
 func (q *Request) facts() fingerprint {
 	f := fingerprint(2).text(q.User).text(q.Anonymous).text(q.Source).fields(q.Context)
+	if q.Policy != "" {
+		f = f.text(q.Policy)
+	}
 	if q.Weight != nil {
 		f = f.number(math.Float64bits(*q.Weight))
 	}

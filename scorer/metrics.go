@@ -7,6 +7,7 @@ type instruments struct {
 	requests    *prometheus.CounterVec
 	unknown     prometheus.Counter
 	degraded    *prometheus.CounterVec
+	replaced    *prometheus.CounterVec
 	predictions *prometheus.CounterVec
 	latency     prometheus.Histogram
 	weights     *prometheus.CounterVec
@@ -18,6 +19,7 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests, by answer: ok; repeated (the earlier answer was returned again); changed (as repeated, but the request had another user, context or value); conflict (the id was used before with other candidates); refused; busy; unavailable."}, []string{"answer"}),
 		unknown:     prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_scorer_unknown_fields_total", Help: "Fields of requests that the scorer does not know. Warnings in the answers name them."}),
 		degraded:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_degraded_total", Help: "Calls that were scored without profiles or without weights."}, []string{"without"}),
+		replaced:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_policy_replaced_total", Help: "Requests for which the greedy policy chose in place of another, by reason: choose (more are to be chosen than the policy can); weights (the network cannot tell how uncertain it is)."}, []string{"reason"}),
 		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_predictions_total", Help: "Predictions, by result: acknowledged; late (answered before Kafka acknowledged them); lost (too many were waiting, or Kafka had not acknowledged them when the process ended); refused (larger than the topic allows)."}, []string{"result"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_scorer_call_seconds", Help: "Time from the start of a call to its answer.",
 			Buckets: []float64{.00025, .0005, .001, .002, .003, .005, .0075, .01, .015, .025, .05, .1, .25, 1}}),
@@ -26,7 +28,7 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Number of examples that the served weights have learned."}, []string{"objective"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.requests, m.unknown, m.degraded, m.predictions, m.latency, m.weights, m.version)
+		reg.MustRegister(m.requests, m.unknown, m.degraded, m.replaced, m.predictions, m.latency, m.weights, m.version)
 	}
 	return m
 }

@@ -102,6 +102,12 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 			q.Weight = r.Weight()
 		case "context":
 			q.Context = r.Fields(q.Context)
+		case "policy":
+			if q.Policy = r.Text(); q.Policy == "" {
+				r.Fail("is empty, want " + policyForms)
+			} else if _, err := parsePolicy(q.Policy); err != nil {
+				r.Fail(err.(*event.Error).Reason)
+			}
 		case "choose":
 			q.Choose = int(r.Integer())
 		case "objectives":

@@ -89,6 +89,8 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 	if n > 1 {
 		e.share(c, q)
 	}
+	p := e.policyOf(c, q)
+	c.doubts.reset(len(q.picked))
 	c.exclude(q)
 	ranked := c.newRanked(n)[:0]
 	for i := range q.Candidates {
@@ -96,16 +98,19 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 			continue
 		}
 		ranked = ranked[:len(ranked)+1]
-		if e.predict(c, q, i, &ranked[len(ranked)-1]); q.Answer.Err != nil {
+		if e.predict(c, q, i, &ranked[len(ranked)-1], p.uncertain); q.Answer.Err != nil {
 			return
 		}
+	}
+	if p.uncertain {
+		e.setSpreads(c, q, ranked)
 	}
 	rank(ranked)
 	picks := q.Answer.Ranked // of a past
 	e.answerWith(c, q, ranked)
 	if !q.choosePast(picks) {
 		q.Answer.Time = 0
-		e.choose(c, q)
+		e.choose(c, q, p)
 	}
 	e.appendPredictions(c, q)
 }
@@ -133,9 +138,10 @@ func (e *Engine) answerWith(c *Call, q *Request, ranked []Scored) {
 }
 
 // predict scores the i-th candidate into s. Where its value has no result, the request is refused.
-func (e *Engine) predict(c *Call, q *Request, i int, s *Scored) {
+// doubts: it notes how uncertain the network is, too.
+func (e *Engine) predict(c *Call, q *Request, i int, s *Scored, doubts bool) {
 	r := q.featureRequest(i)
-	s.Index, s.P, s.Propensity = i, s.P[:0], 0
+	s.Index, s.P, s.Propensity, s.Spread = i, s.P[:0], 0, 0
 	together := len(q.Candidates) > 1
 	var own []model.Feature
 	var after []int32
@@ -154,12 +160,24 @@ func (e *Engine) predict(c *Call, q *Request, i int, s *Scored) {
 		default:
 			p = h.replica.weights.Predict(c.encoded, h.scratch)
 		}
+		if doubts {
+			c.doubts.add(&c.held[j])
+		}
 		if math.IsNaN(p) || math.IsInf(p, 0) {
 			p = f.prior
 		}
 		s.P = append(s.P, p)
+		if doubts {
+			c.doubts.end()
+		}
 	}
-	s.Score = e.scoreOf(c, q, i, s.P)
+	if doubts {
+		c.doubts.compare(own)
+	}
+	score, err := scoreOf(c, q, i, s.P)
+	if s.Score = score; err != nil && q.Answer.Err == nil {
+		q.Answer.Err = err
+	}
 }
 
 // facts returns the features of the i-th candidate as they are logged. They are valid until the

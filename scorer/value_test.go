@@ -256,8 +256,8 @@ func TestAnExpressionAllocatesNothingForACandidate(t *testing.T) {
 	q := &c.Requests[0]
 	n := testing.AllocsPerRun(100, func() {
 		for i := range q.Candidates {
-			if s.scoreOf(c, q, i, q.Answer.Ranked[0].P); q.Answer.Err != nil {
-				t.Fatal(q.Answer.Err)
+			if _, err := scoreOf(c, q, i, q.Answer.Ranked[0].P); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})

@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -10,7 +11,7 @@ import (
 
 // Fields that a request and a candidate may have. What a context holds is free.
 var (
-	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "choose", "candidates", "objectives", "value", "exclude", "cap"}
+	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "choose", "policy", "candidates", "objectives", "value", "exclude", "cap"}
 	candidateFields = []string{"ad", "campaign", "value", "context"}
 	capFields       = []string{"field", "most"}
 )
@@ -61,7 +62,7 @@ func (l *line) texts(changed bool) (all []web.Warning) {
 }
 
 func (w *warning) text() web.Warning {
-	near, message := "", w.path+" "+w.message
+	near, message := "", cmp.Or(w.path, `""`)+" "+w.message
 	if w.message == "" {
 		near, message = event.Nearest(w.name, w.known), message+event.UnknownName(w.name, w.known)
 		if near == "" {

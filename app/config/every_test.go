@@ -246,6 +246,7 @@ var outOfRange = map[string][]string{
 	"scorer.profile_wait":             {"0s", "2m"},
 	"scorer.publish_wait":             {"0s", "2m"},
 	"scorer.epsilon":                  {"-0.1", "1.1", ".nan", "2"},
+	"scorer.policy":                   {"best", "epsilon", "epsilon:1.1", "softmax:0", "softmax:hot", "thompson:0", "greedy:1"},
 	"scorer.prior":                    {"0", "1", ".nan"},
 	"feedback.outcome_ttl":            {"59s", "-1h"},
 	"feedback.batch":                  {"0", "10001"},
