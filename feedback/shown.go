@@ -72,8 +72,8 @@ func (s *Showings) appendOps(ops []features.Op, e *event.Event) []features.Op {
 	return ops
 }
 
-// ShownBy returns what an outcome says was shown for an objective, from an event that counts for its
-// label: one that was received until the label is due, or, with late, that happened until then.
+// ShownBy returns what an outcome says was shown for an objective, from an event that counts for
+// its label: one that was received until the label is due, or, with late, that happened until then.
 func ShownBy(p features.Profile, o *event.Objective, due event.Time, late bool) event.Fields {
 	received, text, ok := features.SplitStamped(p.Fields[factsPrefix+triggerOf(o)])
 	if !ok {

@@ -33,7 +33,7 @@ type Config struct {
 	// field names to pair (or triple) in the linear part; [[all]]: every pair
 	Cross [][]string `yaml:"cross" json:"cross"`
 	// at most 32 names of fields that act by themselves, whatever other fields say, as the position
-	// of an ad does; those of features.shown always do. A plain network's mlp sees them all the same
+	// of an ad does; those of features.shown always do. A plain network's mlp sees them like others
 	Apart  []string `yaml:"apart" json:"apart,omitempty"`
 	Output string   `yaml:"output" json:"output"` // sigmoid, softmax, identity
 	Loss   string   `yaml:"loss" json:"loss"`     // cross_entropy, mse
