@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -220,9 +221,17 @@ func TestReferenceHasEveryParameterOfACall(t *testing.T) {
 		t.Fatalf("%d parameters are found in the code: %v", len(code), code)
 	}
 	text := documents(t)["docs/reference/http.md"]
+	b, err := os.ReadFile("docs/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	openAPI := string(b)
 	for _, name := range code {
 		if !strings.Contains(text, "`"+name+"`") && !strings.Contains(text, "`"+name+"=") {
 			t.Errorf("docs/reference/http.md does not name the parameter %s", name)
+		}
+		if !strings.Contains(openAPI, "{name: "+name+", in: query") {
+			t.Errorf("docs/openapi.yaml does not describe the parameter %s", name)
 		}
 	}
 	for _, m := range regexp.MustCompile(`[?&]([a-z_]+)=`).FindAllStringSubmatch(text, -1) {

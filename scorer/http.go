@@ -158,6 +158,7 @@ func (s *Scorer) work(r *http.Request, visit *access.Visit, raw []byte, began ti
 // answer has the engine answer the requests of x, and renders the answers.
 func (s *Scorer) answer(ctx context.Context, x *exchange, out *output) error {
 	s.metrics.unknown.Add(float64(x.unknown))
+	x.warnShown(s.profiles.set.Shown())
 	if err := s.Answer(ctx, &x.call); err != nil {
 		return &retryLater{err}
 	}

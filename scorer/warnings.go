@@ -20,12 +20,14 @@ var (
 // maxWarnings bounds the fields of a request that are named; further ones are counted.
 const maxWarnings = 16
 
-// warning is an unknown field of a request. Candidates that have the same one share a warning.
+// warning is a field of a request that is ignored, because it is not known or for the reason that
+// message gives. Candidates that have the same one share a warning.
 type warning struct {
-	name  string
-	known []string // the fields among which it stands
-	path  string   // where it came first
-	times int
+	name    string
+	known   []string // the fields among which it stands
+	message string   // in place of the nearest of these
+	path    string   // where it came first
+	times   int
 }
 
 // warn notes the field that r has stepped to, which is none of the known ones, and skips its value.
@@ -62,9 +64,12 @@ func (l *line) texts(changed bool, retrieved *Retrieved) (all []web.Warning) {
 }
 
 func (w *warning) text() web.Warning {
-	near, message := event.Nearest(w.name, w.known), cmp.Or(w.path, `""`)+" "+event.UnknownName(w.name, w.known)
-	if near == "" {
-		message += "."
+	near, message := "", cmp.Or(w.path, `""`)+" "+w.message
+	if w.message == "" {
+		near, message = event.Nearest(w.name, w.known), message+event.UnknownName(w.name, w.known)
+		if near == "" {
+			message += "."
+		}
 	}
 	message += " It is ignored."
 	if w.times > 1 {

@@ -46,6 +46,7 @@ func leaves(path string, t reflect.Type) []leaf {
 // siblings are what an element needs beside the setting under test.
 var siblings = map[string][]string{
 	"objectives[0]":                {"name: click", "trigger: impression", "positive: click", "window: 30m"},
+	"features.shown[0]":            {"name: position", "serve: 1"},
 	"features.profiles[0]":         {"entity: user", "aggregate: count", "event: click"},
 	"model.mlp.layers[0]":          {"units: 4", "activation: relu"},
 	"networks.plain.mlp.layers[0]": {"units: 4", "activation: relu"},
@@ -188,6 +189,9 @@ var outOfRange = map[string][]string{
 	"features.context":                {`["ad*"]`, `[""]`, `["*.x"]`, `["a.*.*"]`},
 	"features.drop":                   {`["*"]`, `["*id"]`, `[""]`},
 	"features.cross":                  {`[[a]]`, `[[a, b, c, d]]`, `[[a, a]]`, `[[a, ""]]`, `[[a, b], [a, b]]`},
+	"features.shown[0].name":          {`""`, "ad", "campaign", "user.clicks_1h", `"` + strings.Repeat("a", 65) + `"`},
+	"features.shown[0].from":          {"properties.", "context."},
+	"features.shown[0].serve":         {`""`, `"` + strings.Repeat("a", 257) + `"`},
 	"features.profiles[0].entity":     {"users", `""`, "context."},
 	"features.profiles[0].aggregate":  {"median", `""`},
 	"features.profiles[0].event":      {`""`, `"a#b"`},
@@ -208,6 +212,7 @@ var outOfRange = map[string][]string{
 	"model.prior":                     {"0", "1", "-0.1", ".nan", ".inf"},
 	"model.network":                   {"[lstm]", "[linear, linear]"},
 	"model.numbers":                   {"rank", "raw"},
+	"model.apart":                     {`[""]`, "[a, a]"},
 	"model.cross":                     {"[[a]]", "[[a, b]]"},
 	"model.output":                    {"tanh", "softmax"},
 	"model.loss":                      {"hinge", "mse"},
