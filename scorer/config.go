@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"strings"
 	"time"
 
 	"github.com/clickloop/clickloop/internal/field"
@@ -13,19 +14,23 @@ type Config struct {
 	MaxCandidates int `yaml:"max_candidates"` // of one request
 	// calls that may be at work at once; further ones get 429
 	MaxInFlight int `yaml:"max_in_flight"`
-	// bytes of predictions that may wait for Kafka; further ones are lost
+	// bytes of predictions that may wait for Kafka; further requests get 503, or an answer that
+	// says "logged":false where they allow that
 	MaxWaiting int `yaml:"max_waiting"`
+	// folder that keeps predictions until Kafka has acknowledged them, so that they outlive a kill
+	// of the process; of one scorer alone, on a disk of this machine. Empty: they are kept in memory
+	Spool string `yaml:"spool"`
 	// bytes of answers that are remembered, so that a request that is sent again gets the same
 	MaxRemembered int `yaml:"max_remembered"`
 	// candidates not chosen that a prediction lists; of more it has the number and a hash
 	MaxOthers int `yaml:"max_others"`
 	// how long a call waits for profiles before it is scored without them
 	ProfileWait time.Duration `yaml:"profile_wait"`
-	// how long an answer waits for Kafka; then it says "published":false, and the prediction is
-	// written later
+	// how long an answer waits for Kafka where the request wants it ("log":"acknowledged"); then it
+	// says "acknowledged":false, and the prediction is written later
 	PublishWait time.Duration `yaml:"publish_wait"`
-	// how long a process that stops goes on writing predictions that were answered
-	// "published":false; those that Kafka has not acknowledged by then are counted and logged
+	// how long a process that stops goes on writing predictions that wait for Kafka; those that it
+	// has not acknowledged by then are counted and logged, and kept by a spool
 	Drain time.Duration `yaml:"drain"`
 	// share of requests in which the choice is random
 	Epsilon float64 `yaml:"epsilon"`
@@ -35,7 +40,8 @@ type Config struct {
 	Seed  uint64  `yaml:"seed"` // of the random choices
 }
 
-// DefaultConfig explores nothing and waits 20 ms for profiles and 50 ms for Kafka.
+// DefaultConfig explores nothing, keeps no spool, and waits 20 ms for profiles and, where it is asked
+// to, 50 ms for Kafka.
 func DefaultConfig() Config {
 	return Config{
 		MaxBody: 1 << 20, MaxCandidates: 500, MaxInFlight: 256, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
@@ -54,6 +60,8 @@ func (c Config) Validate() error {
 		return field.Wrong("max_in_flight", "is %d, want at least 1", c.MaxInFlight)
 	case c.MaxWaiting < 1<<20:
 		return field.Wrong("max_waiting", "is %d, want at least 1048576 bytes", c.MaxWaiting)
+	case c.Spool != strings.TrimSpace(c.Spool) || c.Spool == "." || c.Spool == "/":
+		return field.Wrong("spool", "is %q, want the path of a folder for nothing else", c.Spool)
 	case c.MaxRemembered < 1<<20:
 		return field.Wrong("max_remembered", "is %d, want at least 1048576 bytes", c.MaxRemembered)
 	case c.MaxOthers < 0 || c.MaxOthers > 200:

@@ -35,6 +35,12 @@ func (e *Engine) appendPredictions(c *Call, q *Request) {
 		// choice of the same request.
 		key := []byte(c.prediction.ID)
 		c.records = append(c.records, stream.Record{Partition: -1, Key: key, Place: key[:len(q.ID)], Value: slices.Clone(value), Headers: e.log.headers})
+		if err := e.client.CheckSize(event.TopicPredictions, &c.records[len(c.records)-1]); err != nil {
+			e.metrics.countPredictions("refused", 1)
+			q.Answer.Err = err
+			c.records, c.written = c.records[:from], written
+			break
+		}
 	}
 	q.claim.records = span{from, len(c.records)}
 }

@@ -78,7 +78,7 @@ func TestTheChosenHaveTokensThatStay(t *testing.T) {
 			t.Errorf("%s has the token %s after a restart, %s before", id, token, tokens[id])
 		}
 	}
-	for _, r := range readAll(t, s.client, event.TopicPredictions) {
+	for _, r := range logged(t, s) {
 		if strings.Contains(string(r.Value), "token") {
 			t.Errorf("a token is on the topic: %s", r.Value)
 		}
@@ -93,7 +93,7 @@ func TestAnEngineGivesTheTokensOfItsAnswers(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.keys = ringOf(t) })
 	c := read(t, s, twoOfThree)
 	s.score(t.Context(), c, false)
-	c.settle(true, nil)
+	c.settle()
 	q := &c.Requests[0]
 	for i := range q.Chosen() {
 		scored := &q.Answer.Ranked[i]
@@ -115,7 +115,7 @@ func TestATokenOfAnAnswerAllocatesNothing(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.keys = ringOf(t) })
 	c := read(t, s, twoOfThree)
 	s.score(t.Context(), c, false)
-	c.settle(true, nil)
+	c.settle()
 	dst := make([]byte, 0, 256)
 	if n := testing.AllocsPerRun(1000, func() { dst = s.appendToken(dst[:0], &c.Requests[0], 1) }); n != 0 {
 		t.Errorf("a token makes %v allocations", n)

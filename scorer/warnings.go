@@ -10,7 +10,7 @@ import (
 
 // Fields that a request and a candidate may have. What a context holds is free.
 var (
-	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "choose", "candidates"}
+	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "choose", "candidates", "log"}
 	candidateFields = []string{"ad", "campaign", "value", "context"}
 )
 

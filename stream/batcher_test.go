@@ -55,13 +55,11 @@ func TestAWriteThatFailedIsNotAcknowledged(t *testing.T) {
 	for broker.Refused(c.Prefix()+"a") < 2 {
 		time.Sleep(time.Millisecond)
 	}
-	select {
-	case err := <-done:
-		t.Fatalf("a refused write was answered with %v while it is repeated", err)
-	default:
+	if settled, err := b.Result(done); settled {
+		t.Fatalf("a refused write is settled with %v while it is repeated", err)
 	}
 	stop()
-	if err := <-done; err == nil {
+	if err := b.Await(t.Context(), done); err == nil {
 		t.Error("a write that was refused to the end is acknowledged")
 	}
 	if _, err := b.Enqueue(one("late")); !errors.Is(err, stream.ErrEnded) {
@@ -94,7 +92,7 @@ func TestABatcherDrainsWhatWaitsWhenItEnds(t *testing.T) {
 	b := stream.NewBatcher(c, "a", 1<<20).Drain(time.Minute, func(n int, err error) { lost += n })
 	broker.Refuse(name, true)
 	stop := batching(t, b)
-	var waits []<-chan error
+	var waits []stream.Ticket
 	var want []string
 	for i := range 5 {
 		done, err := b.Enqueue(one(strconv.Itoa(i)))
@@ -111,7 +109,7 @@ func TestABatcherDrainsWhatWaitsWhenItEnds(t *testing.T) {
 	broker.Refuse(name, false)
 	<-stopped
 	for i, done := range waits {
-		if err := <-done; err != nil {
+		if err := b.Await(t.Context(), done); err != nil {
 			t.Errorf("write %d: %v", i, err)
 		}
 	}
@@ -128,7 +126,7 @@ func TestWhatCannotBeDrainedIsCounted(t *testing.T) {
 	b := stream.NewBatcher(c, "a", 1<<20).Drain(50*time.Millisecond, func(n int, err error) { lost, why = lost+n, err })
 	broker.Refuse(c.Prefix()+"a", true)
 	stop := batching(t, b)
-	var waits []<-chan error
+	var waits []stream.Ticket
 	for i := range 7 {
 		done, err := b.Enqueue(one(strconv.Itoa(i)))
 		if err != nil {
@@ -146,7 +144,7 @@ func TestWhatCannotBeDrainedIsCounted(t *testing.T) {
 		t.Fatal("the drain goes on after its time")
 	}
 	for _, done := range waits {
-		if err := <-done; err == nil {
+		if err := b.Await(t.Context(), done); err == nil {
 			t.Error("a write is acknowledged that was refused")
 		}
 	}
@@ -167,7 +165,7 @@ func TestATooLargeRecordIsAnsweredAlone(t *testing.T) {
 	counted := 0
 	b := stream.NewBatcher(c, "a", 64<<20).Drain(0, func(n int, err error) { counted += n })
 	small, large := strings.Repeat("s", 1000), strings.Repeat("l", 30_000)
-	var waits []<-chan error
+	var waits []stream.Ticket
 	var want []string
 	for i := range 60 { // all of them in one batch: nothing runs yet
 		recs := one(fmt.Sprint(i, small))
@@ -186,7 +184,7 @@ func TestATooLargeRecordIsAnsweredAlone(t *testing.T) {
 	}
 	batching(t, b)
 	for i, done := range waits {
-		err := <-done
+		err := b.Await(t.Context(), done)
 		var refused *stream.TooLargeError
 		switch is := errors.As(err, &refused); {
 		case i%20 != 7 && err != nil:
