@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,16 +19,22 @@ import (
 type published struct {
 	*Scorer
 	broker *backend.Refusing
-	lines  *bytes.Buffer // the batcher's goroutine alone writes to it
+	lines  *safeBuffer
 	reg    *prometheus.Registry
 	stop   func()
 }
 
 func publishing(t *testing.T, change func(*Config)) *published {
 	t.Helper()
-	p := &published{broker: backend.NewRefusing(t), lines: &bytes.Buffer{}, reg: prometheus.NewRegistry()}
+	return publishingAt(t, backend.NewRefusing(t), backend.Prefix(t), change)
+}
+
+// publishingAt is publishing over a broker that there is.
+func publishingAt(t *testing.T, broker *backend.Refusing, prefix string, change func(*Config)) *published {
+	t.Helper()
+	p := &published{broker: broker, lines: &safeBuffer{}, reg: prometheus.NewRegistry()}
 	p.Scorer = newScorer(t, func(u *setup) {
-		u.brokers, u.prefix = []string{p.broker.Kafka}, backend.Prefix(t)
+		u.brokers, u.prefix = []string{p.broker.Kafka}, prefix
 		u.logger, u.registry = slog.New(slog.NewTextHandler(p.lines, nil)), p.reg
 		change(&u.config)
 	})
@@ -41,6 +48,24 @@ func publishing(t *testing.T, change func(*Config)) *published {
 	p.stop = func() { cancel(); <-done }
 	t.Cleanup(p.stop)
 	return p
+}
+
+// safeBuffer is a log that several goroutines write.
+type safeBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *safeBuffer) Write(text []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(text)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 func (p *published) count(t *testing.T, result string) float64 {
