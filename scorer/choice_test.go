@@ -162,6 +162,7 @@ func TestAChoiceStandsThroughARestart(t *testing.T) {
 		id := fmt.Sprint("q", i)
 		chosen[id] = chosenAd(t, before, id)
 	}
+	logged(t, before)
 	s := runScorer(t, brokers, prefix, explore)
 	// it does so by itself too; here the test waits for it
 	if err := s.memory.restore(t.Context(), s.client, s.logger); err != nil {

@@ -36,6 +36,9 @@ type predictionLog struct {
 	metrics *instruments
 }
 
+// linger is how long predictions wait for others of the same write, while no answer waits for them.
+const linger = 5 * time.Millisecond
+
 // newPredictionLog returns a log, and the predictions that an earlier process left in the spool: they
 // are the first that are written.
 func newPredictionLog(cfg *Config, client *stream.Client, logger *slog.Logger, metrics *instruments) (l *predictionLog, left []stream.Record, err error) {
@@ -43,7 +46,7 @@ func newPredictionLog(cfg *Config, client *stream.Client, logger *slog.Logger, m
 		batcher: stream.NewBatcher(client, event.TopicPredictions, cfg.MaxWaiting), headers: client.MessageHeaders(event.SchemaPrediction),
 		client: client, drain: cfg.Drain, logger: logger, metrics: metrics,
 	}
-	l.batcher.Drain(cfg.Drain, l.lose).Insist().Count(func(n int) { metrics.countPredictions("acknowledged", n) })
+	l.batcher.Drain(cfg.Drain, l.lose).Insist().Linger(linger).Count(func(n int) { metrics.countPredictions("acknowledged", n) })
 	if cfg.Spool != "" {
 		if l.spool, left, err = openSpool(cfg.Spool, l); err != nil {
 			return nil, nil, err

@@ -72,6 +72,7 @@ func TestTheChosenHaveTokensThatStay(t *testing.T) {
 	if again := post(s, twoOfThree, "").Body.String(); again != string(first) {
 		t.Errorf("again\n%s, first\n%s", again, first)
 	}
+	logged(t, s)
 	restarted := run(keys)
 	for id, token := range tokensOf(t, post(restarted, twoOfThree, "").Body.Bytes()) {
 		if tokens[id] != token {

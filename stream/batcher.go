@@ -19,12 +19,14 @@ var ErrFull = errors.New("too many records wait for Kafka")
 var ErrEnded = errors.New("the process is stopping: nothing is written any more")
 
 // Batcher combines the writes of many callers (group commit): records that arrive while one Produce
-// is in flight go out together in the next, in their order. It never waits for more records.
+// is in flight go out together in the next, in their order. While a caller waits, it never waits for
+// more records.
 type Batcher struct {
 	client  *Client
 	topic   string
 	limit   int           // bytes of the records that may wait
 	drain   time.Duration // see Drain
+	linger  time.Duration // see Linger
 	insist  bool          // see Insist
 	journal Journal       // see Keep; nil for none
 	lost    func(records int, err error)
@@ -39,7 +41,8 @@ type Batcher struct {
 	settled int64    // records below are written or refused
 	failed  []failure
 	waiting []*waiter
-	wake    chan struct{}
+	wake    chan struct{} // records wait
+	hurry   chan struct{} // a caller waits for them
 }
 
 // Journal keeps records while they wait for Kafka, so that they outlive the process.
@@ -79,7 +82,7 @@ const (
 // NewBatcher returns a Batcher for topic, whose records Run writes. An Enqueue that would exceed
 // limit bytes of waiting records fails with ErrFull.
 func NewBatcher(client *Client, topic string, limit int) *Batcher {
-	return &Batcher{client: client, topic: topic, limit: limit, wake: make(chan struct{}, 1)}
+	return &Batcher{client: client, topic: topic, limit: limit, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1)}
 }
 
 // Drain lets Run write all waiting records after its ctx has ended, for at most d. Run calls lost,
@@ -94,6 +97,13 @@ func (b *Batcher) Drain(d time.Duration, lost func(records int, err error)) *Bat
 // Count lets Run call written with the number of records that Kafka has acknowledged.
 func (b *Batcher) Count(written func(records int)) *Batcher {
 	b.written = written
+	return b
+}
+
+// Linger lets Run wait for d before a write, for more records, while no caller waits for one: each
+// write costs the process and the broker as much as some ten records do.
+func (b *Batcher) Linger(d time.Duration) *Batcher {
+	b.linger = d
 	return b
 }
 
@@ -155,11 +165,16 @@ func (b *Batcher) add(recs []Record, bytes int) Ticket {
 	b.records = append(b.records, recs...)
 	t := Ticket{b.next, b.next + int64(len(recs))}
 	b.next = t.to
-	select {
-	case b.wake <- struct{}{}:
-	default: // Run is awake already
-	}
+	signal(b.wake)
 	return t
+}
+
+// signal wakes whoever reads from c, now or later.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // a signal waits there already
+	}
 }
 
 // Room returns false when a record of so many bytes would be refused with ErrFull now.
@@ -190,6 +205,7 @@ func (b *Batcher) Await(ctx context.Context, t Ticket) error {
 	w := &waiter{t, make(chan error, 1)}
 	b.waiting = append(b.waiting, w)
 	b.mu.Unlock()
+	signal(b.hurry)
 	select {
 	case err := <-w.done:
 		return err
@@ -256,7 +272,7 @@ func (b *Batcher) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-b.wake:
-			for ctx.Err() == nil && b.write(writing) {
+			for ctx.Err() == nil && b.lingers(ctx) && b.write(writing) {
 			}
 		}
 	}
@@ -264,6 +280,28 @@ func (b *Batcher) Run(ctx context.Context) error {
 	}
 	b.end(fmt.Errorf("%w: %w", ErrEnded, ctx.Err()))
 	return ctx.Err()
+}
+
+// lingers waits for more records, and returns false when there are none at all.
+func (b *Batcher) lingers(ctx context.Context) bool {
+	select {
+	case <-b.hurry: // of a caller who may have been answered
+	default:
+	}
+	b.mu.Lock()
+	records, waits := len(b.records), len(b.waiting) > 0
+	b.mu.Unlock()
+	if records == 0 || waits || b.linger <= 0 {
+		return records > 0
+	}
+	timer := time.NewTimer(b.linger)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.hurry:
+	case <-ctx.Done():
+	}
+	return true
 }
 
 // outlive returns a context that ends b.drain after ctx.

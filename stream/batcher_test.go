@@ -253,6 +253,35 @@ func TestAJournalHasWhatIsNotWritten(t *testing.T) {
 	}
 }
 
+// Records linger only while nobody waits for them and the process goes on.
+func TestNobodyWaitsForALingeringWrite(t *testing.T) {
+	_, c := refusing(t)
+	b := stream.NewBatcher(c, "a", 1<<20).Linger(time.Hour).Drain(time.Minute, nil)
+	stop := batching(t, b)
+	if err := b.Write(t.Context(), one("awaited")); err != nil {
+		t.Error(err)
+	}
+	early, err := b.Enqueue(one("lingers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Enqueue(one("lingers too")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(10 * time.Millisecond) // for Run to fall asleep; it may not have, and the test passes then too
+	if settled, _ := b.Result(early); settled {
+		t.Error("it was written although nobody waited")
+	}
+	if err := b.Await(t.Context(), early); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Enqueue(one("at the end")); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	expect(t, "the topic", readAll(t, c, "a", 0), "awaited", "lingers", "lingers too", "at the end")
+}
+
 // A queue that is longer than a write is written in its order, and its waiters hear in theirs.
 func TestALongQueueIsWrittenInItsOrder(t *testing.T) {
 	_, c := refusing(t)
