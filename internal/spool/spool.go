@@ -104,10 +104,26 @@ func (s *Spool) Add(record []byte) {
 }
 
 // Commit appends the records since Begin: all of them, or none when it returns an error, as for a
-// disk that is full.
+// disk that is full. Then it gives up the segment, so that its room is free once it is settled.
 func (s *Spool) Commit() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	err := s.commitLocked()
+	if err == nil || s.size <= int64(len(segmentHeader)) {
+		return err
+	}
+	s.endSegmentLocked()
+	gone := s.takeSettledLocked()
+	for _, g := range gone {
+		s.remove(g)
+	}
+	if len(gone) > 0 {
+		err = s.commitLocked()
+	}
+	return err
+}
+
+func (s *Spool) commitLocked() error {
 	if s.file == nil || s.size >= SegmentBytes {
 		if err := s.rotateLocked(); err != nil {
 			return err
@@ -136,7 +152,8 @@ const keptBuffer = 1 << 20
 func (s *Spool) rotateLocked() error {
 	s.endSegmentLocked()
 	path := filepath.Join(s.dir, segmentName(s.next))
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
+	// a segment of this name has no whole record, since that would have the number next
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
@@ -144,7 +161,9 @@ func (s *Spool) rotateLocked() error {
 		return errors.Join(err, f.Close(), os.Remove(path))
 	}
 	s.file, s.size = f, int64(len(segmentHeader))
-	s.segments = append(s.segments, segment{path, s.next})
+	if n := len(s.segments); n == 0 || s.segments[n-1].path != path {
+		s.segments = append(s.segments, segment{path, s.next})
+	}
 	return nil
 }
 
@@ -161,11 +180,7 @@ func (s *Spool) endSegmentLocked() {
 func (s *Spool) Settle(n int) {
 	s.mu.Lock()
 	s.advanceLocked(n)
-	settled := s.settled
-	var gone []segment
-	for len(s.segments) > 0 && s.segments[0].end <= settled && (len(s.segments) > 1 || s.file == nil) {
-		gone, s.segments = append(gone, s.segments[0]), s.segments[1:]
-	}
+	settled, gone := s.settled, s.takeSettledLocked()
 	s.mu.Unlock()
 	if err := writePosition(s.position, &s.place, settled); err != nil {
 		s.logger.Error("cannot note what is settled: a restart hands it out again", "file", s.position.Name(), "err", err)
@@ -173,6 +188,14 @@ func (s *Spool) Settle(n int) {
 	for _, g := range gone {
 		s.remove(g)
 	}
+}
+
+// takeSettledLocked returns the segments whose records are settled, and that get no more.
+func (s *Spool) takeSettledLocked() (gone []segment) {
+	for len(s.segments) > 0 && s.segments[0].end <= s.settled && (len(s.segments) > 1 || s.file == nil) {
+		gone, s.segments = append(gone, s.segments[0]), s.segments[1:]
+	}
+	return gone
 }
 
 // advanceLocked moves settled behind n more records.

@@ -281,6 +281,53 @@ func TestAFullDiskRefusesWholeCommits(t *testing.T) {
 	}
 }
 
+// A disk that the spool itself has filled has room again as soon as what fills it is settled.
+func TestAFullDiskEndsWhenRecordsAreSettled(t *testing.T) {
+	dir := t.TempDir()
+	s, _, _ := opened(t, dir)
+	write := s.write
+	s.write = func(f *os.File, b []byte) (int, error) {
+		size := 0
+		paths, _ := filepath.Glob(dir + "/*" + segmentSuffix)
+		for _, path := range paths {
+			if info, err := os.Stat(path); err == nil {
+				size += int(info.Size())
+			}
+		}
+		if fits := 1000 - size; fits < len(b) {
+			n, _ := write(f, b[:max(fits, 0)])
+			return n, errFull
+		}
+		return write(f, b)
+	}
+	var waiting []string
+	refused, total := 0, 0
+	for i := range 2000 {
+		record := fmt.Sprint(i, strings.Repeat("x", i%90))
+		s.Begin()
+		s.Add([]byte(record))
+		if err := s.Commit(); err == nil {
+			waiting, total = append(waiting, record), total+1
+			continue
+		}
+		if refused++; len(waiting) == 0 {
+			t.Fatalf("record %d is refused although all are settled", i)
+		}
+		n := len(waiting)
+		if i%2 == 0 {
+			n = (n + 1) / 2
+		}
+		s.Settle(n)
+		waiting = waiting[n:]
+	}
+	if refused == 0 || total < 1000 {
+		t.Errorf("%d are refused, %d written", refused, total)
+	}
+	kill(s)
+	_, found, _ := opened(t, dir)
+	want(t, "at the end", found, 0, waiting...)
+}
+
 func TestAFullDiskRefusesASegment(t *testing.T) {
 	dir := t.TempDir()
 	s, _, _ := opened(t, dir)
