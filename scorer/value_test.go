@@ -69,7 +69,7 @@ func TestAValueExpressionRanks(t *testing.T) {
 			body = fmt.Sprintf(`{"value":%s,%s}`, text, threeAds)
 		}
 		if want == "" {
-			if w := post(s, body, ""); w.Code != 400 || !strings.Contains(w.Body.String(), "value has no result for candidates[2] (ad c), at column 1: candidate.campaign is missing; where it may be, write candidate.campaign ?? DEFAULT") {
+			if w := post(s, body, ""); w.Code != 400 || !strings.Contains(w.Body.String(), "value has no result for candidates[2] (ad c), at column 1: candidate.campaign is missing (a default is written candidate.campaign ?? 0)") {
 				t.Errorf("%s: %d %s", value, w.Code, w.Body)
 			}
 			continue
