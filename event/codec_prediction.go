@@ -22,13 +22,14 @@ func (p *Prediction) AppendJSON(dst []byte) []byte {
 		l.Number("w", *p.W)
 	}
 	l.OptionalText("value", p.Value)
-	if p.Value != "" && strictjson.Finite(p.Score) {
+	if strictjson.Finite(p.Score) && (p.Value != "" || p.Score != 0) {
 		l.Number("score", p.Score)
 	}
 	l.probabilities(p.P)
 	l.versions(p.Model)
 	l.OptionalNumber("propensity", p.Propensity)
 	l.OptionalText("policy", p.Policy)
+	l.OptionalNumber("spread", p.Spread)
 	l.OptionalText("choice", p.Choice)
 	l.OptionalInteger("excluded", p.Excluded)
 	l.caps(p.Caps)
@@ -154,6 +155,8 @@ func (p *Prediction) read(r *Reader) {
 			p.Propensity = r.Number()
 		case "policy":
 			p.Policy = r.Text()
+		case "spread":
+			p.Spread = r.Number()
 		case "choice":
 			p.Choice = r.Text()
 		case "excluded":

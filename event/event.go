@@ -92,13 +92,15 @@ type Prediction struct {
 	Campaign  string
 	W         *float64 // weight that its examples have; nil: 1
 	// Value is the expression of which Score is the result, and by which the candidates of the
-	// request were ranked. Without it they were ranked by another rule, and no score is told.
+	// request were ranked. Without it they were ranked by another rule, and a score is told only
+	// where the policy chooses at random.
 	Value      string
 	Score      float64
 	P          []ObjectiveP       // "p": {"click": 0.0123}, in the order of the configuration
 	Model      []ObjectiveVersion // "model": {"click": "click@184203"}
 	Propensity float64
-	Policy     string
+	Policy     string  // with its parameter, such as epsilon:0.05
+	Spread     float64 // how uncertain the score is, where the policy goes by that
 	// fingerprint of the request and of the chosen candidates: one request has one choice
 	Choice string
 	// how many candidates of the request were excluded, and how many of a kind could be chosen
@@ -120,7 +122,9 @@ type Other struct {
 	Ad       string
 	Campaign string
 	P        []ObjectiveP
-	Score    float64 // as that of the prediction; 0 where it has no Value
+	// its place among the request's candidates, where the policy chooses at random
+	Index         int64
+	Score, Spread float64 // as those of the prediction
 }
 
 // Cap says how many of the chosen candidates could have the same value of a field.

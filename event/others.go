@@ -22,10 +22,12 @@ func (o *Other) appendJSON(dst []byte, scored bool) []byte {
 	l := newLine(dst)
 	l.OptionalText("ad", o.Ad)
 	l.OptionalText("campaign", o.Campaign)
-	if scored && strictjson.Finite(o.Score) {
+	if strictjson.Finite(o.Score) && (scored || o.Score != 0) {
 		l.Number("score", o.Score)
 	}
 	l.probabilities(o.P)
+	l.OptionalInteger("index", o.Index)
+	l.OptionalNumber("spread", o.Spread)
 	return l.End()
 }
 
@@ -44,6 +46,10 @@ func (r *Reader) others(dst []Other) []Other {
 				o.Score = r.Number()
 			case "p":
 				o.P = r.probabilities(o.P)
+			case "index":
+				o.Index = r.Integer()
+			case "spread":
+				o.Spread = r.Number()
 			default:
 				r.Skip()
 			}

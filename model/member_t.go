@@ -30,6 +30,10 @@ const (
 	targetLambda = 10 // of the ridge
 
 	targetAt = 1 // the encoding, among an entry's weights
+	// the sum of both counts over sightingUnit, likewise: for Deviation. In 16 bits it must not
+	// overflow.
+	sightingsAt  = 2
+	sightingUnit = 32
 	// in the optimizer's part of an entry: the weights of positive and of negative examples
 	targetYes = 5
 	targetNo  = 6
@@ -52,6 +56,9 @@ type tScratch struct {
 	step  [kernel.Dims]float64 // the inverse times x
 	dims  []uint16             // inputs that the example has
 	lanes int                  // of x and step that may not be zero
+	// of Variances, by field: its part, and how well its number is known
+	variance, known [kernel.Dims]float64
+	doubts          []FieldVariance
 }
 
 // forward sets the member's logit.
@@ -64,8 +71,18 @@ func (m *memberT) forward(r *row, s *tScratch) {
 			s.x[f+1] = 0
 		}
 	}
-	for i := range r.tokens {
-		t := &r.tokens[i]
+	m.sumEncodings(r.tokens, s)
+	z := r.base
+	for _, d := range s.dims {
+		z += float64(m.coefficients[d] * s.x[d])
+	}
+	r.zJT[1] = z
+}
+
+// sumEncodings adds what the tokens say to the inputs of their fields.
+func (m *memberT) sumEncodings(tokens []kernel.Token, s *tScratch) {
+	for i := range tokens {
+		t := &tokens[i]
 		if t.Field >= kernel.Dims-1 {
 			continue
 		}
@@ -76,11 +93,6 @@ func (m *memberT) forward(r *row, s *tScratch) {
 			s.x[t.Field+1] += float64(float32(t.X * (*[targetAt + 1]float32)(v)[targetAt]))
 		}
 	}
-	z := r.base
-	for _, d := range s.dims {
-		z += float64(m.coefficients[d] * s.x[d])
-	}
-	r.zJT[1] = z
 }
 
 // learn follows forward on the same row.
@@ -132,8 +144,17 @@ func (m *memberT) count(r *row) {
 			p, n = p/2, n/2
 		}
 		kept[targetYes], kept[targetNo] = p, n
-		(*[targetAt + 1]float32)(v)[targetAt] = float32(math.Ln2 * (log2((p+yes0)/(n+no0)) - none))
+		served := (*[sightingsAt + 1]float32)(v)
+		served[targetAt] = float32(math.Ln2 * (log2((p+yes0)/(n+no0)) - none))
+		served[sightingsAt] = (p + n) / sightingUnit
 	}
+}
+
+// restoreSightings sets what is served of an entry's counts, which checkpoints of former releases
+// have not.
+func (m *mixture) restoreSightings(entry []float32) {
+	kept := entry[m.tokensJT.KeptAt:]
+	entry[sightingsAt] = (kept[targetYes] + kept[targetNo]) / sightingUnit
 }
 
 // log2 is the binary logarithm of a positive normal number, within 2e-5: a polynomial through the

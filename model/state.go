@@ -218,6 +218,9 @@ func (c *core) readEntry(d *codec.Decoder, a *table.Arena, i uint32) {
 	a.Decode(d, i, fields, c.full)
 	if c.full && a == &c.tokensJT { // no encoding carries the state for fields to come
 		c.startVectors(a.At(i), c.tokens.Keys[i], fields, fields, -1)
+		if m, ok := c.engine.(*mixture); ok {
+			m.restoreSightings(a.At(i))
+		}
 	}
 }
 

@@ -57,7 +57,13 @@ func (s *source) learnOf(by *Scorer, q *Request, i int, y float64) {
 }
 
 func TestEncodingPredictingAndRankingCandidatesAllocateNothing(t *testing.T) {
-	s := newScorer(t, func(u *setup) { u.config.Epsilon = 0.5 })
+	for _, policy := range []string{"greedy", "epsilon:0.5", "softmax:0.1", "thompson"} {
+		rankWithoutAllocating(t, policy)
+	}
+}
+
+func rankWithoutAllocating(t *testing.T, policy string) {
+	s := newScorer(t, func(u *setup) { u.config.Policy = policy })
 	trained(t, s, 200)
 	c := read(t, s, bidRequest("r1", 20))
 	s.score(t.Context(), c, false)
@@ -65,16 +71,16 @@ func TestEncodingPredictingAndRankingCandidatesAllocateNothing(t *testing.T) {
 	defer c.release()
 	q := &c.Requests[0]
 	n := testing.AllocsPerRun(100, func() {
+		c.doubts.reset(len(q.picked))
 		for i := range q.Answer.Ranked {
 			scored := &q.Answer.Ranked[i]
-			c.encoded = features.Encode(c.encoded[:0], c.features[scored.Index])
-			scored.P[0] = c.held[0].replica.weights.Predict(c.encoded, c.held[0].scratch)
+			s.predict(c, q, scored.Index, scored, s.policy.uncertain)
 		}
 		rank(q.Answer.Ranked)
-		s.choose(c, q)
+		s.choose(c, q, s.policy)
 	})
 	if n != 0 {
-		t.Errorf("20 candidates make %v allocations, want none", n)
+		t.Errorf("%s: 20 candidates make %v allocations, want none", policy, n)
 	}
 }
 

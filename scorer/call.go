@@ -1,8 +1,10 @@
 package scorer
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
@@ -19,17 +21,23 @@ import (
 // a candidate allocates nothing. A Call serves one goroutine at a time.
 type Call struct {
 	Requests []Request
+	// Began is when the call arrived. Its requests' TMax count from then; zero: from when it is
+	// answered.
+	Began time.Time
 
 	profiles map[string]features.Profile // nil when they could not be read
 	held     []heldWeights               // by objective
 	names    []string                    // of the objectives
-	features []event.Fields              // of the candidates of the request that is being scored
-	basis    Basis                       // of the answers that are being computed
-	records  []stream.Record             // predictions of these answers
-	written  int                         // bytes of these
+	shared   features.Shared             // of the candidates of the request that is being scored
+	features event.Fields                // of one of them: factsOf
+	factsOf  *Candidate
+	basis    Basis           // of the answers that are being computed
+	records  []stream.Record // predictions of these answers
+	written  int             // bytes of these
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
-	done chan struct{}
+	done     chan struct{}
+	admitted *admission // that counts the call as at work; nil for none
 	answers
 	scratch
 }
@@ -39,21 +47,28 @@ type answers struct {
 	ranked   []Scored
 	versions []event.ObjectiveVersion
 	ages     []event.Age
+	missing  []string
 	data     []byte // what is remembered of them
 }
 
 // scratch is memory for one request after another.
 type scratch struct {
-	keys       []string
+	keys       []string     // of all profiles
+	asked      []string     // those of them that the cache does not have
+	marks      []event.Time // of keys: the watermarks they were read at; empty without a cache
 	encoded    []model.Feature
 	source     rand.PCG
 	random     *rand.Rand // of source
+	decision   decision
+	doubts     doubts
 	prediction event.Prediction
 	message    []byte
 	indices    []int
 	run        expression.Run // of the value expression
 	excluded   map[string]bool
 	caps       capping
+
+	explanation model.Explanation
 }
 
 // Request asks which of its candidates to choose. The engine does not check it: ids are such as
@@ -68,9 +83,15 @@ type Request struct {
 	Row       int64      // of a recording, 0 for none
 	Weight    *float64   // of the examples that are made of it, nil for 1
 	Context   event.Fields
+	// TMax is how long its profiles are awaited, 0 for Config.TMax. Requests of one call are answered
+	// together: the most hurried one counts for all.
+	TMax time.Duration
 	// Choose is how many candidates are chosen and logged, at most all of them. With 0 they are
 	// scored only.
-	Choose     int
+	Choose int
+	// Explain is how many fields are named that moved the logits of the chosen candidates; with 0
+	// nothing is explained. Without a choice the first of the ranking is explained.
+	Explain    int
 	Candidates []Candidate
 	// Objectives are the ones to be scored, in this order; none stands for all.
 	Objectives []string
@@ -81,6 +102,8 @@ type Request struct {
 	// Exclude are ads that are neither scored nor chosen.
 	Exclude []string
 	Caps    []Cap // on the chosen candidates
+	// Policy chooses in place of the engine's: a text as Config.Policy has it; empty: the engine's
+	Policy string
 
 	Answer Answer // the engine's
 
@@ -88,6 +111,7 @@ type Request struct {
 	fields    int        // of all candidates, each with those of Context
 	picked    []int      // indices of the objectives to be scored
 	own       []int      // memory for them
+	policy    *policy    // of Policy, or the engine's
 	valuation *valuation // of Value; nil: the rule of the ranking
 }
 
@@ -127,16 +151,25 @@ type Answer struct {
 type Basis struct {
 	Models          []event.ObjectiveVersion // of the objectives that have weights
 	Ages            []event.Age              // how old they and the profiles are
-	WithoutProfiles bool                     // some could not be read
+	WithoutProfiles bool                     // some could not be read, or had not come in time
+	Missing         []string                 // the entities of these
+	NoProfiles      bool                     // none was read
 	WithoutModel    bool                     // some objective is answered with its prior
 }
 
 // Scored is a candidate with its scores.
 type Scored struct {
-	Index      int       // in Request.Candidates
-	P          []float64 // probability of a positive, by Answer.Objectives
-	Score      float64   // candidates are ranked by it
-	Propensity float64   // probability with which the policy makes it one of the chosen
+	Index int       // in Request.Candidates
+	P     []float64 // probability of a positive, by Answer.Objectives
+	Score float64   // candidates are ranked by it
+	// probability with which the policy makes it one of the chosen; of candidates that are not
+	// chosen only where the policy is greedy or epsilon
+	Propensity float64
+	// how uncertain the score is, where the policy goes by that: see Engine.setSpreads
+	Spread float64
+	// Why is by objective, without those that have no weights. It is empty for candidates that are
+	// not explained.
+	Why []Explained
 }
 
 // Reset forgets the requests of c, and their answers.
@@ -144,7 +177,21 @@ func (c *Call) Reset() {
 	for i := range c.Requests {
 		c.Requests[i].claim = claim{} // it refers to the engine's memory
 	}
-	c.Requests = c.Requests[:0]
+	c.Requests, c.Began, c.admitted = c.Requests[:0], time.Time{}, nil
+}
+
+// deadline is when the call goes on without profiles that have not come. usual is the TMax of
+// requests that give none.
+func (c *Call) deadline(usual time.Duration) time.Time {
+	least := time.Duration(maxTMax)
+	for i := range c.Requests {
+		least = min(least, cmp.Or(c.Requests[i].TMax, usual))
+	}
+	began := c.Began
+	if began.IsZero() {
+		began = time.Now()
+	}
+	return began.Add(least)
 }
 
 // Add returns a new request, which chooses one candidate. The pointer is valid until the next Add.
@@ -173,7 +220,7 @@ func (q *Request) Chosen() []Scored { return q.Answer.Ranked[:q.Answer.Chosen] }
 
 // begin makes c ready to be answered by e. Requests that ask for what e does not have are refused.
 func (c *Call) begin(e *Engine) {
-	c.ranked, c.versions, c.ages, c.data = c.ranked[:0], c.versions[:0], c.ages[:0], c.data[:0]
+	c.ranked, c.versions, c.ages, c.missing, c.data = c.ranked[:0], c.versions[:0], c.ages[:0], c.missing[:0], c.data[:0]
 	if c.names = e.objectives; len(c.held) != len(c.names) {
 		c.held = make([]heldWeights, len(c.names))
 	}

@@ -106,7 +106,7 @@ func TestAnEngineGivesOneAnswerToAnID(t *testing.T) {
 	same := func(q *Request, changed bool) {
 		t.Helper()
 		a := &q.Answer
-		if !a.Repeated || a.Changed != changed || a.Policy != "epsilon" || len(a.Ranked) != len(want) || a.Err != nil || len(a.Models) != 1 || len(a.Ages) != 1 {
+		if !a.Repeated || a.Changed != changed || a.Policy != "epsilon:1" || len(a.Ranked) != len(want) || a.Err != nil || len(a.Models) != 1 || len(a.Ages) != 1 {
 			t.Fatalf("the answer is %+v", a)
 		}
 		for i, s := range a.Ranked {

@@ -2,24 +2,20 @@ package scorer
 
 import "math/rand/v2"
 
-// epsilon chooses the best with probability 1 - Config.Epsilon. Otherwise it explores: the first
-// place goes to any candidate, each with the same probability, and the places behind it to the best
-// of the others.
-func epsilon(cfg *Config) *policy {
-	share := cfg.Epsilon
-	if share == 0 {
-		return nil
-	}
-	return &policy{name: "epsilon", choose: func(ranked []Scored, k int, random *rand.Rand) {
-		n := len(ranked)
-		for i := range ranked {
-			ranked[i].Propensity = epsilonPropensity(i, k, n, share)
+// epsilon chooses the best with probability 1 - share. Otherwise it explores: the first place goes
+// to any candidate, each with the same probability, and the places behind it to the best of the
+// others.
+func epsilon(share float64) *policy {
+	return &policy{choose: func(d *decision) {
+		n := len(d.ranked)
+		for i := range d.ranked {
+			d.ranked[i].Propensity = epsilonPropensity(i, d.k, n, share)
 		}
-		if random.Float64() < share {
-			pick := random.IntN(n)
-			explored := ranked[pick]
-			copy(ranked[1:pick+1], ranked[:pick])
-			ranked[0] = explored
+		if d.random.Float64() < share {
+			pick := d.random.IntN(n)
+			explored := d.ranked[pick]
+			copy(d.ranked[1:pick+1], d.ranked[:pick])
+			d.ranked[0] = explored
 		}
 	}, capped: func(c *capping, ranked []Scored, random *rand.Rand) int {
 		return c.explore(ranked, share, random)

@@ -68,8 +68,14 @@ func (q *Request) content() fingerprint {
 // for the time and the row, which may differ when a request is sent again.
 func (q *Request) facts() fingerprint {
 	f := fingerprint(2).text(q.User).text(q.Anonymous).text(q.Source).fields(q.Context)
+	if q.Policy != "" {
+		f = f.text(q.Policy)
+	}
 	if q.Weight != nil {
 		f = f.number(math.Float64bits(*q.Weight))
+	}
+	if q.Explain != 0 {
+		f = f.number(uint64(q.Explain))
 	}
 	for i := range q.Candidates {
 		f = f.number(math.Float64bits(q.Candidates[i].Value)).fields(q.Candidates[i].Context)

@@ -3,13 +3,17 @@ package scorer
 import "math/rand/v2"
 
 // greedy chooses the best.
-func greedy(*Config) *policy { return &greedyPolicy }
+func greedy() *policy {
+	return &policy{text: "greedy", choose: chooseBest, capped: func(c *capping, ranked []Scored, _ *rand.Rand) int {
+		return c.chooseBest(ranked)
+	}}
+}
 
-var greedyPolicy = policy{name: "greedy", choose: func(ranked []Scored, k int, _ *rand.Rand) {
-	for i := range ranked {
-		ranked[i].Propensity = 0
-		if i < k {
-			ranked[i].Propensity = 1
+func chooseBest(d *decision) {
+	for i := range d.ranked {
+		d.ranked[i].Propensity = 0
+		if i < d.k {
+			d.ranked[i].Propensity = 1
 		}
 	}
-}, capped: func(c *capping, ranked []Scored, _ *rand.Rand) int { return c.chooseBest(ranked) }}
+}

@@ -19,7 +19,7 @@ func (e *Engine) appendPredictions(c *Call, q *Request) {
 	from, written := len(c.records), c.written
 	e.describe(c, q)
 	for i := range q.Chosen() {
-		value := encodePrediction(c, q, &q.Answer.Ranked[i])
+		value := e.encodePrediction(c, q, &q.Answer.Ranked[i])
 		if len(value) > maxPrediction {
 			q.Answer.Err = &event.Error{Field: "context", Reason: fmt.Sprintf("makes a prediction of %d bytes, at most %d are allowed: send fewer or shorter values", len(value), maxPrediction)}
 			c.records, c.written = c.records[:from], written
@@ -63,9 +63,22 @@ func (e *Engine) describe(c *Call, q *Request) {
 	for i := range others {
 		p.Others = event.GrowOthers(p.Others)
 		o, candidate := &p.Others[i], &q.Candidates[others[i].Index]
-		o.Ad, o.Campaign, o.P, o.Score = candidate.Ad, candidate.Campaign, q.appendProbabilities(o.P, &others[i]), others[i].Score
+		o.Ad, o.Campaign, o.P = candidate.Ad, candidate.Campaign, q.appendProbabilities(o.P, &others[i])
+		if q.random() {
+			o.Index, o.Spread = int64(others[i].Index), others[i].Spread
+		}
+		if q.tellsScore() {
+			o.Score = others[i].Score
+		}
 	}
 }
+
+// random says whether the choice was left to chance: then what it depends on is logged with it, so
+// that Replay can make it again.
+func (q *Request) random() bool { return q.Answer.Policy != "greedy" }
+
+// tellsScore says whether the scores are logged.
+func (q *Request) tellsScore() bool { return q.Answer.Valued || q.random() }
 
 func (q *Request) appendProbabilities(dst []event.ObjectiveP, s *Scored) []event.ObjectiveP {
 	for i, name := range q.Answer.Objectives {
@@ -76,10 +89,16 @@ func (q *Request) appendProbabilities(dst []event.ObjectiveP, s *Scored) []event
 
 // encodePrediction returns a chosen candidate as it goes to the topic, in memory that the next one
 // reuses. Where the candidates that were not chosen make it too long, it has their number instead.
-func encodePrediction(c *Call, q *Request, s *Scored) []byte {
+func (e *Engine) encodePrediction(c *Call, q *Request, s *Scored) []byte {
 	p, candidate := &c.prediction, &q.Candidates[s.Index]
-	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, s.Index), candidate.Ad, candidate.Campaign, s.Propensity, c.features[s.Index]
-	p.P, p.Score = q.appendProbabilities(p.P[:0], s), s.Score
+	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, s.Index), candidate.Ad, candidate.Campaign, s.Propensity, e.facts(c, q, s.Index)
+	p.P, p.Score, p.Spread = q.appendProbabilities(p.P[:0], s), 0, 0
+	if q.tellsScore() {
+		p.Score = s.Score
+	}
+	if q.random() {
+		p.Spread = s.Spread
+	}
 	c.message = p.AppendJSON(c.message[:0])
 	if len(c.message) > maxPrediction && len(p.Others) > 0 {
 		countOthers(p, q)

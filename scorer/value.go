@@ -196,8 +196,14 @@ func (e *Engine) prepare(q *Request) error {
 			return err
 		}
 	}
-	if q.binds() && e.policy.capped == nil {
-		return field.Wrong("cap", "has no exact propensities with the policy %s where more than one candidate is chosen: leave it out, choose 1, or use the policy greedy or epsilon", e.policy.name)
+	if q.policy = e.policy; q.Policy != "" {
+		var err error
+		if q.policy, err = parsePolicy(q.Policy); err != nil {
+			return err
+		}
+	}
+	if q.binds() && q.policy.capped == nil {
+		return field.Wrong("cap", "has no exact propensities with the policy %s where more than one candidate is chosen: leave it out, choose 1, or use the policy greedy or epsilon", q.policy.text)
 	}
 	return nil
 }

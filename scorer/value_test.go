@@ -218,7 +218,7 @@ func TestExcludedAdsAreNotScored(t *testing.T) {
 	c := read(t, s, `{"exclude":["c","a"],"candidates":[{"ad":"a","context":{"f":0}},{"ad":"b","context":{"f":1}},{"ad":"c","context":{"f":2}},{"ad":"d","context":{"f":3}}]}`)
 	s.score(t.Context(), c, false)
 	for _, scored := range c.Requests[0].Answer.Ranked {
-		if v, _ := c.features[scored.Index].Lookup("f"); v.Num != float64(scored.Index) {
+		if v, _ := s.facts(c, &c.Requests[0], scored.Index).Lookup("f"); v.Num != float64(scored.Index) {
 			t.Errorf("candidate %d is logged with the features of %v", scored.Index, v.Num)
 		}
 	}
@@ -257,8 +257,8 @@ func TestAnExpressionAllocatesNothingForACandidate(t *testing.T) {
 	q := &c.Requests[0]
 	n := testing.AllocsPerRun(100, func() {
 		for i := range q.Candidates {
-			if s.scoreOf(c, q, i, q.Answer.Ranked[0].P); q.Answer.Err != nil {
-				t.Fatal(q.Answer.Err)
+			if _, err := scoreOf(c, q, i, q.Answer.Ranked[0].P); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})

@@ -200,6 +200,9 @@ func (c *Config) Validate() error {
 	if err := field.Within("scorer", c.Scorer.CheckValue(names)); err != nil {
 		return err
 	}
+	if err := c.validatePolicy(); err != nil {
+		return err
+	}
 	if err := c.validateSigning(); err != nil {
 		return err
 	}
@@ -236,6 +239,25 @@ func validateObjectives(objectives []event.Objective) error {
 			return field.Wrong(at+"window", "is %v, want 1ms to 2160h (90 days)", o.Window)
 		}
 		seen[o.Name] = true
+	}
+	return nil
+}
+
+// validatePolicy refuses a policy that goes by how uncertain predictions are where an objective
+// serves a network that cannot tell.
+func (c *Config) validatePolicy() error {
+	if !c.Scorer.Uncertain() {
+		return nil
+	}
+	for _, o := range c.Objectives {
+		m, ok := c.Networks[o.ServedNetwork()]
+		if !ok {
+			m = c.Model
+		}
+		if len(m.Network) > 0 {
+			return field.Wrong("scorer.policy", "is %s, but objective %s serves the network %s of %s, which counts no labels of its tokens and cannot tell how uncertain it is: serve the default mixture (network: []), or choose another policy",
+				c.Scorer.Policy, o.Name, o.ServedNetwork(), strings.Join(m.Network, ", "))
+		}
 	}
 	return nil
 }

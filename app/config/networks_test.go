@@ -49,3 +49,20 @@ func TestWrongNetworksAreRefusedWithTheirPlace(t *testing.T) {
 	f("networks:\n  plain: {table_bits: 99}", "f.yaml:2: networks.plain.table_bits is 99, want 4 to 28")
 	f("networks:\n  plain: {tablebits: 9}", "unknown field \"tablebits\"")
 }
+
+// A plain network cannot tell how uncertain it is, which the policy thompson must know.
+func TestThompsonNeedsANetworkThatIsUncertain(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		if _, err := Parse("f.yaml", []byte(text)); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	served := "networks:\n  plain: {network: [linear, ffm]}\nobjectives:\n  " + objective + ", networks: [default, plain], serve: "
+	f("scorer: {policy: thompson}\n"+served+"default}", "")
+	f("scorer: {policy: 'softmax:0.1'}\n"+served+"plain}", "")
+	f("scorer: {policy: 'thompson:0.5'}\n"+served+"plain}", "f.yaml:1: scorer.policy is thompson:0.5, but objective click serves the network plain of linear, ffm")
+	f("scorer: {policy: thompson}\nmodel: {network: [mlp]}\n", "serves the network default of mlp")
+	f("scorer: {policy: thompson, epsilon: 0.1}\n", "scorer.epsilon is 0.1, and policy is thompson: leave one of them out")
+	f("scorer: {policy: softmax}\n", "scorer.policy is \"softmax\", want the temperature")
+}
