@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -157,7 +158,7 @@ func TestReferenceHasEveryEndpoint(t *testing.T) {
 	}
 	texts := documents(t)
 	var written []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `((?:GET|POST) /[^` ?]*)[^`]*` \\| ([a-z, ]+) \\|").FindAllStringSubmatch(texts[file], -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `((?:GET|POST|PUT|DELETE) /[^` ?]*)[^`]*` \\| ([a-z, ]+) \\|").FindAllStringSubmatch(texts[file], -1) {
 		written = append(written, m[1])
 		if port := ports[m[1]]; port != m[2] {
 			t.Errorf("%s says that %s is served at the port %s, and it is at %s", file, m[1], m[2], port)
@@ -220,9 +221,17 @@ func TestReferenceHasEveryParameterOfACall(t *testing.T) {
 		t.Fatalf("%d parameters are found in the code: %v", len(code), code)
 	}
 	text := documents(t)["docs/reference/http.md"]
+	b, err := os.ReadFile("docs/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	openAPI := string(b)
 	for _, name := range code {
 		if !strings.Contains(text, "`"+name+"`") && !strings.Contains(text, "`"+name+"=") {
 			t.Errorf("docs/reference/http.md does not name the parameter %s", name)
+		}
+		if !strings.Contains(openAPI, "{name: "+name+", in: query") {
+			t.Errorf("docs/openapi.yaml does not describe the parameter %s", name)
 		}
 	}
 	for _, m := range regexp.MustCompile(`[?&]([a-z_]+)=`).FindAllStringSubmatch(text, -1) {

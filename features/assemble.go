@@ -24,12 +24,14 @@ type Request struct {
 	Candidate event.Fields // of the candidate; wins over Context
 }
 
-// Assemble appends r's named raw values to dst, in a fixed order: context, ad and campaign,
-// aggregates as of r.Time, crosses. The package comment says more. profiles is what Read returned
-// for the keys of r: a key that it lacks is an entity that was never seen, and a nil map means that
-// profiles could not be read. The names in the result are unique if those of each context are.
+// Assemble appends r's named raw values to dst, in a fixed order: shown facts as they are served,
+// context, ad and campaign, aggregates as of r.Time, crosses. The package comment says more.
+// profiles is what Read returned for the keys of r: a key that it lacks is an entity that was never
+// seen, and a nil map means that profiles could not be read. The names in the result are unique if
+// those of each context are.
 func (s *Set) Assemble(dst event.Fields, r *Request, profiles map[string]Profile) event.Fields {
 	from := len(dst)
+	dst = append(dst, s.shown.Served()...)
 	dst = s.appendContext(dst, r)
 	if r.Ad != "" && !s.context.drops(featureAd) {
 		dst = append(dst, event.Field{Name: featureAd, Value: text(r.Ad)})

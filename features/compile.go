@@ -15,7 +15,8 @@ type Set struct {
 	entities []entity
 	features []feature
 	crosses  []cross
-	reserved map[string]bool        // names of features and crosses, which no context may take
+	shown    *Shown                 // nil: none
+	reserved map[string]bool        // names of features, crosses and shown facts, which no context may take
 	plans    map[string][]eventPlan // by the type or the name of an event
 	named    bool                   // some plan is for a name instead of a known type
 	tallies  int                    // number of counters over series
@@ -43,6 +44,15 @@ func Compile(cfg Config) (*Set, error) {
 		at := fmt.Sprintf("features.profiles[%d]", i)
 		if err := s.addProfile(&cfg.Profiles[i]); err != nil {
 			err.Field = strings.TrimSuffix(at+"."+err.Field, ".")
+			return nil, err
+		}
+	}
+	if len(cfg.Shown) > maxShown {
+		return nil, &Error{Field: "features.shown", Reason: fmt.Sprintf("has %d facts; at most %d are allowed", len(cfg.Shown), maxShown)}
+	}
+	for i := range cfg.Shown {
+		if err := s.addShown(&cfg.Shown[i]); err != nil {
+			err.Field = fmt.Sprintf("features.shown[%d].%s", i, err.Field)
 			return nil, err
 		}
 	}
@@ -154,6 +164,9 @@ func (s *Set) addCross(names []string) *Error {
 	for i, name := range names {
 		if name == "" || slices.Contains(names[:i], name) {
 			return &Error{Reason: fmt.Sprintf("has the name %q empty or twice; expected different names of features", name)}
+		}
+		if s.shown.Has(name) {
+			return &Error{Reason: fmt.Sprintf("has the name %q of features.shown; expected features that are known before the choice: the network learns how they act together with what is shown", name)}
 		}
 	}
 	name := strings.Join(names, "*")

@@ -13,6 +13,8 @@ type Config struct {
 	Profiles []ProfileConfig `yaml:"profiles"`
 	// Cross are pairs or triples of features that become one token.
 	Cross [][]string `yaml:"cross"`
+	// Shown are facts that exist only once an ad is shown, such as its position.
+	Shown []ShownConfig `yaml:"shown"`
 }
 
 // ProfileConfig declares one aggregate. Which settings an aggregate takes is said in its file.

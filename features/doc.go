@@ -20,6 +20,9 @@
 //	    - {entity: context.job, aggregate: sum, event: conversion, value: value, window: 1d, name: job_revenue_1d}
 //	  cross:
 //	    - [device, campaign]      # device*campaign
+//	  shown:
+//	    - {name: position, serve: 1}                             # scored as 1, learned as the impression's property
+//	    - {name: slot, from: context.page.slot, serve: top}
 //
 // A profile belongs to an entity: user (or the anonymous id without a user), ad, campaign,
 // user*campaign, or context.NAME, which has one profile for each value of that context field. An
@@ -53,9 +56,9 @@
 //
 // # Facts of a candidate
 //
-// Assemble lists the facts of one candidate in a fixed order: the request's context in its own
-// order; the rest of the candidate's context; ad and campaign; the aggregates as declared; the
-// crosses as declared. Where request and candidate both name a field, the candidate's value stands
+// Assemble lists the facts of one candidate in a fixed order: shown facts with the values that are
+// served; the request's context in its own order; the rest of the candidate's context; ad and
+// campaign; the aggregates as declared; the crosses as declared. Where request and candidate both name a field, the candidate's value stands
 // in the request's place.
 //
 // An entity without an id has no aggregates. An entity that was never seen has counts of 0, ratios

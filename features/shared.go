@@ -95,6 +95,7 @@ func (s *Set) Share(sh *Shared, r *Request, profiles map[string]Profile, n int, 
 			}
 		}
 	}
+	sh.fields = append(sh.fields, s.shown.Served()...)
 	sh.shareContext(r)
 	sh.shareAggregates(r)
 	sh.shareCrosses()

@@ -12,6 +12,7 @@ import (
 
 var sharedConfigs = []Config{
 	{},
+	{Shown: []ShownConfig{{Name: "a", Serve: "1"}, {Name: "z", Serve: "top"}}, Cross: [][]string{{"b", "c"}}},
 	benchConfig,
 	{Context: []string{"a", "c", "geo.*", "e"}, Drop: []string{"ad", "geo.city"}, Cross: [][]string{{"a", "c"}, {"a", "campaign"}}},
 	{

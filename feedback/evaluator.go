@@ -141,11 +141,11 @@ func (e *evaluator) fold(ctx context.Context) error {
 	var (
 		water   event.HighWater
 		x       event.Example
-		windows = []*window{newWindow(e.kind, "1m", minute), newWindow(e.kind, "1h", hour), newWindow(e.kind, "1d", day)}
+		windows = []*window{newWindow(e.kind, e.shown, "1m", minute), newWindow(e.kind, e.shown, "1h", hour), newWindow(e.kind, e.shown, "1d", day)}
 		out     []event.Evaluation
 	)
 	e.mu.Lock()
-	e.all, e.passed = newWindow(e.kind, "all", 0), map[string]window{}
+	e.all, e.passed = newWindow(e.kind, e.shown, "all", 0), map[string]window{}
 	for _, w := range windows {
 		e.passed[w.name] = window{name: w.name}
 	}

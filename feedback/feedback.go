@@ -35,7 +35,9 @@ type Deps struct {
 	// store of the namespace of outcomes, which it keeps for at least the longest window plus
 	// Config.OutcomeTTL
 	Outcomes features.Store
-	Now      func() event.Time
+	// facts that only the trigger's event knows, as the scorer serves them; nil: none
+	Shown *features.Shown
+	Now   func() event.Time
 	// says whether times of events are recorded ones, which no clock is held against; nil: they are
 	// not
 	Recorded func() bool
@@ -82,7 +84,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	letters := deadletter.New("feedback", d.Client, d.Now, logger, d.Registerer)
 	for _, o := range d.Objectives {
 		t := &task{
-			objective: o, kind: objective.KindOf(o), client: d.Client, outcomes: outcomes, letters: letters, logger: logger.With("objective", o.Name),
+			objective: o, kind: objective.KindOf(o), shown: d.Shown, client: d.Client, outcomes: outcomes, letters: letters, logger: logger.With("objective", o.Name),
 			batch: cfg.Batch, headers: d.Client.MessageHeaders(event.SchemaExample),
 		}
 		f.labelers = append(f.labelers, &labeler{task: t, oneOrder: d.OneOrder, guard: &guard{cfg: cfg.Guard}, counted: c.ofLabeler(o.Name)})

@@ -13,28 +13,40 @@ type tally struct {
 	predictions int64
 	examples    int64 // predictions whose trigger happened
 	positives   int64
-	expected    float64 // sum of the examples' predictions: how many positives there should be
-	weight      float64 // sum of the examples' weights
-	predicted   float64 // weighted sum of their predictions
-	actual      float64 // weighted sum of their labels
+	// the sums leave out examples that were shown otherwise than predicted
+	expected  float64 // sum of the examples' predictions: how many positives there should be
+	weight    float64 // sum of the examples' weights
+	predicted float64 // weighted sum of their predictions
+	actual    float64 // weighted sum of their labels
+	other     int64   // examples that the sums leave out
+	otherPos  int64   // positives among these
 }
 
-// add counts an example, whose prediction is counted already.
-func (t *tally) add(x *event.Example) {
+// add counts an example, whose prediction is counted already. as says that it was shown as it was
+// predicted: a prediction for the first position says nothing about clicks in the fifth.
+func (t *tally) add(x *event.Example, as bool) {
 	t.examples++
+	if x.Y > 0 {
+		t.positives++
+	}
+	if !as {
+		t.other++
+		if x.Y > 0 {
+			t.otherPos++
+		}
+		return
+	}
 	t.expected += x.P
 	t.weight += x.W
 	t.predicted += x.W * x.P
 	t.actual += x.W * x.Y
-	if x.Y > 0 {
-		t.positives++
-	}
 }
 
 func (t tally) plus(o tally) tally {
 	return tally{
 		t.predictions + o.predictions, t.examples + o.examples, t.positives + o.positives,
 		t.expected + o.expected, t.weight + o.weight, t.predicted + o.predicted, t.actual + o.actual,
+		t.other + o.other, t.otherPos + o.otherPos,
 	}
 }
 
@@ -57,7 +69,10 @@ func (g Guard) judge(t tally) (alarm string) {
 	if rate := float64(t.positives) / float64(t.examples); rate < g.RateLow || rate > g.RateHigh {
 		return fmt.Sprintf("the rate of positives is %.3g, outside %g to %g", rate, g.RateLow, g.RateHigh)
 	}
-	if t.positives == 0 { // chance depends on their number, not on their weights
+	if t.other > 0 && t.expected < expectable {
+		return "" // few were shown as they were predicted
+	}
+	if t.positives == t.otherPos { // chance depends on their number, not on their weights
 		if t.expected >= expectable {
 			return fmt.Sprintf("there are no positives where %.3g were predicted", t.expected)
 		}

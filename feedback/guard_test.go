@@ -28,10 +28,10 @@ func TestTheGuardTellsWhichBandIsLeft(t *testing.T) {
 	f(1000, 1000, 0, 9.9, "")
 	f(1000, 1000, 0, 10, "no positives where 10")
 	for _, weighted := range []tally{
-		{1000, 1000, 10, 10, 10000, 100, 100}, // all of weight 10
+		{1000, 1000, 10, 10, 10000, 100, 100, 0, 0}, // all of weight 10
 		// all of weight 1000: one positive was expected, and none came
-		{1000, 1000, 0, 1, 1e6, 1000, 0},
-		{1000, 1000, 10, 10, 0, 0, 0}, // all of weight 0
+		{1000, 1000, 0, 1, 1e6, 1000, 0, 0, 0},
+		{1000, 1000, 10, 10, 0, 0, 0, 0, 0}, // all of weight 0
 	} {
 		if got := g.judge(weighted); got != "" {
 			t.Errorf("%+v: %q", weighted, got)
@@ -40,7 +40,7 @@ func TestTheGuardTellsWhichBandIsLeft(t *testing.T) {
 }
 
 // good and bad are batches of a block each.
-var good, bad = tally{100, 100, 10, 10, 100, 10, 10}, tally{100, 100, 0, 30, 100, 30, 0}
+var good, bad = tally{100, 100, 10, 10, 100, 10, 10, 0, 0}, tally{100, 100, 0, 30, 100, 30, 0, 0, 0}
 
 func TestTheGuardHoldsABatchUntilItIsGoodOrReleased(t *testing.T) {
 	cfg := DefaultConfig().Guard

@@ -66,6 +66,25 @@ func (g *labeling) count(d *decision) {
 	for eventType, n := range d.joined {
 		g.counted.joined.WithLabelValues(name, eventType).Add(float64(n))
 	}
+	for i, n := range d.shown {
+		fact := g.shown.Served()[i].Name
+		g.counted.shown.WithLabelValues(name, fact, "event").Add(float64(n))
+		g.counted.shown.WithLabelValues(name, fact, "none").Add(float64(d.tally.examples - int64(n)))
+	}
+}
+
+// putShown replaces the served values among p's features by what was shown. Where an alarm holds
+// the label back it is done again with what came meanwhile: every fact is set anew.
+func (g *labeling) putShown(d *decision, p *event.Prediction, outcome features.Profile, late bool) {
+	if g.shown == nil {
+		return
+	}
+	facts := ShownBy(outcome, &g.objective, g.kind.Due(p.Time), late)
+	g.shown.Put(p.Features, facts, func(i int, ok bool) {
+		if ok {
+			d.shown[i]++
+		}
+	})
 }
 
 // outcomesOf looks up what happened to due predictions, by their ids.
@@ -87,28 +106,30 @@ type decision struct {
 	of      []int           // of each record, its place among the due predictions
 	tally   tally
 	joined  map[string]int // outcomes that were found, by type
+	shown   []int          // of each fact of features.shown: the examples for which an event brought it
 }
 
 // decide labels due predictions. Of those that were due while an alarm held labels back, events
 // count by the time at which they happened: the outage has kept them from being received in time.
 func (g *labeling) decide(due []pending, found map[string]features.Profile) decision {
-	d := decision{records: make([]stream.Record, 0, len(due)), tally: tally{predictions: int64(len(due))}, joined: map[string]int{}}
+	d := decision{records: make([]stream.Record, 0, len(due)), tally: tally{predictions: int64(len(due))}, joined: map[string]int{}, shown: make([]int, len(g.shown.Served()))}
 	for i := range due {
 		p := &due[i].prediction
 		outcome := OutcomeOf(found[p.ID])
 		for eventType := range outcome {
 			d.joined[eventType]++
 		}
-		label := g.kind.Label
-		if g.kind.Due(p.Time) <= g.lateUntil {
+		label, late := g.kind.Label, g.kind.Due(p.Time) <= g.lateUntil
+		if late {
 			label = g.kind.LabelLate
 		}
 		y, ok := label(p.Time, outcome)
 		if !ok {
 			continue
 		}
+		g.putShown(&d, p, found[p.ID], late)
 		x := Example(g.objective, p, y, event.Source{Topic: g.topicID, Partition: int32(due[i].partition), Offset: due[i].offset})
-		d.tally.add(&x)
+		d.tally.add(&x, g.shown.Same(x.Features))
 		d.of = append(d.of, i)
 		d.records = append(d.records, stream.Record{Partition: 0, Key: []byte(x.Prediction), Value: x.AppendJSON(nil), Headers: g.headers})
 	}

@@ -27,6 +27,7 @@ type labeler struct {
 type labelCounters struct {
 	examples  *prometheus.CounterVec // by objective and label
 	joined    *prometheus.CounterVec // outcomes, by objective and type
+	shown     *prometheus.CounterVec // examples, by objective, fact and whether an event brought it
 	repeated  prometheus.Counter     // predictions whose id came before
 	conflicts prometheus.Counter     // predictions of a request that had another choice before
 	held      prometheus.Gauge       // 1 while examples are held back

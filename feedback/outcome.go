@@ -31,8 +31,9 @@ func (t EventTypes) any(e *event.Event) bool { return t[e.Type] || t[e.Name()] }
 
 // OutcomeUpdate appends what e adds to the outcome of its prediction: for its type and for its
 // name, if types has them, what was received first. That is the same in any order, however often it
-// is folded. e.Received must be the receipt that counts (see watermark.Marks.Settle).
-func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64, types EventTypes) []features.Update {
+// is folded. With showings it also adds what e says was shown. e.Received must be the receipt that
+// counts (see watermark.Marks.Settle).
+func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64, types EventTypes, showings *Showings) []features.Update {
 	if e.Prediction == "" || e.Type == event.TypeHeartbeat || !types.any(e) {
 		return dst
 	}
@@ -49,6 +50,7 @@ func OutcomeUpdate(dst []features.Update, e *event.Event, offset int64, types Ev
 			ops = append(ops, features.Op{Kind: features.OpFirst, Field: name, Time: e.Received, Value: value})
 		}
 	}
+	ops = showings.appendOps(ops, e)
 	return append(dst, features.Update{Key: e.Prediction, Offset: offset, Ops: ops})
 }
 
@@ -61,8 +63,8 @@ func OutcomeOf(p features.Profile) event.Outcome {
 	out := make(event.Outcome, len(p.Fields))
 	for name, stamped := range p.Fields {
 		at, value, ok := features.SplitStamped(stamped)
-		if !ok {
-			continue // a field of the store's own
+		if !ok || strings.HasPrefix(name, factsPrefix) {
+			continue // a field of the store's own, or what was shown
 		}
 		e := event.OutcomeEvent{Received: at, Time: at}
 		value, ms, earlier := strings.Cut(value, happened)

@@ -19,7 +19,8 @@ type outcomes struct {
 	*fold.Fold
 	client *stream.Client
 	store  features.Store
-	types  EventTypes    // of events that are kept
+	types  EventTypes // of events that are kept
+	shows  *Showings
 	ttl    time.Duration // for which the store keeps an outcome, at least
 	now    func() event.Time
 	logger *slog.Logger
@@ -35,9 +36,12 @@ type outcomes struct {
 // newOutcomes returns the outcomes of a Feedback.
 func newOutcomes(ttl time.Duration, store features.Store, d Deps, logger *slog.Logger, c *counters) *outcomes {
 	o := &outcomes{
-		client: d.Client, store: store, types: TypesOf(d.Objectives), ttl: ttl, now: d.Now, logger: logger,
+		client: d.Client, store: store, types: TypesOf(d.Objectives), shows: ShowingsOf(d.Objectives, d.Shown), ttl: ttl, now: d.Now, logger: logger,
 		maxAge: d.MaxAge, recorded: d.Recorded, tokens: newTokens(d.Keys, ttl, c.tokens, logger),
 		folded: c.outcomes, kept: c.outcomes.WithLabelValues("kept"),
+	}
+	if o.shows != nil {
+		o.shows.refused = (&shownRefusals{count: c.refused, logger: logger}).note
 	}
 	o.Fold = fold.New(fold.Config{
 		Client: d.Client, Group: "outcomes", Store: store, Into: "outcomes",
@@ -82,7 +86,7 @@ func (o *outcomes) record(b *fold.Batch, r *stream.Record) {
 			result = "token"
 			break
 		}
-		b.Updates = OutcomeUpdate(b.Updates, &e, r.Offset, o.types)
+		b.Updates = OutcomeUpdate(b.Updates, &e, r.Offset, o.types, o.shows)
 		o.kept.Inc()
 		return
 	}

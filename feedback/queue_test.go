@@ -133,7 +133,7 @@ func TestOutcomesAreTheSameInAnyOrderAndHoweverOften(t *testing.T) {
 		for offset := range int64(3) { // sent again, later and before
 			e := e
 			e.Received += event.Time([]int64{5, 0, 9}[offset])
-			u := OutcomeUpdate(nil, &e, offset, TypesOf(nil))
+			u := OutcomeUpdate(nil, &e, offset, TypesOf(nil), nil)
 			if len(u) != 1 || u[0].Key != "p" || u[0].Ops[0].Field != event.TypeClick {
 				t.Fatalf("the update is %+v", u)
 			}
@@ -152,7 +152,7 @@ func TestOutcomesAreTheSameInAnyOrderAndHoweverOften(t *testing.T) {
 	f(event.Event{Time: -3, Received: 7, Value: -1e-9}, event.OutcomeEvent{Received: 7, Time: -3, Value: -1e-9})
 	f(event.Event{Time: 7, Received: 7}, event.OutcomeEvent{Received: 7, Time: 7})
 	for _, e := range []event.Event{{Type: event.TypeClick, Time: 7}, {Type: event.TypeHeartbeat, Prediction: "p"}} {
-		if u := OutcomeUpdate(nil, &e, 3, TypesOf(nil)); len(u) != 0 {
+		if u := OutcomeUpdate(nil, &e, 3, TypesOf(nil), nil); len(u) != 0 {
 			t.Errorf("%+v makes %+v", e, u)
 		}
 	}
@@ -166,7 +166,7 @@ func TestOutcomesAreKeptByTypeAndByName(t *testing.T) {
 		e := event.Event{Type: kind, Prediction: "p", Time: 7, Received: 7}
 		e.Properties = event.Fields{{Name: property, Value: event.Value{Kind: event.String, Str: name}}}
 		var got []string
-		for _, u := range OutcomeUpdate(nil, &e, 3, types) {
+		for _, u := range OutcomeUpdate(nil, &e, 3, types, nil) {
 			for _, op := range u.Ops {
 				got = append(got, op.Field)
 			}

@@ -42,6 +42,7 @@ type rig struct {
 	registry  *prometheus.Registry
 	keys      *signing.Ring
 	maxAge    event.AgeLimits
+	shown     *features.Shown
 }
 
 func newRig(t testing.TB) *rig {
@@ -88,7 +89,7 @@ func (r *rig) start() (f *Feedback, mux *http.ServeMux, stop func()) {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	deps := Deps{
-		Client: r.client, Objectives: []event.Objective{r.objective}, OneOrder: r.oneOrder, Outcomes: r.outcomes, Watermark: r.watermark, Logger: logger, Keys: r.keys, MaxAge: r.maxAge,
+		Client: r.client, Objectives: []event.Objective{r.objective}, OneOrder: r.oneOrder, Outcomes: r.outcomes, Watermark: r.watermark, Logger: logger, Keys: r.keys, MaxAge: r.maxAge, Shown: r.shown,
 		Now: func() event.Time { return event.TimeOf(time.Now()) + event.Time(r.wall.Load()) },
 	}
 	if r.registry != nil {

@@ -144,7 +144,7 @@ func TestADayIsNotWrittenTwice(t *testing.T) {
 	newest := map[string]event.Time{"1m": t0}
 	f := func(name string, width, start event.Time, want bool) {
 		t.Helper()
-		w := newWindow(clicks, name, width)
+		w := newWindow(clicks, nil, name, width)
 		if w.start = start; isWritten(w, newest) != want {
 			t.Errorf("window %s at %s is written: %v, want %v", name, start, !want, want)
 		}
@@ -163,7 +163,7 @@ func TestADayIsNotWrittenTwice(t *testing.T) {
 
 // Segments that come beyond the bound are left out of the parts, not of the whole.
 func TestSegmentsAreBounded(t *testing.T) {
-	w := newWindow(clicks, "1m", minute)
+	w := newWindow(clicks, nil, "1m", minute)
 	for i := range maxSegments + 50 {
 		x := event.Example{Time: t0, P: 0.5, W: 1, Segment: event.Fields{{Name: "ad", Value: event.Value{Kind: event.String, Str: fmt.Sprint("a", i)}}}}
 		w.add(&x)

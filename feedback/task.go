@@ -7,6 +7,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/event/objective"
+	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/stream"
 )
@@ -15,6 +16,7 @@ import (
 type task struct {
 	objective event.Objective
 	kind      *objective.Kind
+	shown     *features.Shown // facts that only the trigger's event knows; nil: none
 	client    *stream.Client
 	outcomes  *outcomes
 	letters   *deadletter.Writer

@@ -3,6 +3,7 @@ package feedback
 import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/event/objective"
+	"github.com/clickloop/clickloop/features"
 )
 
 // Widths of windows.
@@ -19,6 +20,7 @@ const maxSegments = 200
 // window measures the examples of a span of time, as a whole and by segment.
 type window struct {
 	kind  *objective.Kind
+	shown *features.Shown
 	name  string
 	width event.Time // 0 for all time
 	start event.Time
@@ -34,8 +36,8 @@ type part struct {
 	measure objective.Measure
 }
 
-func newWindow(kind *objective.Kind, name string, width event.Time) *window {
-	w := &window{kind: kind, name: name, width: width}
+func newWindow(kind *objective.Kind, shown *features.Shown, name string, width event.Time) *window {
+	w := &window{kind: kind, shown: shown, name: name, width: width}
 	w.reset()
 	return w
 }
@@ -48,7 +50,7 @@ func (w *window) reset() {
 func (w *window) add(x *event.Example) {
 	w.whole.Add(x.P, x.Y, x.W)
 	w.tally.predictions++
-	w.tally.add(x)
+	w.tally.add(x, w.shown.Same(x.Features))
 	for _, f := range x.Segment {
 		key := f.Name + "=" + f.Value.Text()
 		p := w.parts[key]

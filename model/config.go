@@ -31,9 +31,12 @@ type Config struct {
 	// encoded: bins, rank and exact token; raw: the number itself
 	Numbers string `yaml:"numbers" json:"numbers"`
 	// field names to pair (or triple) in the linear part; [[all]]: every pair
-	Cross  [][]string `yaml:"cross" json:"cross"`
-	Output string     `yaml:"output" json:"output"` // sigmoid, softmax, identity
-	Loss   string     `yaml:"loss" json:"loss"`     // cross_entropy, mse
+	Cross [][]string `yaml:"cross" json:"cross"`
+	// at most 32 names of fields that act by themselves, whatever other fields say, as the position
+	// of an ad does; those of features.shown always do. A plain network's mlp sees them like others
+	Apart  []string `yaml:"apart" json:"apart,omitempty"`
+	Output string   `yaml:"output" json:"output"` // sigmoid, softmax, identity
+	Loss   string   `yaml:"loss" json:"loss"`     // cross_entropy, mse
 	// outputs of a softmax; else 1
 	Classes int `yaml:"classes" json:"classes"`
 	// largest absolute gradient of a logit; 0: no limit

@@ -16,6 +16,7 @@ type core struct {
 	full, half bool
 	engine     engine
 	needs      needs
+	apart      apart
 	base       base
 	fields     fields
 	weights
@@ -80,7 +81,7 @@ type weights struct {
 }
 
 func newCore(cfg Config, full, half bool) *core {
-	c := &core{cfg: cfg, origin: lineage(cfg), full: full, half: half}
+	c := &core{cfg: cfg, apart: apartOf(cfg.Apart), origin: lineage(cfg), full: full, half: half}
 	c.tokens = table.New(table.Limits{Bits: cfg.TableBits, Admission: cfg.Admission, Expiry: cfg.Expiry}, full)
 	if full {
 		c.tokens.BeforeChange = c.beforeChange

@@ -52,6 +52,7 @@ func (c *core) encode(x []Feature, r *row, s *Scratch, learns bool) {
 	if e.over && c.cfg.Numbers != "raw" {
 		r.capFields(s.squares)
 	}
+	c.closeReps(r)
 	c.crossFields(r)
 }
 
@@ -222,6 +223,7 @@ func (c *core) encodePlainTokens(x []Feature, r *row, s *Scratch) bool {
 			p.n = int32(run)
 		}
 	}
+	c.closeReps(r)
 	c.crossFields(r)
 	return true
 }

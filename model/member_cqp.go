@@ -34,6 +34,7 @@ func (m *membersCQP) forward(r *row, s *cqpScratch) {
 	clearEmbeddings(s.embeddings, r.present)
 	var linear [4]float32
 	kernel.ReadCQP(r.tokens, &m.tokensCQP, &linear, s.embeddings, &s.unpacked)
+	m.closeEmbeddings(r, s.embeddings)
 	s.hidden = *(*[kernel.Hidden]float32)(m.net[kernel.NetBias:])
 	kernel.LayerForward(&s.hidden, r.present, &m.layerQ, s.embeddings)
 	m.findPairs(r, s)
@@ -148,6 +149,9 @@ func (m *membersCQP) choosePairs(fields int) {
 	var all []won
 	for g := range uint32(fields) {
 		for f := range g {
+			if m.apart.has(m.fields.hashes[f]) || m.apart.has(m.fields.hashes[g]) {
+				continue
+			}
 			if i := pairIndex(f, g); int(i) < len(m.wins) {
 				all = append(all, won{f<<16 | g, m.wins[i]})
 			}

@@ -52,6 +52,8 @@ func clearEmbeddings(e []float32, present []uint16) {
 func (m *memberJ) forward(r *row, s *jScratch) {
 	s.begin(m.tokensJT.Room, r.present)
 	linear := kernel.ReadJ(r.tokens, &m.tokensJT, s.embeddings, s.vectors.sums, &s.unpacked)
+	m.closeVectors(r, s.vectors.sums, kernel.VectorSize)
+	m.closeEmbeddings(r, s.embeddings)
 	s.hidden = *(*[kernel.Hidden]float32)(m.net[kernel.NetBias:])
 	kernel.LayerForward(&s.hidden, r.present, &m.layerJ, s.embeddings)
 	net := kernel.Output(m.net, &s.hidden)

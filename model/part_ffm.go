@@ -19,6 +19,7 @@ type ffmPart struct {
 func (m *ffmPart) forward(r *row, s *plainScratch) float32 {
 	s.vectors.begin(m.tokensJT.Room, m.k, r.present)
 	m.sumVectors(r.tokens, s)
+	m.closeVectors(r, s.vectors.sums, m.k)
 	return m.dot(s)
 }
 

@@ -136,6 +136,7 @@ func (c *core) share(s *Scratch) {
 	}
 	note()
 	j.over, j.uncapped = c.capWeights(&e, r, s)
+	c.closeReps(r)
 	j.tokens = append(j.tokens[:0], r.tokens...)
 	j.slots = append(j.slots[:0], r.slots...)
 	j.present = append(j.present[:0], r.present...)
@@ -192,8 +193,11 @@ func (j *joint) take(c *core, x []Feature, after []int32, s *Scratch) bool {
 		j.addOwn(tokens, fields)
 	}
 	j.addShared(from, len(j.x))
+	// A shared field that acts apart is left out by forward, and its sums stay as they are.
+	alone := false
+	c.eachApart(own, func(int) { alone = true })
 	over, uncapped := c.capWeights(&e, own, s)
-	if over && j.uncapped {
+	if alone || over && j.uncapped {
 		return false
 	}
 	if j.over && uncapped {

@@ -15,6 +15,8 @@ func jointShapes() map[string]func(*Config) {
 		"two parts": func(c *Config) {
 			c.Network, c.Cross = []string{"linear", "ffm"}, [][]string{{"f1", "f3"}, {"f2", "f0"}}
 		},
+		"apart":      func(c *Config) { c.Apart = []string{"f1", "f2", "f6"} },
+		"apart ffm":  func(c *Config) { c.Network, c.Apart = []string{"linear", "ffm"}, []string{"f1"} },
 		"mlp":        func(c *Config) { c.Network = []string{"mlp"} },
 		"raw":        func(c *Config) { c.Network, c.Numbers = []string{"linear", "mlp"}, "raw" },
 		"regression": func(c *Config) { c.Network, c.Output, c.Loss = []string{"linear", "mlp"}, "identity", "mse" },
@@ -102,7 +104,8 @@ func checkJoint(t *testing.T, r *Replica, xs [][]Feature) {
 	for range sized(400) {
 		mask := rnd.Uint64()
 		strict := rnd.IntN(8) > 0 // else a field may stand in both
-		shared := func(field uint64) bool { return mask>>(field%61)&1 == 1 }
+		own := rnd.IntN(8) == 0   // fields that act apart may be a candidate's own
+		shared := func(field uint64) bool { return mask>>(field%61)&1 == 1 || !own && r.c.apart.has(field) }
 		common, _, _ := split(rnd, xs[rnd.IntN(len(xs))], nil, shared)
 		if rnd.IntN(10) == 0 {
 			common = append(common, words(rnd.IntN(12), FieldHash("f2"))...)

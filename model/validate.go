@@ -38,6 +38,7 @@ func (c Config) Validate() error {
 		}
 	}
 	v.crosses(&c)
+	v.apart(c.Apart)
 	v.inRange("ffm.k", float64(c.FFM.K), 1, 64)
 	v.inRange("ffm.init", c.FFM.Init, 0, 10)
 	v.mlp(&c.MLP)
@@ -99,6 +100,17 @@ func (v *validation) crosses(c *Config) {
 	for i, names := range c.Cross {
 		if all := len(names) == 1 && names[0] == "all"; !all && (len(names) < 2 || len(names) > 3) {
 			v.refuse(fmt.Sprintf("cross[%d]", i), "is %v, want two or three field names, or all", names)
+		}
+	}
+}
+
+func (v *validation) apart(names []string) {
+	if len(names) > maxApart {
+		v.refuse("apart", "has %d names, want at most %d", len(names), maxApart)
+	}
+	for i, name := range names {
+		if name == "" || slices.Contains(names[:i], name) {
+			v.refuse(fmt.Sprintf("apart[%d]", i), "is %q, want different names of fields", name)
 		}
 	}
 }

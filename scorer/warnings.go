@@ -14,17 +14,20 @@ var (
 	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "tmax_ms", "choose", "policy", "explain", "candidates", "objectives", "value", "exclude", "cap"}
 	candidateFields = []string{"ad", "campaign", "value", "context"}
 	capFields       = []string{"field", "most"}
+	retrievalFields = []string{"catalogue", "filter", "limit"}
 )
 
 // maxWarnings bounds the fields of a request that are named; further ones are counted.
 const maxWarnings = 16
 
-// warning is an unknown field of a request. Candidates that have the same one share a warning.
+// warning is a field of a request that is ignored, because it is not known or for the reason that
+// message gives. Candidates that have the same one share a warning.
 type warning struct {
-	name  string
-	known []string // the fields among which it stands
-	path  string   // where it came first
-	times int
+	name    string
+	known   []string // the fields among which it stands
+	message string   // in place of the nearest of these
+	path    string   // where it came first
+	times   int
 }
 
 // warn notes the field that r has stepped to, which is none of the known ones, and skips its value.
@@ -45,10 +48,11 @@ func (l *line) warn(r *event.Reader, known []string) {
 var changedWarning = web.Warning{Field: "request", Message: "request was used before, with another user, context or value. This is the answer to that request: use a new id for another question."}
 
 // texts are the warnings of an answer.
-func (l *line) texts(changed bool) (all []web.Warning) {
+func (l *line) texts(changed bool, retrieved *Retrieved) (all []web.Warning) {
 	if changed {
 		all = append(all, changedWarning)
 	}
+	all = retrieved.appendWarnings(all)
 	for i := range l.warnings {
 		all = append(all, l.warnings[i].text())
 	}
@@ -60,9 +64,12 @@ func (l *line) texts(changed bool) (all []web.Warning) {
 }
 
 func (w *warning) text() web.Warning {
-	near, message := event.Nearest(w.name, w.known), cmp.Or(w.path, `""`)+" "+event.UnknownName(w.name, w.known)
-	if near == "" {
-		message += "."
+	near, message := "", cmp.Or(w.path, `""`)+" "+w.message
+	if w.message == "" {
+		near, message = event.Nearest(w.name, w.known), message+event.UnknownName(w.name, w.known)
+		if near == "" {
+			message += "."
+		}
 	}
 	message += " It is ignored."
 	if w.times > 1 {

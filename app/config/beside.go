@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/field"
 )
 
@@ -14,6 +15,7 @@ import (
 type Recorded struct {
 	Name      string // of the recording, for errors
 	Objective event.Objective
+	Shown     []string // columns that the trigger's event carries as what was shown
 }
 
 // LoadBeside is Load for a recording. The recording completes its objective in the file, and is the
@@ -30,6 +32,9 @@ func (c *Common) LoadBeside(file string, r Recorded) (Config, error) {
 
 // complete fills the gaps of c's objectives from the recording.
 func (r Recorded) complete(c *Config) error {
+	if err := r.checkShown(&c.Features); err != nil {
+		return err
+	}
 	if len(c.Objectives) == 0 {
 		c.Objectives = []event.Objective{r.Objective}
 		return nil
@@ -50,6 +55,16 @@ func (r Recorded) complete(c *Config) error {
 			is.Set(has)
 		case !has.IsZero() && !reflect.DeepEqual(is.Interface(), has.Interface()):
 			return field.Wrong(fmt.Sprintf("objectives[%d].%s", i, name), "is %v, and recording %s says %v: leave it out here, or correct one of them", is.Interface(), r.Name, has.Interface())
+		}
+	}
+	return nil
+}
+
+// checkShown returns an error about a column that no feature would be made of.
+func (r Recorded) checkShown(f *features.Config) error {
+	for _, column := range r.Shown {
+		if !slices.ContainsFunc(f.Shown, func(s features.ShownConfig) bool { return s.Reads(column) }) {
+			return field.Wrong("features.shown", "reads no property %q, which recording %s shows: want {name: %s, serve: VALUE} among them", column, r.Name, column)
 		}
 	}
 	return nil

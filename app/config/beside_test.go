@@ -11,7 +11,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-var recorded = Recorded{"shop", event.Objective{Name: "click", Trigger: "impression", Positive: "click", Window: time.Minute, Segments: []string{"ad"}}}
+var recorded = Recorded{"shop", event.Objective{Name: "click", Trigger: "impression", Positive: "click", Window: time.Minute, Segments: []string{"ad"}}, nil}
 
 func beside(t *testing.T, text string) (Config, error) {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/clickloop/clickloop/internal/field"
@@ -29,6 +30,7 @@ func whole(c Config, file *settings.File, err error) (Config, error) {
 // settle finishes the configuration once file, variables and flags have been read: what they give
 // together is used, and addresses hold no secret any more. file may be nil.
 func (c *Config) settle(file *settings.File) (err error) {
+	c.setApart()
 	c.Redis, err = c.Redis.Settle(func(setting string) bool { return file != nil && file.Has("redis."+setting) })
 	return field.Within("redis", err)
 }
@@ -108,4 +110,22 @@ func (c *Config) allowed(path string) string {
 		}
 	}
 	return ""
+}
+
+// setApart has the facts of features.shown act apart from other fields in every network.
+func (c *Config) setApart() {
+	with := func(names []string) []string {
+		names = slices.Clone(names) // the default's are nobody's own
+		for _, s := range c.Features.Shown {
+			if !slices.Contains(names, s.Name) {
+				names = append(names, s.Name)
+			}
+		}
+		return names
+	}
+	c.Model.Apart = with(c.Model.Apart)
+	for name, m := range c.Networks {
+		m.Apart = with(m.Apart)
+		c.Networks[name] = m
+	}
 }

@@ -22,6 +22,8 @@ type lockstep struct {
 	name     string
 	kind     *objective.Kind
 	types    feedback.EventTypes // events that decide labels
+	goal     event.Objective
+	shows    *feedback.Showings // nil: nothing is declared as shown
 	set      *features.Set
 	profiles *features.Memory
 	outcomes *features.Memory
@@ -49,8 +51,10 @@ func (r *Run) Recording(ctx context.Context, rec *recording.Recording, cfg featu
 	if err != nil {
 		return err
 	}
+	goal := rec.Objective()
 	l := &lockstep{
-		run: r, name: rec.Name(), kind: objective.KindOf(rec.Objective()), types: feedback.TypesOf([]event.Objective{rec.Objective()}),
+		goal: goal, shows: feedback.ShowingsOf([]event.Objective{goal}, set.Shown()),
+		run: r, name: rec.Name(), kind: objective.KindOf(goal), types: feedback.TypesOf([]event.Objective{goal}),
 		set: set, profiles: features.NewMemory(), outcomes: features.NewMemory(),
 	}
 	for tick, err := range rec.Ticks(rec.Tick(), limit) {
@@ -92,7 +96,7 @@ func (l *lockstep) fold(ctx context.Context, events []event.Event) error {
 	var outcomes []features.Update
 	for i := range events {
 		e := &events[i]
-		outcomes = feedback.OutcomeUpdate(outcomes, e, l.offset, l.types)
+		outcomes = feedback.OutcomeUpdate(outcomes, e, l.offset, l.types, l.shows)
 		if !l.ids.Repeat(e.ID, e.Received) {
 			l.updates = l.set.Updates(l.updates, e, l.offset)
 		}
@@ -129,6 +133,7 @@ func (l *lockstep) learn(ctx context.Context, t event.Time) error {
 			continue
 		}
 		u.y = y
+		l.set.Shown().PutEncoded(u.x, feedback.ShownBy(found[u.id], &l.goal, l.kind.Due(u.at), false))
 		if err := l.run.learn(&u.example, u.p); err != nil {
 			return err
 		}

@@ -60,6 +60,9 @@ type spec struct {
 	Tick      time.Duration `yaml:"tick"`     // of lockstep
 	Objective event.Objective
 	Events    []eventSpec `yaml:"events"`
+	// columns that are known only once the ad is shown: the trigger's event carries them as
+	// properties, and the scorer is not given them
+	Shown []string `yaml:"shown"`
 }
 
 // eventSpec is an event that follows a row.
@@ -184,6 +187,9 @@ func (r *Recording) check() error {
 		if e.Type == "" || e.When != "positive" && e.When != "always" || e.Delay < 0 {
 			return fmt.Errorf("events[%d] is {type: %q, when: %q, delay: %v}, want a type, when positive or always, and a delay of 0 or more", i, e.Type, e.When, e.Delay)
 		}
+	}
+	if err := c.checkShown(); err != nil {
+		return err
 	}
 	if _, err := table.CheckEncoding(c.Encoding); err != nil {
 		return fmt.Errorf("encoding: %w", err)

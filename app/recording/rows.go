@@ -134,7 +134,7 @@ func (r *Recording) checkColumns(have event.Fields) error {
 	}
 	named := map[string][]string{
 		"ad": {columnOf(c.Ad)}, "campaign": {columnOf(c.Campaign)}, "user": {c.User}, "time": {c.Time},
-		"drop": c.Drop, "text": c.Text, "token": c.Token, "number": c.Number, "date": c.Date,
+		"drop": c.Drop, "shown": c.Shown, "text": c.Text, "token": c.Token, "number": c.Number, "date": c.Date,
 	}
 	for i, e := range c.Events {
 		named[fmt.Sprintf("events[%d]", i)] = append(slices.Clone(e.Context), e.Value)
@@ -186,7 +186,7 @@ func (r *Recording) row(n int64, source *table.Row, columns *table.Columns) (*Ro
 		case ad, campaign:
 			continue
 		}
-		if !slices.Contains(c.Drop, f.Name) {
+		if !slices.Contains(c.Drop, f.Name) && !slices.Contains(c.Shown, f.Name) {
 			row.Context = append(row.Context, f)
 		}
 	}
@@ -243,7 +243,8 @@ func parseTime(s string) (event.Time, error) {
 
 // addEvents makes the events that followed a row.
 func (r *Recording) addEvents(row *Row, columns event.Fields) {
-	for _, s := range r.cfg.Events {
+	c := &r.cfg
+	for _, s := range c.Events {
 		if s.When == "positive" && !row.Positive {
 			continue
 		}
@@ -252,14 +253,23 @@ func (r *Recording) addEvents(row *Row, columns event.Fields) {
 			ID: row.Request + "-" + s.Type, Type: s.Type, Time: at, Received: at, User: row.User,
 			Prediction: event.PredictionID(row.Request, 0), Request: row.Request, Ad: row.Ad, Campaign: row.Campaign,
 		}
-		for _, name := range s.Context {
-			if v, ok := columns.Lookup(name); ok {
-				e.Context = append(e.Context, event.Field{Name: name, Value: v})
-			}
+		e.Context = appendColumns(e.Context, columns, s.Context)
+		if s.Type == c.shownBy() {
+			e.Properties = appendColumns(e.Properties, columns, c.Shown)
 		}
 		if v, ok := columns.Lookup(s.Value); ok && v.Kind == event.Number {
 			e.Value = v.Num
 		}
 		row.Events = append(row.Events, e)
 	}
+}
+
+// appendColumns appends the columns of these names that a row has.
+func appendColumns(dst, columns event.Fields, names []string) event.Fields {
+	for _, name := range names {
+		if v, ok := columns.Lookup(name); ok {
+			dst = append(dst, event.Field{Name: name, Value: v})
+		}
+	}
+	return dst
 }

@@ -152,7 +152,7 @@ func (b *builder) scorer(profiles features.Store) (stage, error) {
 // all partitions in one order, so that a replay gives the same weights each time.
 func (b *builder) feedback(outcomes features.Store) (stage, error) {
 	return feedback.New(b.cfg.Feedback, feedback.Deps{
-		Client: b.Client, Objectives: b.cfg.Objectives, OneOrder: b.recorded && b.whole, Outcomes: outcomes,
+		Client: b.Client, Objectives: b.cfg.Objectives, OneOrder: b.recorded && b.whole, Outcomes: outcomes, Shown: b.set.Shown(),
 		Keys: b.keys, MaxAge: b.cfg.Ingest.MaxAge, Now: now, Recorded: b.clock.Recorded, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
 	})
 }

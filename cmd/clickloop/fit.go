@@ -199,7 +199,7 @@ func (o *fitOptions) open() (*recording.Recording, config.Config, error) {
 		return nil, config.Config{}, err
 	}
 	o.objective = rec.Objective().Name
-	cfg, err := config.LoadBeside(cmp.Or(o.config, rec.ConfigFile()), config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
+	cfg, err := config.LoadBeside(cmp.Or(o.config, rec.ConfigFile()), config.Recorded{Name: rec.Name(), Objective: rec.Objective(), Shown: rec.Shown()})
 	if err != nil {
 		return nil, cfg, err
 	}

@@ -115,6 +115,28 @@ func TestLockstepThroughAllStagesIsOfflineFitBitForBit(t *testing.T) {
 	f(1500, profiles, bank+"/profiles.clickloop.yaml")
 	f(400, weighted(t))
 	f(400, described(t))
+	f(600, placed(t))
+}
+
+// placed writes a recording of ads on positions, which the impressions bring, some of them after
+// others and some not at all. Its configuration reads them.
+func placed(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	var rows strings.Builder
+	rows.WriteString("ad,user,position,slot,y\n")
+	for i := range 600 {
+		position := fmt.Sprint(1 + i*7%5)
+		if i%11 == 0 {
+			position = ""
+		}
+		fmt.Fprintf(&rows, "ad%d,u%d,%s,%s,%d\n", i%13, i%17, position, []string{"top", "side", "foot"}[i%3], i*i%7%2)
+	}
+	writeFile(t, dir, "rows.csv", rows.String())
+	writeFile(t, dir, "recording.yaml", `{name: placed, files: [rows.csv], format: csv, label: "y", positive: "1", user: user, ad: "column:ad", shown: [position, slot],
+  objective: {name: click, trigger: impression, window: 30s}, events: [{type: impression, when: always, delay: 2s}, {type: click, when: positive, delay: 5s}]}`)
+	writeFile(t, dir, "clickloop.yaml", "features:\n  shown:\n    - {name: position, serve: 1}\n    - {name: place, from: properties.slot, serve: top}\n")
+	return dir
 }
 
 // described writes a recording of which texts and dates have their words and calendar parts read

@@ -67,7 +67,7 @@ func (o *upOptions) load() (*recording.Recording, config.Config, error) {
 	if err != nil {
 		return nil, config.Config{}, err
 	}
-	cfg, err := o.common.LoadBeside(rec.ConfigFile(), config.Recorded{Name: rec.Name(), Objective: rec.Objective()})
+	cfg, err := o.common.LoadBeside(rec.ConfigFile(), config.Recorded{Name: rec.Name(), Objective: rec.Objective(), Shown: rec.Shown()})
 	if err != nil {
 		return rec, cfg, err
 	}
