@@ -45,7 +45,7 @@ func TestBadMembersAreRefusedWithTheFieldAndTheReason(t *testing.T) {
 	f(`"value":"p.click * 1e999"`, 400, "value", "at column 11: the number 1e999 is too large")
 	f(`"value":"'ü' == 'x' ? 1 : p.none"`, 400, "value", "at column 18: p.none is not known")
 	f(`"value":"p.conversion","objectives":["click"]`, 400, "value", "at column 1: p.conversion is not one of the objectives that are asked for: click")
-	f(`"value":"candidate.text * 2"`, 400, "value", "has no result for candidates[0] (ad a), at column 1: candidate.text is missing; where it may be, write candidate.text ?? DEFAULT")
+	f(`"value":"candidate.text * 2"`, 400, "value", "has no result for candidates[0] (ad a), at column 1: candidate.text is missing (a default is written candidate.text ?? 0)")
 	f(`"value":"(candidate.text ?? 1) * 2"`, 400, "value", "has no result for candidates[1] (ad b), at column 2: candidate.text is not a number")
 	f(`"value":"1 / (candidate.zero ?? 1)"`, 400, "value", "has no result for candidates[1] (ad b), at column 3: division by zero")
 	f(`"value":"`+strings.Repeat("1+", 500_000)+`1"`, 400, "value", "has 1000001 bytes, at most 2000 are allowed")

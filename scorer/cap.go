@@ -201,10 +201,10 @@ func (c *capping) explore(ranked []Scored, share float64, random *rand.Rand) int
 
 // count sets c.counts: with how many first places the candidate of each rank is chosen.
 //
-// A first place for one of the best changes nothing: what the caps allow together they still do, and
-// nothing that was passed over fits better. Any other one pushes the last of the best out, or the
-// last one in its group where that is full. Only where a candidate is in several groups there may be
-// more to it, and the choice is made to see.
+// A first place for one of the best changes nothing: what the caps allow together they still do,
+// and nothing that was passed over fits better. Any other one pushes the last of the best out, or
+// the last one in its group where that is full. Where that one is in several groups, others may
+// take their places: then the choice is made to see.
 func (c *capping) count(ranked []Scored) {
 	n := len(ranked)
 	c.counts = slices.Grow(c.counts[:0], n)[:n]

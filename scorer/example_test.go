@@ -52,3 +52,55 @@ func ExampleEngine() {
 	// hats: probability 0.01, expected value 0.009, propensity 1
 	// without model: true logged: true
 }
+
+// A page wants two ads of different campaigns, ranked by what clicks and conversions on them are
+// worth. One of the ads was seen already.
+func ExampleRequest() {
+	client, err := stream.Dial(stream.Config{Brokers: []string{"127.0.0.1:1"}})
+	if err != nil {
+		panic(err)
+	}
+	defer client.Close()
+	set, err := features.Compile(features.Config{})
+	if err != nil {
+		panic(err)
+	}
+	engine, err := scorer.NewEngine(scorer.DefaultConfig(), scorer.Deps{
+		Client: client, Set: set, Store: features.NewMemory(), Logger: slog.New(slog.DiscardHandler),
+		Objectives: []event.Objective{{Name: "click", Trigger: "impression", Positive: "click", Window: time.Hour}, {Name: "buy", Trigger: "impression", Positive: "conversion", Window: time.Hour}},
+		Priors:     map[string]float64{"click": 0.02, "buy": 0.001},
+		Now:        func() event.Time { return event.TimeOf(time.Now()) },
+	})
+	if err != nil {
+		panic(err)
+	}
+
+	var call scorer.Call
+	request := call.Add()
+	request.ID, request.Choose = "page-1", 2
+	request.Value = "p.click * 0.4 + p.buy * (candidate.margin ?? 1)"
+	request.Exclude = append(request.Exclude, "socks")
+	request.Caps = append(request.Caps, scorer.Cap{Field: "campaign", Most: 1})
+	for ad, margin := range map[string]float64{"shoes": 30, "boots": 50, "socks": 90, "hats": 5} {
+		candidate := request.Add()
+		candidate.Ad, candidate.Campaign = ad, "feet"
+		if ad == "hats" {
+			candidate.Campaign = "heads"
+		}
+		candidate.Context = append(candidate.Context, event.Field{Name: "margin", Value: event.Value{Kind: event.Number, Num: margin}})
+	}
+	if err := engine.Answer(context.Background(), &call); err != nil {
+		panic(err)
+	}
+	if err := request.Answer.Err; err != nil {
+		panic(err)
+	}
+	for _, chosen := range request.Chosen() {
+		fmt.Printf("%s: score %.3f\n", request.Candidates[chosen.Index].Ad, chosen.Score)
+	}
+	fmt.Println("excluded:", request.Answer.Excluded)
+	// Output:
+	// boots: score 0.058
+	// hats: score 0.013
+	// excluded: 1
+}

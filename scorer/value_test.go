@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/clickloop/clickloop/event"
@@ -69,7 +70,7 @@ func TestAValueExpressionRanks(t *testing.T) {
 			body = fmt.Sprintf(`{"value":%s,%s}`, text, threeAds)
 		}
 		if want == "" {
-			if w := post(s, body, ""); w.Code != 400 || !strings.Contains(w.Body.String(), "value has no result for candidates[2] (ad c), at column 1: candidate.campaign is missing; where it may be, write candidate.campaign ?? DEFAULT") {
+			if w := post(s, body, ""); w.Code != 400 || !strings.Contains(w.Body.String(), "value has no result for candidates[2] (ad c), at column 1: candidate.campaign is missing (a default is written candidate.campaign ?? 0)") {
 				t.Errorf("%s: %d %s", value, w.Code, w.Body)
 			}
 			continue
@@ -292,5 +293,49 @@ func TestLargeScoresAreRefused(t *testing.T) {
 	w := post(s, fmt.Sprintf(`{"value":"candidate.value * %v","candidates":[{"ad":"a"},{"ad":"b","value":1e10}]}`, math.MaxFloat64/10), "")
 	if w.Code != 400 || !strings.Contains(w.Body.String(), "value has no result for candidates[1] (ad b), at column 17: the result is not a finite number") {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// Calls share compiled expressions; each has its own memory to evaluate them.
+func TestExpressionsAreSharedByCalls(t *testing.T) {
+	s := twoObjectives(t, nil)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 100 {
+				factor := (g + i) % 12
+				body := fmt.Sprintf(`{"value":"p.click * %d * candidate.margin%s",%s}`, factor, strings.Repeat(" ", 1500+i%7), threeAds)
+				want := fmt.Sprintf("b:%.6g c:%.6g a:%.6g", float64(factor)*0.6, float64(factor)*0.4, float64(factor)*0.2)
+				if factor == 0 {
+					want = "a:0 b:0 c:0"
+				}
+				if got := scoresOf(t, s, body); got != want {
+					t.Errorf("%s, want %s", got, want)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// BenchmarkValue scores a thousand candidates by the rule, and by an expression.
+func BenchmarkValue(b *testing.B) {
+	for _, value := range []string{"", `"value":"p.click * 0.40 * (candidate.margin ?? 1) * candidate.value",`} {
+		b.Run(fmt.Sprint("expression=", value != ""), func(b *testing.B) {
+			s := newScorer(b, nil)
+			trained(b, s, 1000)
+			body := []byte("{" + value + bidRequest("r1", 1000)[1:])
+			b.ReportAllocs()
+			for b.Loop() {
+				x := s.exchanges.Get().(*exchange)
+				x.parse(body, false, &s.cfg)
+				x.call.begin(s.Engine)
+				s.score(b.Context(), &x.call, false)
+				x.call.settle(true, nil)
+				x.out = s.appendLine(x.out[:0], x, &x.lines[0])
+				x.call.Reset()
+				s.exchanges.Put(x)
+			}
+		})
 	}
 }

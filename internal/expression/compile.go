@@ -187,7 +187,7 @@ func (c *compiler) field(n *ast.MemberNode) node {
 		return number(column(group), func(r *Run) float64 { return r.Values[of].Num })
 	}
 	if !slices.Contains(c.names.Fields, group.Value) {
-		return c.fail(group, "%s.%s: the group %s %s", clip(group.Value), clip(name), clip(group.Value), event.UnknownName(group.Value, c.groups()))
+		return c.fail(group, "the group %s %s", clip(group.Value), event.UnknownName(group.Value, c.groups()))
 	}
 	of := c.refer(group, name)
 	return dynamic(column(group), of, func(r *Run) *event.Value { return &r.Values[of] })

@@ -129,7 +129,7 @@ func (p *Program) explain(r *Run) error {
 	if r.failed.ref >= 0 {
 		ref := &p.refs[r.failed.ref]
 		if e.Missing = e.Reason == missing; e.Missing {
-			e.Reason += "; where it may be, write " + ref.name() + " ?? DEFAULT"
+			e.Reason += " (a default is written " + ref.name() + " ?? 0)"
 		}
 		e.Reason = ref.name() + " " + e.Reason
 	}

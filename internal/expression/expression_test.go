@@ -137,7 +137,7 @@ func TestErrorsOfTextsNameTheColumnAndTheReason(t *testing.T) {
 		"'größe' == p.q":                 "at column 12: p.q is not known; known are click, conversion",
 		"click * 2":                      "at column 1: click is not known by itself; did you mean p.click?",
 		"bid * 2":                        "at column 1: the name bid is not known; names begin with p.NAME, candidate.NAME, context.NAME",
-		"2 * candidat.margin":            "at column 5: candidat.margin: the group candidat is not known; did you mean candidate?",
+		"2 * candidat.margin":            "at column 5: the group candidat is not known; did you mean candidate?",
 		"candidate * 2":                  "at column 1: candidate stands for a group of fields: write candidate.NAME",
 		"p * 2":                          "at column 1: p stands for a group of fields: write p.NAME",
 		"1 +":                            "at column 4: is not complete: more is expected here",
@@ -190,7 +190,7 @@ func TestErrorsOfTextsNameTheColumnAndTheReason(t *testing.T) {
 		"log(1, 2)":                      "at column 1: log has 2 arguments, want 1 argument",
 		"max()":                          "at column 1: max has 0 arguments, want at least 1 argument",
 		"if true { 1 } else { 2 }":       `at column 9: "{": maps and blocks are not part of the language`,
-		"$env.x":                         "at column 1: $env.x: the group $env is not known; known are p, candidate, context",
+		"$env.x":                         "at column 1: the group $env is not known; known are p, candidate, context",
 		"p.click + ::len('a')":           `at column 11: "::": built-in names are not part of the language`,
 	} {
 		if _, err := Compile(text, testNames); err == nil || err.Error() != want {
@@ -201,10 +201,10 @@ func TestErrorsOfTextsNameTheColumnAndTheReason(t *testing.T) {
 
 func TestFailuresNameTheColumnAndTheField(t *testing.T) {
 	for text, want := range map[string]string{
-		"p.click * candidate.missing":                     "at column 11: candidate.missing is missing; where it may be, write candidate.missing ?? DEFAULT",
-		"candidate.known_missing":                         "at column 1: candidate.known_missing is missing; where it may be, write candidate.known_missing ?? DEFAULT",
-		`candidate["a b"] + 1`:                            `at column 1: candidate["a b"] is missing; where it may be, write candidate["a b"] ?? DEFAULT`,
-		"candidate.missing ?? context.none":               "at column 1: candidate.missing is missing; where it may be, write candidate.missing ?? DEFAULT",
+		"p.click * candidate.missing":                     "at column 11: candidate.missing is missing (a default is written candidate.missing ?? 0)",
+		"candidate.known_missing":                         "at column 1: candidate.known_missing is missing (a default is written candidate.known_missing ?? 0)",
+		`candidate["a b"] + 1`:                            `at column 1: candidate["a b"] is missing (a default is written candidate["a b"] ?? 0)`,
+		"candidate.missing ?? context.none":               "at column 1: candidate.missing is missing (a default is written candidate.missing ?? 0)",
 		"2 * candidate.campaign":                          "at column 5: candidate.campaign is not a number",
 		"candidate.campaign ?? 1":                         "at column 1: candidate.campaign is not a number",
 		"candidate.margin ? 1 : 2":                        "at column 1: candidate.margin is not true or false",
@@ -217,7 +217,7 @@ func TestFailuresNameTheColumnAndTheField(t *testing.T) {
 		"candidate.large * 10":                            "at column 17: the result is not a finite number",
 		"candidate.large*10-candidate.large*10":           "at column 19: the result is not a finite number",
 		`"a" in candidate.margin ? 1 : 0`:                 "at column 8: candidate.margin is a number, want a list or a text to look in",
-		`candidate.tags in ["a"] ? 1 : candidate.missing`: "at column 31: candidate.missing is missing; where it may be, write candidate.missing ?? DEFAULT",
+		`candidate.tags in ["a"] ? 1 : candidate.missing`: "at column 31: candidate.missing is missing (a default is written candidate.missing ?? 0)",
 		`candidate.margin in context.site ? 1 : 0`:        "at column 1: candidate.margin is not a text",
 	} {
 		p, err := Compile(text, testNames)
