@@ -218,7 +218,7 @@ func (s *Scorer) writeItems(ctx context.Context, c *served, records []stream.Rec
 	if large := (*stream.TooLargeError)(nil); err == nil || errors.As(err, &large) {
 		return err
 	}
-	return &retryLater{fmt.Errorf("Kafka has not acknowledged: %w", err)}
+	return &retryLater{fmt.Errorf("no acknowledgement of Kafka: %w", err)}
 }
 
 func (s *Scorer) answerItems(w http.ResponseWriter, err error, with func(*strictjson.Object)) {

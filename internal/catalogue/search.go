@@ -12,7 +12,6 @@ type Search struct {
 	query   model.Query
 	scratch model.Scratch
 	scores  []float32
-	more    []float32
 	columns [][]float32 // by column: what each value adds
 	found   []scored
 }
