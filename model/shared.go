@@ -178,6 +178,7 @@ func (j *joint) take(c *core, x []Feature, after []int32, s *Scratch) bool {
 	if len(x) > 0 {
 		j.first = j.place(after, 0)
 	}
+	c.prefetchTokens(x)
 	e := c.encoder(own, s, false)
 	e.place = len(j.x)
 	from := j.first
@@ -191,6 +192,11 @@ func (j *joint) take(c *core, x []Feature, after []int32, s *Scratch) bool {
 			return false
 		}
 		j.addOwn(tokens, fields)
+		for _, t := range own.tokens[tokens:] {
+			for _, a := range c.byToken {
+				kernel.PrefetchWeights(a, t.Read)
+			}
+		}
 	}
 	j.addShared(from, len(j.x))
 	// A shared field that acts apart is left out by forward, and its sums stay as they are.
@@ -205,6 +211,18 @@ func (j *joint) take(c *core, x []Feature, after []int32, s *Scratch) bool {
 	}
 	j.fill(r)
 	return true
+}
+
+// prefetchTokens calls for where the entries of categories are found.
+func (c *core) prefetchTokens(x []Feature) {
+	if !c.needs.entries {
+		return
+	}
+	for i := range x {
+		if x[i].Kind == Token {
+			kernel.Prefetch(c.tokens.Home(tokenKey(&x[i])), 1)
+		}
+	}
 }
 
 // addShared adds the shared features from from on to those before to.

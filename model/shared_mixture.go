@@ -29,11 +29,6 @@ func (m *mixture) products(dst []lanes, tokens []kernel.Token) []lanes {
 
 func (m *mixture) predictJoint(s *Scratch) float64 {
 	r, j := &s.row, &s.joint
-	for i := range j.own.tokens {
-		t := &j.own.tokens[i]
-		kernel.PrefetchWeights(&m.tokensJT, t.Read)
-		kernel.PrefetchWeights(&m.tokensCQP, t.Read)
-	}
 	j.crosses.find(m.core, j, r)
 	j.ownProducts = m.products(j.ownProducts[:0], j.own.tokens)
 	linear := j.sum()

@@ -29,11 +29,6 @@ func (p *plain) predictJoint(s *Scratch) float64 {
 	r, j := &s.row, &s.joint
 	logits := s.plain.logits
 	copy(logits, p.dense)
-	if p.needs.entries {
-		for i := range j.own.tokens {
-			kernel.PrefetchWeights(&p.tokensJT, j.own.tokens[i].Read)
-		}
-	}
 	if p.linear != nil {
 		logits[0] += p.linear.predictJoint(r, j)
 	}

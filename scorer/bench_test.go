@@ -84,6 +84,24 @@ func rankWithoutAllocating(t *testing.T, policy string) {
 	}
 }
 
+// Without profiles, a call of a hundred candidates allocates no more than one of ten.
+func TestCandidatesWithoutProfilesAllocateNothing(t *testing.T) {
+	s := newScorer(t, func(u *setup) {
+		u.features.Profiles, u.features.Cross = nil, [][]string{{"device", "campaign"}, {"device", "os"}}
+	})
+	trained(t, s, 200)
+	allocations := func(n int) float64 {
+		c := read(t, s, bidRequest("r1", n))
+		return testing.AllocsPerRun(50, func() {
+			c.begin(s.Engine)
+			s.score(t.Context(), c, false)
+		})
+	}
+	if few, many := allocations(10), allocations(100); many > few+5 {
+		t.Errorf("ten candidates make %v allocations, a hundred %v", few, many)
+	}
+}
+
 // BenchmarkScore is a call of /v1/score, from its body to its answer, with profiles in Redis and
 // predictions acknowledged by Kafka.
 func BenchmarkScore(b *testing.B) { benchmarkScore(b, nil) }

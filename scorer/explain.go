@@ -12,9 +12,10 @@ import (
 
 // Bounds of explanations, each of which costs as much as a hundred candidates.
 const (
-	maxExplained = 20  // predictions of a request: the first ones of its ranking
-	maxExplain   = 32  // fields of an explanation
-	maxFieldName = 256 // bytes of a field's name; longer ones are in the rest
+	maxExplained = 20   // predictions of a request: the first ones of its ranking
+	maxInputs    = 4000 // of the network, of all these but the first
+	maxExplain   = 32   // fields of an explanation
+	maxFieldName = 256  // bytes of a field's name; longer ones are in the rest
 )
 
 // Explained says how a candidate's probability comes about. Base, Shifts and Rest sum up to Logit,
@@ -49,11 +50,14 @@ func (e *Engine) explain(c *Call, q *Request) {
 	if q.Explain <= 0 {
 		return
 	}
-	ranked := q.Answer.Ranked
+	ranked, inputs := q.Answer.Ranked, 0
 	for i := range ranked[:min(max(q.Answer.Chosen, 1), len(ranked), maxExplained)] {
 		s := &ranked[i]
 		facts := e.facts(c, q, s.Index)
 		c.encoded = features.Encode(c.encoded[:0], facts)
+		if inputs += len(c.encoded); i > 0 && inputs > maxInputs {
+			return
+		}
 		for at, j := range q.picked {
 			if h := &c.held[j]; h.replica != nil {
 				h.replica.weights.Explain(&c.explanation, c.encoded, h.scratch)

@@ -109,6 +109,21 @@ func TestExplanationsAreBounded(t *testing.T) {
 	if count != maxExplained {
 		t.Errorf("%d predictions are explained, want %d", count, maxExplained)
 	}
+	var many strings.Builder
+	for i := range 1500 {
+		fmt.Fprintf(&many, `"m%d":%d,`, i, i)
+	}
+	body = strings.Replace(bidRequest("m", 4), `"user"`, `"choose":4,"explain":1,"user"`, 1)
+	body = strings.Replace(body, `"context":{`, `"context":{`+many.String(), 1)
+	count = 0
+	for _, p := range explained(t, s, body).Predictions {
+		if p.Explain != nil {
+			count++
+		}
+	}
+	if count != 2 {
+		t.Errorf("%d predictions of 1,500 fields are explained, want 2", count)
+	}
 }
 
 // Without weights there is nothing to explain, and what was added to the logit later is a step of
