@@ -21,14 +21,19 @@ func (p *Prediction) AppendJSON(dst []byte) []byte {
 	if p.W != nil {
 		l.Number("w", *p.W)
 	}
+	l.OptionalText("value", p.Value)
+	if strictjson.Finite(p.Score) && (p.Value != "" || p.Score != 0) {
+		l.Number("score", p.Score)
+	}
 	l.probabilities(p.P)
 	l.versions(p.Model)
 	l.OptionalNumber("propensity", p.Propensity)
 	l.OptionalText("policy", p.Policy)
-	l.OptionalNumber("score", p.Score)
 	l.OptionalNumber("spread", p.Spread)
 	l.OptionalText("choice", p.Choice)
-	l.others(p.Others)
+	l.OptionalInteger("excluded", p.Excluded)
+	l.caps(p.Caps)
+	l.others(p.Others, p.Value != "")
 	l.OptionalInteger("others_count", p.OthersCount)
 	l.OptionalText("others_hash", p.OthersHash)
 	l.facts("features", p.Features)
@@ -47,6 +52,24 @@ func (l *line) probabilities(p []ObjectiveP) {
 		}
 	}
 	l.Buf = inner.End()
+}
+
+func (l *line) caps(caps []Cap) {
+	if len(caps) == 0 {
+		return
+	}
+	l.Key("cap")
+	l.Buf = append(l.Buf, '[')
+	for i := range caps {
+		if i > 0 {
+			l.Buf = append(l.Buf, ',')
+		}
+		inner := newLine(l.Buf)
+		inner.Text("field", caps[i].Field)
+		inner.Integer("most", caps[i].Most)
+		l.Buf = inner.End()
+	}
+	l.Buf = append(l.Buf, ']')
 }
 
 func (l *line) versions(models []ObjectiveVersion) {
@@ -90,7 +113,7 @@ func ParsePrediction(b []byte) (Prediction, error) {
 func (p *Prediction) UnmarshalJSON(b []byte) error {
 	r := acquire(b, DefaultLimits)
 	defer r.release()
-	*p = Prediction{P: p.P[:0], Model: p.Model[:0], Others: p.Others[:0], Features: p.Features[:0], AgeMs: p.AgeMs[:0]}
+	*p = Prediction{P: p.P[:0], Model: p.Model[:0], Others: p.Others[:0], Caps: p.Caps[:0], Features: p.Features[:0], AgeMs: p.AgeMs[:0]}
 	p.read(r)
 	r.need("id", p.ID != "")
 	r.need("time", p.Time != 0)
@@ -118,6 +141,10 @@ func (p *Prediction) read(r *Reader) {
 			p.Campaign = r.Text()
 		case "w":
 			p.W = r.Weight()
+		case "value":
+			p.Value = r.Text()
+		case "score":
+			p.Score = r.Number()
 		case "p":
 			p.P = r.probabilities(p.P)
 		case "model":
@@ -128,12 +155,14 @@ func (p *Prediction) read(r *Reader) {
 			p.Propensity = r.Number()
 		case "policy":
 			p.Policy = r.Text()
-		case "score":
-			p.Score = r.Number()
 		case "spread":
 			p.Spread = r.Number()
 		case "choice":
 			p.Choice = r.Text()
+		case "excluded":
+			p.Excluded = r.Integer()
+		case "cap":
+			p.Caps = r.caps(p.Caps)
 		case "others":
 			p.Others = r.others(p.Others)
 		case "others_count":
@@ -152,6 +181,24 @@ func (p *Prediction) read(r *Reader) {
 			r.Skip()
 		}
 	}
+}
+
+func (r *Reader) caps(dst []Cap) []Cap {
+	for r.Array(); r.Element(); {
+		var c Cap
+		for r.Object(); r.Key(); {
+			switch r.Name() {
+			case "field":
+				c.Field = r.Text()
+			case "most":
+				c.Most = r.Integer()
+			default:
+				r.Skip()
+			}
+		}
+		dst = append(dst, c)
+	}
+	return dst
 }
 
 func (r *Reader) probabilities(dst []ObjectiveP) []ObjectiveP {

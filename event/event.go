@@ -84,23 +84,29 @@ type Prediction struct {
 	ID      string
 	Request string
 	// number of the recorded row, from 1; 0 and left out when the request was not recorded
-	Row        int64
-	Time       Time
-	User       string
-	Anonymous  string
-	Ad         string
-	Campaign   string
-	W          *float64           // weight that its examples have; nil: 1
+	Row       int64
+	Time      Time
+	User      string
+	Anonymous string
+	Ad        string
+	Campaign  string
+	W         *float64 // weight that its examples have; nil: 1
+	// Value is the expression of which Score is the result, and by which the candidates of the
+	// request were ranked. Without it they were ranked by another rule, and a score is told only
+	// where the policy chooses at random.
+	Value      string
+	Score      float64
 	P          []ObjectiveP       // "p": {"click": 0.0123}, in the order of the configuration
 	Model      []ObjectiveVersion // "model": {"click": "click@184203"}
 	Propensity float64
-	Policy     string // with its parameter, such as epsilon:0.05
-	// what the policy chose by, where it chooses at random: the candidate's score, and how
-	// uncertain that is
-	Score, Spread float64
+	Policy     string  // with its parameter, such as epsilon:0.05
+	Spread     float64 // how uncertain the score is, where the policy goes by that
 	// fingerprint of the request and of the chosen candidates: one request has one choice
 	Choice string
-	Others []Other // candidates that were not chosen, best first
+	// how many candidates of the request were excluded, and how many of a kind could be chosen
+	Excluded int64
+	Caps     []Cap
+	Others   []Other // candidates that were not chosen, best first
 	// OthersCount and OthersHash stand for Others where these are too many to be listed. The hash
 	// is of their ads and campaigns, in any order.
 	OthersCount int64
@@ -116,10 +122,15 @@ type Other struct {
 	Ad       string
 	Campaign string
 	P        []ObjectiveP
-	// its place among the request's candidates, and what the policy chose by: where it chooses at
-	// random
+	// its place among the request's candidates, where the policy chooses at random
 	Index         int64
-	Score, Spread float64
+	Score, Spread float64 // as those of the prediction
+}
+
+// Cap says how many of the chosen candidates could have the same value of a field.
+type Cap struct {
+	Field string
+	Most  int64
 }
 
 // Weight is the weight that the prediction's examples have.

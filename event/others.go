@@ -1,7 +1,9 @@
 package event
 
-// others adds the candidates that were not chosen, if there are any.
-func (l *line) others(others []Other) {
+import "github.com/clickloop/clickloop/internal/strictjson"
+
+// others adds the candidates that were not chosen, if there are any. scored: with their scores.
+func (l *line) others(others []Other, scored bool) {
 	if len(others) == 0 {
 		return
 	}
@@ -11,18 +13,20 @@ func (l *line) others(others []Other) {
 		if i > 0 {
 			l.Buf = append(l.Buf, ',')
 		}
-		l.Buf = others[i].appendJSON(l.Buf)
+		l.Buf = others[i].appendJSON(l.Buf, scored)
 	}
 	l.Buf = append(l.Buf, ']')
 }
 
-func (o *Other) appendJSON(dst []byte) []byte {
+func (o *Other) appendJSON(dst []byte, scored bool) []byte {
 	l := newLine(dst)
 	l.OptionalText("ad", o.Ad)
 	l.OptionalText("campaign", o.Campaign)
+	if strictjson.Finite(o.Score) && (scored || o.Score != 0) {
+		l.Number("score", o.Score)
+	}
 	l.probabilities(o.P)
 	l.OptionalInteger("index", o.Index)
-	l.OptionalNumber("score", o.Score)
 	l.OptionalNumber("spread", o.Spread)
 	return l.End()
 }
@@ -38,12 +42,12 @@ func (r *Reader) others(dst []Other) []Other {
 				o.Ad = r.Text()
 			case "campaign":
 				o.Campaign = r.Text()
+			case "score":
+				o.Score = r.Number()
 			case "p":
 				o.P = r.probabilities(o.P)
 			case "index":
 				o.Index = r.Integer()
-			case "score":
-				o.Score = r.Number()
 			case "spread":
 				o.Spread = r.Number()
 			default:

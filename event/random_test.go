@@ -73,15 +73,16 @@ func (r random) event() Event {
 }
 
 func (r random) prediction() Prediction {
-	p := Prediction{"p" + r.text(), r.text(), r.Int64(), 1 + r.time(), r.text(), r.text(), r.text(), r.text(), nil, nil, nil, r.number(), r.text(), r.number(), r.Float64(),
-		r.text(), nil, r.Int64(), r.text(), r.fields(), nil, r.text()}
+	p := Prediction{"p" + r.text(), r.text(), r.Int64(), 1 + r.time(), r.text(), r.text(), r.text(), r.text(), nil, "v" + r.text(), r.number(), nil, nil, r.number(),
+		r.text(), r.Float64(), r.text(), r.Int64(), nil, nil, r.Int64(), r.text(), r.fields(), nil, r.text()}
 	if w := r.Float64() * MaxWeight; r.IntN(2) == 0 {
 		p.W = &w
 	}
 	for i := range r.IntN(3) {
 		p.P = append(p.P, ObjectiveP{r.text() + strconv.Itoa(i), r.Float64()})
 		p.Model = append(p.Model, ObjectiveVersion{r.text() + strconv.Itoa(i), r.text()})
-		p.Others = append(p.Others, Other{r.text(), r.text(), slices.Clone(p.P), r.Int64(), r.Float64(), r.Float64()})
+		p.Others = append(p.Others, Other{r.text(), r.text(), slices.Clone(p.P), r.Int64(), r.number(), r.Float64()})
+		p.Caps = append(p.Caps, Cap{r.text(), r.Int64()})
 		p.AgeMs = append(p.AgeMs, Age{r.text() + strconv.Itoa(i), r.Int64() - r.Int64()})
 	}
 	return p

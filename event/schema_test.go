@@ -47,8 +47,8 @@ func goldenMessages() map[string]interface{ AppendJSON([]byte) []byte } {
 	return map[string]interface{ AppendJSON([]byte) []byte }{
 		"event": &Event{"e1", "click", at, at + 40, TimeSentAt, at + 300_000, "u1", "a1", "r1.0", "AQECAwQBodFMkngRIjNEVWZ3iJmqu8zd7v8R", "r1", "a17", "c9", 1.25, "web", facts[:1],
 			Fields{{"url", Value{Kind: String, Str: "https://example.com/?q=\"ü\"&a=1\n"}}}, "site-1", "collector-1", true},
-		"prediction": &Prediction{"r1.0", "r1", 17, at, "u1", "a1", "a17", "c9", metric(2.5), []ObjectiveP{{"click", 0.0123}}, []ObjectiveVersion{{"click", "click@184203"}},
-			0.95, "thompson", 0.0123, 0.25, "9f86d081884c7d65", []Other{{"a18", "c9", []ObjectiveP{{"click", 0.0101}}, 2, 0.0101, 0.5}, {"a3", "", []ObjectiveP{{"click", 0.002}}, 1, 0.002, 1.25}}, 2, "c0535e4be2b79ffd", facts, []Age{{"user", 340}, {"model", 120}}, "site-1"},
+		"prediction": &Prediction{"r1.0", "r1", 17, at, "u1", "a1", "a17", "c9", metric(2.5), "p.click * 2", 0.0246, []ObjectiveP{{"click", 0.0123}}, []ObjectiveVersion{{"click", "click@184203"}},
+			0.95, "thompson", 0.25, "9f86d081884c7d65", 3, []Cap{{"campaign", 2}}, []Other{{"a18", "c9", []ObjectiveP{{"click", 0.0101}}, 2, 0.0202, 0.5}, {"a3", "", []ObjectiveP{{"click", 0.002}}, 1, 0.004, 1.25}}, 2, "c0535e4be2b79ffd", facts, []Age{{"user", 340}, {"model", 120}}, "site-1"},
 		"example": &Example{"click", "r1.0", 17, at, 1, "red", 1, 0.0123, "click@184203", 0.95, "epsilon", facts, facts[:1], true, Source{"1f0a77d2", 3, 991}},
 		"evaluation": &Evaluation{"click", "1m", testNow, testNow + 60000, 5000, 61, metric(0.061), metric(0.93), metric(0.71), metric(1.02), metric(0.002), metric(5000), metric(62.25), metric(61), metric(305), facts[:1],
 			"click@184203", "predicted_over_actual is 1.6, above 1.2"},

@@ -1,10 +1,10 @@
 package features
 
 import (
-	"strings"
 	"sync"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // Names of the features that a candidate's ids become.
@@ -120,16 +120,35 @@ type cross struct {
 // of joins the texts of the parts. It is false when a part is missing, null or a list: then there
 // is nothing to cross.
 func (c *cross) of(f event.Fields) (event.Value, bool) {
-	var joined strings.Builder
+	joined, ok := c.appendOf(nil, f, nil)
+	if !ok {
+		return event.Value{}, false
+	}
+	return event.Value{Kind: event.String, Str: string(joined)}, true
+}
+
+// appendOf appends what of returns. Parts are looked up in f, then in others.
+func (c *cross) appendOf(dst []byte, f, others event.Fields) ([]byte, bool) {
 	for i, part := range c.parts {
 		v, ok := f.Lookup(part)
+		if !ok {
+			v, ok = others.Lookup(part)
+		}
 		if !ok || v.Kind != event.String && v.Kind != event.Number {
-			return event.Value{}, false
+			return dst, false
 		}
 		if i > 0 {
-			joined.WriteByte('*')
+			dst = append(dst, '*')
 		}
-		joined.WriteString(crossPart(v.Text()))
+		dst = appendCrossPart(dst, &v)
 	}
-	return event.Value{Kind: event.String, Str: joined.String()}, true
+	return dst, true
+}
+
+// appendCrossPart appends the escaped text of a String or Number.
+func appendCrossPart(dst []byte, v *event.Value) []byte {
+	if v.Kind == event.Number {
+		return strictjson.AppendNumber(dst, v.Num) // without a character that is escaped
+	}
+	return append(dst, crossPart(v.Str)...)
 }

@@ -19,6 +19,7 @@ type Set struct {
 	plans    map[string][]eventPlan // by the type or the name of an event
 	named    bool                   // some plan is for a name instead of a known type
 	tallies  int                    // number of counters over series
+	watched  map[string]int         // numbers the names of parts of crosses, and of context entities
 }
 
 // feature is one declared aggregate of a profile.
@@ -51,7 +52,28 @@ func Compile(cfg Config) (*Set, error) {
 			return nil, err
 		}
 	}
+	s.watchNames()
 	return s, nil
+}
+
+// watchNames numbers the names on which something depends that candidates may have in common.
+func (s *Set) watchNames() {
+	s.watched = map[string]int{}
+	watch := func(name string) {
+		if _, ok := s.watched[name]; !ok {
+			s.watched[name] = len(s.watched)
+		}
+	}
+	for i := range s.entities {
+		if name := s.entities[i].context; name != "" {
+			watch(name)
+		}
+	}
+	for i := range s.crosses {
+		for _, part := range s.crosses[i].parts {
+			watch(part)
+		}
+	}
 }
 
 func (s *Set) addProfile(p *ProfileConfig) *Error {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
 // entity is a kind of thing that has profiles, such as users.
@@ -48,6 +49,12 @@ func (s *Set) entityIndex(e entity) int {
 
 // key returns the key of r's profile, such as user:u1; empty when r does not name the entity.
 func (e *entity) key(r *Request) string {
+	var room [160]byte
+	return string(e.appendKey(room[:0], r))
+}
+
+// appendKey appends key to dst, which is empty.
+func (e *entity) appendKey(dst []byte, r *Request) []byte {
 	id := ""
 	switch e.name {
 	case entityUser:
@@ -58,19 +65,23 @@ func (e *entity) key(r *Request) string {
 		id = r.Campaign
 	case entityUserCampaign:
 		if user := userOf(r); user != "" && r.Campaign != "" {
-			id = crossPart(user) + "*" + crossPart(r.Campaign)
+			dst = append(append(dst, e.name...), ':')
+			return append(append(append(dst, crossPart(user)...), '*'), crossPart(r.Campaign)...)
 		}
 	default:
 		v, ok := r.Candidate.Lookup(e.context)
 		if !ok {
 			v, _ = r.Context.Lookup(e.context)
 		}
+		if v.Kind == event.Number {
+			return strictjson.AppendNumber(append(append(dst, e.name...), ':'), v.Num)
+		}
 		id = v.Text()
 	}
 	if id == "" {
-		return ""
+		return dst
 	}
-	return e.name + ":" + id
+	return append(append(append(dst, e.name...), ':'), id...)
 }
 
 func userOf(r *Request) string {

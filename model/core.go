@@ -40,6 +40,11 @@ type engine interface {
 
 	// predict changes nothing but the scratch.
 	predict(r *row, s *Scratch) float64
+	// share prepares the scratch for rows that have what is in s.row in common. It is false if such
+	// rows must be predicted whole.
+	share(s *Scratch) bool
+	// predictJoint is predict of s.row, which joins what share prepared with a candidate's own.
+	predictJoint(s *Scratch) float64
 	// learn predicts a row, then learns its label. The error wraps ErrDiverged.
 	learn(r *row, s *Scratch) (float64, error)
 	// learnBatch does that for all examples, and returns how many it learned before an error.

@@ -28,49 +28,60 @@ type encoder struct {
 	known   int    // fields before this example
 	entries uint32 // before this example
 	pooled  bool   // tokens without an entry shared the pool's before this example
+	place   int    // of the first feature in the example
+	over    bool   // a token made its field's weights exceed their bound
+}
+
+func (c *core) encoder(r *row, s *Scratch, learns bool) encoder {
+	return encoder{core: c, row: r, s: s, learns: learns, known: len(c.fields.hashes), entries: uint32(len(c.tokens.Keys)), pooled: c.tokens.Pooled}
 }
 
 func (c *core) encode(x []Feature, r *row, s *Scratch, learns bool) {
 	if c.needs.slots && !c.needs.entries && c.encodePlainTokens(x, r, s) {
 		return
 	}
-	e := encoder{core: c, row: r, s: s, learns: learns, known: len(c.fields.hashes), entries: uint32(len(c.tokens.Keys)), pooled: c.tokens.Pooled}
+	e := c.encoder(r, s, learns)
 	s.grow(e.known)
 	r.reset(e.known)
 	if learns {
 		c.tokens.BeginExample()
 	}
-	over := false
 	for i := range x {
-		f := &x[i]
-		field := s.fieldAt(c, i, f.Field)
-		if field < 0 || field >= e.known {
-			// a field that the example brings is known from the next one on
-			if field = e.findField(x, i); field < 0 || field >= e.known {
-				continue
-			}
-		}
-		p := &r.reps[field]
-		if !p.seen {
-			p.seen, s.squares[field] = true, 0
-			r.present = append(r.present, uint16(field))
-		}
-		switch f.Kind {
-		case Token:
-			if f.Value != 0 {
-				e.token(p, field, tokenKey(f), min(max(f.Value, -1e18), 1e18))
-				over = over || s.squares[field] > maxSquare
-			}
-		case Missing:
-			e.token(p, field, arith.Mix(f.Field^kindMissing, 1), 1)
-		case Number:
-			e.number(f, p, field)
-		}
+		e.feature(x, i)
 	}
-	if over && c.cfg.Numbers != "raw" {
+	if e.over && c.cfg.Numbers != "raw" {
 		r.capFields(s.squares)
 	}
 	c.crossFields(r)
+}
+
+// feature appends the tokens of feature i, and returns its field, or -1: a field that the example
+// brings is known from the next one on.
+func (e *encoder) feature(x []Feature, i int) int {
+	f := &x[i]
+	field := e.s.fieldAt(e.core, e.place+i, f.Field)
+	if field < 0 || field >= e.known {
+		if field = e.findField(x, i); field < 0 || field >= e.known {
+			return -1
+		}
+	}
+	p := &e.row.reps[field]
+	if !p.seen {
+		p.seen, e.s.squares[field] = true, 0
+		e.row.present = append(e.row.present, uint16(field))
+	}
+	switch f.Kind {
+	case Token:
+		if f.Value != 0 {
+			e.token(p, field, tokenKey(f), min(max(f.Value, -1e18), 1e18))
+			e.over = e.over || e.s.squares[field] > maxSquare
+		}
+	case Missing:
+		e.token(p, field, arith.Mix(f.Field^kindMissing, 1), 1)
+	case Number:
+		e.number(f, p, field)
+	}
+	return field
 }
 
 // findField is the number of a field that the scratch did not remember, or -1. When it learns, it
@@ -92,7 +103,7 @@ func (e *encoder) findField(x []Feature, i int) int {
 		field = e.cfg.MaxFields - 1
 	}
 	if field >= 0 {
-		e.s.remember(i, field)
+		e.s.remember(e.place+i, field)
 	}
 	return field
 }

@@ -71,8 +71,18 @@ func (m *memberT) forward(r *row, s *tScratch) {
 			s.x[f+1] = 0
 		}
 	}
-	for i := range r.tokens {
-		t := &r.tokens[i]
+	m.sumEncodings(r.tokens, s)
+	z := r.base
+	for _, d := range s.dims {
+		z += float64(m.coefficients[d] * s.x[d])
+	}
+	r.zJT[1] = z
+}
+
+// sumEncodings adds what the tokens say to the inputs of their fields.
+func (m *memberT) sumEncodings(tokens []kernel.Token, s *tScratch) {
+	for i := range tokens {
+		t := &tokens[i]
 		if t.Field >= kernel.Dims-1 {
 			continue
 		}
@@ -83,11 +93,6 @@ func (m *memberT) forward(r *row, s *tScratch) {
 			s.x[t.Field+1] += float64(float32(t.X * (*[targetAt + 1]float32)(v)[targetAt]))
 		}
 	}
-	z := r.base
-	for _, d := range s.dims {
-		z += float64(m.coefficients[d] * s.x[d])
-	}
-	r.zJT[1] = z
 }
 
 // learn follows forward on the same row.

@@ -17,15 +17,25 @@ type ffmPart struct {
 // forward sums each field's vectors for every other field, then multiplies the two sums of each
 // pair of fields.
 func (m *ffmPart) forward(r *row, s *plainScratch) float32 {
-	k, row, fields := m.k, m.tokensJT.Room*m.k, len(m.fields.hashes)
-	s.vectors.begin(m.tokensJT.Room, k, r.present)
-	sums := s.vectors.sums
-	for i := range r.tokens {
-		if t := &r.tokens[i]; t.Read != 0 {
+	s.vectors.begin(m.tokensJT.Room, m.k, r.present)
+	m.sumVectors(r.tokens, s)
+	return m.dot(s)
+}
+
+// sumVectors adds the tokens' vectors to those of their fields.
+func (m *ffmPart) sumVectors(tokens []kernel.Token, s *plainScratch) {
+	row := m.tokensJT.Room * m.k
+	for i := range tokens {
+		if t := &tokens[i]; t.Read != 0 {
 			v := m.tokensJT.Read(t.Read, &s.unpacked)
-			kernel.Axpy(sums[int(t.Field)*row:][:row], v[m.tokensJT.Weights.Head:][:row], t.X)
+			kernel.Axpy(s.vectors.sums[int(t.Field)*row:][:row], v[m.tokensJT.Weights.Head:][:row], t.X)
 		}
 	}
+}
+
+// dot multiplies the sums of each pair of fields.
+func (m *ffmPart) dot(s *plainScratch) float32 {
+	k, row, fields, sums := m.k, m.tokensJT.Room*m.k, len(m.fields.hashes), s.vectors.sums
 	if k == kernel.VectorSize {
 		return kernel.FFMDot(sums, fields, m.tokensJT.Room)
 	}

@@ -104,15 +104,27 @@ func (l *layer) of(units []float32) []float32 { return units[l.from:][:l.units] 
 // forward adds to the logits.
 func (m *mlpPart) forward(r *row, s *plainScratch, drop bool) {
 	s.mlp.begin(m)
-	m.sumInputs(r, s)
-	n, values := m.inputs, m.layers[0].of(s.mlp.values)
+	m.sumInputs(r.tokens, r.present, r.numbers, s)
+	values := m.layers[0].of(s.mlp.values)
 	copy(values, m.dense[m.layers[0].bias:])
-	for _, f := range r.present {
+	m.firstLayer(values, r.present, s)
+	m.upperLayers(r, s, drop)
+}
+
+// firstLayer adds the inputs of the fields to those of the first layer's units.
+func (m *mlpPart) firstLayer(values []float32, fields []uint16, s *plainScratch) {
+	n := m.inputs
+	for _, f := range fields {
 		w := m.layerJ.At(uint32(f))
 		for d := range n {
 			kernel.Axpy(values, w[d*len(values):][:len(values)], s.mlp.inputs[int(f)*n+d])
 		}
 	}
+}
+
+// upperLayers turns the inputs of the first layer's units into what the perceptron adds to the
+// logits.
+func (m *mlpPart) upperLayers(r *row, s *plainScratch, drop bool) {
 	for i := range m.layers {
 		l := &m.layers[i]
 		values := l.of(s.mlp.values)
@@ -133,21 +145,21 @@ func (m *mlpPart) forward(r *row, s *plainScratch, drop bool) {
 
 // sumInputs sums each field's embeddings, or with raw numbers takes its number or the weights of
 // its tokens.
-func (m *mlpPart) sumInputs(r *row, s *plainScratch) {
+func (m *mlpPart) sumInputs(tokens []kernel.Token, fields []uint16, numbers []float32, s *plainScratch) {
 	n, inputs := m.inputs, s.mlp.inputs
 	if m.raw {
-		for _, f := range r.present {
-			inputs[f] = r.numbers[f]
+		for _, f := range fields {
+			inputs[f] = numbers[f]
 		}
-		for i := range r.tokens {
-			if t := &r.tokens[i]; r.numbers[t.Field] == 0 {
+		for i := range tokens {
+			if t := &tokens[i]; numbers[t.Field] == 0 {
 				inputs[t.Field] += t.X // a token's weight; a number is already there
 			}
 		}
 		return
 	}
-	for i := range r.tokens {
-		if t := &r.tokens[i]; t.Read != 0 {
+	for i := range tokens {
+		if t := &tokens[i]; t.Read != 0 {
 			kernel.Axpy(inputs[int(t.Field)*n:][:n], m.tokensJT.Read(t.Read, &s.unpacked)[:n], t.X)
 		}
 	}

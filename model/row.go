@@ -18,6 +18,7 @@ type row struct {
 	reps    []rep       // by field: its tokens as they enter pairs
 	numbers []float32   // by field, with raw numbers
 	fields  int         // known when the example was encoded
+	joint   bool        // it holds what Share prepared, besides a candidate's own features
 
 	label, weight float64
 	number        int64   // of examples before this one
@@ -60,7 +61,7 @@ func (r *row) reset(fields int) {
 		r.reps[f].n, r.reps[f].seen = 0, false
 		r.numbers[f] = 0
 	}
-	r.tokens, r.slots, r.present, r.fields = r.tokens[:0], r.slots[:0], r.present[:0], fields
+	r.tokens, r.slots, r.present, r.fields, r.joint = r.tokens[:0], r.slots[:0], r.present[:0], fields, false
 	for len(r.reps) < fields {
 		r.reps = append(r.reps, rep{})
 		r.numbers = append(r.numbers, 0)
@@ -119,19 +120,20 @@ func (r *row) diverged() error {
 }
 
 // Scratch is the working memory of one goroutine that predicts or learns. It grows as fields are
-// discovered. Between calls it holds nothing that matters, so one Scratch may serve several nets in
-// turn.
+// discovered. Between calls it holds nothing that matters but what Share prepared, so one Scratch
+// may serve several nets in turn.
 type Scratch struct {
 	row     row
 	seen    []int32       // by position in the example: the field that was there last
 	squares []float64     // by field: the sum of squares of this example's weights
 	code    quantile.Code // of a number that is only predicted
-	without []Feature     // of Explain: the example without one field
+	explain explainScratch
 
 	j     jScratch
 	t     tScratch
 	cqp   cqpScratch
 	plain plainScratch
+	joint joint
 }
 
 func (s *Scratch) grow(fields int) {

@@ -71,10 +71,10 @@ func rankWithoutAllocating(t *testing.T, policy string) {
 	defer c.release()
 	q := &c.Requests[0]
 	n := testing.AllocsPerRun(100, func() {
+		c.doubts.reset(len(q.picked))
 		for i := range q.Answer.Ranked {
 			scored := &q.Answer.Ranked[i]
-			c.encoded = features.Encode(c.encoded[:0], c.features[scored.Index])
-			scored.P[0] = c.held[0].replica.weights.Predict(c.encoded, c.held[0].scratch)
+			s.predict(c, q, scored.Index, scored, s.policy.uncertain)
 		}
 		rank(q.Answer.Ranked)
 		s.choose(c, q, s.policy)
@@ -144,7 +144,7 @@ func benchmarkScoreAlone(b *testing.B, keys *signing.Ring) {
 				began := time.Now()
 				x := s.exchanges.Get().(*exchange)
 				x.parse(body, false, &s.cfg)
-				x.call.begin(len(s.followers))
+				x.call.begin(s.Engine)
 				s.score(b.Context(), &x.call, false)
 				x.call.settle(true, nil)
 				x.out = s.appendLine(x.out[:0], x, &x.lines[0])

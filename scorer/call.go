@@ -1,11 +1,14 @@
 package scorer
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/expression"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/google/uuid"
@@ -18,16 +21,23 @@ import (
 // a candidate allocates nothing. A Call serves one goroutine at a time.
 type Call struct {
 	Requests []Request
+	// Began is when the call arrived. Its requests' TMax count from then; zero: from when it is
+	// answered.
+	Began time.Time
 
 	profiles map[string]features.Profile // nil when they could not be read
 	held     []heldWeights               // by objective
-	features []event.Fields              // of the candidates of the request that is being scored
-	basis    Basis                       // of the answers that are being computed
-	records  []stream.Record             // predictions of these answers
-	written  int                         // bytes of these
+	names    []string                    // of the objectives
+	shared   features.Shared             // of the candidates of the request that is being scored
+	features event.Fields                // of one of them: factsOf
+	factsOf  *Candidate
+	basis    Basis           // of the answers that are being computed
+	records  []stream.Record // predictions of these answers
+	written  int             // bytes of these
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
-	done chan struct{}
+	done     chan struct{}
+	admitted *admission // that counts the call as at work; nil for none
 	answers
 	scratch
 }
@@ -37,12 +47,15 @@ type answers struct {
 	ranked   []Scored
 	versions []event.ObjectiveVersion
 	ages     []event.Age
+	missing  []string
 	data     []byte // what is remembered of them
 }
 
 // scratch is memory for one request after another.
 type scratch struct {
-	keys       []string
+	keys       []string     // of all profiles
+	asked      []string     // those of them that the cache does not have
+	marks      []event.Time // of keys: the watermarks they were read at; empty without a cache
 	encoded    []model.Feature
 	source     rand.PCG
 	random     *rand.Rand // of source
@@ -51,6 +64,11 @@ type scratch struct {
 	prediction event.Prediction
 	message    []byte
 	indices    []int
+	run        expression.Run // of the value expression
+	excluded   map[string]bool
+	caps       capping
+
+	explanation model.Explanation
 }
 
 // Request asks which of its candidates to choose. The engine does not check it: ids are such as
@@ -65,17 +83,36 @@ type Request struct {
 	Row       int64      // of a recording, 0 for none
 	Weight    *float64   // of the examples that are made of it, nil for 1
 	Context   event.Fields
+	// TMax is how long its profiles are awaited, 0 for Config.TMax. Requests of one call are answered
+	// together: the most hurried one counts for all.
+	TMax time.Duration
 	// Choose is how many candidates are chosen and logged, at most all of them. With 0 they are
 	// scored only.
-	Choose     int
+	Choose int
+	// Explain is how many fields are named that moved the logits of the chosen candidates; with 0
+	// nothing is explained. Without a choice the first of the ranking is explained.
+	Explain    int
 	Candidates []Candidate
+	// Objectives are the ones to be scored, in this order; none stands for all.
+	Objectives []string
+	// Value is the expression by which candidates are ranked; empty: Config.Value. See the package
+	// internal/expression for the language. It may use p.OBJECTIVE, context.FIELD, and of the
+	// candidate candidate.ad, candidate.campaign, candidate.value and the fields of its Context.
+	Value string
+	// Exclude are ads that are neither scored nor chosen.
+	Exclude []string
+	Caps    []Cap // on the chosen candidates
 	// Policy chooses in place of the engine's: a text as Config.Policy has it; empty: the engine's
 	Policy string
 
 	Answer Answer // the engine's
 
-	claim  claim
-	fields int // of all candidates, each with those of Context
+	claim     claim
+	fields    int        // of all candidates, each with those of Context
+	picked    []int      // indices of the objectives to be scored
+	own       []int      // memory for them
+	policy    *policy    // of Policy, or the engine's
+	valuation *valuation // of Value; nil: the rule of the ranking
 }
 
 // Candidate is one ad that may be chosen.
@@ -88,8 +125,15 @@ type Candidate struct {
 
 // Answer is what the engine makes of a request. It is valid until its Call is reset.
 type Answer struct {
-	Ranked []Scored // all candidates: the chosen ones in front, the others behind them, best first
-	Policy string   // that made the choice
+	// all candidates that are not excluded: the chosen ones in front, the others behind them, best
+	// first
+	Ranked     []Scored
+	Chosen     int      // how many are chosen: Request.Choose, or fewer where no more are left
+	Excluded   int      // candidates that are excluded
+	Objectives []string // in the order of Scored.P
+	subset     bool     // these are not all
+	Valued     bool     // Scored.Score is what a value expression gives
+	Policy     string   // that made the choice
 	// of the predictions; a request that is sent again has the time at which it was answered first
 	Time event.Time
 	Basis
@@ -98,8 +142,8 @@ type Answer struct {
 	Published bool
 	Repeated  bool // the request's id was answered before, and this is the first answer
 	Changed   bool // likewise, but the first request had another user, context or value
-	// Err says why the request is refused. It wraps errConflict when its id was used for other
-	// candidates before.
+	// Err says why the request is refused: an *event.Error, unless it is of a dependency. It wraps
+	// errConflict when its id was used for other candidates before.
 	Err error
 }
 
@@ -107,20 +151,25 @@ type Answer struct {
 type Basis struct {
 	Models          []event.ObjectiveVersion // of the objectives that have weights
 	Ages            []event.Age              // how old they and the profiles are
-	WithoutProfiles bool                     // some could not be read
+	WithoutProfiles bool                     // some could not be read, or had not come in time
+	Missing         []string                 // the entities of these
+	NoProfiles      bool                     // none was read
 	WithoutModel    bool                     // some objective is answered with its prior
 }
 
 // Scored is a candidate with its scores.
 type Scored struct {
 	Index int       // in Request.Candidates
-	P     []float64 // probability of a positive, by objective
+	P     []float64 // probability of a positive, by Answer.Objectives
 	Score float64   // candidates are ranked by it
 	// probability with which the policy makes it one of the chosen; of candidates that are not
 	// chosen only where the policy is greedy or epsilon
 	Propensity float64
 	// how uncertain the score is, where the policy goes by that: see Engine.setSpreads
 	Spread float64
+	// Why is by objective, without those that have no weights. It is empty for candidates that are
+	// not explained.
+	Why []Explained
 }
 
 // Reset forgets the requests of c, and their answers.
@@ -128,7 +177,21 @@ func (c *Call) Reset() {
 	for i := range c.Requests {
 		c.Requests[i].claim = claim{} // it refers to the engine's memory
 	}
-	c.Requests = c.Requests[:0]
+	c.Requests, c.Began, c.admitted = c.Requests[:0], time.Time{}, nil
+}
+
+// deadline is when the call goes on without profiles that have not come. usual is the TMax of
+// requests that give none.
+func (c *Call) deadline(usual time.Duration) time.Time {
+	least := time.Duration(maxTMax)
+	for i := range c.Requests {
+		least = min(least, cmp.Or(c.Requests[i].TMax, usual))
+	}
+	began := c.Began
+	if began.IsZero() {
+		began = time.Now()
+	}
+	return began.Add(least)
 }
 
 // Add returns a new request, which chooses one candidate. The pointer is valid until the next Add.
@@ -136,7 +199,10 @@ func (c *Call) Add() *Request {
 	n := len(c.Requests)
 	c.Requests = slices.Grow(c.Requests, 1)[:n+1]
 	q := &c.Requests[n]
-	*q = Request{Context: q.Context[:0], Candidates: q.Candidates[:0], Choose: 1}
+	*q = Request{
+		Context: q.Context[:0], Candidates: q.Candidates[:0], Objectives: q.Objectives[:0], Exclude: q.Exclude[:0], Caps: q.Caps[:0],
+		own: q.own[:0], Choose: 1,
+	}
 	return q
 }
 
@@ -150,13 +216,13 @@ func (q *Request) Add() *Candidate {
 }
 
 // Chosen returns the chosen candidates.
-func (q *Request) Chosen() []Scored { return q.Answer.Ranked[:min(q.Choose, len(q.Answer.Ranked))] }
+func (q *Request) Chosen() []Scored { return q.Answer.Ranked[:q.Answer.Chosen] }
 
-// begin makes c ready to be answered by an engine of so many objectives.
-func (c *Call) begin(objectives int) {
-	c.ranked, c.versions, c.ages, c.data = c.ranked[:0], c.versions[:0], c.ages[:0], c.data[:0]
-	if len(c.held) != objectives {
-		c.held = make([]heldWeights, objectives)
+// begin makes c ready to be answered by e. Requests that ask for what e does not have are refused.
+func (c *Call) begin(e *Engine) {
+	c.ranked, c.versions, c.ages, c.missing, c.data = c.ranked[:0], c.versions[:0], c.ages[:0], c.missing[:0], c.data[:0]
+	if c.names = e.objectives; len(c.held) != len(c.names) {
+		c.held = make([]heldWeights, len(c.names))
 	}
 	for i := range c.Requests {
 		q := &c.Requests[i]
@@ -165,6 +231,7 @@ func (c *Call) begin(objectives int) {
 		}
 		q.Choose = min(q.Choose, len(q.Candidates))
 		q.Answer, q.claim = Answer{}, claim{content: q.content()}
+		q.Answer.Err = e.prepare(q)
 	}
 }
 

@@ -18,6 +18,7 @@ type claim struct {
 	wait     chan struct{}
 	first    int  // index in the call of the request that this one repeats
 	records  span // of its predictions
+	whole    bool // the answer is a past, and all of its choice is known
 }
 
 // progress says how far a call is with one of its requests.

@@ -69,8 +69,11 @@ func Decide(seed uint64, predictions []event.Prediction) (*Decision, error) {
 		work.ranked = append(work.ranked, Scored{Index: int(o.Index), Score: o.Score, Spread: o.Spread})
 	}
 	d.Candidates = len(work.ranked)
-	for i := range d.Candidates {
-		if _, ok := ads[i]; !ok {
+	for i, missing := 0, int(first.Excluded); i < d.Candidates+int(first.Excluded); i++ {
+		if _, ok := ads[i]; ok {
+			continue
+		}
+		if missing--; missing < 0 {
 			return nil, fmt.Errorf("candidate %d of request %s is missing: want the predictions of all chosen candidates", i, d.Request)
 		}
 	}
@@ -96,6 +99,8 @@ func (d *Decision) policy(first *event.Prediction) (*policy, error) {
 		return nil, fmt.Errorf("request %s was decided by the policy greedy, which leaves nothing to chance", d.Request)
 	case first.OthersCount > 0:
 		return nil, fmt.Errorf("request %s has %d candidates that are counted and not listed (others_count): raise scorer.max_others", d.Request, first.OthersCount)
+	case len(first.Caps) > 0:
+		return nil, fmt.Errorf("request %s was decided under caps (cap), and the fields of its other candidates are not logged", d.Request)
 	case d.Policy == "epsilon":
 		return nil, fmt.Errorf("request %s was decided by a release that did not log the parameter of its policy epsilon", d.Request)
 	}

@@ -46,14 +46,19 @@ type Engine struct {
 	cfg       Config
 	client    *stream.Client
 	followers []*follower // by objective
-	profiles  *profiles
-	policy    *policy
-	greedy    *policy
-	log       *predictionLog
-	memory    *memory
-	now       func() event.Time
-	keys      *signing.Ring
-	recorded  atomic.Bool
+	// names of the objectives, and their indices
+	objectives []string
+	every      []int
+	valuation  *valuation // of Config.Value; nil: the rule of the ranking
+	valuations *valuations
+	profiles   *profiles
+	policy     *policy
+	greedy     *policy
+	log        *predictionLog
+	memory     *memory
+	now        func() event.Time
+	keys       *signing.Ring
+	recorded   atomic.Bool
 	// how long a replay's calls wait for Redis and for Kafka before they are refused
 	replayWait time.Duration
 	logger     *slog.Logger
@@ -68,7 +73,7 @@ func NewEngine(cfg Config, d Deps) (*Engine, error) {
 	logger, metrics := d.Logger.With("stage", "scorer"), newInstruments(d.Registerer)
 	e := &Engine{
 		cfg: cfg, client: d.Client, policy: policyOf(&cfg), greedy: greedy(), now: d.Now, keys: d.Keys, replayWait: 10 * time.Second, logger: logger, metrics: metrics,
-		profiles: &profiles{set: d.Set, store: d.Store, client: d.Client, now: d.Now, logger: logger, metrics: metrics},
+		profiles: &profiles{set: d.Set, used: len(d.Set.Names(nil)) > 0, store: d.Store, breaker: newBreaker(), cache: newProfileCache(cfg.ProfileCache), client: d.Client, now: d.Now, logger: logger, metrics: metrics},
 		log:      newPredictionLog(&cfg, d.Client, logger, metrics),
 		memory:   newMemory(cfg.MaxRemembered),
 	}
@@ -78,7 +83,15 @@ func NewEngine(cfg Config, d Deps) (*Engine, error) {
 		if !ok {
 			prior = cfg.Prior
 		}
+		e.every, e.objectives = append(e.every, len(e.every)), append(e.objectives, o.Name)
 		e.followers = append(e.followers, &follower{objective: o.Name, prior: prior, network: o.Served(), client: d.Client, now: d.Now, logger: logger, metrics: metrics})
+	}
+	e.valuations = newValuations(e.objectives)
+	if cfg.Value != "" {
+		var err error
+		if e.valuation, err = compileValuation(cfg.Value, e.objectives); err != nil {
+			return nil, err
+		}
 	}
 	return e, nil
 }
@@ -91,6 +104,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.log.batcher.Run(ctx) })
 	g.Go(func() error { return e.profiles.followWatermark(ctx) })
+	g.Go(func() error { return e.profiles.probe(ctx) })
 	if !e.recorded.Load() {
 		g.Go(func() error { return e.memory.restore(ctx, e.client, e.logger) })
 	}
@@ -110,6 +124,14 @@ func (e *Engine) Ready(context.Context) error {
 	return nil
 }
 
+// Warnings say what makes answers worse without stopping them.
+func (e *Engine) Warnings() []string {
+	if e.profiles.breaker.open() {
+		return []string{"Redis does not answer in time: requests are scored without profiles"}
+	}
+	return nil
+}
+
 // Answer gives every request of c its Answer. Predictions that Kafka has not acknowledged within
 // Config.PublishWait are written later: see Answer.Published.
 //
@@ -117,7 +139,7 @@ func (e *Engine) Ready(context.Context) error {
 // time. No request of c is answered then, and the caller sends the same call again.
 func (e *Engine) Answer(ctx context.Context, c *Call) error {
 	recorded := e.recorded.Load()
-	c.begin(len(e.followers))
+	c.begin(e)
 	if !recorded {
 		e.answerOnce(ctx, c)
 	} else if err := e.replay(ctx, c); err != nil {
@@ -138,7 +160,10 @@ func (e *Engine) answerOnce(ctx context.Context, c *Call) {
 		e.memory.claim(c)
 		if c.anyOpen() {
 			e.score(ctx, c, false)
-			c.settle(e.log.publish(ctx, c, e.cfg.PublishWait))
+			c.admitted.wait()
+			published, late := e.log.publish(ctx, c, e.cfg.PublishWait)
+			c.admitted.resume()
+			c.settle(published, late)
 			e.memory.finish(c)
 		}
 		e.recall(ctx, c)

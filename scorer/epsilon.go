@@ -1,5 +1,7 @@
 package scorer
 
+import "math/rand/v2"
+
 // epsilon chooses the best with probability 1 - share. Otherwise it explores: the first place goes
 // to any candidate, each with the same probability, and the places behind it to the best of the
 // others.
@@ -15,6 +17,8 @@ func epsilon(share float64) *policy {
 			copy(d.ranked[1:pick+1], d.ranked[:pick])
 			d.ranked[0] = explored
 		}
+	}, capped: func(c *capping, ranked []Scored, random *rand.Rand) int {
+		return c.explore(ranked, share, random)
 	}}
 }
 

@@ -47,12 +47,19 @@ func (f fingerprint) value(v *event.Value) fingerprint {
 	return f
 }
 
-// content is the fingerprint of what q asks to choose from: its candidates, in their order, and how
-// many of them. Requests of one id and one content get one answer.
+// content is the fingerprint of what q asks to choose from: its candidates, in their order, how
+// many of them, and which of them are excluded or capped. Requests of one id and one content get
+// one answer.
 func (q *Request) content() fingerprint {
 	f := fingerprint(1).number(uint64(q.Choose))
 	for i := range q.Candidates {
 		f = f.text(q.Candidates[i].Ad).text(q.Candidates[i].Campaign)
+	}
+	for _, ad := range q.Exclude {
+		f = f.number(1).text(ad)
+	}
+	for i := range q.Caps {
+		f = f.number(2).text(q.Caps[i].Field).number(uint64(q.Caps[i].Most))
 	}
 	return f
 }
@@ -67,8 +74,17 @@ func (q *Request) facts() fingerprint {
 	if q.Weight != nil {
 		f = f.number(math.Float64bits(*q.Weight))
 	}
+	if q.Explain != 0 {
+		f = f.number(uint64(q.Explain))
+	}
 	for i := range q.Candidates {
 		f = f.number(math.Float64bits(q.Candidates[i].Value)).fields(q.Candidates[i].Context)
+	}
+	for _, name := range q.Objectives {
+		f = f.number(1).text(name)
+	}
+	if q.Value != "" {
+		f = f.number(2).text(q.Value)
 	}
 	return f
 }
@@ -87,7 +103,7 @@ func choiceOf(content fingerprint, indices []int) fingerprint {
 // othersHash is the fingerprint of the candidates that were not chosen, in any order.
 func (q *Request) othersHash() fingerprint {
 	sum := uint64(0)
-	for _, s := range q.Answer.Ranked[q.Choose:] {
+	for _, s := range q.Answer.Ranked[q.Answer.Chosen:] {
 		c := &q.Candidates[s.Index]
 		sum += uint64(fingerprint(1).text(c.Ad).text(c.Campaign))
 	}

@@ -1,7 +1,13 @@
 package scorer
 
+import "math/rand/v2"
+
 // greedy chooses the best.
-func greedy() *policy { return &policy{text: "greedy", choose: chooseBest} }
+func greedy() *policy {
+	return &policy{text: "greedy", choose: chooseBest, capped: func(c *capping, ranked []Scored, _ *rand.Rand) int {
+		return c.chooseBest(ranked)
+	}}
+}
 
 func chooseBest(d *decision) {
 	for i := range d.ranked {

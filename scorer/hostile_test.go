@@ -32,15 +32,19 @@ func hostileBodies() map[string]string {
 		}
 		return b.String() + tail
 	}
-	ads := numbered("", 500, `{"ad":"a%d"}`, "")
+	ads := numbered("", 1000, `{"ad":"a%d"}`, "")
 	line := func(fields, candidates int, choose string) string {
 		return numbered(`{`+choose+`"user":"u","context":{`, fields, `"f%d":1`, `},"candidates":[`) + numbered("", candidates, `{"ad":"a%d"}`, "") + `]}` + "\n"
+	}
+	var expressions strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&expressions, `{"value":"%d%s%s","candidates":[{"ad":"a"}]}`+"\n", i, strings.Repeat("+1", 249), strings.Repeat(" ", 1400))
 	}
 	many := func(line string) string { return strings.Repeat(line, size/len(line)) }
 	return map[string]string{
 		"context of 50,000 fields":          numbered(`{"context":{`, 50_000, `"f%d":1`, `},"candidates":[`+ads+`]}`),
 		"context and candidate":             numbered(`{"context":{`, 40_000, `"f%d":1`, `},`) + numbered(`"candidates":[{"ad":"a","context":{`, 40_000, `"g%d":1`, `}}]}`),
-		"context of 200 fields, choose all": line(200, 500, `"choose":500,`),
+		"context of 200 fields, choose all": line(200, 1000, `"choose":1000,`),
 		"lines of wide contexts":            many(line(2000, 50, "")),
 		"lines of middling contexts":        many(line(200, 200, "")),
 		"lines that choose all":             many(line(2000, 50, `"choose":50,`)),
@@ -57,6 +61,9 @@ func hostileBodies() map[string]string {
 		"candidates, too many":              fill(`{"candidates":[`, `{"ad":"a"},`, `{"ad":"a"}]}`),
 		"an array":                          fill(`[`, `[],`, `[]]`),
 		"numbers":                           fill(`[`, `1,`, `1]`),
+		"lines of expressions":              expressions.String(),
+		"lines that exclude":                many(numbered(`{"exclude":[`, 9000, `"e%d"`, `],"candidates":[{"ad":"a"}]}`) + "\n"),
+		"lines of caps":                     many(numbered(`{"choose":999,"cap":[`, 8, `{"field":"f%d","most":1}`, `],"candidates":[`) + numbered("", 900, `{"ad":"a%d","context":{"f1":["a","b"]}}`, "") + `]}` + "\n"),
 		"escapes":                           fill(`{"user":"`, `\u0041`, `","candidates":[{"ad":"a"}]}`),
 		"unknown fields":                    numbered(`{`, 60_000, `"x%d":1`, `,"candidates":[{"ad":"a"}]}`),
 	}

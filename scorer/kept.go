@@ -10,15 +10,23 @@ import (
 // append appends a as the memory keeps it: without pointers, so that the garbage collector need not
 // look at a memory full of answers.
 func (a *Answer) append(b []byte) []byte {
-	withoutProfiles, objectives := 0, 0
-	if a.WithoutProfiles {
-		withoutProfiles = 1
-	}
+	objectives := 0
 	if len(a.Ranked) > 0 {
 		objectives = len(a.Ranked[0].P)
 	}
-	b = appendText(appendNumber(b, withoutProfiles), a.Policy)
+	b = appendText(appendNumber(b, a.flags()), a.Policy)
+	b = appendNumber(b, len(a.Missing))
+	for _, name := range a.Missing {
+		b = appendText(b, name)
+	}
 	b = binary.AppendVarint(b, int64(a.Time))
+	b = appendNumber(appendNumber(b, a.Chosen), a.Excluded)
+	if a.subset {
+		b = appendNumber(b, len(a.Objectives))
+		for _, name := range a.Objectives {
+			b = appendText(b, name)
+		}
+	}
 	b = appendNumber(b, len(a.Models))
 	for _, v := range a.Models {
 		b = appendText(appendText(b, v.Objective), v.Version)
@@ -34,15 +42,47 @@ func (a *Answer) append(b []byte) []byte {
 		for _, p := range s.P {
 			b = appendFloat(b, p)
 		}
+		b = appendKept(b, s.Why)
 	}
 	return b
 }
 
+// Bits of an answer that is kept.
+const (
+	keptWithoutProfiles = 1 << iota
+	keptWithoutModel
+	keptValued
+	keptSubset
+	keptNoProfiles
+)
+
+func (a *Answer) flags() (flags int) {
+	for bit, set := range []bool{a.WithoutProfiles, a.WithoutModel, a.Valued, a.subset, a.NoProfiles} {
+		if set {
+			flags |= 1 << bit
+		}
+	}
+	return flags
+}
+
 // decode sets a to what append made, in memory of c.
 func (a *Answer) decode(k kept, c *Call) {
-	a.WithoutProfiles, a.Policy, a.Time = k.number() != 0, k.text(), k.time()
+	flags := k.number()
+	a.WithoutProfiles, a.WithoutModel, a.NoProfiles = flags&keptWithoutProfiles != 0, flags&keptWithoutModel != 0, flags&keptNoProfiles != 0
+	a.Valued, a.subset = flags&keptValued != 0, flags&keptSubset != 0
+	a.Policy, a.Missing = k.text(), nil
+	for range k.number() {
+		a.Missing = append(a.Missing, k.text())
+	}
+	a.Time = k.time()
+	a.Chosen, a.Excluded, a.Objectives = k.number(), k.number(), c.names
+	if a.subset {
+		a.Objectives = make([]string, k.number())
+		for i := range a.Objectives {
+			a.Objectives[i] = k.text()
+		}
+	}
 	a.Models = make([]event.ObjectiveVersion, k.number())
-	a.WithoutModel = len(a.Models) < len(c.held)
 	for i := range a.Models {
 		a.Models[i] = event.ObjectiveVersion{Objective: k.text(), Version: k.text()}
 	}
@@ -58,6 +98,7 @@ func (a *Answer) decode(k kept, c *Call) {
 		for range objectives {
 			s.P = append(s.P, k.float())
 		}
+		s.Why = k.explained()
 	}
 }
 

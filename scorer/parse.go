@@ -2,12 +2,15 @@ package scorer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/strictjson"
+	"github.com/clickloop/clickloop/internal/web"
 )
 
 // exchange is a body of /v1/score and its answer. Exchanges are pooled.
@@ -15,7 +18,8 @@ type exchange struct {
 	call    Call
 	lines   []line
 	ndjson  bool
-	unknown int // unknown fields of all requests
+	unknown int     // unknown fields of all requests
+	places  []int32 // memory of warnOfRepeats
 	out     []byte
 }
 
@@ -25,6 +29,7 @@ type line struct {
 	err      error // why it is refused; when it could not be read, it is not part of the call
 	warnings []warning
 	unnamed  int // unknown fields beyond maxWarnings
+	notes    []web.Warning
 }
 
 // parse reads the requests of a body. Their strings are parts of it, so it must not change. The
@@ -56,9 +61,13 @@ func (x *exchange) add(text string, cfg *Config) {
 	n := len(x.lines)
 	x.lines = slices.Grow(x.lines, 1)[:n+1]
 	l := &x.lines[n]
-	*l = line{request: len(x.call.Requests), warnings: l.warnings[:0]}
-	if l.err = l.parse(text, x.call.Add(), cfg); l.err != nil {
+	*l = line{request: len(x.call.Requests), warnings: l.warnings[:0], notes: l.notes[:0]}
+	q := x.call.Add()
+	if l.err = l.parse(text, q, cfg); l.err != nil {
 		x.call.Requests = x.call.Requests[:l.request]
+	} else {
+		x.warnOfRepeats(l, q)
+		l.warnOfCaps(q)
 	}
 	x.unknown += l.unnamed
 	for i := range l.warnings {
@@ -100,8 +109,20 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 			} else if _, err := parsePolicy(q.Policy); err != nil {
 				r.Fail(err.(*event.Error).Reason)
 			}
+		case "tmax_ms":
+			q.TMax = readTMax(&r)
 		case "choose":
 			q.Choose = int(r.Integer())
+		case "objectives":
+			parseObjectives(&r, q)
+		case "value":
+			parseValue(&r, q)
+		case "exclude":
+			parseExclude(&r, q)
+		case "cap":
+			l.parseCaps(&r, q)
+		case "explain":
+			q.Explain = int(r.Integer())
 		case "candidates":
 			given = true
 			l.parseCandidates(&r, q, cfg.MaxCandidates)
@@ -120,7 +141,20 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 	case q.Choose < 0:
 		return &event.Error{Field: "choose", Reason: "is negative"}
 	}
+	if err := checkExplain(q.Explain); err != nil {
+		return err
+	}
 	return q.checkFields(cfg)
+}
+
+// readTMax reads how many milliseconds a request waits for its profiles.
+func readTMax(r *event.Reader) time.Duration {
+	ms := r.Number()
+	if most := maxTMax.Seconds() * 1000; !(ms > 0 && ms <= most) {
+		r.Fail(fmt.Sprintf("is %v, want milliseconds above 0 and up to %v", ms, most))
+		return 0
+	}
+	return max(time.Duration(ms*float64(time.Millisecond)), 1)
 }
 
 // maxFields is how many fields and elements of lists a candidate may have together with its
@@ -196,4 +230,87 @@ func (l *line) parseCandidates(r *event.Reader, q *Request, limit int) {
 			r.Fail("has no ad")
 		}
 	}
+}
+
+// maxObjectives is how many objectives a request may name.
+const maxObjectives = 64
+
+func parseObjectives(r *event.Reader, q *Request) {
+	if r.Null() {
+		return
+	}
+	for r.Array(); r.Element(); {
+		if len(q.Objectives) == maxObjectives {
+			r.Fail(fmt.Sprintf("is one name too many: at most %d are allowed", maxObjectives))
+			return
+		}
+		q.Objectives = append(q.Objectives, r.Text())
+	}
+	if len(q.Objectives) == 0 {
+		r.FailField("objectives", "is empty, want names of objectives; leave it out for all")
+	}
+}
+
+// parseValue reads a value expression. The engine compiles it.
+func parseValue(r *event.Reader, q *Request) {
+	if r.Null() {
+		return
+	}
+	if q.Value = r.Text(); q.Value == "" {
+		r.Fail("is empty, want an expression such as p.click * candidate.value")
+	}
+}
+
+func parseExclude(r *event.Reader, q *Request) {
+	for r.Array(); r.Element(); {
+		if len(q.Exclude) == maxExclude {
+			r.Fail(fmt.Sprintf("is one ad too many: at most %d are allowed", maxExclude))
+			return
+		}
+		if q.Exclude = append(q.Exclude, id(r)); q.Exclude[len(q.Exclude)-1] == "" {
+			r.Fail("is empty, want an ad")
+		}
+	}
+}
+
+// parseCaps reads one cap, or an array of them.
+func (l *line) parseCaps(r *event.Reader, q *Request) {
+	if r.Kind() == strictjson.KindObject {
+		l.parseCap(r, q)
+		return
+	}
+	for r.Array(); r.Element(); {
+		if len(q.Caps) == maxCaps {
+			r.Fail(fmt.Sprintf("is one cap too many: at most %d are allowed", maxCaps))
+			return
+		}
+		l.parseCap(r, q)
+	}
+}
+
+func (l *line) parseCap(r *event.Reader, q *Request) {
+	var limit Cap
+	most := int64(0)
+	for r.Object(); r.Key(); {
+		switch r.Name() {
+		case "field":
+			if limit.Field = r.Text(); len(limit.Field) > event.MaxIDBytes {
+				r.Fail(fmt.Sprintf("has %d bytes, at most %d are allowed", len(limit.Field), event.MaxIDBytes))
+			}
+		case "most":
+			if most = r.Integer(); most < 1 {
+				r.Fail(fmt.Sprintf("is %d, want at least 1: exclude takes ads that are never wanted", most))
+			}
+		default:
+			l.warn(r, capFields)
+		}
+	}
+	switch {
+	case limit.Field == "":
+		r.Fail(`has no field, want the name of one, as in {"field":"campaign","most":2}`)
+	case most == 0:
+		r.Fail(`has no most, want how many are allowed, as in {"field":"campaign","most":2}`)
+	}
+	limit.Most = int(min(most, math.MaxInt32))
+	q.Caps = append(q.Caps, limit)
 }

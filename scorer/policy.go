@@ -23,6 +23,9 @@ type policy struct {
 	// given the ranking, with which it becomes one of the k. The others stay behind them, best
 	// first.
 	choose func(d *decision)
+	// capped is choose under caps, and returns how many it has chosen; nil where the propensities
+	// under caps are not known
+	capped func(c *capping, ranked []Scored, random *rand.Rand) int
 }
 
 // decision is one choice: what a policy chooses from, and the memory that it works in.
@@ -116,15 +119,7 @@ func (c *Config) policyText() string {
 // it is the greedy one. That one also takes the place of a policy that cannot choose as many, and
 // of one that goes by uncertainty where the weights cannot tell it.
 func (e *Engine) policyOf(c *Call, q *Request) *policy {
-	p := e.policy
-	if q.Policy != "" {
-		own, err := parsePolicy(q.Policy)
-		if err != nil {
-			q.Answer.Err = err
-			return e.greedy
-		}
-		p = own
-	}
+	p := q.policy
 	switch {
 	case len(q.Candidates) < 2 || q.Choose == 0:
 		return e.greedy
@@ -141,22 +136,36 @@ func (e *Engine) policyOf(c *Call, q *Request) *policy {
 // choose has a policy choose from the ranking of q. Randomness comes from the seed and the
 // request's id, so a request that is sent again gets the same choice.
 func (e *Engine) choose(c *Call, q *Request, p *policy) {
-	d := &c.decision
-	d.ranked, d.k = q.Answer.Ranked, min(q.Choose, len(q.Answer.Ranked))
+	d, a := &c.decision, &q.Answer
+	if len(a.Ranked) < 2 { // the others are excluded
+		p = e.greedy
+	}
+	a.Chosen = min(q.Choose, len(a.Ranked))
+	d.ranked, d.k = a.Ranked, a.Chosen
 	if c.random == nil {
 		c.random = rand.New(&c.source)
 	}
 	d.random = c.random
-	d.decide(p, e.cfg.Seed, &c.source, q.ID)
-	q.Answer.Policy = p.text
+	d.seed(e.cfg.Seed, &c.source, q.ID)
+	if a.Policy = p.text; q.binds() {
+		c.caps.prepare(q)
+		a.Chosen = p.capped(&c.caps, a.Ranked, c.random)
+		return
+	}
+	p.choose(d)
 }
 
 // decide sets the randomness and chooses.
 func (d *decision) decide(p *policy, seed uint64, source *rand.PCG, request string) {
+	d.seed(seed, source, request)
+	p.choose(d)
+}
+
+// seed sets the randomness.
+func (d *decision) seed(seed uint64, source *rand.PCG, request string) {
 	id := xxhash.Sum64String(request)
 	source.Seed(seed, id)
 	d.key = fingerprint(seed).number(id)
-	p.choose(d)
 }
 
 // uniform is a number between 0 and 1 of the candidate of an index, and lot a whole one. They

@@ -56,7 +56,7 @@ func BenchmarkExplore(b *testing.B) {
 			trained(b, s, 1000)
 			c := read(b, s, bidRequest("r1", 100))
 			for b.Loop() {
-				c.begin(1)
+				c.begin(s.Engine)
 				s.score(b.Context(), c, false)
 			}
 		})

@@ -43,6 +43,7 @@ func (e *Engine) appendPredictions(c *Call, q *Request) {
 func (e *Engine) describe(c *Call, q *Request) {
 	p := &c.prediction
 	*p = event.Prediction{
+		Excluded: int64(q.Answer.Excluded), Value: q.valuation.String(), Caps: p.Caps[:0],
 		Request: q.ID, Row: q.Row, W: q.Weight, Time: q.Time, User: q.User, Anonymous: q.Anonymous, Policy: q.Answer.Policy, Source: q.Source,
 		AgeMs: q.Answer.Ages, Model: q.Answer.Models, P: p.P[:0], Others: p.Others[:0],
 	}
@@ -50,8 +51,11 @@ func (e *Engine) describe(c *Call, q *Request) {
 	for _, s := range q.Chosen() {
 		c.indices = append(c.indices, s.Index)
 	}
+	for _, limit := range q.Caps {
+		p.Caps = append(p.Caps, event.Cap{Field: limit.Field, Most: int64(limit.Most)})
+	}
 	p.Choice = choiceOf(q.claim.content, c.indices).String()
-	others := q.Answer.Ranked[q.Choose:]
+	others := q.Answer.Ranked[q.Answer.Chosen:]
 	if len(others) > e.cfg.MaxOthers {
 		countOthers(p, q)
 		return
@@ -59,9 +63,12 @@ func (e *Engine) describe(c *Call, q *Request) {
 	for i := range others {
 		p.Others = event.GrowOthers(p.Others)
 		o, candidate := &p.Others[i], &q.Candidates[others[i].Index]
-		o.Ad, o.Campaign, o.P = candidate.Ad, candidate.Campaign, e.appendProbabilities(o.P, &others[i])
+		o.Ad, o.Campaign, o.P = candidate.Ad, candidate.Campaign, q.appendProbabilities(o.P, &others[i])
 		if q.random() {
-			o.Index, o.Score, o.Spread = int64(others[i].Index), others[i].Score, others[i].Spread
+			o.Index, o.Spread = int64(others[i].Index), others[i].Spread
+		}
+		if q.tellsScore() {
+			o.Score = others[i].Score
 		}
 	}
 }
@@ -70,9 +77,12 @@ func (e *Engine) describe(c *Call, q *Request) {
 // that Replay can make it again.
 func (q *Request) random() bool { return q.Answer.Policy != "greedy" }
 
-func (e *Engine) appendProbabilities(dst []event.ObjectiveP, s *Scored) []event.ObjectiveP {
-	for i, f := range e.followers {
-		dst = append(dst, event.ObjectiveP{Objective: f.objective, P: s.P[i]})
+// tellsScore says whether the scores are logged.
+func (q *Request) tellsScore() bool { return q.Answer.Valued || q.random() }
+
+func (q *Request) appendProbabilities(dst []event.ObjectiveP, s *Scored) []event.ObjectiveP {
+	for i, name := range q.Answer.Objectives {
+		dst = append(dst, event.ObjectiveP{Objective: name, P: s.P[i]})
 	}
 	return dst
 }
@@ -81,10 +91,13 @@ func (e *Engine) appendProbabilities(dst []event.ObjectiveP, s *Scored) []event.
 // reuses. Where the candidates that were not chosen make it too long, it has their number instead.
 func (e *Engine) encodePrediction(c *Call, q *Request, s *Scored) []byte {
 	p, candidate := &c.prediction, &q.Candidates[s.Index]
-	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, s.Index), candidate.Ad, candidate.Campaign, s.Propensity, c.features[s.Index]
-	p.P = e.appendProbabilities(p.P[:0], s)
+	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, s.Index), candidate.Ad, candidate.Campaign, s.Propensity, e.facts(c, q, s.Index)
+	p.P, p.Score, p.Spread = q.appendProbabilities(p.P[:0], s), 0, 0
+	if q.tellsScore() {
+		p.Score = s.Score
+	}
 	if q.random() {
-		p.Score, p.Spread = s.Score, s.Spread
+		p.Spread = s.Spread
 	}
 	c.message = p.AppendJSON(c.message[:0])
 	if len(c.message) > maxPrediction && len(p.Others) > 0 {
@@ -96,5 +109,5 @@ func (e *Engine) encodePrediction(c *Call, q *Request, s *Scored) []byte {
 
 // countOthers replaces the list of candidates that were not chosen by their number and hash.
 func countOthers(p *event.Prediction, q *Request) {
-	p.Others, p.OthersCount, p.OthersHash = p.Others[:0], int64(len(q.Candidates)-q.Choose), q.othersHash().String()
+	p.Others, p.OthersCount, p.OthersHash = p.Others[:0], int64(len(q.Answer.Ranked)-q.Answer.Chosen), q.othersHash().String()
 }

@@ -28,7 +28,7 @@ func TestAProfileOfAWrongTypeIsLeftOutAlone(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.store = features.NewRedis(client, prefix, "profiles", 0) })
 	c := read(t, s, `{"request":"r1","user":"u1","candidates":[{"ad":"a1"}]}`)
 	s.score(t.Context(), c, false)
-	used := c.features[0]
+	used := s.facts(c, &c.Requests[0], 0)
 	if v, ok := used.Lookup("user.click_count_1h"); !ok || v.Kind != event.Null {
 		t.Errorf("of the unknown user %v is used, want null", v)
 	}

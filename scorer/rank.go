@@ -5,11 +5,15 @@ import (
 	"slices"
 )
 
-// scoreOf is the rule of the ranking: a candidate's score is the value that is expected of it, by
-// the probability of the first objective. Policies ask for it with other probabilities than those
-// that are served, to learn how uncertain a score is.
-func (e *Engine) scoreOf(q *Request, candidate int, p []float64) float64 {
-	return p[0] * q.Candidates[candidate].Value
+// scoreOf is the score of the i-th candidate with the probabilities p. Without a value expression
+// it is the value that is expected of the candidate, by the probability of the first objective. An
+// expression may have no result. Policies ask for it with other probabilities than those that are
+// served, to learn how uncertain a score is.
+func scoreOf(c *Call, q *Request, i int, p []float64) (float64, error) {
+	if q.valuation == nil {
+		return p[0] * q.Candidates[i].Value, nil
+	}
+	return q.valuation.score(&c.run, q, i, p)
 }
 
 // rank sorts candidates by their scores, the best first. Candidates of equal score keep the order

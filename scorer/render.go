@@ -40,6 +40,7 @@ func (s *Scorer) addAnswer(o *strictjson.Object, q *Request) {
 		o.Buf = s.appendCandidate(o.Buf, q, i)
 	}
 	o.Buf = append(o.Buf, ']')
+	o.OptionalInteger("excluded", int64(a.Excluded))
 	o.Key("model")
 	models := strictjson.NewObject(o.Buf)
 	for _, v := range a.Models {
@@ -62,9 +63,33 @@ func (s *Scorer) addAnswer(o *strictjson.Object, q *Request) {
 	case a.WithoutProfiles:
 		o.Buf = append(o.Buf, `,"degraded":["profiles"]`...)
 	}
+	s.addFeatures(o, a)
 	if !a.Published {
 		o.Buf = append(o.Buf, `,"published":false`...)
 	}
+}
+
+// addFeatures says which profiles are among the features: all of them, or which entities lack. Where
+// no aggregate is declared there is nothing to say.
+func (s *Scorer) addFeatures(o *strictjson.Object, a *Answer) {
+	switch {
+	case !s.profiles.used:
+		return
+	case !a.WithoutProfiles:
+		o.Buf = append(o.Buf, `,"features":"full"`...)
+		return
+	case a.NoProfiles:
+		o.Buf = append(o.Buf, `,"features":"missing","missing":[`...)
+	default:
+		o.Buf = append(o.Buf, `,"features":"partial","missing":[`...)
+	}
+	for i, name := range a.Missing {
+		if i > 0 {
+			o.Buf = append(o.Buf, ',')
+		}
+		o.Buf = strictjson.AppendString(o.Buf, name)
+	}
+	o.Buf = append(o.Buf, ']')
 }
 
 func (s *Scorer) appendCandidate(b []byte, q *Request, i int) []byte {
@@ -78,15 +103,19 @@ func (s *Scorer) appendCandidate(b []byte, q *Request, i int) []byte {
 	o.OptionalText("campaign", c.Campaign)
 	o.Key("p")
 	p := strictjson.NewObject(o.Buf)
-	for j, f := range s.followers {
-		p.EscapedKey(f.objective)
+	for j, name := range q.Answer.Objectives {
+		p.EscapedKey(name)
 		p.Buf = strictjson.AppendNumber(p.Buf, scored.P[j])
 	}
 	o.Buf = p.End()
-	if i < q.Choose {
+	if q.Answer.Valued {
+		o.Number("score", scored.Score)
+	}
+	if i < q.Answer.Chosen {
 		o.Flag("chosen", true)
 		o.Number("propensity", scored.Propensity)
 		o.Buf = s.appendToken(o.Buf, q, scored.Index)
 	}
+	appendWhy(&o, scored.Why)
 	return o.End()
 }

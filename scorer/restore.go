@@ -88,27 +88,27 @@ func (m *memory) remember(p *past) {
 // chooses more of them fits.
 func (q *Request) fits(choice fingerprint, scratch *[]int) bool {
 	picks := q.Answer.Ranked
-	if len(picks) != q.Choose {
-		return len(picks) < q.Choose
-	}
 	indices := (*scratch)[:0]
 	for _, s := range picks {
 		indices = append(indices, s.Index)
 	}
 	*scratch = indices
-	return choiceOf(q.claim.content, indices) == choice
+	q.claim.whole = choiceOf(q.claim.content, indices) == choice
+	return q.claim.whole || len(picks) < q.Choose
 }
 
 // choosePast puts the picks of a past in front of q's ranking, in their order, and says whether it
 // could: when all of them are known.
 func (q *Request) choosePast(picks []Scored) bool {
-	if len(picks) == 0 || len(picks) != q.Choose {
+	if len(picks) == 0 || !q.claim.whole {
 		return false
 	}
 	ranked := q.Answer.Ranked
+	q.Answer.Chosen = len(picks)
 	for rank, pick := range picks {
 		at := slices.IndexFunc(ranked, func(s Scored) bool { return s.Index == pick.Index })
 		if at < rank {
+			q.Answer.Chosen = min(q.Choose, len(ranked))
 			return false
 		}
 		chosen := ranked[at]

@@ -13,7 +13,7 @@ func TestAPastChoiceGoesInFront(t *testing.T) {
 		for _, i := range picks {
 			past = append(past, Scored{Index: i, Propensity: float64(i) / 10})
 		}
-		q := &Request{Choose: len(picks)}
+		q := &Request{Choose: len(picks), claim: claim{whole: true}}
 		for i := range 5 {
 			q.Answer.Ranked = append(q.Answer.Ranked, Scored{Index: i})
 		}

@@ -3,6 +3,7 @@ package scorer
 import (
 	"context"
 	"math"
+	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
@@ -20,10 +21,9 @@ type heldWeights struct {
 
 // score scores the open requests and makes the records of what is chosen.
 func (e *Engine) score(ctx context.Context, c *Call, recorded bool) {
-	now := e.now()
-	wait := e.cfg.ProfileWait
+	now, deadline := e.now(), c.deadline(e.cfg.TMax)
 	if recorded {
-		wait = e.replayWait // a replay wants the profiles, however long they take
+		deadline = time.Now().Add(e.replayWait) // a replay wants the profiles, however long they take
 	}
 	for i := range c.Requests {
 		q := &c.Requests[i]
@@ -35,7 +35,7 @@ func (e *Engine) score(ctx context.Context, c *Call, recorded bool) {
 		}
 	}
 	c.records, c.written, c.basis = c.records[:0], 0, Basis{}
-	e.profiles.read(ctx, c, wait)
+	e.profiles.read(ctx, c, deadline, recorded)
 	e.hold(c, now)
 	defer c.release()
 	for i := range c.Requests {
@@ -84,44 +84,88 @@ func (c *Call) release() {
 // scoreOne scores and ranks a request's candidates, chooses, and makes the predictions of the
 // chosen.
 func (e *Engine) scoreOne(c *Call, q *Request) {
-	ranked := c.newRanked(len(q.Candidates))
-	if n := len(ranked) - len(c.features); n > 0 {
-		c.features = append(c.features, make([]event.Fields, n)...)
+	n := len(q.Candidates)
+	c.factsOf = nil
+	if n > 1 {
+		e.share(c, q)
 	}
 	p := e.policyOf(c, q)
-	if q.Answer.Err != nil {
-		return
-	}
-	c.doubts.reset(len(e.followers))
-	for i := range ranked {
-		e.predict(c, q, i, &ranked[i], p.uncertain)
+	c.doubts.reset(len(q.picked))
+	c.exclude(q)
+	ranked := c.newRanked(n)[:0]
+	for i := range q.Candidates {
+		if c.excludes(q, i) {
+			continue
+		}
+		ranked = ranked[:len(ranked)+1]
+		if e.predict(c, q, i, &ranked[len(ranked)-1], p.uncertain); q.Answer.Err != nil {
+			return
+		}
 	}
 	if p.uncertain {
 		e.setSpreads(c, q, ranked)
 	}
 	rank(ranked)
 	picks := q.Answer.Ranked // of a past
-	q.Answer.Ranked, q.Answer.Basis = ranked, c.basis
+	e.answerWith(c, q, ranked)
+	if c.basis.WithoutProfiles {
+		e.profiles.noteMissing(c, q)
+	}
 	if !q.choosePast(picks) {
 		q.Answer.Time = 0
 		e.choose(c, q, p)
 	}
+	e.explain(c, q)
 	e.appendPredictions(c, q)
 }
 
-// predict scores the i-th candidate into s. doubts: it notes how uncertain the network is, too.
+// share prepares the features that all candidates of q have in common.
+func (e *Engine) share(c *Call, q *Request) {
+	r := q.featureRequest(0)
+	e.profiles.set.Share(&c.shared, &r, c.profiles, len(q.Candidates), func(i int) event.Fields { return q.Candidates[i].Context })
+	for _, j := range q.picked {
+		if h := &c.held[j]; h.replica != nil {
+			h.replica.weights.Share(c.shared.Encoded, h.scratch)
+		}
+	}
+}
+
+// answerWith sets what the answer to q is made of.
+func (e *Engine) answerWith(c *Call, q *Request, ranked []Scored) {
+	a := &q.Answer
+	a.Ranked, a.Chosen, a.Excluded, a.Basis = ranked, min(q.Choose, len(ranked)), len(q.Candidates)-len(ranked), c.basis
+	a.Objectives, a.Valued = c.names, q.valuation != nil
+	if a.subset = len(q.Objectives) > 0; a.subset {
+		a.Objectives = q.Objectives
+		e.restrict(c, q)
+	}
+}
+
+// predict scores the i-th candidate into s. Where its value has no result, the request is refused.
+// doubts: it notes how uncertain the network is, too.
 func (e *Engine) predict(c *Call, q *Request, i int, s *Scored, doubts bool) {
 	r := q.featureRequest(i)
-	s.Index, s.P, s.Propensity, s.Spread = i, s.P[:0], 0, 0
-	c.features[i] = e.profiles.set.Assemble(c.features[i][:0], &r, c.profiles)
-	c.encoded = features.Encode(c.encoded[:0], c.features[i])
-	for j, f := range e.followers {
+	s.Index, s.P, s.Propensity, s.Spread, s.Why = i, s.P[:0], 0, 0, nil
+	together := len(q.Candidates) > 1
+	var own []model.Feature
+	var after []int32
+	if together {
+		own, after = c.shared.Own(&r)
+	} else {
+		c.encoded = features.Encode(c.encoded[:0], e.facts(c, q, 0))
+	}
+	for _, j := range q.picked {
+		f := e.followers[j]
 		p := f.prior
-		if h := &c.held[j]; h.replica != nil {
+		switch h := &c.held[j]; {
+		case h.replica == nil:
+		case together:
+			p = h.replica.weights.PredictShared(own, after, h.scratch)
+		default:
 			p = h.replica.weights.Predict(c.encoded, h.scratch)
-			if doubts {
-				c.doubts.add(h)
-			}
+		}
+		if doubts {
+			c.doubts.add(&c.held[j])
 		}
 		if math.IsNaN(p) || math.IsInf(p, 0) {
 			p = f.prior
@@ -131,7 +175,24 @@ func (e *Engine) predict(c *Call, q *Request, i int, s *Scored, doubts bool) {
 			c.doubts.end()
 		}
 	}
-	s.Score = e.scoreOf(q, i, s.P)
+	if doubts {
+		c.doubts.compare(own)
+	}
+	score, err := scoreOf(c, q, i, s.P)
+	if s.Score = score; err != nil && q.Answer.Err == nil {
+		q.Answer.Err = err
+	}
+}
+
+// facts returns the features of the i-th candidate as they are logged. They are valid until the
+// next call.
+func (e *Engine) facts(c *Call, q *Request, i int) event.Fields {
+	of := &q.Candidates[i]
+	if c.factsOf != of {
+		r := q.featureRequest(i)
+		c.factsOf, c.features = of, e.profiles.set.Assemble(c.features[:0], &r, c.profiles)
+	}
+	return c.features
 }
 
 // featureRequest is what the features of the i-th candidate are made of.

@@ -128,7 +128,7 @@ func (m *simulation) request(i int) {
 		a.Context = append(a.Context, event.Field{Name: "category", Value: event.Value{Kind: event.String, Str: "c" + strconv.Itoa(m.live[j].category)}})
 		best = max(best, m.rate(j, segment))
 	}
-	c.begin(1)
+	c.begin(m.s.Engine)
 	m.s.score(m.t.Context(), c, false)
 	chosen := q.Chosen()[0].Index
 	rate := m.rate(chosen, segment)
@@ -191,7 +191,7 @@ func TestThompsonFindsNewAds(t *testing.T) {
 		z := math.Sqrt(squares[i] / seen[i])
 		t.Logf("spread from %.2f: %.0f, truth in deviations: root mean square %.2f, beyond two %.3f", float64(i)/4, seen[i], z, far[i]/seen[i])
 		// what is best known has the largest part of what tokens do together
-		if most := 3 - 1.4*float64(min(i, 1)); z < 0.5 || z > most {
+		if most := 3 - float64(min(i, 1)); z < 0.5 || z > most {
 			t.Errorf("where the spread is at least %.2f, the truth lies %.2f deviations away", float64(i)/4, z)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// slots bound the work of calls, and with it their memory. A call of up to Config.MaxCandidates
+// slots bound the work of calls, and with it their memory. A request of up to Config.MaxCandidates
 // candidates takes one slot. JSON lines take as many as their lines and candidates are worth. All
 // that such bodies take beside their first slot is at most half of the slots, so that large bodies
 // do not keep single requests out.
@@ -19,12 +19,12 @@ type slots struct {
 	most  int                 // of one body
 }
 
-var errBusy = errors.New("too many requests are at work")
+var errBusy = errors.New("too many requests are at work: send it again in a moment")
 
 func newSlots(cfg *Config) *slots {
 	half := cfg.MaxInFlight / 2
 	return &slots{
-		each: max(cfg.MaxCandidates, leastEach), most: half + 1,
+		each: cfg.slotParts(), most: half + 1,
 		all: semaphore.NewWeighted(int64(cfg.MaxInFlight)), extra: semaphore.NewWeighted(int64(half)),
 	}
 }
@@ -81,9 +81,12 @@ const (
 	leastParts = 16 << 10
 )
 
+// slotParts is how many lines and candidates one slot is worth.
+func (c *Config) slotParts() int { return max(c.MaxCandidates/2, leastEach) }
+
 // maxParts is how many lines, and how many candidates of all lines, a body may have.
 func (c *Config) maxParts() int {
-	return max((c.MaxInFlight/2+1)*max(c.MaxCandidates, leastEach), leastParts)
+	return max((c.MaxInFlight/2+1)*c.slotParts(), leastParts)
 }
 
 // tooManyParts is answered with the status 413.

@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/model"
 )
 
@@ -13,21 +12,26 @@ import (
 type doubts struct {
 	objectives int
 	variances  []model.FieldVariance
-	ends       []int     // of each candidate's objectives
-	common     []uint64  // hashes of the names of fields in which no candidates differ
-	deviations []float64 // of one candidate's logits, by objective
-	high, low  []float64 // one candidate's probabilities a deviation above and below
+	ends       []int           // of each candidate's objectives
+	compared   bool            // alike is of at least one candidate
+	alike      []model.Feature // of candidates, in the fields in which none differ
+	common     []uint64        // hashes of the names of fields in which no candidates differ
+	deviations []float64       // of one candidate's logits, by objective
+	high, low  []float64       // one candidate's probabilities a deviation above and below
 }
 
 // unknownVariance is that of the logit of a candidate that is scored without weights.
 const unknownVariance = 1
 
 func (d *doubts) reset(objectives int) {
-	d.objectives, d.variances, d.ends = objectives, d.variances[:0], d.ends[:0]
+	d.objectives, d.variances, d.ends, d.compared = objectives, d.variances[:0], d.ends[:0], false
 }
 
 // add adds the variances of what h has predicted last.
 func (d *doubts) add(h *heldWeights) {
+	if h.replica == nil {
+		return
+	}
 	d.variances = h.replica.weights.Variances(d.variances, h.scratch)
 }
 
@@ -78,13 +82,17 @@ func (c *Call) uncertain() bool {
 // have no part in it. Fields that some candidates share are taken to be uncertain independently.
 func (e *Engine) setSpreads(c *Call, q *Request, ranked []Scored) {
 	d := &c.doubts
-	d.setCommon(c.features[:len(ranked)])
+	d.setCommon(c.shared.Encoded)
 	signed := anyNegative(ranked)
 	for i := range ranked {
 		s := &ranked[i]
 		d.setDeviations(i)
 		d.high, d.low = moved(d.high[:0], s.P, d.deviations, 1), moved(d.low[:0], s.P, d.deviations, -1)
-		s.Spread = spread(s.Score, e.scoreOf(q, i, d.high), e.scoreOf(q, i, d.low), signed)
+		high, errHigh := scoreOf(c, q, s.Index, d.high)
+		low, errLow := scoreOf(c, q, s.Index, d.low)
+		if s.Spread = 0; errHigh == nil && errLow == nil {
+			s.Spread = spread(s.Score, high, low, signed)
+		}
 	}
 }
 
@@ -125,27 +133,35 @@ func anyNegative(ranked []Scored) bool {
 	return slices.ContainsFunc(ranked, func(s Scored) bool { return s.Score < 0 })
 }
 
-// setCommon finds the fields in which no candidates differ.
-func (d *doubts) setCommon(candidates []event.Fields) {
-	d.common = d.common[:0]
-	for at := range candidates[0] {
-		f := &candidates[0][at]
-		same := !slices.ContainsFunc(candidates[1:], func(other event.Fields) bool { return !hasField(other, at, f) })
-		if same {
-			d.common = append(d.common, model.FieldHash(f.Name))
+// compare notes in which of its own fields a candidate is like those before it.
+func (d *doubts) compare(own []model.Feature) {
+	if !d.compared {
+		d.compared, d.alike = true, append(d.alike[:0], own...)
+		return
+	}
+	for i := 0; i < len(d.alike); {
+		if of := d.alike[i].Field; differs(of, d.alike, own) || differs(of, own, d.alike) {
+			d.alike = slices.DeleteFunc(d.alike, func(f model.Feature) bool { return f.Field == of })
+		} else {
+			i++
 		}
 	}
 }
 
-// hasField says whether fields have one of the same name and value, which is likely to stand at the
-// same place.
-func hasField(fields event.Fields, at int, f *event.Field) bool {
-	if at >= len(fields) || fields[at].Name != f.Name {
-		at = slices.IndexFunc(fields, func(o event.Field) bool { return o.Name == f.Name })
+// differs says whether a has a feature of the field that b has not.
+func differs(field uint64, a, b []model.Feature) bool {
+	return slices.ContainsFunc(a, func(f model.Feature) bool { return f.Field == field && !slices.Contains(b, f) })
+}
+
+// setCommon finds the fields in which no candidates differ: those of the shared features, and those
+// of their own in which all are alike.
+func (d *doubts) setCommon(shared []model.Feature) {
+	d.common = d.common[:0]
+	for _, features := range [...][]model.Feature{shared, d.alike} {
+		for i := range features {
+			if of := features[i].Field; !slices.Contains(d.common, of) {
+				d.common = append(d.common, of)
+			}
+		}
 	}
-	if at < 0 {
-		return false
-	}
-	v, w := &fields[at].Value, &f.Value
-	return v.Kind == w.Kind && v.Str == w.Str && v.Num == w.Num && slices.Equal(v.List, w.List)
 }

@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -10,8 +11,9 @@ import (
 
 // Fields that a request and a candidate may have. What a context holds is free.
 var (
-	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "choose", "policy", "candidates"}
+	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "tmax_ms", "choose", "policy", "explain", "candidates", "objectives", "value", "exclude", "cap"}
 	candidateFields = []string{"ad", "campaign", "value", "context"}
+	capFields       = []string{"field", "most"}
 )
 
 // maxWarnings bounds the fields of a request that are named; further ones are counted.
@@ -50,6 +52,7 @@ func (l *line) texts(changed bool) (all []web.Warning) {
 	for i := range l.warnings {
 		all = append(all, l.warnings[i].text())
 	}
+	all = append(all, l.notes...)
 	if l.unnamed > 0 {
 		all = append(all, web.Warning{Message: strconv.Itoa(l.unnamed) + " more fields are not known. They are ignored."})
 	}
@@ -57,7 +60,7 @@ func (l *line) texts(changed bool) (all []web.Warning) {
 }
 
 func (w *warning) text() web.Warning {
-	near, message := event.Nearest(w.name, w.known), w.path+" "+event.UnknownName(w.name, w.known)
+	near, message := event.Nearest(w.name, w.known), cmp.Or(w.path, `""`)+" "+event.UnknownName(w.name, w.known)
 	if near == "" {
 		message += "."
 	}

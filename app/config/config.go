@@ -193,6 +193,13 @@ func (c *Config) Validate() error {
 			return field.Within(s.name, err)
 		}
 	}
+	var names []string
+	for i := range c.Objectives {
+		names = append(names, c.Objectives[i].Name)
+	}
+	if err := field.Within("scorer", c.Scorer.CheckValue(names)); err != nil {
+		return err
+	}
 	if err := c.validatePolicy(); err != nil {
 		return err
 	}

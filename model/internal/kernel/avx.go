@@ -18,6 +18,9 @@ func adagradAVX(w, acc, grad *float32, n int, x, rate float32)
 func ffmDotAVX(a *float32, fields, room int) float32
 
 //go:noescape
+func ffmColumnAVX(rows, column, row *float32, h, room int)
+
+//go:noescape
 func ffmStepAVX(v, acc, col *float32, room, strideBytes int, gx, rate float32)
 
 //go:noescape

@@ -90,6 +90,27 @@ dotPair:
 	VMOVSS X0, ret+24(FP)
 	RET
 
+// func ffmColumnAVX(rows, column, row *float32, h, room int)
+TEXT ·ffmColumnAVX(SB), NOSPLIT, $0-40
+	MOVQ rows+0(FP), DI
+	MOVQ column+8(FP), SI // a[0][h]
+	MOVQ row+16(FP), BX   // a[h][0]
+	MOVQ h+24(FP), CX
+	MOVQ room+32(FP), DX
+	SHLQ $4, DX // bytes of a row
+
+columnRow:
+	VMOVUPS (SI), X1
+	VMULPS (BX), X1, X1
+	VADDPS (DI), X1, X1
+	VMOVUPS X1, (DI)
+	ADDQ DX, SI
+	ADDQ $16, BX
+	ADDQ $16, DI
+	DECQ CX
+	JNZ columnRow
+	RET
+
 // STEPFOUR moves four vectors of a token at DI, accumulators at SI, against X15 times the four columns at BX. X14: rate, X13: a quarter,
 // X12, X11, X10: RSQRT's constants, DX: bytes between columns, R8F: three times that.
 #define STEPFOUR(R8F) \

@@ -80,6 +80,36 @@ func FFMDot(sums []float32, fields, room int) float32 {
 	return (total[0] + total[1]) + (total[2] + total[3])
 }
 
+// FFMColumn adds sums[f][h] . sums[h][f] to the four lanes of row f in rows, for all fields f < h.
+// Columns from the first on, and then FFMTotal, give FFMDot: each row's products are added in the
+// same order.
+func FFMColumn(rows, sums []float32, h, room int) {
+	if h == 0 {
+		return
+	}
+	if Vector {
+		ffmColumnAVX(&rows[0], &sums[h*4], &sums[h*room*4], h, room)
+		return
+	}
+	for f := range h {
+		p, q, to := sums[(f*room+h)*4:][:4], sums[(h*room+f)*4:][:4], rows[f*4:][:4]
+		for k := range 4 {
+			to[k] += float32(p[k] * q[k])
+		}
+	}
+}
+
+// FFMTotal adds up the lanes of rows.
+func FFMTotal(rows []float32) float32 {
+	var total [4]float32
+	for f := 0; f+4 <= len(rows); f += 4 {
+		for k := range 4 {
+			total[k] += rows[f+k]
+		}
+	}
+	return (total[0] + total[1]) + (total[2] + total[3])
+}
+
 // FFMStep moves a token's vectors v[h] against gx*sums[h][field], each with one accumulator. room
 // is a multiple of 4.
 func FFMStep(v, acc, sums []float32, field, room int, gx, rate float32) {
