@@ -162,3 +162,22 @@ func TestTheDeviationAllocatesNothing(t *testing.T) {
 		t.Errorf("it allocates %v times", got)
 	}
 }
+
+// What candidates share is uncertain all the same: the deviation is that of the whole example.
+func TestSharedPredictionsKnowTheDeviation(t *testing.T) {
+	n, r := mustNew(t, nil), NewReplica()
+	teach(t, n, "a", 300, 0.2, 3)
+	teach(t, n, "b", 20, 0.2, 4)
+	if err := r.Apply(n.AppendSnapshot(nil)); err != nil {
+		t.Fatal(err)
+	}
+	whole, joint := r.NewScratch(), r.NewScratch()
+	r.Share(shown("a", 1)[:1], joint)
+	for _, ad := range []string{"a", "b", "c", "a"} {
+		x := shown(ad, 1, 7)
+		p, q := r.Predict(x, whole), r.PredictShared(x[1:], nil, joint)
+		if want, got := r.Deviation(whole), r.Deviation(joint); p != q || want != got || !(want > 0) {
+			t.Errorf("%s: %v and %v deviate by %v and %v", ad, p, q, want, got)
+		}
+	}
+}
