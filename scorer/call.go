@@ -32,8 +32,7 @@ type Call struct {
 	written  int                         // bytes of these
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
-	done     chan struct{}
-	admitted *admission // that counts the call as at work; nil for none
+	done chan struct{}
 	answers
 	scratch
 }
@@ -134,7 +133,7 @@ func (c *Call) Reset() {
 	for i := range c.Requests {
 		c.Requests[i].claim = claim{} // it refers to the engine's memory
 	}
-	c.Requests, c.Began, c.admitted = c.Requests[:0], time.Time{}, nil
+	c.Requests, c.Began = c.Requests[:0], time.Time{}
 }
 
 // deadline is when the call goes on without profiles that have not come. usual is the TMax of

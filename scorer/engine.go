@@ -146,10 +146,7 @@ func (e *Engine) answerOnce(ctx context.Context, c *Call) {
 		e.memory.claim(c)
 		if c.anyOpen() {
 			e.score(ctx, c, false)
-			c.admitted.wait()
-			published, late := e.log.publish(ctx, c, e.cfg.PublishWait)
-			c.admitted.resume()
-			c.settle(published, late)
+			c.settle(e.log.publish(ctx, c, e.cfg.PublishWait))
 			e.memory.finish(c)
 		}
 		e.recall(ctx, c)

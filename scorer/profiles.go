@@ -68,9 +68,7 @@ func (p *profiles) ask(ctx context.Context, c *Call, keys []string, deadline tim
 	}
 	bounded, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	c.admitted.wait()
 	found, err := p.store.Read(bounded, keys)
-	c.admitted.resume()
 	var bad *features.KeyError
 	switch {
 	case err == nil:
