@@ -74,7 +74,9 @@ func serve(t *testing.T, work time.Duration, do func(p *pipes, stop func(), ende
 			WriteJSON(w, http.StatusOK, []byte(text))
 		})
 		ended := make(chan error, 1)
-		go func() { ended <- Server{Handler: handler, Logger: slog.New(slog.DiscardHandler)}.Serve(ctx, p) }()
+		go func() {
+			ended <- Server{Handler: handler, HTTP2: true, Logger: slog.New(slog.DiscardHandler)}.Serve(ctx, p)
+		}()
 		do(p, cancel, ended)
 	})
 }
