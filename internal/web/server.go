@@ -81,9 +81,24 @@ func (s *conns) serve(ctx context.Context, l net.Listener, of Server) error {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
 		_ = server.Shutdown(bounded) // Close ends what it could not
+		s.awaitEmpty(bounded)
 		return server.Close()
 	})
 	return g.Wait()
+}
+
+// awaitEmpty waits until no connection is open, or ctx ends: one that was accepted in the last
+// moment is none of those that http.Server.Shutdown waits for.
+func (s *conns) awaitEmpty(ctx context.Context) {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		open := s.open
+		s.mu.Unlock()
+		if open == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // connKey is the key of a request's *conn in its context.
