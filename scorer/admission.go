@@ -16,8 +16,8 @@ import (
 // afterwards. So a call that is let in is answered about as fast as ever, and others are refused at
 // once.
 //
-// A call that waits for Redis counts as at work. Where Redis is slow and processors are free, nobody
-// queues, and the bound grows until that changes. Decisions take the delay as an argument.
+// A call that waits for Redis counts as at work. Where Redis is slow and processors are free,
+// nobody queues, and the bound grows until that changes. Decisions take the delay as an argument.
 type admission struct {
 	target      time.Duration // 0: no call is refused
 	least, most int64

@@ -71,8 +71,8 @@ type Request struct {
 	Row       int64      // of a recording, 0 for none
 	Weight    *float64   // of the examples that are made of it, nil for 1
 	Context   event.Fields
-	// TMax is how long its profiles are awaited, 0 for Config.TMax. Requests of one call are answered
-	// together: the most hurried one counts for all.
+	// TMax is how long its profiles are awaited, 0 for Config.TMax. Requests of one call are
+	// answered together: the most hurried one counts for all.
 	TMax time.Duration
 	// Choose is how many candidates are chosen and logged, at most all of them. With 0 they are
 	// scored only.
