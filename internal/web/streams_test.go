@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -351,19 +352,21 @@ func TestTheEndWaitsForQuietAndForItsDelay(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var d drain
 			d.last.Store(time.Now().UnixNano())
-			stop := time.AfterFunc(0, func() {})
-			if every > 0 {
-				var again func()
-				again = func() { d.last.Store(time.Now().UnixNano()); stop = time.AfterFunc(every, again) }
-				stop = time.AfterFunc(every, again)
-			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go func() {
+				for every > 0 && ctx.Err() == nil {
+					time.Sleep(every)
+					d.last.Store(time.Now().UnixNano())
+				}
+			}()
 			began := time.Now()
 			d.await(delay)
 			if took := time.Since(began); took < least || took > most {
 				t.Errorf("delay %v, a request each %v: %v, want %v to %v", delay, every, took, least, most)
 			}
-			synctest.Wait()
-			stop.Stop()
+			cancel()
+			time.Sleep(2 * every) // its goroutine ends
 		})
 	}
 	f(0, 0, quietTime, quietTime)
