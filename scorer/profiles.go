@@ -85,8 +85,9 @@ func (p *profiles) ask(ctx context.Context, c *Call, keys []string, deadline tim
 	return found
 }
 
-// tells says whether a read of n keys that had not come at the deadline, after a wait, says anything
-// about the store. It does not where the call had lost its time before, or the process is late.
+// tells says whether a read of n keys that had not come at the deadline, after a wait, says
+// anything about the store. It does not where the call had lost its time before, or the process is
+// late.
 func (c *Call) tells(wait time.Duration, deadline time.Time, n int) bool {
 	allowed := wait
 	if !c.Began.IsZero() {
