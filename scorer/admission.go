@@ -16,8 +16,8 @@ import (
 // afterwards. So a call that is let in is answered about as fast as ever, and others are refused at
 // once.
 //
-// A call that waits for Redis or Kafka needs no processor and does not count. A slow dependency is
-// no overload. Decisions take the delay as an argument.
+// A call that waits for Redis counts as at work. Where Redis is slow and processors are free,
+// nobody queues, and the bound grows until that changes. Decisions take the delay as an argument.
 type admission struct {
 	target      time.Duration // 0: no call is refused
 	least, most int64
@@ -52,19 +52,6 @@ func (a *admission) enter() bool {
 }
 
 func (a *admission) leave() { a.working.Add(-1) }
-
-// wait says that a call needs no processor until resume. A nil admission counts nothing.
-func (a *admission) wait() {
-	if a != nil {
-		a.working.Add(-1)
-	}
-}
-
-func (a *admission) resume() {
-	if a != nil {
-		a.working.Add(1)
-	}
-}
 
 // adjust sets the bound by how long goroutines queued lately.
 func (a *admission) adjust(delay time.Duration) {

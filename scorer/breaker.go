@@ -18,7 +18,7 @@ type breaker struct {
 	mu       sync.Mutex
 	failing  float64       // share of the latest reads that failed, an exponential average
 	since    time.Time     // when the share left the healthy range
-	patience time.Duration // the shortest wait of those that failed; trials get no more
+	patience time.Duration // the longest wait of those that failed; trials get no more
 	trials   int           // in a row that succeeded
 	opened   chan struct{} // has a value when the breaker has opened
 }
@@ -32,6 +32,9 @@ const (
 	// breakerLeast is the shortest wait whose end says something about the store. Callers may ask
 	// for less.
 	breakerLeast = 5 * time.Millisecond
+	// breakerLate is how late a caller may learn that its time is over. Beyond it, the process has
+	// too few processors, and the store may have answered long ago.
+	breakerLate = 5 * time.Millisecond
 	// breakerTrials in a row close the breaker, one each breakerEvery.
 	breakerTrials = 3
 	breakerEvery  = 100 * time.Millisecond
@@ -67,7 +70,7 @@ func (b *breaker) failed(now time.Time, wait time.Duration) bool {
 	if b.isOpen.Load() {
 		return false
 	}
-	if b.failing == 0 || b.patience > wait {
+	if b.failing == 0 || b.patience < wait {
 		b.patience = wait
 	}
 	if b.failing < breakerHealthy {

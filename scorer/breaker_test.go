@@ -41,8 +41,8 @@ func TestABreakerClosesByTrialsAlone(t *testing.T) {
 	for ms := range 100 {
 		b.failed(at(ms), time.Duration(20-ms%5)*time.Millisecond)
 	}
-	if !b.open() || b.trialWait() != 16*time.Millisecond {
-		t.Fatalf("open %v, trials wait %v, want the shortest wait that failed, 16ms", b.open(), b.trialWait())
+	if !b.open() || b.trialWait() != 20*time.Millisecond {
+		t.Fatalf("open %v, trials wait %v, want the longest wait that failed, 20ms", b.open(), b.trialWait())
 	}
 	for range 50 {
 		b.succeeded()

@@ -53,8 +53,8 @@ func newProfileCache(c CacheConfig) *profileCache {
 		Weigher: func(key string, p cachedProfile) uint32 {
 			return uint32(min(len(key)+p.profile.Bytes()+entryBytes, math.MaxUint32))
 		},
-		// with an expiry or executor of its own, it would have goroutines that outlive the stage; get
-		// looks at the age
+		// with an expiry or executor of its own, it would have goroutines that outlive the stage;
+		// get looks at the age
 		Executor: func(fn func()) { fn() },
 	})}
 }

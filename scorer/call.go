@@ -37,8 +37,7 @@ type Call struct {
 	recorded bool            // it is answered in recorded mode
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
-	done     chan struct{}
-	admitted *admission // that counts the call as at work; nil for none
+	done chan struct{}
 	answers
 	scratch
 	retrieval retrieveScratch
@@ -85,8 +84,8 @@ type Request struct {
 	Row       int64      // of a recording, 0 for none
 	Weight    *float64   // of the examples that are made of it, nil for 1
 	Context   event.Fields
-	// TMax is how long its profiles are awaited, 0 for Config.TMax. Requests of one call are answered
-	// together: the most hurried one counts for all.
+	// TMax is how long its profiles are awaited, 0 for Config.TMax. Requests of one call are
+	// answered together: the most hurried one counts for all.
 	TMax time.Duration
 	// Choose is how many candidates are chosen and logged, at most all of them. With 0 they are
 	// scored only.
@@ -188,7 +187,7 @@ func (c *Call) Reset() {
 		c.Requests[i].claim = claim{} // it refers to the engine's memory
 		c.Requests[i].forget()
 	}
-	c.Requests, c.Began, c.admitted = c.Requests[:0], time.Time{}, nil
+	c.Requests, c.Began = c.Requests[:0], time.Time{}
 }
 
 // deadline is when the call goes on without profiles that have not come. usual is the TMax of

@@ -30,8 +30,8 @@ type Config struct {
 	MaxRemembered int `yaml:"max_remembered"`
 	// candidates not chosen that a prediction lists; of more it has the number and a hash
 	MaxOthers int `yaml:"max_others"`
-	// how long after its arrival a call waits for profiles, unless it says tmax_ms; then it is scored
-	// without those that have not come
+	// how long after its arrival a call waits for profiles, unless it says tmax_ms; then it is
+	// scored without those that have not come
 	TMax         time.Duration `yaml:"tmax"`
 	ProfileCache CacheConfig   `yaml:"profile_cache"` // off by default
 	// how long an answer waits for Kafka where the request wants it ("log":"acknowledged"); then it

@@ -200,9 +200,7 @@ func (e *Engine) answerOpen(ctx context.Context, c *Call) {
 	}
 	e.score(ctx, c, false)
 	if ticket, ok := e.log.enqueue(c); ok && c.wantsAcknowledgement() {
-		c.admitted.wait()
 		e.log.await(ctx, c, ticket, e.cfg.PublishWait)
-		c.admitted.resume()
 	}
 	c.settle()
 }

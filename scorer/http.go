@@ -120,12 +120,11 @@ func (s *Scorer) work(r *http.Request, visit *access.Visit, raw []byte, began ti
 	}
 	held := 1
 	defer func() { s.slots.release(held) }()
-	var admitted *admission // nil for a replay, whose driver waits for every answer
-	if !s.recorded.Load() {
-		if admitted = s.admission; !admitted.enter() {
+	if !s.recorded.Load() { // the driver of a replay waits for every answer
+		if !s.admission.enter() {
 			return nil, errBusy
 		}
-		defer admitted.leave()
+		defer s.admission.leave()
 	}
 	body, err := inbound.Text(raw, r.Header, s.cfg.MaxBody)
 	if err != nil {
@@ -149,7 +148,7 @@ func (s *Scorer) work(r *http.Request, visit *access.Visit, raw []byte, began ti
 		err = visit.Take(len(x.lines) - 1)
 	}
 	if err == nil {
-		x.call.Began, x.call.admitted = began, admitted
+		x.call.Began = began
 		err = s.answer(r.Context(), x, out)
 		s.metrics.latency.Observe(time.Since(began).Seconds())
 	}

@@ -68,9 +68,7 @@ func (p *profiles) ask(ctx context.Context, c *Call, keys []string, deadline tim
 	}
 	bounded, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	c.admitted.wait()
 	found, err := p.store.Read(bounded, keys)
-	c.admitted.resume()
 	var bad *features.KeyError
 	switch {
 	case err == nil:
@@ -79,13 +77,23 @@ func (p *profiles) ask(ctx context.Context, c *Call, keys []string, deadline tim
 	case errors.As(err, &bad):
 		p.breaker.succeeded()
 		p.warn(bad) // the others were read
-	case recorded, ctx.Err() != nil, wait < breakerLeast, bounded.Err() != nil && len(keys) > readTogether:
-		// the client is gone, or it had no time: that says nothing about the store
+	case recorded, ctx.Err() != nil, bounded.Err() != nil && !c.tells(wait, deadline, len(keys)):
 	default:
 		p.fail(err, wait)
 	}
 	p.without(c)
 	return found
+}
+
+// tells says whether a read of n keys that had not come at the deadline, after a wait, says
+// anything about the store. It does not where the call had lost its time before, or the process is
+// late.
+func (c *Call) tells(wait time.Duration, deadline time.Time, n int) bool {
+	allowed := wait
+	if !c.Began.IsZero() {
+		allowed = deadline.Sub(c.Began)
+	}
+	return wait >= max(breakerLeast, allowed/2) && n <= readTogether && time.Since(deadline) < breakerLate
 }
 
 // readCached reads the profiles that the cache does not have, and notes how old the others are.
@@ -150,11 +158,14 @@ func (p *profiles) probe(ctx context.Context) error {
 		}
 		bounded, cancel := context.WithTimeout(ctx, p.breaker.trialWait())
 		_, err := p.store.Read(bounded, []string{probeKey})
+		end, _ := bounded.Deadline()
+		late := bounded.Err() != nil && time.Since(end) >= breakerLate
 		cancel()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
-		}
-		if p.breaker.tried(err == nil || errors.As(err, new(*features.KeyError))) {
+		case late: // the process is: that says nothing about the store
+		case p.breaker.tried(err == nil || errors.As(err, new(*features.KeyError))):
 			p.metrics.breaker.Set(0)
 			p.logger.Info("Redis answers in time again: requests are scored with profiles")
 		}

@@ -82,8 +82,8 @@ func (s *Scorer) addAnswer(o *strictjson.Object, q *Request, recorded bool) {
 	}
 }
 
-// addFeatures says which profiles are among the features: all of them, or which entities lack. Where
-// no aggregate is declared there is nothing to say.
+// addFeatures says which profiles are among the features: all of them, or which entities lack.
+// Where no aggregate is declared there is nothing to say.
 func (s *Scorer) addFeatures(o *strictjson.Object, a *Answer) {
 	switch {
 	case !s.profiles.used:

@@ -38,6 +38,12 @@ type Config struct {
 	Redis features.RedisConfig `yaml:"redis"` // no address: the embedded one, in `up`
 	HTTP  string               `yaml:"http"`  // address of the public port; port 0 for any free one
 	Admin string               `yaml:"admin"` // address of the admin port; port 0 for any free one
+	// let clients of both ports speak HTTP/2, too: with TLS by ALPN, without it by prior knowledge
+	HTTP2 bool `yaml:"http2"`
+	// how long the ports take requests after SIGTERM, while /readyz answers 503: longer than load
+	// balancers take to notice. Then they close once no request has come for 100 ms, or a second
+	// later
+	ShutdownDelay time.Duration `yaml:"shutdown_delay"`
 	// let the public port take events and requests without a key where it is not on loopback
 	InsecurePublic bool            `yaml:"insecure_public"`
 	HTTPS          tlsfiles.Server `yaml:"https"`       // certificate of the public port; none: plain HTTP
@@ -123,6 +129,7 @@ func Default() Config {
 		Kafka:    Kafka{Prefix: "clickloop.", Partitions: 4},
 		HTTP:     "127.0.0.1:8080",
 		Admin:    "127.0.0.1:8081",
+		HTTP2:    true,
 		Clock:    ClockWall,
 		Features: DefaultFeatures(),
 		Objectives: []event.Objective{
@@ -161,6 +168,9 @@ func DefaultFeatures() features.Config {
 func (c *Config) Validate() error {
 	if c.Clock != ClockWall && c.Clock != ClockRecorded {
 		return field.Wrong("clock", "is %q, want wall or recorded", c.Clock)
+	}
+	if c.ShutdownDelay < 0 || c.ShutdownDelay > 5*time.Minute {
+		return field.Wrong("shutdown_delay", "is %v, want 0 to 5m", c.ShutdownDelay)
 	}
 	if c.Kafka.Partitions < 1 || c.Kafka.Partitions > 1000 {
 		return field.Wrong("kafka.partitions", "is %d, want 1 to 1000", c.Kafka.Partitions)

@@ -115,7 +115,7 @@ func wrongKinds(t reflect.Type) []string {
 }
 
 // free are settings of which every value of their kind is right.
-var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$|^insecure_public$`)
+var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$|^insecure_public$|^http2$`)
 
 func TestEverySettingOfAWrongKindIsToldWithItsPlace(t *testing.T) {
 	all := leaves("", reflect.TypeFor[Config]())
@@ -233,6 +233,7 @@ var outOfRange = map[string][]string{
 	"ingest.acknowledge":              {"0s", "2m", "-1s"},
 	"ingest.heartbeat":                {"0s", "2m", "-1s"},
 	"ingest.cors_origins":             {"[shop.example]", `["https://shop.example/"]`, `["https://shop.example:443"]`, `["http://*"]`, `["null"]`, `["https://Shop.example"]`, `["https://*.*.example"]`, `["https://u:secret@shop.example"]`},
+	"shutdown_delay":                  {"-1s", "6m"},
 	"scorer.max_body":                 {"0", "67108865"},
 	"scorer.max_candidates":           {"0", "10001"},
 	"scorer.max_in_flight":            {"0", "-1"},

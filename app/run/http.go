@@ -22,17 +22,19 @@ type front struct {
 	names        []string              // of the stages
 	redis        *features.RedisClient // which readiness asks; nil when no stage has a store
 	transport    http.RoundTripper     // of calls that this process makes to itself
+	ending       <-chan struct{}       // closed when the process is to end
 }
 
-// serve answers calls at both ports until ctx ends.
+// serve answers calls at both ports until ctx ends. From then on the process is not ready.
 func (l *Loop) serve(ctx context.Context, p *ports) error {
+	l.ending = ctx.Done()
 	public, admin := l.handlers()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return web.Server{Port: web.Public, Handler: public, TLS: l.certificates.public, Logger: l.logger, Metrics: l.metrics}.Serve(ctx, p.public)
+		return web.Server{Port: web.Public, Handler: public, TLS: l.certificates.public, HTTP2: l.cfg.HTTP2, Delay: l.cfg.ShutdownDelay, Logger: l.logger, Metrics: l.metrics}.Serve(ctx, p.public)
 	})
 	g.Go(func() error {
-		return web.Server{Port: web.Admin, Handler: admin, TLS: l.certificates.admin, Logger: l.logger, Metrics: l.metrics}.Serve(ctx, p.admin)
+		return web.Server{Port: web.Admin, Handler: admin, TLS: l.certificates.admin, HTTP2: l.cfg.HTTP2, Delay: l.cfg.ShutdownDelay, Logger: l.logger, Metrics: l.metrics}.Serve(ctx, p.admin)
 	})
 	return g.Wait()
 }

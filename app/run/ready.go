@@ -111,6 +111,9 @@ func (l *Loop) firstNotReady(ctx context.Context) (stage string, err error) {
 // handleReady answers 503 with the reason while a dependency does not answer, else 200 with a line
 // for each fault that does not stop the stages. It is for administrators.
 func (l *Loop) handleReady(w http.ResponseWriter, r *http.Request) {
+	if l.refuseAtTheEnd(w) {
+		return
+	}
 	if is := l.readiness.ask(r.Context()); is.err != nil {
 		notReady(w, is.err)
 		return
@@ -135,11 +138,26 @@ func (l *Loop) handleReady(w http.ResponseWriter, r *http.Request) {
 
 // handlePublicReady answers the same without the reason, which may name addresses.
 func (l *Loop) handlePublicReady(w http.ResponseWriter, r *http.Request) {
+	if l.refuseAtTheEnd(w) {
+		return
+	}
 	if is := l.readiness.ask(r.Context()); is.err != nil {
 		notReady(w, errors.New("not ready: "+is.cause))
 		return
 	}
 	fmt.Fprintln(w, "ready")
+}
+
+// refuseAtTheEnd answers 503 when the process is to end. It goes on answering for a while, so that
+// load balancers have time to send calls elsewhere.
+func (l *Loop) refuseAtTheEnd(w http.ResponseWriter) bool {
+	select {
+	case <-l.ending:
+		notReady(w, errors.New("not ready: the process is ending"))
+		return true
+	default:
+		return false
+	}
 }
 
 // notReady answers 503 in plain text, for the eyes of whoever reads a health check.

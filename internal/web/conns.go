@@ -23,17 +23,19 @@ type conns struct {
 	metrics             *Metrics
 	most, mostByAddress int
 	waiting             waiting
+	drain               drain
 
 	mu        sync.Mutex
 	open      int
+	streams   int       // of HTTP/2
 	idle      list.List // of *conn, the longest idle one first
 	addresses map[netip.Prefix]*address
 }
 
 // address is a client's part of conns.
 type address struct {
-	open int
-	idle list.List
+	open, streams int
+	idle          list.List
 }
 
 // conn is one of conns.
@@ -45,6 +47,7 @@ type conn struct {
 	// places in the lists of idle connections, nil while a request is at work; guarded by all.mu
 	idle, idleThere *list.Element
 	closed          bool
+	streams         int // of HTTP/2 that are open
 
 	// of the answer that is written: its bytes, and the time that writes have waited for the client
 	sent, waited atomic.Int64
@@ -168,6 +171,7 @@ func (s *conns) remove(c *conn) {
 	s.open--
 	s.metrics.opened(s.port, -1)
 	there := s.addresses[c.from]
+	there.streams -= c.streams
 	if there.open--; there.open == 0 {
 		delete(s.addresses, c.from)
 	}

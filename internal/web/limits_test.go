@@ -42,7 +42,9 @@ func within(t *testing.T, s func() *conns, handler http.HandlerFunc, do func(p *
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		limits := s()
-		go func() { ended <- limits.serve(ctx, p, Server{Handler: handler, Logger: slog.New(slog.DiscardHandler)}) }()
+		go func() {
+			ended <- limits.serve(ctx, p, Server{Handler: handler, HTTP2: true, Logger: slog.New(slog.DiscardHandler)})
+		}()
 		do(p, limits)
 		cancel()
 		if err := <-ended; err != nil {

@@ -80,16 +80,26 @@ func (w *waiting) forget(h *held) {
 // incoming is the body of a request while it comes.
 type incoming struct {
 	io.ReadCloser
-	held held
-	read int
+	held   held
+	read   int
+	stream *stream
 }
 
 // receive gives the client until bodyTime to send the body of r. The caller calls end after the
 // request.
-func (c *conn) receive(r *http.Request) *incoming {
-	b := &incoming{ReadCloser: r.Body, held: held{conn: c}}
-	_ = c.SetReadDeadline(time.Now().Add(bodyTime)) // what is closed says so when it is read
+func (c *conn) receive(r *http.Request, stream *stream) *incoming {
+	b := &incoming{ReadCloser: r.Body, held: held{conn: c}, stream: stream}
+	b.until(time.Now().Add(bodyTime))
 	return b
+}
+
+// until sets the deadline of the body. What is closed says so when it is read.
+func (b *incoming) until(t time.Time) {
+	if b.stream != nil {
+		_ = b.stream.SetReadDeadline(t)
+		return
+	}
+	_ = b.held.conn.SetReadDeadline(t)
 }
 
 // Read reads from the client.
@@ -103,7 +113,7 @@ func (b *incoming) Read(p []byte) (int, error) {
 	}
 	switch {
 	case errors.Is(err, io.EOF): // else the deadline would end the work
-		_ = b.held.conn.SetReadDeadline(time.Time{})
+		b.until(time.Time{})
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		b.held.conn.all.metrics.close(b.held.conn.all.port, closedBody)
 	}
@@ -116,11 +126,24 @@ func (b *incoming) end() { b.held.conn.all.waiting.release(&b.held) }
 // cannot, since TLS cuts what is written into small pieces.
 type outgoing struct {
 	http.ResponseWriter
-	held held
+	held   held
+	stream *stream
+	sent   int
+}
+
+// WriteHeader begins the answer.
+func (o *outgoing) WriteHeader(status int) {
+	o.held.conn.all.drain.close(o.Header())
+	o.ResponseWriter.WriteHeader(status)
 }
 
 // Write writes to the client.
 func (o *outgoing) Write(b []byte) (int, error) {
+	if o.sent == 0 {
+		o.held.conn.all.drain.close(o.Header())
+	}
+	o.sent += len(b)
+	o.stream.answering(o.sent)
 	if len(b) > unwatchedBytes {
 		w := &o.held.conn.all.waiting
 		w.grow(&o.held, len(b))
