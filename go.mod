@@ -25,6 +25,7 @@ require (
 require go.uber.org/goleak v1.3.0
 
 require (
+	github.com/maypok86/otter/v2 v2.4.0 // indirect
 	github.com/xdg-go/pbkdf2 v1.0.0 // indirect
 	github.com/xdg-go/scram v1.1.2 // indirect
 	github.com/xdg-go/stringprep v1.0.4 // indirect

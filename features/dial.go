@@ -30,6 +30,7 @@ type RedisClient struct {
 	client *redis.Client
 	door   *redisDoor
 	role   Role
+	lanes  *lanes // nil unless role is Serving
 }
 
 // DialRedis returns a client that connects when it is first used; the caller closes it. It is the
@@ -59,7 +60,7 @@ func DialRedis(cfg RedisConfig, role Role) (*RedisClient, error) {
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	options.MinIdleConns = 2
+	options.MinIdleConns = idleConns
 	options.ConnMaxIdleTime = cmp.Or(options.ConnMaxIdleTime, idleFor)
 	options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = 3*time.Second, 3*time.Second, 5*time.Second
 	options.MaxRetries, options.PoolSize = -1, 8*runtime.GOMAXPROCS(0)
@@ -67,8 +68,15 @@ func DialRedis(cfg RedisConfig, role Role) (*RedisClient, error) {
 		options.MaxRetries, options.PoolSize = 1, 16*runtime.GOMAXPROCS(0)
 		options.MinRetryBackoff, options.MaxRetryBackoff = time.Millisecond, 5*time.Millisecond
 	}
-	return &RedisClient{client: redis.NewClient(options), door: door, role: role}, nil
+	c := &RedisClient{client: redis.NewClient(options), door: door, role: role}
+	if role == Serving {
+		c.lanes = newLanes(door, c.client.Options())
+	}
+	return c, nil
 }
+
+// idleConns are kept open, so that no call waits for a dial.
+const idleConns = 2
 
 // idleFor is how long a connection may be idle before it is opened anew. Load balancers before
 // managed services forget idle connections, the hastiest ones after four minutes.
@@ -80,4 +88,9 @@ func (c *RedisClient) Ping(ctx context.Context) error {
 }
 
 // Close closes the connections.
-func (c *RedisClient) Close() error { return c.client.Close() }
+func (c *RedisClient) Close() error {
+	if c.lanes != nil {
+		c.lanes.close()
+	}
+	return c.client.Close()
+}

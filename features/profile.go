@@ -47,3 +47,20 @@ func newProfile(fields map[string]string) Profile {
 	}
 	return p
 }
+
+// Unknown says that the store could not read the profile. Unknown is not zero.
+func (p *Profile) Unknown() bool { return p.unknown }
+
+// UnknownProfile is that of an entity that could not be read.
+func UnknownProfile() Profile { return Profile{unknown: true} }
+
+// Bytes is about how much memory p takes.
+func (p *Profile) Bytes() (n int) {
+	for name, value := range p.Fields {
+		n += len(name) + len(value) + 48 // of the map
+	}
+	for i := range p.series {
+		n += 40 + 16*len(p.series[i].tiles)
+	}
+	return n
+}

@@ -28,6 +28,7 @@ import (
 // position would seem to have moved.
 type Redis struct {
 	client    *redis.Client
+	lanes     *lanes // of a Serving client; nil: reads go through client
 	door      *redisDoor
 	rights    *Rights
 	profiles  string // beginning of a profile's key
@@ -42,7 +43,7 @@ var _ Store = (*Redis)(nil)
 // caller closes the client.
 func NewRedis(client *RedisClient, prefix, namespace string, ttl time.Duration) *Redis {
 	return &Redis{
-		client: client.client, door: client.door, rights: RightsOf(prefix, namespace, client.role),
+		client: client.client, lanes: client.lanes, door: client.door, rights: RightsOf(prefix, namespace, client.role),
 		profiles: prefix + namespace + profileInfix, positions: prefix + namespace + positionInfix, ttlMs: ttl.Milliseconds(),
 	}
 }
@@ -121,10 +122,21 @@ func (s *Redis) readPositions(ctx context.Context, topicID string, n int, fields
 // caller's batch.
 const readChunk = 200
 
-// Read implements Store. More than 200 keys take more than one round trip.
+// Read implements Store. A Serving client asks for all keys at once, and returns what has come when
+// ctx ends. Another one takes a round trip for each 200 keys, and returns all or nothing.
 func (s *Redis) Read(ctx context.Context, keys []string) (map[string]Profile, error) {
 	found := make(map[string]Profile, len(keys))
 	var bad error
+	if s.lanes != nil && len(keys) > 0 {
+		err := s.lanes.read(ctx, s.profiles, keys, found)
+		switch {
+		case err == nil, errors.As(err, new(*KeyError)):
+			return found, err
+		case ctx.Err() == nil:
+			found = nil
+		}
+		return found, fmt.Errorf("cannot read %d profiles from Redis: %w", len(keys), s.explain(err))
+	}
 	for chunk := range slices.Chunk(keys, readChunk) {
 		err := s.readChunk(ctx, chunk, found)
 		switch {

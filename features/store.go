@@ -34,7 +34,8 @@ type Store interface {
 	Watermark(ctx context.Context, topicID string, partitions int) (event.Time, error)
 	// Read returns the profiles of keys in one round trip. The map has no entry for a key that the
 	// store does not hold, and is nil only with an error. With a *KeyError the map holds all other
-	// profiles, and the one that cannot be read as an unknown profile.
+	// profiles, and the one that cannot be read as an unknown profile. When ctx ends first, it may
+	// hold those that had come, and the others as unknown ones.
 	Read(ctx context.Context, keys []string) (map[string]Profile, error)
 }
 

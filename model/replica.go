@@ -2,8 +2,6 @@ package model
 
 import (
 	"fmt"
-	"math"
-	"slices"
 
 	"github.com/clickloop/clickloop/model/internal/codec"
 )
@@ -68,39 +66,6 @@ func (r *Replica) Apply(msg ...[]byte) error {
 		return fmt.Errorf("cannot apply a delta: %w", err)
 	}
 	return nil
-}
-
-// Contribution is how far one field moves a prediction.
-type Contribution struct {
-	Field uint64  // hash of its name
-	Shift float64 // of the logit, towards the positive or against it
-}
-
-// Explain appends the contribution of each field of an example, in the order of their first
-// features: the logit of the prediction minus that without the field. It says what the network does
-// with the field, whatever parts it is made of. The shifts need not add up to the logit, as fields
-// work together. It costs one Predict a field and one more, and allocates nothing once dst and the
-// Scratch have grown. The output must be sigmoid or softmax.
-func (r *Replica) Explain(dst []Contribution, x []Feature, s *Scratch) []Contribution {
-	whole, from := logit(r.Predict(x, s)), len(dst)
-	for i := range x {
-		if slices.ContainsFunc(dst[from:], func(c Contribution) bool { return c.Field == x[i].Field }) {
-			continue
-		}
-		s.without = s.without[:0]
-		for _, f := range x {
-			if f.Field != x[i].Field {
-				s.without = append(s.without, f)
-			}
-		}
-		dst = append(dst, Contribution{x[i].Field, whole - logit(r.Predict(s.without, s))})
-	}
-	return dst
-}
-
-func logit(p float64) float64 {
-	p = min(max(p, 1e-12), 1-1e-12)
-	return math.Log(p / (1 - p))
 }
 
 // Loading is a snapshot that is decoded while it comes. A joining scorer waits for hundreds of

@@ -127,7 +127,7 @@ type Scratch struct {
 	seen    []int32       // by position in the example: the field that was there last
 	squares []float64     // by field: the sum of squares of this example's weights
 	code    quantile.Code // of a number that is only predicted
-	without []Feature     // of Explain: the example without one field
+	explain explainScratch
 
 	j     jScratch
 	t     tScratch

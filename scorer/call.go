@@ -1,8 +1,10 @@
 package scorer
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
@@ -19,6 +21,9 @@ import (
 // a candidate allocates nothing. A Call serves one goroutine at a time.
 type Call struct {
 	Requests []Request
+	// Began is when the call arrived. Its requests' TMax count from then; zero: from when it is
+	// answered.
+	Began time.Time
 
 	profiles map[string]features.Profile // nil when they could not be read
 	held     []heldWeights               // by objective
@@ -31,7 +36,8 @@ type Call struct {
 	written  int             // bytes of these
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
-	done chan struct{}
+	done     chan struct{}
+	admitted *admission // that counts the call as at work; nil for none
 	answers
 	scratch
 }
@@ -41,12 +47,15 @@ type answers struct {
 	ranked   []Scored
 	versions []event.ObjectiveVersion
 	ages     []event.Age
+	missing  []string
 	data     []byte // what is remembered of them
 }
 
 // scratch is memory for one request after another.
 type scratch struct {
-	keys       []string
+	keys       []string     // of all profiles
+	asked      []string     // those of them that the cache does not have
+	marks      []event.Time // of keys: the watermarks they were read at; empty without a cache
 	encoded    []model.Feature
 	source     rand.PCG
 	random     *rand.Rand // of source
@@ -58,6 +67,8 @@ type scratch struct {
 	run        expression.Run // of the value expression
 	excluded   map[string]bool
 	caps       capping
+
+	explanation model.Explanation
 }
 
 // Request asks which of its candidates to choose. The engine does not check it: ids are such as
@@ -72,9 +83,15 @@ type Request struct {
 	Row       int64      // of a recording, 0 for none
 	Weight    *float64   // of the examples that are made of it, nil for 1
 	Context   event.Fields
+	// TMax is how long its profiles are awaited, 0 for Config.TMax. Requests of one call are answered
+	// together: the most hurried one counts for all.
+	TMax time.Duration
 	// Choose is how many candidates are chosen and logged, at most all of them. With 0 they are
 	// scored only.
-	Choose     int
+	Choose int
+	// Explain is how many fields are named that moved the logits of the chosen candidates; with 0
+	// nothing is explained. Without a choice the first of the ranking is explained.
+	Explain    int
 	Candidates []Candidate
 	// Objectives are the ones to be scored, in this order; none stands for all.
 	Objectives []string
@@ -134,7 +151,9 @@ type Answer struct {
 type Basis struct {
 	Models          []event.ObjectiveVersion // of the objectives that have weights
 	Ages            []event.Age              // how old they and the profiles are
-	WithoutProfiles bool                     // some could not be read
+	WithoutProfiles bool                     // some could not be read, or had not come in time
+	Missing         []string                 // the entities of these
+	NoProfiles      bool                     // none was read
 	WithoutModel    bool                     // some objective is answered with its prior
 }
 
@@ -148,6 +167,9 @@ type Scored struct {
 	Propensity float64
 	// how uncertain the score is, where the policy goes by that: see Engine.setSpreads
 	Spread float64
+	// Why is by objective, without those that have no weights. It is empty for candidates that are
+	// not explained.
+	Why []Explained
 }
 
 // Reset forgets the requests of c, and their answers.
@@ -155,7 +177,21 @@ func (c *Call) Reset() {
 	for i := range c.Requests {
 		c.Requests[i].claim = claim{} // it refers to the engine's memory
 	}
-	c.Requests = c.Requests[:0]
+	c.Requests, c.Began, c.admitted = c.Requests[:0], time.Time{}, nil
+}
+
+// deadline is when the call goes on without profiles that have not come. usual is the TMax of
+// requests that give none.
+func (c *Call) deadline(usual time.Duration) time.Time {
+	least := time.Duration(maxTMax)
+	for i := range c.Requests {
+		least = min(least, cmp.Or(c.Requests[i].TMax, usual))
+	}
+	began := c.Began
+	if began.IsZero() {
+		began = time.Now()
+	}
+	return began.Add(least)
 }
 
 // Add returns a new request, which chooses one candidate. The pointer is valid until the next Add.
@@ -184,7 +220,7 @@ func (q *Request) Chosen() []Scored { return q.Answer.Ranked[:q.Answer.Chosen] }
 
 // begin makes c ready to be answered by e. Requests that ask for what e does not have are refused.
 func (c *Call) begin(e *Engine) {
-	c.ranked, c.versions, c.ages, c.data = c.ranked[:0], c.versions[:0], c.ages[:0], c.data[:0]
+	c.ranked, c.versions, c.ages, c.missing, c.data = c.ranked[:0], c.versions[:0], c.ages[:0], c.missing[:0], c.data[:0]
 	if c.names = e.objectives; len(c.held) != len(c.names) {
 		c.held = make([]heldWeights, len(c.names))
 	}

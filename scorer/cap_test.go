@@ -99,8 +99,8 @@ func TestCapsHoldAndPropensitiesUnderThemAreExact(t *testing.T) {
 		q.Choose = min(q.Choose, n)
 		order := indicesOf(q.Answer.Ranked)
 		cfg := Config{Seed: uint64(i), Epsilon: []float64{0, 0.3, 1}[i%3]}
-		e := Engine{cfg: cfg, policy: policyOf(&cfg)}
-		e.choose(&c, q)
+		e := Engine{cfg: cfg, policy: policyOf(&cfg), greedy: greedy()}
+		e.choose(&c, q, e.policy)
 
 		best := naive(q, order)
 		want := map[int]float64{}
@@ -151,7 +151,7 @@ func TestCapsHoldAndPropensitiesUnderThemAreExact(t *testing.T) {
 // How often candidates are chosen agrees with their propensities.
 func TestCandidatesUnderCapsAreChosenAsOftenAsPromised(t *testing.T) {
 	cfg := Config{Epsilon: 0.5, Seed: 3}
-	e := Engine{cfg: cfg, policy: policyOf(&cfg)}
+	e := Engine{cfg: cfg, policy: policyOf(&cfg), greedy: greedy()}
 	var c Call
 	const n, rounds = 6, 50_000
 	var difference, variance [n]float64
@@ -161,7 +161,7 @@ func TestCandidatesUnderCapsAreChosenAsOftenAsPromised(t *testing.T) {
 			q.Add().Campaign = []string{"x", "x", "y", "", "y", "x"}[j]
 			q.Answer.Ranked = append(q.Answer.Ranked, Scored{Index: j})
 		}
-		e.choose(&c, &q)
+		e.choose(&c, &q, e.policy)
 		for rank, s := range q.Answer.Ranked {
 			difference[s.Index] -= s.Propensity
 			variance[s.Index] += s.Propensity * (1 - s.Propensity)
@@ -244,7 +244,7 @@ func chosenAds(t *testing.T, s *Scorer, body string) string {
 // A policy that cannot tell its propensities under caps is refused by name, unless one is chosen.
 func TestAPolicyWithoutPropensitiesUnderCapsIsRefused(t *testing.T) {
 	s := newScorer(t, nil)
-	s.policy = &policy{name: "lottery", choose: greedyPolicy.choose}
+	s.policy = &policy{text: "lottery", choose: chooseBest}
 	body := `{"choose":2,"cap":{"field":"campaign","most":1},"candidates":[{"ad":"a"},{"ad":"b"},{"ad":"c"}]}`
 	w := post(s, body, "")
 	if a := parseAnswer(t, w.Body.Bytes()); w.Code != 400 || a.Error.Field != "cap" || !strings.Contains(a.Error.Message, "policy lottery") {
@@ -261,7 +261,7 @@ func BenchmarkCaps(b *testing.B) {
 		for _, choose := range []int{20, 500} {
 			b.Run(fmt.Sprintf("epsilon=%v/choose=%d", epsilon, choose), func(b *testing.B) {
 				cfg := Config{Epsilon: epsilon}
-				e := Engine{cfg: cfg, policy: policyOf(&cfg)}
+				e := Engine{cfg: cfg, policy: policyOf(&cfg), greedy: greedy()}
 				var c Call
 				q := &Request{ID: "r", Choose: choose, Caps: []Cap{{"campaign", 1 + choose/100}}}
 				for i := range 1000 {
@@ -270,7 +270,7 @@ func BenchmarkCaps(b *testing.B) {
 				}
 				b.ReportAllocs()
 				for b.Loop() {
-					e.choose(&c, q)
+					e.choose(&c, q, e.policy)
 				}
 			})
 		}

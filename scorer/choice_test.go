@@ -218,7 +218,7 @@ func TestLinesWithOneIDAreOneRequest(t *testing.T) {
 	for _, l := range lines {
 		all = append(all, parseAnswer(t, []byte(l)))
 	}
-	if all[1].Error.Code != "conflict" || len(all[2].Predictions) != 1 || all[2].Predictions[0].Ad != "a" || warned(all[2]) != "tmax" || len(all[0].Warnings) != 0 {
+	if all[1].Error.Code != "conflict" || len(all[2].Predictions) != 1 || all[2].Predictions[0].Ad != "a" || warned(all[2]) != "tmax>tmax_ms" || len(all[0].Warnings) != 0 {
 		t.Errorf("answers %s", w.Body)
 	}
 	if all[3].Error.Field != "context" || all[4].Error.Field != "context" {

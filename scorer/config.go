@@ -14,16 +14,21 @@ type Config struct {
 	// expression by which candidates are ranked where a request brings none, such as p.click *
 	// candidate.value; empty: the probability of the first objective times the candidate's value
 	Value string `yaml:"value"`
-	// calls that may be at work at once; further ones get 429
+	// calls that may be at work at once; further ones get 503
 	MaxInFlight int `yaml:"max_in_flight"`
+	// how long goroutines of the process may queue for a processor, on average; above it, calls get
+	// 503 before they queue. 0: only max_in_flight bounds them
+	MaxQueueTime time.Duration `yaml:"max_queue_time"`
 	// bytes of predictions that may wait for Kafka; further ones are lost
 	MaxWaiting int `yaml:"max_waiting"`
 	// bytes of answers that are remembered, so that a request that is sent again gets the same
 	MaxRemembered int `yaml:"max_remembered"`
 	// candidates not chosen that a prediction lists; of more it has the number and a hash
 	MaxOthers int `yaml:"max_others"`
-	// how long a call waits for profiles before it is scored without them
-	ProfileWait time.Duration `yaml:"profile_wait"`
+	// how long after its arrival a call waits for profiles, unless it says tmax_ms; then it is scored
+	// without those that have not come
+	TMax         time.Duration `yaml:"tmax"`
+	ProfileCache CacheConfig   `yaml:"profile_cache"` // off by default
 	// how long an answer waits for Kafka; then it says "published":false, and the prediction is
 	// written later
 	PublishWait time.Duration `yaml:"publish_wait"`
@@ -44,14 +49,17 @@ type Config struct {
 // DefaultConfig explores nothing and waits 20 ms for profiles and 50 ms for Kafka.
 func DefaultConfig() Config {
 	return Config{
-		MaxBody: 1 << 20, MaxCandidates: 1000, MaxInFlight: 256, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
-		ProfileWait: 20 * time.Millisecond, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
+		MaxBody: 1 << 20, MaxCandidates: 1000, MaxInFlight: 256, MaxQueueTime: time.Millisecond, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
+		TMax: 20 * time.Millisecond, ProfileCache: CacheConfig{MaxAge: time.Second}, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
 	}
 }
 
 // Uncertain says whether the policy goes by how uncertain predictions are, which not every network
 // can tell.
 func (c Config) Uncertain() bool { return policyOf(&c).uncertain }
+
+// maxTMax is the longest time that a request may allow.
+const maxTMax = time.Minute
 
 // Validate names the first field that is wrong.
 func (c Config) Validate() error {
@@ -62,14 +70,16 @@ func (c Config) Validate() error {
 		return field.Wrong("max_candidates", "is %d, want 1 to 10000", c.MaxCandidates)
 	case c.MaxInFlight < 1:
 		return field.Wrong("max_in_flight", "is %d, want at least 1", c.MaxInFlight)
+	case c.MaxQueueTime < 0 || c.MaxQueueTime > time.Second || c.MaxQueueTime > 0 && c.MaxQueueTime < 50*time.Microsecond:
+		return field.Wrong("max_queue_time", "is %v, want 0 (no bound) or 50us to 1s", c.MaxQueueTime)
 	case c.MaxWaiting < 1<<20:
 		return field.Wrong("max_waiting", "is %d, want at least 1048576 bytes", c.MaxWaiting)
 	case c.MaxRemembered < 1<<20:
 		return field.Wrong("max_remembered", "is %d, want at least 1048576 bytes", c.MaxRemembered)
 	case c.MaxOthers < 0 || c.MaxOthers > 200:
 		return field.Wrong("max_others", "is %d, want 0 to 200: a prediction has at most 20 KiB", c.MaxOthers)
-	case c.ProfileWait < time.Millisecond || c.ProfileWait > time.Minute:
-		return field.Wrong("profile_wait", "is %v, want 1ms to 1m", c.ProfileWait)
+	case c.TMax < time.Millisecond || c.TMax > maxTMax:
+		return field.Wrong("tmax", "is %v, want 1ms to 1m", c.TMax)
 	case c.PublishWait < time.Millisecond || c.PublishWait > time.Minute:
 		return field.Wrong("publish_wait", "is %v, want 1ms to 1m", c.PublishWait)
 	case c.Drain < 0 || c.Drain > time.Hour:
@@ -82,10 +92,11 @@ func (c Config) Validate() error {
 		return field.Wrong("prior", "is %v, want between 0 and 1", c.Prior)
 	}
 	if c.Policy != "" {
-		_, err := parsePolicy(c.Policy)
-		return err
+		if _, err := parsePolicy(c.Policy); err != nil {
+			return err
+		}
 	}
-	return nil
+	return field.Within("profile_cache", c.ProfileCache.validate())
 }
 
 // CheckValue says whether Value is an expression over these objectives. The error names the column.

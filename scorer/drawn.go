@@ -1,9 +1,6 @@
 package scorer
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // mostDrawn is how many candidates the policies that draw a number for each choose of a request:
 // the work for their propensities grows with the square of it.
@@ -18,13 +15,17 @@ type drawn struct {
 }
 
 // takeLargest puts the candidates that drew the k largest numbers in front, the largest first, and
-// sorts d.drawn likewise. The others keep their order.
+// so it does in d.drawn. The others keep their order in the ranking.
 func (d *decision) takeLargest() {
-	slices.SortFunc(d.drawn, func(a, b drawn) int {
-		return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(b.lot, a.lot), cmp.Compare(a.rank, b.rank))
-	})
-	for i := range d.k { // a place of those behind is found by its rank
-		rank := d.drawn[i].rank
+	for i := range d.k {
+		largest := i
+		for j := i + 1; j < len(d.drawn); j++ {
+			if d.drawn[j].before(&d.drawn[largest]) {
+				largest = j
+			}
+		}
+		d.drawn[i], d.drawn[largest] = d.drawn[largest], d.drawn[i]
+		rank := d.drawn[i].rank // now some places further on, for those that were taken from behind it
 		for _, before := range d.drawn[:i] {
 			if before.rank > d.drawn[i].rank {
 				rank++
@@ -34,6 +35,14 @@ func (d *decision) takeLargest() {
 		copy(d.ranked[i+1:rank+1], d.ranked[i:rank])
 		d.ranked[i] = taken
 	}
+}
+
+// before says whether c is chosen before o.
+func (c *drawn) before(o *drawn) bool {
+	if c.value != o.value {
+		return c.value > o.value
+	}
+	return c.lot > o.lot || c.lot == o.lot && c.rank < o.rank
 }
 
 // takesAll says that there is nothing to choose.

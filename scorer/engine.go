@@ -73,7 +73,7 @@ func NewEngine(cfg Config, d Deps) (*Engine, error) {
 	logger, metrics := d.Logger.With("stage", "scorer"), newInstruments(d.Registerer)
 	e := &Engine{
 		cfg: cfg, client: d.Client, policy: policyOf(&cfg), greedy: greedy(), now: d.Now, keys: d.Keys, replayWait: 10 * time.Second, logger: logger, metrics: metrics,
-		profiles: &profiles{set: d.Set, store: d.Store, client: d.Client, now: d.Now, logger: logger, metrics: metrics},
+		profiles: &profiles{set: d.Set, used: len(d.Set.Names(nil)) > 0, store: d.Store, breaker: newBreaker(), cache: newProfileCache(cfg.ProfileCache), client: d.Client, now: d.Now, logger: logger, metrics: metrics},
 		log:      newPredictionLog(&cfg, d.Client, logger, metrics),
 		memory:   newMemory(cfg.MaxRemembered),
 	}
@@ -104,6 +104,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.log.batcher.Run(ctx) })
 	g.Go(func() error { return e.profiles.followWatermark(ctx) })
+	g.Go(func() error { return e.profiles.probe(ctx) })
 	if !e.recorded.Load() {
 		g.Go(func() error { return e.memory.restore(ctx, e.client, e.logger) })
 	}
@@ -119,6 +120,14 @@ func (e *Engine) Ready(context.Context) error {
 		if n, _ := f.replicas.version(); n < 0 {
 			return fmt.Errorf("no weights of %s have come yet: requests are answered with the prior", f.objective)
 		}
+	}
+	return nil
+}
+
+// Warnings say what makes answers worse without stopping them.
+func (e *Engine) Warnings() []string {
+	if e.profiles.breaker.open() {
+		return []string{"Redis does not answer in time: requests are scored without profiles"}
 	}
 	return nil
 }
@@ -151,7 +160,10 @@ func (e *Engine) answerOnce(ctx context.Context, c *Call) {
 		e.memory.claim(c)
 		if c.anyOpen() {
 			e.score(ctx, c, false)
-			c.settle(e.log.publish(ctx, c, e.cfg.PublishWait))
+			c.admitted.wait()
+			published, late := e.log.publish(ctx, c, e.cfg.PublishWait)
+			c.admitted.resume()
+			c.settle(published, late)
 			e.memory.finish(c)
 		}
 		e.recall(ctx, c)

@@ -74,6 +74,9 @@ func (q *Request) facts() fingerprint {
 	if q.Weight != nil {
 		f = f.number(math.Float64bits(*q.Weight))
 	}
+	if q.Explain != 0 {
+		f = f.number(uint64(q.Explain))
+	}
 	for i := range q.Candidates {
 		f = f.number(math.Float64bits(q.Candidates[i].Value)).fields(q.Candidates[i].Context)
 	}

@@ -3,7 +3,6 @@ package scorer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
+	"golang.org/x/sync/errgroup"
 )
 
 // Scorer is the stage: an Engine behind HTTP.
@@ -20,6 +20,7 @@ type Scorer struct {
 	*Engine
 	gate      *access.Gate
 	slots     *slots
+	admission *admission
 	exchanges sync.Pool // of *exchange
 	outputs   sync.Pool // of *output
 }
@@ -30,10 +31,18 @@ func New(cfg Config, d Deps, gate *access.Gate) (*Scorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scorer{Engine: e, gate: gate, slots: newSlots(&cfg)}
+	s := &Scorer{Engine: e, gate: gate, slots: newSlots(&cfg), admission: newAdmission(&cfg)}
 	s.exchanges.New = func() any { return &exchange{} }
 	s.outputs.New = func() any { return &output{} }
 	return s, nil
+}
+
+// Run is Engine.Run, and adjusts how many calls are let in.
+func (s *Scorer) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.Engine.Run(ctx) })
+	g.Go(func() error { return s.admission.run(ctx, s.metrics) })
+	return g.Wait()
 }
 
 // Register adds /v1/score to the public calls and /v1/model to those of administrators.
@@ -46,6 +55,10 @@ func (s *Scorer) Register(public, admin *http.ServeMux) {
 // not while the client sends or reads.
 func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
+	if s.admission.full() && !s.recorded.Load() { // before any work: refusing must be cheap
+		s.refuse(w, errBusy)
+		return
+	}
 	visit, err := s.enter(r)
 	defer visit.End()
 	if err != nil {
@@ -99,6 +112,13 @@ func (s *Scorer) work(r *http.Request, visit *access.Visit, raw []byte, began ti
 	}
 	held := 1
 	defer func() { s.slots.release(held) }()
+	var admitted *admission // nil for a replay, whose driver waits for every answer
+	if !s.recorded.Load() {
+		if admitted = s.admission; !admitted.enter() {
+			return nil, errBusy
+		}
+		defer admitted.leave()
+	}
 	body, err := inbound.Text(raw, r.Header, s.cfg.MaxBody)
 	if err != nil {
 		return nil, err
@@ -121,6 +141,7 @@ func (s *Scorer) work(r *http.Request, visit *access.Visit, raw []byte, began ti
 		err = visit.Take(len(x.lines) - 1)
 	}
 	if err == nil {
+		x.call.Began, x.call.admitted = began, admitted
 		err = s.answer(r.Context(), x, out)
 		s.metrics.latency.Observe(time.Since(began).Seconds())
 	}
@@ -169,8 +190,8 @@ func (s *Scorer) refuse(w http.ResponseWriter, err error) {
 		no.SetHeader(w.Header())
 		status, code, err = no.Status, no.Code, no
 		s.metrics.countAnswer("refused")
-	case status == http.StatusTooManyRequests:
-		err = fmt.Errorf("%d requests are at work: send it again in a moment", s.cfg.MaxInFlight)
+	case code == "busy":
+		err = errBusy
 		s.metrics.countAnswer("busy")
 	case status == http.StatusServiceUnavailable:
 		s.metrics.countAnswer("unavailable")
@@ -187,7 +208,7 @@ func (s *Scorer) refuse(w http.ResponseWriter, err error) {
 func statusOf(err error) (status int, code string) {
 	switch {
 	case errors.Is(err, errBusy):
-		return http.StatusTooManyRequests, "busy"
+		return http.StatusServiceUnavailable, "busy"
 	case errors.As(err, new(*retryLater)):
 		return http.StatusServiceUnavailable, "unavailable"
 	case errors.As(err, new(*inbound.TooLarge)), errors.As(err, new(*stream.TooLargeError)), errors.As(err, new(*tooManyParts)):

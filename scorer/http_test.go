@@ -136,7 +136,7 @@ func TestLargeBodiesTakeAsManySlotsAsTheyAreWorth(t *testing.T) {
 		}
 	}
 	beside(`{"candidates":[{"ad":"a"}]}`, 200)
-	beside(strings.Repeat(line, 2), 429)
+	beside(strings.Repeat(line, 2), 503)
 	s.slots.release(65)
 	beside(strings.Repeat(line, 2), 200)
 }

@@ -15,6 +15,10 @@ func (a *Answer) append(b []byte) []byte {
 		objectives = len(a.Ranked[0].P)
 	}
 	b = appendText(appendNumber(b, a.flags()), a.Policy)
+	b = appendNumber(b, len(a.Missing))
+	for _, name := range a.Missing {
+		b = appendText(b, name)
+	}
 	b = binary.AppendVarint(b, int64(a.Time))
 	b = appendNumber(appendNumber(b, a.Chosen), a.Excluded)
 	if a.subset {
@@ -38,6 +42,7 @@ func (a *Answer) append(b []byte) []byte {
 		for _, p := range s.P {
 			b = appendFloat(b, p)
 		}
+		b = appendKept(b, s.Why)
 	}
 	return b
 }
@@ -48,10 +53,11 @@ const (
 	keptWithoutModel
 	keptValued
 	keptSubset
+	keptNoProfiles
 )
 
 func (a *Answer) flags() (flags int) {
-	for bit, set := range []bool{a.WithoutProfiles, a.WithoutModel, a.Valued, a.subset} {
+	for bit, set := range []bool{a.WithoutProfiles, a.WithoutModel, a.Valued, a.subset, a.NoProfiles} {
 		if set {
 			flags |= 1 << bit
 		}
@@ -62,9 +68,13 @@ func (a *Answer) flags() (flags int) {
 // decode sets a to what append made, in memory of c.
 func (a *Answer) decode(k kept, c *Call) {
 	flags := k.number()
-	a.WithoutProfiles, a.WithoutModel = flags&keptWithoutProfiles != 0, flags&keptWithoutModel != 0
+	a.WithoutProfiles, a.WithoutModel, a.NoProfiles = flags&keptWithoutProfiles != 0, flags&keptWithoutModel != 0, flags&keptNoProfiles != 0
 	a.Valued, a.subset = flags&keptValued != 0, flags&keptSubset != 0
-	a.Policy, a.Time = k.text(), k.time()
+	a.Policy, a.Missing = k.text(), nil
+	for range k.number() {
+		a.Missing = append(a.Missing, k.text())
+	}
+	a.Time = k.time()
 	a.Chosen, a.Excluded, a.Objectives = k.number(), k.number(), c.names
 	if a.subset {
 		a.Objectives = make([]string, k.number())
@@ -88,6 +98,7 @@ func (a *Answer) decode(k kept, c *Call) {
 		for range objectives {
 			s.P = append(s.P, k.float())
 		}
+		s.Why = k.explained()
 	}
 }
 

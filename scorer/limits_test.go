@@ -36,7 +36,7 @@ func (h hanging) Read(ctx context.Context, _ []string) (map[string]features.Prof
 func TestARedisThatHangsIsWaitedForAsLongAsAllowed(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	h := hanging{waits: make(chan time.Duration, 1)}
-	s := newScorer(t, func(u *setup) { u.store = h; u.config.ProfileWait = 30 * time.Millisecond; u.registry = reg })
+	s := newScorer(t, func(u *setup) { u.store = h; u.config.TMax = 30 * time.Millisecond; u.registry = reg })
 	a := parseAnswer(t, post(s, `{"request":"r1","user":"u1","candidates":[{"ad":"a1"}]}`, "").Body.Bytes())
 	if wait := <-h.waits; wait <= 0 || wait > 30*time.Millisecond {
 		t.Errorf("the store is waited for %v, want 30ms", wait)
@@ -132,14 +132,14 @@ func TestAPlaceAtWorkIsGivenBackHoweverACallEnds(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := newScorer(t, func(u *setup) { u.config.MaxInFlight, u.config.MaxBody, u.registry = 1, 1024, reg })
 	for _, body := range []string{`{"candidates":[{"ad":"a"}]}`, `{`, strings.Repeat("x", 1025), `{"request":"r","candidates":[{"ad":"a"}]}`, `{"request":"r","candidates":[{"ad":"b"}]}`} {
-		if w := post(s, body, ""); w.Code == http.StatusTooManyRequests {
+		if w := post(s, body, ""); w.Code == http.StatusServiceUnavailable {
 			t.Fatalf("%.40s: %d %s", body, w.Code, w.Body)
 		}
 	}
 	if !s.slots.take(1) { // another one is at work
 		t.Fatal("slots are held by calls that are answered")
 	}
-	if w := post(s, `{"candidates":[{"ad":"a"}]}`, ""); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
+	if w := post(s, `{"candidates":[{"ad":"a"}]}`, ""); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 		t.Errorf("one too many: %d %s", w.Code, w.Body)
 	}
 	if got := metric(t, reg, "clickloop_scorer_requests_total", "busy"); got != 1 {
@@ -204,8 +204,8 @@ func TestTheConfigurationNamesWhatIsWrong(t *testing.T) {
 	f("max_others", true, func(c *Config) { c.MaxOthers = 0 })
 	f("max_others", false, func(c *Config) { c.MaxOthers = -1 })
 	f("max_others", false, func(c *Config) { c.MaxOthers = 201 })
-	f("profile_wait", false, func(c *Config) { c.ProfileWait = time.Microsecond })
-	f("profile_wait", false, func(c *Config) { c.ProfileWait = time.Hour })
+	f("tmax", false, func(c *Config) { c.TMax = time.Microsecond })
+	f("tmax", false, func(c *Config) { c.TMax = time.Hour })
 	f("publish_wait", false, func(c *Config) { c.PublishWait = 0 })
 	f("publish_wait", false, func(c *Config) { c.PublishWait = time.Hour })
 	f("epsilon", true, func(c *Config) { c.Epsilon = 1 })

@@ -12,11 +12,14 @@ type instruments struct {
 	latency     prometheus.Histogram
 	weights     *prometheus.CounterVec
 	version     *prometheus.GaugeVec
+	breaker     prometheus.Gauge
+	limit       prometheus.Gauge
+	queue       prometheus.Gauge
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
 	m := &instruments{
-		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests, by answer: ok; repeated (the earlier answer was returned again); changed (as repeated, but the request had another user, context or value); conflict (the id was used before with other candidates); refused; busy; unavailable."}, []string{"answer"}),
+		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests, by answer: ok; repeated (the earlier answer was returned again); changed (as repeated, but the request had another user, context or value); conflict (the id was used before with other candidates); refused; busy (refused, since the process has as much work as it can do); unavailable."}, []string{"answer"}),
 		unknown:     prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_scorer_unknown_fields_total", Help: "Fields of requests that the scorer does not know. Warnings in the answers name them."}),
 		degraded:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_degraded_total", Help: "Calls that were scored without profiles or without weights."}, []string{"without"}),
 		replaced:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_policy_replaced_total", Help: "Requests for which the greedy policy chose in place of another, by reason: choose (more are to be chosen than the policy can); weights (the network cannot tell how uncertain it is)."}, []string{"reason"}),
@@ -26,9 +29,12 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		weights: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_weights_total",
 			Help: "Messages read from the model topic, by result: applied; held (older than the served weights); repeated; deposed (from a learner that was replaced); gap (an earlier message is missing); refused; malformed."}, []string{"objective", "result"}),
 		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Number of examples that the served weights have learned."}, []string{"objective"}),
+		breaker: prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_breaker_open", Help: "1 while Redis does not answer in time: calls are scored without profiles, and wait for none."}),
+		queue:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_queue_seconds", Help: "How long goroutines queued for a processor on average, in the last moment."}),
+		limit:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_admission_limit", Help: "Calls that may be at work at once: scorer.max_in_flight, and fewer while goroutines queue longer than scorer.max_queue_time for a processor."}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.requests, m.unknown, m.degraded, m.replaced, m.predictions, m.latency, m.weights, m.version)
+		reg.MustRegister(m.breaker, m.limit, m.queue, m.requests, m.unknown, m.degraded, m.replaced, m.predictions, m.latency, m.weights, m.version)
 	}
 	return m
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/clickloop/clickloop/event"
@@ -108,6 +109,8 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 			} else if _, err := parsePolicy(q.Policy); err != nil {
 				r.Fail(err.(*event.Error).Reason)
 			}
+		case "tmax_ms":
+			q.TMax = readTMax(&r)
 		case "choose":
 			q.Choose = int(r.Integer())
 		case "objectives":
@@ -118,6 +121,8 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 			parseExclude(&r, q)
 		case "cap":
 			l.parseCaps(&r, q)
+		case "explain":
+			q.Explain = int(r.Integer())
 		case "candidates":
 			given = true
 			l.parseCandidates(&r, q, cfg.MaxCandidates)
@@ -136,7 +141,20 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 	case q.Choose < 0:
 		return &event.Error{Field: "choose", Reason: "is negative"}
 	}
+	if err := checkExplain(q.Explain); err != nil {
+		return err
+	}
 	return q.checkFields(cfg)
+}
+
+// readTMax reads how many milliseconds a request waits for its profiles.
+func readTMax(r *event.Reader) time.Duration {
+	ms := r.Number()
+	if most := maxTMax.Seconds() * 1000; !(ms > 0 && ms <= most) {
+		r.Fail(fmt.Sprintf("is %v, want milliseconds above 0 and up to %v", ms, most))
+		return 0
+	}
+	return max(time.Duration(ms*float64(time.Millisecond)), 1)
 }
 
 // maxFields is how many fields and elements of lists a candidate may have together with its

@@ -116,8 +116,8 @@ func (c *Config) policyText() string {
 }
 
 // policyOf is the policy that is to choose for q: its own or the engine's. Where there is no choice
-// it is the greedy one. That one also takes the place of a policy that cannot choose as many, and of
-// one that goes by uncertainty where the weights cannot tell it.
+// it is the greedy one. That one also takes the place of a policy that cannot choose as many, and
+// of one that goes by uncertainty where the weights cannot tell it.
 func (e *Engine) policyOf(c *Call, q *Request) *policy {
 	p := q.policy
 	switch {
@@ -133,8 +133,8 @@ func (e *Engine) policyOf(c *Call, q *Request) *policy {
 	return p
 }
 
-// choose has a policy choose from the ranking of q. Randomness comes from the seed and the request's
-// id, so a request that is sent again gets the same choice.
+// choose has a policy choose from the ranking of q. Randomness comes from the seed and the
+// request's id, so a request that is sent again gets the same choice.
 func (e *Engine) choose(c *Call, q *Request, p *policy) {
 	d, a := &c.decision, &q.Answer
 	if len(a.Ranked) < 2 { // the others are excluded

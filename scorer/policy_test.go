@@ -45,7 +45,7 @@ func (s scoring) ranking(dst []Scored) []Scored {
 	return dst
 }
 
-// allPropensities returns the propensities of all candidates, by index, of a decision that was made.
+// allPropensities sets the propensities of all candidates, by index, of a decision that was made.
 func allPropensities(d *decision, p *policy, dst []float64) {
 	for i := range d.ranked {
 		dst[d.ranked[i].Index] = d.ranked[i].Propensity

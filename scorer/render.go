@@ -63,9 +63,33 @@ func (s *Scorer) addAnswer(o *strictjson.Object, q *Request) {
 	case a.WithoutProfiles:
 		o.Buf = append(o.Buf, `,"degraded":["profiles"]`...)
 	}
+	s.addFeatures(o, a)
 	if !a.Published {
 		o.Buf = append(o.Buf, `,"published":false`...)
 	}
+}
+
+// addFeatures says which profiles are among the features: all of them, or which entities lack. Where
+// no aggregate is declared there is nothing to say.
+func (s *Scorer) addFeatures(o *strictjson.Object, a *Answer) {
+	switch {
+	case !s.profiles.used:
+		return
+	case !a.WithoutProfiles:
+		o.Buf = append(o.Buf, `,"features":"full"`...)
+		return
+	case a.NoProfiles:
+		o.Buf = append(o.Buf, `,"features":"missing","missing":[`...)
+	default:
+		o.Buf = append(o.Buf, `,"features":"partial","missing":[`...)
+	}
+	for i, name := range a.Missing {
+		if i > 0 {
+			o.Buf = append(o.Buf, ',')
+		}
+		o.Buf = strictjson.AppendString(o.Buf, name)
+	}
+	o.Buf = append(o.Buf, ']')
 }
 
 func (s *Scorer) appendCandidate(b []byte, q *Request, i int) []byte {
@@ -92,5 +116,6 @@ func (s *Scorer) appendCandidate(b []byte, q *Request, i int) []byte {
 		o.Number("propensity", scored.Propensity)
 		o.Buf = s.appendToken(o.Buf, q, scored.Index)
 	}
+	appendWhy(&o, scored.Why)
 	return o.End()
 }

@@ -3,6 +3,7 @@ package scorer
 import (
 	"context"
 	"math"
+	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
@@ -20,10 +21,9 @@ type heldWeights struct {
 
 // score scores the open requests and makes the records of what is chosen.
 func (e *Engine) score(ctx context.Context, c *Call, recorded bool) {
-	now := e.now()
-	wait := e.cfg.ProfileWait
+	now, deadline := e.now(), c.deadline(e.cfg.TMax)
 	if recorded {
-		wait = e.replayWait // a replay wants the profiles, however long they take
+		deadline = time.Now().Add(e.replayWait) // a replay wants the profiles, however long they take
 	}
 	for i := range c.Requests {
 		q := &c.Requests[i]
@@ -35,7 +35,7 @@ func (e *Engine) score(ctx context.Context, c *Call, recorded bool) {
 		}
 	}
 	c.records, c.written, c.basis = c.records[:0], 0, Basis{}
-	e.profiles.read(ctx, c, wait)
+	e.profiles.read(ctx, c, deadline, recorded)
 	e.hold(c, now)
 	defer c.release()
 	for i := range c.Requests {
@@ -108,10 +108,14 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 	rank(ranked)
 	picks := q.Answer.Ranked // of a past
 	e.answerWith(c, q, ranked)
+	if c.basis.WithoutProfiles {
+		e.profiles.noteMissing(c, q)
+	}
 	if !q.choosePast(picks) {
 		q.Answer.Time = 0
 		e.choose(c, q, p)
 	}
+	e.explain(c, q)
 	e.appendPredictions(c, q)
 }
 
@@ -141,7 +145,7 @@ func (e *Engine) answerWith(c *Call, q *Request, ranked []Scored) {
 // doubts: it notes how uncertain the network is, too.
 func (e *Engine) predict(c *Call, q *Request, i int, s *Scored, doubts bool) {
 	r := q.featureRequest(i)
-	s.Index, s.P, s.Propensity, s.Spread = i, s.P[:0], 0, 0
+	s.Index, s.P, s.Propensity, s.Spread, s.Why = i, s.P[:0], 0, 0, nil
 	together := len(q.Candidates) > 1
 	var own []model.Feature
 	var after []int32

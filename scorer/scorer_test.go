@@ -261,7 +261,7 @@ func TestCallsBeyondTheLimitAreRefused(t *testing.T) {
 	go func() { done <- post(s, body, "").Code }()
 	<-b.entered
 	w := post(s, body, "")
-	if a := parseAnswer(t, w.Body.Bytes()); w.Code != 429 || w.Header().Get("Retry-After") == "" || a.Error.Code != "busy" {
+	if a := parseAnswer(t, w.Body.Bytes()); w.Code != 503 || w.Header().Get("Retry-After") == "" || a.Error.Code != "busy" {
 		t.Errorf("second request: %d %s", w.Code, w.Body)
 	}
 	close(b.leave)
@@ -344,4 +344,11 @@ func TestAnswersHaveTheAgeOfTheProfiles(t *testing.T) {
 	f(0, "map[]") // not known, not said
 	f(testNow-340, "map[ad:340 user:340]")
 	f(testNow+5, "map[ad:0 user:0]")
+}
+
+func unmarshal(t testing.TB, b []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(b, into); err != nil {
+		t.Fatalf("%s: %v", b, err)
+	}
 }

@@ -191,7 +191,7 @@ func TestThompsonFindsNewAds(t *testing.T) {
 		z := math.Sqrt(squares[i] / seen[i])
 		t.Logf("spread from %.2f: %.0f, truth in deviations: root mean square %.2f, beyond two %.3f", float64(i)/4, seen[i], z, far[i]/seen[i])
 		// what is best known has the largest part of what tokens do together
-		if most := 3 - 1.4*float64(min(i, 1)); z < 0.5 || z > most {
+		if most := 3 - float64(min(i, 1)); z < 0.5 || z > most {
 			t.Errorf("where the spread is at least %.2f, the truth lies %.2f deviations away", float64(i)/4, z)
 		}
 	}

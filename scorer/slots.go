@@ -19,7 +19,7 @@ type slots struct {
 	most  int                 // of one body
 }
 
-var errBusy = errors.New("too many requests are at work")
+var errBusy = errors.New("too many requests are at work: send it again in a moment")
 
 func newSlots(cfg *Config) *slots {
 	half := cfg.MaxInFlight / 2

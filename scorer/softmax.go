@@ -53,11 +53,12 @@ func (d *decision) drawArrivals(temperature float64) {
 }
 
 const (
-	arrivalStep = 0.25 // of the logarithm of time
+	arrivalStep = 0.3 // of the logarithm of time
 	// no candidate has arrived before, to within 1e-10
-	arrivalFrom = -27
+	arrivalFrom = -23
 	// long after the k-th arrival that is expected last
 	arrivalLast = 5
+	negligible  = 1e-14 // probability of an arrival
 )
 
 // arrivalPropensities gives the chosen ones their propensities:
@@ -81,9 +82,12 @@ func (d *decision) arrivalPropensities() {
 		clear(common)
 		common[0] = 1
 		for i, w := range weights {
-			if arrived[i] = -math.Expm1(-t * w); i >= k {
+			if arrived[i] = -math.Expm1(-t * w); i >= k && arrived[i] > negligible {
 				beaten(common, arrived[i])
 			}
+		}
+		if sum(common) < 1e-16 {
+			break // k others have arrived
 		}
 		for i := range k {
 			copy(own, common)

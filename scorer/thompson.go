@@ -1,6 +1,9 @@
 package scorer
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // thompson draws for each candidate a score that is possible for all that the network knows, and
 // chooses the best of these (Thompson, 1933; Chapelle and Li, An Empirical Evaluation of Thompson
@@ -54,6 +57,17 @@ var latticeBelow = func() (below [latticePoints + 1]float64) {
 // latticeNumber is the normal number that a point stands for.
 func latticeNumber(point int) float64 { return float64(point)/latticeSteps - 4 }
 
+// latticePoint is the point at which a uniform number lies.
+func latticePoint(u float64) int {
+	point, _ := slices.BinarySearchFunc(latticeBelow[1:], u, func(below, u float64) int {
+		if below <= u {
+			return -1
+		}
+		return 1
+	})
+	return point
+}
+
 // at is what is drawn at a point of the lattice.
 func (c *drawn) at(point int) float64 {
 	if c.spread == 0 {
@@ -77,11 +91,7 @@ func (d *decision) drawScores(scale float64) {
 		default:
 			c.mean, c.spread = math.Inf(-1), 0
 		}
-		u, point := d.uniform(s.Index), 0
-		for latticeBelow[point+1] <= u {
-			point++
-		}
-		c.value = c.at(point)
+		c.value = c.at(latticePoint(d.uniform(s.Index)))
 		d.drawn = append(d.drawn, c)
 	}
 }
@@ -93,10 +103,16 @@ func (d *decision) inclusion(i int) float64 {
 	for point := range latticePoints {
 		more[point*k] = 1
 	}
+	from := 0 // at points below it, c is not chosen
 	least, most := c.at(0), c.at(latticePoints-1)
 	for j := range d.drawn {
-		if o := &d.drawn[j]; j != i && o.at(latticePoints-1) >= least {
-			o.beats(c, more, k, o.at(0) > most)
+		o := &d.drawn[j]
+		if j == i || o.at(latticePoints-1) < least {
+			continue
+		}
+		o.beats(c, more, k, from, o.at(0) > most)
+		for j%8 == 7 && from < latticePoints && sum(more[from*k:][:k]) < 1e-16 {
+			from++
 		}
 	}
 	total := 0.0
@@ -106,11 +122,11 @@ func (d *decision) inclusion(i int) float64 {
 	return min(total, 1)
 }
 
-// beats notes at each point that c may draw how probable it is that o comes first. always: it does
+// beats notes at each point from one on how probable it is that o comes before c. always: it does
 // whatever both draw.
-func (o *drawn) beats(c *drawn, more []float64, k int, always bool) {
+func (o *drawn) beats(c *drawn, more []float64, k, from int, always bool) {
 	below := 0 // points of o that do not come before c's draw
-	for point := range latticePoints {
+	for point := from; point < latticePoints; point++ {
 		value := c.at(point)
 		for !always && below < latticePoints {
 			if at := o.at(below); at > value || at == value && o.lot > c.lot {

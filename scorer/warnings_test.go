@@ -39,19 +39,19 @@ func TestFieldsThatNobodyKnowsAreNamed(t *testing.T) {
 	}
 	const ads = `"candidates":[{"ad":"a"}]`
 	f(`{`+ads+`}`, 200, "", 0)
-	f(`{"tmax":5,`+ads+`}`, 200, "tmax", 1)
+	f(`{"tmax":5,`+ads+`}`, 200, "tmax>tmax_ms", 1)
 	f(`{"epsilon":0.5,"objective":"click",`+ads+`}`, 200, "epsilon objective>objectives", 2)
 	f(`{"userId":"u",`+ads+`}`, 200, "userId>user", 1)
 	f(`{"Context":{"a":1},`+ads+`}`, 200, "Context>context", 1)
 	f(`{"canditates":[{"ad":"b","deep":[{"x":null}]}],`+ads+`}`, 200, "canditates>candidates", 1)
 
-	f(`{"tmax_ms":5,"objectives":["click"],"value":"p.click","explain":3,"log":"queued",`+ads+`}`, 200, "tmax_ms explain log", 3)
+	f(`{"tmax_ms":5,"objectives":["click"],"value":"p.click","explain":3,"log":"queued",`+ads+`}`, 200, "log", 1)
 	f(`{"candidates":[{"ad":"a","bid":1.5,"floor":{"x":1}},{"ad":"b","bid":2}]}`, 200, "candidates[0].bid>value candidates[0].floor", 3)
 	f(`{"user":"u","context":{"tmax":5,"anything":{"goes":1}},"candidates":[{"ad":"a","context":{"bid":1}}]}`, 200, "", 0)
 	f(`{"choose":1,"chose":2,"w":1,"row":3,"time":"2026-01-01T00:00:00Z","source":"s","anonymous":"x","request":"q",`+ads+`}`, 200, "chose>choose", 1)
 	f(`{"canditates":[{"ad":"a"}]}`, 400, "canditates>candidates", 1)
-	f(`{"tmax":5,"user":7,`+ads+`}`, 400, "tmax", 1)
-	f(`{"request":"again","tmax":1,`+ads+`}`, 200, "tmax", 1)
+	f(`{"tmax":5,"user":7,`+ads+`}`, 400, "tmax>tmax_ms", 1)
+	f(`{"request":"again","tmax":1,`+ads+`}`, 200, "tmax>tmax_ms", 1)
 	// an answer given before warns of what this one has
 	f(`{"request":"again","tmin":1,`+ads+`}`, 200, "tmin", 1)
 	many := `{`
@@ -79,7 +79,7 @@ func TestEachLineHasItsOwnWarnings(t *testing.T) {
 	if len(lines) != 3 {
 		t.Fatalf("%d lines: %s", len(lines), w.Body)
 	}
-	for i, want := range []string{"tmax", "", "bid>value"} {
+	for i, want := range []string{"tmax>tmax_ms", "", "bid>value"} {
 		if got := warned(parseAnswer(t, []byte(lines[i]))); got != want {
 			t.Errorf("line %d warns of %q, want %q", i, got, want)
 		}

@@ -70,8 +70,8 @@ func TestWideRequestsTakeMoreSlots(t *testing.T) {
 	if !s.slots.extra.TryAcquire(1) {
 		t.Fatal("a slot is taken")
 	}
-	if w := post(s, body, ""); w.Code != http.StatusTooManyRequests {
-		t.Errorf("beside another body: status %d, want 429: %.200s", w.Code, w.Body)
+	if w := post(s, body, ""); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("beside another body: status %d, want 503: %.200s", w.Code, w.Body)
 	}
 	s.slots.extra.Release(1)
 	if w := post(s, body, ""); w.Code != 200 {

@@ -15,8 +15,9 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Influence is how far a feature, or one of its values, moves predictions: the shifts of
-// model.Explain over the examples that have it. It is the same measure for every kind of network.
+// Influence is how far a feature, or one of its values, moves predictions: the contributions of
+// model.Explain over the examples that have it. It is the same measure for every kind of network,
+// and the one that answers are explained with.
 type Influence struct {
 	Feature  string  `json:"feature"`
 	Value    string  `json:"value,omitempty"` // of a string; empty for the whole feature
@@ -55,13 +56,17 @@ func Influences(w *model.Replica, examples []event.Example) (byFeature, byValue 
 	whole, values := influences{}, influences{}
 	s := w.NewScratch()
 	var x []model.Feature
-	var shifts []model.Contribution
+	var why model.Explanation
 	for i := range examples {
 		x = features.Encode(x[:0], examples[i].Features)
-		shifts = w.Explain(shifts[:0], x, s)
+		w.Explain(&why, x, s)
 		for _, f := range examples[i].Features {
 			hash := model.FieldHash(f.Name)
-			shift := shifts[slices.IndexFunc(shifts, func(c model.Contribution) bool { return c.Field == hash })].Shift
+			at := slices.IndexFunc(why.Contributions, func(c model.Contribution) bool { return c.Field == hash })
+			if at < 0 {
+				continue // one of very many fields, which are explained together
+			}
+			shift := why.Contributions[at].Shift
 			whole.add(f.Name, "", shift)
 			if f.Value.Kind == event.String {
 				values.add(f.Name, f.Value.Str, shift)

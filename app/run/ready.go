@@ -121,6 +121,13 @@ func (l *Loop) handleReady(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintln(w, "warning: Redis: "+warning)
 		}
 	}
+	for i, s := range l.stages {
+		if warned, ok := s.(interface{ Warnings() []string }); ok {
+			for _, warning := range warned.Warnings() {
+				fmt.Fprintln(w, "warning: "+l.names[i]+": "+warning)
+			}
+		}
+	}
 	for _, warning := range append(l.keeper.warnings(), l.certificates.warnings(time.Now())...) {
 		fmt.Fprintln(w, "warning: "+warning)
 	}

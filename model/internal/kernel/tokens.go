@@ -16,9 +16,9 @@ type Token struct {
 	X           float32
 }
 
-// A token's entry for member J: [linear weight, target encoding, sightings, 1 free][embedding][vectors by
-// field], then the optimizer's [M, T, G, R][accumulator of the embedding, counts of positives and
-// of negatives, 1 free][accumulators by field].
+// A token's entry for member J: [linear weight, target encoding, sightings, 1 free][embedding]
+// [vectors by field], then the optimizer's [M, T, G, R][accumulator of the embedding, counts of
+// positives and of negatives, 1 free][accumulators by field].
 const (
 	EmbeddingAt = 4
 	VectorsAt   = EmbeddingAt + Embed
