@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"go/ast"
 	"io"
 	"maps"
 	"mime"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -263,6 +265,46 @@ func TestOpenAPIsSchemasCompile(t *testing.T) {
 	for ref := range defined {
 		if !bytes.Contains(text, []byte(`"`+ref+`"`)) {
 			t.Errorf("nothing refers to %s", ref)
+		}
+	}
+}
+
+// fields are the names in a list of texts that a package's source declares.
+func fields(t *testing.T, dir, variable string) (names []string) {
+	t.Helper()
+	for _, file := range sources(t, dir) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || spec.Names[0].Name != variable || len(spec.Values) != 1 {
+				return true
+			}
+			for _, e := range spec.Values[0].(*ast.CompositeLit).Elts {
+				text, _ := strconv.Unquote(e.(*ast.BasicLit).Value)
+				names = append(names, text)
+			}
+			return false
+		})
+	}
+	slices.Sort(names)
+	return names
+}
+
+// A member that a request may have is described, and a described one is known.
+func TestOpenAPIDescribesEveryMemberOfARequest(t *testing.T) {
+	d := readOpenAPI(t)
+	for schema, variable := range map[string]string{"ScoreRequest": "requestFields", "Candidate": "candidateFields", "Cap": "capFields"} {
+		v, _ := d.at("components", "schemas", schema, "properties")
+		described := slices.Sorted(maps.Keys(v.(map[string]any)))
+		known := fields(t, "scorer", variable)
+		for _, name := range known {
+			if !slices.Contains(described, name) {
+				t.Errorf("%s does not describe %s", schema, name)
+			}
+		}
+		for _, name := range described {
+			if len(known) == 0 || !slices.Contains(known, name) {
+				t.Errorf("%s describes %s, which the scorer does not know", schema, name)
+			}
 		}
 	}
 }
