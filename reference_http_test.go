@@ -158,7 +158,7 @@ func TestReferenceHasEveryEndpoint(t *testing.T) {
 	}
 	texts := documents(t)
 	var written []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `((?:GET|POST) /[^` ?]*)[^`]*` \\| ([a-z, ]+) \\|").FindAllStringSubmatch(texts[file], -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `((?:GET|POST|PUT|DELETE) /[^` ?]*)[^`]*` \\| ([a-z, ]+) \\|").FindAllStringSubmatch(texts[file], -1) {
 		written = append(written, m[1])
 		if port := ports[m[1]]; port != m[2] {
 			t.Errorf("%s says that %s is served at the port %s, and it is at %s", file, m[1], m[2], port)

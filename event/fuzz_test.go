@@ -18,6 +18,7 @@ func FuzzParsers(f *testing.F) {
 			f.Add(line)
 		}
 	}
+	f.Add([]byte(`{"id":"a17","campaign":"c9","value":2.5,"fields":{"category":"shoes","tags":["a",["b",2]]},"time":"2026-11-25T09:00:00.123Z"}`))
 	f.Add([]byte(`{"context":{"a":[["b",1e3],{"c":[[]]}]},"x":"\ud83d\ude00"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		check[Event](t, b)
@@ -25,6 +26,7 @@ func FuzzParsers(f *testing.F) {
 		check[Example](t, b)
 		check[Evaluation](t, b)
 		check[DeadLetter](t, b)
+		check[Item](t, b)
 		_, _ = strictjson.SplitArray(b, 100)
 	})
 }

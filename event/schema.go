@@ -15,6 +15,7 @@ const (
 	SchemaExample    = "example/1"
 	SchemaEvaluation = "evaluation/1"
 	SchemaDeadLetter = "deadletter/1"
+	SchemaItem       = "item/1"
 	SchemaModel      = "model/1" // binary: made and read by package model
 )
 

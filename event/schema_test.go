@@ -52,6 +52,7 @@ func goldenMessages() map[string]interface{ AppendJSON([]byte) []byte } {
 		"example": &Example{"click", "r1.0", 17, at, 1, "red", 1, 0.0123, "click@184203", 0.95, "epsilon", facts, facts[:1], true, Source{"1f0a77d2", 3, 991}},
 		"evaluation": &Evaluation{"click", "1m", testNow, testNow + 60000, 5000, 61, metric(0.061), metric(0.93), metric(0.71), metric(1.02), metric(0.002), metric(5000), metric(62.25), metric(61), metric(305), facts[:1],
 			"click@184203", "predicted_over_actual is 1.6, above 1.2"},
+		"item":       &Item{"a17", "c9", 2.5, facts[:1], at},
 		"deadletter": &DeadLetter{"ingest", "time is not RFC 3339", "events", 2, 17, at, []byte(`{"time":"yesterday"}`)},
 	}
 }
@@ -116,6 +117,10 @@ func TestMessagesFitTheirSchemas(t *testing.T) {
 		e.Weight, e.Predicted, e.Actual, e.LogLossSum = unit(r), unit(r), unit(r), unit(r)
 		return e.AppendJSON(nil)
 	})
+	check("item", func(r random) []byte {
+		i := Item{ID: "i" + r.text(), Campaign: r.text(), Value: r.Float64(), Fields: r.fields(), Time: r.time()}
+		return i.AppendJSON(nil)
+	})
 	check("deadletter", func(r random) []byte { d := r.deadLetter(); return d.AppendJSON(nil) })
 }
 
@@ -135,6 +140,9 @@ func TestSchemasRefuseWhatIsNoMessage(t *testing.T) {
 	f("prediction", `{"id":"p1","time":"2026-11-25T09:00:00.000Z","p":{},"features":{"x":{"y":1}}}`)
 	f("example", `{"objective":"click","prediction":"p1"}`)
 	f("evaluation", `{"objective":"click","window":"1m","examples":1,"positives":0,"auc":2}`)
+	f("item", `{"campaign":"c9"}`)
+	f("item", `{"id":"a17","value":-1}`)
+	f("item", `{"id":"a17","fields":{"size":{"w":1}}}`)
 	f("deadletter", `{"stage":"ingest","reason":"no","partition":0,"offset":0}`)
 }
 
@@ -174,7 +182,7 @@ func TestTheAsyncAPIDocumentTellsTheTopicsAndSchemasThatThereAre(t *testing.T) {
 		t.Fatalf("AsyncAPI %q", doc.AsyncAPI)
 	}
 	topics := map[string]int{}
-	for _, topic := range Topics([]Objective{{Name: "{objective}"}}, 4) {
+	for _, topic := range Topics([]Objective{{Name: "{objective}"}}, 4, "{catalogue}") {
 		topics["clickloop."+topic.Name] = topic.Partitions
 	}
 	for name, channel := range doc.Channels {
@@ -205,7 +213,7 @@ func TestTheAsyncAPIDocumentTellsTheTopicsAndSchemasThatThereAre(t *testing.T) {
 
 func checkMessages(t *testing.T, messages map[string]asyncMessage) {
 	t.Helper()
-	known := []string{SchemaEvent, SchemaPrediction, SchemaExample, SchemaEvaluation, SchemaDeadLetter, SchemaModel}
+	known := []string{SchemaEvent, SchemaPrediction, SchemaExample, SchemaEvaluation, SchemaItem, SchemaDeadLetter, SchemaModel}
 	for key, m := range messages {
 		i := slices.Index(known, m.Name)
 		if i < 0 {

@@ -13,6 +13,9 @@ const (
 // TopicExamples is the name of an objective's topic of examples.
 func TopicExamples(objective string) string { return "examples." + objective }
 
+// TopicCatalogue is the name of a catalogue's topic of items.
+func TopicCatalogue(catalogue string) string { return "catalogue." + catalogue }
+
 // TopicModel is the name of the topic of a network's weights, by its NetworkKey.
 func TopicModel(key string) string { return "model." + key }
 
@@ -29,6 +32,7 @@ type Topic struct {
 	NeedMessage int
 	Busy        bool // each partition is written to all the time, by heartbeats
 	Ordered     bool // the order of all records matters: only partition 0 is written and read
+	Compacted   bool // the last record of each key is kept for ever
 }
 
 const (
@@ -52,8 +56,9 @@ const ModelRetentionBytes = 512 << 20
 // Topics are all topics of the loop. Events and predictions have the given number of partitions.
 // Predictions are kept longer than the longest window. Examples stand in one partition, whose order
 // is the order of learning. Weights have a retention by size: a learner writes a snapshot well
-// before the deltas behind the last one could be deleted.
-func Topics(objectives []Objective, partitions int) []Topic {
+// before the deltas behind the last one could be deleted. A catalogue is compacted: the last record
+// of an item is the item.
+func Topics(objectives []Objective, partitions int, catalogues ...string) []Topic {
 	longest := LongestWindow(objectives)
 	topics := []Topic{
 		{Name: TopicEvents, Partitions: partitions, Retention: max(week, longest+slack), AppendTime: true, NeedMessage: EventLimits.Bytes + messageFraming, Busy: true},
@@ -67,6 +72,9 @@ func Topics(objectives []Objective, partitions int) []Topic {
 			topics = append(topics, Topic{Name: TopicModel(NetworkKey(o.Name, network)), Partitions: 1, Retention: week, RetentionBytes: ModelRetentionBytes, SegmentBytes: 64 << 20,
 				NeedMessage: weightsMessage, Ordered: true})
 		}
+	}
+	for _, c := range catalogues {
+		topics = append(topics, Topic{Name: TopicCatalogue(c), Partitions: 1, NeedMessage: factsMessage, Ordered: true, Compacted: true})
 	}
 	return topics
 }

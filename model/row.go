@@ -134,6 +134,8 @@ type Scratch struct {
 	cqp   cqpScratch
 	plain plainScratch
 	joint joint
+
+	retrieve retrieveScratch
 }
 
 func (s *Scratch) grow(fields int) {

@@ -40,6 +40,7 @@ type Call struct {
 	admitted *admission // that counts the call as at work; nil for none
 	answers
 	scratch
+	retrieval retrieveScratch
 }
 
 // answers is memory that the answers of a call share.
@@ -104,6 +105,8 @@ type Request struct {
 	Caps    []Cap // on the chosen candidates
 	// Policy chooses in place of the engine's: a text as Config.Policy has it; empty: the engine's
 	Policy string
+	// Retrieval asks for candidates from a catalogue: the engine makes them.
+	Retrieval Retrieval
 
 	Answer Answer // the engine's
 
@@ -140,11 +143,14 @@ type Answer struct {
 	// Published says that Kafka has acknowledged the predictions of the chosen candidates. Else
 	// they are written later, or, if too much waits for Kafka already, not at all.
 	Published bool
-	Repeated  bool // the request's id was answered before, and this is the first answer
-	Changed   bool // likewise, but the first request had another user, context or value
+	Retrieved Retrieved // of a request that asks a catalogue; Ranked has the chosen items only then
+	Repeated  bool      // the request's id was answered before, and this is the first answer
+	Changed   bool      // likewise, but the first request had another user, context or value
 	// Err says why the request is refused: an *event.Error, unless it is of a dependency. It wraps
 	// errConflict when its id was used for other candidates before.
 	Err error
+
+	named []named // candidates from a catalogue, in the order of Ranked
 }
 
 // Basis tells what an answer was computed from.
@@ -176,6 +182,7 @@ type Scored struct {
 func (c *Call) Reset() {
 	for i := range c.Requests {
 		c.Requests[i].claim = claim{} // it refers to the engine's memory
+		c.Requests[i].forget()
 	}
 	c.Requests, c.Began, c.admitted = c.Requests[:0], time.Time{}, nil
 }
@@ -229,7 +236,9 @@ func (c *Call) begin(e *Engine) {
 		if q.ID == "" {
 			q.ID = uuid.NewString()
 		}
-		q.Choose = min(q.Choose, len(q.Candidates))
+		if q.Retrieval.Catalogue == "" {
+			q.Choose = min(q.Choose, len(q.Candidates))
+		}
 		q.Answer, q.claim = Answer{}, claim{content: q.content()}
 		q.Answer.Err = e.prepare(q)
 	}

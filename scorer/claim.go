@@ -55,7 +55,8 @@ func (m *memory) claimOne(c *Call, i int) {
 	switch {
 	case !ok:
 	case e.state == memoRestored:
-		if q.Answer.decode(m.data(e), c); !q.fits(e.content, &c.indices) {
+		q.Answer.decode(m.data(e), c)
+		if q.adopt(); !q.fits(e.content, &c.indices) {
 			q.Answer.Err = errConflict
 			return
 		}

@@ -44,6 +44,8 @@ type Config struct {
 	// its own
 	Prior float64 `yaml:"prior"`
 	Seed  uint64  `yaml:"seed"` // of the random choices
+
+	Items Items `yaml:"items"` // catalogues of items, from which requests may choose
 }
 
 // DefaultConfig explores nothing and waits 20 ms for profiles and 50 ms for Kafka.
@@ -51,6 +53,7 @@ func DefaultConfig() Config {
 	return Config{
 		MaxBody: 1 << 20, MaxCandidates: 1000, MaxInFlight: 256, MaxQueueTime: time.Millisecond, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
 		TMax: 20 * time.Millisecond, ProfileCache: CacheConfig{MaxAge: time.Second}, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
+		Items: Items{MaxItems: 250_000, MaxBytes: 512 << 20, Limit: 100},
 	}
 }
 
@@ -95,6 +98,9 @@ func (c Config) Validate() error {
 		if _, err := parsePolicy(c.Policy); err != nil {
 			return err
 		}
+	}
+	if err := c.Items.validate(); err != nil {
+		return err
 	}
 	return field.Within("profile_cache", c.ProfileCache.validate())
 }

@@ -56,6 +56,7 @@ type Engine struct {
 	greedy     *policy
 	log        *predictionLog
 	memory     *memory
+	catalogues []*served
 	now        func() event.Time
 	keys       *signing.Ring
 	recorded   atomic.Bool
@@ -93,6 +94,7 @@ func NewEngine(cfg Config, d Deps) (*Engine, error) {
 			return nil, err
 		}
 	}
+	e.newCatalogues(&d)
 	return e, nil
 }
 
@@ -111,17 +113,18 @@ func (e *Engine) Run(ctx context.Context) error {
 	for _, f := range e.followers {
 		g.Go(func() error { return f.run(ctx) })
 	}
+	e.runCatalogues(ctx, g)
 	return g.Wait()
 }
 
-// Ready returns nil when every objective has weights.
+// Ready returns nil when every objective has weights, and every catalogue was read whole.
 func (e *Engine) Ready(context.Context) error {
 	for _, f := range e.followers {
 		if n, _ := f.replicas.version(); n < 0 {
 			return fmt.Errorf("no weights of %s have come yet: requests are answered with the prior", f.objective)
 		}
 	}
-	return nil
+	return e.cataloguesReady()
 }
 
 // Warnings say what makes answers worse without stopping them.
@@ -173,6 +176,7 @@ func (e *Engine) answerOnce(ctx context.Context, c *Call) {
 			changed := q.Answer.Changed
 			q.Answer = c.Requests[q.claim.first].Answer
 			q.Answer.Repeated, q.Answer.Changed = true, changed
+			q.adopt()
 		}
 	}
 }
@@ -186,6 +190,7 @@ func (e *Engine) recall(ctx context.Context, c *Call) {
 			continue
 		}
 		q.Answer.decode(q.claim.data, c)
+		q.adopt()
 		q.Answer.Published, q.Answer.Repeated = true, true
 		if late := q.claim.late; late != nil {
 			bounded, cancel := context.WithTimeout(ctx, e.cfg.PublishWait)

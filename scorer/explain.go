@@ -13,7 +13,7 @@ import (
 // Bounds of explanations, each of which costs as much as a hundred candidates.
 const (
 	maxExplained = 20  // predictions of a request: the first ones of its ranking
-	maxNamed     = 32  // fields of an explanation
+	maxExplain     = 32  // fields of an explanation
 	maxFieldName = 256 // bytes of a field's name; longer ones are in the rest
 )
 
@@ -38,8 +38,8 @@ type Shift struct {
 
 // checkExplain returns why a request cannot be explained with so many fields.
 func checkExplain(n int) error {
-	if n < 0 || n > maxNamed {
-		return &event.Error{Field: "explain", Reason: fmt.Sprintf("is %d, want the number of fields that are named, 0 to %d", n, maxNamed)}
+	if n < 0 || n > maxExplain {
+		return &event.Error{Field: "explain", Reason: fmt.Sprintf("is %d, want the number of fields that are named, 0 to %d", n, maxExplain)}
 	}
 	return nil
 }

@@ -47,13 +47,17 @@ func (f fingerprint) value(v *event.Value) fingerprint {
 	return f
 }
 
-// content is the fingerprint of what q asks to choose from: its candidates, in their order, how
-// many of them, and which of them are excluded or capped. Requests of one id and one content get
-// one answer.
+// content is the fingerprint of what q asks to choose from: its candidates, in their order, or the
+// catalogue and how it is asked; how many of them, and which of them are excluded or capped.
+// Requests of one id and one content get one answer.
 func (q *Request) content() fingerprint {
 	f := fingerprint(1).number(uint64(q.Choose))
-	for i := range q.Candidates {
-		f = f.text(q.Candidates[i].Ad).text(q.Candidates[i].Campaign)
+	if r := &q.Retrieval; r.Catalogue != "" {
+		f = f.text(r.Catalogue).text(r.Filter).number(uint64(r.Limit))
+	} else {
+		for i := range q.Candidates {
+			f = f.text(q.Candidates[i].Ad).text(q.Candidates[i].Campaign)
+		}
 	}
 	for _, ad := range q.Exclude {
 		f = f.number(1).text(ad)
@@ -96,6 +100,18 @@ func choiceOf(content fingerprint, indices []int) fingerprint {
 	f := content
 	for _, i := range indices {
 		f = f.number(uint64(i) + 1)
+	}
+	return f
+}
+
+// choice is choiceOf for q. What a catalogue has at an index depends on the moment, so the ads are
+// part of it.
+func (q *Request) choice(indices []int) fingerprint {
+	f := choiceOf(q.claim.content, indices)
+	if q.Retrieval.Catalogue != "" {
+		for _, i := range indices {
+			f = f.text(q.Candidates[i].Ad)
+		}
 	}
 	return f
 }

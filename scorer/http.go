@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/internal/access"
+	"github.com/clickloop/clickloop/internal/catalogue"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
@@ -45,10 +46,11 @@ func (s *Scorer) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Register adds /v1/score to the public calls and /v1/model to those of administrators.
+// Register adds /v1/score to the public calls, /v1/model and /v1/items to those of administrators.
 func (s *Scorer) Register(public, admin *http.ServeMux) {
 	public.HandleFunc("POST /v1/score", s.handleScore)
 	admin.HandleFunc("GET /v1/model", s.handleModel)
+	s.registerItems(admin)
 }
 
 // handleScore answers one request (JSON) or several (JSON lines). It holds slots while it works,
@@ -211,7 +213,7 @@ func statusOf(err error) (status int, code string) {
 		return http.StatusServiceUnavailable, "busy"
 	case errors.As(err, new(*retryLater)):
 		return http.StatusServiceUnavailable, "unavailable"
-	case errors.As(err, new(*inbound.TooLarge)), errors.As(err, new(*stream.TooLargeError)), errors.As(err, new(*tooManyParts)):
+	case errors.As(err, new(*inbound.TooLarge)), errors.As(err, new(*stream.TooLargeError)), errors.As(err, new(*tooManyParts)), errors.As(err, new(*catalogue.Full)):
 		return http.StatusRequestEntityTooLarge, "too_large"
 	case errors.As(err, new(*inbound.Unsupported)):
 		return http.StatusUnsupportedMediaType, "unsupported"

@@ -44,7 +44,11 @@ func (a *Answer) append(b []byte) []byte {
 		}
 		b = appendKept(b, s.Why)
 	}
-	return b
+	b = appendNumber(b, len(a.named))
+	for _, n := range a.named {
+		b = appendText(appendText(b, n.ad), n.campaign)
+	}
+	return appendNumber(appendNumber(b, a.Retrieved.Passed), a.Retrieved.Scored)
 }
 
 // Bits of an answer that is kept.
@@ -100,6 +104,11 @@ func (a *Answer) decode(k kept, c *Call) {
 		}
 		s.Why = k.explained()
 	}
+	a.named = make([]named, k.number())
+	for i := range a.named {
+		a.named[i] = named{k.text(), k.text()}
+	}
+	a.Retrieved.Passed, a.Retrieved.Scored = k.number(), k.number()
 }
 
 // kept is what is left to decode.

@@ -15,6 +15,8 @@ type instruments struct {
 	breaker     prometheus.Gauge
 	limit       prometheus.Gauge
 	queue       prometheus.Gauge
+	items       *prometheus.CounterVec
+	retrieval   prometheus.Histogram
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
@@ -32,9 +34,13 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		breaker: prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_breaker_open", Help: "1 while Redis does not answer in time: calls are scored without profiles, and wait for none."}),
 		queue:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_queue_seconds", Help: "How long goroutines queued for a processor on average, in the last moment."}),
 		limit:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_admission_limit", Help: "Calls that may be at work at once: scorer.max_in_flight, and fewer while goroutines queue longer than scorer.max_queue_time for a processor."}),
+		items: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_item_records_total",
+			Help: "Records read from the topics of catalogues, by result: put; deleted; malformed; full (the catalogue has reached scorer.items.max_items or max_bytes, or has too many fields)."}, []string{"catalogue", "result"}),
+		retrieval: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_scorer_retrieval_seconds", Help: "Time to find the items of a catalogue that a request is to score, with the profiles of its context.",
+			Buckets: []float64{.00025, .0005, .001, .002, .003, .005, .0075, .01, .015, .025, .05, .1}}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.breaker, m.limit, m.queue, m.requests, m.unknown, m.degraded, m.replaced, m.predictions, m.latency, m.weights, m.version)
+		reg.MustRegister(m.breaker, m.limit, m.queue, m.requests, m.unknown, m.degraded, m.replaced, m.predictions, m.latency, m.weights, m.version, m.items, m.retrieval)
 	}
 	return m
 }

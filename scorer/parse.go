@@ -125,7 +125,11 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 			q.Explain = int(r.Integer())
 		case "candidates":
 			given = true
-			l.parseCandidates(&r, q, cfg.MaxCandidates)
+			if r.Kind() == strictjson.KindObject {
+				l.parseRetrieval(&r, q, cfg)
+			} else {
+				l.parseCandidates(&r, q, cfg.MaxCandidates)
+			}
 		default:
 			l.warn(&r, requestFields)
 		}
@@ -135,8 +139,8 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 	}
 	switch {
 	case !given:
-		return &event.Error{Field: "candidates", Reason: "is missing, want an array of at least one object with an ad"}
-	case len(q.Candidates) == 0:
+		return &event.Error{Field: "candidates", Reason: "is missing, want an array of at least one object with an ad, or an object with a catalogue"}
+	case len(q.Candidates) == 0 && q.Retrieval.Catalogue == "":
 		return &event.Error{Field: "candidates", Reason: "is empty, want at least one object with an ad"}
 	case q.Choose < 0:
 		return &event.Error{Field: "choose", Reason: "is negative"}

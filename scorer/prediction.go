@@ -54,7 +54,7 @@ func (e *Engine) describe(c *Call, q *Request) {
 	for _, limit := range q.Caps {
 		p.Caps = append(p.Caps, event.Cap{Field: limit.Field, Most: int64(limit.Most)})
 	}
-	p.Choice = choiceOf(q.claim.content, c.indices).String()
+	p.Choice = q.choice(c.indices).String()
 	others := q.Answer.Ranked[q.Answer.Chosen:]
 	if len(others) > e.cfg.MaxOthers {
 		countOthers(p, q)

@@ -10,9 +10,10 @@ import (
 // appendLine appends the answer to a line: what the engine says, or an error, which the line keeps.
 // Warnings go with either: a field that is missing may be present under a wrong name.
 func (s *Scorer) appendLine(b []byte, x *exchange, l *line) []byte {
-	o, changed := strictjson.NewObject(b), false
+	o, changed, retrieved := strictjson.NewObject(b), false, Retrieved{}
 	if l.err == nil {
 		q := &x.call.Requests[l.request]
+		retrieved = q.Answer.Retrieved
 		if l.err, changed = q.Answer.Err, q.Answer.Changed; l.err == nil {
 			s.addAnswer(&o, q)
 		}
@@ -21,7 +22,7 @@ func (s *Scorer) appendLine(b []byte, x *exchange, l *line) []byte {
 		_, code := statusOf(l.err)
 		o.Buf = web.AppendError(o.Buf, code, l.err)
 	}
-	web.AddWarnings(&o, l.texts(changed))
+	web.AddWarnings(&o, l.texts(changed, &retrieved))
 	if b = o.End(); x.ndjson {
 		b = append(b, '\n')
 	}
@@ -41,6 +42,13 @@ func (s *Scorer) addAnswer(o *strictjson.Object, q *Request) {
 	}
 	o.Buf = append(o.Buf, ']')
 	o.OptionalInteger("excluded", int64(a.Excluded))
+	if q.Retrieval.Catalogue != "" {
+		o.Key("retrieved")
+		retrieved := strictjson.NewObject(o.Buf)
+		retrieved.Integer("passed", int64(a.Retrieved.Passed))
+		retrieved.Integer("scored", int64(a.Retrieved.Scored))
+		o.Buf = retrieved.End()
+	}
 	o.Key("model")
 	models := strictjson.NewObject(o.Buf)
 	for _, v := range a.Models {

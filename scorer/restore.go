@@ -69,6 +69,7 @@ func addPast(pasts map[string]*past, value []byte) (added *past) {
 	a := &known.answer
 	if known.choice == choice && !slices.ContainsFunc(a.Ranked, func(s Scored) bool { return s.Index == int(index) }) {
 		a.Ranked = append(a.Ranked, Scored{Index: int(index), Propensity: p.Propensity})
+		a.named = append(a.named, named{strings.Clone(p.Ad), strings.Clone(p.Campaign)})
 	}
 	return added
 }
@@ -93,7 +94,7 @@ func (q *Request) fits(choice fingerprint, scratch *[]int) bool {
 		indices = append(indices, s.Index)
 	}
 	*scratch = indices
-	q.claim.whole = choiceOf(q.claim.content, indices) == choice
+	q.claim.whole = q.choice(indices) == choice
 	return q.claim.whole || len(picks) < q.Choose
 }
 

@@ -35,6 +35,7 @@ func (e *Engine) score(ctx context.Context, c *Call, recorded bool) {
 		}
 	}
 	c.records, c.written, c.basis = c.records[:0], 0, Basis{}
+	e.retrieve(ctx, c, deadline, recorded)
 	e.profiles.read(ctx, c, deadline, recorded)
 	e.hold(c, now)
 	defer c.release()
@@ -114,7 +115,11 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 	if !q.choosePast(picks) {
 		q.Answer.Time = 0
 		e.choose(c, q, p)
+		if q.number() {
+			c.factsOf = nil
+		}
 	}
+	defer q.name()
 	e.explain(c, q)
 	e.appendPredictions(c, q)
 }

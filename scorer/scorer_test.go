@@ -110,6 +110,7 @@ type answered struct {
 		Chosen                   bool
 		Propensity               float64
 	}
+	Retrieved struct{ Passed, Scored int }
 	Model     map[string]string
 	AgeMs     map[string]int64 `json:"age_ms"`
 	Degraded  []string

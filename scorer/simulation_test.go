@@ -13,9 +13,9 @@ import (
 	"github.com/clickloop/clickloop/model"
 )
 
-// catalogue is a simulated one: live ads, of which the oldest one goes and a new one comes every
+// market is a simulated one: live ads, of which the oldest one goes and a new one comes every
 // few requests. What makes a user click is hidden in it.
-type catalogue struct {
+type market struct {
 	random     *rand.Rand // of ads and users, the same for every policy
 	live       []simulatedAd
 	made       int
@@ -41,8 +41,8 @@ const (
 	settled    = 2000 // requests after which the network knows what moves all ads alike
 )
 
-func newCatalogue(seed uint64) *catalogue {
-	c := &catalogue{random: rand.New(rand.NewPCG(seed, 21))}
+func newMarket(seed uint64) *market {
+	c := &market{random: rand.New(rand.NewPCG(seed, 21))}
 	for i := range c.categories {
 		c.categories[i] = 0.4 * c.random.NormFloat64()
 	}
@@ -55,7 +55,7 @@ func newCatalogue(seed uint64) *catalogue {
 	return c
 }
 
-func (c *catalogue) add() {
+func (c *market) add() {
 	a := simulatedAd{name: "ad" + strconv.Itoa(c.made), category: c.made % categories, effect: 0.8 * c.random.NormFloat64()}
 	for i := range a.with {
 		a.with[i] = 0.2 * c.random.NormFloat64()
@@ -66,17 +66,17 @@ func (c *catalogue) add() {
 	}
 }
 
-func (c *catalogue) logit(ad, segment int) float64 {
+func (c *market) logit(ad, segment int) float64 {
 	a := &c.live[ad]
 	return clickLogit + c.categories[a.category] + c.segments[segment] + a.effect + a.with[segment]
 }
 
-func (c *catalogue) rate(ad, segment int) float64 { return 1 / (1 + math.Exp(-c.logit(ad, segment))) }
+func (c *market) rate(ad, segment int) float64 { return 1 / (1 + math.Exp(-c.logit(ad, segment))) }
 
 // simulation is a policy in the loop: an engine scores and chooses, the user clicks or not, a
 // network learns it, and its messages go to the engine's replicas.
 type simulation struct {
-	*catalogue
+	*market
 	t      *testing.T
 	s      *Scorer
 	src    *source
@@ -90,7 +90,7 @@ type simulation struct {
 
 func simulate(t *testing.T, policy string, seed uint64, requests int) *simulation {
 	s := newScorer(t, func(u *setup) { u.config.Policy, u.config.Seed, u.features = policy, seed, features.Config{} })
-	m := &simulation{catalogue: newCatalogue(seed), t: t, s: s, clicks: rand.New(rand.NewPCG(seed, 22)), src: newSource(t, seed, model.DefaultConfig())}
+	m := &simulation{market: newMarket(seed), t: t, s: s, clicks: rand.New(rand.NewPCG(seed, 22)), src: newSource(t, seed, model.DefaultConfig())}
 	m.src.part = 900_000
 	for i := range requests {
 		if i%everyAd == everyAd-1 {

@@ -14,6 +14,7 @@ var (
 	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "tmax_ms", "choose", "policy", "explain", "candidates", "objectives", "value", "exclude", "cap"}
 	candidateFields = []string{"ad", "campaign", "value", "context"}
 	capFields       = []string{"field", "most"}
+	retrievalFields = []string{"catalogue", "filter", "limit"}
 )
 
 // maxWarnings bounds the fields of a request that are named; further ones are counted.
@@ -47,10 +48,11 @@ func (l *line) warn(r *event.Reader, known []string) {
 var changedWarning = web.Warning{Field: "request", Message: "request was used before, with another user, context or value. This is the answer to that request: use a new id for another question."}
 
 // texts are the warnings of an answer.
-func (l *line) texts(changed bool) (all []web.Warning) {
+func (l *line) texts(changed bool, retrieved *Retrieved) (all []web.Warning) {
 	if changed {
 		all = append(all, changedWarning)
 	}
+	all = retrieved.appendWarnings(all)
 	for i := range l.warnings {
 		all = append(all, l.warnings[i].text())
 	}

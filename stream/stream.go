@@ -17,9 +17,10 @@
 //     clients do. There is no batching timer, no unbounded queue, and no default of zero
 //     acknowledgements. Metadata expires after half a second, since kafka-go does not refresh it
 //     when a leader moves.
-//   - Topics are created and awaited before use. Retention bounds them, and they are never compacted.
-//     Others may write transactions to them and add partitions: readers read committed records
-//     only, and a number of partitions is trusted for two seconds.
+//   - Topics are created and awaited before use. Retention bounds them, but for compacted ones, of
+//     which a Reader sees the last record of each key at least. Others may write transactions to
+//     them and add partitions: readers read committed records only, and a number of partitions is
+//     trusted for two seconds.
 //
 // A Client consists of parts that share one cluster: partitions (how many, and their offsets),
 // identities (topic ids), topics (creating and checking), producer and groups. Each remembers what

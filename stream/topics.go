@@ -31,6 +31,8 @@ type Topic struct {
 	// only partition 0 is written and read, since its order is the topic's; more partitions are
 	// logged
 	Ordered bool
+	// the last record of each key is kept for ever, by the policy compact
+	Compacted bool
 }
 
 // TopicError says what an existing topic lacks and how to mend it.
@@ -51,8 +53,8 @@ type topics struct {
 
 // EnsureTopics creates missing topics, waits until they can be written, and checks existing ones.
 // It needs the right to create topics only when one is missing. It returns a *TopicError for too
-// few partitions, compaction, or too short a retention, an *AccessError for what it may not do, and
-// logs faults that do no harm yet. It waits for a broker that is still starting.
+// few partitions, another cleanup policy, or too short a retention, an *AccessError for what it may
+// not do, and logs faults that do no harm yet. It waits for a broker that is still starting.
 func (s *topics) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	_, err := s.MakeTopics(ctx, topics...)
 	return err
@@ -107,8 +109,25 @@ func (s *topics) warnings(ctx context.Context, t Topic) []error {
 	return found
 }
 
+const (
+	cleanupPolicy = "cleanup.policy"
+	policyCompact = "compact"
+	policyDelete  = "delete"
+)
+
+func (t Topic) policy() string {
+	if t.Compacted {
+		return policyCompact
+	}
+	return policyDelete
+}
+
 func (t Topic) entries() []kafka.ConfigEntry {
-	entries := []kafka.ConfigEntry{{ConfigName: "cleanup.policy", ConfigValue: "delete"}}
+	entries := []kafka.ConfigEntry{{ConfigName: cleanupPolicy, ConfigValue: t.policy()}}
+	if t.Compacted {
+		// a broker's own bounds must not apply: a record that is gone would be a key that is gone
+		return append(entries, kafka.ConfigEntry{ConfigName: "retention.ms", ConfigValue: "-1"}, kafka.ConfigEntry{ConfigName: retentionBytes, ConfigValue: "-1"})
+	}
 	add := func(name string, value int64) {
 		if value > 0 {
 			entries = append(entries, kafka.ConfigEntry{ConfigName: name, ConfigValue: strconv.FormatInt(value, 10)})
@@ -204,10 +223,10 @@ func (s *topics) checkPartitions(ctx context.Context, t Topic) error {
 	return nil
 }
 
-// checkSettings refuses compaction and too short a retention.
+// checkSettings refuses another policy than the topic's, and too short a retention.
 func (s *topics) checkSettings(ctx context.Context, t Topic) error {
 	name := s.name(t.Name)
-	found, err := s.settings(ctx, t.Name, "cleanup.policy", "retention.ms")
+	found, err := s.settings(ctx, t.Name, cleanupPolicy, "retention.ms")
 	var denied *AccessError
 	if errors.As(err, &denied) {
 		return &finalError{err}
@@ -215,8 +234,12 @@ func (s *topics) checkSettings(ctx context.Context, t Topic) error {
 	if err != nil {
 		return err
 	}
-	if policy := found["cleanup.policy"]; strings.Contains(policy, "compact") {
-		return &finalError{&TopicError{name, "cleanup.policy", policy, "delete", s.alterCommand(t.Name, "cleanup.policy", "delete")}}
+	policy := found[cleanupPolicy]
+	if wrong := strings.Contains(policy, policyCompact) && !t.Compacted || t.Compacted && policy != policyCompact && policy != ""; wrong {
+		return &finalError{&TopicError{name, cleanupPolicy, policy, t.policy(), s.alterCommand(t.Name, cleanupPolicy, t.policy())}}
+	}
+	if t.Compacted {
+		return nil
 	}
 	if ms, err := strconv.ParseInt(found["retention.ms"], 10, 64); err == nil && ms >= 0 && ms < t.Retention.Milliseconds() {
 		want := strconv.FormatInt(t.Retention.Milliseconds(), 10)

@@ -38,11 +38,12 @@ func embeddedBounds() embedded.Bounds {
 	return embedded.Bounds{PartitionBytes: keptExamples, SegmentBytes: segmentBytes, Keys: keptKeys, KindOf: features.KindOfKey}
 }
 
-// boundTopics gives the topics that an embedded broker creates their bytes.
+// boundTopics gives the topics that an embedded broker creates their bytes. A compacted topic has
+// none: what it keeps are the items of a catalogue, which the scorer bounds.
 func boundTopics(topics []stream.Topic) {
 	for i := range topics {
 		t := &topics[i]
-		if t.RetentionBytes > 0 {
+		if t.RetentionBytes > 0 || t.Compacted {
 			continue
 		}
 		t.RetentionBytes, t.SegmentBytes = max(keptBytes(t.Name)/int64(t.Partitions), leastKept), segmentBytes
@@ -81,6 +82,8 @@ const (
 	// trimEvery is how often the services are trimmed. They exceed their bounds by what comes
 	// meanwhile.
 	trimEvery = 2 * time.Second
+	// compactEvery is how often compacted topics are compacted, which reads them whole
+	compactEvery = 10 * time.Minute
 	// logEvery is the least time between two lines of the log about what has left.
 	logEvery = 10 * time.Minute
 )
@@ -93,6 +96,8 @@ type keeper struct {
 	logger   *slog.Logger
 	recorded atomic.Bool
 	limits   memoryLimit
+
+	compacted time.Time // run's
 
 	records *prometheus.CounterVec
 	keys    prometheus.Counter
@@ -138,6 +143,10 @@ func (k *keeper) run(ctx context.Context) error {
 			}
 			k.limits.set()
 			k.trim(now)
+			if now.Sub(k.compacted) >= compactEvery {
+				k.compacted = now
+				k.services.Compact()
+			}
 		}
 	}
 }

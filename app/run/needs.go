@@ -37,6 +37,9 @@ func Needs(stage string, c *config.Config) []stream.Need {
 		n.topic(event.TopicEvents, stream.OpDescribe) // as far as profiles are folded
 		n.topic(event.TopicPredictions, read, write)  // it restores what it remembers of them
 		eachNetwork(c, func(key string) { n.topic(event.TopicModel(key), read) })
+		for _, name := range c.Scorer.Items.Catalogues {
+			n.topic(event.TopicCatalogue(name), read, write)
+		}
 	case "feedback":
 		n.topic(event.TopicEvents, read)
 		n.topic(event.TopicPredictions, read)
@@ -59,7 +62,7 @@ func Needs(stage string, c *config.Config) []stream.Need {
 			n.group("learner." + key)
 		})
 	case Analyst:
-		for _, t := range event.Topics(c.Objectives, c.Kafka.Partitions) {
+		for _, t := range event.Topics(c.Objectives, c.Kafka.Partitions, c.Scorer.Items.Catalogues...) {
 			n.topic(t.Name, read)
 		}
 	}
@@ -80,7 +83,7 @@ func used(stages []string, c *config.Config) (all []stream.Need, topics []stream
 	for _, s := range stages {
 		all = append(all, Needs(s, c)...)
 	}
-	for _, t := range event.Topics(c.Objectives, c.Kafka.Partitions) {
+	for _, t := range event.Topics(c.Objectives, c.Kafka.Partitions, c.Scorer.Items.Catalogues...) {
 		if slices.ContainsFunc(all, func(n stream.Need) bool { return !n.Group && n.Name == t.Name }) {
 			topics = append(topics, stream.Topic(t))
 		}

@@ -143,7 +143,7 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 		}
 		return nil
 	}
-	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
+	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions, cfg.Scorer.Items.Catalogues...) {
 		if d.topic(ctx, client, cfg.Kafka.Prefix, t) {
 			d.transactions(ctx, client, cfg.Kafka.Prefix, t.Name)
 		}

@@ -22,7 +22,7 @@ func TestDoctorNamesTopicsThatHoldRecordsBack(t *testing.T) {
 	}
 	defer client.Close()
 	cfg := config.Default()
-	for _, o := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
+	for _, o := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions, cfg.Scorer.Items.Catalogues...) {
 		if err := client.EnsureTopics(t.Context(), stream.Topic{Name: o.Name, Partitions: o.Partitions, Retention: o.Retention}); err != nil {
 			t.Fatal(err)
 		}

@@ -206,7 +206,7 @@ func (r rights) refused(users []string) {
 				r.Errorf("%s, %+v: %v", user, n, err)
 			}
 		}
-		for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
+		for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions, cfg.Scorer.Items.Catalogues...) {
 			for _, operation := range []string{stream.OpRead, stream.OpWrite, stream.OpAlterConfigs} {
 				ask(stream.Need{Name: t.Name, Operations: []string{operation}})
 			}

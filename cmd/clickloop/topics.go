@@ -32,7 +32,7 @@ func topicsCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	defer client.Close()
 	var topics []stream.Topic
-	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions) {
+	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions, cfg.Scorer.Items.Catalogues...) {
 		topics = append(topics, stream.Topic(t))
 	}
 	var made []string

@@ -52,6 +52,16 @@ func (s *Services) Trim() (keys int) {
 	return s.written.evict(redis, s.cfg.Bounds.Keys)
 }
 
+// Compact drops the records of compacted topics that a later one of the same key replaces.
+func (s *Services) Compact() {
+	s.mu.Lock()
+	cluster := s.cluster
+	s.mu.Unlock()
+	if cluster != nil {
+		cluster.Compact()
+	}
+}
+
 // FirstOffsets returns the sum of the first offsets of a topic's partitions: how many records have
 // left it since it was created.
 func (s *Services) FirstOffsets(topic string) int64 {

@@ -61,3 +61,6 @@ func addRowsAVX(az, inv, x *float64, dims *uint16, n, lanes int)
 
 //go:noescape
 func subtractSquareAVX(inv, az *float64, lanes int)
+
+//go:noescape
+func scoreAVX(out *float32, n int, rows *uint16, width, relu int, shift, weight *float32)

@@ -82,3 +82,73 @@ readCQPHalfToken:
 	VMOVUPS X4, (R11)
 	VZEROUPPER
 	RET
+
+// func scoreAVX(out *float32, n int, rows *uint16, width, relu int, shift, weight *float32)
+TEXT ·scoreAVX(SB), NOSPLIT, $0-56
+	MOVQ out+0(FP), DI
+	MOVQ n+8(FP), CX
+	MOVQ rows+16(FP), SI
+	MOVQ width+24(FP), R8
+	MOVQ relu+32(FP), R9
+	MOVQ shift+40(FP), R10
+	MOVQ weight+48(FP), R11
+	SUBQ R9, R8
+	VXORPS Y15, Y15, Y15
+
+scoreRow:
+	PREFETCHT0 1024(SI)
+	PREFETCHT0 1088(SI)
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ R10, R12
+	MOVQ R11, R13
+	MOVQ R9, BX
+	TESTQ BX, BX
+	JLE scoreRest
+
+scoreRelu:
+	VCVTPH2PS (SI), Y2
+	VCVTPH2PS 16(SI), Y3
+	VADDPS (R12), Y2, Y2
+	VADDPS 32(R12), Y3, Y3
+	VMAXPS Y15, Y2, Y2
+	VMAXPS Y15, Y3, Y3
+	VMULPS (R13), Y2, Y2
+	VMULPS 32(R13), Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	ADDQ $32, SI
+	ADDQ $64, R12
+	ADDQ $64, R13
+	SUBQ $16, BX
+	JG scoreRelu
+
+scoreRest:
+	MOVQ R8, BX
+	TESTQ BX, BX
+	JLE scoreFold
+
+scoreLinear:
+	VCVTPH2PS (SI), Y2
+	VCVTPH2PS 16(SI), Y3
+	VMULPS (R13), Y2, Y2
+	VMULPS 32(R13), Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	ADDQ $32, SI
+	ADDQ $64, R13
+	SUBQ $16, BX
+	JG scoreLinear
+
+scoreFold:
+	VADDPS Y1, Y0, Y0
+	VHADDPS Y0, Y0, Y0
+	VHADDPS Y0, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDSS X1, X0, X0
+	VMOVSS X0, (DI)
+	ADDQ $4, DI
+	DECQ CX
+	JNZ scoreRow
+	VZEROUPPER
+	RET
