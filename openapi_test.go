@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/run"
 	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -165,7 +166,7 @@ func (d *openAPI) operations() (all []operation) {
 	ids := map[string]bool{}
 	paths := d.doc["paths"].(map[string]any)
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
-		for _, method := range []string{"get", "put", "post", "delete", "options", "head", "patch"} {
+		for _, method := range []string{"put", "post", "get", "delete", "options", "head", "patch"} {
 			names := []string{"paths", path, method}
 			v, _ := d.at(names...)
 			if v == nil {
@@ -292,7 +293,7 @@ func fields(t *testing.T, dir, variable string) (names []string) {
 // A member that a request may have is described, and a described one is known.
 func TestOpenAPIDescribesEveryMemberOfARequest(t *testing.T) {
 	d := readOpenAPI(t)
-	for schema, variable := range map[string]string{"ScoreRequest": "requestFields", "Candidate": "candidateFields", "Cap": "capFields"} {
+	for schema, variable := range map[string]string{"ScoreRequest": "requestFields", "Candidate": "candidateFields", "Cap": "capFields", "Retrieval": "retrievalFields"} {
 		v, _ := d.at("components", "schemas", schema, "properties")
 		described := slices.Sorted(maps.Keys(v.(map[string]any)))
 		known := fields(t, "scorer", variable)
@@ -416,7 +417,7 @@ func (d *openAPI) send(op operation, base, target string, x example, want int) [
 // A client that knows the document alone has every call answered as the document says: the examples
 // suit their schemas, and so do the answers.
 func TestARunningSystemAnswersAsOpenAPISays(t *testing.T) {
-	d, l := readOpenAPI(t), running(t)
+	d, l := readOpenAPI(t), runningWith(t, func(c *config.Config) { c.Scorer.Items.Catalogues = []string{"items"} })
 	for _, op := range d.operations() {
 		target := d.target(op)
 		for _, x := range d.examples(op) {
