@@ -22,14 +22,14 @@ func (c *collector) accept(ctx context.Context, d *delivery, clock event.Time) (
 		}
 		beats = c.heartbeats(partitions, event.Event{Time: clock, Received: clock})
 	}
-	in, done, err := c.enqueueStanding(ctx, d, beats)
+	in, queued, err := c.enqueueStanding(ctx, d, beats)
 	if err != nil {
 		return in, err
 	}
 	if clock != 0 {
 		c.posted.set(clock, len(beats))
 	}
-	err = await(ctx, done)
+	err = c.batcher.Await(ctx, queued)
 	var large *stream.TooLargeError
 	if errors.As(err, &large) {
 		in.rejectTooLarge(large)
@@ -48,37 +48,37 @@ func (c *collector) accept(ctx context.Context, d *delivery, clock event.Time) (
 
 // enqueueStanding is enqueue as soon as labels wait for the events of this collector. They do not
 // in the moment after its start, nor while Kafka is away.
-func (c *collector) enqueueStanding(ctx context.Context, d *delivery, beats []stream.Record) (*intake, <-chan error, error) {
+func (c *collector) enqueueStanding(ctx context.Context, d *delivery, beats []stream.Record) (*intake, stream.Ticket, error) {
 	for {
 		changed := c.standing.changed.Wait()
-		in, done, err := c.enqueue(d, beats)
+		in, queued, err := c.enqueue(d, beats)
 		if !errors.Is(err, errSilent) {
-			return in, done, err
+			return in, queued, err
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return in, nil, errAway
+			return in, stream.Ticket{}, errAway
 		}
 	}
 }
 
 // enqueue holds the order from the moment at which received is stamped until the events stand in
 // the queue, so that no heartbeat comes between.
-func (c *collector) enqueue(d *delivery, beats []stream.Record) (*intake, <-chan error, error) {
+func (c *collector) enqueue(d *delivery, beats []stream.Record) (*intake, stream.Ticket, error) {
 	c.order.RLock()
 	defer c.order.RUnlock()
 	switch err := c.standing.check(c.clock.Now(), c.clock.Recorded()); err {
 	case nil:
 	case errLeaving:
-		return &intake{}, nil, errEnding
+		return &intake{}, stream.Ticket{}, errEnding
 	default:
-		return &intake{}, nil, err
+		return &intake{}, stream.Ticket{}, err
 	}
 	in := newIntake(d, c.clock, c.cfg.MaxAge, c.headers)
-	done, err := c.batcher.Enqueue(append(in.records, beats...))
+	queued, err := c.batcher.Enqueue(append(in.records, beats...))
 	if err != nil {
 		err = errAway
 	}
-	return in, done, err
+	return in, queued, err
 }

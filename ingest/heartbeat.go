@@ -83,19 +83,9 @@ func (c *collector) beatOnce(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	done, stamp, err := c.enqueueClock(n, false)
-	if err == nil && await(ctx, done) == nil && stamp != 0 {
+	queued, stamp, err := c.enqueueClock(n, false)
+	if err == nil && c.batcher.Await(ctx, queued) == nil && stamp != 0 {
 		c.standing.vouch(stamp)
-	}
-}
-
-// await returns the outcome of a write, or ctx's error.
-func await(ctx context.Context, done <-chan error) error {
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -103,7 +93,7 @@ func await(ctx context.Context, done <-chan error) error {
 // order from the moment at which it stamps received until its events are enqueued, so the clock
 // never vouches for an event that is still to come. The farewell is the last record: no event is
 // accepted behind it.
-func (c *collector) enqueueClock(n int, farewell bool) (done <-chan error, stamp event.Time, err error) {
+func (c *collector) enqueueClock(n int, farewell bool) (queued stream.Ticket, stamp event.Time, err error) {
 	c.order.Lock()
 	defer c.order.Unlock()
 	if farewell {
@@ -115,8 +105,8 @@ func (c *collector) enqueueClock(n int, farewell bool) (done <-chan error, stamp
 	} else {
 		stamp = c.clock.Now()
 	}
-	done, err = c.batcher.Enqueue(c.heartbeats(n, event.Event{Time: stamp, Received: stamp, Collector: c.name, Leaving: farewell}))
-	return done, stamp, err
+	queued, err = c.batcher.Enqueue(c.heartbeats(n, event.Event{Time: stamp, Received: stamp, Collector: c.name, Leaving: farewell}))
+	return queued, stamp, err
 }
 
 // leave accepts no more events. It waits until Kafka has the events in flight and the farewell
@@ -128,12 +118,12 @@ func (c *collector) leave(ctx context.Context) {
 	if err != nil {
 		n = 0
 	}
-	done, stamp, enqueueErr := c.enqueueClock(n, true)
+	queued, stamp, enqueueErr := c.enqueueClock(n, true)
 	if err == nil {
 		err = enqueueErr
 	}
 	if err == nil {
-		err = await(ctx, done)
+		err = c.batcher.Await(ctx, queued)
 	}
 	if err != nil && stamp != 0 {
 		c.logger.Warn("cannot say farewell: labels wait for this collector until its lease has passed", "collector", c.name, "err", err)
@@ -172,8 +162,8 @@ func (c *collector) beatNewPartitions(ctx context.Context) {
 	if !ok {
 		return
 	}
-	done, err := c.batcher.Enqueue(c.heartbeats(n, event.Event{Time: at, Received: at})[from:])
-	if err != nil || await(ctx, done) != nil {
+	queued, err := c.batcher.Enqueue(c.heartbeats(n, event.Event{Time: at, Received: at})[from:])
+	if err != nil || c.batcher.Await(ctx, queued) != nil {
 		return
 	}
 	// a clock that was posted meanwhile went to all partitions

@@ -57,22 +57,22 @@ func unstarted(t *testing.T, client *stream.Client, cfg Config) (*Ingester, *htt
 }
 
 // inFlight makes n clicks wait in a collector's queue, stamped.
-func inFlight(t *testing.T, c *collector, n int) (waiting []<-chan error) {
+func inFlight(t *testing.T, c *collector, n int) (waiting []stream.Ticket) {
 	t.Helper()
 	for range n {
-		in, done, err := c.enqueue(&delivery{count: 1, event: func(int, *intake) item { return item{event: event.Event{Type: event.TypeClick}} }}, nil)
+		in, queued, err := c.enqueue(&delivery{count: 1, event: func(int, *intake) item { return item{event: event.Event{Type: event.TypeClick}} }}, nil)
 		if err != nil || len(in.records) != 1 {
 			t.Fatalf("%d records, %v", len(in.records), err)
 		}
-		waiting = append(waiting, done)
+		waiting = append(waiting, queued)
 	}
 	return waiting
 }
 
-func acknowledged(t *testing.T, waiting []<-chan error) {
+func acknowledged(t *testing.T, c *collector, waiting []stream.Ticket) {
 	t.Helper()
-	for _, done := range waiting {
-		if err := <-done; err != nil {
+	for _, queued := range waiting {
+		if err := c.batcher.Await(t.Context(), queued); err != nil {
 			t.Errorf("a click in flight is not acknowledged: %v", err)
 		}
 	}
@@ -142,7 +142,7 @@ func TestACollectorThatEndsWritesWhatItHasTaken(t *testing.T) {
 	if err := c.run(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	acknowledged(t, waiting)
+	acknowledged(t, i.collector, waiting)
 	clicks := 0
 	for p, events := range eventsOf(t, client) {
 		for _, e := range events {
@@ -233,7 +233,7 @@ func TestClicksOfAPausedCollectorAreReceivedWhenTheyWere(t *testing.T) {
 	running, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- paused.collector.batcher.Run(running) }()
-	acknowledged(t, waiting)
+	acknowledged(t, paused.collector, waiting)
 	paused.collector.beatOnce(t.Context())
 	stop()
 	<-ended

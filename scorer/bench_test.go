@@ -146,7 +146,7 @@ func benchmarkScoreAlone(b *testing.B, keys *signing.Ring) {
 				x.parse(body, false, &s.cfg)
 				x.call.begin(s.Engine)
 				s.score(b.Context(), &x.call, false)
-				x.call.settle(true, nil)
+				x.call.settle()
 				x.out = s.appendLine(x.out[:0], x, &x.lines[0])
 				x.call.Reset()
 				s.exchanges.Put(x)

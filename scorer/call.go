@@ -34,6 +34,7 @@ type Call struct {
 	basis    Basis           // of the answers that are being computed
 	records  []stream.Record // predictions of these answers
 	written  int             // bytes of these
+	recorded bool            // it is answered in recorded mode
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
 	done     chan struct{}
@@ -107,6 +108,7 @@ type Request struct {
 	Policy string
 	// Retrieval asks for candidates from a catalogue: the engine makes them.
 	Retrieval Retrieval
+	Log       LogMode // in wall-clock mode
 
 	Answer Answer // the engine's
 
@@ -140,12 +142,14 @@ type Answer struct {
 	// of the predictions; a request that is sent again has the time at which it was answered first
 	Time event.Time
 	Basis
-	// Published says that Kafka has acknowledged the predictions of the chosen candidates. Else
-	// they are written later, or, if too much waits for Kafka already, not at all.
-	Published bool
-	Retrieved Retrieved // of a request that asks a catalogue; Ranked has the chosen items only then
-	Repeated  bool      // the request's id was answered before, and this is the first answer
-	Changed   bool      // likewise, but the first request had another user, context or value
+	// Logged says that the predictions of the chosen candidates have a place in the queue for Kafka:
+	// they will be on the topic, see Config.Spool and Config.Drain. Only a request that wants best
+	// effort is answered without.
+	Logged       bool
+	Acknowledged bool      // Kafka has acknowledged them; known where the request wants it
+	Retrieved    Retrieved // of a request that asks a catalogue; Ranked has the chosen items only then
+	Repeated     bool      // the request's id was answered before, and this is the first answer
+	Changed      bool      // likewise, but the first request had another user, context or value
 	// Err says why the request is refused: an *event.Error, unless it is of a dependency. It wraps
 	// errConflict when its id was used for other candidates before.
 	Err error
@@ -258,17 +262,21 @@ func (c *Call) newRanked(n int) []Scored {
 	return c.ranked[from : from+n : from+n]
 }
 
-// settle completes the answers of what was scored: late, unless nil, is what becomes of their
-// predictions.
-func (c *Call) settle(published bool, late *delivery) {
+// wantsAcknowledgement says whether an open request waits for Kafka.
+func (c *Call) wantsAcknowledgement() bool {
+	return slices.ContainsFunc(c.Requests, func(q Request) bool { return q.Log == LogAcknowledged && q.open() })
+}
+
+// settle completes the answers of what was scored.
+func (c *Call) settle() {
 	for i := range c.Requests {
 		if q := &c.Requests[i]; q.open() {
-			if q.Answer.Published = published; q.Answer.Time == 0 {
+			if q.Answer.Time == 0 {
 				q.Answer.Time = q.Time
 			}
 			from := len(c.data)
 			c.data = q.Answer.append(c.data)
-			q.claim.progress, q.claim.late, q.claim.data = scored, late, c.data[from:]
+			q.claim.progress, q.claim.data = scored, c.data[from:]
 		}
 	}
 }

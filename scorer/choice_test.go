@@ -144,7 +144,7 @@ func TestAChoiceStandsWhenLearningMovesTheRanking(t *testing.T) {
 	if got := chosenAd(t, s, "r1"); got != "a1" {
 		t.Errorf("sent again, %s is chosen, first it was a1", got)
 	}
-	if n := len(readAll(t, s.client, event.TopicPredictions)); n != 2 {
+	if n := len(logged(t, s)); n != 2 {
 		t.Errorf("the topic holds %d predictions, want one for each request", n)
 	}
 }
@@ -162,6 +162,7 @@ func TestAChoiceStandsThroughARestart(t *testing.T) {
 		id := fmt.Sprint("q", i)
 		chosen[id] = chosenAd(t, before, id)
 	}
+	logged(t, before)
 	s := runScorer(t, brokers, prefix, explore)
 	// it does so by itself too; here the test waits for it
 	if err := s.memory.restore(t.Context(), s.client, s.logger); err != nil {
@@ -278,65 +279,138 @@ func TestALateAnswerIsGivenAgainAndQueuedOnce(t *testing.T) {
 	services := backend.Embedded(t)
 	reg := prometheus.NewRegistry()
 	s := runScorer(t, []string{services.Kafka}, "late.", func(u *setup) { u.registry = reg; u.config.PublishWait = 2 * time.Second })
-	const body = `{"request":"r","candidates":[{"ad":"a"},{"ad":"b"}]}`
+	const body = `{"request":"r","log":"acknowledged","candidates":[{"ad":"a"},{"ad":"b"}]}`
 	services.StopKafka()
 	s.cfg.PublishWait = 10 * time.Millisecond
 	first := post(s, body, "").Body.String()
-	if a := parseAnswer(t, []byte(first)); a.Published == nil || *a.Published {
+	if a := parseAnswer(t, []byte(first)); !is(a.Logged, true) || !is(a.Acknowledged, false) {
 		t.Fatalf("without Kafka: %s", first)
 	}
 	if got := post(s, body, "").Body.String(); got != first {
 		t.Errorf("again without Kafka: %s, want %s", got, first)
 	}
-	if got := metric(t, reg, "clickloop_scorer_predictions_total", "late"); got != 1 {
-		t.Errorf("%v predictions are counted as late, want 1", got)
+	if n, _ := s.log.batcher.Waiting(); n != 1 {
+		t.Errorf("%d predictions wait, want 1", n)
 	}
 	if err := services.StartKafka(); err != nil {
 		t.Fatal(err)
 	}
 	s.cfg.PublishWait = 20 * time.Second
 	for range 2 {
-		if a := parseAnswer(t, post(s, body, "").Body.Bytes()); a.Published != nil || a.Predictions[0].Prediction != "r.0" {
-			t.Errorf("with Kafka: %+v, want an answer that is published", a)
+		if a := parseAnswer(t, post(s, body, "").Body.Bytes()); !is(a.Acknowledged, true) || a.Predictions[0].Prediction != "r.0" {
+			t.Errorf("with Kafka: %+v, want an answer that is acknowledged", a)
 		}
 	}
-	if len(s.memory.late) != 0 {
-		t.Error("what Kafka has is still remembered as late")
+	if got := metric(t, reg, "clickloop_scorer_predictions_total", "acknowledged"); got != 1 {
+		t.Errorf("%v predictions are counted as acknowledged, want 1", got)
 	}
-	if n := len(readAll(t, s.client, event.TopicPredictions)); n != 1 {
+	if n := len(logged(t, s)); n != 1 {
 		t.Errorf("the topic holds %d predictions, want 1", n)
 	}
 }
 
-// A full queue loses predictions, says so, and the request may be sent again.
-func TestAFullQueueIsNotReportedAsPublished(t *testing.T) {
+// A full queue refuses requests before anything is promised, so they may be sent again with whatever
+// they ask. Best effort is answered, and stays what it was.
+func TestAFullQueueIsToldBeforeAnythingIsPromised(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := newScorer(t, func(u *setup) { u.registry = reg })
 	// nobody writes: the first waits, the others find it full
 	s.log.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1)
-	send := func(id, ad string) *httptest.ResponseRecorder {
-		return post(s, fmt.Sprintf(`{"request":%q,"candidates":[{"ad":%q}]}`, id, ad), "")
+	send := func(id, ad, more string) *httptest.ResponseRecorder {
+		return post(s, fmt.Sprintf(`{"request":%q,%s"candidates":[{"ad":%q}]}`, id, more, ad), "")
 	}
-	for i, want := range []string{"late", "lost", "lost"} {
-		// the third is the second one again
-		a := parseAnswer(t, send(fmt.Sprint("r", min(i, 1)), "a").Body.Bytes())
-		if a.Published == nil || *a.Published {
-			t.Errorf("request %d: %+v, want published false", i, a)
+	if w := send("r0", "a", ""); w.Code != 200 || !is(parseAnswer(t, w.Body.Bytes()).Logged, true) {
+		t.Errorf("the first: %d %s", w.Code, w.Body)
+	}
+	for _, more := range []string{"", `"log":"queued",`, `"log":"acknowledged",`} {
+		for _, ad := range []string{"a", "b"} {
+			w := send("r1", ad, more)
+			if a := parseAnswer(t, w.Body.Bytes()); w.Code != 503 || w.Header().Get("Retry-After") == "" || a.Error.Code != "queue_full" || !strings.Contains(a.Error.Message, "scorer.max_waiting") {
+				t.Errorf("%s: %d %v %s", more, w.Code, w.Header(), w.Body)
+			}
 		}
-		if got := metric(t, reg, "clickloop_scorer_predictions_total", want); got != float64(max(i, 1)) {
-			t.Errorf("request %d: %v predictions are %s", i, got, want)
+	}
+	first := send("r2", "a", `"log":"best_effort",`)
+	if a := parseAnswer(t, first.Body.Bytes()); first.Code != 200 || !is(a.Logged, false) || len(a.Predictions) != 1 {
+		t.Errorf("best effort: %d %s", first.Code, first.Body)
+	}
+	if w := send("r2", "b", ""); w.Code != 409 {
+		t.Errorf("other candidates under the id of an answer that is not logged: %d", w.Code)
+	}
+	if w := send("r0", "a", ""); w.Code != 200 || !is(parseAnswer(t, w.Body.Bytes()).Logged, true) {
+		t.Errorf("the first again: %d %s", w.Code, w.Body)
+	}
+	if w := post(s, `{"choose":0,"candidates":[{"ad":"a"}]}`, ""); w.Code != 200 {
+		t.Errorf("nothing to log: %d %s", w.Code, w.Body)
+	}
+	s.log.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1<<20)
+	for range 2 {
+		if w := send("r2", "a", ""); w.Body.String() != first.Body.String() {
+			t.Errorf("again with room: %s, want %s", w.Body, first.Body)
 		}
 	}
-	if got := metric(t, reg, "clickloop_scorer_predictions_total", "acknowledged"); got != 0 {
-		t.Errorf("%v predictions are counted as acknowledged", got)
+	if w := send("r1", "b", ""); w.Code != 200 || !is(parseAnswer(t, w.Body.Bytes()).Logged, true) {
+		t.Errorf("what was refused, with room: %d %s", w.Code, w.Body)
 	}
-	if w := send("r1", "b"); w.Code != 409 {
-		t.Errorf("other candidates under the id of a lost request: %d", w.Code)
+	for result, want := range map[string]float64{"unavailable": 6, "conflict": 1, "repeated": 3, "ok": 4} {
+		if got := metric(t, reg, "clickloop_scorer_requests_total", result); got != want {
+			t.Errorf("%v requests are %s, want %v", got, result, want)
+		}
 	}
+	if got := metric(t, reg, "clickloop_scorer_predictions_total", "unlogged"); got != 1 {
+		t.Errorf("%v predictions are unlogged, want 1", got)
+	}
+	s.log.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1)
 	s.SetRecorded(true)
 	s.replayWait = 10 * time.Millisecond
-	if w := send("r9", "a"); w.Code != 503 {
-		t.Errorf("a replay whose predictions are lost: %d %s", w.Code, w.Body)
+	if w := send("r9", "a", ""); w.Code != 503 {
+		t.Errorf("a replay whose predictions wait: %d %s", w.Code, w.Body)
+	}
+}
+
+// Lines of one body may want different things of a full queue.
+func TestLinesAreRefusedByThemselvesWhenTheQueueIsFull(t *testing.T) {
+	s := newScorer(t, nil)
+	s.log.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1)
+	post(s, `{"candidates":[{"ad":"a"}]}`, "")
+	w := post(s, `{"log":"best_effort","candidates":[{"ad":"a"}]}`+"\n"+`{"candidates":[{"ad":"a"}]}`+"\n"+`{"choose":0,"candidates":[{"ad":"a"}]}`, "application/x-ndjson")
+	lines := strings.Split(strings.TrimSpace(w.Body.String()), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	for i, want := range []string{`"logged":false`, `"code":"queue_full"`, `"logged":true`} {
+		if !strings.Contains(lines[i], want) {
+			t.Errorf("line %d: %s, want %s", i, lines[i], want)
+		}
+	}
+}
+
+func TestAnUnknownModeOfTheLogIsRefusedByName(t *testing.T) {
+	s := newScorer(t, nil)
+	for _, value := range []string{`"default"`, `""`, `"QUEUED"`, `true`, `["queued"]`, `{}`} {
+		w := post(s, `{"log":`+value+`,"candidates":[{"ad":"a"}]}`, "")
+		if a := parseAnswer(t, w.Body.Bytes()); w.Code != 400 || a.Error.Field != "log" || value[0] == '"' && !strings.Contains(a.Error.Message, "want queued, acknowledged, best_effort") {
+			t.Errorf("%s: %d %s", value, w.Code, w.Body)
+		}
+	}
+}
+
+// A choice that another process made stands, also when the first one who asks for it again is
+// refused for lack of room.
+func TestARefusalForgetsNoChoiceOfAnotherProcess(t *testing.T) {
+	s := newScorer(t, nil)
+	c := read(t, s, `{"request":"r","candidates":[{"ad":"a"},{"ad":"b"}]}`)
+	q := &c.Requests[0]
+	s.memory.remember(&past{request: "r", choice: choiceOf(q.claim.content, []int{1}), answer: Answer{Policy: "greedy", Time: 7, Ranked: []Scored{{Index: 1, Propensity: 1}}}})
+	const body = `{"request":"r","candidates":[{"ad":"a"},{"ad":"b"}]}`
+	s.log.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1)
+	post(s, `{"candidates":[{"ad":"a"}]}`, "")
+	if w := post(s, body, ""); w.Code != 503 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	s.log.batcher = stream.NewBatcher(s.client, event.TopicPredictions, 1<<20)
+	if a := parseAnswer(t, post(s, body, "").Body.Bytes()); len(a.Predictions) != 2 || a.Predictions[0].Ad != "b" {
+		t.Errorf("%+v, want the choice of b", a)
 	}
 }
 
@@ -362,13 +436,10 @@ func TestTheMemoryIsBoundedAndForgetsTheOldestFirst(t *testing.T) {
 		c.Requests = append(c.Requests[:0], Request{claim: claim{hash: m.hash(strconv.Itoa(i)), content: 1}})
 		m.claim(c)
 		q := &c.Requests[0]
-		q.Answer.Published, q.claim.progress = i%3 != 0, scored
+		q.Answer.Logged, q.claim.progress = i%3 != 0, scored
 		q.claim.data = fmt.Appendf(nil, `{"request":"%d","predictions":[0123456789012345678901234567890123456789]`, i)
-		if i%3 == 0 {
-			q.claim.late = newDelivery(nil)
-		}
 		m.finish(c)
-		if m.bytes+lateBytes*len(m.late) > m.limit && len(m.chunks) > 1 {
+		if m.bytes > m.limit && len(m.chunks) > 1 {
 			t.Fatalf("after %d answers the memory has %d bytes", i, m.bytes)
 		}
 	}
@@ -383,17 +454,16 @@ func TestTheMemoryIsBoundedAndForgetsTheOldestFirst(t *testing.T) {
 			}
 		}
 	}
-	if known != rows-first || known < 1000 || len(m.owners) != 0 || len(m.late) > known {
-		t.Errorf("%d answers are known, the oldest is %d of %d; %d are late", known, first, rows, len(m.late))
+	if known != rows-first || known < 1000 || len(m.owners) != 0 {
+		t.Errorf("%d answers are known, the oldest is %d of %d", known, first, rows)
 	}
 }
 
-// What was lost and is answered a while later is forgotten with the answer, not with what was there
-// before.
+// What is answered anew is forgotten with the new answer, not with the one before.
 func TestAnAnswerOutlivesWhatWasKnownBeforeIt(t *testing.T) {
 	m := newMemory(1 << 20)
 	filler := make([]byte, 200<<10)
-	m.store(1, memo{state: memoLost}, nil)
+	m.store(1, memo{state: memoRestored}, nil)
 	for h := range uint64(3) {
 		m.store(10+h, memo{state: memoAnswered}, filler)
 	}

@@ -4,17 +4,20 @@ import (
 	"context"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/stream"
 )
 
 // claim is what a call knows of the id of one of its requests.
 type claim struct {
 	progress progress
-	owned    bool        // the call is to answer the id
-	hash     uint64      // of the id
-	content  fingerprint // of what is asked to choose from
-	facts    fingerprint // of the rest of the request
-	data     []byte      // the answer as the memory keeps it
-	late     *delivery   // of its predictions, while Kafka has not acknowledged them
+	owned    bool          // the call is to answer the id
+	hash     uint64        // of the id
+	content  fingerprint   // of what is asked to choose from
+	facts    fingerprint   // of the rest of the request
+	data     []byte        // the answer as the memory keeps it
+	ticket   stream.Ticket // of its predictions
+	unlogged bool          // they found no place in the queue, and were answered so
+	restored *memo         // what was known of another process's choice, until the claim is finished
 	wait     chan struct{}
 	first    int  // index in the call of the request that this one repeats
 	records  span // of its predictions
@@ -60,11 +63,12 @@ func (m *memory) claimOne(c *Call, i int) {
 			q.Answer.Err = errConflict
 			return
 		}
+		k.restored = &e
 	case e.content != k.content:
 		q.Answer.Err = errConflict
 		return
 	case e.state == memoAnswered:
-		k.progress, k.data, k.late, q.Answer.Changed = remembered, m.data(e), m.late[k.hash], e.facts != k.facts
+		k.progress, k.data, k.ticket, k.unlogged, q.Answer.Changed = remembered, m.data(e), e.ticket, e.unlogged, e.facts != k.facts
 		return
 	case e.state == memoPending:
 		m.await(c, i)
@@ -110,19 +114,22 @@ func (m *memory) finish(c *Call) {
 		delete(m.owners, k.hash)
 		switch {
 		case k.progress != scored:
-			delete(m.memos, k.hash)
-		case !q.Answer.Published && k.late == nil:
-			m.store(k.hash, memo{content: k.content, facts: k.facts, state: memoLost}, nil)
+			m.giveUp(k)
 		default:
-			if k.late != nil {
-				m.late[k.hash] = k.late
-			}
-			m.store(k.hash, memo{content: k.content, facts: k.facts, state: memoAnswered}, k.data)
+			m.store(k.hash, memo{content: k.content, facts: k.facts, ticket: k.ticket, unlogged: !q.Answer.Logged, state: memoAnswered}, k.data)
 		}
 	}
 	if c.done != nil {
 		close(c.done)
 		c.done = nil
+	}
+}
+
+// giveUp gives an id up that could not be answered. A choice of another process stands all the same.
+func (m *memory) giveUp(k *claim) {
+	delete(m.memos, k.hash)
+	if e := k.restored; e != nil && e.chunk >= m.first {
+		m.memos[k.hash] = *e
 	}
 }
 

@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"strings"
 	"time"
 
 	"github.com/clickloop/clickloop/internal/field"
@@ -19,8 +20,12 @@ type Config struct {
 	// how long goroutines of the process may queue for a processor, on average; above it, calls get
 	// 503 before they queue. 0: only max_in_flight bounds them
 	MaxQueueTime time.Duration `yaml:"max_queue_time"`
-	// bytes of predictions that may wait for Kafka; further ones are lost
+	// bytes of predictions that may wait for Kafka; further requests get 503, or an answer that
+	// says "logged":false where they allow that
 	MaxWaiting int `yaml:"max_waiting"`
+	// folder that keeps predictions until Kafka has acknowledged them, so that they outlive a kill
+	// of the process; of one scorer alone, on a disk of this machine. Empty: they are kept in memory
+	Spool string `yaml:"spool"`
 	// bytes of answers that are remembered, so that a request that is sent again gets the same
 	MaxRemembered int `yaml:"max_remembered"`
 	// candidates not chosen that a prediction lists; of more it has the number and a hash
@@ -29,11 +34,11 @@ type Config struct {
 	// without those that have not come
 	TMax         time.Duration `yaml:"tmax"`
 	ProfileCache CacheConfig   `yaml:"profile_cache"` // off by default
-	// how long an answer waits for Kafka; then it says "published":false, and the prediction is
-	// written later
+	// how long an answer waits for Kafka where the request wants it ("log":"acknowledged"); then it
+	// says "acknowledged":false, and the prediction is written later
 	PublishWait time.Duration `yaml:"publish_wait"`
-	// how long a process that stops goes on writing predictions that were answered
-	// "published":false; those that Kafka has not acknowledged by then are counted and logged
+	// how long a process that stops goes on writing predictions that wait for Kafka; those that it
+	// has not acknowledged by then are counted and logged, and kept by a spool
 	Drain time.Duration `yaml:"drain"`
 	// how candidates are chosen: greedy, epsilon:SHARE, softmax:TEMPERATURE, thompson or
 	// thompson:SCALE; empty: epsilon with the share of the setting epsilon, greedy where that is 0
@@ -48,7 +53,8 @@ type Config struct {
 	Items Items `yaml:"items"` // catalogues of items, from which requests may choose
 }
 
-// DefaultConfig explores nothing and waits 20 ms for profiles and 50 ms for Kafka.
+// DefaultConfig explores nothing, keeps no spool, and waits 20 ms for profiles and, where it is asked
+// to, 50 ms for Kafka.
 func DefaultConfig() Config {
 	return Config{
 		MaxBody: 1 << 20, MaxCandidates: 1000, MaxInFlight: 256, MaxQueueTime: time.Millisecond, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
@@ -77,6 +83,8 @@ func (c Config) Validate() error {
 		return field.Wrong("max_queue_time", "is %v, want 0 (no bound) or 50us to 1s", c.MaxQueueTime)
 	case c.MaxWaiting < 1<<20:
 		return field.Wrong("max_waiting", "is %d, want at least 1048576 bytes", c.MaxWaiting)
+	case c.Spool != strings.TrimSpace(c.Spool) || c.Spool == "." || c.Spool == "/":
+		return field.Wrong("spool", "is %q, want the path of a folder for nothing else", c.Spool)
 	case c.MaxRemembered < 1<<20:
 		return field.Wrong("max_remembered", "is %d, want at least 1048576 bytes", c.MaxRemembered)
 	case c.MaxOthers < 0 || c.MaxOthers > 200:

@@ -62,6 +62,7 @@ func TestARunningScorerKnowsTheChoicesBeforeIt(t *testing.T) {
 	if w := post(before, `{"request":"r","candidates":[{"ad":"a"}]}`, ""); w.Code != 200 {
 		t.Fatal(w.Body)
 	}
+	logged(t, before)
 	s := runScorer(t, brokers, prefix, nil)
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		s.memory.mu.Lock()

@@ -34,7 +34,7 @@ func TestAChoiceIsMadeAgainFromTheTopic(t *testing.T) {
 		}
 	}
 	byRequest := map[string][]event.Prediction{}
-	for _, r := range readAll(t, s.client, event.TopicPredictions) {
+	for _, r := range logged(t, s) {
 		p, err := event.ParsePrediction(r.Value)
 		if err != nil {
 			t.Fatal(err)

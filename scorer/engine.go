@@ -17,6 +17,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,13 +73,18 @@ func NewEngine(cfg Config, d Deps) (*Engine, error) {
 		return nil, err
 	}
 	logger, metrics := d.Logger.With("stage", "scorer"), newInstruments(d.Registerer)
+	log, left, err := newPredictionLog(&cfg, d.Client, logger, metrics)
+	if err != nil {
+		return nil, field.Within("scorer", err)
+	}
 	e := &Engine{
 		cfg: cfg, client: d.Client, policy: policyOf(&cfg), greedy: greedy(), now: d.Now, keys: d.Keys, replayWait: 10 * time.Second, logger: logger, metrics: metrics,
 		profiles: &profiles{set: d.Set, used: len(d.Set.Names(nil)) > 0, store: d.Store, breaker: newBreaker(), cache: newProfileCache(cfg.ProfileCache), client: d.Client, now: d.Now, logger: logger, metrics: metrics},
-		log:      newPredictionLog(&cfg, d.Client, logger, metrics),
+		log:      log,
 		memory:   newMemory(cfg.MaxRemembered),
 	}
 	e.recorded.Store(d.Recorded)
+	e.memory.restoreLeft(left)
 	for _, o := range d.Objectives {
 		prior, ok := d.Priors[o.Name]
 		if !ok {
@@ -101,10 +107,11 @@ func NewEngine(cfg Config, d Deps) (*Engine, error) {
 // SetRecorded says whether times and rows of requests are kept as given.
 func (e *Engine) SetRecorded(recorded bool) { e.recorded.Store(recorded) }
 
-// Run follows the weights and writes predictions until ctx ends.
+// Run follows the weights and writes predictions until ctx ends, and then what waits for Kafka, for
+// the time of Config.Drain.
 func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return e.log.batcher.Run(ctx) })
+	g.Go(func() error { return e.log.run(ctx) })
 	g.Go(func() error { return e.profiles.followWatermark(ctx) })
 	g.Go(func() error { return e.profiles.probe(ctx) })
 	if !e.recorded.Load() {
@@ -135,13 +142,14 @@ func (e *Engine) Warnings() []string {
 	return nil
 }
 
-// Answer gives every request of c its Answer. Predictions that Kafka has not acknowledged within
-// Config.PublishWait are written later: see Answer.Published.
+// Answer gives every request of c its Answer. It waits for Kafka only where a request wants it
+// (LogAcknowledged): what Answer.Logged promises is written afterwards.
 //
 // In recorded mode nothing is remembered, and an error means that Redis or Kafka did not answer in
 // time. No request of c is answered then, and the caller sends the same call again.
 func (e *Engine) Answer(ctx context.Context, c *Call) error {
 	recorded := e.recorded.Load()
+	c.recorded = recorded
 	c.begin(e)
 	if !recorded {
 		e.answerOnce(ctx, c)
@@ -162,11 +170,7 @@ func (e *Engine) answerOnce(ctx context.Context, c *Call) {
 	for again := true; again; again = c.awaitOthers(ctx) {
 		e.memory.claim(c)
 		if c.anyOpen() {
-			e.score(ctx, c, false)
-			c.admitted.wait()
-			published, late := e.log.publish(ctx, c, e.cfg.PublishWait)
-			c.admitted.resume()
-			c.settle(published, late)
+			e.answerOpen(ctx, c)
 			e.memory.finish(c)
 		}
 		e.recall(ctx, c)
@@ -181,8 +185,29 @@ func (e *Engine) answerOnce(ctx context.Context, c *Call) {
 	}
 }
 
-// recall gives the answers that were given before. It waits up to Config.PublishWait for
-// predictions that were late then.
+// answerOpen scores and logs the open requests. When the queue is full, it refuses the requests that
+// must be logged without scoring them.
+func (e *Engine) answerOpen(ctx context.Context, c *Call) {
+	if !e.log.hasRoom() {
+		for i := range c.Requests {
+			if q := &c.Requests[i]; q.open() && q.Log != LogBestEffort && q.Choose > 0 {
+				q.Answer.Err = errQueueFull
+			}
+		}
+		if !c.anyOpen() {
+			return
+		}
+	}
+	e.score(ctx, c, false)
+	if ticket, ok := e.log.enqueue(c); ok && c.wantsAcknowledgement() {
+		c.admitted.wait()
+		e.log.await(ctx, c, ticket, e.cfg.PublishWait)
+		c.admitted.resume()
+	}
+	c.settle()
+}
+
+// recall gives the answers that were given before, and says what has become of their predictions.
 func (e *Engine) recall(ctx context.Context, c *Call) {
 	for i := range c.Requests {
 		q := &c.Requests[i]
@@ -191,15 +216,15 @@ func (e *Engine) recall(ctx context.Context, c *Call) {
 		}
 		q.Answer.decode(q.claim.data, c)
 		q.adopt()
-		q.Answer.Published, q.Answer.Repeated = true, true
-		if late := q.claim.late; late != nil {
-			bounded, cancel := context.WithTimeout(ctx, e.cfg.PublishWait)
-			if q.Answer.Published = late.acknowledged(bounded); q.Answer.Published {
-				e.memory.forgetLate(q)
-			}
-			cancel()
+		q.Answer.Repeated, q.claim.data = true, nil
+		if q.claim.unlogged {
+			continue
 		}
-		q.claim.data, q.claim.late = nil, nil
+		wait := time.Duration(0)
+		if q.Log == LogAcknowledged {
+			wait = e.cfg.PublishWait
+		}
+		q.Answer.Logged, q.Answer.Acknowledged = e.log.standing(ctx, q.claim.ticket, wait)
 	}
 }
 
@@ -217,10 +242,13 @@ func (e *Engine) replay(ctx context.Context, c *Call) error {
 	if c.basis.WithoutProfiles {
 		return unavailable("the feature store does not answer")
 	}
-	published, late := e.log.publish(ctx, c, e.replayWait)
-	if !published {
+	ticket, err := e.log.batcher.Enqueue(c.records)
+	if err != nil || !e.log.await(ctx, c, ticket, e.replayWait) {
 		return unavailable("Kafka does not acknowledge")
 	}
-	c.settle(published, late)
+	for i := range c.Requests {
+		c.Requests[i].Answer.Logged = true
+	}
+	c.settle()
 	return nil
 }

@@ -87,8 +87,8 @@ func TestAnEngineAnswersInProcess(t *testing.T) {
 		t.Errorf("the answer is %+v", a)
 	}
 	// Nothing was chosen of the second request, so nothing waits for Kafka.
-	if len(c.records) != 1 || len(c.Requests[1].Chosen()) != 0 || a.Published {
-		t.Errorf("%d predictions are logged, published %v", len(c.records), a.Published)
+	if len(c.records) != 1 || len(c.Requests[1].Chosen()) != 0 || a.Acknowledged || !a.Logged {
+		t.Errorf("%d predictions are logged, %+v", len(c.records), a)
 	}
 }
 

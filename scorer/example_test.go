@@ -47,8 +47,8 @@ func ExampleEngine() {
 	for _, chosen := range request.Chosen() {
 		fmt.Printf("%s: probability %.2f, expected value %.3f, propensity %v\n", request.Candidates[chosen.Index].Ad, chosen.P[0], chosen.Score, chosen.Propensity)
 	}
-	fmt.Println("without model:", request.Answer.WithoutModel, "published:", request.Answer.Published)
+	fmt.Println("without model:", request.Answer.WithoutModel, "logged:", request.Answer.Logged)
 	// Output:
 	// hats: probability 0.01, expected value 0.009, propensity 1
-	// without model: true published: false
+	// without model: true logged: true
 }

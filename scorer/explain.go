@@ -13,7 +13,7 @@ import (
 // Bounds of explanations, each of which costs as much as a hundred candidates.
 const (
 	maxExplained = 20  // predictions of a request: the first ones of its ranking
-	maxExplain     = 32  // fields of an explanation
+	maxExplain   = 32  // fields of an explanation
 	maxFieldName = 256 // bytes of a field's name; longer ones are in the rest
 )
 

@@ -77,6 +77,9 @@ func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, err)
 		return
 	}
+	if out.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
 	web.Write(w, out.status, out.contentType, out.text)
 	if cap(out.text) <= keptOutput {
 		s.outputs.Put(out)
@@ -92,6 +95,9 @@ func (s *Scorer) enter(r *http.Request) (*access.Visit, error) {
 	}
 	return visit, err
 }
+
+// retryAfter is how many seconds a client waits that got a 503.
+const retryAfter = "1"
 
 // output is an answer. Outputs are pooled up to a size, apart from exchanges: a client that does
 // not read holds its answer and nothing else.
@@ -196,6 +202,7 @@ func (s *Scorer) refuse(w http.ResponseWriter, err error) {
 		err = errBusy
 		s.metrics.countAnswer("busy")
 	case status == http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", retryAfter)
 		s.metrics.countAnswer("unavailable")
 	default:
 		s.metrics.countAnswer("refused")
@@ -211,7 +218,11 @@ func statusOf(err error) (status int, code string) {
 	switch {
 	case errors.Is(err, errBusy):
 		return http.StatusServiceUnavailable, "busy"
-	case errors.As(err, new(*retryLater)):
+	case err == errQueueFull:
+		return http.StatusServiceUnavailable, "queue_full"
+	case err == errSpool:
+		return http.StatusServiceUnavailable, "spool_unwritable"
+	case errors.As(err, new(*retryLater)), errors.As(err, new(unavailable)):
 		return http.StatusServiceUnavailable, "unavailable"
 	case errors.As(err, new(*inbound.TooLarge)), errors.As(err, new(*stream.TooLargeError)), errors.As(err, new(*tooManyParts)), errors.As(err, new(*catalogue.Full)):
 		return http.StatusRequestEntityTooLarge, "too_large"

@@ -147,6 +147,7 @@ func TestARequestChoosesFromACatalogue(t *testing.T) {
 	// so does one that another process answered, as far as predictions tell
 	other := runWithItems(t, brokers, prefix, nil)
 	await(t, other, "2", hasItems(2))
+	logged(t, s)
 	if err := other.memory.restore(t.Context(), other.client, other.logger); err != nil {
 		t.Fatal(err)
 	}
@@ -154,8 +155,9 @@ func TestARequestChoosesFromACatalogue(t *testing.T) {
 	if b := parseAnswer(t, w.Body.Bytes()); !slices.Equal(adsOf(b), adsOf(a)) || b.Predictions[0].Prediction != "r1.0" || b.Predictions[0].Propensity != 1 {
 		t.Errorf("another process: %s", w.Body)
 	}
-	var logged []string
-	for _, r := range readAll(t, s.client, event.TopicPredictions) {
+	logged(t, s)
+	var all []string
+	for _, r := range logged(t, other) {
 		p, err := event.ParsePrediction(r.Value)
 		if err != nil {
 			t.Fatal(err)
@@ -163,11 +165,11 @@ func TestARequestChoosesFromACatalogue(t *testing.T) {
 		if v, _ := p.Features.Lookup("category"); p.ID == "r1.1" && (v.Str != "wear" || len(p.Others) != 1 || p.Others[0].Ad != "hats") {
 			t.Errorf("%s", r.Value)
 		}
-		logged = append(logged, p.ID+" "+p.Ad)
+		all = append(all, p.ID+" "+p.Ad)
 	}
-	slices.Sort(logged)
-	if want := []string{"r1.0 lamps", "r1.0 lamps", "r1.1 shoes", "r1.1 shoes"}; !slices.Equal(logged, want) {
-		t.Errorf("%v", logged)
+	slices.Sort(all)
+	if want := []string{"r1.0 lamps", "r1.0 lamps", "r1.1 shoes", "r1.1 shoes"}; !slices.Equal(all, want) {
+		t.Errorf("%v", all)
 	}
 }
 

@@ -114,14 +114,14 @@ func TestScoresWithTheNewestWeightsAndPublishesPredictions(t *testing.T) {
 	answers := map[string]float64{}
 	for _, line := range lines {
 		a := parseAnswer(t, []byte(line))
-		if a.Model["click"] != "click@100" || len(a.Degraded) != 0 || a.Published != nil {
+		if a.Model["click"] != "click@100" || len(a.Degraded) != 0 || !is(a.Logged, true) {
 			t.Fatalf("answer %s", line)
 		}
 		for _, p := range a.Predictions {
 			answers[p.Prediction] = p.P["click"]
 		}
 	}
-	predictions := readAll(t, s.client, event.TopicPredictions)
+	predictions := logged(t, s)
 	if len(predictions) != 40 {
 		t.Fatalf("%d predictions are in the topic, want 40", len(predictions))
 	}
@@ -240,6 +240,20 @@ func TestALearnerInATopicThatIsMadeAgainIsAnotherOne(t *testing.T) {
 	}
 }
 
+// logged returns what is on the topic of predictions once nothing waits for Kafka.
+func logged(t *testing.T, s *Scorer) []stream.Record {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		n, _ := s.log.batcher.Waiting()
+		if n == 0 {
+			return readAll(t, s.client, event.TopicPredictions)
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d predictions wait for Kafka", n)
+		}
+	}
+}
+
 func deleteTopic(t *testing.T, broker, name string) {
 	t.Helper()
 	admin, err := kgo.NewClient(backend.Franz(broker)...)
@@ -258,15 +272,15 @@ func deleteTopic(t *testing.T, broker, name string) {
 func TestWhileKafkaIsAwayBidsAreAnsweredAndPredictionsFollow(t *testing.T) {
 	services := backend.Embedded(t)
 	s := runScorer(t, []string{services.Kafka}, "away.", func(u *setup) { u.config.PublishWait = 2 * time.Second })
-	const body = `{"request":"%s","candidates":[{"ad":"a"}]}`
-	if a := parseAnswer(t, post(s, fmt.Sprintf(body, "before"), "").Body.Bytes()); a.Published != nil {
+	const body = `{"request":"%s","log":"acknowledged","candidates":[{"ad":"a"}]}`
+	if a := parseAnswer(t, post(s, fmt.Sprintf(body, "before"), "").Body.Bytes()); !is(a.Acknowledged, true) {
 		t.Fatalf("with Kafka: %+v", a)
 	}
 	services.StopKafka()
 	s.cfg.PublishWait = 20 * time.Millisecond
 	for i := range 3 {
 		w := post(s, fmt.Sprintf(body, fmt.Sprint("away", i)), "")
-		if a := parseAnswer(t, w.Body.Bytes()); w.Code != 200 || a.Published == nil || *a.Published {
+		if a := parseAnswer(t, w.Body.Bytes()); w.Code != 200 || !is(a.Logged, true) || !is(a.Acknowledged, false) {
 			t.Fatalf("without Kafka: %d %s", w.Code, w.Body)
 		}
 	}

@@ -67,11 +67,11 @@ func TestAnAnswerWaitsForKafkaAsLongAsAllowed(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.config.PublishWait = 20 * time.Millisecond })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	c := read(t, s, `{"candidates":[{"ad":"a"}]}`)
-	s.score(ctx, c, false)
+	c := read(t, s, `{"log":"acknowledged","candidates":[{"ad":"a"}]}`)
 	began := time.Now()
-	if published, late := s.log.publish(ctx, c, s.cfg.PublishWait); published || late == nil || ctx.Err() != nil || time.Since(began) < 20*time.Millisecond {
-		t.Errorf("published %v after %v", published, time.Since(began))
+	s.answerOpen(ctx, c)
+	if a := c.Requests[0].Answer; !a.Logged || a.Acknowledged || ctx.Err() != nil || time.Since(began) < 20*time.Millisecond {
+		t.Errorf("%+v after %v", a, time.Since(began))
 	}
 }
 
@@ -171,8 +171,8 @@ func TestChooseSaysHowManyBecomePredictions(t *testing.T) {
 	f(`"choose":9000000000000000000,`, 3)
 }
 
-func TestAnAnswerWithNothingChosenIsPublished(t *testing.T) {
-	if a := parseAnswer(t, post(newScorer(t, nil), `{"choose":0,"candidates":[{"ad":"a"}]}`, "").Body.Bytes()); a.Published != nil || a.Predictions[0].Chosen {
+func TestAnAnswerWithNothingChosenIsLogged(t *testing.T) {
+	if a := parseAnswer(t, post(newScorer(t, nil), `{"choose":0,"candidates":[{"ad":"a"}]}`, "").Body.Bytes()); !is(a.Logged, true) || a.Predictions[0].Chosen {
 		t.Errorf("answer %+v", a)
 	}
 }

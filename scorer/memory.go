@@ -3,6 +3,8 @@ package scorer
 import (
 	"hash/maphash"
 	"sync"
+
+	"github.com/clickloop/clickloop/stream"
 )
 
 // memory holds the answers to the last requests by their ids: one request id has one choice. It is
@@ -17,18 +19,19 @@ type memory struct {
 	mu     sync.Mutex
 	memos  map[uint64]memo  // by hash of the id
 	owners map[uint64]*Call // of pending memos
-	late   map[uint64]*delivery
-	chunks []chunk // oldest first
-	first  int64   // number of chunks[0]
+	chunks []chunk          // oldest first
+	first  int64            // number of chunks[0]
 	bytes  int
 }
 
 // memo is what is known of a request.
 type memo struct {
-	content  fingerprint // of the request; when restored, that of its choice
-	facts    fingerprint // of the request
-	chunk    int64       // number of the chunk that holds data
-	from, to int32       // of its data in the chunk
+	content  fingerprint   // of the request; when restored, that of its choice
+	facts    fingerprint   // of the request
+	chunk    int64         // number of the chunk that holds data
+	from, to int32         // of its data in the chunk
+	ticket   stream.Ticket // of its predictions
+	unlogged bool          // they found no place in the queue
 	state    memoState
 }
 
@@ -38,7 +41,6 @@ type memoState uint8
 const (
 	memoPending  memoState = iota // a call is answering it
 	memoAnswered                  // data is the Answer
-	memoLost                      // its predictions were lost: it may be answered again
 	memoRestored                  // another process answered it; data is that of a past
 )
 
@@ -50,12 +52,11 @@ type chunk struct {
 
 const (
 	chunkBytes = 256 << 10
-	memoBytes  = 104 // what a memo takes beside its data, about
-	lateBytes  = 300 // what a delivery takes
+	memoBytes  = 124 // what a memo takes beside its data, about
 )
 
 func newMemory(limit int) *memory {
-	return &memory{limit: limit, seed: maphash.MakeSeed(), memos: map[uint64]memo{}, owners: map[uint64]*Call{}, late: map[uint64]*delivery{}}
+	return &memory{limit: limit, seed: maphash.MakeSeed(), memos: map[uint64]memo{}, owners: map[uint64]*Call{}}
 }
 
 func (m *memory) hash(id string) uint64 { return maphash.String(m.seed, id) }
@@ -80,7 +81,7 @@ func (m *memory) store(hash uint64, e memo, data []byte) {
 	c.hashes = append(c.hashes, hash)
 	m.bytes += memoBytes
 	m.memos[hash] = e
-	for m.bytes+lateBytes*len(m.late) > m.limit && len(m.chunks) > 1 {
+	for m.bytes > m.limit && len(m.chunks) > 1 {
 		m.forget()
 	}
 }
@@ -91,20 +92,10 @@ func (m *memory) forget() {
 	for _, h := range c.hashes {
 		if e, ok := m.memos[h]; ok && e.state != memoPending && e.chunk == m.first {
 			delete(m.memos, h)
-			delete(m.late, h)
 		}
 	}
 	m.bytes -= cap(c.data) + memoBytes*len(c.hashes)
 	m.chunks[0] = chunk{}
 	m.chunks = m.chunks[1:]
 	m.first++
-}
-
-// forgetLate forgets that the predictions of q's answer were late.
-func (m *memory) forgetLate(q *Request) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.late[q.claim.hash] == q.claim.late {
-		delete(m.late, q.claim.hash)
-	}
 }

@@ -1,6 +1,11 @@
 package scorer
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"errors"
+
+	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // instruments are the stage's metrics.
 type instruments struct {
@@ -17,15 +22,17 @@ type instruments struct {
 	queue       prometheus.Gauge
 	items       *prometheus.CounterVec
 	retrieval   prometheus.Histogram
+	registerer  prometheus.Registerer // nil for none
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
 	m := &instruments{
+		registerer:  reg,
 		requests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_requests_total", Help: "Requests, by answer: ok; repeated (the earlier answer was returned again); changed (as repeated, but the request had another user, context or value); conflict (the id was used before with other candidates); refused; busy (refused, since the process has as much work as it can do); unavailable."}, []string{"answer"}),
 		unknown:     prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_scorer_unknown_fields_total", Help: "Fields of requests that the scorer does not know. Warnings in the answers name them."}),
 		degraded:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_degraded_total", Help: "Calls that were scored without profiles or without weights."}, []string{"without"}),
 		replaced:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_policy_replaced_total", Help: "Requests for which the greedy policy chose in place of another, by reason: choose (more are to be chosen than the policy can); weights (the network cannot tell how uncertain it is)."}, []string{"reason"}),
-		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_predictions_total", Help: "Predictions, by result: acknowledged; late (answered before Kafka acknowledged them); lost (too many were waiting, or Kafka had not acknowledged them when the process ended); refused (larger than the topic allows)."}, []string{"result"}),
+		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_predictions_total", Help: "Predictions, by result: acknowledged; unlogged (too many were waiting, and the request wanted best effort: answered \"logged\":false); lost (Kafka had not acknowledged them when the process ended); spooled (likewise, but kept in the spool); replayed (read from the spool at the start); damaged (lost to damage of the spool); refused (larger than the topic allows)."}, []string{"result"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_scorer_call_seconds", Help: "Time from the start of a call to its answer.",
 			Buckets: []float64{.00025, .0005, .001, .002, .003, .005, .0075, .01, .015, .025, .05, .1, .25, 1}}),
 		weights: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_weights_total",
@@ -45,6 +52,17 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 	return m
 }
 
+// observeQueue makes metrics of what waits for Kafka in b.
+func (m *instruments) observeQueue(b *stream.Batcher) {
+	if m.registerer == nil {
+		return
+	}
+	m.registerer.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "clickloop_scorer_waiting_predictions", Help: "Predictions that wait for Kafka's acknowledgement."}, func() float64 { n, _ := b.Waiting(); return float64(n) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "clickloop_scorer_waiting_bytes", Help: "Bytes of predictions that wait for Kafka's acknowledgement. At scorer.max_waiting requests are refused."}, func() float64 { _, n := b.Waiting(); return float64(n) }),
+	)
+}
+
 // countAnswer counts a request by how it was answered.
 func (m *instruments) countAnswer(answer string) { m.requests.WithLabelValues(answer).Inc() }
 
@@ -54,6 +72,8 @@ func (m *instruments) countAnswers(c *Call) {
 		switch a := &c.Requests[i].Answer; {
 		case a.Err == errConflict:
 			m.countAnswer("conflict")
+		case errors.As(a.Err, new(unavailable)):
+			m.countAnswer("unavailable")
 		case a.Err != nil:
 			m.countAnswer("refused")
 		case a.Changed:

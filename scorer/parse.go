@@ -123,6 +123,8 @@ func (l *line) parse(text string, q *Request, cfg *Config) error {
 			l.parseCaps(&r, q)
 		case "explain":
 			q.Explain = int(r.Integer())
+		case "log":
+			q.Log = logMode(&r)
 		case "candidates":
 			given = true
 			if r.Kind() == strictjson.KindObject {
@@ -202,6 +204,17 @@ func id(r *event.Reader) string {
 		r.Fail(err.(*event.Error).Reason)
 	}
 	return s
+}
+
+// logMode reads a name of logModes.
+func logMode(r *event.Reader) LogMode {
+	name := r.Text()
+	mode := slices.Index(logModes, name)
+	if mode < 0 {
+		r.Fail(fmt.Sprintf("is %.40q, want %s", name, strings.Join(logModes, ", ")))
+		return LogQueued
+	}
+	return LogMode(mode)
 }
 
 func (l *line) parseCandidates(r *event.Reader, q *Request, limit int) {

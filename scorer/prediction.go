@@ -2,7 +2,6 @@ package scorer
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/stream"
@@ -33,8 +32,15 @@ func (e *Engine) appendPredictions(c *Call, q *Request) {
 		}
 		// The predictions of a request share a partition, so that whoever reads them finds another
 		// choice of the same request.
-		key := []byte(c.prediction.ID)
-		c.records = append(c.records, stream.Record{Partition: -1, Key: key, Place: key[:len(q.ID)], Value: slices.Clone(value), Headers: e.log.headers})
+		id := c.prediction.ID
+		kept := append(append(make([]byte, 0, len(id)+len(value)), id...), value...)
+		c.records = append(c.records, stream.Record{Partition: -1, Key: kept[:len(id):len(id)], Place: kept[:len(q.ID):len(q.ID)], Value: kept[len(id):], Headers: e.log.headers})
+		if err := e.client.CheckSize(event.TopicPredictions, &c.records[len(c.records)-1]); err != nil {
+			e.metrics.countPredictions("refused", 1)
+			q.Answer.Err = err
+			c.records, c.written = c.records[:from], written
+			break
+		}
 	}
 	q.claim.records = span{from, len(c.records)}
 }

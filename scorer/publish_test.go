@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,16 +19,22 @@ import (
 type published struct {
 	*Scorer
 	broker *backend.Refusing
-	lines  *bytes.Buffer // the batcher's goroutine alone writes to it
+	lines  *safeBuffer
 	reg    *prometheus.Registry
 	stop   func()
 }
 
 func publishing(t *testing.T, change func(*Config)) *published {
 	t.Helper()
-	p := &published{broker: backend.NewRefusing(t), lines: &bytes.Buffer{}, reg: prometheus.NewRegistry()}
+	return publishingAt(t, backend.NewRefusing(t), backend.Prefix(t), change)
+}
+
+// publishingAt is publishing over a broker that there is.
+func publishingAt(t *testing.T, broker *backend.Refusing, prefix string, change func(*Config)) *published {
+	t.Helper()
+	p := &published{broker: broker, lines: &safeBuffer{}, reg: prometheus.NewRegistry()}
 	p.Scorer = newScorer(t, func(u *setup) {
-		u.brokers, u.prefix = []string{p.broker.Kafka}, backend.Prefix(t)
+		u.brokers, u.prefix = []string{p.broker.Kafka}, prefix
 		u.logger, u.registry = slog.New(slog.NewTextHandler(p.lines, nil)), p.reg
 		change(&u.config)
 	})
@@ -36,11 +43,29 @@ func publishing(t *testing.T, change func(*Config)) *published {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = p.log.batcher.Run(ctx) // ends with ctx's error
+		_ = p.log.run(ctx) // ends with ctx's error
 	}()
 	p.stop = func() { cancel(); <-done }
 	t.Cleanup(p.stop)
 	return p
+}
+
+// safeBuffer is a log that several goroutines write.
+type safeBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *safeBuffer) Write(text []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(text)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 func (p *published) count(t *testing.T, result string) float64 {
@@ -63,15 +88,15 @@ func askedPlain(n int, context string) string {
 	return fmt.Sprintf(`{"request":"r%d","context":{%s},"candidates":[{"ad":"a"}]}`, n, context)
 }
 
-// Predictions that were answered "published":false are written when the process is stopped, as soon
-// as Kafka takes them.
-func TestPredictionsOfUnpublishedAnswersAreWrittenBeforeTheEnd(t *testing.T) {
+// Predictions that wait for Kafka are written when the process is stopped, as soon as Kafka takes
+// them.
+func TestWhatWaitsIsWrittenBeforeTheEnd(t *testing.T) {
 	p := publishing(t, func(c *Config) { c.PublishWait, c.Drain = time.Millisecond, time.Minute })
 	topic := p.client.Prefix() + event.TopicPredictions
 	p.broker.Refuse(topic, true)
 	for n := range 20 {
-		if a := parseAnswer(t, post(p.Scorer, askedPlain(n, ""), "").Body.Bytes()); a.Published == nil || *a.Published {
-			t.Fatalf("request %d is answered as published: %+v", n, a)
+		if a := parseAnswer(t, post(p.Scorer, askedPlain(n, ""), "").Body.Bytes()); !is(a.Logged, true) {
+			t.Fatalf("request %d is not logged: %+v", n, a)
 		}
 	}
 	stopped := make(chan struct{})
@@ -81,8 +106,9 @@ func TestPredictionsOfUnpublishedAnswersAreWrittenBeforeTheEnd(t *testing.T) {
 	}
 	p.broker.Refuse(topic, false)
 	<-stopped
-	if n := len(readAll(t, p.client, event.TopicPredictions)); n != 20 || p.count(t, "lost") != 0 || p.count(t, "late") != 20 {
-		t.Errorf("%d predictions are in the topic, %v lost, %v late; want 20, 0, 20\n%s", n, p.count(t, "lost"), p.count(t, "late"), p.lines)
+	p.stop()
+	if n := len(readAll(t, p.client, event.TopicPredictions)); n != 20 || p.count(t, "lost") != 0 || p.count(t, "acknowledged") != 20 {
+		t.Errorf("%d predictions are in the topic, %v lost, %v acknowledged; want 20, 0, 20\n%s", n, p.count(t, "lost"), p.count(t, "acknowledged"), p.lines)
 	}
 }
 
@@ -110,32 +136,58 @@ func TestPredictionsThatCannotBeWrittenBeforeTheEndAreCountedAndLogged(t *testin
 	if total != 30 {
 		t.Errorf("the log has %d, want 30:\n%s", total, p.lines)
 	}
-	if a := parseAnswer(t, post(p.Scorer, askedPlain(31, ""), "").Body.Bytes()); a.Published == nil || *a.Published || p.count(t, "lost") != 31 {
-		t.Errorf("behind the end: %+v, %v lost", a, p.count(t, "lost"))
+	if w := post(p.Scorer, askedPlain(31, ""), ""); w.Code != 503 || !strings.Contains(w.Body.String(), "stopping") || p.count(t, "lost") != 30 {
+		t.Errorf("behind the end: %d %s, %v lost", w.Code, w.Body, p.count(t, "lost"))
 	}
 }
 
-func TestPredictionsThatFindNoRoomAreNotPublished(t *testing.T) {
-	p := publishing(t, func(c *Config) { c.PublishWait, c.Drain, c.MaxWaiting = time.Millisecond, 0, 1<<20 })
-	p.broker.Refuse(p.client.Prefix()+event.TopicPredictions, true)
+// Every answer says whether its predictions will be on the topic, and it is true of each.
+func TestEveryLoggedAnswerIsOnTheTopicAfterTheQueueWasFull(t *testing.T) {
+	p := publishing(t, func(c *Config) { c.MaxWaiting = 1 << 20 })
+	topic := p.client.Prefix() + event.TopicPredictions
+	p.broker.Refuse(topic, true)
 	big := `"x":"` + strings.Repeat("y", 15_000) + `"`
-	for n := range 100 {
-		if a := parseAnswer(t, post(p.Scorer, askedPlain(n, big), "").Body.Bytes()); a.Published == nil || *a.Published {
-			t.Fatalf("request %d is answered as published: %+v", n, a)
+	logged, refused, unlogged := map[string]bool{}, 0, 0
+	for n := range 150 {
+		body := askedPlain(n, big)
+		if n%3 == 0 {
+			body = strings.Replace(body, "{", `{"log":"best_effort",`, 1)
+		}
+		w := post(p.Scorer, body, "")
+		switch a := parseAnswer(t, w.Body.Bytes()); {
+		case w.Code == 503 && a.Error.Code == "queue_full" && n%3 != 0:
+			refused++
+		case w.Code == 200 && is(a.Logged, true):
+			logged[a.Predictions[0].Prediction] = true
+		case w.Code == 200 && is(a.Logged, false) && n%3 == 0:
+			unlogged++
+		default:
+			t.Fatalf("request %d: %d %s", n, w.Code, w.Body)
 		}
 	}
-	if lost := p.count(t, "lost"); lost < 20 || lost > 40 || lost+p.count(t, "late") != 100 {
-		t.Errorf("%v lost, %v late of 100 that need 1.5 MB where 1 MB may wait", lost, p.count(t, "late"))
+	if len(logged) < 60 || len(logged) > 70 || refused == 0 || unlogged == 0 {
+		t.Errorf("%d logged, %d refused, %d not logged of 150 that need 2.3 MB where 1 MB may wait", len(logged), refused, unlogged)
+	}
+	p.broker.Refuse(topic, false)
+	p.stop()
+	for _, r := range readAll(t, p.client, event.TopicPredictions) {
+		if !logged[string(r.Key)] {
+			t.Errorf("%s is on the topic and was not logged, or is there twice", r.Key)
+		}
+		delete(logged, string(r.Key))
+	}
+	if len(logged) > 0 {
+		t.Errorf("%d answers said they were logged and are not on the topic", len(logged))
 	}
 }
 
-// A prediction that the topic does not take is refused by name; those that share its call or its
-// batch are not.
+// A prediction that the topic does not take is refused by name, once the limit is known before it is
+// promised; those that share its call or its batch are not.
 func TestAPredictionThatTheTopicDoesNotTakeIsRefusedAlone(t *testing.T) {
 	p := publishing(t, func(c *Config) { c.PublishWait = 30 * time.Second })
 	backend.AlterTopic(t, p.broker.Kafka, p.client.Prefix()+event.TopicPredictions, "max.message.bytes", "4000")
 	big := `"x":"` + strings.Repeat("y", 5000) + `"`
-	w := post(p.Scorer, askedPlain(1, big), "")
+	w := post(p.Scorer, strings.Replace(askedPlain(1, big), "{", `{"log":"acknowledged",`, 1), "")
 	if a := parseAnswer(t, w.Body.Bytes()); w.Code != 413 || a.Error.Code != "too_large" || !strings.Contains(a.Error.Message, "max.message.bytes is 4000") {
 		t.Errorf("alone: %d %s", w.Code, w.Body)
 	}
@@ -146,10 +198,11 @@ func TestAPredictionThatTheTopicDoesNotTakeIsRefusedAlone(t *testing.T) {
 	}
 	for i, line := range lines {
 		a := parseAnswer(t, []byte(line))
-		if refused := a.Error.Code == "too_large"; refused != (i == 1) || a.Published != nil {
+		if refused := a.Error.Code == "too_large"; refused != (i == 1) || is(a.Logged, true) == refused {
 			t.Errorf("line %d: %s", i, line)
 		}
 	}
+	p.stop()
 	if n := len(readAll(t, p.client, event.TopicPredictions)); n != 2 || p.count(t, "refused") != 2 || p.count(t, "acknowledged") != 2 {
 		t.Errorf("%d predictions are in the topic, %v refused, %v acknowledged; want 2, 2, 2", n, p.count(t, "refused"), p.count(t, "acknowledged"))
 	}

@@ -15,7 +15,7 @@ func (s *Scorer) appendLine(b []byte, x *exchange, l *line) []byte {
 		q := &x.call.Requests[l.request]
 		retrieved = q.Answer.Retrieved
 		if l.err, changed = q.Answer.Err, q.Answer.Changed; l.err == nil {
-			s.addAnswer(&o, q)
+			s.addAnswer(&o, q, x.call.recorded)
 		}
 	}
 	if l.err != nil {
@@ -29,7 +29,7 @@ func (s *Scorer) appendLine(b []byte, x *exchange, l *line) []byte {
 	return b
 }
 
-func (s *Scorer) addAnswer(o *strictjson.Object, q *Request) {
+func (s *Scorer) addAnswer(o *strictjson.Object, q *Request, recorded bool) {
 	a := &q.Answer
 	o.Text("request", q.ID)
 	o.Key("predictions")
@@ -72,8 +72,13 @@ func (s *Scorer) addAnswer(o *strictjson.Object, q *Request) {
 		o.Buf = append(o.Buf, `,"degraded":["profiles"]`...)
 	}
 	s.addFeatures(o, a)
-	if !a.Published {
-		o.Buf = append(o.Buf, `,"published":false`...)
+	if !recorded {
+		o.Key("logged")
+		o.Buf = strconv.AppendBool(o.Buf, a.Logged)
+		if q.Log == LogAcknowledged {
+			o.Key("acknowledged")
+			o.Buf = strconv.AppendBool(o.Buf, a.Acknowledged)
+		}
 	}
 }
 

@@ -51,6 +51,21 @@ func (m *memory) restore(ctx context.Context, client *stream.Client, logger *slo
 	})
 }
 
+// restoreLeft takes in the choices of predictions that an earlier process left in its spool. They are
+// not on the topic yet, where restore looks.
+func (m *memory) restoreLeft(left []stream.Record) {
+	var pasts []*past
+	byRequest := map[string]*past{}
+	for i := range left {
+		if added := addPast(byRequest, left[i].Value); added != nil {
+			pasts = append(pasts, added)
+		}
+	}
+	for _, p := range pasts {
+		m.remember(p)
+	}
+}
+
 // addPast adds what a prediction tells of its request's choice, and returns the past when that is
 // new. The first choice of a request stands.
 func addPast(pasts map[string]*past, value []byte) (added *past) {

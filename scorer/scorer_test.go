@@ -110,14 +110,17 @@ type answered struct {
 		Chosen                   bool
 		Propensity               float64
 	}
-	Retrieved struct{ Passed, Scored int }
-	Model     map[string]string
-	AgeMs     map[string]int64 `json:"age_ms"`
-	Degraded  []string
-	Published *bool
-	Warnings  []struct{ Field, Message, Nearest string }
-	Error     struct{ Code, Message, Field string }
+	Retrieved            struct{ Passed, Scored int }
+	Model                map[string]string
+	AgeMs                map[string]int64 `json:"age_ms"`
+	Degraded             []string
+	Logged, Acknowledged *bool
+	Warnings             []struct{ Field, Message, Nearest string }
+	Error                struct{ Code, Message, Field string }
 }
+
+// is says whether an answer has a flag with that value.
+func is(flag *bool, value bool) bool { return flag != nil && *flag == value }
 
 func parseAnswer(t testing.TB, b []byte) answered {
 	t.Helper()
@@ -197,8 +200,8 @@ func TestWithoutKafkaAndWeightsABidIsAnsweredWithThePrior(t *testing.T) {
 	if p.P["click"] != 0.02 || p.P["conversion"] != 0.02 || !p.Chosen || p.Propensity != 1 || p.Campaign != "c1" {
 		t.Errorf("prediction %+v", p)
 	}
-	if len(a.Degraded) != 1 || a.Degraded[0] != "model" || a.Published == nil || *a.Published || len(a.Model) != 0 {
-		t.Errorf("answer %+v, want degraded model, published false", a)
+	if len(a.Degraded) != 1 || a.Degraded[0] != "model" || !is(a.Logged, true) || a.Acknowledged != nil || len(a.Model) != 0 {
+		t.Errorf("answer %+v, want degraded model, logged", a)
 	}
 }
 

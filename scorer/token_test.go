@@ -72,13 +72,14 @@ func TestTheChosenHaveTokensThatStay(t *testing.T) {
 	if again := post(s, twoOfThree, "").Body.String(); again != string(first) {
 		t.Errorf("again\n%s, first\n%s", again, first)
 	}
+	logged(t, s)
 	restarted := run(keys)
 	for id, token := range tokensOf(t, post(restarted, twoOfThree, "").Body.Bytes()) {
 		if tokens[id] != token {
 			t.Errorf("%s has the token %s after a restart, %s before", id, token, tokens[id])
 		}
 	}
-	for _, r := range readAll(t, s.client, event.TopicPredictions) {
+	for _, r := range logged(t, s) {
 		if strings.Contains(string(r.Value), "token") {
 			t.Errorf("a token is on the topic: %s", r.Value)
 		}
@@ -93,7 +94,7 @@ func TestAnEngineGivesTheTokensOfItsAnswers(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.keys = ringOf(t) })
 	c := read(t, s, twoOfThree)
 	s.score(t.Context(), c, false)
-	c.settle(true, nil)
+	c.settle()
 	q := &c.Requests[0]
 	for i := range q.Chosen() {
 		scored := &q.Answer.Ranked[i]
@@ -115,7 +116,7 @@ func TestATokenOfAnAnswerAllocatesNothing(t *testing.T) {
 	s := newScorer(t, func(u *setup) { u.keys = ringOf(t) })
 	c := read(t, s, twoOfThree)
 	s.score(t.Context(), c, false)
-	c.settle(true, nil)
+	c.settle()
 	dst := make([]byte, 0, 256)
 	if n := testing.AllocsPerRun(1000, func() { dst = s.appendToken(dst[:0], &c.Requests[0], 1) }); n != 0 {
 		t.Errorf("a token makes %v allocations", n)

@@ -11,7 +11,7 @@ import (
 
 // Fields that a request and a candidate may have. What a context holds is free.
 var (
-	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "tmax_ms", "choose", "policy", "explain", "candidates", "objectives", "value", "exclude", "cap"}
+	requestFields   = []string{"request", "user", "anonymous", "source", "time", "row", "w", "context", "tmax_ms", "choose", "policy", "explain", "candidates", "objectives", "value", "exclude", "cap", "log"}
 	candidateFields = []string{"ad", "campaign", "value", "context"}
 	capFields       = []string{"field", "most"}
 	retrievalFields = []string{"catalogue", "filter", "limit"}

@@ -45,7 +45,7 @@ func TestFieldsThatNobodyKnowsAreNamed(t *testing.T) {
 	f(`{"Context":{"a":1},`+ads+`}`, 200, "Context>context", 1)
 	f(`{"canditates":[{"ad":"b","deep":[{"x":null}]}],`+ads+`}`, 200, "canditates>candidates", 1)
 
-	f(`{"tmax_ms":5,"objectives":["click"],"value":"p.click","explain":3,"log":"queued",`+ads+`}`, 200, "log", 1)
+	f(`{"tmax_ms":5,"objectives":["click"],"value":"p.click","explain":3,"log":"queued",`+ads+`}`, 200, "", 0)
 	f(`{"candidates":[{"ad":"a","bid":1.5,"floor":{"x":1}},{"ad":"b","bid":2}]}`, 200, "candidates[0].bid>value candidates[0].floor", 3)
 	f(`{"user":"u","context":{"tmax":5,"anything":{"goes":1}},"candidates":[{"ad":"a","context":{"bid":1}}]}`, 200, "", 0)
 	f(`{"choose":1,"chose":2,"w":1,"row":3,"time":"2026-01-01T00:00:00Z","source":"s","anonymous":"x","request":"q",`+ads+`}`, 200, "chose>choose", 1)

@@ -4,46 +4,85 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/clickloop/clickloop/internal/retry"
 )
 
-// ErrFull is returned by Batcher.Write when the records that wait for Kafka reach the limit.
+// ErrFull is returned by Batcher.Enqueue when the records that wait for Kafka reach the limit.
 var ErrFull = errors.New("too many records wait for Kafka")
 
-// ErrEnded is returned by Batcher.Write, also to callers that wait, when Run has ended: no record
-// is written any more.
+// ErrEnded is returned by Batcher.Enqueue, and to callers that wait, when Run has ended: no record is
+// written any more.
 var ErrEnded = errors.New("the process is stopping: nothing is written any more")
 
 // Batcher combines the writes of many callers (group commit): records that arrive while one Produce
-// is in flight go out together in the next, in their order. It never waits for more records.
+// is in flight go out together in the next, in their order. While a caller waits, it never waits for
+// more records.
 type Batcher struct {
-	client *Client
-	topic  string
-	limit  int           // bytes of the records that may wait
-	drain  time.Duration // see Drain
-	lost   func(records int, err error)
+	client  *Client
+	topic   string
+	limit   int           // bytes of the records that may wait
+	drain   time.Duration // see Drain
+	linger  time.Duration // see Linger
+	insist  bool          // see Insist
+	journal Journal       // see Keep; nil for none
+	lost    func(records int, err error)
+	written func(records int)
 
 	mu      sync.Mutex
 	ended   bool // Run has ended
 	bytes   int
-	records []Record
-	waiting []waiter
-	wake    chan struct{}
+	records []Record // that wait, those in flight excepted
+	spare   []Record // empty: memory that records may use
+	next    int64    // number of the next record; numbers count from 0
+	settled int64    // records below are written or refused
+	failed  []failure
+	waiting []*waiter
+	wake    chan struct{} // records wait
+	hurry   chan struct{} // a caller waits for them
 }
 
-// waiter is a caller that enqueued the next so many records.
+// Journal keeps records while they wait for Kafka, so that they outlive the process.
+type Journal interface {
+	// Append is called with records before they are enqueued, by one caller at a time. After an
+	// error they are not enqueued.
+	Append(recs []Record) error
+	// Settle is called when so many of the oldest records are written, or refused for good.
+	Settle(records int)
+}
+
+// Ticket stands for the records of one Enqueue, or for some of them. The zero Ticket stands for no
+// record.
+type Ticket struct{ from, to int64 }
+
+// Part returns the ticket of the records from <= i < to of t's.
+func (t Ticket) Part(from, to int) Ticket { return Ticket{t.from + int64(from), t.from + int64(to)} }
+
+// waiter is a caller that waits for the records of a ticket.
 type waiter struct {
-	done    chan<- error // buffers one
-	records int
+	ticket Ticket
+	done   chan error // buffers one
 }
 
-// NewBatcher returns a Batcher for topic, whose records Run writes. A Write that would exceed limit
-// bytes of waiting records fails with ErrFull.
+// failure is records that were not written, by their numbers.
+type failure struct {
+	from, to int64
+	err      error
+	bytes    int // of a record that was too large
+}
+
+const (
+	maxFailed = 1024    // failures that a Batcher remembers, the newest
+	maxWrite  = 4 << 20 // bytes of one write, unless a single record has more
+)
+
+// NewBatcher returns a Batcher for topic, whose records Run writes. An Enqueue that would exceed
+// limit bytes of waiting records fails with ErrFull.
 func NewBatcher(client *Client, topic string, limit int) *Batcher {
-	return &Batcher{client: client, topic: topic, limit: limit, wake: make(chan struct{}, 1)}
+	return &Batcher{client: client, topic: topic, limit: limit, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1)}
 }
 
 // Drain lets Run write all waiting records after its ctx has ended, for at most d. Run calls lost,
@@ -55,59 +94,174 @@ func (b *Batcher) Drain(d time.Duration, lost func(records int, err error)) *Bat
 	return b
 }
 
+// Count lets Run call written with the number of records that Kafka has acknowledged.
+func (b *Batcher) Count(written func(records int)) *Batcher {
+	b.written = written
+	return b
+}
+
+// Linger lets Run wait for d before a write, for more records, while no caller waits for one: each
+// write costs the process and the broker as much as some ten records do.
+func (b *Batcher) Linger(d time.Duration) *Batcher {
+	b.linger = d
+	return b
+}
+
+// Insist lets Run repeat a write whatever its error is, until the process ends: for records whose
+// callers do not wait, so that nobody else would repeat them.
+func (b *Batcher) Insist() *Batcher {
+	b.insist = true
+	return b
+}
+
+// Keep lets j keep records from Enqueue until they are written. recovered are records that it kept
+// when another process ended: they are the first that Run writes, however many they are. Keep is
+// called before all else.
+func (b *Batcher) Keep(j Journal, recovered []Record) *Batcher {
+	b.journal = j
+	if len(recovered) > 0 {
+		b.add(recovered, bytesOf(recovered))
+	}
+	return b
+}
+
 // Write returns nil once Kafka has acknowledged recs, and a *TooLargeError once it has acknowledged
 // all but those that the error names. When ctx ends first, recs may still be written later; a
 // caller who tries again uses the same ids.
 func (b *Batcher) Write(ctx context.Context, recs []Record) error {
-	done, err := b.Enqueue(recs)
+	t, err := b.Enqueue(recs)
 	if err != nil {
 		return err
 	}
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return b.Await(ctx, t)
 }
 
-// Enqueue puts recs behind all records before them and returns at once. The channel delivers
-// Write's result. A caller who needs an order among several writes enqueues them under a lock of
-// its own.
-func (b *Batcher) Enqueue(recs []Record) (<-chan error, error) {
-	done := make(chan error, 1)
+// Enqueue puts recs behind all records before them and returns at once. A caller who needs an order
+// among several writes enqueues them under a lock of its own.
+func (b *Batcher) Enqueue(recs []Record) (Ticket, error) {
 	if len(recs) == 0 {
-		done <- nil
-		return done, nil
+		return Ticket{}, nil
 	}
 	bytes := bytesOf(recs)
 	b.mu.Lock()
-	if b.ended {
-		b.mu.Unlock()
-		return nil, ErrEnded
+	defer b.mu.Unlock()
+	switch {
+	case b.ended:
+		return Ticket{}, ErrEnded
+	case b.bytes > 0 && b.bytes+bytes > b.limit:
+		return Ticket{}, ErrFull
 	}
-	if b.bytes > 0 && b.bytes+bytes > b.limit {
-		b.mu.Unlock()
-		return nil, ErrFull
+	if b.journal != nil {
+		if err := b.journal.Append(recs); err != nil {
+			return Ticket{}, err
+		}
 	}
+	return b.add(recs, bytes), nil
+}
+
+// add enqueues recs, whose sum of sizes is bytes. The caller holds the lock, if others may call.
+func (b *Batcher) add(recs []Record, bytes int) Ticket {
 	b.bytes += bytes
 	b.records = append(b.records, recs...)
-	b.waiting = append(b.waiting, waiter{done, len(recs)})
-	b.mu.Unlock()
+	t := Ticket{b.next, b.next + int64(len(recs))}
+	b.next = t.to
+	signal(b.wake)
+	return t
+}
+
+// signal wakes whoever reads from c, now or later.
+func signal(c chan<- struct{}) {
 	select {
-	case b.wake <- struct{}{}:
-	default: // Run is awake already
+	case c <- struct{}{}:
+	default: // a signal waits there already
 	}
-	return done, nil
+}
+
+// Room returns false when a record of so many bytes would be refused with ErrFull now.
+func (b *Batcher) Room(bytes int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes == 0 || b.bytes+bytes+recordOverhead <= b.limit
+}
+
+// Waiting returns how many records wait for Kafka, and their bytes.
+func (b *Batcher) Waiting() (records, bytes int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return int(b.next - b.settled), b.bytes
+}
+
+// Await returns what Write would return for the records of t. Any number of callers may wait for a
+// record.
+func (b *Batcher) Await(ctx context.Context, t Ticket) error {
+	b.mu.Lock()
+	if settled, err := b.resultLocked(t); settled || b.ended {
+		b.mu.Unlock()
+		if !settled {
+			return ErrEnded
+		}
+		return err
+	}
+	w := &waiter{t, make(chan error, 1)}
+	b.waiting = append(b.waiting, w)
+	b.mu.Unlock()
+	signal(b.hurry)
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.waiting, w); i >= 0 {
+		b.waiting = slices.Delete(b.waiting, i, i+1)
+	}
+	return ctx.Err()
+}
+
+// Result says whether the records of t are settled, and how: nil for written ones, a *TooLargeError
+// that names those that were refused. Of failures it knows the last maxFailed.
+func (b *Batcher) Result(t Ticket) (settled bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.resultLocked(t)
+}
+
+func (b *Batcher) resultLocked(t Ticket) (settled bool, err error) {
+	if t.to > b.settled {
+		return false, nil
+	}
+	var part *TooLargeError
+	for i := range b.failed {
+		f := &b.failed[i]
+		if f.to <= t.from || f.from >= t.to {
+			continue
+		}
+		large, is := f.err.(*TooLargeError)
+		if !is {
+			return true, f.err
+		}
+		if part == nil {
+			part = &TooLargeError{Topic: large.Topic, Limit: large.Limit, Mend: large.Mend}
+		}
+		part.Records, part.Bytes = append(part.Records, int(f.from-t.from)), max(part.Bytes, f.bytes)
+	}
+	if part == nil {
+		return true, nil
+	}
+	return true, part
 }
 
 func bytesOf(recs []Record) int {
 	n := 0
 	for i := range recs {
-		n += len(recs[i].Key) + len(recs[i].Value) + recordOverhead
+		n += recs[i].waits()
 	}
 	return n
 }
+
+// waits is how many bytes a record counts for while it waits.
+func (r *Record) waits() int { return len(r.Key) + len(r.Value) + recordOverhead }
 
 // Run writes records until ctx ends, and then drains the waiting ones as Drain allows. It answers
 // the callers of the rest with ErrEnded. It runs once.
@@ -118,17 +272,36 @@ func (b *Batcher) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-b.wake:
-			b.write(writing)
+			for ctx.Err() == nil && b.lingers(ctx) && b.write(writing) {
+			}
 		}
 	}
 	for writing.Err() == nil && b.write(writing) {
 	}
-	b.mu.Lock()
-	b.ended = true
-	b.mu.Unlock()
-	records, waiting := b.take()
-	b.answer(records, waiting, fmt.Errorf("%w: %w", ErrEnded, ctx.Err()))
+	b.end(fmt.Errorf("%w: %w", ErrEnded, ctx.Err()))
 	return ctx.Err()
+}
+
+// lingers waits for more records, and returns false when there are none at all.
+func (b *Batcher) lingers(ctx context.Context) bool {
+	select {
+	case <-b.hurry: // of a caller who may have been answered
+	default:
+	}
+	b.mu.Lock()
+	records, waits := len(b.records), len(b.waiting) > 0
+	b.mu.Unlock()
+	if records == 0 || waits || b.linger <= 0 {
+		return records > 0
+	}
+	timer := time.NewTimer(b.linger)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.hurry:
+	case <-ctx.Done():
+	}
+	return true
 }
 
 // outlive returns a context that ends b.drain after ctx.
@@ -144,47 +317,127 @@ func (b *Batcher) outlive(ctx context.Context) (context.Context, context.CancelF
 	return writing, cancel
 }
 
-// write writes all waiting records and returns false when there were none.
+// write writes the records that wait, up to maxWrite, and returns false when there were none. When
+// ctx ends before Kafka has acknowledged them, they count as waiting again.
 func (b *Batcher) write(ctx context.Context) bool {
-	records, waiting := b.take()
+	records := b.take()
 	if len(records) == 0 {
 		return false
 	}
 	err := b.client.Produce(ctx, b.topic, records)
-	b.mu.Lock()
-	b.bytes -= bytesOf(records)
-	b.mu.Unlock()
-	b.answer(records, waiting, err)
+	for backoff := newBackoff(); b.insist && !final(err) && ctx.Err() == nil; {
+		if backoff.ShouldLog() {
+			b.client.logger.Warn("cannot write what waits, repeating", "topic", b.topic, "records", len(records), "err", err)
+		}
+		if backoff.Pause(ctx) {
+			err = b.client.Produce(ctx, b.topic, records)
+		}
+	}
+	if ctx.Err() != nil && !final(err) {
+		b.requeue(records)
+		return false
+	}
+	b.settle(records, err)
 	return true
 }
 
-func (b *Batcher) take() ([]Record, []waiter) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	records, waiting := b.records, b.waiting
-	b.records, b.waiting = nil, nil
-	return records, waiting
+// final tells whether an error of Produce says what became of every record.
+func final(err error) bool {
+	return err == nil || errors.As(err, new(*TooLargeError))
 }
 
-// answer gives each waiter the result of its records.
-func (b *Batcher) answer(records []Record, waiting []waiter, err error) {
+// take returns the oldest records that wait, up to maxWrite bytes of them.
+func (b *Batcher) take() []Record {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n, bytes := 0, 0
+	for n < len(b.records) && (n == 0 || bytes+b.records[n].waits() <= maxWrite) {
+		bytes += b.records[n].waits()
+		n++
+	}
+	records := b.records[:n:n]
+	if b.records = b.records[n:]; len(b.records) == 0 {
+		b.records, b.spare = b.spare, nil
+	}
+	return records
+}
+
+// requeue puts records back in front.
+func (b *Batcher) requeue(records []Record) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.records = append(records, b.records...)
+}
+
+// settle notes what became of the oldest records, and tells those who wait for them.
+func (b *Batcher) settle(records []Record, err error) {
+	n, bytes, failed := len(records), bytesOf(records), 0
+	b.mu.Lock()
+	if err != nil {
+		failed = b.failLocked(records, err)
+	}
+	b.bytes -= bytes
+	b.settled += int64(n)
+	b.wakeLocked()
+	clear(records)
+	if b.spare == nil && bytes <= maxWrite {
+		b.spare = records[:0]
+	}
+	b.mu.Unlock()
+	if b.journal != nil {
+		b.journal.Settle(n)
+	}
+	if err != nil && b.lost != nil {
+		b.lost(failed, err)
+	}
+	if n > failed && b.written != nil {
+		b.written(n - failed)
+	}
+}
+
+// failLocked notes which of the oldest records were not written, and returns how many these are:
+// those that a *TooLargeError names, else all.
+func (b *Batcher) failLocked(records []Record, err error) int {
+	n := len(records)
 	var large *TooLargeError
-	lost := len(records)
 	if errors.As(err, &large) {
-		lost = len(large.Records)
+		n = len(large.Records)
+		for _, i := range large.Records {
+			number := b.settled + int64(i)
+			b.failed = append(b.failed, failure{number, number + 1, large, records[i].size()})
+		}
+	} else {
+		b.failed = append(b.failed, failure{from: b.settled, to: b.settled + int64(n), err: err})
 	}
-	if err != nil && b.lost != nil && lost > 0 {
-		b.lost(lost, err)
+	if excess := len(b.failed) - maxFailed; excess > 0 {
+		b.failed = slices.Delete(b.failed, 0, excess)
 	}
-	if large == nil {
-		for _, w := range waiting {
+	return n
+}
+
+// wakeLocked answers those whose records are settled.
+func (b *Batcher) wakeLocked() {
+	b.waiting = slices.DeleteFunc(b.waiting, func(w *waiter) bool {
+		settled, err := b.resultLocked(w.ticket)
+		if settled {
 			w.done <- err
 		}
-		return
+		return settled
+	})
+}
+
+// end counts what is left and answers those who wait for it.
+func (b *Batcher) end(err error) {
+	b.mu.Lock()
+	b.ended = true
+	left := len(b.records)
+	b.records = nil
+	for _, w := range b.waiting {
+		w.done <- err
 	}
-	from, refused := 0, large.Records
-	for _, w := range waiting {
-		w.done <- large.part(&refused, from, records[from:from+w.records])
-		from += w.records
+	b.waiting = nil
+	b.mu.Unlock()
+	if left > 0 && b.lost != nil {
+		b.lost(left, err)
 	}
 }

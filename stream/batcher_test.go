@@ -55,13 +55,11 @@ func TestAWriteThatFailedIsNotAcknowledged(t *testing.T) {
 	for broker.Refused(c.Prefix()+"a") < 2 {
 		time.Sleep(time.Millisecond)
 	}
-	select {
-	case err := <-done:
-		t.Fatalf("a refused write was answered with %v while it is repeated", err)
-	default:
+	if settled, err := b.Result(done); settled {
+		t.Fatalf("a refused write is settled with %v while it is repeated", err)
 	}
 	stop()
-	if err := <-done; err == nil {
+	if err := b.Await(t.Context(), done); err == nil {
 		t.Error("a write that was refused to the end is acknowledged")
 	}
 	if _, err := b.Enqueue(one("late")); !errors.Is(err, stream.ErrEnded) {
@@ -94,7 +92,7 @@ func TestABatcherDrainsWhatWaitsWhenItEnds(t *testing.T) {
 	b := stream.NewBatcher(c, "a", 1<<20).Drain(time.Minute, func(n int, err error) { lost += n })
 	broker.Refuse(name, true)
 	stop := batching(t, b)
-	var waits []<-chan error
+	var waits []stream.Ticket
 	var want []string
 	for i := range 5 {
 		done, err := b.Enqueue(one(strconv.Itoa(i)))
@@ -111,7 +109,7 @@ func TestABatcherDrainsWhatWaitsWhenItEnds(t *testing.T) {
 	broker.Refuse(name, false)
 	<-stopped
 	for i, done := range waits {
-		if err := <-done; err != nil {
+		if err := b.Await(t.Context(), done); err != nil {
 			t.Errorf("write %d: %v", i, err)
 		}
 	}
@@ -128,7 +126,7 @@ func TestWhatCannotBeDrainedIsCounted(t *testing.T) {
 	b := stream.NewBatcher(c, "a", 1<<20).Drain(50*time.Millisecond, func(n int, err error) { lost, why = lost+n, err })
 	broker.Refuse(c.Prefix()+"a", true)
 	stop := batching(t, b)
-	var waits []<-chan error
+	var waits []stream.Ticket
 	for i := range 7 {
 		done, err := b.Enqueue(one(strconv.Itoa(i)))
 		if err != nil {
@@ -146,7 +144,7 @@ func TestWhatCannotBeDrainedIsCounted(t *testing.T) {
 		t.Fatal("the drain goes on after its time")
 	}
 	for _, done := range waits {
-		if err := <-done; err == nil {
+		if err := b.Await(t.Context(), done); err == nil {
 			t.Error("a write is acknowledged that was refused")
 		}
 	}
@@ -155,6 +153,156 @@ func TestWhatCannotBeDrainedIsCounted(t *testing.T) {
 	}
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// A ticket tells what became of its own records, also to those who ask late or for a part of them.
+func TestATicketTellsOfItsRecordsAlone(t *testing.T) {
+	c := dial(t, backend.Kafka(t))
+	backend.CreateTopic(t, backend.Kafka(t)[0], c.Prefix()+"a", "max.message.bytes", "20000")
+	topic(t, c, "a", 1)
+	written := 0
+	b := stream.NewBatcher(c, "a", 64<<20).Count(func(n int) { written += n })
+	large := one(strings.Repeat("l", 30_000))[0]
+	small := one("small")[0]
+	all, err := b.Enqueue([]stream.Record{small, large, small, large})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if settled, _ := b.Result(all); settled {
+		t.Error("it is settled before it is written")
+	}
+	if settled, err := b.Result(stream.Ticket{}); !settled || err != nil {
+		t.Errorf("no record: %v, %v", settled, err)
+	}
+	stop := batching(t, b)
+	f := func(from, to int, refused ...int) {
+		t.Helper()
+		err := b.Await(t.Context(), all.Part(from, to))
+		var large *stream.TooLargeError
+		if errors.As(err, &large) != (len(refused) > 0) || large != nil && (!slices.Equal(large.Records, refused) || large.Bytes < 30_000) {
+			t.Errorf("records %d to %d: %v, want %v refused", from, to, err, refused)
+		}
+	}
+	f(0, 4, 1, 3)
+	f(0, 1)
+	f(2, 3)
+	f(1, 2, 0)
+	f(2, 4, 1)
+	stop()
+	f(0, 4, 1, 3)
+	if written != 2 {
+		t.Errorf("%d records are counted as written, want 2", written)
+	}
+}
+
+// journal is a Journal in memory.
+type journal struct {
+	records []stream.Record
+	settled int
+	err     error
+}
+
+func (j *journal) Append(recs []stream.Record) error {
+	if j.err == nil {
+		j.records = append(j.records, recs...)
+	}
+	return j.err
+}
+
+func (j *journal) Settle(n int) { j.settled += n }
+
+// What was recovered is written first, however much it is; what the journal does not take is not
+// enqueued, and what waits at the end is not settled.
+func TestAJournalHasWhatIsNotWritten(t *testing.T) {
+	broker, c := refusing(t)
+	name := c.Prefix() + "a"
+	j := &journal{}
+	var recovered []stream.Record
+	for i := range 20 {
+		recovered = append(recovered, one(fmt.Sprint("recovered ", i))...)
+	}
+	b := stream.NewBatcher(c, "a", 100).Keep(j, recovered)
+	if _, err := b.Enqueue(one("x")); !errors.Is(err, stream.ErrFull) {
+		t.Errorf("behind more than the limit: %v", err)
+	}
+	stop := batching(t, b)
+	for n, _ := b.Waiting(); n > 0; n, _ = b.Waiting() {
+		time.Sleep(time.Millisecond)
+	}
+	j.err = errors.New("no space left on device")
+	if _, err := b.Enqueue(one("refused")); !errors.Is(err, j.err) {
+		t.Errorf("a journal that is full: %v", err)
+	}
+	j.err = nil
+	if err := b.Write(t.Context(), one("written")); err != nil {
+		t.Error(err)
+	}
+	broker.Refuse(name, true)
+	if _, err := b.Enqueue(one("waits")); err != nil {
+		t.Error(err)
+	}
+	stop()
+	if len(j.records) != 2 || j.settled != 21 {
+		t.Errorf("the journal has %d records, and %d are settled; want 2 and 21", len(j.records), j.settled)
+	}
+	broker.Refuse(name, false)
+	got := readAll(t, c, "a", 0)
+	if len(got) != 21 || got[20] != "written" || got[0] != "recovered 0" {
+		t.Errorf("the topic has %v", got)
+	}
+}
+
+// Records linger only while nobody waits for them and the process goes on.
+func TestNobodyWaitsForALingeringWrite(t *testing.T) {
+	_, c := refusing(t)
+	b := stream.NewBatcher(c, "a", 1<<20).Linger(time.Hour).Drain(time.Minute, nil)
+	stop := batching(t, b)
+	if err := b.Write(t.Context(), one("awaited")); err != nil {
+		t.Error(err)
+	}
+	early, err := b.Enqueue(one("lingers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Enqueue(one("lingers too")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(10 * time.Millisecond) // for Run to fall asleep; it may not have, and the test passes then too
+	if settled, _ := b.Result(early); settled {
+		t.Error("it was written although nobody waited")
+	}
+	if err := b.Await(t.Context(), early); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Enqueue(one("at the end")); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	expect(t, "the topic", readAll(t, c, "a", 0), "awaited", "lingers", "lingers too", "at the end")
+}
+
+// A queue that is longer than a write is written in its order, and its waiters hear in theirs.
+func TestALongQueueIsWrittenInItsOrder(t *testing.T) {
+	_, c := refusing(t)
+	b := stream.NewBatcher(c, "a", 64<<20)
+	var want []string
+	var last stream.Ticket
+	for i := range 120 {
+		value := fmt.Sprint(i, strings.Repeat("x", 100_000))
+		var err error
+		if last, err = b.Enqueue(one(value)); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, value)
+	}
+	batching(t, b)
+	if err := b.Await(t.Context(), last); err != nil {
+		t.Error(err)
+	}
+	expect(t, "the topic", readAll(t, c, "a", 0), want...)
+	if n, bytes := b.Waiting(); n != 0 || bytes != 0 {
+		t.Errorf("%d records of %d bytes wait", n, bytes)
 	}
 }
 
@@ -167,7 +315,7 @@ func TestATooLargeRecordIsAnsweredAlone(t *testing.T) {
 	counted := 0
 	b := stream.NewBatcher(c, "a", 64<<20).Drain(0, func(n int, err error) { counted += n })
 	small, large := strings.Repeat("s", 1000), strings.Repeat("l", 30_000)
-	var waits []<-chan error
+	var waits []stream.Ticket
 	var want []string
 	for i := range 60 { // all of them in one batch: nothing runs yet
 		recs := one(fmt.Sprint(i, small))
@@ -186,7 +334,7 @@ func TestATooLargeRecordIsAnsweredAlone(t *testing.T) {
 	}
 	batching(t, b)
 	for i, done := range waits {
-		err := <-done
+		err := b.Await(t.Context(), done)
 		var refused *stream.TooLargeError
 		switch is := errors.As(err, &refused); {
 		case i%20 != 7 && err != nil:

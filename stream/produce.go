@@ -80,6 +80,28 @@ func (r *Record) place() []byte {
 	return r.Key
 }
 
+// LearnLimit asks how large records of topic may be, for CheckSize. Produce learns it too, from a
+// refusal.
+func (s *producer) LearnLimit(ctx context.Context, topic string) error {
+	if err := s.Await(ctx); err != nil {
+		return err
+	}
+	s.limits.learn(ctx, topic, 0)
+	return nil
+}
+
+// CheckSize returns a *TooLargeError for a record that topic would refuse, as far as its limit is
+// known.
+func (s *producer) CheckSize(topic string, r *Record) error {
+	limit, known := s.limits.limit(topic)
+	if !known || r.size()+batchOverhead <= limit.bytes {
+		return nil
+	}
+	refused := &refusals{}
+	refused.add(0, r.size(), limit.bytes)
+	return refused.error(s.cluster, topic)
+}
+
 // outgoing holds records of one partition, the caller's records that they were made from, and their
 // indexes in the call.
 type outgoing struct {

@@ -24,22 +24,6 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("a record of %d bytes is larger than topic %s takes (%s); mend it with: %s", e.Bytes, e.Topic, limit, e.Mend)
 }
 
-// part returns the error of a caller whose records begin at index from, or nil when e names none of
-// them. refused are the indexes that earlier callers have not consumed; part consumes its own.
-func (e *TooLargeError) part(refused *[]int, from int, records []Record) error {
-	p := *e
-	p.Records, p.Bytes = nil, 0
-	for len(*refused) > 0 && (*refused)[0] < from+len(records) {
-		i := (*refused)[0] - from
-		*refused = (*refused)[1:]
-		p.Records, p.Bytes = append(p.Records, i), max(p.Bytes, records[i].size())
-	}
-	if len(p.Records) == 0 {
-		return nil
-	}
-	return &p
-}
-
 // refusals collects the records of one Produce that are too large.
 type refusals struct {
 	mu      sync.Mutex

@@ -241,6 +241,7 @@ var outOfRange = map[string][]string{
 	"scorer.max_waiting":              {"0", "-1"},
 	"scorer.max_remembered":           {"0", "1048575", "-1"},
 	"scorer.max_others":               {"-1", "201"},
+	"scorer.spool":                    {".", "/", `" spool"`},
 	"scorer.drain":                    {"-1s", "61m"},
 	"watermark.lease":                 {"99ms", "61m"},
 	"watermark.ahead":                 {"9ms", "6s"},

@@ -98,6 +98,7 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	}
 	l.transport = l.certificates.newTransport()
 	warnOfReaders(o.Config.Data, o.Logger)
+	warnOfReaders(o.Config.Scorer.Spool, o.Logger)
 	if err := l.connect(o); err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ type load struct {
 
 	mu        sync.Mutex
 	events    map[string]bool // ids that were acknowledged
-	published map[string]bool // predictions that were answered as published
+	published map[string]bool // predictions that were answered as acknowledged
 	answered  int
 	conflicts []string
 	gaveUp    int
@@ -76,7 +76,7 @@ func (l *load) visit(n int, rng *rand.Rand) {
 		candidates[i] = map[string]any{"ad": fmt.Sprintf("a%d", (first+7*i)%chaosAds), "campaign": fmt.Sprintf("c%d", (first+7*i)%5)}
 	}
 	body, _ := json.Marshal(map[string]any{
-		"request": fmt.Sprintf("r%d", n), "user": user, "context": map[string]any{"device": []string{"mobile", "desktop"}[rng.IntN(2)], "hour": rng.IntN(24)}, "candidates": candidates,
+		"request": fmt.Sprintf("r%d", n), "user": user, "log": "acknowledged", "context": map[string]any{"device": []string{"mobile", "desktop"}[rng.IntN(2)], "hour": rng.IntN(24)}, "candidates": candidates,
 	})
 	id, ad, campaign, ok := l.score(rng, body)
 	if !ok {
@@ -110,7 +110,7 @@ func (l *load) score(rng *rand.Rand, body []byte) (id, ad, campaign string, ok b
 			Prediction, Ad, Campaign string
 			Chosen                   bool
 		}
-		Published *bool
+		Acknowledged bool
 	}
 	status, ok := l.call(rng, l.c.addresses("scorer"), "/v1/score", body, &a)
 	l.mu.Lock()
@@ -126,7 +126,7 @@ func (l *load) score(rng *rand.Rand, body []byte) (id, ad, campaign string, ok b
 	l.answered++
 	for _, p := range a.Predictions {
 		if p.Chosen {
-			if a.Published == nil || *a.Published {
+			if a.Acknowledged {
 				l.published[p.Prediction] = true
 			}
 			return p.Prediction, p.Ad, p.Campaign, true

@@ -18,6 +18,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/spool"
 	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/clickloop/clickloop/stream"
 )
@@ -52,6 +53,7 @@ func doctorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		d.certificate("https", cfg.HTTPS)
 		d.certificate("admin_https", cfg.AdminHTTPS)
 		d.find(&cfg, common)
+		d.spool(cfg.Scorer.Spool)
 		client := d.kafka(kafkaCtx, &cfg)
 		redisCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
@@ -299,6 +301,13 @@ func (d *doctor) capacity(ctx context.Context, client *features.RedisClient) {
 		err = errors.New(strings.Join(faults, "; "))
 	}
 	d.report(what, err, "give Redis more memory than it needs and maxmemory-policy noeviction")
+}
+
+// spool checks that a scorer could write the folder of its spool.
+func (d *doctor) spool(dir string) {
+	if dir != "" {
+		d.report("spool "+dir, spool.Check(dir), "give the scorer a folder that its user may write, on a disk with room (scorer.spool)")
+	}
 }
 
 // certificate checks the files of a port's certificate, and that it does not end soon.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 
@@ -28,16 +29,32 @@ func TestDoctorNamesTopicsThatHoldRecordsBack(t *testing.T) {
 		}
 	}
 	examples := event.TopicExamples(cfg.Objectives[0].Name)
+	file := t.TempDir() + "/clickloop.yaml"
+	spool := func(dir string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte("scorer: {spool: "+dir+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good := t.TempDir() + "/spool"
+	spool(good)
 	doctor := func() string {
 		t.Helper()
 		var out, errs bytes.Buffer
-		args := []string{"doctor", "--kafka", strings.Join(kafka, ","), "--redis", backend.Redis(t), "--prefix", prefix}
+		args := []string{"doctor", "--config", file, "--kafka", strings.Join(kafka, ","), "--redis", backend.Redis(t), "--prefix", prefix}
 		execute(t.Context(), args, &out, &errs)
 		return out.String()
 	}
 	if text := doctor(); strings.Contains(text, "max.message.bytes") || strings.Contains(text, "transaction") || strings.Contains(text, "partitions") {
 		t.Fatalf("doctor finds faults in good topics:\n%s", text)
+	} else if !strings.Contains(text, "ok     spool "+good) {
+		t.Errorf("doctor does not say that the spool is good:\n%s", text)
 	}
+	spool(file + "/spool")
+	if text, want := doctor(), "WRONG  spool "+file+"/spool"; !strings.Contains(text, want) {
+		t.Errorf("doctor does not say %q:\n%s", want, text)
+	}
+	spool(good)
 	backend.AlterTopic(t, kafka[0], prefix+event.TopicPredictions, "max.message.bytes", "5000")
 	backend.AddPartitions(t, kafka[0], prefix+examples, 2)
 	k, err := kgo.NewClient(kgo.SeedBrokers(kafka...), kgo.TransactionalID(prefix+"x"), kgo.RecordPartitioner(kgo.ManualPartitioner()))

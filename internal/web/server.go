@@ -19,7 +19,7 @@ const (
 	answerTime   = 30 * time.Second // for the client to read its answer, and answerByte for each byte
 	answerByte   = time.Second / (64 << 10)
 	idleTime     = 2 * time.Minute // of a connection without a request
-	shutdownTime = 3 * time.Second // for calls when the server ends
+	shutdownTime = 3 * time.Second // for calls when the server ends, endingTime included
 	headerBytes  = 32 << 10        // of a request: a browser sends all cookies of a site
 )
 
@@ -35,16 +35,17 @@ type Server struct {
 	Metrics *Metrics // nil for none
 }
 
-// Serve answers the calls on l until ctx ends. Then GETs end at once, and other calls have three
-// seconds before their connections are closed. Serve returns nil, or the error that ended the
+// Serve answers the calls on l until ctx ends. Then GETs end at once, clients are asked to close their
+// connections, and other calls have three seconds before theirs are closed: see ending. Serve returns nil, or the error that ended the
 // listener. Over TLS it speaks HTTP/1.1 only: deadlines and limits are those of a connection.
 func (s Server) Serve(ctx context.Context, l net.Listener) error {
 	return newConns(s.Port, s.Metrics).serve(ctx, l, s)
 }
 
 func (s *conns) serve(ctx context.Context, l net.Listener, of Server) error {
+	end := &ending{}
 	server := &http.Server{
-		Handler:           receiving(endingGets(ctx, of.Handler)),
+		Handler:           end.announce(receiving(endingGets(ctx, of.Handler))),
 		TLSConfig:         of.TLS,
 		Protocols:         new(http.Protocols),
 		ReadHeaderTimeout: headerTime,
@@ -72,6 +73,7 @@ func (s *conns) serve(ctx context.Context, l net.Listener, of Server) error {
 		<-ctx.Done()
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
+		end.begin(bounded, s.count)
 		_ = server.Shutdown(bounded) // Close ends what it could not
 		return server.Close()
 	})

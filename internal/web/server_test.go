@@ -134,6 +134,62 @@ func TestConnectionsThatSendNothingAreClosed(t *testing.T) {
 	f("GET / HTTP/1.1\r\nHost: clickloop\r\n\r\n", idleTime)
 }
 
+// A client that keeps its connection may send at the moment at which the server is told to end. Its
+// requests are answered, and it is asked to go; only then the server closes connections.
+func TestAtTheEndClientsAreAskedToGo(t *testing.T) {
+	serve(t, 0, func(p *pipes, stop func(), ended <-chan error) {
+		client, server := net.Pipe()
+		defer client.Close()
+		p.conns <- server
+		answers := bufio.NewReader(client)
+		ask := func() (status int, closes bool) {
+			t.Helper()
+			if _, err := io.WriteString(client, "POST / HTTP/1.1\r\nHost: clickloop\r\nContent-Length: 0\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, resp.Body) // it is short
+			return resp.StatusCode, resp.Close
+		}
+		if status, closes := ask(); status != http.StatusOK || closes {
+			t.Errorf("before the end: %d, to close: %v", status, closes)
+		}
+		stop()
+		time.Sleep(quietTime / 2)
+		if status, closes := ask(); status != http.StatusOK || !closes {
+			t.Errorf("at the end: %d, to close: %v", status, closes)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A client that goes on sending does not keep a server from its end.
+func TestAServerEndsAlthoughRequestsCome(t *testing.T) {
+	serve(t, 0, func(p *pipes, stop func(), ended <-chan error) {
+		client, server := net.Pipe() // one that is idle
+		defer client.Close()
+		p.conns <- server
+		began := time.Now()
+		stop()
+		for time.Since(began) < endingTime {
+			if answer := <-p.connect(request(http.MethodPost)); body(answer) == "" {
+				t.Error("no answer")
+			}
+			time.Sleep(quietTime/5 + time.Millisecond)
+		}
+		_ = client.Close()
+		err := <-ended
+		if took := time.Since(began); err != nil || took < endingTime || took > endingTime+time.Second {
+			t.Errorf("it ended after %v: %v", took, err)
+		}
+	})
+}
+
 // broken is a listener that fails.
 type broken struct{ *pipes }
 
