@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"go/ast"
 	"io"
 	"maps"
 	"mime"
@@ -11,9 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/run"
 	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -163,7 +166,7 @@ func (d *openAPI) operations() (all []operation) {
 	ids := map[string]bool{}
 	paths := d.doc["paths"].(map[string]any)
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
-		for _, method := range []string{"get", "put", "post", "delete", "options", "head", "patch"} {
+		for _, method := range []string{"put", "post", "get", "delete", "options", "head", "patch"} {
 			names := []string{"paths", path, method}
 			v, _ := d.at(names...)
 			if v == nil {
@@ -263,6 +266,46 @@ func TestOpenAPIsSchemasCompile(t *testing.T) {
 	for ref := range defined {
 		if !bytes.Contains(text, []byte(`"`+ref+`"`)) {
 			t.Errorf("nothing refers to %s", ref)
+		}
+	}
+}
+
+// fields are the names in a list of texts that a package's source declares.
+func fields(t *testing.T, dir, variable string) (names []string) {
+	t.Helper()
+	for _, file := range sources(t, dir) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || spec.Names[0].Name != variable || len(spec.Values) != 1 {
+				return true
+			}
+			for _, e := range spec.Values[0].(*ast.CompositeLit).Elts {
+				text, _ := strconv.Unquote(e.(*ast.BasicLit).Value)
+				names = append(names, text)
+			}
+			return false
+		})
+	}
+	slices.Sort(names)
+	return names
+}
+
+// A member that a request may have is described, and a described one is known.
+func TestOpenAPIDescribesEveryMemberOfARequest(t *testing.T) {
+	d := readOpenAPI(t)
+	for schema, variable := range map[string]string{"ScoreRequest": "requestFields", "Candidate": "candidateFields", "Cap": "capFields", "Retrieval": "retrievalFields"} {
+		v, _ := d.at("components", "schemas", schema, "properties")
+		described := slices.Sorted(maps.Keys(v.(map[string]any)))
+		known := fields(t, "scorer", variable)
+		for _, name := range known {
+			if !slices.Contains(described, name) {
+				t.Errorf("%s does not describe %s", schema, name)
+			}
+		}
+		for _, name := range described {
+			if len(known) == 0 || !slices.Contains(known, name) {
+				t.Errorf("%s describes %s, which the scorer does not know", schema, name)
+			}
 		}
 	}
 }
@@ -374,7 +417,7 @@ func (d *openAPI) send(op operation, base, target string, x example, want int) [
 // A client that knows the document alone has every call answered as the document says: the examples
 // suit their schemas, and so do the answers.
 func TestARunningSystemAnswersAsOpenAPISays(t *testing.T) {
-	d, l := readOpenAPI(t), running(t)
+	d, l := readOpenAPI(t), runningWith(t, func(c *config.Config) { c.Scorer.Items.Catalogues = []string{"items"} })
 	for _, op := range d.operations() {
 		target := d.target(op)
 		for _, x := range d.examples(op) {

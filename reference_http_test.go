@@ -25,8 +25,15 @@ import (
 // running is a process of all stages with embedded services, as `clickloop up` has it.
 func running(t *testing.T) *run.Loop {
 	t.Helper()
+	return runningWith(t, func(*config.Config) {})
+}
+
+// runningWith is running with settings of its own.
+func runningWith(t *testing.T, change func(*config.Config)) *run.Loop {
+	t.Helper()
 	c := config.Default()
 	c.HTTP, c.Admin, c.Data = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
+	change(&c)
 	l, err := run.Start(t.Context(), run.Options{Config: c, Embedded: true, AnyPort: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)

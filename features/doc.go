@@ -58,8 +58,8 @@
 //
 // Assemble lists the facts of one candidate in a fixed order: shown facts with the values that are
 // served; the request's context in its own order; the rest of the candidate's context; ad and
-// campaign; the aggregates as declared; the crosses as declared. Where request and candidate both name a field, the candidate's value stands
-// in the request's place.
+// campaign; the aggregates as declared; the crosses as declared. Where request and candidate both
+// name a field, the candidate's value stands in the request's place.
 //
 // An entity without an id has no aggregates. An entity that was never seen has counts of 0, ratios
 // of their prior, and neither recency nor last (null). When profiles could not be read, all
