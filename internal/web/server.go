@@ -35,9 +35,10 @@ type Server struct {
 	Metrics *Metrics // nil for none
 }
 
-// Serve answers the calls on l until ctx ends. Then GETs end at once, clients are asked to close their
-// connections, and other calls have three seconds before theirs are closed: see ending. Serve returns nil, or the error that ended the
-// listener. Over TLS it speaks HTTP/1.1 only: deadlines and limits are those of a connection.
+// Serve answers the calls on l until ctx ends. Then GETs end at once, clients are asked to close
+// their connections, and other calls have three seconds before theirs are closed: see ending. Serve
+// returns nil, or the error that ended the listener. Over TLS it speaks HTTP/1.1 only: deadlines
+// and limits are those of a connection.
 func (s Server) Serve(ctx context.Context, l net.Listener) error {
 	return newConns(s.Port, s.Metrics).serve(ctx, l, s)
 }
