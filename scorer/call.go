@@ -141,9 +141,9 @@ type Answer struct {
 	// of the predictions; a request that is sent again has the time at which it was answered first
 	Time event.Time
 	Basis
-	// Logged says that the predictions of the chosen candidates have a place in the queue for Kafka:
-	// they will be on the topic, see Config.Spool and Config.Drain. Only a request that wants best
-	// effort is answered without.
+	// Logged says that the predictions of the chosen candidates have a place in the queue for
+	// Kafka: they will be on the topic, see Config.Spool and Config.Drain. Only a request that
+	// wants best effort is answered without.
 	Logged       bool
 	Acknowledged bool      // Kafka has acknowledged them; known where the request wants it
 	Retrieved    Retrieved // of a request that asks a catalogue; Ranked has the chosen items only then

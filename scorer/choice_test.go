@@ -309,8 +309,8 @@ func TestALateAnswerIsGivenAgainAndQueuedOnce(t *testing.T) {
 	}
 }
 
-// A full queue refuses requests before anything is promised, so they may be sent again with whatever
-// they ask. Best effort is answered, and stays what it was.
+// A full queue refuses requests before anything is promised, so they may be sent again with
+// whatever they ask. Best effort is answered, and stays what it was.
 func TestAFullQueueIsToldBeforeAnythingIsPromised(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := newScorer(t, func(u *setup) { u.registry = reg })

@@ -125,7 +125,8 @@ func (m *memory) finish(c *Call) {
 	}
 }
 
-// giveUp gives an id up that could not be answered. A choice of another process stands all the same.
+// giveUp gives an id up that could not be answered. A choice of another process stands all the
+// same.
 func (m *memory) giveUp(k *claim) {
 	delete(m.memos, k.hash)
 	if e := k.restored; e != nil && e.chunk >= m.first {

@@ -24,7 +24,8 @@ type Config struct {
 	// says "logged":false where they allow that
 	MaxWaiting int `yaml:"max_waiting"`
 	// folder that keeps predictions until Kafka has acknowledged them, so that they outlive a kill
-	// of the process; of one scorer alone, on a disk of this machine. Empty: they are kept in memory
+	// of the process; of one scorer alone, on a disk of this machine. Empty: they are kept in
+	// memory
 	Spool string `yaml:"spool"`
 	// bytes of answers that are remembered, so that a request that is sent again gets the same
 	MaxRemembered int `yaml:"max_remembered"`
@@ -53,8 +54,8 @@ type Config struct {
 	Items Items `yaml:"items"` // catalogues of items, from which requests may choose
 }
 
-// DefaultConfig explores nothing, keeps no spool, and waits 20 ms for profiles and, where it is asked
-// to, 50 ms for Kafka.
+// DefaultConfig explores nothing, keeps no spool, and waits 20 ms for profiles and, where it is
+// asked to, 50 ms for Kafka.
 func DefaultConfig() Config {
 	return Config{
 		MaxBody: 1 << 20, MaxCandidates: 1000, MaxInFlight: 256, MaxQueueTime: time.Millisecond, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,

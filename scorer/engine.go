@@ -185,8 +185,8 @@ func (e *Engine) answerOnce(ctx context.Context, c *Call) {
 	}
 }
 
-// answerOpen scores and logs the open requests. When the queue is full, it refuses the requests that
-// must be logged without scoring them.
+// answerOpen scores and logs the open requests. When the queue is full, it refuses the requests
+// that must be logged without scoring them.
 func (e *Engine) answerOpen(ctx context.Context, c *Call) {
 	if !e.log.hasRoom() {
 		for i := range c.Requests {

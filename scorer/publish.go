@@ -39,8 +39,8 @@ type predictionLog struct {
 // linger is how long predictions wait for others of the same write, while no answer waits for them.
 const linger = 5 * time.Millisecond
 
-// newPredictionLog returns a log, and the predictions that an earlier process left in the spool: they
-// are the first that are written.
+// newPredictionLog returns a log, and the predictions that an earlier process left in the spool:
+// they are the first that are written.
 func newPredictionLog(cfg *Config, client *stream.Client, logger *slog.Logger, metrics *instruments) (l *predictionLog, left []stream.Record, err error) {
 	l = &predictionLog{
 		batcher: stream.NewBatcher(client, event.TopicPredictions, cfg.MaxWaiting), headers: client.MessageHeaders(event.SchemaPrediction),
@@ -80,8 +80,8 @@ var errSpool = unavailable("predictions cannot be kept: the spool cannot be writ
 // then costs no scoring.
 func (l *predictionLog) hasRoom() bool { return l.batcher.Room(maxPrediction) }
 
-// enqueue gives the predictions of c's open requests a place in the queue. Without one, requests are
-// refused, or, where they want it so, answered without being logged.
+// enqueue gives the predictions of c's open requests a place in the queue. Without one, requests
+// are refused, or, where they want it so, answered without being logged.
 func (l *predictionLog) enqueue(c *Call) (stream.Ticket, bool) {
 	ticket, err := l.batcher.Enqueue(c.records)
 	for i := range c.Requests {
@@ -132,8 +132,8 @@ func (l *predictionLog) await(ctx context.Context, c *Call, t stream.Ticket, wai
 	return err == nil
 }
 
-// standing says what has become of predictions that were logged once: whether they are still logged,
-// and whether Kafka has acknowledged them, for which it waits up to wait.
+// standing says what has become of predictions that were logged once: whether they are still
+// logged, and whether Kafka has acknowledged them, for which it waits up to wait.
 func (l *predictionLog) standing(ctx context.Context, t stream.Ticket, wait time.Duration) (logged, acknowledged bool) {
 	if wait > 0 {
 		bounded, cancel := context.WithTimeout(ctx, wait)

@@ -181,8 +181,8 @@ func TestEveryLoggedAnswerIsOnTheTopicAfterTheQueueWasFull(t *testing.T) {
 	}
 }
 
-// A prediction that the topic does not take is refused by name, once the limit is known before it is
-// promised; those that share its call or its batch are not.
+// A prediction that the topic does not take is refused by name, once the limit is known before it
+// is promised; those that share its call or its batch are not.
 func TestAPredictionThatTheTopicDoesNotTakeIsRefusedAlone(t *testing.T) {
 	p := publishing(t, func(c *Config) { c.PublishWait = 30 * time.Second })
 	backend.AlterTopic(t, p.broker.Kafka, p.client.Prefix()+event.TopicPredictions, "max.message.bytes", "4000")

@@ -51,8 +51,8 @@ func (m *memory) restore(ctx context.Context, client *stream.Client, logger *slo
 	})
 }
 
-// restoreLeft takes in the choices of predictions that an earlier process left in its spool. They are
-// not on the topic yet, where restore looks.
+// restoreLeft takes in the choices of predictions that an earlier process left in its spool. They
+// are not on the topic yet, where restore looks.
 func (m *memory) restoreLeft(left []stream.Record) {
 	var pasts []*past
 	byRequest := map[string]*past{}

@@ -71,7 +71,8 @@ func TestTheNextProcessWritesWhatTheSpoolHas(t *testing.T) {
 	}
 }
 
-// Records of the spool are the very records that would have been written: place, key, value, headers.
+// Records of the spool are the very records that would have been written: place, key, value,
+// headers.
 func TestTheSpoolKeepsWholeRecords(t *testing.T) {
 	f := func(r stream.Record) {
 		t.Helper()

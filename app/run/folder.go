@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// warnOfReaders logs that other users may read a folder of this process, as one that was made by hand or by
-// an earlier version. Nothing is changed: somebody may want it so.
+// warnOfReaders logs that other users may read a folder of this process, as one that was made by
+// hand or by an earlier version. Nothing is changed: somebody may want it so.
 func warnOfReaders(dir string, logger *slog.Logger) {
 	if dir == "" {
 		return

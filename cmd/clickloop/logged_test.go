@@ -179,8 +179,8 @@ func predictionsOf(t *testing.T, client *stream.Client) map[string]bool {
 	return ids
 }
 
-// A scorer with a spool is killed in the middle of load, while Kafka takes nothing and while it does:
-// the next process writes all that was promised.
+// A scorer with a spool is killed in the middle of load, while Kafka takes nothing and while it
+// does: the next process writes all that was promised.
 func TestWhatWasLoggedOutlivesAKillWithASpool(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

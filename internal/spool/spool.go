@@ -59,9 +59,9 @@ type Found struct {
 	Damaged int      // records that were lost to damage; the log names their places
 }
 
-// Open opens the folder dir, which it makes for the owner alone, and returns what it holds. A record
-// that was cut off at the end of a segment is cut away: its Commit has not returned. ErrInUse says
-// that another process has the folder open.
+// Open opens the folder dir, which it makes for the owner alone, and returns what it holds. A
+// record that was cut off at the end of a segment is cut away: its Commit has not returned.
+// ErrInUse says that another process has the folder open.
 func Open(dir string, logger *slog.Logger) (*Spool, *Found, error) {
 	s := &Spool{dir: dir, logger: logger, write: (*os.File).Write}
 	if err := s.open(); err != nil {
@@ -175,8 +175,8 @@ func (s *Spool) endSegmentLocked() {
 	}
 }
 
-// Settle forgets the n oldest records. A segment is removed when all its records are settled, unless
-// it may get more.
+// Settle forgets the n oldest records. A segment is removed when all its records are settled,
+// unless it may get more.
 func (s *Spool) Settle(n int) {
 	s.mu.Lock()
 	s.advanceLocked(n)

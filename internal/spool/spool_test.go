@@ -236,7 +236,7 @@ func TestASpoolIsItsOwnersAlone(t *testing.T) {
 	dir := t.TempDir() + "/a/b"
 	s, _, _ := opened(t, dir)
 	commit(t, s, "a")
-	err := filepath.WalkDir(filepath.Dir(dir), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Dir(dir), func(path string, d fs.DirEntry, _ error) error {
 		info, err := d.Info()
 		if err == nil && info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s has mode %v", path, info.Mode())
