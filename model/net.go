@@ -92,6 +92,7 @@ func (n *Net) learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
 // take encodes an example to be learned, and counts it.
 func (n *Net) take(x []Feature, r *row, s *Scratch, y, w float64) {
 	n.encode(x, r, s, true)
+	n.calibration.keys(x, &r.keys)
 	r.label, r.weight, r.number = y, w, n.examples
 	r.base, r.reach = n.base.num[numBase], n.base.reach()
 	n.base.count(r.number, y, w)
