@@ -1,6 +1,8 @@
 package model
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 	"slices"
 
@@ -73,6 +75,7 @@ type calibration struct {
 	slices  []slice  // the first is the one of all examples; a parent comes before its children
 	index   map[sliceKey]int32
 	refused int64 // examples that brought a slice beyond the bound
+	forced  int   // slices in force
 	changed []int32
 	listed  []bool // by slice: in changed
 	full    bool
@@ -206,6 +209,7 @@ func (c *calibration) learnSlice(at int32, p, y, w float64) float64 {
 	s.examples++
 	s.positives = max(s.positives+float64(w*y), 0)
 	s.negatives = max(s.negatives+float64(w*(1-y)), 0)
+	c.count(in, s)
 	if !in {
 		return p
 	}
@@ -215,6 +219,16 @@ func (c *calibration) learnSlice(at int32, p, y, w float64) float64 {
 		s.learn(&x, q, y, min(w, 100))
 	}
 	return q
+}
+
+// count keeps up how many slices are in force, after s has changed.
+func (c *calibration) count(was bool, s *slice) {
+	switch in := c.inForce(s); {
+	case in && !was:
+		c.forced++
+	case was && !in:
+		c.forced--
+	}
 }
 
 // touch lists a slice for the next delta.
@@ -251,22 +265,33 @@ func (c *calibration) clone() *calibration {
 
 // Slice describes a part of the examples that has a calibration of its own.
 type Slice struct {
-	Parent int // its place in the list; -1 for the slice of all examples
-	// the field and its value's token by which it differs from its parent; for all examples 0
-	Field, Token uint64
-	Examples     int64
-	Positives    float64 // by weight
-	Negatives    float64
-	InForce      bool // else the parent's probability is served
-	// the map: logit q = logit p + Weights[0] + Weights[1] (ln p - ln 0.02) - Weights[2] ln(1-p)
-	Weights [mapWeights]float64
+	At     int `json:"slice"`
+	Parent int `json:"parent"` // of which it takes the probability; -1 for the slice of all examples
+	// the field, and the hash of its value's token in hexadecimal, by which it differs from its
+	// parent; empty for all examples
+	Field     string  `json:"field,omitempty"`
+	Token     string  `json:"token,omitempty"`
+	Examples  int64   `json:"examples"`
+	Positives float64 `json:"positives"` // by weight
+	Negatives float64 `json:"negatives"`
+	InForce   bool    `json:"in_force"` // else the parent's probability is served
+	// the map: logit q = logit p + map[0] + map[1] (ln p - ln 0.02) - map[2] ln(1-p)
+	Weights [mapWeights]float64 `json:"map"`
 }
 
 // Calibrated is what a net's calibration has learned.
 type Calibrated struct {
-	Slices  []Slice // a parent before its children; empty where nothing is calibrated
-	InForce int
-	Refused int64 // examples whose slice was beyond MaxSlices
+	Count   int     `json:"slices"`
+	InForce int     `json:"in_force"`
+	Refused int64   `json:"refused"` // examples whose slice was beyond max_slices
+	Slices  []Slice `json:"list"`    // a parent before its children
+}
+
+// Most leaves the n slices with the most examples in the list, the largest first.
+func (c Calibrated) Most(n int) Calibrated {
+	slices.SortStableFunc(c.Slices, func(a, b Slice) int { return cmp.Compare(b.Examples, a.Examples) })
+	c.Slices = c.Slices[:min(n, len(c.Slices))]
+	return c
 }
 
 // Map is what the slice makes of a probability that its parent serves.
@@ -278,32 +303,33 @@ func (s Slice) Map(p float64) float64 {
 	return m.apply(holdProbability(p))
 }
 
-func (c *calibration) describe() (d Calibrated) {
+// describe lists the slices. by are the names of the fields.
+func (c *calibration) describe(by []string) (d Calibrated) {
 	if c == nil {
 		return d
 	}
-	d.Refused = c.refused
+	d.Count, d.InForce, d.Refused = len(c.slices), c.forced, c.refused
 	for i := range c.slices {
 		s := &c.slices[i]
-		v := Slice{Parent: int(s.parent), Token: s.token, Examples: s.examples, Positives: s.positives, Negatives: s.negatives,
+		v := Slice{At: i, Parent: int(s.parent), Examples: s.examples, Positives: s.positives, Negatives: s.negatives,
 			InForce: c.inForce(s), Weights: s.weights}
-		if s.parent >= 0 {
-			v.Field = c.by[s.level-1]
-		}
-		if v.InForce {
-			d.InForce++
+		if s.level > 0 {
+			v.Field, v.Token = by[s.level-1], TokenText(s.token)
 		}
 		d.Slices = append(d.Slices, v)
 	}
 	return d
 }
 
+// TokenText is how the hash of a token is written in descriptions.
+func TokenText(hash uint64) string { return fmt.Sprintf("%016x", hash) }
+
 // Calibration tells what the calibration has learned. Like Learn it belongs to the goroutine that
 // learns.
-func (n *Net) Calibration() Calibrated { return n.calibration.describe() }
+func (n *Net) Calibration() Calibrated { return n.calibration.describe(n.cfg.Calibration.By) }
 
 // Calibration tells what the calibration of the served weights has learned.
-func (r *Replica) Calibration() Calibrated { return r.c.calibration.describe() }
+func (r *Replica) Calibration() Calibrated { return r.c.calibration.describe(r.c.cfg.Calibration.By) }
 
 // Raw is the network's own probability of the example that was predicted or learned last with s,
 // before the calibration.

@@ -131,8 +131,10 @@ func (r *sliceReader) read(i int) {
 		if i == count {
 			r.add(s.sliceKey)
 		}
+		was := r.inForce(&r.slices[i])
 		s.level = r.slices[i].level
 		r.slices[i] = s
+		r.count(was, &s)
 	case i == count:
 		s.level = r.at(int(s.parent)).level + 1
 		r.fresh = append(r.fresh, s)

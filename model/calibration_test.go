@@ -179,7 +179,7 @@ func TestSlicesBeyondTheBoundServeTheirParentsAndAreCounted(t *testing.T) {
 		t.Fatalf("%d slices, %d examples refused", len(d.Slices), d.Refused)
 	}
 	for i, v := range d.Slices {
-		if i > 0 && (v.Parent < 0 || v.Parent >= i || v.Field != FieldHash("site") && v.Field != FieldHash("ad")) {
+		if i > 0 && (v.Parent < 0 || v.Parent >= i || v.Field != "site" && v.Field != "ad" || len(v.Token) != 16) {
 			t.Errorf("slice %d: %+v", i, v)
 		}
 	}
@@ -271,7 +271,7 @@ func TestSlicesTravelInCheckpointsSnapshotsDeltasAndBatches(t *testing.T) {
 		if c := fmt.Sprint(r.Calibration()); a != b || a != c {
 			t.Errorf("%v: the calibration is\n%s, of a snapshot\n%s, of deltas\n%s", network, a, b, c)
 		}
-		if d := many.Calibration(); len(d.Slices) != 1+3+30 || d.InForce < 10 {
+		if d := many.Calibration(); d.Count != 1+3+30 || d.InForce < 10 || len(d.Most(5).Slices) != 5 || d.Most(5).Slices[0].At != 0 {
 			t.Errorf("%v: %d slices, %d in force", network, len(d.Slices), d.InForce)
 		}
 	}

@@ -111,6 +111,7 @@ type Basis struct {
 type Scored struct {
 	Index      int       // in Request.Candidates
 	P          []float64 // probability of a positive, by objective
+	Raw        []float64 // the network's own, before its calibration; equals P where that moved nothing
 	Score      float64   // candidates are ranked by it
 	Propensity float64   // probability with which the policy makes it one of the chosen
 }

@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/clickloop/clickloop/internal/strictjson"
@@ -82,11 +83,27 @@ func (s *Scorer) appendCandidate(b []byte, q *Request, i int) []byte {
 		p.EscapedKey(f.objective)
 		p.Buf = strictjson.AppendNumber(p.Buf, scored.P[j])
 	}
-	o.Buf = p.End()
+	o.Buf = s.appendRaw(p.End(), scored)
 	if i < q.Choose {
 		o.Flag("chosen", true)
 		o.Number("propensity", scored.Propensity)
 		o.Buf = s.appendToken(o.Buf, q, scored.Index)
 	}
 	return o.End()
+}
+
+// appendRaw appends the networks' own probabilities where a calibration moved them.
+func (s *Scorer) appendRaw(b []byte, scored *Scored) []byte {
+	if slices.Equal(scored.P, scored.Raw) {
+		return b
+	}
+	b = append(b, `,"raw":`...)
+	raw := strictjson.NewObject(b)
+	for j, f := range s.followers {
+		if scored.Raw[j] != scored.P[j] {
+			raw.EscapedKey(f.objective)
+			raw.Buf = strictjson.AppendNumber(raw.Buf, scored.Raw[j])
+		}
+	}
+	return raw.End()
 }

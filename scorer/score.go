@@ -104,18 +104,19 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 // predict scores the i-th candidate into s.
 func (e *Engine) predict(c *Call, q *Request, i int, s *Scored) {
 	r := q.featureRequest(i)
-	s.Index, s.P, s.Propensity = i, s.P[:0], 0
+	s.Index, s.P, s.Raw, s.Propensity = i, s.P[:0], s.Raw[:0], 0
 	c.features[i] = e.profiles.set.Assemble(c.features[i][:0], &r, c.profiles)
 	c.encoded = features.Encode(c.encoded[:0], c.features[i])
 	for j, f := range e.followers {
-		p := f.prior
+		p, raw := f.prior, f.prior
 		if h := &c.held[j]; h.replica != nil {
 			p = h.replica.weights.Predict(c.encoded, h.scratch)
+			raw = h.scratch.Raw()
 		}
 		if math.IsNaN(p) || math.IsInf(p, 0) {
-			p = f.prior
+			p, raw = f.prior, f.prior
 		}
-		s.P = append(s.P, p)
+		s.P, s.Raw = append(s.P, p), append(s.Raw, raw)
 	}
 	s.Score = scoreOf(s.P, q.Candidates[i].Value)
 }
