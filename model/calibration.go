@@ -38,7 +38,7 @@ func (c Calibration) IsZero() bool { return c.Kind != "beta" }
 const (
 	maxLevels      = 3 // of slices below the one of all examples
 	mostSlices     = 1 << 16
-	defaultMinimum = 200
+	defaultMinimum = 100
 )
 
 func (v *validation) calibration(c *Config) {
@@ -213,12 +213,7 @@ func (c *calibration) learnSlice(at int32, p, y, w float64) float64 {
 	if !in {
 		return p
 	}
-	x, z := inputs(holdProbability(p))
-	q := s.output(&x, z)
-	if w > 0 {
-		s.learn(&x, q, y, min(w, 100))
-	}
-	return q
+	return s.betaMap.learn(holdProbability(p), y, min(w, 100))
 }
 
 // count keeps up how many slices are in force, after s has changed.
@@ -275,8 +270,9 @@ type Slice struct {
 	Positives float64 `json:"positives"` // by weight
 	Negatives float64 `json:"negatives"`
 	InForce   bool    `json:"in_force"` // else the parent's probability is served
-	// the map: logit q = logit p + map[0] + map[1] (ln p - ln 0.02) - map[2] ln(1-p)
+	// the map: logit q = logit p + map[0] + map[1] (ln p - ln 0.02) - map[2] ln(1-p) + shift
 	Weights [mapWeights]float64 `json:"map"`
+	Shift   float64             `json:"shift"`
 }
 
 // Calibrated is what a net's calibration has learned.
@@ -299,7 +295,7 @@ func (s Slice) Map(p float64) float64 {
 	if !s.InForce {
 		return p
 	}
-	m := betaMap{weights: s.Weights}
+	m := betaMap{weights: s.Weights, shift: s.Shift}
 	return m.apply(holdProbability(p))
 }
 
@@ -312,7 +308,7 @@ func (c *calibration) describe(by []string) (d Calibrated) {
 	for i := range c.slices {
 		s := &c.slices[i]
 		v := Slice{At: i, Parent: int(s.parent), Examples: s.examples, Positives: s.positives, Negatives: s.negatives,
-			InForce: c.inForce(s), Weights: s.weights}
+			InForce: c.inForce(s), Weights: s.weights, Shift: s.shift}
 		if s.level > 0 {
 			v.Field, v.Token = by[s.level-1], TokenText(s.token)
 		}

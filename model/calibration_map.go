@@ -6,7 +6,7 @@ import (
 
 // betaMap maps a probability p to q, by the three weights of a beta calibration:
 //
-//	logit q = logit p + w0 + w1 (ln p - centre) - w2 ln(1-p)
+//	logit q = logit p + w0 + w1 (ln p - centre) - w2 ln(1-p) + shift
 //
 // All weights zero are the identity. A beta calibration is the logistic regression of the label on
 // ln p and ln(1-p): Kull, Silva Filho and Flach, "Beta calibration" (2017). With w1 = w2 it is the
@@ -16,9 +16,13 @@ import (
 // as w1 and w2 are above -1: the slope of logit q is 1 + w1 (1-p) + w2 p.
 //
 // The weights follow the labels by Newton steps, as the mixers' do, with a ridge towards the
-// identity and a memory: what was learned fades as later labels bring information.
+// identity and a memory: what was learned fades as later labels bring information. The shift follows
+// the difference between what is served and the labels by small steps of constant size. So the
+// served probabilities of any time add up to the labels, but for what the shift moved divided by
+// the step, however the stream drifts.
 type betaMap struct {
 	weights [mapWeights]float64
+	shift   float64
 	// curvature is the matrix of second derivatives, ridge included: the lower triangle by rows. A
 	// replica's is zero.
 	curvature [6]float64
@@ -28,7 +32,8 @@ const (
 	mapWeights = 3
 	mapCentre  = -3.9120230054281460 // ln 0.02
 	mapMemory  = 1.0 / 1500          // of what is known fades, for each p(1-p) that a label brings
-	leastSlope = 0.1                 // of logit q: the map is strictly increasing
+	shiftStep  = 0.001
+	leastSlope = 0.1 // of logit q: the map is strictly increasing
 	mostSlope  = 10
 	mostShift  = 10
 	leastP     = 1e-9 // probabilities are held to leastP and 1-leastP
@@ -52,15 +57,30 @@ func holdProbability(p float64) float64 { return min(max(p, leastP), 1-leastP) }
 // apply is q of a probability that was held.
 func (m *betaMap) apply(p float64) float64 {
 	x, z := inputs(p)
-	return m.output(&x, z)
+	return holdProbability(arith.Sigmoid(m.logit(&x, z) + m.shift))
 }
 
-func (m *betaMap) output(x *[mapWeights]float64, z float64) float64 {
-	return holdProbability(arith.Sigmoid(z + m.weights[0] + float64(m.weights[1]*x[1]) + float64(m.weights[2]*x[2])))
+// logit is that of q without the shift.
+func (m *betaMap) logit(x *[mapWeights]float64, z float64) float64 {
+	return z + m.weights[0] + float64(m.weights[1]*x[1]) + float64(m.weights[2]*x[2])
 }
 
-// learn moves the weights by a label y of weight w, of which output gave q.
-func (m *betaMap) learn(x *[mapWeights]float64, q, y, w float64) {
+// learn is apply, and then learns a label y of weight w. An undone label changes nothing: its
+// curvature cannot be taken back, and it fades.
+func (m *betaMap) learn(p, y, w float64) float64 {
+	x, z := inputs(p)
+	z = m.logit(&x, z)
+	q := holdProbability(arith.Sigmoid(z + m.shift))
+	if w <= 0 {
+		return q
+	}
+	m.newton(&x, arith.Sigmoid(z), y, w)
+	m.shift = min(max(m.shift-float64(float64(shiftStep*w)*(q-y)), -mostShift), mostShift)
+	return q
+}
+
+// newton moves the weights, which gave q.
+func (m *betaMap) newton(x *[mapWeights]float64, q, y, w float64) {
 	h := float64(max(float64(q*(1-q)), 1e-6) * w)
 	fade := min(float64(mapMemory*h), 0.5)
 	c := &m.curvature

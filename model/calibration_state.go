@@ -11,7 +11,7 @@ import (
 // key, its counts, its map, and with full the map's curvature. A net without calibration has none
 // of it.
 
-const sliceBytes = 4 + 8 + 8 + 8 + 8*mapWeights // at least, of a slice in an encoding
+const sliceBytes = 4 + 8 + 8 + 8 + 8*mapWeights + 8 // at least, of a slice in an encoding
 
 func (c *calibration) encode(e *codec.Encoder, full bool) {
 	if c == nil {
@@ -34,6 +34,7 @@ func (s *slice) encode(e *codec.Encoder, full bool) {
 	for _, v := range s.weights {
 		e.F64(v)
 	}
+	e.F64(s.shift)
 	if full {
 		for _, v := range s.curvature {
 			e.F64(v)
@@ -49,6 +50,8 @@ func (s *slice) decode(d *codec.Decoder, full bool) {
 		s.weights[i] = d.F64()
 		sum += s.weights[i]
 	}
+	s.shift = d.F64()
+	sum += s.shift
 	if full {
 		for i := range s.curvature {
 			s.curvature[i] = d.F64()

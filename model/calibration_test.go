@@ -54,12 +54,12 @@ func TestAMapIsStrictlyIncreasingWhateverItLearns(t *testing.T) {
 	for range sized(300) {
 		m, rate := newBetaMap(), rng.Float64()
 		for range 1 + rng.IntN(400) {
-			x, z := inputs(holdProbability(math.Pow(rng.Float64(), 1+9*rng.Float64())))
+			p := holdProbability(math.Pow(rng.Float64(), 1+9*rng.Float64()))
 			y := 0.0
 			if rng.Float64() < rate {
 				y = rng.Float64()
 			}
-			m.learn(&x, m.output(&x, z), y, math.Pow(10, 4*rng.Float64()-2))
+			m.learn(p, y, math.Pow(10, 4*rng.Float64()-2))
 		}
 		last := 0.0
 		for i := range 200 {
@@ -79,13 +79,11 @@ func TestAMapCorrectsWhatIsOff(t *testing.T) {
 	for i := range 40_000 {
 		truth := arith.Sigmoid(-3 + 1.5*rng.NormFloat64())
 		raw := arith.Sigmoid(0.5 + 1.6*arith.Logit(truth)) // too extreme, and too high
-		x, z := inputs(raw)
 		y := 0.0
 		if rng.Float64() < truth {
 			y = 1
 		}
-		q := m.output(&x, z)
-		m.learn(&x, q, y, 1)
+		q := m.learn(raw, y, 1)
 		if i >= 20_000 {
 			ps, ys = append(ps, q), append(ys, y)
 		}

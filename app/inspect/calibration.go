@@ -38,14 +38,14 @@ func (r *Report) writeCalibration(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\ncalibration: %d slices, %d in force, %d examples whose slice was beyond max_slices\n", c.Count, c.InForce, c.Refused)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "slice\tparent\tvalue\texamples\tpositives\tin force\tmap")
+	fmt.Fprintln(t, "slice\tparent\tvalue\texamples\tpositives\tin force\tmap and shift")
 	for _, s := range c.Slices {
 		parent, value := "-", "all examples"
 		if s.Parent >= 0 {
 			name := s.Field + "=" + s.Token
 			parent, value = fmt.Sprint(s.Parent), s.Field+" = "+short(cmp.Or(r.slices[name], "hash "+s.Token))
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%d\t%.6g\t%v\t%+.4f %+.4f %+.4f\n", s.At, parent, value, s.Examples, s.Positives, s.InForce, s.Weights[0], s.Weights[1], s.Weights[2])
+		fmt.Fprintf(t, "%d\t%s\t%s\t%d\t%.6g\t%v\t%+.4f %+.4f %+.4f %+.4f\n", s.At, parent, value, s.Examples, s.Positives, s.InForce, s.Weights[0], s.Weights[1], s.Weights[2], s.Shift)
 	}
 	_ = t.Flush() // as in writeModel
 }
