@@ -38,7 +38,7 @@ func (c Calibration) IsZero() bool { return c.Kind != "beta" }
 const (
 	maxLevels      = 3 // of slices below the one of all examples
 	mostSlices     = 1 << 16
-	defaultMinimum = 100
+	defaultMinimum = 200
 )
 
 func (v *validation) calibration(c *Config) {
@@ -70,15 +70,17 @@ func (v *validation) calibration(c *Config) {
 // another learns the maps while it mixes, example after example.
 type calibration struct {
 	minimum float64
-	most    int
-	by      []uint64 // hashes of the fields
-	slices  []slice  // the first is the one of all examples; a parent comes before its children
-	index   map[sliceKey]int32
-	refused int64 // examples that brought a slice beyond the bound
-	forced  int   // slices in force
-	changed []int32
-	listed  []bool // by slice: in changed
-	full    bool
+	// of the maps: zero of the mixture
+	shiftStep float64
+	most      int
+	by        []uint64 // hashes of the fields
+	slices    []slice  // the first is the one of all examples; a parent comes before its children
+	index     map[sliceKey]int32
+	refused   int64 // examples that brought a slice beyond the bound
+	forced    int   // slices in force
+	changed   []int32
+	listed    []bool // by slice: in changed
+	full      bool
 }
 
 // slice is one map and what was counted for it.
@@ -108,6 +110,9 @@ func newCalibration(c *Config, full bool) *calibration {
 		return nil
 	}
 	cal := &calibration{minimum: k.Minimum, most: k.MaxSlices, index: map[sliceKey]int32{}, full: full}
+	if len(c.Network) > 0 {
+		cal.shiftStep = plainShift
+	}
 	for _, name := range k.By {
 		cal.by = append(cal.by, FieldHash(name))
 	}
@@ -213,7 +218,7 @@ func (c *calibration) learnSlice(at int32, p, y, w float64) float64 {
 	if !in {
 		return p
 	}
-	return s.betaMap.learn(holdProbability(p), y, min(w, 100))
+	return s.betaMap.learn(holdProbability(p), y, min(w, 100), c.shiftStep)
 }
 
 // count keeps up how many slices are in force, after s has changed.

@@ -19,7 +19,9 @@ import (
 // identity and a memory: what was learned fades as later labels bring information. The shift follows
 // the difference between what is served and the labels by small steps of constant size. So the
 // served probabilities of any time add up to the labels, but for what the shift moved divided by
-// the step, however the stream drifts.
+// the step, however the stream drifts. A plain net needs it: without it three of them were served
+// 0.94 to 0.96 of the positives of bank-marketing. The mixture's base follows the rate already, and
+// there the step is zero: its shift only cost log loss.
 type betaMap struct {
 	weights [mapWeights]float64
 	shift   float64
@@ -32,7 +34,7 @@ const (
 	mapWeights = 3
 	mapCentre  = -3.9120230054281460 // ln 0.02
 	mapMemory  = 1.0 / 1500          // of what is known fades, for each p(1-p) that a label brings
-	shiftStep  = 0.001
+	plainShift = 0.001
 	leastSlope = 0.1 // of logit q: the map is strictly increasing
 	mostSlope  = 10
 	mostShift  = 10
@@ -65,9 +67,9 @@ func (m *betaMap) logit(x *[mapWeights]float64, z float64) float64 {
 	return z + m.weights[0] + float64(m.weights[1]*x[1]) + float64(m.weights[2]*x[2])
 }
 
-// learn is apply, and then learns a label y of weight w. An undone label changes nothing: its
+// learn is apply, and then learns a label y of weight w, with a step of the shift. An undone label changes nothing: its
 // curvature cannot be taken back, and it fades.
-func (m *betaMap) learn(p, y, w float64) float64 {
+func (m *betaMap) learn(p, y, w, shiftStep float64) float64 {
 	x, z := inputs(p)
 	z = m.logit(&x, z)
 	q := holdProbability(arith.Sigmoid(z + m.shift))

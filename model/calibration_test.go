@@ -59,7 +59,7 @@ func TestAMapIsStrictlyIncreasingWhateverItLearns(t *testing.T) {
 			if rng.Float64() < rate {
 				y = rng.Float64()
 			}
-			m.learn(p, y, math.Pow(10, 4*rng.Float64()-2))
+			m.learn(p, y, math.Pow(10, 4*rng.Float64()-2), plainShift)
 		}
 		last := 0.0
 		for i := range 200 {
@@ -83,7 +83,7 @@ func TestAMapCorrectsWhatIsOff(t *testing.T) {
 		if rng.Float64() < truth {
 			y = 1
 		}
-		q := m.learn(raw, y, 1)
+		q := m.learn(raw, y, 1, plainShift)
 		if i >= 20_000 {
 			ps, ys = append(ps, q), append(ys, y)
 		}
