@@ -35,7 +35,7 @@ const (
 	mapCentre  = -3.9120230054281460 // ln 0.02
 	mapMemory  = 1.0 / 1500          // of what is known fades, for each p(1-p) that a label brings
 	plainShift = 0.001
-	leastSlope = 0.1 // of logit q: the map is strictly increasing
+	leastSlope = 0.02 // of logit q: the map is strictly increasing
 	mostSlope  = 10
 	mostShift  = 10
 	leastP     = 1e-9 // probabilities are held to leastP and 1-leastP
