@@ -16,7 +16,8 @@ import (
 // as w1 and w2 are above -1: the slope of logit q is 1 + w1 (1-p) + w2 p.
 //
 // The weights follow the labels by Newton steps, as the mixers' do, with a ridge towards the
-// identity and a memory: what was learned fades as later labels bring information. The shift follows
+// identity and a memory: what was learned fades as later labels bring information. The shift
+// follows
 // the difference between what is served and the labels by small steps of constant size. So the
 // served probabilities of any time add up to the labels, but for what the shift moved divided by
 // the step, however the stream drifts. A plain net needs it: without it three of them were served
@@ -67,7 +68,8 @@ func (m *betaMap) logit(x *[mapWeights]float64, z float64) float64 {
 	return z + m.weights[0] + float64(m.weights[1]*x[1]) + float64(m.weights[2]*x[2])
 }
 
-// learn is apply, and then learns a label y of weight w, with a step of the shift. An undone label changes nothing: its
+// learn is apply, and then learns a label y of weight w, with a step of the shift. An undone
+// label changes nothing: its
 // curvature cannot be taken back, and it fades.
 func (m *betaMap) learn(p, y, w, shiftStep float64) float64 {
 	x, z := inputs(p)
