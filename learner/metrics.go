@@ -21,6 +21,8 @@ type instruments struct {
 	fields    *prometheus.GaugeVec
 	expired   *prometheus.GaugeVec
 	slots     *prometheus.GaugeVec
+	slices    *prometheus.GaugeVec // of the calibration, by whether they are in force
+	unsliced  *prometheus.GaugeVec
 	loss      *prometheus.CounterVec
 	judged    *prometheus.CounterVec
 	unsaved   *prometheus.CounterVec
@@ -39,6 +41,8 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		fields:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_fields", Help: "Fields that the network knows, at most model.max_fields. Later fields share the last one."}, []string{"objective"}),
 		expired:   f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_table_expired_tokens", Help: "Tokens that lost their entries because they did not occur in model.expiry examples."}, []string{"objective"}),
 		slots:     f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_hashed_fill_ratio", Help: "Share of the hashed weights (pairs, linear parts) that were in use at the last checkpoint. It is the probability that a new weight collides."}, []string{"objective"}),
+		slices:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_calibration_slices", Help: "Slices of the calibration by state: in_force, or waiting for enough labels. At most model.calibration.max_slices."}, []string{"objective", "state"}),
+		unsliced:  f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_calibration_refused_examples", Help: "Examples whose slice was beyond model.calibration.max_slices. They have the calibration of the parent slice."}, []string{"objective"}),
 		loss:      f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_log_loss_total", Help: "Weighted sum of the log losses of predictions made before their labels were learned. Its rate divided by the rate of clickloop_learner_judged_weight_total is the progressive log loss."}, []string{"objective"}),
 		judged:    f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_judged_weight_total", Help: "Sum of the weights of the predictions that clickloop_learner_log_loss_total counts."}, []string{"objective"}),
 		unsaved:   f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_checkpoint_failures_total", Help: "Checkpoints that could not be written. After a crash, the learner resumes from the checkpoint before."}, []string{"objective"}),
@@ -65,6 +69,9 @@ func (m *instruments) measure(key string, l *lag, use *model.Occupancy) {
 	m.fields.WithLabelValues(key).Set(float64(use.Fields))
 	m.expired.WithLabelValues(key).Set(float64(use.Expired))
 	m.slots.WithLabelValues(key).Set(float64(use.Slots) / float64(max(use.MaxSlots, 1)))
+	m.slices.WithLabelValues(key, "in_force").Set(float64(use.SlicesInForce))
+	m.slices.WithLabelValues(key, "waiting").Set(float64(use.Slices - use.SlicesInForce))
+	m.unsliced.WithLabelValues(key).Set(float64(use.SlicesRefused))
 }
 
 // tracer returns a function for the loop. It observes the time since its last call, when the loop

@@ -287,8 +287,9 @@ func TestMembersReachAsFarAsLabelsWereSeen(t *testing.T) {
 // own without a jump.
 func TestAPlainNetAnswersForItselfInTheEnd(t *testing.T) {
 	for _, network := range networks[1:] {
-		low := mustNew(t, func(c *Config) { c.Network = network })
-		high := mustNew(t, func(c *Config) { c.Network, c.Prior = network, 0.5 })
+		// a calibration learns from the first answers too
+		low := mustNew(t, func(c *Config) { c.Network, c.Calibration.Kind = network, "none" })
+		high := mustNew(t, func(c *Config) { c.Network, c.Calibration.Kind, c.Prior = network, "none", 0.5 })
 		xs, ys := stream(9, startRows+200)
 		s := low.NewScratch()
 		for i := range xs {

@@ -49,4 +49,5 @@ func (c *core) settle() {
 	ch.numbers, ch.keys = ch.numbers[:0], ch.keys[:0]
 	ch.entries.Clear()
 	ch.slots.Clear()
+	c.calibration.settle()
 }

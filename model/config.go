@@ -12,7 +12,8 @@ import (
 // DefaultConfig.
 //
 // With Network empty the net is the default mixture of members (see README.md), which has nothing
-// to tune; only Seed, TableBits, MaxFields and Prior then count. With Network naming parts it is
+// to tune; only Seed, TableBits, MaxFields, Prior and
+// Calibration then count. With Network naming parts it is
 // one plain net, the sum of those parts.
 type Config struct {
 	Seed uint64 `yaml:"seed" json:"seed"` // decides all random starts
@@ -44,6 +45,8 @@ type Config struct {
 	Linear Linear  `yaml:"linear" json:"linear"`
 	FFM    FFM     `yaml:"ffm" json:"ffm"`
 	MLP    MLP     `yaml:"mlp" json:"mlp"`
+	// how the network's probabilities become the served ones
+	Calibration Calibration `yaml:"calibration" json:"calibration,omitzero"`
 }
 
 // Linear is the part with one weight a token.
@@ -98,6 +101,7 @@ func DefaultConfig() Config {
 		FFM:    FFM{K: 4, Init: 0.01, Optimizer: Optimizer{Kind: "adagrad", Rate: 0.03, Start: 0.001}},
 		MLP: MLP{Embedding: 8, Init: 0.03, Layers: []Layer{{16, "relu"}},
 			Optimizer: Optimizer{Kind: "adagrad", Rate: 0.05, Start: 0.01}},
+		Calibration: Calibration{Kind: "beta", Minimum: defaultMinimum, MaxSlices: 4096},
 	}
 }
 

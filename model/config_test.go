@@ -23,10 +23,18 @@ func TestValidateNamesFieldValueAndWhatIsAllowed(t *testing.T) {
 		"mlp.optimizer.start is 1e-50": func(c *Config) {
 			c.MLP.Optimizer = Optimizer{Kind: "adam", Rate: 0.01, Beta1: 0.9, Beta2: 0.999, Start: 1e-50}
 		},
-		"ffm.optimizer.start is 0":        func(c *Config) { c.FFM.Optimizer.Start = 0 },
-		"linear.optimizer.rate is 0":      func(c *Config) { c.Linear.Optimizer.Rate = 0 },
-		"mlp.layers[1].units is 0":        func(c *Config) { c.MLP.Layers = []Layer{{2, "relu"}, {0, "relu"}} },
-		"mlp.dropout is 1":                func(c *Config) { c.MLP.Dropout = 1 },
+		"ffm.optimizer.start is 0":    func(c *Config) { c.FFM.Optimizer.Start = 0 },
+		"linear.optimizer.rate is 0":  func(c *Config) { c.Linear.Optimizer.Rate = 0 },
+		"mlp.layers[1].units is 0":    func(c *Config) { c.MLP.Layers = []Layer{{2, "relu"}, {0, "relu"}} },
+		"mlp.dropout is 1":            func(c *Config) { c.MLP.Dropout = 1 },
+		`calibration.kind is "platt"`: func(c *Config) { c.Calibration.Kind = "platt" },
+		"calibration.minimum is 0":    func(c *Config) { c.Calibration.Minimum = 0 },
+		"calibration.max_slices is 0": func(c *Config) { c.Calibration.MaxSlices = 0 },
+		"calibration.by has 4 fields": func(c *Config) { c.Calibration.By = []string{"a", "b", "c", "d"} },
+		`calibration.by is ["a" "a"]`: func(c *Config) { c.Calibration.By = []string{"a", "a"} },
+		"only output sigmoid is calibrated": func(c *Config) {
+			c.Network, c.Output, c.Loss, c.Calibration.By = []string{"linear"}, "identity", "mse", []string{"a"}
+		},
 		"the default mixture allows only": func(c *Config) { c.Loss = "mse" },
 	} {
 		c := DefaultConfig()

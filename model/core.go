@@ -20,6 +20,7 @@ type core struct {
 	base       base
 	fields     fields
 	weights
+	calibration *calibration // nil: none
 
 	// encoding writes what follows, while another goroutine reads what comes before
 	_        [64]byte
@@ -39,14 +40,15 @@ type engine interface {
 	// startField sets the entries of a new field, one of so many.
 	startField(field, fields int)
 
-	// predict changes nothing but the scratch.
+	// predict changes nothing but the scratch. The calibration comes after it.
 	predict(r *row, s *Scratch) float64
 	// share prepares the scratch for rows that have what is in s.row in common. It is false if such
 	// rows must be predicted whole.
 	share(s *Scratch) bool
 	// predictJoint is predict of s.row, which joins what share prepared with a candidate's own.
 	predictJoint(s *Scratch) float64
-	// learn predicts a row, then learns its label. The error wraps ErrDiverged.
+	// learn predicts a row, then learns its label, and has the calibration learn it. It returns the
+	// served probability. The error wraps ErrDiverged.
 	learn(r *row, s *Scratch) (float64, error)
 	// learnBatch does that for all examples, and returns how many it learned before an error.
 	learnBatch(n *Net, in examples) (int, error)
@@ -83,6 +85,7 @@ type weights struct {
 func newCore(cfg Config, full, half bool) *core {
 	c := &core{cfg: cfg, apart: apartOf(cfg.Apart), origin: lineage(cfg), full: full, half: half}
 	c.tokens = table.New(table.Limits{Bits: cfg.TableBits, Admission: cfg.Admission, Expiry: cfg.Expiry}, full)
+	c.calibration = newCalibration(&cfg, full)
 	if full {
 		c.tokens.BeforeChange = c.beforeChange
 		c.tokens.Changed = c.keyChanged
@@ -115,13 +118,17 @@ func (c *core) clone() *core {
 	copy(k.dense, c.dense)
 	copy(k.num, c.num)
 	k.pairs = append([]uint32(nil), c.pairs...)
+	k.calibration = c.calibration.clone()
 	return k
 }
 
 func (c *core) predict(x []Feature, s *Scratch) float64 {
 	c.encode(x, &s.row, s, false)
 	s.row.base, s.row.reach = c.base.num[numBase], c.base.reach()
-	return c.engine.predict(&s.row, s)
+	c.calibration.keys(x, nil, &s.row.keys)
+	s.row.raw = c.engine.predict(&s.row, s)
+	s.row.served = c.calibration.serve(s.row.raw, &s.row.keys)
+	return s.row.served
 }
 
 // newEntry is a token that has an entry without its start: the entry is blank, or another token's

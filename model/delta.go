@@ -62,11 +62,13 @@ func (r *deltaReader) read() {
 	r.readSlots()
 	if r.apply {
 		r.readDense(r.d, r.fieldCount)
+		r.calibration.decodeChanges(r.d, true)
 		return
 	}
 	// The first reading needs somewhere to put the dense weights.
 	scratch := weights{dense: make([]float32, len(r.dense)), num: make([]float64, len(r.num))}
 	scratch.readDense(r.d, r.fieldCount)
+	r.calibration.decodeChanges(r.d, false)
 }
 
 // readFields reads the hashes of new fields.

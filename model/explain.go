@@ -89,11 +89,11 @@ func (r *Replica) addFields(e *Explanation, x []Feature, s *Scratch) {
 // value is the logit of the network's own prediction; with output identity the prediction. It is
 // the one place that says what is explained.
 func (r *Replica) value(x []Feature, s *Scratch) float64 {
-	p := r.Predict(x, s)
+	r.Predict(x, s)
 	if r.c.cfg.Output == "identity" {
-		return p
+		return s.Raw()
 	}
-	return logit(p)
+	return logit(s.Raw())
 }
 
 func logit(p float64) float64 {

@@ -160,12 +160,14 @@ func (m *mixture) learn(r *row, s *Scratch) (float64, error) {
 	return m.mix(r), nil
 }
 
-// mix predicts a row from its members' logits, then learns how far to trust them.
+// mix predicts a row from its members' logits, then learns how far to trust them and how to
+// calibrate them.
 func (m *mixture) mix(r *row) float64 {
 	var p [members + mixers]float64
 	out := m.mixer.forward(r, &p)
 	m.mixer.learn(r, &p)
-	return out
+	r.raw, r.served = out, m.calibration.learn(r, out)
+	return r.served
 }
 
 // learnBatch learns short batches by one goroutine, and others by two.

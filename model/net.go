@@ -92,6 +92,7 @@ func (n *Net) learn(x []Feature, y, w float64, s *Scratch) (float64, error) {
 // take encodes an example to be learned, and counts it.
 func (n *Net) take(x []Feature, r *row, s *Scratch, y, w float64) {
 	n.encode(x, r, s, true)
+	n.calibration.keys(x, nil, &r.keys)
 	r.label, r.weight, r.number = y, w, n.examples
 	r.base, r.reach = n.base.num[numBase], n.base.reach()
 	n.base.count(r.number, y, w)
@@ -140,12 +141,20 @@ type Occupancy struct {
 	// it
 	Slots    int
 	MaxSlots int
+	// of the calibration: slices, those whose map is in force, and examples whose slice was beyond
+	// the bound
+	Slices, SlicesInForce int
+	SlicesRefused         int64
 }
 
 // Occupancy tells how full the net's memory is. Like Learn it belongs to the goroutine that learns.
 func (n *Net) Occupancy() Occupancy {
-	return Occupancy{Fields: len(n.fields.hashes), MaxFields: n.cfg.MaxFields, Tokens: n.tokens.Tokens(), MaxTokens: 1 << n.cfg.TableBits,
+	o := Occupancy{Fields: len(n.fields.hashes), MaxFields: n.cfg.MaxFields, Tokens: n.tokens.Tokens(), MaxTokens: 1 << n.cfg.TableBits,
 		Pooled: n.tokens.Pooled, Expired: n.tokens.Expired(), Slots: n.filled, MaxSlots: 1 << n.hashed.Bits}
+	if c := n.calibration; c != nil {
+		o.Slices, o.SlicesInForce, o.SlicesRefused = len(c.slices), c.forced, c.refused
+	}
+	return o
 }
 
 // Errors that a caller may test with errors.Is; what is returned wraps them and says more.

@@ -225,7 +225,7 @@ func TestEveryAdaptiveOptimizerLearnsOnEveryPart(t *testing.T) {
 	f := func(o Optimizer, heavy float64, parts ...string) {
 		t.Helper()
 		n := mustNew(t, func(c *Config) {
-			c.Network = parts
+			c.Network, c.Calibration.Kind = parts, "none"
 			c.Linear.Optimizer, c.FFM.Optimizer, c.MLP.Optimizer = o, o, o
 		})
 		s, loss := n.NewScratch(), 0.0

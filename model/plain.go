@@ -158,7 +158,8 @@ func (p *plain) learn(r *row, scratch *Scratch) (float64, error) {
 	out := p.startOutput(r, own, r.number)
 	p.startLearn(r, own)
 	p.step(r, s)
-	return out, nil
+	r.raw, r.served = out, p.calibration.learn(r, out)
+	return r.served, nil
 }
 
 // step follows forward on the same row.

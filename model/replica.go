@@ -28,6 +28,7 @@ func (r *Replica) NewScratch() *Scratch { return &Scratch{} }
 // Predict is Net.Predict.
 func (r *Replica) Predict(x []Feature, s *Scratch) float64 {
 	if r.c.engine == nil {
+		s.row.raw, s.row.served = 0.5, 0.5
 		return 0.5
 	}
 	return r.c.predict(x, s)

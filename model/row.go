@@ -24,13 +24,17 @@ type row struct {
 	number        int64   // of examples before this one
 	base          float64 // logit of the base rate before this example
 	reach         float64 // how far members may move the prediction from it
+	keys          sliceKeys
 
 	// The two goroutines of a batch write on cache lines of their own.
 	_   [64]byte
 	z   [members]float64 // the members' logits
 	_   [64]byte
 	zJT [2]float64 // become z[atJ] and z[atT]
-	_   [64]byte
+
+	raw, served float64 // the network's probability, and what the calibration makes of it
+
+	_ [64]byte
 }
 
 const maxReps = 8

@@ -76,6 +76,7 @@ func (r *Replica) Share(x []Feature, s *Scratch) {
 // softmax, or if a field's weights must be bounded (row.capFields) because of what x adds.
 func (r *Replica) PredictShared(x []Feature, after []int32, s *Scratch) float64 {
 	if r.c.engine == nil {
+		s.row.raw, s.row.served = 0.5, 0.5
 		return 0.5
 	}
 	return r.c.predictShared(x, after, s)
@@ -94,7 +95,10 @@ func (c *core) predictShared(x []Feature, after []int32, s *Scratch) float64 {
 		return c.predict(j.join(x, after), s)
 	}
 	s.row.base, s.row.reach = c.base.num[numBase], c.base.reach()
-	return c.engine.predictJoint(s)
+	c.calibration.keys(j.x, x, &s.row.keys)
+	s.row.raw = c.engine.predictJoint(s)
+	s.row.served = c.calibration.serve(s.row.raw, &s.row.keys)
+	return s.row.served
 }
 
 // join is a whole example.

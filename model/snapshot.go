@@ -12,7 +12,8 @@ import (
 //
 // A snapshot's body is the state without the optimizers'. A delta's is: the configuration's hash,
 // the versions from and to, new fields, what happened to samples of numbers, new tokens, the
-// entries and slots that were learned, and the dense weights whole.
+// entries and slots that were learned, the dense weights whole, and the calibration's slices that
+// were learned.
 const (
 	snapshotMagic = "CLS4"
 	deltaMagic    = "CLD4"
@@ -77,6 +78,7 @@ func (n *Net) AppendDelta(dst []byte) []byte {
 	n.appendEntries(e)
 	n.appendSlots(e)
 	n.encodeDense(e)
+	n.calibration.encodeChanges(e)
 	n.settle()
 	return codec.Seal(e.Buf, len(dst))
 }

@@ -19,7 +19,7 @@ type stateWriter struct {
 }
 
 // write writes, in this order: configuration and counts, fields with their samples of numbers, the
-// tokens' keys, entries by arena, slots that are not zero, and the dense weights.
+// tokens' keys, entries by arena, slots that are not zero, the dense weights, and the calibration.
 func (w stateWriter) write() {
 	w.head()
 	w.tokens.EncodeKeys(w.e, w.full)
@@ -97,6 +97,7 @@ func (l *slotList) add(slot uint32, v []float32) {
 // tail writes the part behind the hashed weights.
 func (w stateWriter) tail() {
 	w.encodeDense(w.e)
+	w.calibration.encode(w.e, w.full)
 	if w.full {
 		w.e.Num(len(w.denseKept))
 		w.e.F32s(w.denseKept)
@@ -154,7 +155,13 @@ func decodeConfig(d *codec.Decoder) (config Config, err error) {
 	j.DisallowUnknownFields()
 	if err := j.Decode(&config); err != nil {
 		d.Fail("its configuration is %v", err)
-	} else if err := config.Validate(); err != nil {
+	} else if config.Calibration.IsZero() { // left out
+		config.Calibration.Kind = "none"
+	}
+	if d.Err() != nil {
+		return config, d.Err()
+	}
+	if err := config.Validate(); err != nil {
 		d.Fail("its configuration is not valid: %v", err)
 	}
 	return config, d.Err()
@@ -255,7 +262,7 @@ func (c *core) eachSlot(d *codec.Decoder, width int, place func(int) int, read f
 
 func (c *core) readTail(d *codec.Decoder) {
 	c.readDense(d, len(c.fields.hashes))
-	if !c.full {
+	if c.calibration.decode(d); !c.full {
 		return
 	}
 	if n := d.Num(4); d.Err() == nil && n != len(c.denseKept) {

@@ -39,6 +39,7 @@ func (c Config) Validate() error {
 	}
 	v.crosses(&c)
 	v.apart(c.Apart)
+	v.calibration(&c)
 	v.inRange("ffm.k", float64(c.FFM.K), 1, 64)
 	v.inRange("ffm.init", c.FFM.Init, 0, 10)
 	v.mlp(&c.MLP)

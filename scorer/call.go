@@ -170,6 +170,7 @@ type Basis struct {
 type Scored struct {
 	Index int       // in Request.Candidates
 	P     []float64 // probability of a positive, by Answer.Objectives
+	Raw   []float64 // the network's own, before its calibration; equals P where that moved nothing
 	Score float64   // candidates are ranked by it
 	// probability with which the policy makes it one of the chosen; of candidates that are not
 	// chosen only where the policy is greedy or epsilon

@@ -42,6 +42,9 @@ func (a *Answer) append(b []byte) []byte {
 		for _, p := range s.P {
 			b = appendFloat(b, p)
 		}
+		for _, raw := range s.Raw {
+			b = appendFloat(b, raw)
+		}
 		b = appendKept(b, s.Why)
 	}
 	b = appendNumber(b, len(a.named))
@@ -98,9 +101,12 @@ func (a *Answer) decode(k kept, c *Call) {
 	objectives := k.number()
 	for i := range a.Ranked {
 		s := &a.Ranked[i]
-		s.Index, s.Score, s.Propensity, s.P = k.number(), k.float(), k.float(), s.P[:0]
+		s.Index, s.Score, s.Propensity, s.P, s.Raw = k.number(), k.float(), k.float(), s.P[:0], s.Raw[:0]
 		for range objectives {
 			s.P = append(s.P, k.float())
+		}
+		for range objectives {
+			s.Raw = append(s.Raw, k.float())
 		}
 		s.Why = k.explained()
 	}

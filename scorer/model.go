@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -47,6 +48,7 @@ func (s *Scorer) handleModel(w http.ResponseWriter, r *http.Request) {
 	if n >= 0 {
 		o.Text("model", event.ModelVersion(s.followers[i].network, n))
 		o.Integer("age_ms", max(int64(s.now()-at), 0))
+		o.Buf = s.followers[i].appendCalibration(o.Buf)
 	}
 	o.Integer("examples", n)
 	web.WriteJSON(w, http.StatusOK, o.End())
@@ -70,4 +72,25 @@ func (f *follower) await(ctx context.Context, least int64, wait time.Duration) (
 			return n, at
 		}
 	}
+}
+
+// mostSlicesShown bounds the list of /v1/model: those with the most examples.
+const mostSlicesShown = 100
+
+// appendCalibration appends what the calibration of the served weights has learned.
+func (f *follower) appendCalibration(b []byte) []byte {
+	r := f.replicas.acquire()
+	if r == nil {
+		return b
+	}
+	c := r.weights.Calibration()
+	r.release()
+	if c.Count == 0 {
+		return b
+	}
+	text, err := json.Marshal(c.Most(mostSlicesShown))
+	if err != nil {
+		panic(fmt.Sprintf("BUG: a calibration that was checked has infinite numbers: %v", err))
+	}
+	return append(append(b, `,"calibration":`...), text...)
 }

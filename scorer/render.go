@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/clickloop/clickloop/internal/strictjson"
@@ -120,7 +121,7 @@ func (s *Scorer) appendCandidate(b []byte, q *Request, i int) []byte {
 		p.EscapedKey(name)
 		p.Buf = strictjson.AppendNumber(p.Buf, scored.P[j])
 	}
-	o.Buf = p.End()
+	o.Buf = s.appendRaw(p.End(), q, scored)
 	if q.Answer.Valued {
 		o.Number("score", scored.Score)
 	}
@@ -131,4 +132,20 @@ func (s *Scorer) appendCandidate(b []byte, q *Request, i int) []byte {
 	}
 	appendWhy(&o, scored.Why)
 	return o.End()
+}
+
+// appendRaw appends the networks' own probabilities where a calibration moved them.
+func (s *Scorer) appendRaw(b []byte, q *Request, scored *Scored) []byte {
+	if slices.Equal(scored.P, scored.Raw) {
+		return b
+	}
+	b = append(b, `,"raw":`...)
+	raw := strictjson.NewObject(b)
+	for j, name := range q.Answer.Objectives {
+		if scored.Raw[j] != scored.P[j] {
+			raw.EscapedKey(name)
+			raw.Buf = strictjson.AppendNumber(raw.Buf, scored.Raw[j])
+		}
+	}
+	return raw.End()
 }

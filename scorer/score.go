@@ -150,7 +150,7 @@ func (e *Engine) answerWith(c *Call, q *Request, ranked []Scored) {
 // doubts: it notes how uncertain the network is, too.
 func (e *Engine) predict(c *Call, q *Request, i int, s *Scored, doubts bool) {
 	r := q.featureRequest(i)
-	s.Index, s.P, s.Propensity, s.Spread, s.Why = i, s.P[:0], 0, 0, nil
+	s.Index, s.P, s.Raw, s.Propensity, s.Spread, s.Why = i, s.P[:0], s.Raw[:0], 0, 0, nil
 	together := len(q.Candidates) > 1
 	var own []model.Feature
 	var after []int32
@@ -161,21 +161,23 @@ func (e *Engine) predict(c *Call, q *Request, i int, s *Scored, doubts bool) {
 	}
 	for _, j := range q.picked {
 		f := e.followers[j]
-		p := f.prior
+		p, raw := f.prior, f.prior
 		switch h := &c.held[j]; {
 		case h.replica == nil:
 		case together:
 			p = h.replica.weights.PredictShared(own, after, h.scratch)
+			raw = h.scratch.Raw()
 		default:
 			p = h.replica.weights.Predict(c.encoded, h.scratch)
+			raw = h.scratch.Raw()
 		}
 		if doubts {
 			c.doubts.add(&c.held[j])
 		}
 		if math.IsNaN(p) || math.IsInf(p, 0) {
-			p = f.prior
+			p, raw = f.prior, f.prior
 		}
-		s.P = append(s.P, p)
+		s.P, s.Raw = append(s.P, p), append(s.Raw, raw)
 		if doubts {
 			c.doubts.end()
 		}

@@ -23,8 +23,11 @@ type Report struct {
 	served
 	Epoch int64 `json:"epoch,omitempty"`
 	progress
-	Config  model.Config `json:"config"`
-	Classes []string     `json:"classes,omitempty"` // names of a softmax's outputs
+	Config model.Config `json:"config"`
+	// nil where nothing is calibrated; the slices with the most examples
+	Calibration *model.Calibrated `json:"calibration,omitempty"`
+	slices      map[string]string // values of slices that examples have, by field and token
+	Classes     []string          `json:"classes,omitempty"` // names of a softmax's outputs
 	influence
 }
 
@@ -69,6 +72,10 @@ func Describe(m *Model, examples []event.Example, top int) *Report {
 	if m.State != nil {
 		r.Classes = m.State.About().Classes
 	}
+	if c := m.Weights.Calibration(); c.Count > 0 {
+		c = c.Most(max(top, 1))
+		r.Calibration, r.slices = &c, sliceNames(r.Config.Calibration.By, examples)
+	}
 	byFeature, byValue := Influences(m.Weights, examples)
 	r.Features = byFeature[:min(top, len(byFeature))]
 	for _, v := range byValue {
@@ -82,6 +89,7 @@ func Describe(m *Model, examples []event.Example, top int) *Report {
 // Write prints the report as text.
 func (r *Report) Write(w io.Writer) {
 	r.writeModel(w)
+	r.writeCalibration(w)
 	if r.Measured == 0 {
 		fmt.Fprintln(w, "\nno examples to measure influence on: give --kafka, or --examples FILE")
 		return
