@@ -21,8 +21,9 @@ import (
 // then a value of the first two, and so on. A slice's map takes what its parent's gives, so a slice
 // that has too little data serves what its parent serves.
 type Calibration struct {
-	// beta: learned online; none: the network's own probabilities are served. Only output sigmoid
-	// is calibrated
+	// beta: learned online; none: the network's own probabilities are served; auto: beta for the
+	// default mixture and where by names fields, none for a plain network, which learns an example
+	// in little more time than beta takes. Only output sigmoid is calibrated
 	Kind string `yaml:"kind" json:"kind"`
 	// fields whose values make slices, the coarsest first
 	By []string `yaml:"by" json:"by"`
@@ -33,7 +34,17 @@ type Calibration struct {
 }
 
 // IsZero says that nothing is calibrated. Such a section is left out of checkpoints.
-func (c Calibration) IsZero() bool { return c.Kind != "beta" }
+func (c Calibration) IsZero() bool { return c.Kind == "" || c.Kind == "none" }
+
+// resolved is the configuration with what kind auto stands for.
+func (c Config) resolved() Config {
+	if k := &c.Calibration; k.Kind == "auto" && len(c.Network) > 0 && len(k.By) == 0 {
+		k.Kind = "none"
+	} else if k.Kind == "auto" {
+		k.Kind = "beta"
+	}
+	return c
+}
 
 const (
 	maxLevels      = 3 // of slices below the one of all examples
@@ -43,7 +54,7 @@ const (
 
 func (v *validation) calibration(c *Config) {
 	k := &c.Calibration
-	v.oneOf("calibration.kind", k.Kind, "beta", "none")
+	v.oneOf("calibration.kind", k.Kind, "auto", "beta", "none")
 	if k.IsZero() {
 		return
 	}
@@ -70,17 +81,15 @@ func (v *validation) calibration(c *Config) {
 // another learns the maps while it mixes, example after example.
 type calibration struct {
 	minimum float64
-	// of the maps: zero of the mixture
-	shiftStep float64
-	most      int
-	by        []uint64 // hashes of the fields
-	slices    []slice  // the first is the one of all examples; a parent comes before its children
-	index     map[sliceKey]int32
-	refused   int64 // examples that brought a slice beyond the bound
-	forced    int   // slices in force
-	changed   []int32
-	listed    []bool // by slice: in changed
-	full      bool
+	most    int
+	by      []uint64 // hashes of the fields
+	slices  []slice  // the first is the one of all examples; a parent comes before its children
+	index   map[sliceKey]int32
+	refused int64 // examples that brought a slice beyond the bound
+	forced  int   // slices in force
+	changed []int32
+	listed  []bool // by slice: in changed
+	full    bool
 }
 
 // slice is one map and what was counted for it.
@@ -110,9 +119,6 @@ func newCalibration(c *Config, full bool) *calibration {
 		return nil
 	}
 	cal := &calibration{minimum: k.Minimum, most: k.MaxSlices, index: map[sliceKey]int32{}, full: full}
-	if len(c.Network) > 0 {
-		cal.shiftStep = plainShift
-	}
 	for _, name := range k.By {
 		cal.by = append(cal.by, FieldHash(name))
 	}
@@ -124,12 +130,9 @@ func newCalibration(c *Config, full bool) *calibration {
 // add makes a slice.
 func (c *calibration) add(key sliceKey) int32 {
 	i := int32(len(c.slices))
-	s := slice{sliceKey: key}
+	s := slice{sliceKey: key, betaMap: newBetaMap(c.full)}
 	if key.parent >= 0 {
 		s.level = c.slices[key.parent].level + 1
-	}
-	if c.full {
-		s.betaMap = newBetaMap()
 	}
 	c.slices, c.listed = append(c.slices, s), append(c.listed, false)
 	c.index[key] = i
@@ -170,7 +173,9 @@ func valueOf(field uint64, x []Feature) (token uint64, ok bool) {
 }
 
 // inForce says whether a slice has enough labels of both kinds.
-func (c *calibration) inForce(s *slice) bool { return min(s.positives, s.negatives) >= c.minimum }
+func (c *calibration) inForce(s *slice) bool {
+	return s.positives >= c.minimum && s.negatives >= c.minimum
+}
 
 // serve is the probability that is served where the network says raw.
 func (c *calibration) serve(raw float64, k *sliceKeys) float64 {
@@ -217,20 +222,37 @@ func (c *calibration) learn(r *row, raw float64) float64 {
 	}
 }
 
+// learnRows learns rows in turn, whose network's probabilities stand in ps, and sets ps to what is
+// served. A block's rows come together, after the network has learned them: from one step of a map
+// to the next they do not wait for each other.
+func (c *calibration) learnRows(rows []row, ps []float64) {
+	if c == nil {
+		return
+	}
+	for i := range rows {
+		ps[i] = c.learn(&rows[i], ps[i])
+	}
+}
+
 // learnSlice returns what a slice makes of p, then learns a label. An undone label is taken out of
 // the counts; what the map has learned of it fades by itself, since a curvature cannot be undone.
 func (c *calibration) learnSlice(at int32, p, y, w float64) float64 {
 	s := &c.slices[at]
-	c.touch(at)
+	if !c.listed[at] {
+		c.list(at)
+	}
 	in := c.inForce(s)
 	s.examples++
-	s.positives = max(s.positives+float64(w*y), 0)
-	s.negatives = max(s.negatives+float64(w*(1-y)), 0)
-	c.count(in, s)
+	s.positives += float64(w * y)
+	s.negatives += float64(w * (1 - y))
+	if !in || w < 0 {
+		s.positives, s.negatives = max(s.positives, 0), max(s.negatives, 0)
+		c.count(in, s)
+	}
 	if !in {
 		return p
 	}
-	return s.betaMap.learn(holdProbability(p), y, min(w, 100), c.shiftStep)
+	return s.betaMap.learn(holdProbability(p), y, min(w, 100))
 }
 
 // count keeps up how many slices are in force, after s has changed.
@@ -243,12 +265,10 @@ func (c *calibration) count(was bool, s *slice) {
 	}
 }
 
-// touch lists a slice for the next delta.
-func (c *calibration) touch(at int32) {
-	if !c.listed[at] {
-		c.listed[at] = true
-		c.changed = append(c.changed, at)
-	}
+// list has a slice in the next delta.
+func (c *calibration) list(at int32) {
+	c.listed[at] = true
+	c.changed = append(c.changed, at)
 }
 
 // settle begins the list of changed slices again.
@@ -287,9 +307,11 @@ type Slice struct {
 	Positives float64 `json:"positives"` // by weight
 	Negatives float64 `json:"negatives"`
 	InForce   bool    `json:"in_force"` // else the parent's probability is served
-	// the map: logit q = logit p + map[0] + map[1] (ln p - ln 0.02) - map[2] ln(1-p) + shift
+	// with b = map[0] + map[1] (ln p - ln 0.02) - map[2] ln(1-p), the map serves
+	// trust[0] p + trust[1] sigmoid(logit p + (b + shift)/2) + trust[2] sigmoid(logit p + b)
 	Weights [mapWeights]float64 `json:"map"`
 	Shift   float64             `json:"shift"`
+	Trust   [mapTrusts]float64  `json:"trust"`
 }
 
 // Calibrated is what a net's calibration has learned.
@@ -312,7 +334,7 @@ func (s Slice) Map(p float64) float64 {
 	if !s.InForce {
 		return p
 	}
-	m := betaMap{weights: s.Weights, shift: s.Shift}
+	m := betaMap{weights: s.Weights, shift: s.Shift, trust: s.Trust, odds: arith.Exp(s.Shift / 2)}
 	return m.apply(holdProbability(p))
 }
 
@@ -325,7 +347,7 @@ func (c *calibration) describe(by []string) (d Calibrated) {
 	for i := range c.slices {
 		s := &c.slices[i]
 		v := Slice{At: i, Parent: int(s.parent), Examples: s.examples, Positives: s.positives, Negatives: s.negatives,
-			InForce: c.inForce(s), Weights: s.weights, Shift: s.shift}
+			InForce: c.inForce(s), Weights: s.weights, Shift: s.shift, Trust: s.trust}
 		if s.level > 0 {
 			v.Field, v.Token = by[s.level-1], TokenText(s.token)
 		}

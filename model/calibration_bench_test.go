@@ -1,6 +1,11 @@
 package model
 
-import "testing"
+import (
+	"cmp"
+	"strings"
+	"testing"
+	"time"
+)
 
 // What an example costs beyond the network: one slice that is in force, and with By three.
 func BenchmarkCalibration(b *testing.B) {
@@ -21,6 +26,37 @@ func BenchmarkCalibration(b *testing.B) {
 					n.calibration.serve(0.1, &r.keys)
 				}
 			})
+		})
+	}
+}
+
+// What the calibration costs a learner: two nets, one of them without, learn the same batches in
+// turn. The figure is the speed of the calibrated one by that of the other.
+func BenchmarkLearnCalibrated(b *testing.B) {
+	xs, ys := categories(20000)
+	ws, ps := make([]float64, 1000), make([]float64, 1000)
+	for i := range ws {
+		ws[i] = 1
+	}
+	for _, network := range [][]string{nil, {"ffm"}, {"linear"}} {
+		b.Run("network="+cmp.Or(strings.Join(network, ","), "default"), func(b *testing.B) {
+			var nets [2]*Net
+			var spent [2]time.Duration
+			for i, kind := range []string{"beta", "none"} {
+				nets[i] = mustNew(b, func(c *Config) { c.Network, c.TableBits, c.Calibration.Kind = network, 20, kind })
+			}
+			at := 0
+			for b.Loop() {
+				for k := range nets {
+					i := (k + at/1000) % 2
+					start := time.Now()
+					nets[i].LearnBatch(xs[at:at+1000], ys[at:at+1000], ws, ps)
+					spent[i] += time.Since(start)
+				}
+				at = (at + 1000) % len(xs)
+			}
+			b.ReportMetric(float64(spent[1])/float64(spent[0]), "speed")
+			b.ReportMetric(float64(spent[0]-spent[1])/float64(b.N)/1000, "ns/example")
 		})
 	}
 }

@@ -4,39 +4,62 @@ import (
 	"github.com/clickloop/clickloop/model/internal/arith"
 )
 
-// betaMap maps a probability p to q, by the three weights of a beta calibration:
+// betaMap maps a probability p to q, the average of three by how far each is trusted:
 //
-//	logit q = logit p + w0 + w1 (ln p - centre) - w2 ln(1-p) + shift
+//	q = trust_0 p + trust_1 half + trust_2 full
+//	logit full = logit p + beta(p)
+//	logit half = logit p + (beta(p) + shift)/2
+//	beta(p) = w0 + w1 (ln p - centre) - w2 ln(1-p)
 //
 // All weights zero are the identity. A beta calibration is the logistic regression of the label on
 // ln p and ln(1-p): Kull, Silva Filho and Flach, "Beta calibration" (2017). With w1 = w2 it is the
 // one of Platt, "Probabilistic outputs for support vector machines" (1999). Three weights need far
 // fewer labels than the bins of Zadrozny and Elkan, "Transforming classifier scores into accurate
 // multiclass probability estimates" (2002), and cannot break the order of two probabilities as long
-// as w1 and w2 are above -1: the slope of logit q is 1 + w1 (1-p) + w2 p.
+// as w1 and w2 are above -1: the slope of logit full is 1 + w1 (1-p) + w2 p.
 //
-// The weights follow the labels by Newton steps, as the mixers' do, with a ridge towards the
-// identity and a memory: what was learned fades as later labels bring information. The shift
-// follows
-// the difference between what is served and the labels by small steps of constant size. So the
-// served probabilities of any time add up to the labels, but for what the shift moved divided by
-// the step, however the stream drifts. A plain net needs it: without it three of them were served
-// 0.94 to 0.96 of the positives of bank-marketing. The mixture's base follows the rate already, and
-// there the step is zero: its shift only cost log loss.
+// The shift is a map of its own, learned beside the other one with a stronger ridge: what few labels
+// tell. A correction that is estimated from labels is off by about as much as it corrects where the
+// network is nearly right, and then it costs loss. Log loss is convex in the logit: half the
+// correction loses at most half of that, and where the network is far off it gains most of what
+// there is to gain. So the half begins with most of the trust. Trust follows the likelihoods with a
+// fixed share, as the mixer's does (Herbster and Warmuth, "Tracking the best expert", 1998): where
+// the network is far off all of the correction is served, and where none helps it loses against the
+// network a bounded sum, -ln of the identity's prior, for each time that this changes.
+//
+// Weights and shift follow the labels by Newton steps, with a ridge towards the identity and a
+// memory: what was learned fades as later labels bring information. The labels of stepLabels
+// examples are summed up for one step.
 type betaMap struct {
 	weights [mapWeights]float64
 	shift   float64
-	// curvature is the matrix of second derivatives, ridge included: the lower triangle by rows. A
-	// replica's is zero.
-	curvature [6]float64
+	odds    float64 // e^(shift/2); it follows from the shift
+	trust   [mapTrusts]float64
+	// what only a full core has
+	curvature      [6]float64 // second derivatives, ridge included: the lower triangle by rows
+	shiftCurvature float64
+	pending        pendingStep
+}
+
+// pendingStep is what the labels since the last step sum up to.
+type pendingStep struct {
+	labels                          int
+	likelihood                      [mapTrusts]float64 // the products
+	gradient                        [mapWeights]float64
+	curvature                       [6]float64
+	information                     float64 // the sum of q(1-q), of the beta map
+	shiftGradient, shiftInformation float64
 }
 
 const (
 	mapWeights = 3
+	mapTrusts  = 3
 	mapCentre  = -3.9120230054281460 // ln 0.02
 	mapMemory  = 1.0 / 1500          // of what is known fades, for each p(1-p) that a label brings
-	plainShift = 0.001
-	leastSlope = 0.02 // of logit q: the map is strictly increasing
+	stepLabels = 16
+	stepMost   = 4      // of p(1-p): heavy examples make a step sooner
+	stepLeast  = 1e-100 // and likelihoods that would leave the range of a float64
+	leastSlope = 0.02   // of a beta map: it is strictly increasing
 	mostSlope  = 10
 	mostShift  = 10
 	leastP     = 1e-9 // probabilities are held to leastP and 1-leastP
@@ -45,65 +68,152 @@ const (
 // mapRidge is how many p(1-p) worth of labels each weight's start at zero is worth.
 var mapRidge = [mapWeights]float64{30, 30, 0.3}
 
-func newBetaMap() betaMap {
-	return betaMap{curvature: [6]float64{mapRidge[0], 0, mapRidge[1], 0, 0, mapRidge[2]}}
+const shiftRidge = 300
+
+// mapPrior is the trust at the start: in the network, half the correction, and all of it.
+var mapPrior = [mapTrusts]float64{0.1, 0.8, 0.1}
+
+// newBetaMap is the identity, with what learning needs if it is of a full core.
+func newBetaMap(full bool) betaMap {
+	m := betaMap{odds: 1, trust: mapPrior}
+	if full {
+		m.curvature = [6]float64{mapRidge[0], 0, mapRidge[1], 0, 0, mapRidge[2]}
+		m.shiftCurvature, m.pending.likelihood = shiftRidge, [mapTrusts]float64{1, 1, 1}
+	}
+	return m
 }
 
-// inputs are what the weights are multiplied with, and the logit of p.
-func inputs(p float64) (x [mapWeights]float64, z float64) {
-	l, o := arith.Log(p), arith.Log(1-p)
-	return [mapWeights]float64{1, l - mapCentre, -o}, l - o
+func holdProbability(p float64) float64 {
+	if p < leastP {
+		return leastP
+	}
+	if p > 1-leastP {
+		return 1 - leastP
+	}
+	return p
 }
 
-func holdProbability(p float64) float64 { return min(max(p, leastP), 1-leastP) }
+// point is a probability that was held, what w1 and w2 are multiplied with there, and what the map
+// makes of it.
+type point struct{ p, x1, x2, half, full float64 }
+
+// set is the point at p.
+func (t *point) set(m *betaMap, p float64) {
+	x1, x2 := arith.QuickLog(p)-mapCentre, -arith.QuickLog(1-p)
+	e := arith.QuickExp(0.5 * (m.weights[0] + float64(m.weights[1]*x1) + float64(m.weights[2]*x2)))
+	t.p, t.x1, t.x2 = p, x1, x2
+	t.half, t.full = byOdds(p, float64(e*m.odds)), byOdds(p, float64(e*e))
+}
+
+// served is q.
+func (m *betaMap) served(t *point) float64 {
+	return holdProbability(float64(m.trust[0]*t.p) + float64(m.trust[1]*t.half) + float64(m.trust[2]*t.full))
+}
+
+// byOdds is the probability whose odds are by times those of p.
+func byOdds(p, by float64) float64 {
+	yes := float64(p * by)
+	return yes / (yes + (1 - p))
+}
 
 // apply is q of a probability that was held.
 func (m *betaMap) apply(p float64) float64 {
-	x, z := inputs(p)
-	return holdProbability(arith.Sigmoid(m.logit(&x, z) + m.shift))
+	var t point
+	t.set(m, p)
+	return m.served(&t)
 }
 
-// logit is that of q without the shift.
-func (m *betaMap) logit(x *[mapWeights]float64, z float64) float64 {
-	return z + m.weights[0] + float64(m.weights[1]*x[1]) + float64(m.weights[2]*x[2])
-}
-
-// learn is apply, and then learns a label y of weight w, with a step of the shift. An undone
-// label changes nothing: its
+// learn is apply, and then learns a label y of weight w. An undone label changes nothing: its
 // curvature cannot be taken back, and it fades.
-func (m *betaMap) learn(p, y, w, shiftStep float64) float64 {
-	x, z := inputs(p)
-	z = m.logit(&x, z)
-	q := holdProbability(arith.Sigmoid(z + m.shift))
+func (m *betaMap) learn(p, y, w float64) float64 {
+	var t point
+	t.set(m, p)
+	served := m.served(&t)
 	if w <= 0 {
-		return q
+		return served
 	}
-	m.newton(&x, arith.Sigmoid(z), y, w)
-	m.shift = min(max(m.shift-float64(float64(shiftStep*w)*(q-y)), -mostShift), mostShift)
-	return q
+	s := &m.pending
+	s.add(&t, y, w)
+	// what the shift alone says
+	q := byOdds(p, float64(m.odds*m.odds))
+	s.shiftInformation += information(q, w)
+	s.shiftGradient += float64((q - y) * w)
+	room := s.weigh(&t, y, w)
+	if s.labels++; s.labels >= stepLabels || s.information >= stepMost || s.shiftInformation >= stepMost || !room {
+		m.newton()
+	}
+	return served
 }
 
-// newton moves the weights, which gave q.
-func (m *betaMap) newton(x *[mapWeights]float64, q, y, w float64) {
-	h := float64(max(float64(q*(1-q)), 1e-6) * w)
-	fade := min(float64(mapMemory*h), 0.5)
-	c := &m.curvature
-	k := 0
-	for i := range mapWeights {
-		for j := range i + 1 {
-			v := float64((1-fade)*c[k]) + float64(h*float64(x[i]*x[j]))
-			if i == j {
-				v += float64(fade * mapRidge[i])
-			}
-			c[k] = v
-			k++
-		}
+// add sums up what a label says of the weights.
+func (s *pendingStep) add(t *point, y, w float64) {
+	h, g := information(t.full, w), float64((t.full-y)*w)
+	s.information += h
+	s.gradient[0] += g
+	s.gradient[1] += float64(g * t.x1)
+	s.gradient[2] += float64(g * t.x2)
+	hx1, hx2 := float64(h*t.x1), float64(h*t.x2)
+	s.curvature[0] += h
+	s.curvature[1] += hx1
+	s.curvature[2] += float64(hx1 * t.x1)
+	s.curvature[3] += hx2
+	s.curvature[4] += float64(hx1 * t.x2)
+	s.curvature[5] += float64(hx2 * t.x2)
+}
+
+// weigh multiplies the likelihoods by those of a label, and says whether there is room for another.
+// A heavy label counts against the likeliest, so that one of them stays as it was.
+func (s *pendingStep) weigh(t *point, y, w float64) (room bool) {
+	// y p + (1-y)(1-p)
+	a, b := 1-y, 2*y-1
+	raw, half, full := a+float64(b*t.p), a+float64(b*t.half), a+float64(b*t.full)
+	if w != 1 {
+		most := max(raw, half, full)
+		raw, half, full = tempered(raw/most, w), tempered(half/most, w), tempered(full/most, w)
 	}
-	var g [mapWeights]float64
-	for i := range g {
-		g[i] = float64(float64((q-y)*w)*x[i]) + float64(fade*float64(mapRidge[i]*m.weights[i]))
+	l := &s.likelihood
+	l[0], l[1], l[2] = float64(l[0]*raw), float64(l[1]*half), float64(l[2]*full)
+	return l[0] > stepLeast && l[1] > stepLeast && l[2] > stepLeast
+}
+
+// tempered is the likelihood of w labels, each with that of l, against others.
+func tempered(l, w float64) float64 { return arith.Exp(float64(w * arith.Log(max(l, leastP)))) }
+
+// information is the second derivative of a label's log loss by the logit of q.
+func information(q, w float64) float64 {
+	h := float64(q * (1 - q))
+	if h < 1e-6 {
+		h = 1e-6
 	}
-	m.step(g)
+	return float64(h * w)
+}
+
+// newton moves the weights, the shift and the trust by the labels that wait for it.
+func (m *betaMap) newton() {
+	s := m.pending
+	m.pending = pendingStep{likelihood: [mapTrusts]float64{1, 1, 1}}
+	fade := min(float64(mapMemory*s.information), 0.5)
+	for k := range m.curvature {
+		m.curvature[k] = float64((1-fade)*m.curvature[k]) + s.curvature[k]
+	}
+	for i, k := range [mapWeights]int{0, 2, 5} {
+		m.curvature[k] += float64(fade * mapRidge[i])
+		s.gradient[i] += float64(fade * float64(mapRidge[i]*m.weights[i]))
+	}
+	m.step(s.gradient)
+	var sum float64
+	for i := range m.trust {
+		m.trust[i] = float64(m.trust[i] * s.likelihood[i])
+		sum += m.trust[i]
+	}
+	for i := range m.trust {
+		m.trust[i] = float64((1-fade)*(m.trust[i]/sum)) + float64(fade*mapPrior[i])
+	}
+	fade = min(float64(mapMemory*s.shiftInformation), 0.5)
+	m.shiftCurvature = float64((1-fade)*m.shiftCurvature) + float64(fade*shiftRidge) + s.shiftInformation
+	by := (s.shiftGradient + float64(fade*float64(shiftRidge*m.shift))) / m.shiftCurvature
+	m.shift = min(max(m.shift-by, -mostShift), mostShift)
+	m.odds = arith.Exp(m.shift / 2)
 }
 
 // step moves the weights by inverse(curvature) g. A weight that would leave its bounds goes to the

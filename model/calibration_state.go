@@ -8,10 +8,10 @@ import (
 )
 
 // What a calibration is encoded to: the refused examples, the number of slices, and each slice: its
-// key, its counts, its map, and with full the map's curvature. A net without calibration has none
+// key, its counts, its map, and with full what the map learns with. A net without calibration has none
 // of it.
 
-const sliceBytes = 4 + 8 + 8 + 8 + 8*mapWeights + 8 // at least, of a slice in an encoding
+const sliceBytes = 4 + 8 + 8 + 8 + 8*mapWeights + 8 + 8*mapTrusts // at least, of a slice in an encoding
 
 func (c *calibration) encode(e *codec.Encoder, full bool) {
 	if c == nil {
@@ -35,11 +35,28 @@ func (s *slice) encode(e *codec.Encoder, full bool) {
 		e.F64(v)
 	}
 	e.F64(s.shift)
+	for _, v := range s.trust {
+		e.F64(v)
+	}
 	if full {
-		for _, v := range s.curvature {
-			e.F64(v)
+		e.Num(s.pending.labels)
+		for _, v := range s.learning() {
+			e.F64(*v)
 		}
 	}
+}
+
+// learning are the numbers that only learning needs.
+func (s *slice) learning() []*float64 {
+	p := &s.pending
+	all := []*float64{&s.shiftCurvature, &p.information, &p.shiftGradient, &p.shiftInformation}
+	for i := range s.curvature {
+		all = append(all, &s.curvature[i], &p.curvature[i])
+	}
+	for i := range p.gradient {
+		all = append(all, &p.gradient[i], &p.likelihood[i])
+	}
+	return all
 }
 
 func (s *slice) decode(d *codec.Decoder, full bool) {
@@ -52,15 +69,22 @@ func (s *slice) decode(d *codec.Decoder, full bool) {
 	}
 	s.shift = d.F64()
 	sum += s.shift
+	for i := range s.trust {
+		s.trust[i] = d.F64()
+		sum += s.trust[i]
+	}
 	if full {
-		for i := range s.curvature {
-			s.curvature[i] = d.F64()
-			sum += s.curvature[i]
+		s.pending.labels = d.Num(0)
+		for _, v := range s.learning() {
+			*v = d.F64()
+			sum += *v
 		}
 	}
 	if d.Err() == nil && !arith.Finite(sum) {
 		d.Fail("a slice of its calibration is not finite")
+		return
 	}
+	s.odds = arith.Exp(s.shift / 2)
 }
 
 // decode reads what encode wrote into a new calibration.

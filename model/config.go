@@ -101,7 +101,7 @@ func DefaultConfig() Config {
 		FFM:    FFM{K: 4, Init: 0.01, Optimizer: Optimizer{Kind: "adagrad", Rate: 0.03, Start: 0.001}},
 		MLP: MLP{Embedding: 8, Init: 0.03, Layers: []Layer{{16, "relu"}},
 			Optimizer: Optimizer{Kind: "adagrad", Rate: 0.05, Start: 0.01}},
-		Calibration: Calibration{Kind: "beta", Minimum: defaultMinimum, MaxSlices: 4096},
+		Calibration: Calibration{Kind: "auto", Minimum: defaultMinimum, MaxSlices: 4096},
 	}
 }
 
@@ -116,8 +116,12 @@ type Difference struct {
 }
 
 // Differences lists the settings whose values differ between c and other, sorted by name. An empty
-// list equals an absent one. Configurations without differences make the same network.
+// list equals an absent one. Configurations without differences make the same network: a calibration
+// of kind auto is compared as what it stands for, unless both are.
 func (c Config) Differences(other Config) []Difference {
+	if c.Calibration.Kind != other.Calibration.Kind {
+		c, other = c.resolved(), other.resolved()
+	}
 	from, to := c.settings(), other.settings()
 	names := maps.Clone(from)
 	maps.Copy(names, to)

@@ -157,17 +157,17 @@ func (m *mixture) learn(r *row, s *Scratch) (float64, error) {
 	m.j.learn(r, &s.j)
 	m.t.learn(r, &s.t)
 	m.cqp.learn(r, &s.cqp)
-	return m.mix(r), nil
+	r.raw = m.mix(r)
+	r.served = m.calibration.learn(r, r.raw)
+	return r.served, nil
 }
 
-// mix predicts a row from its members' logits, then learns how far to trust them and how to
-// calibrate them.
+// mix predicts a row from its members' logits, then learns how far to trust them.
 func (m *mixture) mix(r *row) float64 {
 	var p [members + mixers]float64
 	out := m.mixer.forward(r, &p)
 	m.mixer.learn(r, &p)
-	r.raw, r.served = out, m.calibration.learn(r, out)
-	return r.served
+	return out
 }
 
 // learnBatch learns short batches by one goroutine, and others by two.

@@ -22,7 +22,7 @@ func New(c Config) (*Net, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("cannot make a model: %w", err)
 	}
-	return &Net{core: newCore(c, true, false)}, nil
+	return &Net{core: newCore(c.resolved(), true, false)}, nil
 }
 
 // Expect says that many examples are about to be learned. The first hundred touch the table of

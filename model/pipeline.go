@@ -163,12 +163,12 @@ func (m *mixture) learnRows(b *block, arena int, start func(newEntry), prefetch,
 // mixBlock sets the predictions of a block that all members have learned.
 func (m *mixture) mixBlock(b *block) {
 	b.ok, b.err = 0, nil
-	for i := range b.n {
-		if !b.rows[i].finite() {
-			b.err = b.rows[i].diverged()
-			return
-		}
-		b.predictions[i] = m.mix(&b.rows[i])
+	for b.ok < b.n && b.rows[b.ok].finite() {
+		b.predictions[b.ok] = m.mix(&b.rows[b.ok])
 		b.ok++
 	}
+	if b.ok < b.n {
+		b.err = b.rows[b.ok].diverged()
+	}
+	m.calibration.learnRows(b.rows[:b.ok], b.predictions)
 }

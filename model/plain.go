@@ -146,8 +146,17 @@ func (p *plain) predict(r *row, s *Scratch) float64 {
 	return p.startOutput(r, float64(s.plain.predictions[0]), p.examples)
 }
 
-func (p *plain) learn(r *row, scratch *Scratch) (float64, error) {
-	s := &scratch.plain
+func (p *plain) learn(r *row, s *Scratch) (float64, error) {
+	raw, err := p.learnRaw(r, &s.plain)
+	if err != nil {
+		return 0, err
+	}
+	r.raw, r.served = raw, p.calibration.learn(r, raw)
+	return r.served, nil
+}
+
+// learnRaw is learn without the calibration.
+func (p *plain) learnRaw(r *row, s *plainScratch) (float64, error) {
 	p.forward(r, s, false)
 	for _, z := range s.logits {
 		if !arith.Finite(float64(z)) {
@@ -158,8 +167,7 @@ func (p *plain) learn(r *row, scratch *Scratch) (float64, error) {
 	out := p.startOutput(r, own, r.number)
 	p.startLearn(r, own)
 	p.step(r, s)
-	r.raw, r.served = out, p.calibration.learn(r, out)
-	return r.served, nil
+	return out, nil
 }
 
 // step follows forward on the same row.
@@ -229,11 +237,12 @@ func (p *plain) learnBlock(t *batch, b *block) {
 		if i+ahead < len(rows) {
 			p.prefetch(&rows[i+ahead])
 		}
-		if b.predictions[i], b.err = p.learn(&rows[i], &t.learn); b.err != nil {
-			return
+		if b.predictions[i], b.err = p.learnRaw(&rows[i], &t.learn.plain); b.err != nil {
+			break
 		}
 		b.ok++
 	}
+	p.calibration.learnRows(rows[:b.ok], b.predictions)
 }
 
 // prefetch calls for the entries and slots of a row.

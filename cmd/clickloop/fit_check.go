@@ -139,10 +139,12 @@ func (o *fitOptions) contradiction(given, made model.Config) error {
 	for _, d := range given.Differences(made) {
 		wanted, has := cmp.Or(d.From, "none"), cmp.Or(d.To, "none")
 		sameName := func(c model.Difference) bool { return c.Name == d.Name }
+		// what auto, its default, stands for depends on other settings
+		kind := d.Name == "calibration.kind" && given.Calibration.Kind != "auto"
 		switch flag := settingFlags[d.Name]; {
 		case o.given[flag]:
 			return fmt.Errorf("--%s makes %s %s, and model %s was made with %s: leave the flag out", flag, d.Name, wanted, o.in, has)
-		case o.given["config"] && slices.ContainsFunc(chosen, sameName):
+		case o.given["config"] && (kind || slices.ContainsFunc(chosen, sameName)):
 			return fmt.Errorf("the configuration has model.%s %s, and model %s was made with %s: leave the setting out", d.Name, wanted, o.in, has)
 		}
 	}

@@ -64,6 +64,57 @@ func Log(x float64) float64 {
 	return float64(2*float64(s*sum)) + float64(float64(e)*math.Ln2)
 }
 
+// logParts is 1/m and ln m for the middle m of each of 128 parts of 1 to 2.
+var logParts = func() (t [128]struct{ inverse, log float64 }) {
+	for i := range t {
+		t[i].inverse = 1 / (1 + (float64(i)+0.5)/128)
+		t[i].log = -Log(t[i].inverse)
+	}
+	return t
+}()
+
+// QuickLog is Log in a quarter of the time, with an absolute error below 1e-14 for results up to
+// 25: that of numbers near 1 is not as small as their logarithm.
+func QuickLog(x float64) float64 {
+	b := math.Float64bits(x)
+	part := &logParts[b>>45&127]
+	m := math.Float64frombits(b&(1<<52-1) | 1023<<52)
+	r := float64(m*part.inverse) - 1
+	r2 := float64(r * r)
+	series := 0.5 - float64(r*(1.0/3)) + float64(r2*(0.25-float64(r*(1.0/5))))
+	return float64(float64(int64(b>>52)-1023)*math.Ln2) + part.log + (r - float64(r2*series))
+}
+
+// exp2Parts holds 2^(i/128), as exp2Table does.
+var exp2Parts = func() (t [128]float64) {
+	for i := range t {
+		t[i] = 1
+		root := 2.0
+		for bit := 64; bit > 0; bit /= 2 {
+			root = math.Sqrt(root)
+			if i&bit != 0 {
+				t[i] = float64(t[i] * root)
+			}
+		}
+	}
+	return t
+}()
+
+// QuickExp is Exp in half the time, of x within +-700.
+func QuickExp(x float64) float64 {
+	// a sum of this size is rounded to a whole number, which is in its last bits
+	const whole = 3 << 51
+	t := float64(x*(128/math.Ln2)) + whole
+	k := t - whole
+	const hi, lo = 0x1.62e42feep-8, 0x1.a39ef35793c76p-40
+	r := x - float64(k*hi)
+	r -= float64(k * lo)
+	r2 := float64(r * r)
+	p := 1 + (r + float64(r2*(0.5+float64(r*(1.0/6))+float64(r2*(1.0/24)))))
+	i := int64(math.Float64bits(t)<<13) >> 13
+	return float64(float64(p*exp2Parts[i&127]) * math.Float64frombits(uint64(i>>7+1023)<<52))
+}
+
 // Sigmoid is the probability whose logit is z.
 func Sigmoid(z float64) float64 { return 1 / (1 + Exp(-z)) }
 

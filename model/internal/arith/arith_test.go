@@ -18,6 +18,21 @@ func TestExpAndLogAreThoseOfMath(t *testing.T) {
 			t.Fatalf("Log(%v) = %v, want %v", y, got, want)
 		}
 	}
+	for range 100000 {
+		x := min(max(r.NormFloat64()*80, -699), 699)
+		if got, want := QuickExp(x), math.Exp(x); math.Abs(got/want-1) > 1e-13 {
+			t.Fatalf("QuickExp(%v) = %v, want %v", x, got, want)
+		}
+		y := math.Exp(-20 * r.Float64())
+		for _, y := range []float64{y, 1 - y} {
+			if got, want := QuickLog(y), math.Log(y); math.Abs(got-want) > 1e-14 {
+				t.Fatalf("QuickLog(%v) = %v, want %v", y, got, want)
+			}
+		}
+	}
+	if QuickExp(0) != 1 {
+		t.Fatal("QuickExp(0) is not 1")
+	}
 	if Sigmoid(0) != 0.5 || !Finite(Exp(1e9)) || Exp(-1e9) < 0 {
 		t.Fatal("the ends are wrong")
 	}
