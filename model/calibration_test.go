@@ -36,7 +36,7 @@ func sites(seed uint64, n int, rates ...float64) (xs [][]Feature, ys []float64) 
 func slicedBy(fields ...string) func(*Config) {
 	return func(c *Config) {
 		c.TableBits, c.Network = 12, []string{"linear"}
-		c.Calibration.By, c.Calibration.Minimum = fields, 20
+		c.Calibration.Kind, c.Calibration.By, c.Calibration.Minimum = "beta", fields, 20
 	}
 }
 
@@ -194,7 +194,7 @@ func TestSlicesBeyondTheBoundServeTheirParentsAndAreCounted(t *testing.T) {
 // checkpoint.
 func TestANetWithoutCalibrationLearnsTheSame(t *testing.T) {
 	for _, network := range networks {
-		with := mustNew(t, func(c *Config) { c.Network, c.Calibration.Minimum = network, 10 })
+		with := mustNew(t, func(c *Config) { c.Network, c.Calibration.Kind, c.Calibration.Minimum = network, "beta", 10 })
 		none := mustNew(t, func(c *Config) { c.Network, c.Calibration.Kind = network, "none" })
 		xs, ys := stream(4, sized(800))
 		a, b := with.NewScratch(), none.NewScratch()
@@ -398,5 +398,80 @@ func TestPredictingWithSlicesAllocatesNothing(t *testing.T) {
 	s := n.NewScratch()
 	if a := testing.AllocsPerRun(100, func() { n.Predict(xs[3], s) }); a != 0 {
 		t.Errorf("%v allocations", a)
+	}
+}
+
+// Kind auto is beta for the mixture and where slices are named, and none for plain networks. It is
+// no setting of its own: a net tells which it has, and equals one that was told so.
+func TestKindAutoDependsOnTheNetwork(t *testing.T) {
+	for _, at := range []struct {
+		network, by []string
+		want        string
+	}{{nil, nil, "beta"}, {nil, []string{"site"}, "beta"}, {[]string{"linear"}, nil, "none"}, {[]string{"ffm"}, []string{"site"}, "beta"}} {
+		c := DefaultConfig()
+		c.Network, c.Calibration.By = at.network, at.by
+		n, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind := n.Config().Calibration.Kind; kind != at.want || (len(n.Calibration().Slices) > 0) != (at.want == "beta") {
+			t.Errorf("%v by %v: %s with %d slices, want %s", at.network, at.by, kind, len(n.Calibration().Slices), at.want)
+		}
+		told := c
+		told.Calibration.Kind = at.want
+		for _, other := range []Config{told, n.Config(), reread(t, n).Config()} {
+			if d := append(c.Differences(other), other.Differences(c)...); len(d) > 0 {
+				t.Errorf("%v by %v: %v", at.network, at.by, d)
+			}
+		}
+	}
+	if a, b := DefaultConfig(), DefaultConfig(); true {
+		if b.Calibration.Kind = "none"; len(a.Differences(b)) == 0 {
+			t.Error("auto and none of the mixture do not differ")
+		}
+	}
+}
+
+// A positive is one of 500, and the rate of each site drifts: what is served must add up all the
+// same, and lose nothing against the network's own.
+func TestRarePositivesThatDriftAreServedCalibrated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("learns a long stream")
+	}
+	for seed := range uint64(6) {
+		const n = 300_000
+		rng := rand.New(rand.NewPCG(seed, 2))
+		m := mustNew(t, func(c *Config) { c.Prior = 0.002; c.TableBits = 14 })
+		token := func(field, v int) Feature {
+			return Feature{Field: uint64(field), Hash: arith.Mix(uint64(field), uint64(v)), Value: 1}
+		}
+		ws, ps := make([]float64, 100), make([]float64, 100)
+		var loss, lossRaw, served, actual, truths float64
+		s := m.NewScratch()
+		xs, ys := make([][]Feature, 100), make([]float64, 100)
+		for at := 0; at < n; at += 100 {
+			for i := range xs {
+				site, ad, hour := rng.IntN(8), int(20*rng.Float64()*rng.Float64()), rng.IntN(24)
+				phase := float64(at)/n*2*math.Pi*float64(1+site%3) + float64(site)
+				z := -6.7 + 0.5*math.Sin(phase) + 0.3*float64(site%4-1) + 0.8*math.Sin(float64(ad*ad)) + 0.3*math.Sin(float64(hour)/4)
+				truth := arith.Sigmoid(z)
+				ys[i], ws[i] = 0, 1
+				if rng.Float64() < truth {
+					ys[i] = 1
+				}
+				xs[i] = []Feature{token(1, site), token(2, ad), token(3, hour)}
+				p := m.Predict(xs[i], s)
+				loss -= math.Log(likelihood(ys[i], p))
+				lossRaw -= math.Log(likelihood(ys[i], s.Raw()))
+				if at >= n/2 {
+					served, actual, truths = served+p, actual+ys[i], truths+truth
+				}
+			}
+			mustLearn := m.LearnBatch(xs, ys, ws, ps)
+			if mustLearn != nil {
+				t.Fatal(mustLearn)
+			}
+		}
+		t.Logf("seed %d: log loss %.6f served, %.6f raw, %+.1f; second half: served over actual %.3f, over true %.3f, positives %v", seed, loss/n, lossRaw/n, loss-lossRaw, served/actual, served/truths, actual)
 	}
 }

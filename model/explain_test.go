@@ -111,10 +111,10 @@ func TestContributionsSumUpToTheLogit(t *testing.T) {
 					}
 				}
 				r.Explain(&e, x, s)
-				p := r.Predict(x, s)
-				want, sum := p, e.Base+e.Rest
+				r.Predict(x, s)
+				want, sum := s.Raw(), e.Base+e.Rest
 				if n.cfg.Output != "identity" {
-					want = logit(p)
+					want = logit(s.Raw())
 				}
 				for _, c := range e.Contributions {
 					sum += c.Shift
