@@ -111,7 +111,8 @@ func TestContributionsSumUpToTheLogit(t *testing.T) {
 					}
 				}
 				r.Explain(&e, x, s)
-				p := r.Predict(x, s)
+				r.Predict(x, s)
+				p := s.Raw()
 				want, sum := p, e.Base+e.Rest
 				if n.cfg.Output != "identity" {
 					want = logit(p)
