@@ -112,9 +112,10 @@ func TestContributionsSumUpToTheLogit(t *testing.T) {
 				}
 				r.Explain(&e, x, s)
 				r.Predict(x, s)
-				want, sum := s.Raw(), e.Base+e.Rest
+				p := s.Raw()
+				want, sum := p, e.Base+e.Rest
 				if n.cfg.Output != "identity" {
-					want = logit(s.Raw())
+					want = logit(p)
 				}
 				for _, c := range e.Contributions {
 					sum += c.Shift

@@ -156,7 +156,8 @@ func TestScoresOfPlainNetworksAreTheirLogits(t *testing.T) {
 			x, _ := s.context()
 			v.scores(r, &q, x, scratch, out)
 			for i := range s.items {
-				exact := logit(r.Predict(append(x[:5:5], s.items[i]...), scratch))
+				r.Predict(append(x[:5:5], s.items[i]...), scratch)
+				exact := logit(scratch.Raw())
 				if got := logit(q.Probability(out[i])); math.Abs(got-exact) > 0.02 {
 					t.Fatalf("%v: item %d has the logit %v, want %v", parts, i, got, exact)
 				}
@@ -185,7 +186,8 @@ func TestScoresOfTheMixtureFollowItsLogits(t *testing.T) {
 	v.scores(r, &q, x, scratch, out)
 	var sum, square, error2 float64
 	for i := range s.items {
-		exact := logit(r.Predict(append(x[:5:5], s.items[i]...), scratch))
+		r.Predict(append(x[:5:5], s.items[i]...), scratch)
+		exact := logit(scratch.Raw())
 		sum, square = sum+exact, square+exact*exact
 		error2 += math.Pow(logit(q.Probability(out[i]))-exact, 2)
 	}

@@ -12,9 +12,12 @@ import (
 // admission refuses calls early when the process has more work than processors. It measures how
 // long goroutines that could run queue for a processor, and bounds the calls at work so that they
 // queue no longer than the target on average: the bound falls by a fifth at a time while they queue
-// longer (as CoDel drops by the time spent in a queue, not by its length), and grows back
-// afterwards. So a call that is let in is answered about as fast as ever, and others are refused at
-// once.
+// longer, and grows back afterwards. So a call that is let in is answered about as fast as ever, and
+// others are refused at once.
+//
+// As CoDel (Nichols and Jacobson, Controlling Queue Delay, 2012), it goes by the time spent in a
+// queue, not by its length, and only by a queue that stands: a burst, a pause of the garbage
+// collector or another process on the machine makes goroutines queue too, and is over by itself.
 //
 // A call that waits for Redis counts as at work. Where Redis is slow and processors are free,
 // nobody queues, and the bound grows until that changes. Decisions take the delay as an argument.
@@ -24,10 +27,13 @@ type admission struct {
 	limit       atomic.Int64 // of calls at work
 	working     atomic.Int64
 	peak        atomic.Int64 // highest working since the last adjustment
+	late        int          // adjustments in a row in which the delay was above the target
 }
 
-// admissionEvery is how often the bound is adjusted.
-const admissionEvery = 10 * time.Millisecond
+const (
+	admissionEvery = 10 * time.Millisecond // between adjustments of the bound
+	standing       = 10                    // adjustments after which a queue does not go by itself
+)
 
 func newAdmission(cfg *Config) *admission {
 	a := &admission{target: cfg.MaxQueueTime, least: int64(min(2*runtime.GOMAXPROCS(0), cfg.MaxInFlight)), most: int64(cfg.MaxInFlight)}
@@ -56,10 +62,13 @@ func (a *admission) leave() { a.working.Add(-1) }
 // adjust sets the bound by how long goroutines queued lately.
 func (a *admission) adjust(delay time.Duration) {
 	limit, peak := a.limit.Load(), a.peak.Swap(a.working.Load())
+	if a.late++; delay <= a.target {
+		a.late = 0
+	}
 	switch {
-	case delay > a.target:
+	case a.late >= standing:
 		limit = max(min(limit, peak)*4/5, a.least)
-	default:
+	case a.late == 0:
 		limit = min(limit+1+limit/8, a.most)
 	}
 	a.limit.Store(limit)

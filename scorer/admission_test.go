@@ -108,6 +108,12 @@ func TestTheBoundOfAdmissionStaysInItsRange(t *testing.T) {
 	for range 60 {
 		a.enter()
 	}
+	for range standing - 1 {
+		a.adjust(time.Second)
+	}
+	if got := a.limit.Load(); got != 100 {
+		t.Errorf("%d after a burst, want 100", got)
+	}
 	a.adjust(time.Second) // what is at work counts, not what would be allowed
 	if got := a.limit.Load(); got != 48 {
 		t.Errorf("%d, want 4/5 of 60", got)

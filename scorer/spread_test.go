@@ -10,8 +10,8 @@ import (
 // logistic is the probability of a logit that lies by above that of p.
 func logistic(p, by float64) float64 { return 1 / (1 + (1-p)/p*math.Exp(-by)) }
 
-// A spread follows from the rule of the ranking, whatever that is: without weights the logit of each
-// objective deviates by 1.
+// A spread follows from the rule of the ranking, whatever that is: without weights the logit of
+// each objective deviates by 1.
 func TestASpreadFollowsTheValue(t *testing.T) {
 	s := twoObjectives(t, func(u *setup) { u.config.Policy = "thompson" })
 	const click, conversion = 0.02, 0.003
