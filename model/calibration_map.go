@@ -71,7 +71,7 @@ var mapRidge = [mapWeights]float64{30, 30, 0.3}
 const shiftRidge = 300
 
 // mapPrior is the trust at the start: in the network, half the correction, and all of it.
-var mapPrior = [mapTrusts]float64{0.1, 0.8, 0.1}
+var mapPrior = [mapTrusts]float64{0.05, 0.8, 0.15}
 
 // newBetaMap is the identity, with what learning needs if it is of a full core.
 func newBetaMap(full bool) betaMap {
