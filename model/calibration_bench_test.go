@@ -31,7 +31,8 @@ func BenchmarkCalibration(b *testing.B) {
 }
 
 // What the calibration costs a learner: two nets, one of them without, learn the same batches in
-// turn. The figure is the speed of the calibrated one by that of the other.
+// turn. The figure is the speed of the calibrated one by that of the other, of each batch's fastest
+// round: other work on the machine slows some.
 func BenchmarkLearnCalibrated(b *testing.B) {
 	xs, ys := categories(20000)
 	ws, ps := make([]float64, 1000), make([]float64, 1000)
@@ -41,7 +42,7 @@ func BenchmarkLearnCalibrated(b *testing.B) {
 	for _, network := range [][]string{nil, {"ffm"}, {"linear"}} {
 		b.Run("network="+cmp.Or(strings.Join(network, ","), "default"), func(b *testing.B) {
 			var nets [2]*Net
-			var spent [2]time.Duration
+			var fastest [2][20]time.Duration
 			for i, kind := range []string{"beta", "none"} {
 				nets[i] = mustNew(b, func(c *Config) { c.Network, c.TableBits, c.Calibration.Kind = network, 20, kind })
 			}
@@ -51,12 +52,21 @@ func BenchmarkLearnCalibrated(b *testing.B) {
 					i := (k + at/1000) % 2
 					start := time.Now()
 					nets[i].LearnBatch(xs[at:at+1000], ys[at:at+1000], ws, ps)
-					spent[i] += time.Since(start)
+					if spent, f := time.Since(start), &fastest[i][at/1000]; *f == 0 || spent < *f {
+						*f = spent
+					}
 				}
 				at = (at + 1000) % len(xs)
 			}
-			b.ReportMetric(float64(spent[1])/float64(spent[0]), "speed")
-			b.ReportMetric(float64(spent[0]-spent[1])/float64(b.N)/1000, "ns/example")
+			var sums [2]float64
+			batches := 0
+			for k := range fastest[0] {
+				if fastest[0][k] > 0 && fastest[1][k] > 0 {
+					sums[0], sums[1], batches = sums[0]+float64(fastest[0][k]), sums[1]+float64(fastest[1][k]), batches+1
+				}
+			}
+			b.ReportMetric(sums[1]/sums[0], "speed")
+			b.ReportMetric((sums[0]-sums[1])/float64(batches)/1000, "ns/example")
 		})
 	}
 }
