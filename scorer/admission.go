@@ -12,8 +12,8 @@ import (
 // admission refuses calls early when the process has more work than processors. It measures how
 // long goroutines that could run queue for a processor, and bounds the calls at work so that they
 // queue no longer than the target on average: the bound falls by a fifth at a time while they queue
-// longer, and grows back afterwards. So a call that is let in is answered about as fast as ever, and
-// others are refused at once.
+// longer, and grows back afterwards. So a call that is let in is answered about as fast as ever,
+// and others are refused at once.
 //
 // As CoDel (Nichols and Jacobson, Controlling Queue Delay, 2012), it goes by the time spent in a
 // queue, not by its length, and only by a queue that stands: a burst, a pause of the garbage
