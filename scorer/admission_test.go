@@ -1,63 +1,55 @@
 package scorer
 
 import (
-	"context"
 	"math/rand/v2"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // machine is a process in virtual time: calls come at random times and queue for processors, in the
-// order in which they came. A call takes time to be read, and then either work or nothing more.
+// order in which they came. A call is let in or refused when a processor reads it: nobody sees it
+// before. It takes time to be read, and then either work or nothing more.
 type machine struct {
 	admission  *admission
 	free       [2]float64 // when each processor is free, in ms
 	read, work float64    // ms
 	now        float64
-	queued     []float64 // since the last adjustment
-	done       []float64 // when calls at work end
+	probed     float64 // when the last probe was sent
+	probes     []float64
 	adjusted   float64
 	accepted   []float64 // how long accepted calls took
 	refused    []float64 // how long the others took
 }
 
+// queue is how long a call that came now would wait for a processor.
+func (m *machine) queue(at float64) float64 { return max(min(m.free[0], m.free[1])-at, 0) }
+
 func (m *machine) arrive(gap float64) {
-	m.now += gap
-	for m.adjusted+10 <= m.now {
-		m.adjusted += 10
-		delay := 0.0
-		if len(m.queued) > 0 {
-			for _, ms := range m.queued {
-				delay += ms / float64(len(m.queued))
+	for until := m.now + gap; m.probed+2 <= until; {
+		m.probed += 2
+		m.probes = append(m.probes, m.queue(m.probed))
+		if len(m.probes) == 5 {
+			delay := 0.0
+			for _, ms := range m.probes {
+				delay += ms / 5
 			}
+			m.probes = m.probes[:0]
+			m.admission.adjust(time.Duration(delay * float64(time.Millisecond)))
 		}
-		m.queued = m.queued[:0]
-		m.admission.adjust(time.Duration(delay * float64(time.Millisecond)))
 	}
+	m.now += gap
 	p := 0
 	if m.free[1] < m.free[0] {
 		p = 1
 	}
 	start := max(m.free[p], m.now)
-	m.queued = append(m.queued, start-m.now)
-	m.done = slices.DeleteFunc(m.done, func(end float64) bool {
-		if end > m.now {
-			return false
-		}
-		m.admission.leave()
-		return true
-	})
-	if !m.admission.enter() {
+	if !m.admission.admits() {
 		m.free[p] = start + m.read
 		m.refused = append(m.refused, m.free[p]-m.now)
 		return
 	}
 	m.free[p] = start + m.read + m.work
-	m.done = append(m.done, m.free[p])
 	m.accepted = append(m.accepted, m.free[p]-m.now)
 }
 
@@ -71,20 +63,22 @@ func (m *machine) run(rng *rand.Rand, rate, seconds float64) float64 {
 }
 
 func p99(took []float64) float64 {
+	if len(took) == 0 {
+		return 0
+	}
 	slices.Sort(took)
 	return took[len(took)*99/100]
 }
 
 // At three times the capacity of two processors, calls that are let in take at most three times as
-// long as normally at p99, others are refused within 5 ms, and most of the capacity is used. Two
-// seconds later everything is as before.
+// long as normally at p99, others are refused within 5 ms of their coming on average, and most of
+// the capacity is used. Two seconds later everything is as before.
 func TestOverloadIsRefusedEarly(t *testing.T) {
 	for seed := range uint64(5) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		cfg := DefaultConfig()
-		m := &machine{admission: newAdmission(&cfg), read: 0.03, work: 0.5}
-		m.admission.least = 4
-		const capacity = 2 / 0.53 * 1000
+		m := &machine{admission: newAdmission(&cfg), read: 0.05, work: 0.5}
+		const capacity = 2 / 0.55 * 1000
 		normal := m.run(rng, capacity*0.7, 20)
 		few := float64(len(m.refused)) / float64(len(m.accepted))
 		over := m.run(rng, capacity*3, 60)
@@ -101,65 +95,73 @@ func TestOverloadIsRefusedEarly(t *testing.T) {
 	}
 }
 
-func TestTheBoundOfAdmissionStaysInItsRange(t *testing.T) {
+// A burst refuses nobody, a queue that stands refuses a growing share, never all, and what is
+// refused is spread evenly.
+func TestTheRefusedShareFollowsTheQueue(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.MaxInFlight = 100
 	a := newAdmission(&cfg)
-	for range 60 {
-		a.enter()
-	}
-	for range standing - 1 {
-		a.adjust(time.Second)
-	}
-	if got := a.limit.Load(); got != 100 {
-		t.Errorf("%d after a burst, want 100", got)
-	}
-	a.adjust(time.Second) // what is at work counts, not what would be allowed
-	if got := a.limit.Load(); got != 48 {
-		t.Errorf("%d, want 4/5 of 60", got)
-	}
 	for range 100 {
-		a.adjust(time.Second)
+		a.adjust(2 * a.target)
+		a.adjust(a.target)
 	}
-	if got := a.limit.Load(); got != a.least {
-		t.Errorf("%d, want %d", got, a.least)
+	if a.refusing() != 0 || !a.admits() {
+		t.Errorf("bursts: %v are refused", a.refusing())
 	}
-	for range 100 {
+	for range 1000 {
+		a.adjust(time.Hour)
+	}
+	if got := a.refusing(); got < mostRefused-1e-6 || got > mostRefused {
+		t.Errorf("%v are refused, want %v", got, mostRefused)
+	}
+	a.share.Store(whole / 4)
+	admitted, row := 0, 0
+	for range 1000 {
+		if row++; a.admits() {
+			admitted++
+			continue
+		}
+		if row != 4 && admitted > 4 {
+			t.Errorf("the %d-th call is refused, want each fourth", row)
+		}
+		row = 0
+	}
+	if admitted != 750 {
+		t.Errorf("%d of 1000 are let in, want 750", admitted)
+	}
+	for range 200 {
 		a.adjust(0)
 	}
-	if got := a.limit.Load(); got != 100 {
-		t.Errorf("after 2 s %d, want 100", got)
-	}
-	for range 60 {
-		a.leave()
-	}
-	if a.working.Load() != 0 || a.full() {
-		t.Error("calls are left over")
+	if a.refusing() != 0 {
+		t.Errorf("after 2 s %v are refused", a.refusing())
 	}
 }
 
-// The runtime's own measure rises when more goroutines can run than processors are there.
-func TestTheQueueForProcessorsIsSeen(t *testing.T) {
-	var q runQueue
-	q.delay()
-	var all sync.WaitGroup
-	ctx, cancel := context.WithCancel(t.Context())
-	defer all.Wait()
-	defer cancel()
-	var spun atomic.Int64
-	for range 64 * runtime.GOMAXPROCS(0) {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				for range 100_000 {
-					spun.Add(1)
-				}
-				runtime.Gosched()
-			}
-		})
+// What a probe waits is counted while it waits, too.
+func TestAProbeThatIsUnderWayCounts(t *testing.T) {
+	p, err := newProbe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); q.delay() < 5*time.Millisecond; time.Sleep(admissionEvery) {
-		if time.Now().After(end) {
-			t.Fatal("64 goroutines a processor make no queue")
-		}
+	p.send() // nobody reads
+	p.mu.Lock()
+	p.sent = p.sent.Add(-time.Second)
+	p.mu.Unlock()
+	p.send() // one at a time
+	if got := p.delay(); got < time.Second {
+		t.Errorf("%v, want a second", got)
+	}
+	done := make(chan error)
+	go func() { done <- p.receive() }()
+	for p.mu.Lock(); p.arrived == 0; p.mu.Lock() {
+		p.mu.Unlock()
+		time.Sleep(time.Millisecond)
+	}
+	p.mu.Unlock()
+	if got := p.delay(); got < time.Second || p.delay() != 0 {
+		t.Errorf("%v when it has come, want a second, and nothing afterwards", got)
+	}
+	p.close()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

@@ -17,8 +17,8 @@ type Config struct {
 	Value string `yaml:"value"`
 	// calls that may be at work at once; further ones get 503
 	MaxInFlight int `yaml:"max_in_flight"`
-	// how long goroutines of the process may queue for a processor, on average; above it, calls get
-	// 503 before they queue. 0: only max_in_flight bounds them
+	// how long calls may queue before they are read, on average; above it, a share of them get 503.
+	// 0: only max_in_flight bounds them
 	MaxQueueTime time.Duration `yaml:"max_queue_time"`
 	// bytes of predictions that may wait for Kafka; further requests get 503, or an answer that
 	// says "logged":false where they allow that
@@ -58,7 +58,7 @@ type Config struct {
 // asked to, 50 ms for Kafka.
 func DefaultConfig() Config {
 	return Config{
-		MaxBody: 1 << 20, MaxCandidates: 1000, MaxInFlight: 256, MaxQueueTime: time.Millisecond, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
+		MaxBody: 1 << 20, MaxCandidates: 1000, MaxInFlight: 256, MaxQueueTime: 2 * time.Millisecond, MaxWaiting: 64 << 20, MaxRemembered: 32 << 20, MaxOthers: 20,
 		TMax: 20 * time.Millisecond, ProfileCache: CacheConfig{MaxAge: time.Second}, PublishWait: 50 * time.Millisecond, Drain: 6 * time.Second, Prior: 0.01, Seed: 1,
 		Items: Items{MaxItems: 250_000, MaxBytes: 512 << 20, Limit: 100},
 	}

@@ -57,7 +57,8 @@ func (s *Scorer) Register(public, admin *http.ServeMux) {
 // not while the client sends or reads.
 func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	if s.admission.full() && !s.recorded.Load() { // before any work: refusing must be cheap
+	// a replay is not limited: its driver waits for every answer
+	if !s.recorded.Load() && !s.admission.admits() { // before any work: refusing must be cheap
 		s.refuse(w, errBusy)
 		return
 	}
@@ -120,12 +121,6 @@ func (s *Scorer) work(r *http.Request, visit *access.Visit, raw []byte, began ti
 	}
 	held := 1
 	defer func() { s.slots.release(held) }()
-	if !s.recorded.Load() { // the driver of a replay waits for every answer
-		if !s.admission.enter() {
-			return nil, errBusy
-		}
-		defer s.admission.leave()
-	}
 	body, err := inbound.Text(raw, r.Header, s.cfg.MaxBody)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ type instruments struct {
 	weights     *prometheus.CounterVec
 	version     *prometheus.GaugeVec
 	breaker     prometheus.Gauge
-	limit       prometheus.Gauge
+	refusing    prometheus.Gauge
 	queue       prometheus.Gauge
 	items       *prometheus.CounterVec
 	retrieval   prometheus.Histogram
@@ -37,17 +37,17 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 			Buckets: []float64{.00025, .0005, .001, .002, .003, .005, .0075, .01, .015, .025, .05, .1, .25, 1}}),
 		weights: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_weights_total",
 			Help: "Messages read from the model topic, by result: applied; held (older than the served weights); repeated; deposed (from a learner that was replaced); gap (an earlier message is missing); refused; malformed."}, []string{"objective", "result"}),
-		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Number of examples that the served weights have learned."}, []string{"objective"}),
-		breaker: prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_breaker_open", Help: "1 while Redis does not answer in time: calls are scored without profiles, and wait for none."}),
-		queue:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_queue_seconds", Help: "How long goroutines queued for a processor on average, in the last moment."}),
-		limit:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_admission_limit", Help: "Calls that may be at work at once: scorer.max_in_flight, and fewer while goroutines queue longer than scorer.max_queue_time for a processor."}),
+		version:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_scorer_version_examples", Help: "Number of examples that the served weights have learned."}, []string{"objective"}),
+		breaker:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_breaker_open", Help: "1 while Redis does not answer in time: calls are scored without profiles, and wait for none."}),
+		queue:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_queue_seconds", Help: "How long calls queued before they were read, on average in the last moment."}),
+		refusing: prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_scorer_refused_share", Help: "Share of calls that are refused as busy, since calls queue longer than scorer.max_queue_time."}),
 		items: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_scorer_item_records_total",
 			Help: "Records read from the topics of catalogues, by result: put; deleted; malformed; full (the catalogue has reached scorer.items.max_items or max_bytes, or has too many fields)."}, []string{"catalogue", "result"}),
 		retrieval: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_scorer_retrieval_seconds", Help: "Time to find the items of a catalogue that a request is to score, with the profiles of its context.",
 			Buckets: []float64{.00025, .0005, .001, .002, .003, .005, .0075, .01, .015, .025, .05, .1}}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.breaker, m.limit, m.queue, m.requests, m.unknown, m.degraded, m.replaced, m.predictions, m.latency, m.weights, m.version, m.items, m.retrieval)
+		reg.MustRegister(m.breaker, m.refusing, m.queue, m.requests, m.unknown, m.degraded, m.replaced, m.predictions, m.latency, m.weights, m.version, m.items, m.retrieval)
 	}
 	return m
 }
