@@ -18,8 +18,8 @@ import (
 // multiclass probability estimates" (2002), and cannot break the order of two probabilities as long
 // as w1 and w2 are above -1: the slope of logit full is 1 + w1 (1-p) + w2 p.
 //
-// The shift is a map of its own, learned beside the other one with a stronger ridge: what few labels
-// tell. A correction that is estimated from labels is off by about as much as it corrects where the
+// The shift is a map of its own, learned beside the other one with a stronger ridge: what few
+// labels tell. A correction that is estimated from labels is off by about as much as it corrects where the
 // network is nearly right, and then it costs loss. Log loss is convex in the logit: half the
 // correction loses at most half of that, and where the network is far off it gains most of what
 // there is to gain. So the half begins with most of the trust. Trust follows the likelihoods with a
