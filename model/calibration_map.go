@@ -18,14 +18,15 @@ import (
 // multiclass probability estimates" (2002), and cannot break the order of two probabilities as long
 // as w1 and w2 are above -1: the slope of logit full is 1 + w1 (1-p) + w2 p.
 //
-// The shift is a map of its own, learned beside the other one with a stronger ridge: what few labels
-// tell. A correction that is estimated from labels is off by about as much as it corrects where the
-// network is nearly right, and then it costs loss. Log loss is convex in the logit: half the
-// correction loses at most half of that, and where the network is far off it gains most of what
-// there is to gain. So the half begins with most of the trust. Trust follows the likelihoods with a
-// fixed share, as the mixer's does (Herbster and Warmuth, "Tracking the best expert", 1998): where
-// the network is far off all of the correction is served, and where none helps it loses against the
-// network a bounded sum, -ln of the identity's prior, for each time that this changes.
+// The shift is a map of its own, learned beside the other one with a stronger ridge: what few
+// labels tell. A correction that is estimated from labels is off by about as much as it corrects
+// where the network is nearly right, and then it costs loss. Log loss is convex in the logit: half
+// the correction loses at most half of that, and where the network is far off it gains most of
+// what there is to gain. So the half begins with most of the trust. Trust follows the likelihoods
+// with a fixed share, as the mixer's does (Herbster and Warmuth, "Tracking the best expert", 1998):
+// where the network is far off all of the correction is served, and where none helps it loses
+// against the network -ln of the identity's prior, and at most one more for each memory's worth of
+// labels.
 //
 // Weights and shift follow the labels by Newton steps, with a ridge towards the identity and a
 // memory: what was learned fades as later labels bring information. The labels of stepLabels

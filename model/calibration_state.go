@@ -8,8 +8,8 @@ import (
 )
 
 // What a calibration is encoded to: the refused examples, the number of slices, and each slice: its
-// key, its counts, its map, and with full what the map learns with. A net without calibration has none
-// of it.
+// key, its counts, its map, and with full what the map learns with. A net without calibration has
+// none of it.
 
 const sliceBytes = 4 + 8 + 8 + 8 + 8*mapWeights + 8 + 8*mapTrusts // at least, of a slice in an encoding
 

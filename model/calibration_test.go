@@ -98,6 +98,27 @@ func TestAMapCorrectsWhatIsOff(t *testing.T) {
 	}
 }
 
+// Where the network is right, whatever is served loses at most what the identity's share of the
+// trust allows for: -ln 0.05, and one more for each time that the trust is shared anew.
+func TestAMapThatIsNotNeededLosesABoundedSum(t *testing.T) {
+	for seed := range uint64(5) {
+		rng := rand.New(rand.NewPCG(seed, 9))
+		m := newBetaMap(true)
+		var lost, information float64
+		for range sized(100_000) {
+			p, y := arith.Sigmoid(-2+1.5*rng.NormFloat64()), 0.0
+			if rng.Float64() < p {
+				y = 1
+			}
+			lost += math.Log(likelihood(y, p)) - math.Log(likelihood(y, m.learn(p, y, 1)))
+			information += p * (1 - p)
+		}
+		if most := 3 + 1.1*mapMemory*information; lost > most {
+			t.Errorf("seed %d: the map lost %v of log loss, which may be %v", seed, lost, most)
+		}
+	}
+}
+
 func TestTheRawProbabilityIsServedUntilASliceHasItsLabels(t *testing.T) {
 	n := mustNew(t, func(c *Config) { c.TableBits, c.Calibration.Minimum = 12, 50 })
 	s := n.NewScratch()

@@ -116,8 +116,8 @@ type Difference struct {
 }
 
 // Differences lists the settings whose values differ between c and other, sorted by name. An empty
-// list equals an absent one. Configurations without differences make the same network: a calibration
-// of kind auto is compared as what it stands for, unless both are.
+// list equals an absent one. Configurations without differences make the same network: a
+// calibration of kind auto is compared as what it stands for, unless both are.
 func (c Config) Differences(other Config) []Difference {
 	if c.Calibration.Kind != other.Calibration.Kind {
 		c, other = c.resolved(), other.resolved()
