@@ -115,7 +115,8 @@ func TestLockstepThroughAllStagesIsOfflineFitBitForBit(t *testing.T) {
 	f(1500, profiles, bank+"/profiles.clickloop.yaml")
 	f(400, weighted(t))
 	f(400, described(t))
-	f(600, placed(t))
+	shown := placed(t)
+	f(600, shown, filepath.Join(shown, "clickloop.yaml"))
 }
 
 // placed writes a recording of ads on positions, which the impressions bring, some of them after
