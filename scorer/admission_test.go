@@ -17,7 +17,6 @@ type machine struct {
 	now        float64
 	probed     float64 // when the last probe was sent
 	probes     []float64
-	adjusted   float64
 	accepted   []float64 // how long accepted calls took
 	refused    []float64 // how long the others took
 }
