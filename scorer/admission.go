@@ -129,7 +129,9 @@ func (p *probe) send() {
 	defer p.mu.Unlock()
 	if p.sent.IsZero() {
 		p.sent = time.Now()
-		_, _ = p.w.Write([]byte{0}) // it has room
+		if _, err := p.w.Write([]byte{0}); err != nil {
+			p.sent = time.Time{} // it never arrives, which says nothing about calls
+		}
 	}
 }
 
