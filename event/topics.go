@@ -8,6 +8,8 @@ const (
 	TopicPredictions = "predictions"
 	TopicEvaluations = "evaluations"
 	TopicDeadLetter  = "deadletter"
+	TopicBids        = "bids"      // where there is bidding
+	TopicCampaigns   = "campaigns" // likewise
 )
 
 // TopicExamples is the name of an objective's topic of examples.
@@ -78,3 +80,15 @@ func Topics(objectives []Objective, partitions int, catalogues ...string) []Topi
 	}
 	return topics
 }
+
+// BiddingTopics are the further topics of a loop that bids. The steps of bids stand in one
+// partition, whose order is that in which they were written.
+func BiddingTopics() []Topic {
+	return []Topic{
+		{Name: TopicBids, Partitions: 1, Retention: 4 * week, NeedMessage: factsMessage, Ordered: true},
+		{Name: TopicCampaigns, Partitions: 1, NeedMessage: CampaignBytes + messageFraming, Ordered: true, Compacted: true},
+	}
+}
+
+// CampaignBytes is the most bytes of a campaign as JSON.
+const CampaignBytes = 256 << 10

@@ -1,0 +1,47 @@
+package event
+
+// BidStep is one step of a bid's life (topic bids, key: Campaign). The steps in the order of Epoch
+// and Seq are the ledger: whoever adds them up knows what each campaign has spent and reserved.
+type BidStep struct {
+	Step     string // one of the constants below
+	Bid      string // the bid's id, which is that of its prediction
+	Campaign string
+	Time     Time
+	// place in the order of the ledger: Seq rises by one with each step of an Epoch, and an Epoch
+	// begins when the ledger was made again from this topic
+	Epoch, Seq int64
+	// micros of the account's currency that the step adds to what is reserved and to what is spent
+	Reserved, Spent int64
+
+	// of the step bid
+	Request    string // the exchange's id of the auction
+	Imp        string
+	Ad         string
+	Advertiser string
+	Deal       string
+	User       string // by which caps count; empty where the request does not allow it
+	Price      int64  // micros an impression
+	Value      int64  // what an impression is worth to the campaign, in micros
+	Floor      int64
+	PWin       float64 // as the model of win rates has it; 0: it was not asked
+	FirstPrice bool
+	Expires    Time   // when the reservation ends
+	Market     Fields // what the model of win rates knows of the auction
+
+	// of the steps win, bill and loss
+	Paid     int64 // micros an impression, as the notice has it; 0: it has none
+	MinToWin int64 // the least price that would have won, in micros; 0: it was not told
+	Reason   int64 // of a loss, by OpenRTB's list
+	Late     bool  // the reservation had ended
+	// micros of a late bill for which the budget had no room: owed, and not in Spent
+	Uncovered int64
+}
+
+// Steps of a bid.
+const (
+	StepBid    = "bid"    // the price is reserved
+	StepWin    = "win"    // the auction was won; the money stays reserved
+	StepBill   = "bill"   // the price is spent
+	StepLoss   = "loss"   // the reservation is released
+	StepExpire = "expire" // the same, since no notice came in time
+)
