@@ -26,6 +26,9 @@ type Request struct {
 	Seats              []string // wseat: the only buyer seats that may bid; none: all
 	BlockedSeats       []string // bseat
 	Languages          []string // wlang: of creatives, in lower case; none: all
+	// Disclosure says that a bid must tell on whose behalf it is made and who pays: the European
+	// Digital Services Act, dsarequired 2 and 3. A bid without it is not accepted.
+	Disclosure bool
 
 	Chain   SupplyChain
 	Place   Place

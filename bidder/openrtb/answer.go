@@ -48,6 +48,9 @@ type Bid struct {
 	Dur              int // seconds
 	Language         string
 	NURL, BURL, LURL string
+	// Behalf and Paid are on whose behalf the ad is shown and who pays for it, as a request asks by
+	// auction.Request.Disclosure; written as ext.dsa where either is there.
+	Behalf, Paid string
 }
 
 // AppendResponse appends a as JSON on one line. One answer has one form. Texts are escaped as JSON
@@ -115,6 +118,14 @@ func (b *Bid) append(dst []byte) []byte {
 	o.OptionalInteger("exp", int64(b.Exp))
 	o.OptionalInteger("dur", int64(b.Dur))
 	o.OptionalInteger("mtype", int64(b.MType))
+	if b.Behalf != "" || b.Paid != "" {
+		o.Key("ext")
+		o.Buf = append(o.Buf, `{"dsa":`...)
+		dsa := strictjson.NewObject(o.Buf)
+		dsa.OptionalText("behalf", b.Behalf)
+		dsa.OptionalText("paid", b.Paid)
+		o.Buf = append(dsa.End(), '}')
+	}
 	return o.End()
 }
 

@@ -30,12 +30,12 @@ func TestAnswersHaveOneForm(t *testing.T) {
 			{ID: "2", ImpID: "2", Price: 10, API: []int{7, 3}, Protocol: 3, Exp: 60, Dur: 15, Deal: "d", MType: 2},
 		}},
 		{Seat: "b", Bids: []Bid{{ID: "3", ImpID: "1", Price: 2, NURL: "n", BURL: "b", LURL: "l", AdID: "a", CrID: "r", CID: "c", Cat: []string{"IAB1"},
-			CatTax: 1, Language: "de", IURL: "i", Bundle: "com.x"}}},
+			CatTax: 1, Language: "de", IURL: "i", Bundle: "com.x", Behalf: "a \"b\"", Paid: "c"}}},
 	}}, `{"id":"\"\n\u2028","seatbid":[{"seat":"a","bid":[`+
 		`{"id":"1","impid":"1","price":1.234,"adm":"<a href=\"x?a=1&b='2'\">","adomain":["a.de","b.de"],"attr":[1,2],"w":300,"h":250,"mtype":1},`+
 		`{"id":"2","impid":"2","price":10,"api":7,"apis":[7,3],"protocol":3,"dealid":"d","exp":60,"dur":15,"mtype":2}]},`+
 		`{"seat":"b","bid":[{"id":"3","impid":"1","price":2,"nurl":"n","burl":"b","lurl":"l","adid":"a","bundle":"com.x","iurl":"i","cid":"c","crid":"r",`+
-		`"cattax":1,"cat":["IAB1"],"language":"de"}]}]}`)
+		`"cattax":1,"cat":["IAB1"],"language":"de","ext":{"dsa":{"behalf":"a \"b\"","paid":"c"}}}]}]}`)
 }
 
 func TestPricesHaveNoNoise(t *testing.T) {

@@ -1,9 +1,44 @@
 package openrtb
 
 import (
+	"strings"
+
 	"github.com/clickloop/clickloop/bidder/auction"
 	"github.com/clickloop/clickloop/internal/strictjson"
 )
+
+// native reads a place for an ad that is drawn of its parts. Its request is JSON in a text, though
+// some send the object itself.
+func (r *reader) native() *auction.Native {
+	n := new(auction.Native)
+	if !r.object(true) {
+		return n
+	}
+	given := false
+	for r.Key() {
+		switch r.Name() {
+		case "request":
+			given = r.nativeRequest(n)
+		case "ver":
+			if v := r.plain(); n.Version == "" {
+				n.Version = v
+			}
+		case "api":
+			n.APIs = r.integers(allowList)
+		case "battr":
+			n.BlockedAttributes = r.integers(blockList)
+		default:
+			r.Skip()
+		}
+	}
+	if !given {
+		r.refuse("has no request")
+	}
+	if strings.HasPrefix(n.Version, "1.0") || n.Version == "1" {
+		n.Wrapped = true
+	}
+	return n
+}
 
 // nativeRequest reads the request of a native place, and says whether there is one.
 func (r *reader) nativeRequest(n *auction.Native) bool {

@@ -226,7 +226,9 @@ func TestSitesAndApps(t *testing.T) {
 		}
 	}
 	f(`"site":{"domain":"WWW.Example.DE.","page":"https://other.de/x"}`, "example.de", "https://other.de/x", "")
-	f(`"site":{"page":"http://user:secret@www.example.de:8080/a?b#c"}`, "example.de", "example.de", "")
+	f(`"site":{"page":"http://user:secret@www.example.de:8080/a?b#c"}`, "example.de", "http://www.example.de:8080/a", "")
+	f(`"site":{"page":"https://example.de/@author/story"}`, "example.de", "https://example.de/@author/story", "")
+	f(`"site":{"page":"user@example.de"}`, "example.de", "example.de", "")
 	f(`"site":{"page":"test.somepage.com"}`, "test.somepage.com", "test.somepage.com", "")
 	f(`"site":{"page":"//example.de/x"}`, "example.de", "//example.de/x", "")
 	f(`"site":{"page":"https://example.de/`+strings.Repeat("x", 3000)+`"}`, "example.de", "example.de", "")
@@ -234,4 +236,19 @@ func TestSitesAndApps(t *testing.T) {
 	f(`"app":{"bundle":" com.x ","domain":"x.com"}`, "", "", "com.x")
 	f(`"app":{"bundle":1234567890}`, "", "", "1234567890")
 	f(`"dooh":{"domain":"Screens.com"}`, "screens.com", "", "")
+}
+
+func TestRequestsThatDemandDisclosure(t *testing.T) {
+	f := func(regs string, want bool) {
+		t.Helper()
+		if got := accept(t, withRequest(`"regs":{`+regs+`}`)).Disclosure; got != want {
+			t.Errorf("%s demands it: %v", regs, got)
+		}
+	}
+	f(``, false)
+	f(`"dsa":{"dsarequired":1}`, false)
+	f(`"dsa":{"dsarequired":2}`, true)
+	f(`"ext":{"dsa":{"dsarequired":3,"pubrender":0}}`, true)
+	f(`"ext":{"dsa":{"dsarequired":"x"}}`, true)
+	refused(t, withRequest(`"regs":{"dsa":7}`), "regs.dsa is a number")
 }

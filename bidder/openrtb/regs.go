@@ -83,8 +83,25 @@ func (r *reader) regulation(into *regs) {
 		if reason != "" && r.signals.Unreadable == "" {
 			r.signals.Unreadable = reason
 		}
+	case "dsa":
+		r.disclosure()
 	default:
 		r.Skip()
+	}
+}
+
+// disclosure reads dsa: whether bids must say who pays. 1 asks for it, 2 and 3 demand it.
+func (r *reader) disclosure() {
+	if !r.object(true) {
+		return
+	}
+	for r.Key() {
+		if r.Name() != "dsarequired" {
+			r.Skip()
+			continue
+		}
+		f, given, ok := r.number()
+		r.q.Disclosure = !ok || given && f >= 2
 	}
 }
 

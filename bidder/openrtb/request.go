@@ -205,7 +205,8 @@ func language(s string) string {
 	return lower(s)
 }
 
-// domain is the host of an address or a domain, in lower case, without www. and port.
+// domain is the host of an address or a domain, in lower case, without port, and without www. or *.
+// before it, since a domain stands for its subdomains, too.
 func domain(s string) string {
 	s = strings.TrimSpace(s)
 	if _, after, found := strings.Cut(s, "://"); found {
@@ -219,7 +220,8 @@ func domain(s string) string {
 	if i := strings.IndexByte(s, ':'); i >= 0 {
 		s = s[:i]
 	}
-	return strings.TrimPrefix(strings.ToLower(strings.TrimSuffix(s, ".")), "www.")
+	s = strings.TrimPrefix(strings.ToLower(strings.TrimSuffix(s, ".")), "*.")
+	return strings.TrimPrefix(s, "www.")
 }
 
 // pageOf is an address without what may tell of the user: its query, fragment and password.
@@ -227,8 +229,16 @@ func pageOf(s string) string {
 	if i := strings.IndexAny(s, "?#"); i >= 0 {
 		s = s[:i]
 	}
-	if i := strings.IndexByte(s, '@'); i >= 0 {
-		return domain(s)
+	host := 0
+	if i := strings.Index(s, "//"); i >= 0 {
+		host = i + 2
+	}
+	end := len(s)
+	if i := strings.IndexByte(s[host:], '/'); i >= 0 {
+		end = host + i
+	}
+	if i := strings.LastIndexByte(s[host:end], '@'); i >= 0 {
+		return s[:host] + s[host+i+1:]
 	}
 	return s
 }

@@ -277,6 +277,15 @@ func TestFlagsThatProtectAreSetWhenTheyCannotBeRead(t *testing.T) {
 	}
 }
 
+// One text instead of a list blocks all that it names.
+func TestOneTextIsAList(t *testing.T) {
+	q := accept(t, withRequest(`"bcat":"IAB1, IAB2","badv":"*.ford.com,WWW.audi.com,","cur":"USD,EUR"`))
+	if fmt.Sprint(q.BlockedCategories, q.BlockedAdvertisers, q.Currencies) != "[IAB1 IAB2] [ford.com audi.com] [USD EUR]" {
+		t.Errorf("%+v", q)
+	}
+	refused(t, withRequest(`"wseat":"a,"`), "wseat is empty")
+}
+
 func TestVideoAndAudio(t *testing.T) {
 	q := accept(t, withForm(`"video":{"mimes":["Video/MP4"],"placement":3,"protocol":2,"protocols":[3],"w":640,"mincpmpersec":0.1,"rqddurs":[15,30],
 		"durfloors":[{"mindur":5,"maxdur":10,"bidfloor":2}]},"audio":{"mimes":["audio/mp4"],"maxduration":60,"protocols":[9]}`))
