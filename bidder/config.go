@@ -104,7 +104,7 @@ func (c Config) Validate() error {
 		case !currencyForm.MatchString(code):
 			return field.Wrong("rates."+code, "is no currency, want a code of ISO 4217 in capitals, such as EUR")
 		case code == c.Currency:
-			return field.Wrong("rates."+code, "is given, and is the account's own currency: want rates of others only")
+			return field.Wrong("rates."+code, "is the rate of the account's own currency, want those of others only")
 		case !(rate > 1e-6 && rate < 1e6):
 			return field.Wrong("rates."+code, "is %v, want what one %s is in %s, more than 0.000001 and less than 1000000", rate, code, c.Currency)
 		}
