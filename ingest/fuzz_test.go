@@ -36,7 +36,9 @@ func FuzzIntake(f *testing.F) {
 		}
 	}
 	budget := semaphore.NewWeighted(1 << 40)
-	record := func(e *event.Event, value []byte) stream.Record { return stream.Record{Key: []byte(e.ID), Value: value} }
+	record := func(e *event.Event, value []byte) stream.Record {
+		return stream.Record{Key: []byte(e.ID), Value: value}
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, d := range dialects {
 			for _, path := range d.paths {
