@@ -38,8 +38,8 @@ func appendComponent[T string | []byte](dst []byte, value T) []byte {
 	return dst
 }
 
-// escapeFrom escapes &, <, >, quotes and apostrophes of what stands in dst from an index on, for the
-// text or an attribute of HTML and XML.
+// escapeFrom escapes &, <, >, quotes and apostrophes of what stands in dst from an index on, for
+// the text or an attribute of HTML and XML.
 func escapeFrom(dst []byte, from int) []byte { return replaceFrom(dst, from, entity) }
 
 func entity(c byte) string {
@@ -58,8 +58,8 @@ func entity(c byte) string {
 	return ""
 }
 
-// replaceFrom replaces the bytes in dst from an index on for which by has a text, in place: from the
-// end, where there is room.
+// replaceFrom replaces the bytes in dst from an index on for which by has a text, in place: from
+// the end, where there is room.
 func replaceFrom(dst []byte, from int, by func(byte) string) []byte {
 	more := 0
 	for _, c := range dst[from:] {

@@ -1,6 +1,6 @@
 // Package markup makes what is shown for a bid: HTML for banners, VAST for video and audio, and the
-// parts of a native ad. Each has an impression pixel and a click that is redirected, with the signed
-// tokens of package notice.
+// parts of a native ad. Each has an impression pixel and a click that is redirected, with the
+// signed tokens of package notice.
 //
 // The one invariant: no text of a creative or a request leaves its place. Whatever it holds, it is
 // escaped for where it stands. Only the HTML of an HTML creative is the advertiser's own.

@@ -21,8 +21,9 @@ const (
 	imageLogo = 2
 )
 
-// AppendNative appends the answer to a native request: the parts that it asks for, with its ids. The
-// imp's Native and the creative's must be there. A part that must be there and is not is an error.
+// AppendNative appends the answer to a native request: the parts that it asks for, with its ids.
+// The imp's Native and the creative's must be there. A part that must be there and is not is an
+// error.
 func (m *Maker) AppendNative(dst []byte, ad *Ad) ([]byte, error) {
 	if err := checkTrackers(ad); err != nil {
 		return dst, err
@@ -67,7 +68,8 @@ func (m *Maker) AppendNative(dst []byte, ad *Ad) ([]byte, error) {
 	return dst, nil
 }
 
-// appendAsset appends the creative's part for an asset, or returns false when it has none that fits.
+// appendAsset appends the creative's part for an asset, or returns false when it has none that
+// fits.
 func (m *Maker) appendAsset(dst []byte, ad *Ad, a *auction.Asset, version string) ([]byte, bool) {
 	dst = strconv.AppendInt(append(dst, `{"id":`...), int64(a.ID), 10)
 	c := ad.Creative.Native
@@ -169,8 +171,8 @@ func cutTo(s string, characters int) string {
 	return s
 }
 
-// appendLink appends the link. A landing that no redirect leads to, as into an app, is opened by the
-// page itself, and the click is counted beside it.
+// appendLink appends the link. A landing that no redirect leads to, as into an app, is opened by
+// the page itself, and the click is counted beside it.
 func (m *Maker) appendLink(dst []byte, ad *Ad) ([]byte, error) {
 	target, err := m.landing(ad)
 	if err == nil {

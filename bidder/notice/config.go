@@ -1,9 +1,9 @@
-// Package notice takes what exchanges and browsers tell of bids: that they won, are owed, lost, that
-// the ad was shown, seen and clicked. Each notice becomes a change of the ledger and an event.
+// Package notice takes what exchanges and browsers tell of bids: that they won, are owed, lost,
+// that the ad was shown, seen and clicked. Each notice becomes a change of the ledger and an event.
 //
 // The one invariant: a notice counts once, and only with a signed token of its kind that was made
-// for its bid. All that a notice says of the bid stands in the token; nothing of its sender, such as
-// an address, is kept.
+// for its bid. All that a notice says of the bid stands in the token; nothing of its sender, such
+// as an address, is kept.
 package notice
 
 import (
@@ -66,8 +66,9 @@ type Deps struct {
 	// Recorded says whether times are recorded ones: then the parameter time is the time of a
 	// notice, such as a simulated exchange sends it. nil: they are not.
 	Recorded func() bool
-	// User returns the user of a bid, of a campaign, for impressions and clicks, while it is known and
-	// the bid's request allowed it; else "". After an error they have none. nil: they have none.
+	// User returns the user of a bid, of a campaign, for impressions and clicks, while it is known
+	// and the bid's request allowed it; else "". After an error they have none. nil: they have
+	// none.
 	User func(ctx context.Context, campaign, bid string) (string, error)
 	// Rate returns how many units of the account's currency one unit of another is worth. nil: no
 	// other currency is known.

@@ -42,8 +42,8 @@ func eventID(bid, name string) string {
 	return hex.EncodeToString(sum[:16]) + "/" + name
 }
 
-// event is what a notice becomes. It brings the token of the prediction, which feedback may ask for:
-// whoever has the notice's has bid.
+// event is what a notice becomes. It brings the token of the prediction, which feedback may ask
+// for: whoever has the notice's has bid.
 func (n *Notices) event(k Kind, t *Token, name, kind string, f *facts) event.Event {
 	e := event.Event{
 		ID: eventID(t.ID, name), Type: kind, Time: f.now, Received: f.now, User: f.User,
@@ -67,7 +67,7 @@ func (n *Notices) event(k Kind, t *Token, name, kind string, f *facts) event.Eve
 // requestOf is the id of the request of which a prediction is: PredictionID the other way round.
 func requestOf(prediction string) string {
 	i := strings.LastIndexByte(prediction, '.')
-	if i < 0 || strings.Trim(prediction[i+1:], "0123456789") != "" {
+	if i < 0 || i+1 == len(prediction) || strings.Trim(prediction[i+1:], "0123456789") != "" {
 		return ""
 	}
 	return prediction[:i]

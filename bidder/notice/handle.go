@@ -44,6 +44,9 @@ func (n *Notices) handle(k Kind, w http.ResponseWriter, r *http.Request) {
 	case k == Progress && Steps[p.step] == "":
 		n.metrics.count(k, invalid)
 		refuse(k, w, "the parameter e names no step of an ad")
+	case t.Test:
+		n.metrics.count(k, tested)
+		accept(k, w, &t)
 	case stepOf[k] == "" && unseen(r):
 		n.metrics.count(k, robot)
 		accept(k, w, &t)

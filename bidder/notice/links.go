@@ -69,8 +69,8 @@ func (l *Links) Append(dst []byte, kind Kind, b *Bid) []byte {
 	return append(dst, macros[kind]...)
 }
 
-// AppendClick appends the URL that counts a click and redirects to target, an absolute http or https
-// URL. Without a target it counts alone.
+// AppendClick appends the URL that counts a click and redirects to target, an absolute http or
+// https URL. Without a target it counts alone.
 func (l *Links) AppendClick(dst []byte, b *Bid, target string) []byte {
 	return l.append(dst, &Token{Kind: Click, Bid: *b, Target: target})
 }

@@ -19,6 +19,7 @@ const (
 	taken       = "taken"
 	late        = "late"        // taken after the reservation of its bid had ended
 	repeated    = "repeated"    // it was taken before
+	tested      = "test"        // of a test auction, which costs nothing
 	robot       = "bot"         // an impression or a click of nobody
 	unavailable = "unavailable" // Redis or Kafka did not answer: the sender is told to come again
 	limited     = "limited"     // refused by the rate of its sender
@@ -30,7 +31,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	m := metrics{
 		notices: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "clickloop_bidder_notices_total",
-			Help: "Notices of bids, by kind and result: taken; late (taken after the reservation of the bid had ended); repeated (was taken before); bot (an impression or a click of a program, which counts for nothing); unavailable (Redis or Kafka was away, so the sender should repeat it); limited (too many of its sender); invalid; the others name what is wrong with the signed token: missing, malformed, unknown_key, mismatch (altered), kind (of another kind of notice), expired.",
+			Help: "Notices of bids, by kind and result: taken; late (taken after the reservation of the bid had ended); repeated (was taken before); test (of a test auction, where no money is spent); bot (an impression or a click of a program, which counts for nothing); unavailable (Redis or Kafka was away, so the sender should repeat it); limited (too many of its sender); invalid; the others name what is wrong with the signed token: missing, malformed, unknown_key, mismatch (altered), kind (of another kind of notice), expired.",
 		}, []string{"notice", "result"}),
 		prices: map[string]prometheus.Counter{},
 	}

@@ -125,8 +125,8 @@ func (n *Notices) micros(a *amount, p *parameters, t *Token) auction.Micros {
 	return auction.Micros(math.Round(cpm * 1000))
 }
 
-// paid is the price of a bid that won, at most what was bid: nobody owes more. A price that is above
-// it by more than rounding is a mistake, such as one in cents, and not told.
+// paid is the price of a bid that won, at most what was bid: nobody owes more. A price that is
+// above it by more than rounding is a mistake, such as one in cents, and not told.
 func (n *Notices) paid(p *parameters, t *Token) auction.Micros {
 	price := n.micros(&p.price, p, t)
 	if float64(price) > 1.01*float64(t.Price)+1 {

@@ -18,8 +18,8 @@ var robots = []string{
 
 // IsRobot says whether a user agent names a program that sees ads for nobody.
 func IsRobot(userAgent string) bool {
-	const looked = 512 // bytes
-	agent := strings.ToLower(userAgent[:min(len(userAgent), looked)])
+	const looked = 512                                                                                 // bytes
+	agent := strings.ReplaceAll(strings.ToLower(userAgent[:min(len(userAgent), looked)]), "cubot", "") // makes telephones
 	if strings.HasSuffix(agent, "bot") {
 		return true
 	}

@@ -39,8 +39,9 @@ type Bid struct {
 	Currency string         // of the bid's price at the exchange; empty: the account's
 	Issued   event.Time     // when the bid was made
 	Expires  event.Time     // when its reservation ends
-	// Base is where the exchange and browsers reach us, as the function Base returns it. It is in no
-	// token. Empty: the base of the Links.
+	Test     bool           // of a test auction: its notices are answered, and change nothing
+	// Base is where the exchange and browsers reach us, as the function Base returns it. It is in
+	// no token. Empty: the base of the Links.
 	Base string
 }
 
@@ -54,14 +55,21 @@ type Token struct {
 // label keeps the tokens of notices apart from all else that the keys sign.
 const label = "clickloop notice"
 
+// testBit is set in the kind of a test auction's tokens.
+const testBit = 1 << 6
+
 // maxTarget is the most bytes of a target.
 const maxTarget = 2048
 
 // A token's payload, whose numbers are varints and whose texts have their length in front:
 //
-//	kind, issued (ms), expires (s after issued), price, currency, id, campaign, ad, target
+//	kind (and testBit), issued (ms), expires (s after issued), price, currency, id, campaign, ad, target
 func (t *Token) appendPayload(dst []byte) []byte {
-	dst = append(dst, byte(t.Kind))
+	kind := byte(t.Kind)
+	if t.Test {
+		kind |= testBit
+	}
+	dst = append(dst, kind)
 	dst = binary.AppendUvarint(dst, uint64(max(t.Issued, 0)))
 	dst = binary.AppendUvarint(dst, uint64(max(t.Expires-t.Issued, 0))/1000)
 	dst = binary.AppendUvarint(dst, uint64(max(t.Price, 0)))
@@ -128,7 +136,8 @@ func parse(b []byte) (t Token, err error) {
 		b = b[n:]
 		return s
 	}
-	t.Kind = Kind(number())
+	kind := number()
+	t.Kind, t.Test = Kind(min(kind&^testBit, uint64(kinds))), kind&testBit != 0
 	t.Issued = event.Time(number())
 	t.Expires = t.Issued + event.Time(1000*number())
 	t.Price = auction.Micros(number())

@@ -6,9 +6,9 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// written remembers the events that Kafka has acknowledged lately, so that a notice that comes again
-// costs neither Redis nor Kafka anything. Whoever forgets one writes it again, under the same id. Its
-// zero value is empty.
+// written remembers the events that Kafka has acknowledged lately, so that a notice that comes
+// again costs neither Redis nor Kafka anything. Whoever forgets one writes it again, under the same
+// id. Its zero value is empty.
 type written struct {
 	mu            sync.Mutex
 	newer, before map[uint64]struct{} // hashes of ids; before is dropped when newer is full
