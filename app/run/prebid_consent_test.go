@@ -73,12 +73,12 @@ func usnat(optedOut int) string {
 	return "DBABLA~" + b.String()
 }
 
-// lost is a refusal for which OpenRTB 2.5 has no place: Prebid Server leaves it out of what it sends
-// to adapters of that version (prebid-server-java/issues/2131), and no bidder can know of it.
+// lost is a refusal for which OpenRTB 2.5 has no place: Prebid Server leaves it out of what it
+// sends to adapters of that version (prebid-server-java/issues/2131), and no bidder can know of it.
 const lost = "lost"
 
-// A refusal reaches the bidder through Prebid Server in either version, and then nothing of the user
-// stands on a topic. Ids that only those who agreed bring are there, so the search would find them.
+// A refusal reaches the bidder through Prebid Server in either version, and then nothing of the
+// user stands on a topic. The ids of those who agreed are there: the search finds what is there.
 func TestPrebidServerPassesConsent(t *testing.T) {
 	l := bidding(t)
 	p := newPrebidServer(t, l.HTTP)
