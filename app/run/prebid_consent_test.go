@@ -73,12 +73,9 @@ func usnat(optedOut int) string {
 	return "DBABLA~" + b.String()
 }
 
-// lost is a refusal for which OpenRTB 2.5 has no place: Prebid Server leaves it out of what it
-// sends to adapters of that version (prebid-server-java/issues/2131), and no bidder can know of it.
-const lost = "lost"
-
 // A refusal reaches the bidder through Prebid Server in either version, and then nothing of the
 // user stands on a topic. The ids of those who agreed are there: the search finds what is there.
+// Prebid Server takes the user's id out for a child and for limited tracking, but leaves the eids.
 func TestPrebidServerPassesConsent(t *testing.T) {
 	l := bidding(t)
 	p := newPrebidServer(t, l.HTTP)
@@ -89,7 +86,7 @@ func TestPrebidServerPassesConsent(t *testing.T) {
 		more    member // of the request; USER stands for the members of the user that the case adds to
 		header  member
 		arrives string // path=value in the request of vrtcal
-		old     string // the same of automatad, which speaks 2.5; lost: it has no place for that
+		old     string // the same of automatad, which speaks 2.5
 		user    bool   // whether the bidder may know the user
 	}{
 		{"no law", member{}, nil, "", "", true},
@@ -101,11 +98,11 @@ func TestPrebidServerPassesConsent(t *testing.T) {
 		{"GDPR with a string that is none", member{"regs", `{"gdpr":1}`, "user", `{USER,"consent":"BOOgjO9OOgjO9APABAENAi"}`}, nil, "regs.gdpr=1", "regs.ext.gdpr=1", false},
 		{"us_privacy", member{"regs", `{"us_privacy":"1YNN"}`}, nil, "regs.us_privacy=1YNN", "regs.ext.us_privacy=1YNN", true},
 		{"us_privacy, opted out", member{"regs", `{"us_privacy":"1YYN"}`}, nil, "regs.us_privacy=1YYN", "regs.ext.us_privacy=1YYN", false},
-		{"GPP", member{"regs", `{"gpp":"` + usnat(2) + `","gpp_sid":[7]}`}, nil, "regs.gpp=" + usnat(2), "", true},
-		{"GPP, opted out", member{"regs", `{"gpp":"` + usnat(1) + `","gpp_sid":[7]}`}, nil, "regs.gpp=" + usnat(1), lost, false},
+		{"GPP", member{"regs", `{"gpp":"` + usnat(2) + `","gpp_sid":[7]}`}, nil, "regs.gpp=" + usnat(2), "regs.ext.gdpr=0", true},
+		{"GPP, opted out", member{"regs", `{"gpp":"` + usnat(1) + `","gpp_sid":[7]}`}, nil, "regs.gpp=" + usnat(1), "regs.gpp=" + usnat(1), false},
 		{"GPP with us_privacy in it, opted out", member{"regs", `{"gpp":"DBABTA~1YYN","gpp_sid":[6]}`}, nil, "regs.gpp=DBABTA~1YYN", "regs.ext.us_privacy=1YYN", false},
 		{"a child", member{"regs", `{"coppa":1}`}, nil, "regs.coppa=1", "regs.coppa=1", false},
-		{"global privacy control", member{}, member{"Sec-GPC", "1"}, "", "", false},
+		{"global privacy control", member{}, member{"Sec-GPC", "1"}, "regs.ext.gpc=1", "regs.ext.gpc=1", false},
 		{"limited tracking", member{"device", `{"ua":"Mozilla/5.0","lmt":1}`}, nil, "device.lmt=1", "device.lmt=1", false},
 	} {
 		user := fmt.Sprintf("person-%02d-%s", n, strings.Repeat("x", 8))
@@ -119,20 +116,13 @@ func TestPrebidServerPassesConsent(t *testing.T) {
 		} else {
 			forbidden = append(forbidden, user)
 		}
-		adapters := []string{"vrtcal", "medianet", "automatad"}
-		if c.old == lost {
-			adapters = adapters[:2]
-		}
-		answer, bids, sent := p.auction(page(fmt.Sprint("auction-", n), []string{imp("i", bannerPlace, adapters...)}, more...), c.header...)
-		if len(bids) != len(adapters) {
+		answer, bids, sent := p.auction(page(fmt.Sprint("auction-", n), []string{imp("i", bannerPlace, "automatad", "vrtcal", "medianet")}, more...), c.header...)
+		if len(bids) != 3 {
 			t.Errorf("%s: bids %q, want all adapters': an ad by context needs no consent: %v", c.name, where(bids), answer.Ext.Errors)
 		}
 		for adapter, want := range map[string]string{"vrtcal": c.arrives, "automatad": c.old} {
 			path, value, _ := strings.Cut(want, "=")
-			if want == "" || want == lost {
-				continue
-			}
-			if a := sentBy(t, sent, adapter); fmt.Sprint(at(a.body, path)) != value {
+			if a := sentBy(t, sent, adapter); want != "" && fmt.Sprint(at(a.body, path)) != value {
 				t.Errorf("%s: %s sent %s %v, want %s", c.name, adapter, path, at(a.body, path), value)
 			}
 		}

@@ -165,9 +165,6 @@ type prebidBid struct {
 // imps and seats, and what the adapters sent.
 func (p *prebidServer) auction(body string, header ...string) (a prebidAnswer, bids []prebidBid, sent []asked) {
 	p.t.Helper()
-	p.mu.Lock()
-	p.asked = nil
-	p.mu.Unlock()
 	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.url+"/openrtb2/auction", strings.NewReader(body))
 	if err != nil {
 		p.t.Fatal(err)
@@ -199,7 +196,12 @@ func (p *prebidServer) auction(body string, header ...string) (a prebidAnswer, b
 	slices.SortFunc(bids, func(a, b prebidBid) int { return strings.Compare(a.ImpID+" "+a.seat, b.ImpID+" "+b.seat) })
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return a, bids, slices.Clone(p.asked)
+	for _, call := range p.asked { // what came late for an earlier auction is there, too
+		if at(call.body, "id") == a.ID {
+			sent = append(sent, call)
+		}
+	}
+	return a, bids, sent
 }
 
 // at returns the member of a path such as regs.ext.gdpr; nil where it is not there.
