@@ -85,7 +85,7 @@ func TestOddBidRequests(t *testing.T) {
 		{"gzip in capitals", packedBody(usual), header("Content-Encoding", "GZIP"), bid},
 		{"identity", usual, header("Content-Encoding", "identity"), bid},
 		{"gzip that is none", usual, header("Content-Encoding", "gzip"), refused},
-		{"gzip that is not told", packedBody(usual), nil, bidOrRefused},
+		{"gzip that is not told, as of a page that would be asked for leave", packedBody(usual), header("Content-Type", "text/plain"), bidOrRefused},
 		{"gzip that is cut", packedBody(usual)[:100], header("Content-Encoding", "gzip"), refused},
 		{"gzip that unpacks to 20 MB", packedBody(bytes.Repeat([]byte(" "), 20<<20)), header("Content-Encoding", "gzip"), refused},
 		{"a coding that nobody knows", usual, header("Content-Encoding", "lzma"), refused},
@@ -132,7 +132,7 @@ func TestOddBidRequests(t *testing.T) {
 		{"tmax of a year", alter(`"tmax":500`, `"tmax":31536000000`), nil, bid},
 		{"tmax beyond 64 bits", alter(`"tmax":500`, `"tmax":1e30`), nil, "any"},
 		{"tmax as a text", alter(`"tmax":500`, `"tmax":"500"`), nil, "any"},
-		{"tmax with a fraction", alter(`"tmax":500`, `"tmax":500.5`), nil, "any"},
+		{"tmax as a page computes it", alter(`"tmax":500`, `"tmax":933.3333333333334`), nil, bid},
 
 		// money
 		{"several currencies", alter(`["USD"]`, `["EUR","USD"]`), nil, bid},
@@ -159,7 +159,8 @@ func TestOddBidRequests(t *testing.T) {
 		{"sizes as texts", alter(`{"w":300,"h":250}`, `{"w":"300","h":"250"}`), nil, "any"},
 		{"sizes of null beside others", alter(`[{"w":300,"h":250}]`, `null,"w":300,"h":250`), nil, bid},
 		{"a size of -1", alter(`{"w":300,"h":250}`, `{"w":-1,"h":250}`), nil, noneOrRefuse},
-		{"secure as a truth value", alter(`"secure":1`, `"secure":true`), nil, "any"},
+		{"secure as a truth value", alter(`"secure":1`, `"secure":true`), nil, bidOrNone},
+		{"secure as a text", alter(`"secure":1`, `"secure":"1"`), nil, bidOrNone},
 		{"a deal that we have not, only", alter(`"secure":1`, `"pmp":{"private_auction":1,"deals":[{"id":"of-others"}]}`), nil, none},
 		{"a private auction without deals", alter(`"secure":1`, `"pmp":{"private_auction":1}`), nil, none},
 		{"a deal below its floor", alter(`"secure":1`, `"pmp":{"private_auction":1,"deals":[{"id":"deal-shoes","bidfloor":50}]}`), nil, none},
@@ -179,6 +180,9 @@ func TestOddBidRequests(t *testing.T) {
 		{"a point beyond the poles", alter(`"country":"USA"`, `"lat":999,"lon":-999,"country":"USA"`), nil, bid},
 		{"a country of two letters", alter(`"country":"USA"`, `"country":"us"`), nil, bid},
 		{"a user that is no object", alter(`{"id":"u1"}`, `"u1"`), nil, "any"},
+		{"a number as a user's id", alter(`"u1"`, `17`), nil, bidOrNone},
+		{"numbers as ids of the site", alter(`"publisher":{"id":"p1"}`, `"id":12,"publisher":{"id":34}`), nil, bidOrNone},
+		{"a place on earth in texts", alter(`"country":"USA"`, `"lat":"52.1","lon":"4.3","country":"USA"`), nil, bidOrNone},
 
 		// what protects somebody must not be taken as not given
 		{"laws that are no object", alter(`"at":1`, `"regs":[]`), nil, noneOrRefuse},
