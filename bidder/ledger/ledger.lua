@@ -434,13 +434,16 @@ local function sumOf(name)
   add('sum', name, stamp(), (v[1] or '0') .. '\n' .. table.concat(days, ','))
 end
 
+-- dropHold ends what is held back for a bidder. Numbers that save will write are changed there.
 local function dropHold(name, bidder)
   local key = base .. 'c:' .. name
   local v = redis.call('HMGET', key, 'h', 'hs', 'h/' .. bidder)
   if v[3] then
-    local left = tonumber(v[2]) - tonumber(v[3])
+    local c = campaigns[name] or {h = tonumber(v[1]), hs = tonumber(v[2])}
+    c.hs = c.hs - tonumber(v[3])
+    c.h = math.min(c.h, c.hs)
     redis.call('HDEL', key, 'h/' .. bidder)
-    redis.call('HSET', key, 'h', text(math.min(tonumber(v[1]), left)), 'hs', text(left))
+    redis.call('HSET', key, 'h', text(c.h), 'hs', text(c.hs))
   end
 end
 

@@ -47,7 +47,7 @@ func (l *Ledger) serve(ctx context.Context) (*session, error) {
 	if m.epoch > 0 && m.by == l.bidder && l.finishing < m.epoch {
 		return nil, l.build(ctx, m)
 	}
-	return nil, l.apply(ctx, m, max(m.epoch, redis.epoch, redis.building)+1)
+	return nil, l.apply(ctx, m, redis)
 }
 
 // attach returns a session of an epoch that Redis serves.
@@ -61,7 +61,7 @@ func (l *Ledger) attach(ctx context.Context, redis standing) (*session, error) {
 
 // apply asks to make the ledger again, unless another bidder is at it. The first step epoch of a
 // number on the topic decides.
-func (l *Ledger) apply(ctx context.Context, known mark, epoch int64) error {
+func (l *Ledger) apply(ctx context.Context, known mark, before standing) error {
 	retry.Sleep(ctx, time.Duration(rand.Int64N(int64(20*time.Millisecond)))) // others have seen it, too
 	free, err := l.store.client.SetNX(ctx, l.store.leaseKey(), l.bidder, lease).Result()
 	if err != nil {
@@ -74,10 +74,12 @@ func (l *Ledger) apply(ctx context.Context, known mark, epoch int64) error {
 	if err := l.tail.catchUp(ctx); err != nil {
 		return err
 	}
-	if l.tail.mark() != known {
+	redis, err := l.store.standing(ctx)
+	if err != nil || l.tail.mark() != known || redis != before { // another one was faster
 		l.store.client.Del(ctx, l.store.leaseKey())
-		return nil
+		return err
 	}
+	epoch := max(known.epoch, redis.epoch, redis.building) + 1
 	l.logger.Warn("Redis does not have the ledger: it is made again from the topic", "epoch", epoch)
 	if err := l.journal.write(&entry{step: event.BidStep{Step: event.StepEpoch, Epoch: epoch, Time: l.now()}}); err != nil {
 		return err

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -93,9 +94,11 @@ func (l *Ledger) refreshOnce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if open, err := strconv.ParseInt(answer[len(answer)-1], 10, 64); err == nil {
-			l.open.Store(open)
+		if len(answer) != 4*(to-from)+1 {
+			return fmt.Errorf("Redis answers %d values for %d campaigns", len(answer), to-from)
 		}
+		open, _ := strconv.ParseInt(answer[len(answer)-1], 10, 64) // the script writes a whole number
+		l.open.Store(open)
 		l.standings.set(names[from:to], days[from:to], answer, now)
 	}
 	return nil
@@ -132,7 +135,7 @@ func (s *standings) set(names, days, answer []string, now event.Time) {
 		n, _ := strconv.ParseInt(answer[i], 10, 64) // the script writes whole numbers
 		return auction.Micros(n)
 	}
-	for i := 0; i < len(names) && 4*i+3 < len(answer); i++ {
+	for i := 0; i < len(names); i++ {
 		if one := s.all[names[i]]; one != nil {
 			one.known = true
 			one.Standing = Standing{Spent: amount(4 * i), Reserved: amount(4*i + 1), SpentToday: amount(4*i + 2), ReservedToday: amount(4*i + 3), Day: days[i], At: now}
