@@ -68,7 +68,7 @@ type Loop struct {
 // the Loop.
 func Start(ctx context.Context, o Options) (*Loop, error) {
 	if o.Stages == nil {
-		o.Stages = Stages
+		o.Stages = StagesOf(&o.Config)
 	}
 	l := &Loop{cfg: o.Config, logger: o.Logger, done: make(chan struct{}), registry: prometheus.NewRegistry()}
 	l.metrics, l.readiness.check = web.NewMetrics(l.registry), l.check

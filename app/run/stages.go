@@ -19,8 +19,16 @@ import (
 	"github.com/clickloop/clickloop/scorer"
 )
 
-// Stages are the names of all stages.
-var Stages = []string{"ingest", "scorer", "feedback", "learner"}
+// Stages are the names of all stages. The bidder runs where the configuration wants bids.
+var Stages = []string{"ingest", "scorer", "feedback", "learner", "bidder"}
+
+// StagesOf are the names of the stages that a configuration wants.
+func StagesOf(c *config.Config) []string {
+	if c.Bidding.On() {
+		return Stages
+	}
+	return slices.DeleteFunc(slices.Clone(Stages), func(s string) bool { return s == "bidder" })
+}
 
 // stage is implemented by all four stages.
 type stage interface {
@@ -81,7 +89,7 @@ func (l *Loop) build(names []string) error {
 		return err
 	}
 	recorded := l.cfg.Clock == config.ClockRecorded
-	b := &builder{Loop: l, set: set, clock: ingest.NewClock(now, recorded), recorded: recorded, whole: len(names) == len(Stages)}
+	b := &builder{Loop: l, set: set, clock: ingest.NewClock(now, recorded), recorded: recorded, whole: len(names) == len(StagesOf(&l.cfg))}
 	l.setRecorded = append(l.setRecorded, b.clock.SetRecorded)
 	if slices.Contains(names, "scorer") || slices.Contains(names, "feedback") {
 		if b.keys, err = l.cfg.SignKeys(l.logger); err != nil {

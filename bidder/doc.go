@@ -1,0 +1,2 @@
+// Package bidder answers bid requests of exchanges.
+package bidder
