@@ -9,9 +9,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// User is the user of a campaign's bid while the ledger knows the bid, for the impressions and clicks
-// that follow it: their tokens do not tell. It is empty where the bid has none, and for a bid that
-// is not known or is another campaign's. The error is ErrUnavailable.
+// User is the user of a campaign's bid while the ledger knows the bid, for the impressions and
+// clicks that follow it: their tokens do not tell. It is empty where the bid has none, and for a
+// bid that is not known or is another campaign's. The error is ErrUnavailable.
 func (l *Ledger) User(ctx context.Context, campaign, bid string) (string, error) {
 	s := l.sessions.enter()
 	if s == nil {
