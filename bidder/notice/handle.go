@@ -18,16 +18,12 @@ func (n *Notices) handle(k Kind, w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	if n.deps.Enter != nil {
-		leave, err := n.deps.Enter(r)
-		if leave != nil {
-			defer leave()
-		}
-		if err != nil {
-			n.metrics.count(k, limited)
-			refuseRate(w, err)
-			return
-		}
+	leave, err := n.enter(r)
+	defer leave()
+	if err != nil {
+		n.metrics.count(k, limited)
+		refuseRate(w, err)
+		return
 	}
 	p := read(r)
 	now, err := n.when(&p)
@@ -53,18 +49,30 @@ func (n *Notices) handle(k Kind, w http.ResponseWriter, r *http.Request) {
 	default:
 		result, err := n.take(r.Context(), k, &t, &p, now)
 		n.metrics.count(k, result)
-		if err != nil {
+		switch {
+		case result == unavailable:
 			n.faults.warn(n.deps.Now(), "cannot take notices: senders repeat them", k, err)
-		}
-		switch result {
-		case unavailable:
 			postpone(k, w, &t)
-		case string(Expired):
+			return
+		case result == string(Expired):
 			refuse(k, w, reasons[Expired])
-		default:
-			accept(k, w, &t)
+			return
+		case err != nil:
+			n.faults.warn(n.deps.Now(), "notices make no events, and are left out", k, err)
 		}
+		accept(k, w, &t)
 	}
+}
+
+// enter asks whether a request is let in. leave is called when it is answered.
+func (n *Notices) enter(r *http.Request) (leave func(), err error) {
+	if n.deps.Enter != nil {
+		leave, err = n.deps.Enter(r)
+	}
+	if leave == nil {
+		leave = func() {}
+	}
+	return leave, err
 }
 
 // take settles a notice with the ledger, then writes its event. The event is written though the
