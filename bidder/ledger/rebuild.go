@@ -109,7 +109,7 @@ func (l *Ledger) build(ctx context.Context, m mark) error {
 	if err != nil {
 		return err
 	}
-	items, open := itemsOf(f, &l.cfg, l.now(), l.campaign)
+	items, open := itemsOf(f, &l.cfg, l.now())
 	if err := l.install(ctx, m, items, open); err != nil {
 		if errors.Is(err, errDeposed) || errors.Is(err, errLost) {
 			l.finishing = m.epoch // given up
