@@ -38,7 +38,7 @@ func (l *Ledger) serve(ctx context.Context) (*session, error) {
 			m = l.tail.mark()
 		}
 	}
-	if m.epoch > 0 && redis.epoch == m.epoch {
+	if m.epoch > l.lost && redis.epoch == m.epoch {
 		s, err := l.attach(ctx, redis)
 		if !errors.Is(err, errLost) {
 			return s, err
