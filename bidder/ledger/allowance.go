@@ -24,6 +24,8 @@ type allowance struct {
 	used    auction.Micros
 	most    auction.Micros // 0: none yet
 	wanted  auction.Micros
+	budget  campaign.Budget // as the topic has it
+	asking  campaign.Budget
 	expires event.Time
 	asked   bool // it is on its way to the topic
 }
@@ -71,9 +73,9 @@ func (a *allowances) take(c *campaign.Campaign, price auction.Micros, now event.
 		a.unlogged += price
 	}
 	// wanted only rises while a price wants it, so that prices of two sizes do not ask in turns
-	changed := want > one.most || want < one.most/8
+	changed := want > one.most || want < one.most/8 || c.Budget.Total != one.budget.Total || c.Budget.Daily != one.budget.Daily
 	if ask = !one.asked && (changed || now.Add(a.cfg.Allowance/2) >= one.expires); ask {
-		one.asked, one.wanted = true, want
+		one.asked, one.wanted, one.asking = true, want, c.Budget
 		a.announced[c.ID] = true
 	}
 	return ok, ask
@@ -84,13 +86,15 @@ func (a *allowances) entry(id string, epoch int64, now event.Time) *entry {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	one := a.ofLocked(id)
-	e := &entry{step: event.BidStep{Step: event.StepAllow, Campaign: id, Time: now, Epoch: epoch, Allowance: int64(one.wanted), Expires: now.Add(a.cfg.Allowance)}}
+	e := &entry{step: event.BidStep{Step: event.StepAllow, Campaign: id, Time: now, Epoch: epoch, Expires: now.Add(a.cfg.Allowance),
+		Allowance: int64(one.wanted), BudgetTotal: int64(one.asking.Total), BudgetDaily: int64(one.asking.Daily)}}
+	budget := one.asking
 	e.done = func(err error) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		one.asked = false
 		if err == nil {
-			one.most, one.expires = auction.Micros(e.step.Allowance), e.step.Expires
+			one.most, one.expires, one.budget = auction.Micros(e.step.Allowance), e.step.Expires, budget
 		}
 	}
 	return e
