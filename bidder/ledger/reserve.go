@@ -110,6 +110,7 @@ func (l *Ledger) reserve(ctx context.Context, claims [][]Claim, verdicts [][]Ver
 		everything(verdicts, Unavailable)
 		return
 	}
+	l.awaitFirst(ctx, s, claims)
 	r := &reservation{session: s, answer: make(chan []Verdict, 1)}
 	l.prepare(r, claims, verdicts)
 	if len(r.claims) == 0 {
