@@ -35,6 +35,7 @@ type Call struct {
 	records  []stream.Record // predictions of these answers
 	written  int             // bytes of these
 	recorded bool            // it is answered in recorded mode
+	deferred bool            // its predictions are made by Log: see Appraise
 	// closed when the call has finished what it claimed, nil while no other call waits for it; the
 	// memory's lock guards it
 	done chan struct{}
@@ -100,6 +101,11 @@ type Request struct {
 	// internal/expression for the language. It may use p.OBJECTIVE, context.FIELD, and of the
 	// candidate candidate.ad, candidate.campaign, candidate.value and the fields of its Context.
 	Value string
+	// Worth ranks the candidates in place of Value, for callers in process: it is what the i-th
+	// candidate is worth with the probabilities p by Engine.Objectives. Predictions name it by
+	// WorthName. The request chooses one candidate, whose prediction has the number 0.
+	Worth     func(i int, p []float64) float64
+	WorthName string
 	// Exclude are ads that are neither scored nor chosen.
 	Exclude []string
 	Caps    []Cap // on the chosen candidates
@@ -117,6 +123,7 @@ type Request struct {
 	own       []int      // memory for them
 	policy    *policy    // of Policy, or the engine's
 	valuation *valuation // of Value; nil: the rule of the ranking
+	chosenBy  *policy    // made the choice
 }
 
 // Candidate is one ad that may be chosen.
@@ -188,7 +195,7 @@ func (c *Call) Reset() {
 		c.Requests[i].claim = claim{} // it refers to the engine's memory
 		c.Requests[i].forget()
 	}
-	c.Requests, c.Began = c.Requests[:0], time.Time{}
+	c.Requests, c.Began, c.deferred = c.Requests[:0], time.Time{}, false
 }
 
 // deadline is when the call goes on without profiles that have not come. usual is the TMax of
@@ -243,7 +250,9 @@ func (c *Call) begin(e *Engine) {
 		if q.Retrieval.Catalogue == "" {
 			q.Choose = min(q.Choose, len(q.Candidates))
 		}
-		q.Answer, q.claim = Answer{}, claim{content: q.content()}
+		if q.Answer, q.claim = (Answer{}), (claim{}); !c.deferred {
+			q.claim.content = q.content()
+		}
 		q.Answer.Err = e.prepare(q)
 	}
 }

@@ -46,6 +46,10 @@ func (s *Scorer) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// Admits says whether one more call of any kind is let in now: see Config.MaxQueueTime. It must be
+// asked before any work.
+func (s *Scorer) Admits() bool { return s.recorded.Load() || s.admission.admits() }
+
 // Register adds /v1/score to the public calls, /v1/model and /v1/items to those of administrators.
 func (s *Scorer) Register(public, admin *http.ServeMux) {
 	public.HandleFunc("POST /v1/score", s.handleScore)
@@ -58,7 +62,7 @@ func (s *Scorer) Register(public, admin *http.ServeMux) {
 func (s *Scorer) handleScore(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	// a replay is not limited: its driver waits for every answer
-	if !s.recorded.Load() && !s.admission.admits() { // before any work: refusing must be cheap
+	if !s.Admits() { // before any work: refusing must be cheap
 		s.refuse(w, errBusy)
 		return
 	}

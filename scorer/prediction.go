@@ -49,7 +49,7 @@ func (e *Engine) appendPredictions(c *Call, q *Request) {
 func (e *Engine) describe(c *Call, q *Request) {
 	p := &c.prediction
 	*p = event.Prediction{
-		Excluded: int64(q.Answer.Excluded), Value: q.valuation.String(), Caps: p.Caps[:0],
+		Excluded: int64(q.Answer.Excluded), Value: q.valued(), Caps: p.Caps[:0],
 		Request: q.ID, Row: q.Row, W: q.Weight, Time: q.Time, User: q.User, Anonymous: q.Anonymous, Policy: q.Answer.Policy, Source: q.Source,
 		AgeMs: q.Answer.Ages, Model: q.Answer.Models, P: p.P[:0], Others: p.Others[:0],
 	}
@@ -79,6 +79,22 @@ func (e *Engine) describe(c *Call, q *Request) {
 	}
 }
 
+// numbered is the number of the prediction of the candidate of an index.
+func (q *Request) numbered(index int) int {
+	if q.Worth != nil {
+		return 0
+	}
+	return index
+}
+
+// valued is the rule by which scores were made, where there was one.
+func (q *Request) valued() string {
+	if q.Worth != nil {
+		return q.WorthName
+	}
+	return q.valuation.String()
+}
+
 // random says whether the choice was left to chance: then what it depends on is logged with it, so
 // that Replay can make it again.
 func (q *Request) random() bool { return q.Answer.Policy != "greedy" }
@@ -97,7 +113,7 @@ func (q *Request) appendProbabilities(dst []event.ObjectiveP, s *Scored) []event
 // reuses. Where the candidates that were not chosen make it too long, it has their number instead.
 func (e *Engine) encodePrediction(c *Call, q *Request, s *Scored) []byte {
 	p, candidate := &c.prediction, &q.Candidates[s.Index]
-	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, s.Index), candidate.Ad, candidate.Campaign, s.Propensity, e.facts(c, q, s.Index)
+	p.ID, p.Ad, p.Campaign, p.Propensity, p.Features = event.PredictionID(q.ID, q.numbered(s.Index)), candidate.Ad, candidate.Campaign, s.Propensity, e.facts(c, q, s.Index)
 	p.P, p.Score, p.Spread = q.appendProbabilities(p.P[:0], s), 0, 0
 	if q.tellsScore() {
 		p.Score = s.Score

@@ -10,6 +10,9 @@ import (
 // expression may have no result. Policies ask for it with other probabilities than those that are
 // served, to learn how uncertain a score is.
 func scoreOf(c *Call, q *Request, i int, p []float64) (float64, error) {
+	if q.Worth != nil {
+		return q.Worth(i, p), nil
+	}
 	if q.valuation == nil {
 		return p[0] * q.Candidates[i].Value, nil
 	}

@@ -119,6 +119,10 @@ func (e *Engine) scoreOne(c *Call, q *Request) {
 			c.factsOf = nil
 		}
 	}
+	q.chosenBy = p
+	if c.deferred {
+		return
+	}
 	defer q.name()
 	e.explain(c, q)
 	e.appendPredictions(c, q)
@@ -139,7 +143,7 @@ func (e *Engine) share(c *Call, q *Request) {
 func (e *Engine) answerWith(c *Call, q *Request, ranked []Scored) {
 	a := &q.Answer
 	a.Ranked, a.Chosen, a.Excluded, a.Basis = ranked, min(q.Choose, len(ranked)), len(q.Candidates)-len(ranked), c.basis
-	a.Objectives, a.Valued = c.names, q.valuation != nil
+	a.Objectives, a.Valued = c.names, q.valuation != nil || q.Worth != nil
 	if a.subset = len(q.Objectives) > 0; a.subset {
 		a.Objectives = q.Objectives
 		e.restrict(c, q)

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clickloop/clickloop/bidder"
 	"github.com/clickloop/clickloop/event"
 	kinds "github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/features"
@@ -60,7 +61,8 @@ type Config struct {
 	Scorer     scorer.Config     `yaml:"scorer"`
 	Feedback   feedback.Config   `yaml:"feedback"`
 	Learner    learner.Config    `yaml:"learner"`
-	Access     access.Config     `yaml:"access"` // who may call, and how much
+	Bidding    bidder.Config     `yaml:"bidding"` // off by default
+	Access     access.Config     `yaml:"access"`  // who may call, and how much
 }
 
 // Kafka says how to reach Kafka. Every stage and command connects by its Dial.
@@ -108,6 +110,15 @@ func (k Kafka) validateAccess() error {
 	return field.Within("kafka", cfg.CheckClear())
 }
 
+// Topics are all topics of a loop with these settings.
+func (c *Config) Topics() []event.Topic {
+	topics := event.Topics(c.Objectives, c.Kafka.Partitions, c.Scorer.Items.Catalogues...)
+	if c.Bidding.On() {
+		topics = append(topics, event.BiddingTopics()...)
+	}
+	return topics
+}
+
 // Networks are configurations of networks by name. A setting that a network leaves out has its
 // default value, not the value in the section model.
 type Networks map[string]model.Config
@@ -142,6 +153,7 @@ func Default() Config {
 		Scorer:    scorer.DefaultConfig(),
 		Feedback:  feedback.DefaultConfig(),
 		Learner:   learner.DefaultConfig(),
+		Bidding:   bidder.DefaultConfig(),
 		Access:    access.DefaultConfig(),
 	}
 }
@@ -195,7 +207,7 @@ func (c *Config) Validate() error {
 		validate func() error
 	}{
 		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
-		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate},
+		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate}, {"bidding", c.Bidding.Validate},
 		{"access", c.Access.Validate}, {"https", c.HTTPS.Validate}, {"admin_https", c.AdminHTTPS.Validate},
 	}
 	for _, s := range sections {

@@ -115,7 +115,7 @@ func wrongKinds(t reflect.Type) []string {
 }
 
 // free are settings of which every value of their kind is right.
-var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$|^insecure_public$|^http2$`)
+var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$|^insecure_public$|^bidding\.(enabled|tell_no_bid)$|^http2$`)
 
 func TestEverySettingOfAWrongKindIsToldWithItsPlace(t *testing.T) {
 	all := leaves("", reflect.TypeFor[Config]())
@@ -286,6 +286,21 @@ var outOfRange = map[string][]string{
 	"model.linear.optimizer.start":    {"-1", "1e7", "0"},
 	"model.linear.optimizer.l1":       {"-1", "1e7"},
 	"model.linear.optimizer.l2":       {"-1", "1e7"},
+	"bidding.campaigns":               {`" c.yaml"`},
+	"bidding.currency":                {"usd", "EURO", `""`},
+	"bidding.rates":                   {"{usd: 2}", "{EUR: 0}", "{USD: 1}", "{EUR: -1}"},
+	"bidding.public_url":              {"bid.example.com", `"ftp://a.example"`, `"https://a.example/?x=1"`, `"https://u:secret@a.example"`},
+	"bidding.seat":                    {`"` + strings.Repeat("s", 65) + `"`},
+	"bidding.sign_key":                {`" key"`},
+	"bidding.tmax":                    {"0s", "11s"},
+	"bidding.margin":                  {"-1ms", "2s", "150ms"},
+	"bidding.max_body":                {"0", "4194305"},
+	"bidding.max_candidates":          {"0", "1001"},
+	"bidding.max_remembered":          {"0", "1048575"},
+	"bidding.late":                    {"59s", "721h"},
+	"bidding.explore":                 {"-0.1", "0.6", ".nan"},
+	"bidding.privacy.gdpr":            {"maybe", `""`},
+	"bidding.privacy.vendor":          {"-1", "65536"},
 	"access.keys.plain.for":           {"[all]", "[]", "[score, score]", `[""]`},
 	"access.keys.plain.file":          {`" keys"`},
 	"access.keys.plain.env":           {`"A B"`, `"A=B"`, "1A"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -80,6 +81,9 @@ func read(name string, b []byte, complete completion) (Config, *settings.File, e
 			}
 		}
 		return c, nil, file.Error(problems)
+	}
+	if path := c.Bidding.Campaigns; path != "" && !filepath.IsAbs(path) && path == strings.TrimSpace(path) {
+		c.Bidding.Campaigns = filepath.Join(filepath.Dir(name), path) // it lies beside this file
 	}
 	if complete != nil {
 		err = complete(&c)

@@ -8,7 +8,7 @@ import (
 )
 
 // served are the scopes of keys for the public calls of each stage.
-var served = map[string]access.Scope{"ingest": access.Events, "scorer": access.Score}
+var served = map[string]access.Scope{"ingest": access.Events, "scorer": access.Score, "bidder": access.Bid}
 
 // checkExposure refuses ports that others reach and that ask for no key. Health alone needs none: a
 // process that serves no events and no scores may listen anywhere.

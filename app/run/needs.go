@@ -40,6 +40,14 @@ func Needs(stage string, c *config.Config) []stream.Need {
 		for _, name := range c.Scorer.Items.Catalogues {
 			n.topic(event.TopicCatalogue(name), read, write)
 		}
+	case "bidder":
+		if !c.Bidding.On() {
+			return nil
+		}
+		n = Needs("scorer", c) // it calls the scorer's engine in process
+		n.topic(event.TopicBids, read, write)
+		n.topic(event.TopicCampaigns, read, write)
+		n.topic(event.TopicEvents, write) // notices
 	case "feedback":
 		n.topic(event.TopicEvents, read)
 		n.topic(event.TopicPredictions, read)
@@ -62,7 +70,7 @@ func Needs(stage string, c *config.Config) []stream.Need {
 			n.group("learner." + key)
 		})
 	case Analyst:
-		for _, t := range event.Topics(c.Objectives, c.Kafka.Partitions, c.Scorer.Items.Catalogues...) {
+		for _, t := range c.Topics() {
 			n.topic(t.Name, read)
 		}
 	}
@@ -83,7 +91,7 @@ func used(stages []string, c *config.Config) (all []stream.Need, topics []stream
 	for _, s := range stages {
 		all = append(all, Needs(s, c)...)
 	}
-	for _, t := range event.Topics(c.Objectives, c.Kafka.Partitions, c.Scorer.Items.Catalogues...) {
+	for _, t := range c.Topics() {
 		if slices.ContainsFunc(all, func(n stream.Need) bool { return !n.Group && n.Name == t.Name }) {
 			topics = append(topics, stream.Topic(t))
 		}

@@ -145,7 +145,7 @@ func (d *doctor) kafka(ctx context.Context, cfg *config.Config) *stream.Client {
 		}
 		return nil
 	}
-	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions, cfg.Scorer.Items.Catalogues...) {
+	for _, t := range cfg.Topics() {
 		if d.topic(ctx, client, cfg.Kafka.Prefix, t) {
 			d.transactions(ctx, client, cfg.Kafka.Prefix, t.Name)
 		}

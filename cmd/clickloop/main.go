@@ -31,6 +31,7 @@ func commands() []command {
 		{"up", "run every stage in one process, with embedded Kafka and Redis unless addresses are given", upCommand},
 		{"ingest", "run the collector and the consumer that folds events into profiles", stageCommand("ingest")},
 		{"scorer", "answer score requests", stageCommand("scorer")},
+		{"bidder", "answer bid requests of exchanges, and keep budgets", stageCommand("bidder")},
 		{"feedback", "join predictions with what happened, label and evaluate them", stageCommand("feedback")},
 		{"learner", "learn from labelled examples and publish the weights", stageCommand("learner")},
 		{"replay", "play a recording into a running system", replayCommand},

@@ -139,7 +139,7 @@ func tail(ctx context.Context, client *stream.Client, cfg *config.Config, o *tai
 // topicHint suggests the topic that was probably meant.
 func topicHint(cfg *config.Config, topic string) string {
 	var names []string
-	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions, cfg.Scorer.Items.Catalogues...) {
+	for _, t := range cfg.Topics() {
 		names = append(names, t.Name)
 	}
 	if slices.Contains(names, topic) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
-	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -32,7 +31,7 @@ func topicsCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	defer client.Close()
 	var topics []stream.Topic
-	for _, t := range event.Topics(cfg.Objectives, cfg.Kafka.Partitions, cfg.Scorer.Items.Catalogues...) {
+	for _, t := range cfg.Topics() {
 		topics = append(topics, stream.Topic(t))
 	}
 	var made []string

@@ -18,14 +18,15 @@ import (
 // Scope is what a key is good for.
 type Scope string
 
-// Scopes of keys. Calls of the scopes Events and Score are on the public port.
+// Scopes of keys. Calls of all scopes but Admin are on the public port.
 const (
 	Events Scope = "events"
 	Score  Scope = "score"
+	Bid    Scope = "bid" // bid requests of exchanges; notices are signed, and want no key
 	Admin  Scope = "admin"
 )
 
-var scopes = []Scope{Events, Score, Admin}
+var scopes = []Scope{Events, Score, Bid, Admin}
 
 // Config is the access section of the configuration.
 type Config struct {
@@ -38,7 +39,7 @@ type Config struct {
 
 // Key is a named client: where its keys are, and what they allow.
 type Key struct {
-	For []Scope `yaml:"for"` // score, events, admin
+	For []Scope `yaml:"for"` // score, events, bid, admin
 	// file with a key a line: all of them are good, and the file is read again when it changes
 	File string `yaml:"file"`
 	Env  string `yaml:"env"` // variable with a key a line, instead of a file
@@ -106,14 +107,14 @@ func (k Key) validate() error {
 	for i, s := range k.For {
 		at := fmt.Sprintf("for[%d]", i)
 		if !slices.Contains(scopes, s) {
-			return field.Wrong(at, "is %q, want score, events or admin", string(s))
+			return field.Wrong(at, "is %q, want score, events, bid or admin", string(s))
 		}
 		if slices.Contains(k.For[:i], s) {
 			return field.Wrong(at, "is %q, which stands before it already", string(s))
 		}
 	}
 	if len(k.For) == 0 {
-		return field.Wrong("for", "is empty, want a list of score, events, admin")
+		return field.Wrong("for", "is empty, want a list of score, events, bid, admin")
 	}
 	if (k.File == "") == (k.Env == "") {
 		return field.Wrong("file", "is %q and env is %q, want one of them: a file with a key a line, or a variable", k.File, k.Env)

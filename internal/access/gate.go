@@ -54,7 +54,7 @@ func New(cfg Config, eventRate float64, logger *slog.Logger, reg prometheus.Regi
 	requests, own := newRequests(reg), rand.Text()
 	g := &Gate{
 		hasher: newHasher(), needs: map[Scope]bool{}, proxies: proxies, logger: logger,
-		table:   newTable(map[Scope]Limits{Events: byEvents, Score: cfg.Address}),
+		table:   newTable(map[Scope]Limits{Events: byEvents, Score: cfg.Address, Bid: cfg.Address}),
 		unknown: newClient("", scopes, Limits{}, requests), self: newClient("(this process)", scopes, Limits{}, requests),
 		own: func() string { return own }, requests: requests,
 	}
