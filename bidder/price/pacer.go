@@ -64,8 +64,11 @@ const (
 	// fastest, nor slower than in slowest.
 	evidenceAuctions = 1000
 	fastest, slowest = 10 * time.Minute, time.Hour
-	levelHalf        = 30 * time.Minute // of how today's auctions compare to the forecast
-	leastTaken       = 20               // auctions taken part in before their cost is trusted
+	// How today's auctions compare to what was foreseen fades by half in knownHalf, and in flatHalf for
+	// hours that were never seen. The first begins with levelPrior mean hours as foreseen.
+	knownHalf, flatHalf = 6 * time.Hour, 30 * time.Minute
+	levelPrior          = 4
+	leastTaken          = 20 // auctions taken part in before their cost is trusted
 )
 
 // pace is the state of one campaign.
@@ -86,7 +89,9 @@ type pace struct {
 	settled        float64 // what was spent of these
 
 	budget Standing // for Describe
-	left   float64
+	left   float64  // micros
+	// auctions that come until the budget that binds ends
+	auctions float64
 }
 
 // Plan counts an auction that matches the campaign, and says how to take part. It is called for
@@ -200,21 +205,20 @@ func (w *pace) learn(o *outlook, s Standing, now event.Time) {
 	w.costs = max(w.costs*keep+committed-w.spent, 0)
 	w.takes = w.takes*keep + w.taken
 	w.spent = committed
-	keep = math.Exp2(-since / float64(levelHalf))
 	f := o.between(w.tickAt, now)
 	if f.known > f.flat {
-		w.known.observe(w.matched, f.known, keep)
+		w.known.observe(w.matched, f.known, math.Exp2(-since/float64(knownHalf)))
 	} else {
-		w.flat.observe(w.matched, f.flat, keep)
+		w.flat.observe(w.matched, f.flat, math.Exp2(-since/float64(flatHalf)))
 	}
 }
 
-// coming is how many auctions come until then. A known hour's number is trusted like a quarter of an
-// hour that was seen.
+// coming is how many auctions come until then. A day must differ from its forecast for hours before
+// it counts as a day of another level: it may as well have another form, which says nothing about the
+// hours to come.
 func (w *pace) coming(o *outlook, now, until event.Time) float64 {
 	f := o.between(now, until)
-	n, _ := o.at(now / hourMs)
-	return max(f.known*w.known.factor(n/4)+f.flat*w.flat.factor(0), 1)
+	return max(f.known*w.known.factor(levelPrior*o.flat)+f.flat*w.flat.factor(0), 1)
 }
 
 // wanted is what an auction that matches may cost, in micros. bound is false where there is nothing
@@ -224,8 +228,9 @@ func (w *pace) wanted(c *campaign.Campaign, o *outlook, s Standing, now event.Ti
 	b := &c.Budget
 	target := func(left float64, until event.Time) {
 		bound = true
-		if m := max(left, 0) / w.coming(o, now, until); m < micros {
-			micros, w.left = m, left
+		auctions := w.coming(o, now, until)
+		if m := max(left, 0) / auctions; m < micros {
+			micros, w.left, w.auctions = m, left, auctions
 		}
 	}
 	_, midnight := day(now, b.Zone)

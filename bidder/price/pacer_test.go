@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -148,7 +149,6 @@ func (w *world) errors(from, to int, budget float64) (spent, mean, worst, flat f
 
 func (w *world) report(t *testing.T, name string, from, to int, budget, mostMean float64) {
 	t.Helper()
-	w.now += 0
 	spent, mean, worst, flat := w.errors(from, to, budget)
 	t.Logf("%s: spent %.4f, hourly error mean %.3f worst %.3f (to an even spending %.3f)", name, spent, mean, worst, flat)
 	if spent < 0.98 || spent > 1 || mean > mostMean {
@@ -183,5 +183,160 @@ func TestADaysBudgetFollowsTheTraffic(t *testing.T) {
 	f("spend by four bidders", 4, 1, func(w *world) {
 		w.campaign.Bid = campaign.Bid{Strategy: "spend", Objective: "click"}
 		w.worth = func(m float64) float64 { return min(0.01*m, 1e5) }
+	})
+}
+
+// A campaign that is new to a bidder that knows its traffic needs no day of its own.
+func TestANewCampaignIsPacedByTheTrafficOfOthers(t *testing.T) {
+	w := newWorld(1)
+	w.hours(24)
+	w.campaign = &campaign.Campaign{ID: "new", Budget: w.campaign.Budget, Bid: w.campaign.Bid}
+	w.hours(25)
+	w.report(t, "first day", 24, 48, 30e6, 0.1)
+}
+
+func TestARestartedBidderGoesOnByItsState(t *testing.T) {
+	w := newWorld(1)
+	w.hours(33)
+	next := NewPacer()
+	if err := next.Restore(w.pacers[0].State()); err != nil {
+		t.Fatal(err)
+	}
+	w.pacers[0] = next
+	w.hours(16)
+	w.report(t, "day of the restart", 24, 48, 30e6, 0.1)
+
+	w = newWorld(1)
+	w.hours(33)
+	w.pacers[0] = NewPacer()
+	w.hours(16)
+	w.report(t, "without its state", 24, 48, 30e6, 0.6)
+}
+
+func TestTheFirstDayMayBeginAtNoon(t *testing.T) {
+	w := newWorld(1)
+	w.hours(24)
+	w.campaign.ID = "noon"
+	w.campaign.Start = w.start.Add(36 * time.Hour)
+	w.hours(12)
+	w.hours(13)
+	w.report(t, "from noon", 36, 48, 30e6, 0.1)
+}
+
+func TestATotalBudgetIsSpreadOverItsDays(t *testing.T) {
+	f := func(name string, daily auction.Micros, most float64, change func(w *world)) {
+		t.Helper()
+		w := newWorld(1)
+		w.hours(24)
+		w.spent, w.reserved, w.today, w.reservedToday, w.ends = 0, 0, 0, 0, nil
+		w.campaign.ID = "days"
+		w.campaign.End = w.start.Add(96 * time.Hour)
+		w.campaign.Budget.Total, w.campaign.Budget.Daily = 90_000_000, daily
+		if change != nil {
+			change(w)
+		}
+		w.hours(73)
+		w.report(t, name, 24, 96, 90e6, most)
+	}
+	f("total", 0, 0.1, nil)
+	f("total and daily", 40_000_000, 0.1, nil)
+	// the middle day has half of the auctions, which nothing tells before
+	f("a day that is weaker", 40_000_000, 0.3, func(w *world) {
+		w.curve = func(hour int) float64 {
+			if hour/24 == 2 {
+				return traffic[hour%24] / 2
+			}
+			return traffic[hour%24]
+		}
+	})
+}
+
+// A forecast that is wrong by hours is corrected as the day goes. What cannot be mended is a day that
+// runs backwards: when its end brings the few auctions of a night, it is too late.
+func TestAWrongForecastIsCorrectedByWhatIsLeft(t *testing.T) {
+	f := func(name string, least float64, second func(hour int) float64) {
+		t.Helper()
+		w := newWorld(1)
+		w.curve = func(hour int) float64 {
+			if hour >= 24 {
+				return second(hour % 24)
+			}
+			return traffic[hour]
+		}
+		w.hours(49)
+		spent, mean, worst, _ := w.errors(24, 48, 30e6)
+		t.Logf("%s: spent %.4f, hourly error mean %.3f worst %.3f", name, spent, mean, worst)
+		if spent < least || spent > 1 {
+			t.Errorf("%s: spent %.4f of the budget, want %.2f to 1", name, spent, least)
+		}
+	}
+	f("peak three hours early", 0.98, func(h int) float64 { return traffic[(h+3)%24] })
+	f("peak three hours late", 0.98, func(h int) float64 { return traffic[(h+21)%24] })
+	f("half of the auctions", 0.98, func(h int) float64 { return traffic[h] / 2 })
+	f("twice the auctions", 0.98, func(h int) float64 { return traffic[h] * 2 })
+	f("backwards", 0.8, func(h int) float64 { return traffic[23-h] })
+}
+
+func TestTheBudgetsDayIsThatOfItsZone(t *testing.T) {
+	zone := time.FixedZone("east", 9*3600)
+	w := newWorld(1)
+	w.campaign.Budget.Zone = zone
+	w.hours(64)
+	w.report(t, "day in the zone", 39, 63, 30e6, 0.1)
+}
+
+func TestPacingKnowsItsBounds(t *testing.T) {
+	p := NewPacer()
+	now := event.TimeOf(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC))
+	f := func(name string, b campaign.Budget, s Standing, want float64) {
+		t.Helper()
+		c := &campaign.Campaign{ID: name, Budget: b}
+		p.Plan(c, s, now)
+		if got := p.Plan(c, s, now.Add(tick)).Share; got != want {
+			t.Errorf("%s: share %v, want %v", name, got, want)
+		}
+	}
+	f("asap", campaign.Budget{Daily: 100, Pacing: "asap"}, Standing{}, 1)
+	f("no budget", campaign.Budget{}, Standing{}, 1)
+	f("no end", campaign.Budget{Total: 100}, Standing{}, 1)
+	f("slow start", campaign.Budget{Daily: 100}, Standing{}, 0.2)
+	f("spent", campaign.Budget{Daily: 100}, Standing{Spent: 100, SpentToday: 100}, 0)
+	c := &campaign.Campaign{ID: "allocations", Budget: campaign.Budget{Daily: 1e6}}
+	p.Plan(c, Standing{}, now)
+	if n := testing.AllocsPerRun(100, func() { p.Plan(c, Standing{}, now) }); n != 0 {
+		t.Errorf("%v allocations a plan", n)
+	}
+	if i, ok := p.Describe("spent"); !ok || i.SpentToday != 0.0001 || i.Share != 0 {
+		t.Errorf("%+v (%v)", i, ok)
+	}
+}
+
+func TestCampaignsThatArePacedAreBounded(t *testing.T) {
+	p := NewPacer()
+	for i := range maxPaces + 10 {
+		p.Plan(&campaign.Campaign{ID: strconv.Itoa(i)}, Standing{}, event.Time(i+1))
+	}
+	if _, ok := p.Describe("9"); ok || len(p.paces) != maxPaces {
+		t.Errorf("%d campaigns, the oldest is there: %v", len(p.paces), ok)
+	}
+}
+
+func FuzzRestore(f *testing.F) {
+	p := NewPacer()
+	p.Plan(&campaign.Campaign{ID: "c"}, Standing{}, 1)
+	f.Add(p.State())
+	f.Add([]byte(`{"version":1,"campaigns":{"c":{"share":2}}}`))
+	f.Add([]byte(`{"version":2}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p := NewPacer()
+		if p.Restore(b) != nil {
+			return
+		}
+		c := &campaign.Campaign{ID: "c", Budget: campaign.Budget{Daily: 1e6}}
+		for i := range 5 {
+			if s := p.Plan(c, Standing{}, event.Time(i)*60_000).Share; !(s >= 0 && s <= 1) {
+				t.Fatalf("share %v", s)
+			}
+		}
 	})
 }
