@@ -35,6 +35,7 @@ type Deps struct {
 	Redis  *features.RedisClient // of the ledger, in the role features.Writing
 	Prefix string                // of keys in Redis
 	Scorer *scorer.Scorer        // scores; its policy chooses among creatives
+	Dir    string                // data folder; empty: what pacing learns is not kept
 	// RunScorer says that no other stage of the process runs the scorer.
 	RunScorer bool
 	Events    notice.Events               // takes what notices tell
@@ -99,6 +100,7 @@ func (b *Bidder) Run(ctx context.Context) error {
 	g.Go(func() error { return b.follower.Run(ctx) })
 	g.Go(func() error { return b.ledger.Run(ctx) })
 	g.Go(func() error { return b.learn(ctx) })
+	g.Go(func() error { return b.keepPacing(ctx) })
 	return g.Wait()
 }
 

@@ -45,6 +45,7 @@ func (b *Bidder) makeLedger() (err error) {
 
 func (b *Bidder) makePrices() error {
 	b.landscape, b.pacer = price.NewLandscape(), price.NewPacer()
+	b.restorePacing()
 	b.labels = newLabels(b.strategies, func(id string) *campaign.Campaign { return b.catalogue.View().Find(id) })
 	return nil
 }

@@ -16,8 +16,8 @@ import (
 
 // Bounds of the numbers that are kept in memory.
 const (
-	inUse        = time.Minute // in real time, after the last question
-	refreshMost  = 200         // campaigns of one call
+	inUse       = time.Minute // in real time, after the last question
+	refreshMost = 200         // campaigns of one call
 )
 
 // standings keeps the numbers of the campaigns in use.
