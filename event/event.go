@@ -19,6 +19,10 @@ const (
 	TypeTrack      = "track"
 	TypeScreen     = "screen"
 	TypeIdentify   = "identify"
+	// Types that the notices of a bidder become, beside impression and click.
+	TypeWin     = "win"
+	TypeBilling = "billing"
+	TypeLoss    = "loss"
 	// TypeHeartbeat carries the clock of a collector into every partition of events. No user caused
 	// it, and it is not counted as an event.
 	TypeHeartbeat = "heartbeat"

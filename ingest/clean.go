@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/collect"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/google/uuid"
 )
@@ -14,13 +15,7 @@ func clean(e *event.Event, now event.Time, recorded bool) error {
 		return &event.Error{Field: "type", Reason: "is heartbeat, which only the collector writes"}
 	}
 	e.Collector, e.Leaving = "", false // only heartbeats have these
-	switch {
-	case !recorded:
-		e.Received = now
-	case e.Received == 0:
-		e.Received = e.Time
-	}
-	if err := e.Complete(now); err != nil {
+	if err := collect.Stamp(e, now, recorded); err != nil {
 		return err
 	}
 	if e.ID == "" {
@@ -39,24 +34,4 @@ func decode(r *stream.Record) (event.Event, error) {
 		return e, err
 	}
 	return e, e.Complete(event.TimeOf(r.Time))
-}
-
-// reader is the clock of a process that folds records. It is 0 while times are recorded: those are
-// held against no clock.
-func (c *Clock) reader() event.Time {
-	if c.Recorded() {
-		return 0
-	}
-	return c.Now()
-}
-
-// key decides the partition: the events of a user share one, and so do an event and its resend.
-func key(e *event.Event) string {
-	switch {
-	case e.User != "":
-		return e.User
-	case e.Anonymous != "":
-		return e.Anonymous
-	}
-	return e.ID
 }

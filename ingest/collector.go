@@ -4,53 +4,43 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/access"
+	"github.com/clickloop/clickloop/internal/collect"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/web"
-	"github.com/clickloop/clickloop/stream"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 )
 
 // collector accepts events over HTTP and answers once Kafka has acknowledged them. Many small
-// requests share writes: events that come while a write is in flight go out with the next one.
+// requests share writes.
 type collector struct {
 	cfg     Config
-	name    string // in its heartbeats
-	client  *stream.Client
+	events  *collect.Collector // writes them
 	clock   *Clock
-	logger  *slog.Logger
-	batcher *stream.Batcher
 	letters *deadletter.Writer
 	access  *access.Gate
 	origins origins
 	limiter *rate.Limiter       // of all clients together
 	budget  *semaphore.Weighted // bytes of bodies at work
-	headers []stream.Header
-	posted  posted
-	// order is read-locked from the stamp of events until they are enqueued, and write-locked while
-	// the clock is enqueued
-	order    sync.RWMutex
-	standing standing
-	metrics  metrics
+	metrics metrics
 }
 
 func newCollector(cfg Config, d Deps, letters *deadletter.Writer, logger *slog.Logger) *collector {
 	return &collector{
-		cfg: cfg, name: collectorName(), client: d.Client, clock: d.Clock, logger: logger, letters: letters, access: d.Access,
-		origins:  newOrigins(cfg.CORSOrigins, logger, d.Registerer),
-		batcher:  stream.NewBatcher(d.Client, event.TopicEvents, cfg.MaxWaiting),
-		limiter:  rate.NewLimiter(rate.Limit(cfg.Rate), max(int(cfg.Rate), cfg.MaxEvents)),
-		budget:   semaphore.NewWeighted(int64(cfg.MaxWaiting)),
-		headers:  d.Client.MessageHeaders(event.SchemaEvent),
-		standing: standing{lease: d.Watermark.Lease},
-		metrics:  newMetrics(d.Registerer),
+		cfg: cfg, clock: d.Clock, letters: letters, access: d.Access,
+		events: collect.New(collect.Config{
+			Client: d.Client, Clock: d.Clock, MaxWaiting: cfg.MaxWaiting, Heartbeat: cfg.Heartbeat, Lease: d.Watermark.Lease, Logger: logger,
+		}),
+		origins: newOrigins(cfg.CORSOrigins, logger, d.Registerer),
+		limiter: rate.NewLimiter(rate.Limit(cfg.Rate), max(int(cfg.Rate), cfg.MaxEvents)),
+		budget:  semaphore.NewWeighted(int64(cfg.MaxWaiting)),
+		metrics: newMetrics(d.Registerer),
 	}
 }
 

@@ -35,8 +35,10 @@ func FuzzIntake(f *testing.F) {
 			}
 		}
 	}
-	clock := NewClock(func() event.Time { return now }, false)
 	budget := semaphore.NewWeighted(1 << 40)
+	record := func(e *event.Event, value []byte) stream.Record {
+		return stream.Record{Key: []byte(e.ID), Value: value}
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, d := range dialects {
 			for _, path := range d.paths {
@@ -46,7 +48,7 @@ func FuzzIntake(f *testing.F) {
 				}
 				events, err := d.decode(&request{Request: r, cfg: &cfg, body: &body{budget: budget, limit: cfg.MaxBody, raw: []byte(text)}})
 				if err == nil {
-					check(t, newIntake(&events, clock, nil, nil), events.count)
+					check(t, newIntake(&events, now, false, nil, record), events.count)
 				}
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/access"
+	"github.com/clickloop/clickloop/internal/collect"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/strictjson"
@@ -19,6 +20,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 )
+
+// Clock stamps the receipt of events; see collect.Clock.
+type Clock = collect.Clock
+
+// NewClock returns a Clock over now, the wall's clock.
+func NewClock(now func() event.Time, recorded bool) *Clock { return collect.NewClock(now, recorded) }
 
 // Deps are the clients and parts that an Ingester uses.
 type Deps struct {
@@ -72,9 +79,17 @@ func (i *Ingester) Register(public, admin *http.ServeMux) {
 // Run collects events and folds them until ctx ends.
 func (i *Ingester) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return i.collector.run(ctx) })
+	g.Go(func() error { return i.collector.events.Run(ctx) })
 	g.Go(func() error { return i.consumer.Run(ctx) })
 	return g.Wait()
+}
+
+// Take writes events that another part of this process has made, such as the notices of a bidder,
+// as if a request had brought them: they stand before the heartbeats that vouch for them. See
+// collect.Collector.Take for its errors; it may be called by many goroutines at once, and waits
+// until Run runs.
+func (i *Ingester) Take(ctx context.Context, events []event.Event) error {
+	return i.collector.take(ctx, events)
 }
 
 // Ready returns nil when Kafka answers, labels wait for the events of this collector, profiles are
@@ -83,7 +98,7 @@ func (i *Ingester) Ready(ctx context.Context) error {
 	if err := i.client.Ping(ctx); err != nil {
 		return err
 	}
-	if err := i.collector.standing.check(i.clock.Now(), i.clock.Recorded()); err != nil {
+	if err := i.collector.events.Standing(); err != nil {
 		return err
 	}
 	if err := i.store.Fault(); err != nil {
@@ -113,7 +128,7 @@ func (i *Ingester) handleClock(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o := strictjson.NewObject(nil)
-	o.Text("mode", i.clock.mode())
+	o.Text("mode", i.clock.Mode())
 	o.Text("now", i.clock.Now().String())
 	o.Text("folded", t.String())
 	if faulty := i.consumer.beats.Faulty(); len(faulty) > 0 {

@@ -26,7 +26,7 @@ type intake struct {
 	recorded   bool       // times are kept as given
 	maxAge     event.AgeLimits
 	refusable  bool // see delivery
-	headers    []stream.Header
+	record     func(*event.Event, []byte) stream.Record
 	records    []stream.Record // the accepted events
 	of         []int           // the verdict of each record
 	verdicts   []verdict
@@ -47,9 +47,9 @@ type item struct {
 }
 
 // newIntake stamps the events of a delivery with their receipt, and checks them.
-func newIntake(d *delivery, clock *Clock, maxAge event.AgeLimits, headers []stream.Header) *intake {
+func newIntake(d *delivery, now event.Time, recorded bool, maxAge event.AgeLimits, record func(*event.Event, []byte) stream.Record) *intake {
 	in := &intake{
-		now: clock.Now(), recorded: clock.Recorded(), maxAge: maxAge, headers: headers, refusable: d.refusable, notes: d.notes, letters: d.letters,
+		now: now, recorded: recorded, maxAge: maxAge, record: record, refusable: d.refusable, notes: d.notes, letters: d.letters,
 		records: make([]stream.Record, 0, d.count), verdicts: make([]verdict, 0, d.count),
 	}
 	for i := range d.count {
@@ -81,7 +81,7 @@ func (in *intake) add(it *item) {
 	}
 	in.of = append(in.of, len(in.verdicts))
 	in.verdicts = append(in.verdicts, verdict{id: e.ID, warnings: warnings})
-	in.records = append(in.records, stream.Record{Partition: -1, Key: []byte(key(e)), Value: value, Headers: in.headers})
+	in.records = append(in.records, in.record(e, value))
 }
 
 func (in *intake) reject(it *item, warnings []web.Warning) {

@@ -129,44 +129,6 @@ func TestTheRateCountsEvents(t *testing.T) {
 	}
 }
 
-// A write that fails is no acknowledgement: here the writer ends while events wait for it.
-func TestAWriteThatFailsIsNotAcknowledged(t *testing.T) {
-	services := backend.Embedded(t)
-	client := dial(t, []string{services.Kafka})
-	i, err := New(DefaultConfig(), Deps{Client: client, Clock: NewClock(func() event.Time { return segmentNow }, false), Logger: discard, Store: features.NewMemory()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	mux := http.NewServeMux()
-	i.Register(mux, mux)
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	f := func(path, body string) {
-		t.Helper()
-		w := httptest.NewRecorder()
-		answered := make(chan struct{})
-		go func() {
-			defer close(answered)
-			mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body)))
-		}()
-		for {
-			_ = i.collector.batcher.Run(ended) // answers what waits with the error of its context
-			select {
-			case <-answered:
-			case <-time.After(time.Millisecond):
-				continue
-			}
-			break
-		}
-		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || strings.Contains(w.Body.String(), "accepted") {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
-		}
-	}
-	f("/v1/events", `{"type":"page"}`)
-	f("/v1/track", `{"userId":"u","event":"x"}`)
-	f("/v1/batch", `{"batch":[{"type":"page","userId":"u"}]}`)
-}
-
 // What waits for Kafka is bounded: beyond it a request is told at once, not when its patience ends.
 func TestEventsThatWaitForKafkaAreBounded(t *testing.T) {
 	services := backend.Embedded(t)

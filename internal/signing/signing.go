@@ -1,6 +1,7 @@
 // Package signing makes and checks the signed tokens of predictions. The scorer's answer carries a
 // token for each chosen candidate, and an event that names the prediction brings it back. So
-// whoever knows or guesses the id of a prediction cannot label it.
+// whoever knows or guesses the id of a prediction cannot label it. Under the same secrets it seals
+// other facts that strangers carry, such as those of a bid in the URLs of its notices.
 //
 // The one invariant: a token is valid for one prediction id, until its lifetime has passed, under
 // the secret that signed it, and a verdict depends on nothing else than these and the keys.
@@ -45,7 +46,7 @@ const (
 	maxKeys   = 32
 )
 
-// keyIDOf is the message whose MAC gives a key its id. No token's begins with its first byte.
+// keyIDOf is the message whose MAC gives a key its id. No other one begins with its first byte.
 const keyIDOf = "clickloop key id"
 
 // Verdict is what a check has found.
@@ -81,6 +82,7 @@ type key struct {
 type mac struct {
 	hash.Hash
 	message, sum []byte
+	raw          []byte // of a sealed text
 }
 
 // Parse reads secrets, one a line. Space around a secret and empty lines count for nothing. The

@@ -1,4 +1,4 @@
-package ingest
+package collect
 
 import (
 	"context"
@@ -15,9 +15,9 @@ import (
 // its farewell.
 const farewellWait = 3 * time.Second
 
-// collectorName names one start of a collector. A restarted collector must not vouch for events
+// newName names one start of a collector. A restarted collector must not vouch for events
 // that the one before it had in flight, so each start has a name of its own.
-func collectorName() string {
+func newName() string {
 	const limit = 100
 	host, err := os.Hostname()
 	if err != nil {
@@ -28,7 +28,7 @@ func collectorName() string {
 
 // heartbeats makes one heartbeat for each of n partitions. The partitions are named: a key could
 // miss one.
-func (c *collector) heartbeats(n int, e event.Event) []stream.Record {
+func (c *Collector) heartbeats(n int, e event.Event) []stream.Record {
 	e.Type = event.TypeHeartbeat
 	value := e.AppendJSON(nil)
 	beats := make([]stream.Record, n)
@@ -38,8 +38,9 @@ func (c *collector) heartbeats(n int, e event.Event) []stream.Record {
 	return beats
 }
 
-// run writes events and heartbeats until ctx ends, then the events that still wait and a farewell.
-func (c *collector) run(ctx context.Context) error {
+// Run writes events and heartbeats until ctx ends, then the events that still wait and a farewell.
+// It runs once.
+func (c *Collector) Run(ctx context.Context) error {
 	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	written := make(chan struct{})
@@ -57,8 +58,8 @@ func (c *collector) run(ctx context.Context) error {
 // beat writes the wall's clock to every partition until ctx ends, so that an idle partition holds
 // no label back. The first heartbeat goes out at once, and so does one when the clock is turned:
 // the collector accepts no events before it is acknowledged.
-func (c *collector) beat(ctx context.Context) error {
-	tick := time.NewTicker(c.cfg.Heartbeat)
+func (c *Collector) beat(ctx context.Context) error {
+	tick := time.NewTicker(c.heartbeat)
 	defer tick.Stop()
 	for {
 		turned := c.clock.turned.Wait()
@@ -74,7 +75,7 @@ func (c *collector) beat(ctx context.Context) error {
 
 // beatOnce writes one heartbeat and waits for its acknowledgement. While Kafka is away there is no
 // second one in flight: the next will say more than it.
-func (c *collector) beatOnce(ctx context.Context) {
+func (c *Collector) beatOnce(ctx context.Context) {
 	if c.clock.Recorded() {
 		c.beatNewPartitions(ctx)
 		return
@@ -93,7 +94,7 @@ func (c *collector) beatOnce(ctx context.Context) {
 // order from the moment at which it stamps received until its events are enqueued, so the clock
 // never vouches for an event that is still to come. The farewell is the last record: no event is
 // accepted behind it.
-func (c *collector) enqueueClock(n int, farewell bool) (queued stream.Ticket, stamp event.Time, err error) {
+func (c *Collector) enqueueClock(n int, farewell bool) (queued stream.Ticket, stamp event.Time, err error) {
 	c.order.Lock()
 	defer c.order.Unlock()
 	if farewell {
@@ -111,7 +112,7 @@ func (c *collector) enqueueClock(n int, farewell bool) (queued stream.Ticket, st
 
 // leave accepts no more events. It waits until Kafka has the events in flight and the farewell
 // behind them, so that labels need not wait until the lease of this collector has passed.
-func (c *collector) leave(ctx context.Context) {
+func (c *Collector) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, farewellWait)
 	defer cancel()
 	n, err := c.client.Partitions(ctx, event.TopicEvents)
@@ -153,7 +154,7 @@ func (p *posted) missing(n int) (at event.Time, from int, ok bool) {
 // beatNewPartitions writes the recorded clock to partitions that were added since it was posted:
 // the driver of a replay waits until every partition is folded up to it. It vouches for no event
 // that is still to come, since producers choose a new partition only a while after it was added.
-func (c *collector) beatNewPartitions(ctx context.Context) {
+func (c *Collector) beatNewPartitions(ctx context.Context) {
 	n, err := c.client.Partitions(ctx, event.TopicEvents)
 	if err != nil {
 		return

@@ -1,4 +1,4 @@
-package ingest
+package collect
 
 import (
 	"errors"
@@ -22,10 +22,10 @@ type standing struct {
 	left    bool
 }
 
-// Reasons why labels do not wait for the events of this collector.
+// Reasons why labels do not wait for the events of this collector, returned by Standing.
 var (
-	errSilent  = errors.New("no heartbeat of the collector was acknowledged by Kafka lately")
-	errLeaving = errors.New("the collector is ending")
+	ErrSilent  = errors.New("no heartbeat of the collector was acknowledged by Kafka lately")
+	ErrLeaving = errors.New("the collector is ending")
 )
 
 // vouch remembers an acknowledged heartbeat.
@@ -58,11 +58,11 @@ func (s *standing) check(now event.Time, recorded bool) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.left:
-		return errLeaving
+		return ErrLeaving
 	case recorded: // the driver of a replay writes the heartbeats
 		return nil
 	case s.vouched == 0 || now.Sub(s.vouched) > s.lease/2:
-		return errSilent
+		return ErrSilent
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package ingest
+package collect
 
 import (
 	"sync/atomic"
@@ -35,9 +35,19 @@ func (c *Clock) SetRecorded(recorded bool) {
 // Now is the wall's time.
 func (c *Clock) Now() event.Time { return c.now() }
 
-func (c *Clock) mode() string {
+// Mode is the name of the mode.
+func (c *Clock) Mode() string {
 	if c.Recorded() {
 		return "recorded"
 	}
 	return "wall"
+}
+
+// Reader is the clock of a process that folds records. It is 0 while times are recorded: those are
+// held against no clock.
+func (c *Clock) Reader() event.Time {
+	if c.Recorded() {
+		return 0
+	}
+	return c.Now()
 }

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// system is the services and the program that is measured, in a folder of their own.
+type system struct {
+	dir, url string
+	services string // empty: none were started
+	up       *exec.Cmd
+}
+
+// start returns when the program serves.
+func start(o options) (_ *system, err error) {
+	s := &system{}
+	if s.dir, err = os.MkdirTemp("", "bench-bid-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.stop())
+		}
+	}()
+	args := []string{"up", "--http", "127.0.0.1:0", "--data", filepath.Join(s.dir, "data"), "--addresses", s.file("addresses"), "--config", s.file("clickloop.yaml")}
+	if o.services != "" {
+		s.services = o.services
+		out, err := exec.Command(o.services, "start", s.file("services")).Output()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: %s", o.services, err, stderr(err))
+		}
+		at := variables(string(out))
+		args = append(args, "--kafka", at["KAFKA"], "--redis", at["REDIS"])
+	}
+	for name, text := range map[string]string{"clickloop.yaml": configuration, "campaigns.yaml": campaigns()} {
+		if err := os.WriteFile(s.file(name), []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	s.up = exec.Command(o.binary, args...)
+	s.up.Stderr = os.Stderr
+	if err := s.up.Start(); err != nil {
+		s.up = nil
+		return nil, err
+	}
+	s.url, err = s.address()
+	return s, err
+}
+
+func (s *system) file(name string) string { return filepath.Join(s.dir, name) }
+
+// address waits for the file of `up --addresses`.
+func (s *system) address() (string, error) {
+	for range 600 {
+		b, _ := os.ReadFile(s.file("addresses"))
+		if at := variables(string(b)); at["HTTP"] != "" {
+			return "http://" + at["HTTP"], nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return "", errors.New("up did not start within a minute")
+}
+
+// variables reads lines of NAME=value.
+func variables(text string) map[string]string {
+	all := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			all[name] = value
+		}
+	}
+	return all
+}
+
+func stderr(err error) string {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return string(exit.Stderr)
+	}
+	return ""
+}
+
+func (s *system) stop() (err error) {
+	if s.up != nil {
+		err = errors.Join(s.up.Process.Signal(syscall.SIGTERM), s.up.Wait())
+	}
+	if s.services != "" {
+		out, failed := exec.Command(s.services, "stop", s.file("services")).CombinedOutput()
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w: %s", s.services, failed, out))
+		}
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+const configuration = `objectives:
+  - {name: click, trigger: impression, positive: click, window: 5s}
+features:
+  profiles:
+    - {name: user.clicks_1h, entity: user, aggregate: count, event: click, window: 1h}
+    - {name: user.pages_1h, entity: user, aggregate: count, event: page, window: 1h}
+    - {entity: ad, aggregate: ratio, event: click, over: impression, window: 1d, prior: 0.01, weight: 100}
+    - {entity: campaign, aggregate: ratio, event: click, over: impression, window: 1d, prior: 0.01, weight: 100}
+bidding:
+  campaigns: campaigns.yaml
+  public_url: https://bid.example
+`
+
+// campaigns makes ten: the even ones have a creative of the size that is asked for. Two of the five
+// count how often users see them.
+func campaigns() string {
+	text := "advertisers:\n  - {id: shoes, domain: shoes.example, categories: [IAB18-3]}\ncampaigns:\n"
+	for c := range 10 {
+		w, h := 300, 250
+		if c%2 == 1 {
+			w, h = 970, 90
+		}
+		text += fmt.Sprintf("  - id: c%d\n    advertiser: shoes\n    budget: {total: 1000000, daily: 100000, pacing: even}\n    bid: {strategy: value, value: \"p.click * %.2f\", max_cpm: 20}\n",
+			c, 0.2+0.05*float64(c))
+		if c%4 == 0 {
+			text += "    caps: [{impressions: 20, window: 24h}]\n"
+		}
+		text += fmt.Sprintf("    creatives: [{id: a%d, landing: \"https://shoes.example/%d\", secure: true, banner: {w: %d, h: %d, image: \"https://cdn.shoes.example/%d.png\"}}]\n", c, c, w, h, c)
+	}
+	return text
+}
