@@ -24,6 +24,9 @@ require (
 
 require (
 	github.com/maypok86/otter/v2 v2.4.0
+	github.com/prebid/go-gdpr v1.12.0
+	github.com/prebid/go-gpp v0.2.0
+	github.com/prebid/openrtb/v20 v20.3.0
 	go.uber.org/goleak v1.3.0
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/clickloop/clickloop/internal/strictjson"
 )
 
-// message is what the five types have in common.
+// message is what the types have in common.
 type message[T any] interface {
 	*T
 	AppendJSON([]byte) []byte
@@ -64,6 +64,7 @@ func TestEveryMessageReadsBackAsItWasWritten(t *testing.T) {
 		example    Example
 		evaluation Evaluation
 		deadLetter DeadLetter
+		bidStep    BidStep
 	)
 	for seed := range uint64(2000) {
 		r := newRandom(seed)
@@ -72,6 +73,7 @@ func TestEveryMessageReadsBackAsItWasWritten(t *testing.T) {
 		roundTrip(t, r.example(), &example)
 		roundTrip(t, r.evaluation(), &evaluation)
 		roundTrip(t, r.deadLetter(), &deadLetter)
+		roundTrip(t, r.bidStep(), &bidStep)
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 func FuzzParsers(f *testing.F) {
 	for seed := range uint64(20) {
 		r := newRandom(seed)
-		e, p, x, v, d := r.event(), r.prediction(), r.example(), r.evaluation(), r.deadLetter()
-		for _, line := range [][]byte{e.AppendJSON(nil), p.AppendJSON(nil), x.AppendJSON(nil), v.AppendJSON(nil), d.AppendJSON(nil)} {
+		e, p, x, v, d, b := r.event(), r.prediction(), r.example(), r.evaluation(), r.deadLetter(), r.bidStep()
+		for _, line := range [][]byte{e.AppendJSON(nil), p.AppendJSON(nil), x.AppendJSON(nil), v.AppendJSON(nil), d.AppendJSON(nil), b.AppendJSON(nil)} {
 			f.Add(line)
 		}
 	}
@@ -27,6 +27,7 @@ func FuzzParsers(f *testing.F) {
 		check[Evaluation](t, b)
 		check[DeadLetter](t, b)
 		check[Item](t, b)
+		check[BidStep](t, b)
 		_, _ = strictjson.SplitArray(b, 100)
 	})
 }

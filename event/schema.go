@@ -16,6 +16,7 @@ const (
 	SchemaEvaluation = "evaluation/1"
 	SchemaDeadLetter = "deadletter/1"
 	SchemaItem       = "item/1"
+	SchemaBid        = "bid/1"
 	SchemaModel      = "model/1" // binary: made and read by package model
 )
 

@@ -52,7 +52,9 @@ func goldenMessages() map[string]interface{ AppendJSON([]byte) []byte } {
 		"example": &Example{"click", "r1.0", 17, at, 1, "red", 1, 0.0123, "click@184203", 0.95, "epsilon", facts, facts[:1], true, Source{"1f0a77d2", 3, 991}},
 		"evaluation": &Evaluation{"click", "1m", testNow, testNow + 60000, 5000, 61, metric(0.061), metric(0.93), metric(0.71), metric(1.02), metric(0.002), metric(5000), metric(62.25), metric(61), metric(305), facts[:1],
 			"click@184203", "predicted_over_actual is 1.6, above 1.2"},
-		"item":       &Item{"a17", "c9", 2.5, facts[:1], at},
+		"item": &Item{"a17", "c9", 2.5, facts[:1], at},
+		"bid": &BidStep{StepBid, "r1.0/2", "c9", "b41f6c02", at, 3, 1204, 2500, -100, "2026-11-25", "r1", "1", "a17", "shop", "deal-7", "u1", 2500, 3100, 500, 0.25, true, at + 300_000, facts[:2], 86_400_000,
+			2400, 2100, 102, true, 20, true, 500_000, 7_000_000, Fields{{"2026-11-25", Value{Kind: Number, Num: 1_000_000}}}},
 		"deadletter": &DeadLetter{"ingest", "time is not RFC 3339", "events", 2, 17, at, []byte(`{"time":"yesterday"}`)},
 	}
 }
@@ -121,6 +123,11 @@ func TestMessagesFitTheirSchemas(t *testing.T) {
 		i := Item{ID: "i" + r.text(), Campaign: r.text(), Value: r.Float64(), Fields: r.fields(), Time: r.time()}
 		return i.AppendJSON(nil)
 	})
+	check("bid", func(r random) []byte {
+		b := r.bidStep()
+		b.Day = r.time().Std().Format("2006-01-02")
+		return b.AppendJSON(nil)
+	})
 	check("deadletter", func(r random) []byte { d := r.deadLetter(); return d.AppendJSON(nil) })
 }
 
@@ -143,6 +150,10 @@ func TestSchemasRefuseWhatIsNoMessage(t *testing.T) {
 	f("item", `{"campaign":"c9"}`)
 	f("item", `{"id":"a17","value":-1}`)
 	f("item", `{"id":"a17","fields":{"size":{"w":1}}}`)
+	f("bid", `{"step":"bid","epoch":1}`)
+	f("bid", `{"step":"bid","time":"2026-11-25T09:00:00.000Z","epoch":0}`)
+	f("bid", `{"step":"bid","time":"2026-11-25T09:00:00.000Z","epoch":1,"price":-1}`)
+	f("bid", `{"step":"bid","time":"2026-11-25T09:00:00.000Z","epoch":1,"day":"25.11."}`)
 	f("deadletter", `{"stage":"ingest","reason":"no","partition":0,"offset":0}`)
 }
 
@@ -185,6 +196,7 @@ func TestTheAsyncAPIDocumentTellsTheTopicsAndSchemasThatThereAre(t *testing.T) {
 	for _, topic := range Topics([]Objective{{Name: "{objective}"}}, 4, "{catalogue}") {
 		topics["clickloop."+topic.Name] = topic.Partitions
 	}
+	topics["clickloop."+TopicBids] = BiddingTopics()[0].Partitions
 	for name, channel := range doc.Channels {
 		partitions, ok := topics[channel.Address]
 		if !ok {
@@ -213,7 +225,7 @@ func TestTheAsyncAPIDocumentTellsTheTopicsAndSchemasThatThereAre(t *testing.T) {
 
 func checkMessages(t *testing.T, messages map[string]asyncMessage) {
 	t.Helper()
-	known := []string{SchemaEvent, SchemaPrediction, SchemaExample, SchemaEvaluation, SchemaItem, SchemaDeadLetter, SchemaModel}
+	known := []string{SchemaEvent, SchemaPrediction, SchemaExample, SchemaEvaluation, SchemaItem, SchemaDeadLetter, SchemaBid, SchemaModel}
 	for key, m := range messages {
 		i := slices.Index(known, m.Name)
 		if i < 0 {

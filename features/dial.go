@@ -87,6 +87,14 @@ func (c *RedisClient) Ping(ctx context.Context) error {
 	return c.door.explain(c.client.Ping(ctx).Err(), nil)
 }
 
+// Commands returns the client itself, for the one package beside this that has scripts of its own:
+// bidder/ledger.
+func (c *RedisClient) Commands() *redis.Client { return c.client }
+
+// Explain returns a fault of credentials or rights as a *RedisFault, in plain words, and other errors
+// as they are.
+func (c *RedisClient) Explain(err error, rights *Rights) error { return c.door.explain(err, rights) }
+
 // Close closes the connections.
 func (c *RedisClient) Close() error {
 	if c.lanes != nil {

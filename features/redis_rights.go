@@ -14,6 +14,7 @@ type Rights struct {
 	Keys     string   // what the keys begin with
 	Writes   bool     // else the keys are read only
 	Commands []string // in lower case
+	ledger   bool     // of the bidder's ledger, whose script is another
 }
 
 // Commands of a store. Those of a script are checked by Redis as if the user had sent them.
@@ -29,6 +30,17 @@ func RightsOf(prefix, namespace string, role Role) *Rights {
 	if r.Writes {
 		r.Commands = append(r.Commands, writeCommands...)
 	}
+	slices.Sort(r.Commands)
+	return r
+}
+
+// ledgerCommands are those of the bidder's ledger. Its script is loaded and never sent, see
+// bidder/ledger.
+var ledgerCommands = []string{"evalsha", "script|load", "del", "exists", "get", "hdel", "hget", "hmget", "hset", "set", "zadd", "zcount", "zrangebyscore", "zrem", "zremrangebyscore"}
+
+// LedgerRights returns the rights of the bidder's ledger of budgets and caps under a prefix.
+func LedgerRights(prefix string) *Rights {
+	r := &Rights{Keys: prefix + "ledger:", Writes: true, Commands: slices.Concat(ledgerCommands, watchCommands), ledger: true}
 	slices.Sort(r.Commands)
 	return r
 }
@@ -50,8 +62,23 @@ var checkSource string
 
 var checkScript = redis.NewScript(checkSource)
 
+//go:embed check_ledger.lua
+var checkLedgerSource string
+
+// tryLedger uses every right that a ledger needs but INFO.
+func (c *RedisClient) tryLedger(ctx context.Context, rights *Rights) error {
+	sha, err := c.client.ScriptLoad(ctx, checkLedgerSource).Result()
+	if err != nil {
+		return err
+	}
+	return c.client.EvalSha(ctx, sha, []string{rights.Keys + "check"}).Err()
+}
+
 // try uses every right that a store needs but INFO, on a key of its own, and leaves nothing behind.
 func (c *RedisClient) try(ctx context.Context, rights *Rights) error {
+	if rights.ledger {
+		return c.tryLedger(ctx, rights)
+	}
 	key := rights.Keys + "position:check"
 	if err := c.client.HMGet(ctx, key, "0").Err(); err != nil {
 		return err

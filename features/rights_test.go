@@ -78,6 +78,33 @@ func TestAStoreNeedsItsRightsAndNoOthers(t *testing.T) {
 	}
 }
 
+// The check of a ledger's rights finds each that is missing, and names the rule that gives it. The
+// ledger's own tests run with these rights and no others.
+func TestALedgerNeedsItsRightsAndNoOthers(t *testing.T) {
+	s := services.NewServer(t, nil, tlsfiles.Server{})
+	rights := LedgerRights("p.")
+	_, client := granted(t, s, "all", "ledger", Writing, rights.String())
+	if err := client.Diagnose(t.Context(), rights); err != nil {
+		t.Errorf("with all rights: %v", err)
+	}
+	if keys := s.Admin.Keys(t.Context(), "*").Val(); len(keys) > 0 {
+		t.Errorf("the check leaves %v behind", keys)
+	}
+	for _, missing := range rights.Commands {
+		without := *rights
+		without.Commands = slices.DeleteFunc(slices.Clone(rights.Commands), func(c string) bool { return c == missing })
+		_, client := granted(t, s, "some", "ledger", Writing, without.String())
+		if missing == "info" { // of ReadCapacity
+			continue
+		}
+		isFault(t, "without "+missing, client.Diagnose(t.Context(), rights), "some", "ACL SETUSER some +"+missing)
+	}
+	_, client = granted(t, s, "other", "profiles", Writing, RightsOf("p.", "profiles", Writing).String()+" +script|load")
+	if err := client.Diagnose(t.Context(), rights); err == nil {
+		t.Error("a user of profiles may use the ledger")
+	}
+}
+
 // Stores of other namespaces and prefixes are closed to a user, whatever it does.
 func TestAStoreIsRefusedWhatIsAnothers(t *testing.T) {
 	s := services.NewServer(t, nil, tlsfiles.Server{})

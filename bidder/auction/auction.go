@@ -19,18 +19,42 @@ type Request struct {
 	Currencies []string // in which bids are taken; none: USD
 
 	BlockedCategories  []string // bcat
+	AllowedCategories  []string // acat: the only ones; none: all that are not blocked
 	BlockedAdvertisers []string // badv: domains, in lower case
 	BlockedApps        []string // bapp: bundles
 	CategoryTaxonomy   int      // cattax; 1, the IAB's first, where none is given
 	Seats              []string // wseat: the only buyer seats that may bid; none: all
 	BlockedSeats       []string // bseat
+	Languages          []string // wlang: of creatives, in lower case; none: all
+	// Disclosure says that a bid must tell on whose behalf it is made and who pays: the European
+	// Digital Services Act, dsarequired 2 and 3. A bid without it is not accepted.
+	Disclosure bool
 
+	Chain   SupplyChain
 	Place   Place
 	Device  Device
 	User    User
 	Consent Consent
 	Imps    []Imp
+	Refused []Refusal // places, or forms of ads of a place, that cannot be bid on
 }
+
+// Refusal says why a place of a request, or one of its forms of ads, is not among Request.Imps.
+type Refusal struct {
+	Index  int    // of the imp in the request
+	Imp    string // its id, where it has one
+	Reason string // names the member and what is wrong with it
+}
+
+// SupplyChain is who sells the place and passes the request on: schain.
+type SupplyChain struct {
+	Given    bool
+	Complete bool // all the way from the owner of the site or app
+	Nodes    []ChainNode
+}
+
+// ChainNode is one seller: the domain of its system, and its account there.
+type ChainNode struct{ System, Seller string }
 
 // Place is the site, the app or the screen.
 type Place struct {
@@ -83,7 +107,10 @@ type Device struct {
 
 // User is who will see the ad. It is the zero value unless Consent.User allows more.
 type User struct {
-	ID       string   // that the bidder knows: buyeruid, else the exchange's id, else the device's
+	// ID is the one that the bidder knows: buyeruid, else the exchange's id, else the device's,
+	// else the first of External
+	ID       string
+	External []string // SOURCE/ID of eids
 	Segments []string // PROVIDER/ID of user.data, in lower case, and ID alone
 	Keywords []string
 }
@@ -93,6 +120,7 @@ type Consent struct {
 	// User says that a profile of the user may be read and written, and that its id may be kept.
 	User   bool
 	Reason string // why not: such as gdpr, us_privacy, gpp, coppa, gpc, lmt; empty where it is allowed
+	Detail string // the reason for people: such as "purpose 4 has no consent"
 }
 
 // Imp is one place for an ad. At least one of Banner, Video, Audio and Native is there.
@@ -106,12 +134,15 @@ type Imp struct {
 	Full     bool    // instl: interstitial or full screen
 	Rewarded bool
 	Expires  time.Duration // after which a bid that won may still be shown: exp; 0: unknown
-	Banner   *Banner
-	Video    *Video
-	Audio    *Audio
-	Native   *Native
-	Deals    []Deal
-	DealOnly bool // private_auction
+	// Multiplier is how many impressions one showing counts as, and how many times its price is
+	// paid: qty, of screens outdoors. Never 0.
+	Multiplier float64
+	Banner     *Banner
+	Video      *Video
+	Audio      *Audio
+	Native     *Native
+	Deals      []Deal
+	DealOnly   bool // private_auction
 }
 
 // Size is in pixels that do not depend on the device.
@@ -143,6 +174,7 @@ type Video struct {
 	APIs                     []int
 	Position                 int
 	MinBitrate, MaxBitrate   int // kbit/s; 0: no bound
+	Floors                   Floors
 }
 
 // Audio is a place for VAST or DAAST.
@@ -154,6 +186,7 @@ type Audio struct {
 	BlockedAttributes        []int
 	APIs                     []int
 	MinBitrate, MaxBitrate   int
+	Floors                   Floors
 }
 
 // Native is a place for an ad that the page draws of its parts.
@@ -206,21 +239,5 @@ type Deal struct {
 	FixedPrice        bool // at 3: Floor is the price
 	Seats             []string
 	AdvertiserDomains []string // the only ones; none: all
-}
-
-// Format is one kind of ad that an Imp takes.
-type Format uint8
-
-const (
-	FormatBanner Format = iota + 1
-	FormatVideo
-	FormatAudio
-	FormatNative
-)
-
-// MarkupType is the format's number in a bid's mtype.
-func (f Format) MarkupType() int { return int(f) }
-
-func (f Format) String() string {
-	return [...]string{"unknown", "banner", "video", "audio", "native"}[f]
+	Floors            Floors
 }

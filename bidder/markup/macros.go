@@ -1,6 +1,7 @@
 package markup
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,16 +108,33 @@ func (m *Maker) link(dst []byte, ad *Ad, url string) []byte {
 // and the others are empty, as the specification has it: no exchange sees this URL.
 func (m *Maker) landing(ad *Ad) (string, error) {
 	url := ad.Creative.Landing
+	if len(url) > maxURL {
+		return "", unfit("its landing has %d bytes, at most %d are allowed", len(url), maxURL)
+	}
 	if strings.Contains(url, "{") {
 		url = strings.ReplaceAll(url, "{price}", "")
 		url = auctionMacros(ad, string(m.expand(nil, ad, url, nil)))
 	}
-	url = string(appendURL(nil, url))
+	url = string(escapePercents(appendURL(nil, url)))
 	if err := notice.CheckTarget(url); err != nil {
 		return "", unfit("its landing %s", strings.TrimPrefix(err.Error(), "the value "))
 	}
 	return url, nil
 }
+
+// escapePercents escapes each % that begins no escape, as in ?off=10%. Elsewhere such a % may be of
+// an exchange's macro.
+func escapePercents(url []byte) []byte {
+	for i := 0; i < len(url); i++ {
+		if url[i] == '%' && (i+2 >= len(url) || !isHex(url[i+1]) || !isHex(url[i+2])) {
+			url = slices.Insert(url, i+1, '2', '5')
+			i += 2
+		}
+	}
+	return url
+}
+
+func isHex(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f' }
 
 // auctionMacros replaces the macros of OpenRTB in a URL.
 func auctionMacros(ad *Ad, url string) string {

@@ -297,6 +297,8 @@ func TestTheLandingKnowsTheAuction(t *testing.T) {
 	f("https://x.example/${AUCTION_", "https://x.example/${AUCTION_")
 	f("https://x.example/ä b\"<>", "https://x.example/%C3%A4%20b%22%3C%3E")
 	f("http://x.example", "http://x.example")
+	f("https://x.example/50%?off=10%&y=%4", "https://x.example/50%25?off=10%25&y=%254")
+	f("https://x.example/%e4%C3?y=%2F", "https://x.example/%e4%C3?y=%2F")
 	f("https://x.example/{click}", "https://x.example/{click}")
 	f("javascript:alert(1)", "")
 	f("//x.example/", "")
@@ -675,6 +677,44 @@ func asXML(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\ufffd"))
+}
+
+// Any text in any place of a creative and a request leaves a document that a parser reads, with the
+// same elements.
+func FuzzNoTextLeavesItsPlace(f *testing.F) {
+	for _, attack := range attacks {
+		f.Add(attack)
+	}
+	m := maker(f, Config{})
+	names := func(all []*found) (s []string) {
+		for _, e := range all {
+			s = append(s, fmt.Sprint(e.path, len(e.attrs)))
+		}
+		return s
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		at := "https://cdn.example/" + text
+		if len(at) > 1000 {
+			return
+		}
+		plain, ad := banner(), banner()
+		ad.Creative.Banner.Image, ad.Creative.Landing, ad.Request, ad.ID = at, at, text, text
+		if got, want := names(elements(t, made(t, m, ad), false)), names(elements(t, made(t, m, plain), false)); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+		plain, ad = video(), video()
+		plain.Imp.Video.Protocols, ad.Imp.Video.Protocols = []int{13}, []int{13}
+		ad.Creative.Video.Files[1].URL, ad.Creative.ID, ad.ID = at, text, text
+		if got, want := names(elements(t, made(t, m, ad), true)), names(elements(t, made(t, m, plain), true)); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+		n := native()
+		n.Creative.Native.Title, n.Creative.Native.Main.URL, n.Creative.Native.CTA = "x"+text, at, text
+		n.Imp.Native.Assets[0].Length = 0
+		if a := parsed(t, made(t, m, n)); a.Assets[0].Title.Text != strings.ToValidUTF8("x"+text, "\ufffd") && len(strings.ToValidUTF8(text, "")) == len(text) {
+			t.Errorf("%q is %q", text, a.Assets[0].Title.Text)
+		}
+	})
 }
 
 func TestMarkupAllocatesLittle(t *testing.T) {

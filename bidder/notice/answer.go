@@ -53,9 +53,18 @@ var reasons = map[Verdict]string{
 	Expired:       "the token has expired",
 }
 
+// remedies say what an operator can do about tokens that honest senders bring, too.
+var remedies = map[Verdict]string{
+	"unknown_key": "give all bidders the same secrets, and keep old ones for as long as late notices are taken",
+	"mismatch":    "an exchange alters URLs, or somebody forges notices",
+}
+
 // refuseToken answers a notice whose token is not good. Where it is only too old, a click leads on:
 // the person should arrive, and counts no more.
 func (n *Notices) refuseToken(k Kind, w http.ResponseWriter, v Verdict, t *Token) {
+	if remedy := remedies[v]; remedy != "" {
+		n.refused.warn(n.deps.Now(), "notices are refused: "+remedy, k, errors.New(reasons[v]))
+	}
 	if v == Expired && k == Click {
 		accept(k, w, t)
 		return

@@ -87,7 +87,8 @@ type Notices struct {
 	deps    Deps
 	written written
 	metrics metrics
-	faults  quiet
+	faults  quiet // of Redis and Kafka
+	refused quiet // tokens
 }
 
 // New checks cfg and returns Notices.
@@ -101,7 +102,7 @@ func New(cfg Config, d Deps) (*Notices, error) {
 	if d.Currency == "" {
 		d.Currency = "USD"
 	}
-	return &Notices{cfg: cfg, deps: d, metrics: newMetrics(d.Registerer), faults: quiet{logger: d.Logger}}, nil
+	return &Notices{cfg: cfg, deps: d, metrics: newMetrics(d.Registerer), faults: quiet{logger: d.Logger}, refused: quiet{logger: d.Logger}}, nil
 }
 
 // Register adds the paths of notices to the public calls. Neither exchanges nor browsers have a

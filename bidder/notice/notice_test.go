@@ -283,6 +283,48 @@ func TestReplayedNoticesCountOnce(t *testing.T) {
 	}
 }
 
+// Of many at once, one changes the ledger, and all events have one id.
+func TestNoticesAtOnceCountOnce(t *testing.T) {
+	s := run(t, nil)
+	var wg sync.WaitGroup
+	for i := range 64 {
+		wg.Go(func() {
+			k := all[i%len(all)]
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, filled(s.link(k)), nil)
+			s.mux.ServeHTTP(httptest.NewRecorder(), r)
+		})
+	}
+	wg.Wait()
+	ids := map[string]bool{}
+	for _, e := range s.log.events {
+		ids[e.ID] = true
+	}
+	if len(ids) != len(all) || len(s.books.notices) != 3 {
+		t.Errorf("ids %v, %d steps", ids, len(s.books.notices))
+	}
+}
+
+// Operators read of foreign tokens once a minute, however many come.
+func TestForeignTokensAreLoggedOnceAMinute(t *testing.T) {
+	var text bytes.Buffer
+	s := run(t, func(_ *Config, d *Deps) { d.Logger = slog.New(slog.NewTextHandler(&text, nil)) })
+	foreign, err := signing.Hold("a secret of somebody else")
+	if err != nil {
+		t.Fatal(err)
+	}
+	links, _ := NewLinks(base, foreign)
+	b := bid()
+	for range 3 {
+		for range 10 {
+			s.call("GET", filled(string(links.Append(nil, Bill, &b))))
+		}
+		s.now = s.now.Add(time.Minute)
+	}
+	if n := strings.Count(text.String(), "same secrets"); n != 3 || !strings.Contains(text.String(), "more=9") {
+		t.Errorf("%d lines:\n%s", n, text.String())
+	}
+}
+
 // Forged, altered, foreign and old tokens are refused by name, and leave no trace.
 func TestTokensThatAreNotGoodAreRefusedAndCounted(t *testing.T) {
 	foreign, err := signing.Hold("a secret of somebody else")

@@ -212,6 +212,28 @@ func BenchmarkNotice(b *testing.B) {
 			dst = (&Token{Kind: Bill, Bid: of}).Append(dst[:0], k)
 		}
 	})
+	b.Run("take", func(b *testing.B) {
+		b.ReportAllocs()
+		mux := http.NewServeMux()
+		s := &stage{now: start, books: &books{taken: map[string]bool{}}, log: &log{}}
+		ring, _ := signing.Hold(secret)
+		n, err := New(DefaultConfig(), Deps{Keys: ring, Ledger: s.books, Events: s.log, Now: func() event.Time { return start }})
+		if err != nil {
+			b.Fatal(err)
+		}
+		n.Register(mux)
+		links, _ := NewLinks(base, ring)
+		i := 0
+		for b.Loop() {
+			of.ID = fmt.Sprint(i, ".0")
+			i++
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, httptest.NewRequest("GET", filled(string(links.Append(nil, Bill, &of))), nil))
+			if w.Code != http.StatusNoContent {
+				b.Fatal(w.Code)
+			}
+		}
+	})
 	signed := string((&Token{Kind: Bill, Bid: of}).Append(nil, k))
 	b.Run("open", func(b *testing.B) {
 		b.ReportAllocs()

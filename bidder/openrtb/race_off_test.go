@@ -1,0 +1,5 @@
+//go:build !race
+
+package openrtb
+
+const raceEnabled = false
