@@ -26,14 +26,18 @@ type Config struct {
 	Seed   uint64
 	At     int // 1: first price, 2: second price, 0: either by chance
 
-	Length  time.Duration // of simulated time, or of real time where the bidder's clock is the wall's
+	// where the bidder's clock is recorded
+	Length  time.Duration // of simulated time
 	PerHour float64       // auctions an hour, on average of a day
-	Start   event.Time    // 0: the midnight after what the bidder has seen. Recorded time alone
-	Flat    bool          // no daily curve. Real time never has one
+	Start   event.Time    // 0: the midnight after what the bidder has seen
+	Flat    bool          // no daily curve
 	Outage  int           // an hour of the day with a third of the traffic; -1: none
 	// simulated time between an auction and the next call that tells what became of it: auctions
 	// of a tick are sold before the notices of any of them are sent
 	Tick time.Duration
+	// where it is the wall's
+	For  time.Duration
+	Rate float64 // auctions a second
 
 	Connections  int  // auctions and notices at once
 	Pack         bool // bid requests are packed by gzip
@@ -61,6 +65,10 @@ func (c *Config) Validate() error {
 		return field.Wrong("outage", "is %d, want an hour of the day, 0 to 23", c.Outage)
 	case c.Tick < 0 || c.Tick > 5*time.Minute:
 		return field.Wrong("tick", "is %v, want up to 5m: bids expire that have no notice for longer", c.Tick)
+	case c.For < time.Second || c.For > 366*24*time.Hour:
+		return field.Wrong("for", "is %v, want 1s to a year", c.For)
+	case !(c.Rate >= 0.01) || c.Rate > 1e5:
+		return field.Wrong("rate", "is %v, want 0.01 to 100000 auctions a second", c.Rate)
 	case c.Connections < 1 || c.Connections > 256:
 		return field.Wrong("connections", "is %d, want 1 to 256", c.Connections)
 	}

@@ -172,7 +172,7 @@ func (d *double) take(w http.ResponseWriter, r *http.Request) {
 // config is an hour of an exchange that sells to d.
 func (d *double) config() Config {
 	return Config{
-		Bidder: d.URL + "/", Admin: d.URL, Seed: 7, At: secondPrice, Length: time.Hour, PerHour: 600, Outage: -1, Connections: 3,
+		Bidder: d.URL + "/", Admin: d.URL, Seed: 7, At: secondPrice, Length: time.Hour, PerHour: 600, For: time.Second, Rate: 1, Outage: -1, Connections: 3,
 		Campaigns: testCampaigns(), Objectives: testObjectives, Objective: "click",
 	}
 }

@@ -91,8 +91,10 @@ func (x *Exchange) begin(ctx context.Context) (event.Time, error) {
 	}
 	start := event.TimeOf(time.Now())
 	x.client.recorded = clock.Mode == "recorded"
-	flat := x.cfg.Flat || !x.client.recorded
-	x.traffic = newTraffic(traffic{perHour: x.cfg.PerHour, flat: flat, outage: x.cfg.Outage})
+	if !x.client.recorded {
+		x.cfg.Length, x.cfg.PerHour, x.cfg.Flat = x.cfg.For, x.cfg.Rate*3600, true
+	}
+	x.traffic = newTraffic(traffic{perHour: x.cfg.PerHour, flat: x.cfg.Flat, outage: x.cfg.Outage})
 	if x.client.recorded {
 		folded, _ := event.ParseTime(clock.Folded) // none: nothing is folded yet
 		if start = x.cfg.Start; start == 0 {

@@ -154,7 +154,7 @@ func TestRealTimeNeedsNoClock(t *testing.T) {
 	d := newDouble(t)
 	d.mode = "wall"
 	cfg := d.config()
-	cfg.Length, cfg.PerHour = time.Second, 3600*60
+	cfg.For, cfg.Rate = time.Second, 60
 	r := d.run(cfg)
 	if r.Recorded || r.All.Requests < 40 || r.All.Requests > 80 || r.All.Wins == 0 {
 		t.Errorf("%+v", r.All)
@@ -260,7 +260,7 @@ func TestConsentIsTold(t *testing.T) {
 func TestConfigurationsAreChecked(t *testing.T) {
 	f := func(want string, change func(*Config)) {
 		t.Helper()
-		cfg := Config{Bidder: "http://127.0.0.1:1", Admin: "http://127.0.0.1:2", Length: time.Hour, PerHour: 10, Outage: -1, Connections: 1}
+		cfg := Config{Bidder: "http://127.0.0.1:1", Admin: "http://127.0.0.1:2", Length: time.Hour, PerHour: 10, Outage: -1, Connections: 1, For: time.Second, Rate: 1}
 		change(&cfg)
 		if _, err := New(cfg); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -270,6 +270,8 @@ func TestConfigurationsAreChecked(t *testing.T) {
 	f("hours is 0s", func(c *Config) { c.Length = 0 })
 	f("per-hour is 0", func(c *Config) { c.PerHour = 0 })
 	f("outage is 24", func(c *Config) { c.Outage = 24 })
+	f("for is 0s", func(c *Config) { c.For = 0 })
+	f("rate is 0", func(c *Config) { c.Rate = 0 })
 	f("tick is 6m", func(c *Config) { c.Tick = 6 * time.Minute })
 	f("connections is 0", func(c *Config) { c.Connections = 0 })
 	f(`admin is ""`, func(c *Config) { c.Admin = "" })

@@ -37,6 +37,7 @@ func (x *Exchange) judge(s *sale, o *offered, b *bid) {
 		return
 	}
 	t.Wins++
+	x.labels.add(event.TypeWin, s.time)
 	tell(noticeDelay, exchangeName, b.NURL)
 	if !o.seen {
 		return

@@ -52,7 +52,7 @@ type lesson struct {
 
 func newStudent(t *testing.T, x *oracle) *student {
 	cfg := model.DefaultConfig()
-	cfg.Prior = 0.01
+	cfg.Prior = 0.02
 	net, err := model.New(cfg)
 	if err != nil {
 		t.Fatal(err)

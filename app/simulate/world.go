@@ -88,23 +88,23 @@ var (
 func places() []place {
 	return []place{
 		{name: "Kickoff", domain: "kickoff.example", about: topicOf([]string{"IAB17"}), audience: 1.4, slots: []slot{
-			banner("top", 1, 2.1, leaderboard), banner("side", 1, 2.4, rectangle, halfPage), banner("foot", 3, 1.5, rectangle)}},
+			banner("top", 1, 3.6, leaderboard), banner("side", 1, 4.1, rectangle, halfPage), banner("foot", 3, 2.5, rectangle)}},
 		{name: "Morning Post", domain: "morning-post.example", about: topicOf([]string{"IAB13"}), audience: 1.2, slots: []slot{
-			banner("billboard", 1, 3.4, billboard), banner("tower", 3, 1.7, skyscraper), native("feed", 3.2)}},
+			banner("billboard", 1, 5.8, billboard), banner("tower", 3, 2.9, skyscraper), native("feed", 5.4)}},
 		{name: "Getaway", domain: "getaway.example", about: topicOf([]string{"IAB20"}), audience: 0.8, slots: []slot{
-			banner("top", 1, 2.6, leaderboard, billboard), native("feed", 3.6), banner("foot", 3, 1.6, rectangle)}},
+			banner("top", 1, 4.4, leaderboard, billboard), native("feed", 6.1), banner("foot", 3, 2.7, rectangle)}},
 		{name: "Bits", domain: "bits.example", about: topicOf([]string{"IAB19"}), audience: 1, slots: []slot{
-			banner("side", 1, 2.2, rectangle).orVideo(), banner("tower", 3, 2.0, halfPage), video("article", 6.5)}},
+			banner("side", 1, 3.7, rectangle).orVideo(), banner("tower", 3, 3.4, halfPage), video("article", 11.0)}},
 		{name: "Wardrobe", domain: "wardrobe.example", about: topicOf([]string{"IAB18"}), audience: 0.8, slots: []slot{
-			native("feed", 3.4), banner("side", 1, 2.8, halfPage)}},
+			native("feed", 5.8), banner("side", 1, 4.8, halfPage)}},
 		{name: "Torque", domain: "torque.example", about: topicOf([]string{"IAB2"}), audience: 0.7, slots: []slot{
-			banner("top", 1, 2.2, leaderboard), banner("foot", 3, 1.6, rectangle)}},
+			banner("top", 1, 3.7, leaderboard), banner("foot", 3, 2.7, rectangle)}},
 		{app: true, name: "Table", domain: "com.example.table", about: topicOf([]string{"IAB8"}), audience: 0.9, slots: []slot{
-			banner("bar", 1, 1.2, mobile), native("feed", 3.0)}},
+			banner("bar", 1, 2.0, mobile), native("feed", 5.1)}},
 		{app: true, name: "Puzzle Park", domain: "com.example.puzzlepark", about: topicOf([]string{"IAB9-30"}), audience: 1.3, slots: []slot{
-			banner("bar", 1, 0.9, mobile), banner("between", 7, 4.2, mobileScreen).interstitial(), video("reward", 8).forReward()}},
+			banner("bar", 1, 1.5, mobile), banner("between", 7, 7.1, mobileScreen).interstitial(), video("reward", 13.6).forReward()}},
 		{app: true, name: "Weather Now", domain: "com.example.weathernow", about: anything, audience: 0.9, slots: []slot{
-			banner("bar", 1, 1.0, mobile), banner("card", 1, 1.7, rectangle)}},
+			banner("bar", 1, 1.7, mobile), banner("card", 1, 2.9, rectangle)}},
 	}
 }
 
@@ -156,11 +156,12 @@ var devices = []device{
 }
 
 const (
-	visitors      = 4000
-	refusing      = 0.25 // share of visitors who do not consent to profiles
-	sameTopic     = 5.0  // how much likelier a visitor is on a place about the own interest
-	twoImps       = 0.15 // share of page views whose request offers two slots
-	secondPriceBy = 2    // in a mixed market, every so manieth request is sold at the second price
+	visitors = 4000
+	refusing = 0.25 // share of visitors who do not consent to profiles
+	// the logit of a click is so much higher in the best place than in the middle one
+	placeSpread = 1.1
+	sameTopic   = 5.0  // how much likelier a visitor is on a place about the own interest
+	twoImps     = 0.15 // share of page views whose request offers two slots
 )
 
 // world is what the exchange sells, and to whom it is shown. It is a function of the seed.
@@ -175,9 +176,10 @@ type world struct {
 func newWorld(seed uint64) *world {
 	w := &world{seed: seed, places: places()}
 	rng := stream(seed, "places", 0)
+	effects := rng.Perm(len(w.places))
 	for i := range w.places {
 		p := &w.places[i]
-		p.effect = 0.7 * rng.NormFloat64()
+		p.effect = placeSpread * (2*float64(effects[i])/float64(len(effects)-1) - 1)
 		for j := range p.slots {
 			p.slots[j].page = p
 			p.slots[j].market.shape = shape((i + j) % shapes)
