@@ -1,6 +1,6 @@
 // Package simulate is an exchange that sells simulated traffic to a bidder over OpenRTB. To the
-// bidder it is an exchange like any other: it posts bid requests, tells what became of the bids, and
-// shows ads to simulated visitors, who click and buy by a rule that nobody is told.
+// bidder it is an exchange like any other: it posts bid requests, tells what became of the bids,
+// and shows ads to simulated visitors, who click and buy by a rule that nobody is told.
 //
 // What chance decides is a function of the seed and the number of an auction. So an oracle that
 // knows the rule can bid in the very same auctions, and what the bidder gets is compared with it.

@@ -79,7 +79,7 @@ func (x *Exchange) sold(s *sale, o *offered, b *bid) *event.Event {
 	return e
 }
 
-// worth is what an impression is worth to a campaign by the rule; 0 where the campaign is not known.
+// worth is what an impression is worth to a campaign by the rule; 0 of an unknown campaign.
 func (x *Exchange) worth(campaign string, click, conversion float64) float64 {
 	if x.oracle == nil {
 		return 0

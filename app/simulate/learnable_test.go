@@ -2,11 +2,13 @@ package simulate
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/clickloop/clickloop/bidder/auction"
 	"github.com/clickloop/clickloop/bidder/campaign"
+	"github.com/clickloop/clickloop/bidder/openrtb"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/model"
@@ -33,8 +35,8 @@ func testCampaigns() (all []*campaign.Campaign) {
 	return all
 }
 
-// student is a bidder with the oracle's prices, which has to learn the rule from clicks: what can be
-// expected of a bidder by this exchange's scale.
+// student is a bidder with the oracle's prices, which has to learn the rule from clicks: what can
+// be expected of a bidder by this exchange's scale.
 type student struct {
 	*oracle
 	t       *testing.T
@@ -42,6 +44,8 @@ type student struct {
 	scratch *model.Scratch
 	x       []model.Feature
 	waiting []lesson
+	read    *sale // whose bid request is in request
+	request auction.Request
 }
 
 type lesson struct {
@@ -59,37 +63,29 @@ func newStudent(t *testing.T, x *oracle) *student {
 	}
 	st := &student{oracle: x, t: t, net: net, scratch: net.NewScratch()}
 	x.believe = func(s *sale, o *offered, a ad) (click, conversion float64) {
-		st.x = features.Encode(st.x[:0], facts(s, o, a))
+		st.x = features.Encode(st.x[:0], st.facts(s, o, a))
 		return net.Predict(st.x, st.scratch), 0
 	}
 	x.shown = func(s *sale, o *offered, a ad, clicked bool) {
-		st.waiting = append(st.waiting, lesson{s.time.Add(testObjectives[0].Window), features.Encode(nil, facts(s, o, a)), float64(number(clicked))})
+		st.waiting = append(st.waiting, lesson{s.time.Add(testObjectives[0].Window), features.Encode(nil, st.facts(s, o, a)), float64(number(clicked))})
 	}
 	return st
 }
 
-// facts are what a bid request tells, as a bidder makes features of it.
-func facts(s *sale, o *offered, a ad) event.Fields {
-	var f event.Fields
-	add := func(name string, v any) {
-		f = append(f, event.Field{Name: name, Value: event.Value{Kind: event.String, Str: fmt.Sprint(v)}})
+// facts are the features of an ad in an auction, as the bidder makes them of a bid request, but for
+// profiles.
+func (st *student) facts(s *sale, o *offered, a ad) event.Fields {
+	if st.read != s {
+		if err := openrtb.Read(s.body(), &st.request, openrtb.Options{Now: s.time}); err != nil {
+			st.t.Fatal(err)
+		}
+		st.read = s
 	}
-	v, d := s.visitor, devices[s.visitor.device]
-	add("place", s.place.domain)
-	add("format", a.format)
-	add("size", a.size)
-	add("position", o.slot.position)
-	add("full", o.slot.full)
-	add("device", d.kind)
-	add("os", d.os)
-	add("country", v.country.code)
-	add("hour", int(hourOf(s.time.Add(time.Duration(v.country.offset)*time.Minute))))
-	if v.consents {
-		add("user", v.id)
-		add("segments", topics[v.interest].name)
+	at := slices.IndexFunc(st.request.Imps, func(m auction.Imp) bool { return m.ID == o.id })
+	f := auction.Facts(nil, &st.request, &st.request.Imps[at])
+	for _, own := range [][2]string{{"ad_format", a.format.String()}, {"ad_size", a.size.String()}, {"ad", a.creative}, {"campaign", a.advertiser}} {
+		f = append(f, event.Field{Name: own[0], Value: event.Value{Kind: event.String, Str: own[1]}})
 	}
-	add("ad", a.creative)
-	add("campaign", a.advertiser)
 	return f
 }
 
@@ -102,8 +98,8 @@ func (st *student) learn(at event.Time) {
 	}
 }
 
-// The exchange is a fair test of a learner: within an hour and a half one gets most of what an oracle gets,
-// and much more than it got at first.
+// The exchange is a fair test of a learner: within an hour and a half one gets most of what an
+// oracle gets, and much more than it got at first.
 func TestTheRuleCanBeLearned(t *testing.T) {
 	const seed, minutes = 1, 90
 	w, tr := newWorld(seed), newTraffic(traffic{perHour: 40_000, outage: -1})

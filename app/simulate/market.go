@@ -71,8 +71,8 @@ func (m *market) below(price, factor float64) float64 {
 // normal is the law of a standard normal number.
 func normal(z float64) float64 { return 0.5 * math.Erfc(-z/math.Sqrt2) }
 
-// best is the bid, in steps of a fiftieth of value, that has the largest expected surplus of whoever
-// pays the own bid and gets value.
+// best is the bid, in steps of a fiftieth of value, that has the largest expected surplus of
+// whoever pays the own bid and gets value.
 func (m *market) best(value, floor, factor float64) float64 {
 	bid, most := floor, -1.0
 	const steps = 50

@@ -11,9 +11,9 @@ import (
 	"github.com/clickloop/clickloop/internal/field"
 )
 
-// oracle is a bidder that knows the rule, the law of the rivals' prices, and the traffic of the day.
-// It takes part in the same auctions as the bidder with the same campaigns, and cannot be told from
-// it by the rivals. It knows of a visitor what a request tells.
+// oracle is a bidder that knows the rule, the law of the rivals' prices, and the traffic of the
+// day. It takes part in the same auctions as the bidder, with the same campaigns. It knows of a
+// visitor what a request tells.
 type oracle struct {
 	world   *world
 	rule    rule
@@ -85,18 +85,22 @@ func (x *oracle) offers(s *sale, o *offered) (all []offer) {
 		if !p.runs(s.time) || len(p.Caps) > 0 && !s.visitor.consents || !reaches(&p.Targeting, s, o) {
 			continue
 		}
-		best := offer{plan: p}
+		best, fit := offer{plan: p}, false
 		for j := range p.Creatives {
 			a, ok := fits(&p.Creatives[j], &p.Advertiser, p.Targeting.Formats, o)
 			if !ok {
 				continue
 			}
+			fit = true
 			click, conversion := x.believe(s, o, a)
 			if worth := p.worth(click, conversion); worth > best.worth {
 				best.ad, best.worth = a, worth
 			}
 		}
-		if best.worth*1000 >= o.floor {
+		if fit {
+			x.tallies.at(s.time, p.ID).Slots++
+		}
+		if best.worth*1000 >= o.floor && best.worth > 0 {
 			all = append(all, best)
 		}
 	}

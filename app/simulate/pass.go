@@ -121,8 +121,8 @@ const (
 	patience       = 10 * time.Second
 )
 
-// settle waits until the bidder's profiles know all that was sent, and its scorer serves the weights
-// of every label that is due: at once where all is over, else when there are enough of them.
+// settle waits until the bidder's profiles know all that was sent, and its scorer serves the
+// weights of every label that is due: where all is over, else when there are enough of them.
 func (x *Exchange) settle(ctx context.Context, at event.Time, last bool) error {
 	l := x.labels
 	due := l.before(at)
@@ -201,8 +201,8 @@ func (x *Exchange) mark(ctx context.Context, at event.Time) error {
 	return nil
 }
 
-// finish sends what is due after the last auction. In recorded time it goes on until all is sent and
-// labelled; in real time only what the exchange itself tells is sent, at once.
+// finish sends what is due after the last auction. In recorded time it goes on until all is sent
+// and labelled; in real time only what the exchange itself tells is sent, at once.
 func (x *Exchange) finish(ctx context.Context, end event.Time, tick time.Duration) error {
 	if !x.client.recorded {
 		return x.notify(ctx, x.exchangeOwn())

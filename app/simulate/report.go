@@ -35,14 +35,14 @@ type Row struct {
 	Campaign      *campaign.Campaign `json:"-"`
 }
 
-// Pacing is how a campaign's spend of a day followed the traffic.
+// Pacing is how a campaign's spend of a day followed its traffic: the slots that it can be shown in.
 type Pacing struct {
 	Campaign string  `json:"campaign"`
 	Day      string  `json:"day"`
 	Budget   float64 `json:"budget"`
 	Spend    float64 `json:"spend"`
-	// sum over the hours of the distance of the spend from its part of the budget by traffic, over
-	// the budget
+	// sum over the hours of the distance of the spend from the budget's part by traffic, over the
+	// budget
 	Error float64 `json:"hourly_error"`
 }
 
@@ -119,25 +119,28 @@ func (x *Exchange) bidderLoss(from, to event.Time) float64 {
 	return ratio(after.logLoss-before.logLoss, after.weight-before.weight)
 }
 
-// pacing compares a campaign's spend by the hour with the traffic, on days of UTC.
+// pacing compares a campaign's spend by the hour with its traffic, on days of UTC.
 func (x *Exchange) pacing(c *campaign.Campaign, minutes int) (all []Pacing) {
 	const day = 24 * 60
-	if c.Budget.Daily <= 0 || c.Budget.Pacing == "asap" || !x.client.recorded {
+	if c.Budget.Daily <= 0 || c.Budget.Pacing == "asap" || x.oracle == nil {
 		return nil
 	}
+	own := func(id string) bool { return id == c.ID }
 	budget := c.Budget.Daily.Units()
 	hour := x.tallies.start.Std()
 	first := (day - hour.Hour()*60 - hour.Minute()) % day
 	for from := first; from+day <= minutes; from += day {
 		p := Pacing{Campaign: c.ID, Day: x.minute(from).Std().Format(time.DateOnly), Budget: budget}
-		whole := x.traffic.between(x.minute(from), x.minute(from+day))
+		whole := x.oracle.tallies.sum(from, from+day, own)
 		for m := from; m < from+day; m += 60 {
-			sum := x.tallies.sum(m, m+60, func(id string) bool { return id == c.ID })
-			ideal := budget * x.traffic.between(x.minute(m), x.minute(m+60)) / whole
-			p.Spend += sum.Spend
-			p.Error += math.Abs(sum.Spend-ideal) / budget
+			spend, hour := x.tallies.sum(m, m+60, own).Spend, x.oracle.tallies.sum(m, m+60, own)
+			ideal := budget * ratio(float64(hour.Slots), float64(whole.Slots))
+			p.Spend += spend
+			p.Error += math.Abs(spend-ideal) / budget
 		}
-		all = append(all, p)
+		if whole.Slots > 0 {
+			all = append(all, p)
+		}
 	}
 	return all
 }

@@ -26,11 +26,11 @@ const (
 	ofVideo    = -4.6
 	belowFold  = -1.3
 	ofFull     = 0.7
-	fitsPlace  = 0.3
-	fitsTaste  = 0.4
+	fitsPlace  = 0.25
+	fitsTaste  = 0.35
 	evening    = 0.25
 	creativeSD = 0.12
-	brandSD    = 0.25
+	brandSD    = 0.15
 )
 
 // sizeShift is what a banner's size adds.

@@ -10,8 +10,9 @@ import (
 
 // Tally counts what became of auctions. Money is in USD, of impressions that were shown.
 type Tally struct {
-	Requests    int64   `json:"requests"`
-	Slots       int64   `json:"slots"` // that were offered
+	Requests int64 `json:"requests"`
+	// that were offered; of a campaign of the oracle, that it could be shown in
+	Slots       int64   `json:"slots"`
 	Bids        int64   `json:"bids"`
 	Wins        int64   `json:"wins"`
 	Shown       int64   `json:"shown"`
