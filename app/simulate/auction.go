@@ -18,6 +18,7 @@ type sale struct {
 	visitor    *visitor
 	place      *place
 	firstPrice bool
+	secure     bool
 	tmax       time.Duration
 	imps       []offered
 }
@@ -62,7 +63,7 @@ func (w *world) sale(n int64, when event.Time, at int) *sale {
 	rng := stream(w.seed, "sale", n)
 	v := &w.visitors[rng.IntN(len(w.visitors))]
 	p := &w.places[pick(rng, len(w.places), func(i int) float64 { return w.places[i].attraction(v.interest, v.device) })]
-	s := &sale{n: n, id: fmt.Sprintf("%x-%d", w.seed, n), time: when, visitor: v, place: p, firstPrice: at == firstPrice}
+	s := &sale{n: n, id: fmt.Sprintf("%x-%d", w.seed, n), time: when, visitor: v, place: p, firstPrice: at == firstPrice, secure: w.secure}
 	if coin := rng.IntN(2) == 0; at == 0 {
 		s.firstPrice = coin
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,6 +51,8 @@ func New(cfg Config) (*Exchange, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	x := &Exchange{cfg: cfg, world: newWorld(cfg.Seed), rule: newRule(cfg.Seed), client: newClient(&cfg)}
+	// whoever is reached by http has its notices there: no ad of it may be on a page of https
+	x.world.secure = strings.HasPrefix(cfg.Bidder, "https:")
 	x.faults.Refused = map[string]int64{}
 	return x, nil
 }

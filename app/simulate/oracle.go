@@ -87,7 +87,7 @@ func (x *oracle) offers(s *sale, o *offered) (all []offer) {
 		}
 		best, fit := offer{plan: p}, false
 		for j := range p.Creatives {
-			a, ok := fits(&p.Creatives[j], &p.Advertiser, p.Targeting.Formats, o)
+			a, ok := fits(&p.Creatives[j], p.Campaign, s, o)
 			if !ok {
 				continue
 			}

@@ -35,7 +35,7 @@ type Row struct {
 	Campaign      *campaign.Campaign `json:"-"`
 }
 
-// Pacing is how a campaign's spend of a day followed its traffic: the slots that it can be shown in.
+// Pacing is how a campaign's spend of a day followed its traffic: the slots that it fits.
 type Pacing struct {
 	Campaign string  `json:"campaign"`
 	Day      string  `json:"day"`

@@ -169,14 +169,17 @@ func (s *sale) body() []byte {
 	if r.Site = at; p.app {
 		at.Bundle, r.App, r.Site = p.domain, at, nil
 	} else {
-		at.Domain, at.Page = p.domain, "https://"+p.domain+"/"
+		at.Domain, at.Page = p.domain, "http://"+p.domain+"/"
+		if s.secure {
+			at.Page = "https://" + p.domain + "/"
+		}
 	}
 	if v.consents {
 		r.User.Data = []dataJSON{{ID: provider, Segment: []segmentJSON{{ID: topics[v.interest].name}}}}
 	}
 	s.consent(&r)
 	for i := range s.imps {
-		r.Imp = append(r.Imp, s.imps[i].json())
+		r.Imp = append(r.Imp, s.imps[i].json(s.secure))
 	}
 	body, err := json.Marshal(&r)
 	if err != nil {
@@ -222,8 +225,8 @@ const nativeRequest = `{"ver":"1.2","context":1,"plcmttype":1,"plcmtcnt":1,"asse
 	`{"id":3,"required":0,"data":{"type":1}},{"id":4,"required":0,"data":{"type":2,"len":140}}],` +
 	`"eventtrackers":[{"event":1,"methods":[1]}]}`
 
-func (o *offered) json() imp {
-	i := imp{ID: o.id, TagID: o.slot.page.domain + "/" + o.slot.tag, Floor: o.floor, FloorCur: "USD", Secure: 1, Expires: expiryOfImp, Full: number(o.slot.full), Rewarded: number(o.slot.rewarded)}
+func (o *offered) json(secure bool) imp {
+	i := imp{ID: o.id, TagID: o.slot.page.domain + "/" + o.slot.tag, Floor: o.floor, FloorCur: "USD", Secure: number(secure), Expires: expiryOfImp, Full: number(o.slot.full), Rewarded: number(o.slot.rewarded)}
 	if o.slot.format == auction.FormatBanner {
 		i.Banner = &bannerJSON{Position: o.slot.position}
 		for _, size := range o.slot.sizes {

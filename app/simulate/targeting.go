@@ -63,8 +63,9 @@ func inHours(spans []campaign.Hours, s *sale) bool {
 }
 
 // fits returns the ad that a creative is on a slot, if it can be shown there.
-func fits(c *campaign.Creative, advertiser *campaign.Advertiser, formats []auction.Format, o *offered) (ad, bool) {
-	a := ad{creative: c.ID, about: topicOf(advertiser.Categories), advertiser: advertiser.Domain}
+func fits(c *campaign.Creative, in *campaign.Campaign, s *sale, o *offered) (ad, bool) {
+	formats := in.Targeting.Formats
+	a := ad{creative: c.ID, about: topicOf(in.Advertiser.Categories), advertiser: in.Advertiser.Domain}
 	switch {
 	case c.Banner != nil:
 		a.format, a.size = auction.FormatBanner, auction.Size{W: c.Banner.W, H: c.Banner.H}
@@ -82,5 +83,5 @@ func fits(c *campaign.Creative, advertiser *campaign.Advertiser, formats []aucti
 	default:
 		return a, false // the exchange sells no sound
 	}
-	return a, c.Secure && (len(formats) == 0 || slices.Contains(formats, a.format))
+	return a, (c.Secure || !s.secure) && (len(formats) == 0 || slices.Contains(formats, a.format))
 }

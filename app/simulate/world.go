@@ -167,6 +167,7 @@ const (
 // world is what the exchange sells, and to whom it is shown. It is a function of the seed.
 type world struct {
 	seed     uint64
+	secure   bool // pages are https, and so must be all that ads load
 	places   []place
 	visitors []visitor
 	// the sum of all places' attraction, by a visitor's interest and device
