@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/bidder/auction"
+	"github.com/clickloop/clickloop/bidder/markup"
 	"github.com/clickloop/clickloop/internal/field"
 )
 
@@ -44,6 +45,14 @@ type Config struct {
 	MaxRemembered int `yaml:"max_remembered"`
 	// how long after the bid a notice is taken; a bill counts as far as the budget has room
 	Late time.Duration `yaml:"late"`
+	// how long a notice waits for Redis and Kafka; then its sender is told to come again, and a
+	// click is redirected uncounted
+	Wait time.Duration `yaml:"wait"`
+	// macro that an exchange replaces by the beginning of its own click URL, such as
+	// %%CLICK_URL_UNESC%%: it stands before the escaped URL of a click
+	ClickMacro string `yaml:"click_macro"`
+	// the same for {click_encoded} in a creative's HTML, such as %%CLICK_URL_ESC%%
+	ClickMacroEncoded string `yaml:"click_macro_encoded"`
 	// share of first-price auctions whose price is drawn at random, to learn what wins
 	Explore float64 `yaml:"explore"`
 	Privacy Privacy `yaml:"privacy"`
@@ -51,8 +60,8 @@ type Config struct {
 
 // Privacy is what the account is under the law.
 type Privacy struct {
-	// whether GDPR applies where a bid request does not say: country (of the device: the EEA, the
-	// United Kingdom and Switzerland, or unknown), yes or no
+	// whether the GDPR applies where a bid request does not say: auto (where the device is in the
+	// EEA or the United Kingdom, or a consent string comes without a country), yes or no
 	GDPR string `yaml:"gdpr"`
 	// the account's id in the Global Vendor List of the TCF; 0: purposes alone decide
 	Vendor int `yaml:"vendor"`
@@ -62,7 +71,7 @@ type Privacy struct {
 func DefaultConfig() Config {
 	return Config{
 		Currency: "USD", TMax: 150 * time.Millisecond, Margin: 20 * time.Millisecond, MaxBody: 256 << 10, MaxCandidates: 100,
-		MaxRemembered: 32 << 20, Late: 72 * time.Hour, Explore: 0.02, Privacy: Privacy{GDPR: "country"},
+		MaxRemembered: 32 << 20, Late: 72 * time.Hour, Wait: time.Second, Explore: 0.02, Privacy: Privacy{GDPR: "auto"},
 	}
 }
 
@@ -96,6 +105,8 @@ func (c Config) Validate() error {
 		return field.Wrong("max_remembered", "is %d, want at least 1048576 bytes", c.MaxRemembered)
 	case c.Late < time.Minute || c.Late > 30*24*time.Hour:
 		return field.Wrong("late", "is %v, want 1m to 720h", c.Late)
+	case c.Wait < 10*time.Millisecond || c.Wait > 10*time.Second:
+		return field.Wrong("wait", "is %v, want 10ms to 10s", c.Wait)
 	case !(c.Explore >= 0 && c.Explore <= 0.5):
 		return field.Wrong("explore", "is %v, want 0 to 0.5", c.Explore)
 	}
@@ -110,6 +121,9 @@ func (c Config) Validate() error {
 		}
 	}
 	if err := c.validateURL(); err != nil {
+		return err
+	}
+	if err := (markup.Config{ClickMacro: c.ClickMacro, ClickMacroEncoded: c.ClickMacroEncoded}).Validate(); err != nil {
 		return err
 	}
 	return field.Within("privacy", c.Privacy.validate())
@@ -131,9 +145,9 @@ func (c *Config) validateURL() error {
 
 func (p *Privacy) validate() error {
 	switch p.GDPR {
-	case "country", "yes", "no":
+	case "auto", "yes", "no":
 	default:
-		return field.Wrong("gdpr", "is %q, want country, yes or no", p.GDPR)
+		return field.Wrong("gdpr", "is %q, want auto, yes or no", p.GDPR)
 	}
 	if p.Vendor < 0 || p.Vendor > 65535 {
 		return field.Wrong("vendor", "is %d, want 0 (none) to 65535", p.Vendor)

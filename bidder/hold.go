@@ -10,7 +10,6 @@ import (
 // says (exp) and a minute, else what the implementation guide of OpenRTB 2.6 expects between auction and billing
 // and a minute. It is part of the bid (exp), so the exchange knows.
 func holdFor(q *auction.Request, m *auction.Imp) time.Duration {
-	const grace = time.Minute
 	if m.Expires > 0 {
 		return min(m.Expires, maxHold) + grace
 	}
@@ -24,6 +23,9 @@ func holdFor(q *auction.Request, m *auction.Imp) time.Duration {
 	}
 	return time.Minute + grace
 }
+
+// grace is added for the way of a notice.
+const grace = time.Minute
 
 // maxHold bounds what an exchange asks for: money that is held cannot be bid with.
 const maxHold = 2 * time.Hour

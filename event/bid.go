@@ -49,8 +49,9 @@ type BidStep struct {
 	Overcap   bool // a late bill for which a cap had no room: it was shown, and counts against bids
 
 	// of the step allow: the most micros of bids that Bidder may have reserved without their steps on
-	// the topic, until Expires
-	Allowance int64
+	// the topic, until Expires; and the campaign's budgets, 0 for none
+	Allowance                int64
+	BudgetTotal, BudgetDaily int64
 	// of the step sum: what the campaign has spent after all steps before, in total and by day
 	SpentTotal int64
 	SpentDays  Fields

@@ -34,6 +34,8 @@ func (b *BidStep) AppendJSON(dst []byte) []byte {
 	l.OptionalInteger("uncovered", b.Uncovered)
 	l.Flag("overcap", b.Overcap)
 	l.OptionalInteger("allowance", b.Allowance)
+	l.OptionalInteger("budget_total", b.BudgetTotal)
+	l.OptionalInteger("budget_daily", b.BudgetDaily)
 	l.OptionalInteger("spent_total", b.SpentTotal)
 	l.optionalFacts("spent_days", b.SpentDays)
 	return l.End()
@@ -127,6 +129,10 @@ func (b *BidStep) read(r *Reader) {
 			b.Overcap = r.Bool()
 		case "allowance":
 			b.Allowance = r.Integer()
+		case "budget_total":
+			b.BudgetTotal = r.Integer()
+		case "budget_daily":
+			b.BudgetDaily = r.Integer()
 		case "spent_total":
 			b.SpentTotal = r.Integer()
 		case "spent_days":

@@ -116,5 +116,5 @@ func (r random) deadLetter() DeadLetter {
 func (r random) bidStep() BidStep {
 	return BidStep{"s" + r.text(), r.text(), r.text(), r.text(), 1 + r.time(), 1 + r.Int64N(1<<53), r.Int64(), r.Int64() - r.Int64(), r.Int64() - r.Int64(), r.text(), r.text(), r.text(), r.text(), r.text(),
 		r.text(), r.text(), r.Int64(), r.Int64(), r.Int64(), r.Float64(), r.IntN(2) == 0, r.time(), r.fields(), r.Int64(), r.Int64(), r.Int64(), r.Int64(), r.IntN(2) == 0, r.Int64(), r.IntN(2) == 0,
-		r.Int64(), r.Int64(), r.fields()}
+		r.Int64(), r.Int64(), r.Int64(), r.Int64(), r.fields()}
 }

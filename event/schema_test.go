@@ -54,7 +54,7 @@ func goldenMessages() map[string]interface{ AppendJSON([]byte) []byte } {
 			"click@184203", "predicted_over_actual is 1.6, above 1.2"},
 		"item": &Item{"a17", "c9", 2.5, facts[:1], at},
 		"bid": &BidStep{StepBid, "r1.0/2", "c9", "b41f6c02", at, 3, 1204, 2500, -100, "2026-11-25", "r1", "1", "a17", "shop", "deal-7", "u1", 2500, 3100, 500, 0.25, true, at + 300_000, facts[:2], 86_400_000,
-			2400, 2100, 102, true, 20, true, 500_000, 7_000_000, Fields{{"2026-11-25", Value{Kind: Number, Num: 1_000_000}}}},
+			2400, 2100, 102, true, 20, true, 500_000, 50_000_000, 2_000_000, 7_000_000, Fields{{"2026-11-25", Value{Kind: Number, Num: 1_000_000}}}},
 		"deadletter": &DeadLetter{"ingest", "time is not RFC 3339", "events", 2, 17, at, []byte(`{"time":"yesterday"}`)},
 	}
 }

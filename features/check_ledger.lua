@@ -11,7 +11,7 @@ local function try(command, key, ...)
 end
 
 local fault = try('SET', ':text', '0') or try('GET', ':text') or try('EXISTS', ':text') or try('HSET', ':hash', '0', '0') or try('HGET', ':hash', '0') or try('HMGET', ':hash', '0') or try('HDEL', ':hash', '0')
-  or try('ZADD', ':set', '0', '0') or try('ZCOUNT', ':set', '0', '0') or try('ZRANGEBYSCORE', ':set', '0', '0') or try('ZREM', ':set', '0') or try('ZREMRANGEBYSCORE', ':set', '0', '0') or try('DEL', ':text')
+  or try('ZADD', ':set', '0', '0') or try('ZCOUNT', ':set', '0', '0') or try('ZRANGEBYSCORE', ':set', '0', '0') or try('ZSCORE', ':set', '0') or try('ZREM', ':set', '0') or try('ZREMRANGEBYSCORE', ':set', '0', '0') or try('DEL', ':text')
 redis.pcall('HDEL', KEYS[1] .. ':hash', '0')
 redis.pcall('ZREM', KEYS[1] .. ':set', '0')
 redis.pcall('DEL', KEYS[1] .. ':text')

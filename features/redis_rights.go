@@ -36,7 +36,7 @@ func RightsOf(prefix, namespace string, role Role) *Rights {
 
 // ledgerCommands are those of the bidder's ledger. Its script is loaded and never sent, see
 // bidder/ledger.
-var ledgerCommands = []string{"evalsha", "script|load", "del", "exists", "get", "hdel", "hget", "hmget", "hset", "set", "zadd", "zcount", "zrangebyscore", "zrem", "zremrangebyscore"}
+var ledgerCommands = []string{"evalsha", "script|load", "del", "exists", "get", "hdel", "hget", "hmget", "hset", "set", "zadd", "zcount", "zrangebyscore", "zrem", "zremrangebyscore", "zscore"}
 
 // LedgerRights returns the rights of the bidder's ledger of budgets and caps under a prefix.
 func LedgerRights(prefix string) *Rights {

@@ -51,7 +51,8 @@ type Loop struct {
 	cfg         config.Config
 	logger      *slog.Logger
 	registry    *prometheus.Registry
-	closers     []func() error // Close calls them in reverse order
+	closers     []func() error                // Close calls them in reverse order
+	running     []func(context.Context) error // run beside the stages
 	stages      []stage
 	setRecorded []func(bool) // switch the stages between recorded and wall time
 	stores      []store
@@ -222,6 +223,9 @@ func (l *Loop) run(ctx context.Context, ports *ports) {
 	g.Go(func() error { return l.gate.Run(ctx) })
 	if l.keeper != nil {
 		g.Go(func() error { return l.keeper.run(ctx) })
+	}
+	for _, fn := range l.running {
+		g.Go(func() error { return fn(ctx) })
 	}
 	if l.keys != nil {
 		g.Go(func() error { return l.keys.Run(ctx) })

@@ -45,6 +45,9 @@ type builder struct {
 	recorded bool          // the Loop starts in recorded time
 	whole    bool          // all stages run in this process
 	keys     *signing.Ring // of scorer and feedback; nil: nothing is signed
+	// stages that were made, for the bidder; nil: they are in other processes
+	scores *scorer.Scorer
+	takes  *ingest.Ingester
 }
 
 // builders say how each stage is made, and which store in Redis it has.
@@ -57,6 +60,7 @@ var builders = map[string]struct {
 	"scorer":   {"profiles", features.Serving, (*builder).scorer},
 	"feedback": {"outcomes", features.Writing, (*builder).feedback},
 	"learner":  {build: (*builder).learner},
+	"bidder":   {"profiles", features.Serving, (*builder).bidder}, // and the ledger
 }
 
 // store is a stage's way to Redis.
@@ -91,7 +95,7 @@ func (l *Loop) build(names []string) error {
 	recorded := l.cfg.Clock == config.ClockRecorded
 	b := &builder{Loop: l, set: set, clock: ingest.NewClock(now, recorded), recorded: recorded, whole: len(names) == len(StagesOf(&l.cfg))}
 	l.setRecorded = append(l.setRecorded, b.clock.SetRecorded)
-	if slices.Contains(names, "scorer") || slices.Contains(names, "feedback") {
+	if slices.Contains(names, "scorer") || slices.Contains(names, "feedback") || slices.Contains(names, "bidder") {
 		if b.keys, err = l.cfg.SignKeys(l.logger); err != nil {
 			return err
 		}
@@ -139,9 +143,14 @@ func outcomeTTL(c *config.Config) time.Duration {
 
 // ingest folds events into profiles. Its clock can switch to recorded time, and feedback shares it.
 func (b *builder) ingest(profiles features.Store) (stage, error) {
-	return ingest.New(b.cfg.Ingest, ingest.Deps{
+	s, err := ingest.New(b.cfg.Ingest, ingest.Deps{
 		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Access: b.gate, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
 	})
+	if err != nil {
+		return nil, err
+	}
+	b.takes = s
+	return s, nil
 }
 
 // scorer reads profiles. It switches between recorded and wall time with the clock.
@@ -153,6 +162,7 @@ func (b *builder) scorer(profiles features.Store) (stage, error) {
 		return nil, err
 	}
 	b.setRecorded = append(b.setRecorded, s.SetRecorded)
+	b.scores = s
 	return s, nil
 }
 

@@ -241,3 +241,20 @@ type Deal struct {
 	AdvertiserDomains []string // the only ones; none: all
 	Floors            Floors
 }
+
+// Format is one kind of ad that an Imp takes.
+type Format uint8
+
+const (
+	FormatBanner Format = iota + 1
+	FormatVideo
+	FormatAudio
+	FormatNative
+)
+
+// MarkupType is the format's number in a bid's mtype.
+func (f Format) MarkupType() int { return int(f) }
+
+func (f Format) String() string {
+	return [...]string{"unknown", "banner", "video", "audio", "native"}[f]
+}

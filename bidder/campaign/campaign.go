@@ -16,6 +16,7 @@ type Campaign struct {
 	Name       string
 	Paused     bool
 	Advertiser Advertiser
+	Bundle     string     // of the app that is advertised, against bapp; empty: none
 	Start, End event.Time // it bids from Start until End; 0: no bound
 	Budget     Budget
 	Bid        Bid
@@ -28,7 +29,7 @@ type Campaign struct {
 type Advertiser struct {
 	ID         string
 	Domain     string   // in lower case: adomain of bids, against badv
-	Categories []string // of the IAB: cat of bids, against bcat
+	Categories []string // of the IAB's first taxonomy, such as IAB8-5: cat of bids, against bcat
 	Seat       string   // the buyer seat of its bids; empty: Config.Seat
 }
 
@@ -63,22 +64,23 @@ type Cap struct {
 }
 
 // Targeting says where a campaign bids. An empty list allows all; what is blocked is blocked though
-// it is allowed, too. Texts are compared without case.
+// it is allowed, too. What a request does not tell is in no list. Texts are compared without case.
 type Targeting struct {
 	Countries, Regions, Cities, Metros Match // of the device
 	Geo                                []Circle
 	DeviceTypes                        MatchNumbers
 	OS                                 Match
-	Languages                          Match // of the device
-	Sites                              Match // domains; a domain stands for its subdomains, too
-	Apps                               Match // bundles
-	Publishers                         Match
-	Categories                         Match // of the place; IAB1 stands for IAB1-2, too
-	Segments                           Match
-	Deals                              Match // allowed: only with one of these deals
-	Formats                            []auction.Format
-	Positions                          MatchNumbers
-	Hours                              []Hours // in the user's time, UTC where that is not known
+	Languages                          Match // of the device; en stands for en-GB, too
+	// domains, which stand for their subdomains, too, and bundles. Where both lists allow something,
+	// a place needs to be in one of them.
+	Sites, Apps Match
+	Publishers  Match
+	Categories  Match // of the place; IAB1 stands for IAB1-2, too
+	Segments    Match
+	Deals       Match // allowed: only with one of these deals
+	Formats     []auction.Format
+	Positions   MatchNumbers // 0 stands for an unknown one
+	Hours       []Hours      // in the user's time, UTC where that is not known
 }
 
 // Match is a list of allowed and one of blocked texts.
@@ -117,8 +119,11 @@ type BannerCreative struct {
 	W, H  int
 	Image string // URL
 	HTML  string
-	Type  int // of the specification's list of banner types: 3 for an image, 1 for HTML
-	APIs  []int
+	// of the specification's list of banner types: 2 for an image or plain HTML, 3 for HTML with a
+	// script, 4 with an iframe
+	Type int
+	APIs []int  // that it needs
+	MIME string // of an image
 }
 
 // VideoCreative is files of one video, from which a VAST document is made.
@@ -128,7 +133,7 @@ type VideoCreative struct {
 	Files     []MediaFile
 	SkipAfter time.Duration // 0: it cannot be skipped
 	Protocol  int           // of the specification's list: 3 is VAST 3.0, 7 is VAST 4.0
-	APIs      []int
+	APIs      []int         // that it needs
 }
 
 // AudioCreative is the same of sound.
@@ -142,7 +147,7 @@ type AudioCreative struct {
 type MediaFile struct {
 	URL     string
 	MIME    string
-	Bitrate int // kbit/s
+	Bitrate int // kbit/s; 0: unknown, which no bound of a place excludes
 	W, H    int // of a video
 }
 
@@ -163,4 +168,5 @@ type NativeCreative struct {
 type Image struct {
 	URL  string
 	W, H int
+	MIME string
 }

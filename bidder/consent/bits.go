@@ -59,3 +59,28 @@ func (b *bitReader) fibonacci() int {
 	b.bad = true
 	return 0
 }
+
+// vendor says whether a list of vendors has one: the highest number, then a bit for each, or ranges
+// of them.
+func (b *bitReader) vendor(v int) bool {
+	last := b.read(16)
+	if ranges := b.read(1) == 1; !ranges {
+		if v > last {
+			return false
+		}
+		b.pos += v - 1
+		return b.read(1) == 1
+	}
+	for n := b.read(12); n > 0 && b.ok(); n-- {
+		group := b.read(1) == 1
+		from := b.read(16)
+		to := from
+		if group {
+			to = b.read(16)
+		}
+		if b.ok() && from <= v && v <= to {
+			return true
+		}
+	}
+	return false
+}

@@ -117,6 +117,31 @@ func TestConsentStringsAllowByVendor(t *testing.T) {
 	f(20, interest, "yes")
 }
 
+// A legitimate interest counts where the user was shown the vendor; consent needs no such list.
+func TestInterestsNeedDisclosure(t *testing.T) {
+	f := func(policy, vendor int, disclosed []int, want string) {
+		t.Helper()
+		for _, ranges := range []bool{false, true} {
+			c := consentString{purposes: []int{1, 3, 4}, interests: []int{2}, vendors: []int{2, 20}, vendorInterests: []int{2, 20},
+				policy: policy, disclosed: disclosed, ranges: ranges}
+			check(t, Signals{GDPR: Yes, TCF: c.encode()}, Policy{Vendor: vendor}, want)
+		}
+	}
+	f(4, 20, nil, "yes")
+	f(5, 20, nil, "gdpr: purpose 2 has neither")
+	f(5, 20, []int{1, 20}, "yes")
+	f(5, 2, []int{1, 20}, "gdpr: purpose 2 has neither")
+	f(4, 2, []int{1}, "gdpr: purpose 2 has neither")
+	f(5, 20, []int{20, 300}, "yes")
+	f(5, 0, nil, "yes")
+	c := all
+	c.policy = 5
+	check(t, Signals{GDPR: Yes, TCF: c.encode()}, Policy{Vendor: 20}, "yes")
+	c.purposes, c.interests, c.vendorInterests, c.disclosed = []int{1, 3, 4}, []int{2}, []int{20}, []int{20}
+	text := c.encode()
+	check(t, Signals{GDPR: Yes, TCF: text[:len(text)-2]}, Policy{Vendor: 20}, "gdpr: purpose 2 has neither")
+}
+
 // The strings are of public reports and of the tests of Prebid Server and go-gdpr.
 func TestRealConsentStrings(t *testing.T) {
 	f := func(text string, vendor int, want string) {

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/prebid/go-gdpr/consentconstants"
 	vendorconsent "github.com/prebid/go-gdpr/vendorconsent/tcf2"
@@ -42,7 +43,7 @@ func tcf(text string, vendor int) string {
 			return why
 		}
 	}
-	if byConsent(c, basicAds, uint16(vendor)) != "" && !byInterest(c, basicAds, uint16(vendor)) {
+	if byConsent(c, basicAds, uint16(vendor)) != "" && !(byInterest(c, basicAds, uint16(vendor)) && disclosed(c, text, vendor)) {
 		return "purpose 2 has neither consent nor a legitimate interest"
 	}
 	return ""
@@ -99,4 +100,24 @@ func byInterest(c vendorconsent.ConsentMetadata, purpose int, vendor uint16) boo
 	return vendor == 0 || c.VendorLegitInterest(vendor) &&
 		!c.CheckPubRestriction(uint8(purpose), notAllowed, vendor) &&
 		!c.CheckPubRestriction(uint8(purpose), requireConsent, vendor)
+}
+
+// namesDisclosed is the version of the framework's policies from which a string must list the
+// vendors that the user was shown.
+const namesDisclosed = 5
+
+// disclosed says whether the user was shown the vendor: without that nobody could object to its
+// interest. Older strings need not tell.
+func disclosed(c vendorconsent.ConsentMetadata, text string, vendor int) bool {
+	if vendor == 0 {
+		return true
+	}
+	_, rest, _ := strings.Cut(text, ".")
+	for segment := range strings.SplitSeq(rest, ".") {
+		b := bitReader{text: segment}
+		if b.read(3) == 1 && b.ok() {
+			return b.vendor(vendor)
+		}
+	}
+	return c.TCFPolicyVersion() < namesDisclosed
 }

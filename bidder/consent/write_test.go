@@ -11,16 +11,22 @@ type consentString struct {
 	vendors, vendorInterests []int
 	ranges                   bool // lists of vendors are ranges, and not a bit a vendor
 	restrictions             []restriction
+	policy                   int   // version of the framework's policies; 0: 4
+	disclosed                []int // vendors that the user was shown; none: no such segment
 }
 
 type restriction struct{ purpose, kind, vendor int }
 
 func (c consentString) encode() string {
 	var w bitWriter
+	policy := c.policy
+	if policy == 0 {
+		policy = 4
+	}
 	w.write(2, 6)
 	w.write(15_000_000_000, 36) // created and updated, in tenths of seconds
 	w.write(15_000_000_000, 36)
-	for _, f := range [][2]int{{31, 12}, {1, 12}, {0, 6}, {'D' - 'A', 6}, {'E' - 'A', 6}, {140, 12}, {4, 6}, {1, 1}, {0, 1}, {0, 12}} {
+	for _, f := range [][2]int{{31, 12}, {1, 12}, {0, 6}, {'D' - 'A', 6}, {'E' - 'A', 6}, {140, 12}, {policy, 6}, {1, 1}, {0, 1}, {0, 12}} {
 		w.write(f[0], f[1])
 	}
 	w.set(c.purposes, 24)
@@ -38,7 +44,13 @@ func (c consentString) encode() string {
 		w.write(0, 1)
 		w.write(r.vendor, 16)
 	}
-	return w.bytes()
+	if len(c.disclosed) == 0 {
+		return w.bytes()
+	}
+	var segment bitWriter
+	segment.write(1, 3)
+	segment.list(c.disclosed, c.ranges)
+	return w.bytes() + "." + segment.bytes()
 }
 
 type bitWriter []bool

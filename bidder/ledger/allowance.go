@@ -24,8 +24,12 @@ type allowance struct {
 	used    auction.Micros
 	most    auction.Micros // 0: none yet
 	wanted  auction.Micros
+	budget  campaign.Budget // as the topic has it
+	asking  campaign.Budget
 	expires event.Time
 	asked   bool // it is on its way to the topic
+	// closed when what was asked last is decided
+	ready chan struct{}
 }
 
 func newAllowances(cfg *Config) *allowances {
@@ -71,12 +75,17 @@ func (a *allowances) take(c *campaign.Campaign, price auction.Micros, now event.
 		a.unlogged += price
 	}
 	// wanted only rises while a price wants it, so that prices of two sizes do not ask in turns
-	changed := want > one.most || want < one.most/8
+	changed := want > one.most || want < one.most/8 || c.Budget.Total != one.budget.Total || c.Budget.Daily != one.budget.Daily
 	if ask = !one.asked && (changed || now.Add(a.cfg.Allowance/2) >= one.expires); ask {
-		one.asked, one.wanted = true, want
-		a.announced[c.ID] = true
+		a.askLocked(one, c, want)
 	}
 	return ok, ask
+}
+
+// askLocked notes that an allowance is on its way to the topic.
+func (a *allowances) askLocked(one *allowance, c *campaign.Campaign, want auction.Micros) {
+	one.asked, one.wanted, one.asking, one.ready = true, want, c.Budget, make(chan struct{})
+	a.announced[c.ID] = true
 }
 
 // entry is the step that announces a campaign's allowance.
@@ -84,13 +93,16 @@ func (a *allowances) entry(id string, epoch int64, now event.Time) *entry {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	one := a.ofLocked(id)
-	e := &entry{step: event.BidStep{Step: event.StepAllow, Campaign: id, Time: now, Epoch: epoch, Allowance: int64(one.wanted), Expires: now.Add(a.cfg.Allowance)}}
+	e := &entry{step: event.BidStep{Step: event.StepAllow, Campaign: id, Time: now, Epoch: epoch, Expires: now.Add(a.cfg.Allowance),
+		Allowance: int64(one.wanted), BudgetTotal: int64(one.asking.Total), BudgetDaily: int64(one.asking.Daily)}}
+	budget := one.asking
 	e.done = func(err error) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		one.asked = false
+		close(one.ready)
 		if err == nil {
-			one.most, one.expires = auction.Micros(e.step.Allowance), e.step.Expires
+			one.most, one.expires, one.budget = auction.Micros(e.step.Allowance), e.step.Expires, budget
 		}
 	}
 	return e

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/clickloop/clickloop/bidder/campaign"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/backend"
+	"github.com/clickloop/clickloop/internal/embedded"
 	"github.com/clickloop/clickloop/internal/tlsfiles"
 )
 
@@ -86,7 +89,8 @@ type chaos struct {
 	x        *exchange
 	mu       sync.Mutex
 	bidders  []*bidder
-	breaks   func(r *rand.Rand)
+	kafka    *embedded.Services
+	breaks   func(r *rand.Rand) // Redis
 	notices  sync.WaitGroup
 	over     context.Context
 	verdicts [Unavailable + 1]int
@@ -250,14 +254,14 @@ func chaosPlans() []*campaign.Campaign {
 }
 
 // runChaos bids for a while under faults, and checks all that the ledger promises.
-func runChaos(t *testing.T, w *world, seed uint64, breaks func(*rand.Rand)) {
+func runChaos(t *testing.T, w *world, kafka *embedded.Services, seed uint64, breaks func(*rand.Rand)) {
 	t.Logf("seed %d", seed)
 	w.cfg.Longest, w.cfg.Allowance, w.cfg.UnloggedLeast, w.cfg.Drain = 10*time.Minute, 5*time.Minute, 4000, 10*time.Second
-	w.cfg.Call = 300 * time.Millisecond
+	w.cfg.Call, w.cfg.Sweep = 300*time.Millisecond, 200*time.Millisecond
 	w.clock.Store(int64(mustTime("2026-11-29T22:50:00Z"))) // midnight comes, in two zones
 	over, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
-	c := &chaos{w: w, x: &exchange{w: w, bids: map[string]*realBid{}}, breaks: breaks, over: over}
+	c := &chaos{w: w, x: &exchange{w: w, bids: map[string]*realBid{}}, kafka: kafka, breaks: breaks, over: over}
 	for range processes {
 		c.bidders = append(c.bidders, w.start())
 	}
@@ -287,20 +291,29 @@ func runChaos(t *testing.T, w *world, seed uint64, breaks func(*rand.Rand)) {
 func (c *chaos) faults(ctx context.Context, r *rand.Rand) {
 	for ctx.Err() == nil {
 		time.Sleep(time.Duration(200+r.IntN(600)) * time.Millisecond)
-		switch r.IntN(4) {
+		switch r.IntN(5) {
 		case 0:
 			c.kill(r)
 		case 1:
 			c.breaks(r)
 		case 2: // at the same moment
 			var g sync.WaitGroup
-			g.Go(func() { c.breaks(rand.New(rand.NewPCG(r.Uint64(), 1))) })
+			own := rand.New(rand.NewPCG(r.Uint64(), 1))
+			g.Go(func() { c.breaks(own) })
 			c.kill(r)
 			g.Wait()
 		case 3:
 			c.kill(r)
 			c.kill(r)
 			c.breaks(r)
+		case 4: // while steps wait for Kafka
+			c.kafka.StopKafka()
+			time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
+			c.kill(r)
+			c.breaks(r)
+			if err := c.kafka.StartKafka(); err != nil {
+				c.w.t.Errorf("cannot start Kafka: %v", err)
+			}
 		}
 	}
 }
@@ -381,7 +394,7 @@ func (c *chaos) compare(o *oracle) {
 			charged += s.Spent + s.Uncovered
 		}
 		if b.billed != (len(o.billed[id]) > 0) {
-			t.Errorf("bid %s: the exchange says billed %v, the topic has %d bills", id, b.billed, len(o.billed[id]))
+			t.Errorf("bid %s: the exchange says billed %v, the topic has %d bills, of\n%s", id, b.billed, len(o.billed[id]), c.history(id))
 		} else if b.billed && charged != b.wanted {
 			t.Errorf("bid %s: %d is charged or owed, want %d", id, charged, b.wanted)
 		}
@@ -394,18 +407,13 @@ func (c *chaos) compare(o *oracle) {
 	t.Logf("%d answered bids died with their bidders, before their steps were on the topic", unlogged)
 }
 
-// snapshot is what Redis has under a prefix.
-type snapshot struct {
-	texts map[string]string
-	hash  map[string]map[string]string
-	sets  map[string][]member
+// history is all that the topic has of a bid, and the begins of epochs, for a message.
+func (c *chaos) history(bid string) string {
+	of := slices.DeleteFunc(c.w.steps(), func(s event.BidStep) bool { return s.Bid != bid && s.Step != event.StepEpoch })
+	return brief(of)
 }
 
-type member struct {
-	name  string
-	score float64
-}
-
+// seeds are those of the runs: five, or as many as the variable says.
 func seeds(t *testing.T) []uint64 {
 	n := uint64(5)
 	if text := os.Getenv("CLICKLOOP_LEDGER_SEEDS"); text != "" {
@@ -424,16 +432,16 @@ func seeds(t *testing.T) []uint64 {
 func TestNoFaultOverspendsABudgetOrACap(t *testing.T) {
 	for _, seed := range seeds(t) {
 		t.Run("seed "+strconv.FormatUint(seed, 10), func(t *testing.T) {
-			s := backend.Embedded(t)
-			w := worldOn(t, s.Kafka, s.Redis, chaosPlans()...)
-			runChaos(t, w, seed, func(r *rand.Rand) {
+			k := backend.Embedded(t)
+			w := plainWorld(t, k.Kafka, k.Redis, chaosPlans()...)
+			runChaos(t, w, k, seed, func(r *rand.Rand) {
 				switch r.IntN(2) {
 				case 0:
 					w.admin.FlushAll(context.Background())
 				case 1:
-					s.StopRedis()
+					k.StopRedis()
 					time.Sleep(time.Duration(r.IntN(100)) * time.Millisecond)
-					if err := s.StartRedis(); err != nil {
+					if err := k.StartRedis(); err != nil {
 						t.Errorf("cannot start Redis: %v", err)
 					}
 				}
@@ -442,15 +450,40 @@ func TestNoFaultOverspendsABudgetOrACap(t *testing.T) {
 	}
 }
 
-// A Redis that is killed keeps what its file of appended commands has: all but the last second.
+// A real Redis is killed, loses all, or comes back with an older copy of its file.
 func TestNoKillOfRedisOverspendsABudgetOrACap(t *testing.T) {
-	for _, seed := range seeds(t)[:1] {
-		s := backend.NewServer(t, nil, tlsfiles.Server{})
-		w := worldOn(t, backend.Kafka(t)[0], s.Address, chaosPlans()...)
-		runChaos(t, w, seed, func(r *rand.Rand) {
-			s.Kill(t)
-			time.Sleep(time.Duration(r.IntN(100)) * time.Millisecond)
-			s.Start(t)
+	for _, seed := range seeds(t) {
+		t.Run("seed "+strconv.FormatUint(seed, 10), func(t *testing.T) {
+			dir := t.TempDir()
+			data, saved := filepath.Join(dir, "appendonlydir"), filepath.Join(dir, "saved")
+			s := backend.NewServer(t, nil, tlsfiles.Server{}, "--dir", dir)
+			k := backend.Embedded(t)
+			w := plainWorld(t, k.Kafka, s.Address, chaosPlans()...)
+			runChaos(t, w, k, seed, func(r *rand.Rand) {
+				restore := r.IntN(3)
+				s.Kill(t)
+				if _, err := os.Stat(saved); restore == 0 && err == nil {
+					replaceDir(t, data, saved)
+				} else if restore == 1 {
+					os.RemoveAll(data)
+				} else {
+					replaceDir(t, saved, data) // for a later time
+				}
+				time.Sleep(time.Duration(r.IntN(100)) * time.Millisecond)
+				s.Start(t)
+			})
 		})
+	}
+}
+
+// replaceDir makes a folder a copy of another.
+func replaceDir(t *testing.T, to, from string) {
+	t.Helper()
+	err := os.RemoveAll(to)
+	if err == nil {
+		err = os.CopyFS(to, os.DirFS(from))
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }

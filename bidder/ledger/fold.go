@@ -42,6 +42,8 @@ type campaignSum struct {
 	base  place // of the step sum that it begins with
 	based bool
 	early []spending // before the base is known
+	// as the last allowance has them
+	budgetTotal, budgetDaily int64
 }
 
 type spending struct {
@@ -76,8 +78,8 @@ func (f *fold) add(s *event.BidStep) {
 		}
 		return
 	}
-	if f.epoch == 0 {
-		f.epoch = s.Epoch // its begin is before what is read
+	if s.Epoch > f.epoch {
+		f.epoch, f.seen = s.Epoch, seqs{} // its begin is before what is read
 	}
 	switch {
 	case s.Epoch != f.epoch:
@@ -97,6 +99,8 @@ func (f *fold) add(s *event.BidStep) {
 }
 
 func (f *fold) allow(s *event.BidStep) {
+	c := f.campaign(s.Campaign)
+	c.budgetTotal, c.budgetDaily = s.BudgetTotal, s.BudgetDaily
 	campaigns := f.bidders[s.Bidder]
 	if campaigns == nil {
 		campaigns = map[string]allowed{}

@@ -7,18 +7,16 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/bidder/auction"
-	"github.com/clickloop/clickloop/bidder/campaign"
 	"github.com/clickloop/clickloop/event"
 )
 
 // installer makes of a fold what the script's operation install takes.
 type installer struct {
-	cfg      *Config
-	now      event.Time
-	campaign func(string) *campaign.Campaign
-	members  int
-	open     int
-	items    [][]any
+	cfg     *Config
+	now     event.Time
+	members int
+	open    int
+	items   [][]any
 }
 
 // reservedSum is what the open bids of a campaign reserve.
@@ -29,8 +27,8 @@ type reservedSum struct {
 
 // itemsOf returns the items of a ledger that is made again from a fold. All are absolute, so that
 // they may be installed twice. open is how many bids reserve money.
-func itemsOf(f *fold, cfg *Config, now event.Time, find func(string) *campaign.Campaign) (items [][]any, open int) {
-	in := &installer{cfg: cfg, now: now, campaign: find}
+func itemsOf(f *fold, cfg *Config, now event.Time) (items [][]any, open int) {
+	in := &installer{cfg: cfg, now: now}
 	reserved := map[string]*reservedSum{}
 	for id, b := range f.bids {
 		switch {
@@ -48,9 +46,6 @@ func itemsOf(f *fold, cfg *Config, now event.Time, find func(string) *campaign.C
 		}
 	}
 	holds := f.holds(now, cfg.Longest)
-	for id := range holds {
-		f.campaign(id)
-	}
 	for id, c := range f.campaigns {
 		r := reserved[id]
 		if r == nil {
@@ -58,7 +53,7 @@ func itemsOf(f *fold, cfg *Config, now event.Time, find func(string) *campaign.C
 		}
 		in.addCampaign(id, c, r)
 		if parts := holds[id]; len(parts) > 0 {
-			in.addHolds(id, parts, c.total+r.total)
+			in.addHolds(id, parts, c.budgetTotal, c.total+r.total)
 		}
 	}
 	return in.items, in.open
@@ -84,12 +79,12 @@ func (in *installer) addCampaign(id string, c *campaignSum, r *reservedSum) {
 		}
 	}
 	slices.Sort(days)
-	in.add("c", escape(id), c.total, r.total, strings.Join(days, ","))
+	in.add("c", escape(id), c.total, r.total, c.budgetTotal, c.budgetDaily, strings.Join(days, ","))
 }
 
 // addHolds holds back what bidders may have reserved without a step on the topic, but no more than
 // the budget has left: all that was reserved was within the budget.
-func (in *installer) addHolds(id string, parts []hold, used int64) {
+func (in *installer) addHolds(id string, parts []hold, budget, used int64) {
 	most := auction.Micros(0)
 	values := []any{}
 	for _, h := range parts {
@@ -97,8 +92,8 @@ func (in *installer) addHolds(id string, parts []hold, used int64) {
 		values = append(values, h.bidder, int64(h.part), int64(h.until))
 	}
 	held := most
-	if c := in.campaign(id); c != nil && c.Budget.Total > 0 {
-		held = max(0, min(most, c.Budget.Total-auction.Micros(used)))
+	if budget > 0 {
+		held = max(0, min(most, auction.Micros(budget-used)))
 	}
 	in.add("h", append([]any{escape(id), int64(held), int64(most)}, values...)...)
 }

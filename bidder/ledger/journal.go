@@ -100,18 +100,23 @@ func (j *journal) encode(e *entry) stream.Record {
 	return stream.Record{Key: []byte(key), Value: value, Headers: headers}
 }
 
-// readBack notes that the record of a number is on the topic, and so all before it are.
+// readBack notes that the record of a number is on the topic. Those before it, which Kafka has
+// acknowledged, should be there; where one is not, Kafka has lost it, and it is written again.
 func (j *journal) readBack(number uint64) {
 	j.mu.Lock()
 	n := 0
 	for n < len(j.pending) && j.pending[n].number <= number {
 		n++
 	}
-	done := j.pending[:n]
+	done := j.pending[:n:n]
 	j.pending = j.pending[n:]
 	j.mu.Unlock()
 	for _, e := range done {
-		e.finish(nil)
+		if e.number == number {
+			e.finish(nil)
+		} else if err := j.write(e); err != nil {
+			e.finish(err)
+		}
 	}
 }
 

@@ -103,6 +103,7 @@ type Ledger struct {
 	open       atomic.Int64 // reservations of all bidders
 	faults     faults
 	finishing  int64 // the last epoch whose numbers this bidder may have finished; of manage
+	lost       int64 // the last epoch that Redis has lost, whatever it says now; of manage
 	abrupt     bool  // of tests: the process dies at the end of Run
 }
 

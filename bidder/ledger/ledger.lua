@@ -48,6 +48,11 @@ local function campaign(id, day)
   end
   local key = base .. 'c:' .. id
   local v = redis.call('HMGET', key, 's', 'r', 'p', 'h', 'hs', 'T', 'D', 's/' .. day, 'r/' .. day, 'p/' .. day)
+  if not v[1] and redis.call('ZSCORE', sums, id) then
+    -- Redis has deleted a part of the numbers: none of them can be trusted
+    redis.call('HSET', state, 'epoch', '', 'building', epoch)
+    error('the numbers of campaign ' .. id .. ' are gone: is maxmemory-policy noeviction?')
+  end
   if not c then
     c = {id = id, key = key, s = tonumber(v[1] or 0), r = tonumber(v[2] or 0), p = tonumber(v[3] or 0), h = tonumber(v[4] or 0), hs = tonumber(v[5] or 0),
       total = tonumber(v[6] or 0), daily = tonumber(v[7] or 0), known = v[1], days = {}}
@@ -324,7 +329,7 @@ function operations.notice()
     return
   end
   local c, d = campaign(rec[CAMPAIGN], rec[DAY])
-  if total >= 0 then
+  if total >= 0 and name == rec[CAMPAIGN] then
     limit(c, total, daily)
   end
   if kind == 'win' then
@@ -592,7 +597,7 @@ function operations.begin()
 end
 
 -- install: items of an epoch that is being made, each with its kind and its number of values.
---   c campaign, spent, reserved, days (DAY=SPENT=RESERVED, by commas)
+--   c campaign, spent, reserved, budget in total and daily, days (DAY=SPENT=RESERVED, by commas)
 --   b bid, record, when it is due
 --   u key, member, when it was settled, or inf; and when it is out of all windows, or nothing
 --   h campaign, held, most, and then bidder, part and end of each part
@@ -601,8 +606,8 @@ function operations.install()
   while ARGV[i] do
     local kind, n, v = ARGV[i], tonumber(ARGV[i + 1]), i + 2
     if kind == 'c' then
-      local fields, days = {'s', ARGV[v + 1], 'r', ARGV[v + 2], 'p', '0', 'h', '0', 'hs', '0'}, {}
-      for day, s, r in string.gmatch(ARGV[v + 3], '([^,=]+)=([^,=]+)=([^,=]+)') do
+      local fields, days = {'s', ARGV[v + 1], 'r', ARGV[v + 2], 'p', '0', 'h', '0', 'hs', '0', 'T', ARGV[v + 3], 'D', ARGV[v + 4]}, {}
+      for day, s, r in string.gmatch(ARGV[v + 5], '([^,=]+)=([^,=]+)=([^,=]+)') do
         days[#days + 1] = day
         for _, f in ipairs({'s/' .. day, s, 'r/' .. day, r, 'p/' .. day, '0'}) do
           fields[#fields + 1] = f

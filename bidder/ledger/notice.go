@@ -25,8 +25,10 @@ func (l *Ledger) Notice(ctx context.Context, n Notice) (Result, error) {
 	}
 	for {
 		result, again, err := l.note(ctx, &n)
-		if again && ctx.Err() == nil {
-			continue
+		if again {
+			if err = ctx.Err(); err == nil {
+				continue
+			}
 		}
 		if err != nil && !errors.Is(err, ErrTooLate) {
 			err = fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -38,7 +38,7 @@ func (l *Ledger) serve(ctx context.Context) (*session, error) {
 			m = l.tail.mark()
 		}
 	}
-	if m.epoch > 0 && redis.epoch == m.epoch {
+	if m.epoch > l.lost && redis.epoch == m.epoch {
 		s, err := l.attach(ctx, redis)
 		if !errors.Is(err, errLost) {
 			return s, err
@@ -109,7 +109,7 @@ func (l *Ledger) build(ctx context.Context, m mark) error {
 	if err != nil {
 		return err
 	}
-	items, open := itemsOf(f, &l.cfg, l.now(), l.campaign)
+	items, open := itemsOf(f, &l.cfg, l.now())
 	if err := l.install(ctx, m, items, open); err != nil {
 		if errors.Is(err, errDeposed) || errors.Is(err, errLost) {
 			l.finishing = m.epoch // given up

@@ -110,6 +110,7 @@ func (l *Ledger) reserve(ctx context.Context, claims [][]Claim, verdicts [][]Ver
 		everything(verdicts, Unavailable)
 		return
 	}
+	l.awaitFirst(ctx, s, claims)
 	r := &reservation{session: s, answer: make(chan []Verdict, 1)}
 	l.prepare(r, claims, verdicts)
 	if len(r.claims) == 0 {
@@ -235,7 +236,11 @@ func (l *Ledger) run(r *reservation) {
 // bidEntry is a bid on its way to the topic. It uses its allowance until it is there.
 func (l *Ledger) bidEntry(s *event.BidStep, call string) *entry {
 	id, price := s.Campaign, auction.Micros(s.Price)
-	return &entry{step: *s, call: call, done: func(error) { l.allowances.give(id, price) }}
+	return &entry{step: *s, call: call, done: func(err error) {
+		if err == nil {
+			l.allowances.give(id, price)
+		}
+	}}
 }
 
 // fail answers a reservation of which nobody knows what Redis did. Bids that it may have reserved are

@@ -127,6 +127,9 @@ func (l *Ledger) manage(ctx context.Context) error {
 		if err == nil && s != nil {
 			err = l.enter(ctx, s)
 		}
+		if s != nil && s.lost.Err() != nil {
+			l.lost = s.epoch
+		}
 		if err != nil && ctx.Err() == nil {
 			if backoff.ShouldLog() {
 				l.logger.Warn("the ledger is not available, repeating", "err", l.redis.Explain(err, l.rights))
@@ -140,6 +143,9 @@ func (l *Ledger) manage(ctx context.Context) error {
 		}
 		l.sessions.publish(s)
 		l.stay(ctx, s)
+		if s.lost.Err() != nil {
+			l.lost = s.epoch
+		}
 		if ctx.Err() == nil {
 			l.sessions.withdraw(s)
 		}

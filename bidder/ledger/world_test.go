@@ -18,6 +18,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/stream"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -25,12 +26,13 @@ import (
 type world struct {
 	t         testing.TB
 	cfg       Config
-	kafka     string
-	redis     string
+	kafka     stream.Config
+	redis     features.RedisConfig
 	clock     atomic.Int64
 	campaigns map[string]*campaign.Campaign
 	admin     *redis.Client // sees and destroys what it likes
 	client    *stream.Client
+	registry  *prometheus.Registry // of the next bidder; nil for none
 }
 
 // noon is when the tests begin.
@@ -46,20 +48,29 @@ func mustTime(s string) event.Time {
 
 // newWorld makes a world on the services of the test, with a topic and keys of its own.
 func newWorld(t testing.TB, campaigns ...*campaign.Campaign) *world {
-	return worldOn(t, backend.Kafka(t)[0], backend.Redis(t), campaigns...)
+	t.Helper()
+	login := backend.Administrator()
+	return worldOn(t, stream.Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: stream.SASL(login)},
+		features.RedisConfig{Address: backend.Redis(t), Username: login.Username, PasswordFile: login.PasswordFile, TLS: backend.TLS()}, backend.RedisClient(t), campaigns...)
 }
 
-func worldOn(t testing.TB, kafka, redisAddress string, campaigns ...*campaign.Campaign) *world {
+// plainWorld makes a world on servers without users.
+func plainWorld(t testing.TB, kafka, redisAddress string, campaigns ...*campaign.Campaign) *world {
+	t.Helper()
+	admin := redis.NewClient(&redis.Options{Addr: redisAddress, DisableIdentity: true, MaxRetries: -1})
+	t.Cleanup(func() { admin.Close() })
+	return worldOn(t, stream.Config{Brokers: []string{kafka}}, features.RedisConfig{Address: redisAddress}, admin, campaigns...)
+}
+
+func worldOn(t testing.TB, kafka stream.Config, redisConfig features.RedisConfig, admin *redis.Client, campaigns ...*campaign.Campaign) *world {
 	t.Helper()
 	cfg := Defaults()
 	cfg.Prefix, cfg.ReadBack, cfg.Sweep, cfg.Call = backend.Prefix(t), 0, 20*time.Millisecond, time.Second
-	w := &world{t: t, cfg: cfg, kafka: kafka, redis: redisAddress, campaigns: map[string]*campaign.Campaign{}}
+	w := &world{t: t, cfg: cfg, kafka: kafka, redis: redisConfig, admin: admin, campaigns: map[string]*campaign.Campaign{}}
 	w.clock.Store(int64(noon))
 	for _, c := range campaigns {
 		w.campaigns[c.ID] = c
 	}
-	w.admin = redis.NewClient(&redis.Options{Addr: redisAddress, DisableIdentity: true, MaxRetries: -1})
-	t.Cleanup(func() { w.admin.Close() })
 	w.client = w.dial()
 	b := event.BiddingTopics()[0]
 	if err := w.client.EnsureTopics(t.Context(), stream.Topic{Name: b.Name, Partitions: b.Partitions, Retention: b.Retention, NeedMessage: b.NeedMessage, Ordered: b.Ordered}); err != nil {
@@ -70,7 +81,9 @@ func worldOn(t testing.TB, kafka, redisAddress string, campaigns ...*campaign.Ca
 
 func (w *world) dial() *stream.Client {
 	w.t.Helper()
-	client, err := stream.Dial(stream.Config{Brokers: []string{w.kafka}, Prefix: w.cfg.Prefix, ClientID: "ledger-test", Logger: logger()})
+	cfg := w.kafka
+	cfg.Prefix, cfg.ClientID, cfg.Logger = w.cfg.Prefix, "ledger-test", logger()
+	client, err := stream.Dial(cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -89,6 +102,13 @@ func (w *world) now() event.Time { return event.Time(w.clock.Load()) }
 
 func (w *world) pass(d time.Duration) { w.clock.Add(d.Milliseconds()) }
 
+func (w *world) registerer() prometheus.Registerer {
+	if w.registry == nil {
+		return nil
+	}
+	return w.registry
+}
+
 // bidder is a running Ledger.
 type bidder struct {
 	*Ledger
@@ -101,11 +121,11 @@ type bidder struct {
 // start starts a bidder, which the test's end stops.
 func (w *world) start() *bidder {
 	w.t.Helper()
-	client, err := features.DialRedis(features.RedisConfig{Address: w.redis}, features.Writing)
+	client, err := features.DialRedis(w.redis, features.Writing)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	l, err := New(w.cfg, Deps{Kafka: w.dial(), Redis: client, Campaign: func(id string) *campaign.Campaign { return w.campaigns[id] }, Now: w.now, Logger: logger()})
+	l, err := New(w.cfg, Deps{Kafka: w.dial(), Redis: client, Campaign: func(id string) *campaign.Campaign { return w.campaigns[id] }, Now: w.now, Logger: logger(), Registerer: w.registerer()})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -46,7 +46,8 @@ func (c Config) Validate() error {
 // Ledger keeps what campaigns have spent.
 type Ledger interface {
 	// Notice settles or releases the reservation of a bid. It changes nothing when the step was
-	// taken before. After an error the sender repeats the notice.
+	// taken before, but that the first price that is told counts. After an error the sender repeats
+	// the notice, unless that is ledger.ErrTooLate or a *field.Error.
 	Notice(context.Context, ledger.Notice) (ledger.Result, error)
 }
 

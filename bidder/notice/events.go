@@ -24,13 +24,14 @@ var typeOf = [kinds]string{
 // stepOf is the ledger's step of a kind; empty: it concerns no money.
 var stepOf = [kinds]string{Win: event.StepWin, Bill: event.StepBill, Loss: event.StepLoss}
 
-// facts are what is known of a notice once the ledger has it.
+// facts are what is known of a notice.
 type facts struct {
-	ledger.Result
-	price    auction.Micros // 0: left out
-	minToWin auction.Micros
-	loss     int64
-	now      event.Time
+	ledger.Result                // once the ledger has it
+	price         auction.Micros // 0: left out
+	told          bool           // by the notice
+	minToWin      auction.Micros
+	loss          int64
+	now           event.Time
 }
 
 // eventID is the same for every notice of one kind of one bid, so they count once.
@@ -58,6 +59,7 @@ func (n *Notices) event(k Kind, t *Token, name, kind string, f *facts) event.Eve
 	number("price_micros", int64(f.price))
 	number("min_to_win_micros", int64(f.minToWin))
 	number("loss_reason", f.loss)
+	number("uncovered_micros", int64(f.Uncovered))
 	if f.Late {
 		e.Properties = append(e.Properties, event.Field{Name: "late", Value: event.Value{Kind: event.String, Str: "true"}})
 	}

@@ -18,16 +18,12 @@ func (n *Notices) handle(k Kind, w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	if n.deps.Enter != nil {
-		leave, err := n.deps.Enter(r)
-		if leave != nil {
-			defer leave()
-		}
-		if err != nil {
-			n.metrics.count(k, limited)
-			refuseRate(w, err)
-			return
-		}
+	leave, err := n.enter(r)
+	defer leave()
+	if err != nil {
+		n.metrics.count(k, limited)
+		refuseRate(w, err)
+		return
 	}
 	p := read(r)
 	now, err := n.when(&p)
@@ -53,15 +49,30 @@ func (n *Notices) handle(k Kind, w http.ResponseWriter, r *http.Request) {
 	default:
 		result, err := n.take(r.Context(), k, &t, &p, now)
 		n.metrics.count(k, result)
-		if err != nil {
+		switch {
+		case result == unavailable:
 			n.faults.warn(n.deps.Now(), "cannot take notices: senders repeat them", k, err)
-		}
-		if result == unavailable {
 			postpone(k, w, &t)
 			return
+		case result == string(Expired):
+			refuse(k, w, reasons[Expired])
+			return
+		case err != nil:
+			n.faults.warn(n.deps.Now(), "notices make no events, and are left out", k, err)
 		}
 		accept(k, w, &t)
 	}
+}
+
+// enter asks whether a request is let in. leave is called when it is answered.
+func (n *Notices) enter(r *http.Request) (leave func(), err error) {
+	if n.deps.Enter != nil {
+		leave, err = n.deps.Enter(r)
+	}
+	if leave == nil {
+		leave = func() {}
+	}
+	return leave, err
 }
 
 // take settles a notice with the ledger, then writes its event. The event is written though the
@@ -73,29 +84,37 @@ func (n *Notices) take(ctx context.Context, k Kind, t *Token, p *parameters, now
 		name, kind = p.step, Steps[p.step]
 	}
 	id := eventID(t.ID, name)
-	if n.written.has(id) {
+	f := n.facts(k, t, p, now)
+	// the ledger takes the price of a later bill where the first told none
+	known, priced := n.written.has(id), id
+	if k == Bill && f.told {
+		priced += pricedMark
+	}
+	if n.written.has(priced) {
 		return repeated, nil
 	}
 	// a page that is left cancels its requests, and was seen all the same
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.cfg.Wait)
 	defer cancel()
-	f, err := n.settle(ctx, k, t, p, now)
-	if err != nil {
-		return unavailable, err
+	err := n.settle(ctx, k, t, &f)
+	if err == nil && !known {
+		err = n.deps.Events.Take(ctx, []event.Event{n.event(k, t, name, kind, &f)})
 	}
-	err = n.deps.Events.Take(ctx, []event.Event{n.event(k, t, name, kind, &f)})
 	switch {
+	case errors.Is(err, ledger.ErrTooLate):
+		return string(Expired), nil
 	case errors.As(err, new(*event.Error)) || errors.As(err, new(*stream.TooLargeError)):
 		return invalid, err
 	case err != nil:
 		return unavailable, err
 	}
 	n.written.add(id)
+	n.written.add(priced)
 	if c := n.metrics.prices[p.price.result]; c != nil && stepOf[k] != "" {
 		c.Inc()
 	}
 	switch {
-	case f.Repeated:
+	case f.Repeated || known:
 		return repeated, nil
 	case f.Late:
 		return late, nil
@@ -103,33 +122,42 @@ func (n *Notices) take(ctx context.Context, k Kind, t *Token, p *parameters, now
 	return taken, nil
 }
 
-// settle asks the ledger what a notice changes. Impressions and clicks change nothing.
-func (n *Notices) settle(ctx context.Context, k Kind, t *Token, p *parameters, now event.Time) (f facts, err error) {
-	f.now = now
+// pricedMark is behind the id of a bill's event where the bill told a price.
+const pricedMark = " priced"
+
+// facts are what a notice tells by itself. On a loss the price is the winner's.
+func (n *Notices) facts(k Kind, t *Token, p *parameters, now event.Time) facts {
+	f := facts{now: now}
 	switch k {
-	case Win, Bill:
-		f.price, f.minToWin = n.paid(p, t), n.micros(&p.minToWin, p, t)
-	case Loss: // the price is the winner's
-		f.price, f.minToWin, f.loss = n.micros(&p.price, p, t), n.micros(&p.minToWin, p, t), p.loss
-	case Impression:
+	case Win, Bill, Impression:
 		f.price = n.paid(p, t)
+	case Loss:
+		f.price, f.loss = n.micros(&p.price, p, t), p.loss
 	}
-	step := stepOf[k]
-	if step == "" {
-		f.Late, f.User = now > t.Expires, n.user(ctx, k, t)
-		return f, nil
+	if stepOf[k] != "" {
+		f.minToWin = n.micros(&p.minToWin, p, t)
+	}
+	f.told = f.price > 0
+	return f
+}
+
+// settle asks the ledger what a notice changes. Impressions and clicks change nothing.
+func (n *Notices) settle(ctx context.Context, k Kind, t *Token, f *facts) (err error) {
+	if stepOf[k] == "" {
+		f.Late, f.User = f.now > t.Expires, n.user(ctx, k, t)
+		return nil
 	}
 	notice := ledger.Notice{
-		Step: step, Bid: t.ID, Campaign: t.Campaign, Reserved: t.Price, MinToWin: f.minToWin, Reason: f.loss, Time: now,
+		Step: stepOf[k], Bid: t.ID, Campaign: t.Campaign, Reserved: t.Price, Expires: t.Expires, MinToWin: f.minToWin, Reason: f.loss, Time: f.now,
 	}
 	if k != Loss {
 		notice.Paid = f.price
 	}
 	f.Result, err = n.deps.Ledger.Notice(ctx, notice)
-	if k != Loss && f.price == 0 {
+	if k != Loss && !f.told {
 		f.price = t.Price
 	}
-	return f, err
+	return err
 }
 
 // user is the user of a bid, for profiles. Labels go by the bid's id, so a notice is taken without.

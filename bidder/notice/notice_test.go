@@ -3,6 +3,7 @@ package notice
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"image/gif"
 	"log/slog"
@@ -37,6 +38,7 @@ type books struct {
 	fault   error
 	users   map[string]string // by bid
 	expires event.Time
+	old     event.Time // from when on it is too late; 0: never
 	taken   map[string]bool
 	notices []ledger.Notice
 }
@@ -47,9 +49,12 @@ func (b *books) Notice(_ context.Context, n ledger.Notice) (ledger.Result, error
 	if b.fault != nil {
 		return ledger.Result{}, b.fault
 	}
+	if b.old != 0 && n.Time > b.old {
+		return ledger.Result{Late: true}, ledger.ErrTooLate
+	}
 	key := n.Step + " " + n.Bid
 	r := ledger.Result{Repeated: b.taken[key], Late: n.Time > b.expires, User: b.users[n.Bid]}
-	if b.taken[key] = true; !r.Repeated {
+	if b.taken[key] = true; !r.Repeated || n.Paid > 0 {
 		b.notices = append(b.notices, n)
 	}
 	return r, nil
@@ -247,7 +252,7 @@ func TestEachNoticeBecomesAnEventAndAStep(t *testing.T) {
 		if step == event.StepLoss {
 			paid, reason = 0, 102
 		}
-		if want := (ledger.Notice{Step: step, Bid: "r-1.0", Campaign: "c1", Reserved: 1200, Paid: paid, MinToWin: 900, Reason: reason, Time: s.now}); n != want {
+		if want := (ledger.Notice{Step: step, Bid: "r-1.0", Campaign: "c1", Reserved: 1200, Expires: start.Add(time.Minute), Paid: paid, MinToWin: 900, Reason: reason, Time: s.now}); n != want {
 			t.Errorf("%+v, want %+v", n, want)
 		}
 	}
@@ -355,8 +360,9 @@ func TestTokensThatAreNotGoodAreRefusedAndCounted(t *testing.T) {
 		f(strings.Replace(good, "t=", "x=", 1), "missing")
 		f(with("x"), "malformed")
 		f(with(strings.Repeat("A", 9000)), "malformed")
-		f(with(token[:len(token)-4]), "mismatch")
-		f(with(token+"AAAA"), "mismatch")
+		raw, _ := base64.RawURLEncoding.DecodeString(token)
+		f(with(base64.RawURLEncoding.EncodeToString(raw[:len(raw)-1])), "mismatch")
+		f(with(base64.RawURLEncoding.EncodeToString(append(raw, 0))), "mismatch")
 		f(with(token[:20]+swapped(token[20])+token[21:]), "mismatch")
 		b := bid()
 		forged := &Token{Kind: k, Bid: b, Target: "https://evil.example/"}
@@ -507,6 +513,35 @@ func TestNoticesThatCannotBeWrittenAreAskedForAgain(t *testing.T) {
 	}
 	for _, k := range []Kind{Win, Bill, Loss} {
 		f(k, func(s *stage, err error) { s.books.fault = err })
+	}
+}
+
+// The ledger knows later when a notice is too late than the token does: nothing is owed then.
+func TestWhatTheLedgerFindsTooLateIsRefused(t *testing.T) {
+	s := run(t, nil)
+	s.books.old, s.now = start.Add(time.Hour), start.Add(2*time.Hour)
+	for _, k := range []Kind{Win, Bill, Loss} {
+		if w := s.call("GET", filled(s.link(k))); w.Code != http.StatusBadRequest || s.counted(k, string(Expired)) != 1 {
+			t.Errorf("%v: %d", k, w.Code)
+		}
+	}
+	if len(s.log.events) > 0 {
+		t.Errorf("%d events", len(s.log.events))
+	}
+}
+
+// A bill that told no price may be sent again with one, by another part of the exchange.
+func TestTheFirstPriceThatABillTellsReachesTheLedger(t *testing.T) {
+	s := run(t, nil)
+	var paid []auction.Micros
+	for _, price := range []string{"", "", "1.1", "1.1", "", "1.0"} {
+		s.expect(Bill, s.call("GET", filled(s.link(Bill), "${AUCTION_PRICE}", price)))
+	}
+	for _, n := range s.books.notices {
+		paid = append(paid, n.Paid)
+	}
+	if len(paid) != 2 || paid[0] != 0 || paid[1] != 1100 || len(s.log.events) != 1 || s.counted(Bill, repeated) != 5 {
+		t.Errorf("%v are told to the ledger, %d events, %d repeated", paid, len(s.log.events), s.counted(Bill, repeated))
 	}
 }
 

@@ -63,7 +63,7 @@ const maxTarget = 2048
 
 // A token's payload, whose numbers are varints and whose texts have their length in front:
 //
-//	kind (and testBit), issued (ms), expires (s after issued), price, currency, id, campaign, ad, target
+//	kind (and testBit), issued (ms), expires (ms after issued), price, currency, id, campaign, ad, target
 func (t *Token) appendPayload(dst []byte) []byte {
 	kind := byte(t.Kind)
 	if t.Test {
@@ -71,7 +71,7 @@ func (t *Token) appendPayload(dst []byte) []byte {
 	}
 	dst = append(dst, kind)
 	dst = binary.AppendUvarint(dst, uint64(max(t.Issued, 0)))
-	dst = binary.AppendUvarint(dst, uint64(max(t.Expires-t.Issued, 0))/1000)
+	dst = binary.AppendUvarint(dst, uint64(max(t.Expires-t.Issued, 0)))
 	dst = binary.AppendUvarint(dst, uint64(max(t.Price, 0)))
 	for _, text := range [...]string{t.Currency, t.ID, t.Campaign, t.Ad, t.Target} {
 		dst = append(binary.AppendUvarint(dst, uint64(len(text))), text...)
@@ -119,7 +119,7 @@ var errPayload = errors.New("the payload of a token ends in the middle, or goes 
 func parse(b []byte) (t Token, err error) {
 	number := func() uint64 {
 		v, n := binary.Uvarint(b)
-		if n <= 0 || v > math.MaxInt64/1000 {
+		if n <= 0 || v > math.MaxInt64/2 {
 			err, b = errPayload, nil
 			return 0
 		}
@@ -139,7 +139,7 @@ func parse(b []byte) (t Token, err error) {
 	kind := number()
 	t.Kind, t.Test = Kind(min(kind&^testBit, uint64(kinds))), kind&testBit != 0
 	t.Issued = event.Time(number())
-	t.Expires = t.Issued + event.Time(1000*number())
+	t.Expires = t.Issued + event.Time(number())
 	t.Price = auction.Micros(number())
 	for _, s := range [...]*string{&t.Currency, &t.ID, &t.Campaign, &t.Ad, &t.Target} {
 		*s = text()

@@ -43,7 +43,7 @@ func TestATokenCarriesItsBid(t *testing.T) {
 				Issued: event.Time(rng.Int64N(1 << 41)), Test: rng.IntN(2) == 0,
 			},
 		}
-		want.Expires = want.Issued + 1000*event.Time(rng.IntN(1e6))
+		want.Expires = want.Issued + event.Time(rng.IntN(1e9))
 		signed := string(want.Append(nil, k))
 		if url.QueryEscape(signed) != signed {
 			t.Fatalf("%q wants an escape", signed)

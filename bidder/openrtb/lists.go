@@ -76,12 +76,23 @@ func (r *reader) add(s string, kind listKind, most int, fix func(string) string)
 	}
 }
 
-// integers is list for whole numbers; one number counts as a list of it.
+// integers is list for whole numbers; one number counts as a list of it, too.
 func (r *reader) integers(kind listKind) []int {
 	r.numbers = r.numbers[:0]
-	if r.Kind() == strictjson.KindNumber {
+	switch k := r.Kind(); k {
+	case strictjson.KindNumber:
 		r.addInteger(kind)
-	} else if r.array(kind != plainList) {
+	case strictjson.KindString:
+		if s := strings.TrimSpace(r.Text()); s != "" {
+			for one := range strings.SplitSeq(s, ",") {
+				f, ok := parseNumber(strings.TrimSpace(one))
+				r.addNumber(kind, k, f, ok, ok)
+			}
+		}
+	default:
+		if !r.array(kind != plainList) {
+			break
+		}
 		for r.Element() {
 			r.addInteger(kind)
 		}
@@ -95,6 +106,11 @@ func (r *reader) integers(kind listKind) []int {
 func (r *reader) addInteger(kind listKind) {
 	k := r.Kind()
 	f, given, ok := r.number()
+	r.addNumber(kind, k, f, given, ok)
+}
+
+// addNumber adds an element of kind k that number has read.
+func (r *reader) addNumber(kind listKind, k strictjson.Kind, f float64, given, ok bool) {
 	ok = ok && f == math.Trunc(f) && math.Abs(f) <= maxWhole
 	switch {
 	case kind == plainList && (!ok || !given) || kind == blockList && ok && !given:

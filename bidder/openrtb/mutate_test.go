@@ -2,6 +2,7 @@ package openrtb
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -126,6 +127,43 @@ func TestChangedRequestsAreReadOrRefused(t *testing.T) {
 	if accepted < requests/10 || refused < requests/10 || malformed < requests/100 {
 		t.Errorf("%d accepted, %d refused, %d malformed: the changes do not try enough", accepted, refused, malformed)
 	}
+}
+
+// Whatever stands where a list protects somebody, it is read to a list or refused: only what names
+// nothing reads as no list.
+func TestListsThatProtectAreNeverReadToNothing(t *testing.T) {
+	nothing := map[string]bool{`null`: true, `""`: true, `[]`: true}
+	f := func(name string, block bool, body func(string) string, list func(*auction.Request) int) {
+		t.Helper()
+		for _, value := range odd {
+			q, err := read(t, body(fmt.Sprintf("%q:%s", name, value)), Options{})
+			if err == nil && list(&q) == 0 && !nothing[value] && !(block && (value == `[null]` || value == `[[]]`)) {
+				t.Errorf("%s of %s is read to nothing", name, value)
+			}
+			if err != nil && nothing[value] {
+				t.Errorf("%s of %s: %v", name, value, err)
+			}
+		}
+	}
+	f("bcat", true, withRequest, func(q *auction.Request) int { return len(q.BlockedCategories) })
+	f("badv", true, withRequest, func(q *auction.Request) int { return len(q.BlockedAdvertisers) })
+	f("bapp", true, withRequest, func(q *auction.Request) int { return len(q.BlockedApps) })
+	f("bseat", true, withRequest, func(q *auction.Request) int { return len(q.BlockedSeats) })
+	f("wseat", false, withRequest, func(q *auction.Request) int { return len(q.Seats) })
+	f("cur", false, withRequest, func(q *auction.Request) int { return len(q.Currencies) })
+	f("acat", false, withRequest, func(q *auction.Request) int { return len(q.AllowedCategories) })
+	f("wlang", false, withRequest, func(q *auction.Request) int { return len(q.Languages) })
+	banner := func(member string) string { return withForm(`"banner":{"w":300,"h":250,` + member + `}`) }
+	f("mimes", false, banner, func(q *auction.Request) int { return len(q.Imps[0].Banner.MIMEs) })
+	f("api", false, banner, func(q *auction.Request) int { return len(q.Imps[0].Banner.APIs) })
+	f("battr", true, banner, func(q *auction.Request) int { return len(q.Imps[0].Banner.BlockedAttributes) })
+	f("btype", true, banner, func(q *auction.Request) int { return len(q.Imps[0].Banner.BlockedTypes) })
+	video := func(member string) string { return withForm(`"video":{"mimes":["video/mp4"],` + member + `}`) }
+	f("protocols", false, video, func(q *auction.Request) int { return len(q.Imps[0].Video.Protocols) })
+	f("rqddurs", false, video, func(q *auction.Request) int { return len(q.Imps[0].Video.Durations) })
+	deal := func(member string) string { return withImp(`"pmp":{"deals":[{"id":"d",` + member + `}]}`) }
+	f("wseat", false, deal, func(q *auction.Request) int { return len(q.Imps[0].Deals[0].Seats) })
+	f("wadomain", false, deal, func(q *auction.Request) int { return len(q.Imps[0].Deals[0].AdvertiserDomains) })
 }
 
 // checkFacts reads the facts of a request back, as a topic's reader would.

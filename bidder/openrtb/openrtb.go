@@ -32,6 +32,7 @@ const (
 	maxDeals      = 300
 	maxAssets     = 50
 	maxBlocked    = 10_000
+	maxCategories = 200 // of the place, a list
 	maxList       = 1_000
 	maxTextBytes  = 2 << 10 // of a text that is kept
 	maxMultiplier = 1e6

@@ -36,7 +36,7 @@ func (r *reader) offered(kind auction.Kind) {
 		case "page":
 			page = r.address()
 		case "cat", "sectioncat", "pagecat":
-			p.Categories = append(p.Categories, r.list(blockList, maxList, strings.TrimSpace)...)
+			p.Categories = append(p.Categories, r.list(blockList, maxCategories, strings.TrimSpace)...)
 		case "publisher":
 			r.publisher()
 		case "content":
@@ -93,7 +93,7 @@ func (r *reader) content() {
 				p.Language = l
 			}
 		case "cat":
-			p.Categories = append(p.Categories, r.list(blockList, maxList, strings.TrimSpace)...)
+			p.Categories = append(p.Categories, r.list(blockList, maxCategories, strings.TrimSpace)...)
 		case "keywords", "kwarray":
 			p.Keywords = append(p.Keywords, r.keywords()...)
 		default:

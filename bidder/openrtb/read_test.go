@@ -247,6 +247,11 @@ func checkRequest(t testing.TB, q *auction.Request) {
 	if q.ID == "" || len(q.ID) > MaxIDBytes || len(q.Imps) == 0 || len(q.Imps) > maxImps || q.TMax < 0 {
 		bad("request")
 	}
+	for _, r := range q.Refused {
+		if r.Reason == "" || r.Index < 0 || r.Index >= maxImps {
+			bad("refusal", r)
+		}
+	}
 	ids := map[string]bool{}
 	for i := range q.Imps {
 		m := &q.Imps[i]

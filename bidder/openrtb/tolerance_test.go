@@ -160,7 +160,7 @@ func TestMembersThatProtectRefuse(t *testing.T) {
 		refused(t, withForm(form), "imp[0]."+reason)
 	}
 	form(`"banner":7`, "banner is a number, expected an object")
-	form(`"banner":{"w":300,"h":250,"battr":"x"}`, "banner.battr is a text")
+	form(`"banner":{"w":300,"h":250,"battr":"x"}`, "banner.battr is a text, expected a whole number")
 	form(`"banner":{"w":300,"h":250,"battr":[1,"x"]}`, "banner.battr[1] is a text, expected a whole number")
 	form(`"banner":{"w":300,"h":250,"battr":[1.5]}`, "banner.battr[0] is a number, expected a whole number")
 	form(`"banner":{"w":300,"h":250,"btype":{}}`, "banner.btype is an object")
@@ -176,7 +176,7 @@ func TestMembersThatProtectRefuse(t *testing.T) {
 	form(`"banner":{"format":[{"wratio":16,"hratio":9,"wmin":100}]}`, "banner has only sizes that are ratios")
 	form(`"banner":{}`, "banner has no size")
 	form(`"video":{"mimes":["video/mp4"],"battr":{}}`, "video.battr is an object")
-	form(`"video":{"mimes":["video/mp4"],"protocols":"x"}`, "video.protocols is a text")
+	form(`"video":{"mimes":["video/mp4"],"protocols":"x"}`, "video.protocols is a text, expected a whole number")
 	form(`"video":{"mimes":["video/mp4"],"minduration":"x"}`, "video.minduration is a text")
 	form(`"video":{"mimes":["video/mp4"],"minduration":9,"maxduration":5}`, "video has a maxduration of 5 below")
 	form(`"video":{"mimes":["video/mp4"],"linearity":[]}`, "video.linearity is an array")
@@ -282,6 +282,10 @@ func TestOneTextIsAList(t *testing.T) {
 	q := accept(t, withRequest(`"bcat":"IAB1, IAB2","badv":"*.ford.com,WWW.audi.com,","cur":"USD,EUR"`))
 	if fmt.Sprint(q.BlockedCategories, q.BlockedAdvertisers, q.Currencies) != "[IAB1 IAB2] [ford.com audi.com] [USD EUR]" {
 		t.Errorf("%+v", q)
+	}
+	b := accept(t, withForm(`"banner":{"w":1,"h":1,"battr":"1, 2","api":"","btype":"3"}`)).Imps[0].Banner
+	if fmt.Sprint(b.BlockedAttributes, b.APIs, b.BlockedTypes) != "[1 2] [] [3]" {
+		t.Errorf("%+v", b)
 	}
 	refused(t, withRequest(`"wseat":"a,"`), "wseat is empty")
 }

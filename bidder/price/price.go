@@ -14,8 +14,11 @@ type Quote struct {
 	Floor      auction.Micros // no offer is below it
 	FirstPrice bool           // the winner pays its own price
 	// Market is what the model of win rates may know: place, format, size, device, country, hour,
-	// deal. Nothing of the user.
+	// deal. Nothing of the user. Of more than 16 values the first count.
 	Market event.Fields
+	// Draw is uniform in [0, 1), made from the bid's id: by it prices are varied, so that the same
+	// bid has the same price, and its price depends on nothing that decides the auction.
+	Draw float64
 }
 
 // Offer is the price of a bid.

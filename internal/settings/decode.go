@@ -111,7 +111,14 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 		d.duration(path, n, v)
 		return
 	}
+	if s, ok := v.Addr().Interface().(Shorthand); ok && n.Type() == ast.StringType {
+		s.Short(scalar(n))
+		return
+	}
 	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(path, n, v.Elem())
 	case reflect.Struct:
 		d.section(path, n, v)
 	case reflect.Map:

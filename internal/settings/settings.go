@@ -50,6 +50,9 @@ type Defaulter interface {
 	Default() any
 }
 
+// Shorthand is a section that a file may give as a text.
+type Shorthand interface{ Short(text string) }
+
 // Read decodes text into target, a pointer to a struct. It decodes all it can, even when it returns
 // problems. Errors call the file by name.
 func Read(name string, text []byte, target any) (*File, []*Problem, error) {

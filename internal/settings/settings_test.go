@@ -31,7 +31,16 @@ type target struct {
 	Inner inner         `yaml:"inner"`
 	Named named         `yaml:"named"`
 	Plain map[string]inner
+	Maybe *inner `yaml:"maybe"`
+	Brief brief  `yaml:"brief"`
 }
+
+type brief struct {
+	inner
+	Text string `yaml:"text"`
+}
+
+func (b *brief) Short(text string) { b.Text = "short for " + text }
 
 func defaults() target {
 	return target{Name: "n", On: true, Seed: 1, Wait: time.Second, Inner: inner{Count: 3, Rate: 0.5}}
@@ -66,6 +75,11 @@ func TestValuesAreReadOverTheDefaults(t *testing.T) {
 	f("inner: {rate: 2}", func(w *target) { w.Inner.Rate = 2 })
 	f("inner: {rate: -1.5e-3}", func(w *target) { w.Inner.Rate = -1.5e-3 })
 	f("inner: {rate: .inf}", func(w *target) { w.Inner.Rate = math.Inf(1) })
+	f("maybe: {rate: 2}", func(w *target) { w.Maybe = &inner{Rate: 2} })
+	f("maybe: {}", func(w *target) { w.Maybe = &inner{} })
+	f("maybe:", nil)
+	f("brief: it", func(w *target) { w.Brief.Text = "short for it" })
+	f("brief: {text: it}", func(w *target) { w.Brief.Text = "it" })
 	f("parts: [{count: 1}, {rate: 2}]", func(w *target) { w.Parts = []inner{{Count: 1}, {Rate: 2}} })
 	f("named: {a: {rate: 1}, b: }", func(w *target) { w.Named = named{"a": {Count: 7, Rate: 1}, "b": {Count: 7}} })
 	f("plain: {a: {rate: 1}}", func(w *target) { w.Plain = map[string]inner{"a": {Rate: 1}} })
@@ -116,6 +130,8 @@ func TestWhatIsWrongIsToldWithItsPlace(t *testing.T) {
 	f("name: *gone", "name is *gone, but no anchor &gone stands before it")
 	f("inner: {<<: 5}", "inner.<< is 5, want a section")
 	f("named:\n  a: &a {<<: *a, count: 1}", "named.a.<< merges sections in sections")
+	f("maybe: {count: x}", "maybe.count is")
+	f("brief: [a]", "brief is a list, want a section with")
 	f("on: 1\nseed: x\nbig: y", "on is 1", "seed is", "big is") // all at once
 	f(strings.Repeat("zebra: 1\n", 1)+"parts: ["+strings.TrimSuffix(strings.Repeat("{x: 1}, ", 12), ", ")+"]", "and 3 more")
 	long := strings.Repeat("x", 80)

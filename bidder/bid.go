@@ -1,0 +1,406 @@
+package bidder
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/clickloop/clickloop/bidder/auction"
+	"github.com/clickloop/clickloop/bidder/campaign"
+	"github.com/clickloop/clickloop/bidder/ledger"
+	"github.com/clickloop/clickloop/bidder/openrtb"
+	"github.com/clickloop/clickloop/bidder/price"
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/scorer"
+)
+
+// call is the work on one bid request. Calls are pooled; one goroutine uses a call at a time.
+type call struct {
+	auction  auction.Request
+	engine   scorer.Call
+	key      []byte // that stands for the bid request
+	currency string // of the answer
+	rate     float64
+	base     string // URL of the public port
+	places   []place
+	matches  []campaign.Candidate // of all places
+	claims   [][]ledger.Claim
+	verdicts [][]ledger.Verdict
+	asking   []int // places that the claims are of
+	market   event.Fields
+	answer   openrtb.Answer
+	text     []byte // markup and URLs
+	out      []byte
+}
+
+// place is one impression that is offered, and the bid for it.
+type place struct {
+	imp        *auction.Imp
+	candidates []campaign.Candidate
+	prices     []asked // of candidates
+	request    int     // index of its score request
+	trying     int     // index in candidates: it was priced last
+	chosen     int     // index in candidates; -1: no bid
+	settled    bool    // no other candidate is tried
+	offer      price.Offer
+	claim      [1]ledger.Claim
+	verdict    [1]ledger.Verdict
+}
+
+// asked is what a candidate must at least be worth, and how.
+type asked struct {
+	strategy   *price.Strategy
+	multiplier float64 // of its pacing
+	floor      auction.Micros
+	first      bool // the winner pays its bid
+	fixed      bool // the floor is the price
+}
+
+// noBid is why an auction gets no bid.
+type noBid struct {
+	nbr    int    // by OpenRTB's list
+	reason string // of the metric
+}
+
+// Reasons for no bid, with the numbers that OpenRTB has for them.
+var (
+	noneBusy      = noBid{1, "overloaded"}
+	noneTechnical = noBid{1, "technical"}
+	noneInvalid   = noBid{2, "invalid"}
+	noneCrawler   = noBid{3, "crawler"}
+	noneLate      = noBid{15, "time"}
+	noneCurrency  = noBid{2, "currency"}
+	noneMatch     = noBid{500, "no_match"}
+	noneWorth     = noBid{501, "below_floor"}
+	noneBudget    = noBid{502, "budget"}
+	noneCapped    = noBid{9, "capped"}
+	nonePaced     = noBid{503, "paced"}
+)
+
+// bid makes the bids for the auction of c. It returns why there are none.
+func (b *Bidder) bid(ctx context.Context, c *call, deadline time.Time) (why noBid) {
+	q := &c.auction
+	var err error
+	if c.currency, c.rate, err = b.cfg.answerIn(q); err != nil {
+		return noneCurrency
+	}
+	if !b.d.Scorer.HasRoom() {
+		return noneBusy
+	}
+	if why = b.match(c); why != (noBid{}) {
+		return why
+	}
+	b.ask(c, deadline)
+	if err := b.d.Scorer.Appraise(ctx, &c.engine); err != nil {
+		return noneTechnical
+	}
+	if !time.Now().Before(deadline) && !b.d.Recorded() {
+		return noneLate
+	}
+	ctx, cancel := b.within(ctx, deadline)
+	defer cancel()
+	if why = b.reserve(ctx, c); why != (noBid{}) {
+		return why
+	}
+	if b.render(ctx, c); len(c.answer.Seats) == 0 {
+		return noneTechnical
+	}
+	if !q.Test && !b.d.Scorer.Log(ctx, &c.engine) {
+		for i := range c.places {
+			b.release(ctx, c, &c.places[i])
+		}
+		return noneBusy
+	}
+	return noBid{}
+}
+
+// within bounds a context by the deadline of an auction. A replay has none.
+func (b *Bidder) within(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+	if b.d.Recorded() {
+		return context.WithTimeout(ctx, replayWait)
+	}
+	return context.WithDeadline(ctx, deadline)
+}
+
+const replayWait = 10 * time.Second
+
+// match finds the creatives that may be shown at each place and can be paid for.
+func (b *Bidder) match(c *call) noBid {
+	q := &c.auction
+	c.places, c.matches = c.places[:0], c.matches[:0]
+	view := b.catalogue.View()
+	why := noneMatch
+	for i := range q.Imps {
+		m := &q.Imps[i]
+		from := len(c.matches)
+		c.matches = view.Match(c.matches, q, m, q.Time)
+		if len(c.matches) == from {
+			continue
+		}
+		c.places = slices.Grow(c.places, 1)[:len(c.places)+1]
+		p := &c.places[len(c.places)-1]
+		*p = place{imp: m, prices: p.prices[:0], chosen: -1}
+		kept := c.matches[:from]
+		for _, k := range c.matches[from:] {
+			a, reason := b.admit(c, m, &k)
+			if reason != (noBid{}) {
+				why = reason
+				continue
+			}
+			kept, p.prices = append(kept, k), append(p.prices, a)
+			if len(p.prices) == b.cfg.MaxCandidates {
+				break
+			}
+		}
+		c.matches = kept
+		if len(p.prices) == 0 {
+			c.places = c.places[:len(c.places)-1]
+		}
+	}
+	at := 0
+	for i := range c.places {
+		p := &c.places[i]
+		p.candidates = c.matches[at : at+len(p.prices)]
+		at += len(p.prices)
+	}
+	if len(c.places) == 0 {
+		return why
+	}
+	return noBid{}
+}
+
+// admit says what a candidate must be worth, or why its campaign stays out of the auction.
+func (b *Bidder) admit(c *call, m *auction.Imp, k *campaign.Candidate) (asked, noBid) {
+	q := &c.auction
+	a := asked{first: q.FirstPrice}
+	if !suits(q, m, k) {
+		return a, noneMatch
+	}
+	floor, currency := floorOf(m, k)
+	if d := k.Deal; d != nil {
+		a.first, a.fixed = d.FirstPrice, d.FixedPrice
+	}
+	rate, known := b.cfg.rate(currency)
+	if !known {
+		return a, noneCurrency
+	}
+	a.floor = auction.Micros(math.Ceil(floor*rate*1000 - 1e-6))
+	var err error
+	if a.strategy, err = b.strategies.of(k.Campaign); err != nil {
+		return a, noneTechnical
+	}
+	share, multiplier := b.share(k.Campaign, q.Time)
+	if a.multiplier = multiplier; share <= 0 {
+		return a, noneBudget
+	}
+	if share < 1 && draw(c.key, k.Campaign.ID) >= share {
+		return a, nonePaced
+	}
+	return a, noBid{}
+}
+
+// draw is a number from 0 to 1 that depends on the bid request and the campaign alone.
+func draw(key []byte, of string) float64 {
+	var d xxhash.Digest
+	d.Reset()
+	_, _ = d.Write(key)
+	_, _ = d.WriteString("\x00" + of)
+	return float64(d.Sum64()>>11) / (1 << 53)
+}
+
+// ask makes a score request of every place.
+func (b *Bidder) ask(c *call, deadline time.Time) {
+	q := &c.auction
+	c.engine.Reset()
+	for i := range c.places {
+		p := &c.places[i]
+		p.request = i
+		r := c.engine.Add()
+		r.ID, r.Time, r.User, r.Log = impID(string(c.key), p.imp.Index), q.Time, q.User.ID, scorer.LogQueued
+		r.Source = q.Place.Domain
+		r.Context = auction.Facts(r.Context, q, p.imp)
+		r.Worth, r.WorthName = p.worth, worthName
+		r.TMax = max(time.Until(deadline)*2/3, time.Millisecond)
+		for j := range p.candidates {
+			k, to := &p.candidates[j], r.Add()
+			to.Ad, to.Campaign = k.Creative.ID, k.Campaign.ID
+			to.Context = appendShape(to.Context, k)
+		}
+	}
+}
+
+// worthName is the rule by which bids are ranked, as predictions name it.
+const worthName = "bid"
+
+// worth is what an impression of a candidate is worth, in micros; 0: less than its floor.
+func (p *place) worth(i int, probabilities []float64) float64 {
+	a := &p.prices[i]
+	value := a.strategy.Worth(probabilities) * a.multiplier
+	if value < float64(a.floor) {
+		return 0
+	}
+	return value
+}
+
+// appendShape appends the facts of a candidate that the place leaves open.
+func appendShape(dst event.Fields, k *campaign.Candidate) event.Fields {
+	dst = append(dst, event.Field{Name: "ad_format", Value: event.Value{Kind: event.String, Str: k.Format.String()}})
+	if k.Size.W > 0 {
+		dst = append(dst, event.Field{Name: "ad_size", Value: event.Value{Kind: event.String, Str: sizeText(k.Size)}})
+	}
+	return dst
+}
+
+// tries is how often candidates that the ledger refuses are replaced by the next best.
+const tries = 4
+
+// reserve prices the best candidate of each place and reserves its money. Where the ledger refuses
+// one, the next best follows.
+func (b *Bidder) reserve(ctx context.Context, c *call) noBid {
+	why := noneWorth
+	for range tries {
+		c.claims, c.verdicts, c.asking = c.claims[:0], c.verdicts[:0], c.asking[:0]
+		for i := range c.places {
+			if p := &c.places[i]; !p.settled && b.price(c, p) {
+				c.asking = append(c.asking, i)
+			}
+		}
+		if len(c.asking) == 0 {
+			break
+		}
+		if err := b.claim(ctx, c); err != nil {
+			b.logger.Warn("the ledger does not reserve", "err", err)
+			for i := range c.places {
+				b.release(ctx, c, &c.places[i])
+			}
+			return noneTechnical
+		}
+		for n, i := range c.asking {
+			if reason := b.settle(c, &c.places[i], c.verdicts[n][0]); reason != (noBid{}) {
+				why = reason
+			}
+		}
+	}
+	kept := false
+	for i := range c.places {
+		if p := &c.places[i]; p.chosen >= 0 {
+			kept = true
+		} else {
+			c.engine.Requests[i].Answer.Chosen = 0 // nothing of it is logged
+		}
+	}
+	if kept {
+		return noBid{}
+	}
+	return why
+}
+
+// price finds the best candidate of a place that is worth an offer. It says whether there is one.
+func (b *Bidder) price(c *call, p *place) bool {
+	r := &c.engine.Requests[p.request]
+	for r.Answer.Err == nil && r.Answer.Chosen > 0 && anyWorth(r.Answer.Ranked) {
+		s := &r.Answer.Ranked[0]
+		if p.offer = b.offer(c, p, s.Index, s.Score); p.offer.Price > 0 {
+			p.trying = s.Index
+			return true
+		}
+		b.d.Scorer.PassOver(&c.engine, r)
+	}
+	p.settled = true
+	return false
+}
+
+func anyWorth(ranked []scorer.Scored) bool {
+	return slices.ContainsFunc(ranked, func(s scorer.Scored) bool { return s.Score > 0 })
+}
+
+// offer is the price for a candidate of a value in micros.
+func (b *Bidder) offer(c *call, p *place, i int, value float64) price.Offer {
+	a := &p.prices[i]
+	if value <= 0 || value < float64(a.floor) {
+		return price.Offer{}
+	}
+	worth := auction.Micros(value)
+	switch {
+	case a.fixed:
+		return price.Offer{Price: max(a.floor, 1)}
+	case a.strategy.Fixed():
+		return price.Offer{Price: worth}
+	}
+	c.market = auction.Market(c.market[:0], &c.auction, p.imp)
+	return b.landscape.Offer(&price.Quote{
+		Value: worth, Floor: max(a.floor, 1), FirstPrice: a.first, Market: c.market, Draw: draw(c.key, priceDraw),
+	})
+}
+
+// priceDraw names the draw of prices, beside those of campaigns.
+const priceDraw = "\x00price"
+
+// claim asks the ledger for the money of the places in c.asking. A test spends none.
+func (b *Bidder) claim(ctx context.Context, c *call) error {
+	q := &c.auction
+	for _, i := range c.asking {
+		p := &c.places[i]
+		k, a := &p.candidates[p.trying], &p.prices[p.trying]
+		p.claim[0] = ledger.Claim{Campaign: k.Campaign, Step: event.BidStep{
+			Bid: event.PredictionID(c.engine.Requests[p.request].ID, 0), Campaign: k.Campaign.ID, Time: q.Time,
+			Request: q.ID, Imp: p.imp.ID, Ad: k.Creative.ID, Advertiser: k.Campaign.Advertiser.ID, User: q.User.ID,
+			Price: int64(p.offer.Price), Value: int64(c.engine.Requests[p.request].Answer.Ranked[0].Score), Floor: int64(a.floor),
+			PWin: p.offer.PWin, FirstPrice: a.first, Expires: q.Time.Add(holdFor(q, p.imp)), Market: auction.Market(nil, q, p.imp),
+		}}
+		if k.Deal != nil {
+			p.claim[0].Step.Deal = k.Deal.ID
+		}
+		p.verdict[0] = ledger.Reserved
+		c.claims, c.verdicts = append(c.claims, p.claim[:]), append(c.verdicts, p.verdict[:])
+	}
+	if q.Test {
+		return nil
+	}
+	return b.ledger.Reserve(ctx, c.claims, c.verdicts)
+}
+
+// settle does what the ledger's verdict on a place says, and returns why there is no bid yet.
+func (b *Bidder) settle(c *call, p *place, v ledger.Verdict) noBid {
+	b.metrics.verdicts.WithLabelValues(verdictName(v)).Inc()
+	why := noneBudget
+	switch v {
+	case ledger.Reserved:
+		p.settled, p.chosen = true, p.trying
+		return noBid{}
+	case ledger.Capped:
+		why = noneCapped
+	case ledger.NoBudget, ledger.NoDaily:
+	default: // the bid was made before, or the ledger does not answer
+		p.settled = true
+		return noneTechnical
+	}
+	r, refused := &c.engine.Requests[p.request], p.candidates[p.trying].Campaign
+	for r.Answer.Chosen > 0 && p.candidates[r.Answer.Ranked[0].Index].Campaign == refused {
+		b.d.Scorer.PassOver(&c.engine, r)
+	}
+	return why
+}
+
+// release gives back the money of a bid that is not made after all.
+func (b *Bidder) release(ctx context.Context, c *call, p *place) {
+	if p.chosen < 0 {
+		return
+	}
+	p.chosen = -1
+	if c.engine.Requests[p.request].Answer.Chosen = 0; c.auction.Test {
+		return
+	}
+	s := &p.claim[0].Step
+	_, err := b.ledger.Notice(context.WithoutCancel(ctx), ledger.Notice{
+		Step: event.StepLoss, Bid: s.Bid, Campaign: s.Campaign, Reserved: auction.Micros(s.Price), Reason: lossInternal, Time: s.Time,
+	})
+	if err != nil {
+		b.logger.Warn("the money of a bid that was not made stays reserved until it expires", "bid", s.Bid, "err", err)
+	}
+}
+
+// lossInternal is OpenRTB's number for an error of the bidder.
+const lossInternal = 1

@@ -1,0 +1,32 @@
+package bidder
+
+import (
+	"sync/atomic"
+
+	"github.com/clickloop/clickloop/event"
+)
+
+// clock is the time of budgets and reservations: the wall's, or in recorded mode the latest that a
+// request or a notice has brought.
+type clock struct {
+	wall     func() event.Time
+	recorded func() bool
+	latest   atomic.Int64
+}
+
+func (c *clock) now() event.Time {
+	if c.recorded() {
+		return event.Time(c.latest.Load())
+	}
+	return c.wall()
+}
+
+// advance moves recorded time forward.
+func (c *clock) advance(to event.Time) {
+	for {
+		at := c.latest.Load()
+		if int64(to) <= at || c.latest.CompareAndSwap(at, int64(to)) {
+			return
+		}
+	}
+}

@@ -1,2 +1,0 @@
-// Package bidder answers bid requests of exchanges.
-package bidder

@@ -1,0 +1,47 @@
+package bidder
+
+import (
+	"github.com/clickloop/clickloop/bidder/ledger"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// instruments are the metrics of the stage.
+type instruments struct {
+	requests *prometheus.CounterVec
+	verdicts *prometheus.CounterVec
+	latency  prometheus.Histogram
+	prices   prometheus.Histogram
+}
+
+func newInstruments(reg prometheus.Registerer) *instruments {
+	f := promauto.With(reg)
+	return &instruments{
+		requests: f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_bidder_requests_total", Help: "Bid requests by result: bid, no_bid with its reason, repeated, malformed, refused."}, []string{"result", "reason"}),
+		verdicts: f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_bidder_reservations_total", Help: "Bids that asked the ledger for money, by its verdict."}, []string{"verdict"}),
+		latency: f.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_bidder_request_seconds", Help: "Time from a bid request to its answer.",
+			Buckets: []float64{.0005, .001, .002, .003, .005, .01, .02, .05, .1, .2}}),
+		prices: f.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_bidder_price_cpm", Help: "Prices of bids, for a thousand impressions in the account's currency.",
+			Buckets: prometheus.ExponentialBuckets(.01, 2, 14)}),
+	}
+}
+
+func (m *instruments) count(result, reason string) { m.requests.WithLabelValues(result, reason).Inc() }
+
+func verdictName(v ledger.Verdict) string {
+	switch v {
+	case ledger.Reserved:
+		return "reserved"
+	case ledger.Repeated:
+		return "repeated"
+	case ledger.NoBudget:
+		return "no_budget"
+	case ledger.NoDaily:
+		return "no_daily_budget"
+	case ledger.Capped:
+		return "capped"
+	case ledger.Unavailable:
+		return "unavailable"
+	}
+	return "refused"
+}
