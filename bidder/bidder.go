@@ -59,6 +59,7 @@ type Bidder struct {
 	landscape  *price.Landscape
 	pacer      *price.Pacer
 	strategies *strategies
+	labels     *labels
 	notices    *notice.Notices
 	links      *notice.Links
 	maker      *markup.Maker
@@ -97,7 +98,7 @@ func (b *Bidder) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return b.follower.Run(ctx) })
 	g.Go(func() error { return b.ledger.Run(ctx) })
-	g.Go(func() error { return b.landscape.Run(ctx) })
+	g.Go(func() error { return b.learn(ctx) })
 	return g.Wait()
 }
 

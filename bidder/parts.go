@@ -2,6 +2,7 @@ package bidder
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/clickloop/clickloop/bidder/campaign"
 	"github.com/clickloop/clickloop/bidder/consent"
@@ -32,8 +33,8 @@ func (b *Bidder) makeLedger() (err error) {
 	if cfg.Late = b.cfg.Late; cfg.ReadBack < cfg.Late+cfg.Longest+2*cfg.Sum {
 		cfg.ReadBack = cfg.Late + cfg.Longest + 2*cfg.Sum
 	}
-	if b.d.Recorded() {
-		cfg.ReadBack = 0
+	if b.d.Recorded() { // whose hours may pass in seconds
+		cfg.ReadBack, cfg.Refresh, cfg.Sweep = 0, 10*time.Millisecond, 10*time.Millisecond
 	}
 	b.ledger, err = ledger.New(cfg, ledger.Deps{
 		Kafka: b.d.Client, Redis: b.d.Redis, Campaign: func(id string) *campaign.Campaign { return b.catalogue.View().Find(id) }, Now: b.clock.now,
@@ -43,7 +44,8 @@ func (b *Bidder) makeLedger() (err error) {
 }
 
 func (b *Bidder) makePrices() error {
-	b.landscape, b.pacer = &price.Landscape{}, &price.Pacer{}
+	b.landscape, b.pacer = price.NewLandscape(), price.NewPacer()
+	b.labels = newLabels(b.strategies, func(id string) *campaign.Campaign { return b.catalogue.View().Find(id) })
 	return nil
 }
 

@@ -64,9 +64,6 @@ func (b *Bidder) appendStanding(dst []byte, c *campaign.Campaign, now event.Time
 		o.Number("spent_today", s.SpentToday.Units())
 		o.Number("reserved_today", s.ReservedToday.Units())
 	}
-	share, multiplier := b.share(c, now)
-	o.Number("share", share)
-	o.Number("multiplier", multiplier)
 	return o.End()
 }
 
