@@ -60,8 +60,8 @@ func (a *allowances) ofLocked(id string) *allowance {
 	return found
 }
 
-// take uses price of a campaign's allowance, and returns false where it does not allow it. ask tells
-// that the allowance is to be written to the topic (anew): by ask, which must be called then.
+// take uses price of a campaign's allowance, and returns false where it does not allow it. ask
+// tells that the allowance is to be written to the topic (anew): by ask, which must be called then.
 func (a *allowances) take(c *campaign.Campaign, price auction.Micros, now event.Time) (ok, ask bool) {
 	want := a.want(&c.Budget, price)
 	a.mu.Lock()

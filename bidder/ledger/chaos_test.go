@@ -32,6 +32,7 @@ type exchange struct {
 // realBid is a bid that was answered.
 type realBid struct {
 	event.BidStep
+	by     *bidder
 	over   bool  // it was lost, or will never be billed
 	owed   int64 // while it is open: its price, and what is paid once the bill is on its way
 	billed bool  // a bill was taken
@@ -45,10 +46,10 @@ func (x *exchange) advance(d time.Duration) {
 	x.w.pass(d)
 }
 
-func (x *exchange) answered(s event.BidStep) {
+func (x *exchange) answered(by *bidder, s event.BidStep) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.bids[s.Bid] = &realBid{BidStep: s, owed: s.Price, wanted: s.Price}
+	x.bids[s.Bid] = &realBid{BidStep: s, by: by, owed: s.Price, wanted: s.Price}
 }
 
 func (x *exchange) change(bid string, f func(b *realBid)) {
@@ -152,7 +153,7 @@ func (c *chaos) ask(ctx context.Context, b *bidder, r *rand.Rand, claims [][]Cla
 			c.verdicts[v]++
 			c.mu.Unlock()
 			if v == Reserved {
-				c.x.answered(claims[imp][j].Step)
+				c.x.answered(b, claims[imp][j].Step)
 				c.resolve(claims[imp][j].Step, r)
 			}
 			some = some || v != Unavailable
@@ -161,8 +162,8 @@ func (c *chaos) ask(ctx context.Context, b *bidder, r *rand.Rand, claims [][]Cla
 	return some
 }
 
-// resolve lets the exchange decide about a bid: its notices come in any order, several times, late or
-// never.
+// resolve lets the exchange decide about a bid: its notices come in any order, several times, late
+// or never.
 func (c *chaos) resolve(s event.BidStep, r *rand.Rand) {
 	paid := int64(0)
 	if r.IntN(4) > 0 {
@@ -380,14 +381,17 @@ func (c *chaos) settle() {
 	t.Logf("%d bids, %d billed (%d late, %d micros uncovered), verdicts %v, %d kills, %d epochs, spent %v", len(c.x.bids), len(o.billed), late, uncovered, c.verdicts, c.kills, marks, o.spent)
 }
 
-// compare holds the exchange's bids against the topic: every bill that was taken is there once, with
-// what was paid, and nothing else is.
+// compare holds the exchange's bids against the topic: every bill that was taken is there once,
+// with what was paid, and nothing else is.
 func (c *chaos) compare(o *oracle) {
 	t := c.w.t
 	unlogged := 0
 	for id, b := range c.x.bids {
 		if !o.known[id] {
 			unlogged++
+			if !b.by.abrupt {
+				t.Errorf("bid %s is not on the topic, and its bidder lives: %+v of\n%s", id, b.BidStep, c.history(id))
+			}
 		}
 		charged := int64(0)
 		for _, s := range o.billed[id] {

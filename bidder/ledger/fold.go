@@ -14,8 +14,8 @@ func (p place) before(q place) bool {
 	return p.epoch < q.epoch || p.epoch == q.epoch && p.seq < q.seq
 }
 
-// fold adds up the topic. Its result is a function of the records: which steps are valid follows from
-// the order of the records, and what they add up to from the order of the steps.
+// fold adds up the topic. Its result is a function of the records: which steps are valid follows
+// from the order of the records, and what they add up to from the order of the steps.
 type fold struct {
 	whole bool // the topic is read from its first step: sums are not needed
 
@@ -24,6 +24,8 @@ type fold struct {
 	campaigns map[string]*campaignSum
 	bids      map[string]*foldedBid
 	bidders   map[string]map[string]allowed // by bidder and campaign
+	// bids that were billed before their bidder could bring them into an epoch: their bills name no user
+	users map[string]event.BidStep
 
 	void, repeated int64
 	time           event.Time // of the latest step
@@ -66,7 +68,7 @@ type foldedBid struct {
 func (b *foldedBid) open() bool { return b.bid != place{} && b.end.before(b.bid) }
 
 func newFold(whole bool) *fold {
-	return &fold{whole: whole, campaigns: map[string]*campaignSum{}, bids: map[string]*foldedBid{}, bidders: map[string]map[string]allowed{}}
+	return &fold{whole: whole, campaigns: map[string]*campaignSum{}, bids: map[string]*foldedBid{}, bidders: map[string]map[string]allowed{}, users: map[string]event.BidStep{}}
 }
 
 // add folds the next record's step.
@@ -90,6 +92,9 @@ func (f *fold) add(s *event.BidStep) {
 		return
 	case s.Step == event.StepLeave:
 		delete(f.bidders, s.Bidder)
+		return
+	case s.Step == event.StepBid && s.Seq == 0:
+		f.users[s.Bid] = *s
 		return
 	case s.Seq <= 0 || f.seen.add(s.Seq):
 		f.repeated++
@@ -196,8 +201,14 @@ func (c *campaignSum) add(e spending) {
 	c.days[e.day] += e.amount
 }
 
-// end ends the fold: a campaign of which no sum was read has spent what was read.
+// end ends the fold: a campaign of which no sum was read has spent what was read, and bills get the
+// users that only their bidders knew.
 func (f *fold) end() {
+	for id, s := range f.users {
+		if b := f.bids[id]; b != nil && b.billed && b.bill.User == "" {
+			b.bill.User, b.bill.CapMs = s.User, s.CapMs
+		}
+	}
 	for _, c := range f.campaigns {
 		for _, e := range c.early {
 			c.add(e)

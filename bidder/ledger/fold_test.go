@@ -117,8 +117,8 @@ func TestAFoldIsWhatTheStepsAddUpTo(t *testing.T) {
 	}
 }
 
-// A fold that begins in the middle of the topic knows what each campaign has spent by the first step
-// sum that it reads, wherever that stands among the steps before and after.
+// A fold that begins in the middle of the topic knows what each campaign has spent by the first
+// step sum that it reads, wherever that stands among the steps before and after.
 func TestAFoldBeginsWithASum(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 4))

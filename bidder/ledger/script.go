@@ -49,8 +49,8 @@ func (s *store) stateKey() string { return s.cfg.Prefix + "ledger:state" }
 
 func (s *store) leaseKey() string { return s.cfg.Prefix + "ledger:making" }
 
-// call runs an operation of an epoch's script, and returns the answer behind its first value. seen is
-// the highest seq that this process knows of.
+// call runs an operation of an epoch's script, and returns the answer behind its first value. seen
+// is the highest seq that this process knows of.
 func (s *store) call(ctx context.Context, sha string, epoch, seen int64, now event.Time, op string, args []any) ([]string, error) {
 	all := append(make([]any, 0, 5+len(args)), op, epoch, seen, int64(now), oldestDay(s.cfg, now))
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Call)

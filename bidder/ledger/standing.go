@@ -48,9 +48,9 @@ func (s *standings) use(c *campaign.Campaign) {
 	found.campaign, found.asked = c, time.Now()
 }
 
-// Standing returns a campaign's numbers as they were about a second ago, and false where they are not
-// known (yet): asking makes them known. Reserved has what is held back, too, and it is what bids may
-// not use. It costs no I/O.
+// Standing returns a campaign's numbers as they were about a second ago, and false where they are
+// not known (yet): asking makes them known. Reserved has what is held back, too, and it is what
+// bids may not use. It costs no I/O.
 func (l *Ledger) Standing(id string) (Standing, bool) {
 	l.standings.mu.Lock()
 	found := l.standings.all[id]
