@@ -14,8 +14,8 @@ type BidStep struct {
 	Bidder   string // the process that wrote the step
 	Time     Time
 	// place in the order of the ledger: Seq rises by one with each step of an Epoch, and an Epoch
-	// begins when the ledger was made again from this topic. A step bid with Seq 0 changes nothing: it
-	// tells of a bid that was billed or lost before its bidder could bring it into the epoch
+	// begins when the ledger was made again from this topic. A step bid with Seq 0 changes nothing:
+	// it tells of a bid that was billed or lost before its bidder could bring it into the epoch
 	Epoch, Seq int64
 	// micros of the account's currency that the step adds to what is reserved and to what is spent
 	Reserved, Spent int64

@@ -61,9 +61,8 @@ func (a *allowances) ofLocked(id string) *allowance {
 }
 
 // take uses price of a campaign's allowance, and returns false where it does not allow it. ask
-// tells that the allowance is to be written to the topic (anew): by ask, which must be called then.
+// tells that the allowance is to be written to the topic (anew), which the caller does.
 func (a *allowances) take(c *campaign.Campaign, price auction.Micros, now event.Time) (ok, ask bool) {
-	want := a.want(&c.Budget, price)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	one := a.ofLocked(c.ID)
@@ -72,13 +71,26 @@ func (a *allowances) take(c *campaign.Campaign, price auction.Micros, now event.
 		one.used += price
 		a.unlogged += price
 	}
-	// wanted only rises while a price wants it, so that prices of two sizes do not ask in turns
+	return ok, a.askLocked(one, c, price, now)
+}
+
+// ask tells that a campaign's allowance is to be written to the topic, as take does.
+func (a *allowances) ask(c *campaign.Campaign, now event.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.askLocked(a.ofLocked(c.ID), c, 0, now)
+}
+
+func (a *allowances) askLocked(one *allowance, c *campaign.Campaign, price auction.Micros, now event.Time) bool {
+	want := a.want(&c.Budget, price)
+	// much less, so that prices of two sizes do not ask in turns
 	changed := want > one.most || want < one.most/8 || c.Budget.Total != one.budget.Total || c.Budget.Daily != one.budget.Daily
-	if ask = !one.asked && (changed || now.Add(a.cfg.Allowance/2) >= one.expires); ask {
-		one.asked, one.wanted, one.asking = true, want, c.Budget
-		a.announced[c.ID] = true
+	if one.asked || !changed && now.Add(a.cfg.Allowance/2) < one.expires {
+		return false
 	}
-	return ok, ask
+	one.asked, one.wanted, one.asking = true, want, c.Budget
+	a.announced[c.ID] = true
+	return true
 }
 
 // entry is the step that announces a campaign's allowance.

@@ -16,9 +16,12 @@ import (
 	"github.com/clickloop/clickloop/bidder/auction"
 	"github.com/clickloop/clickloop/bidder/campaign"
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/internal/embedded"
 	"github.com/clickloop/clickloop/internal/tlsfiles"
+	"github.com/clickloop/clickloop/stream"
+	"github.com/redis/go-redis/v9"
 )
 
 // exchange knows what was really bid, won and billed, and holds it against the budgets.
@@ -90,7 +93,7 @@ type chaos struct {
 	x        *exchange
 	mu       sync.Mutex
 	bidders  []*bidder
-	kafka    *embedded.Services
+	kafka    *embedded.Services // nil: a real one, which goes on
 	breaks   func(r *rand.Rand) // Redis
 	notices  sync.WaitGroup
 	over     context.Context
@@ -308,14 +311,25 @@ func (c *chaos) faults(ctx context.Context, r *rand.Rand) {
 			c.kill(r)
 			c.breaks(r)
 		case 4: // while steps wait for Kafka
-			c.kafka.StopKafka()
-			time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
-			c.kill(r)
-			c.breaks(r)
-			if err := c.kafka.StartKafka(); err != nil {
-				c.w.t.Errorf("cannot start Kafka: %v", err)
-			}
+			c.withoutKafka(func() {
+				time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
+				c.kill(r)
+				c.breaks(r)
+			})
 		}
+	}
+}
+
+// withoutKafka runs do while Kafka is stopped.
+func (c *chaos) withoutKafka(do func()) {
+	if c.kafka == nil {
+		do()
+		return
+	}
+	c.kafka.StopKafka()
+	do()
+	if err := c.kafka.StartKafka(); err != nil {
+		c.w.t.Errorf("cannot start Kafka: %v", err)
 	}
 }
 
@@ -461,8 +475,10 @@ func TestNoKillOfRedisOverspendsABudgetOrACap(t *testing.T) {
 			dir := t.TempDir()
 			data, saved := filepath.Join(dir, "appendonlydir"), filepath.Join(dir, "saved")
 			s := backend.NewServer(t, nil, tlsfiles.Server{}, "--dir", dir)
-			k := backend.Embedded(t)
-			w := plainWorld(t, k.Kafka, s.Address, chaosPlans()...)
+			admin := redis.NewClient(&redis.Options{Addr: s.Address, DisableIdentity: true, MaxRetries: -1})
+			t.Cleanup(func() { admin.Close() })
+			kafka, k := realKafka(t)
+			w := worldOn(t, kafka, features.RedisConfig{Address: s.Address}, admin, chaosPlans()...)
 			runChaos(t, w, k, seed, func(r *rand.Rand) {
 				restore := r.IntN(3)
 				s.Kill(t)
@@ -478,6 +494,15 @@ func TestNoKillOfRedisOverspendsABudgetOrACap(t *testing.T) {
 			})
 		})
 	}
+}
+
+// realKafka is the real one of the tests, or else an embedded one of this test's own.
+func realKafka(t *testing.T) (stream.Config, *embedded.Services) {
+	if backend.Real() {
+		return stream.Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: stream.SASL(backend.Administrator())}, nil
+	}
+	k := backend.Embedded(t)
+	return stream.Config{Brokers: []string{k.Kafka}}, k
 }
 
 // replaceDir makes a folder a copy of another.

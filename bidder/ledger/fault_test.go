@@ -338,3 +338,22 @@ func TestANoticeMayComeBeforeTheBidIsAdopted(t *testing.T) {
 	w.pass(time.Hour)
 	b.reserve(w.claim("c", "r5/0", 1, "u"), Reserved)
 }
+
+// Campaigns that were prepared bid at once, also after a loss.
+func TestPreparedCampaignsBidAtOnce(t *testing.T) {
+	w := newWorld(t, plan("c", 10_000, 0))
+	b := w.start()
+	b.Prepare([]*campaign.Campaign{w.campaigns["c"]})
+	b.ready()
+	for i := range 2 {
+		w.await("the allowance on the topic", func() bool { return b.Ready(t.Context()) == nil && b.journal.idle() })
+		verdicts := [][]Verdict{{0}}
+		if err := b.Reserve(t.Context(), [][]Claim{{w.claim("c", fmt.Sprintf("r%d/0", i), 1000, "")}}, verdicts); err != nil || verdicts[0][0] != Reserved {
+			t.Fatalf("%v, %v", verdicts, err)
+		}
+		w.await("its step on the topic", func() bool { return b.journal.idle() })
+		epoch := b.sessions.current().epoch
+		w.flush()
+		w.await("the next epoch", func() bool { s := b.sessions.current(); return s != nil && s.epoch > epoch })
+	}
+}

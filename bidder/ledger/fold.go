@@ -24,7 +24,8 @@ type fold struct {
 	campaigns map[string]*campaignSum
 	bids      map[string]*foldedBid
 	bidders   map[string]map[string]allowed // by bidder and campaign
-	// bids that were billed before their bidder could bring them into an epoch: their bills name no user
+	// bids that were billed before their bidder could bring them into an epoch: their bills name no
+	// user
 	users map[string]event.BidStep
 
 	void, repeated int64

@@ -100,6 +100,7 @@ type Ledger struct {
 	standings  *standings
 	sessions   sessions
 	calls      atomic.Uint64
+	prepared   atomic.Pointer[[]*campaign.Campaign]
 	open       atomic.Int64 // reservations of all bidders
 	faults     faults
 	finishing  int64 // the last epoch whose numbers this bidder may have finished; of manage

@@ -188,6 +188,30 @@ func (l *Ledger) mayAsk(s *session, c *Claim) Verdict {
 	return Refused
 }
 
+// Prepare gets campaigns their allowances ahead, so that their first bids are not refused while
+// they wait for the topic. It is called with all campaigns that may bid, when they have changed,
+// and does not wait.
+func (l *Ledger) Prepare(campaigns []*campaign.Campaign) {
+	l.prepared.Store(&campaigns)
+	if s := l.sessions.enter(); s != nil {
+		l.prepareAll(s)
+		s.calls.Done()
+	}
+}
+
+func (l *Ledger) prepareAll(s *session) {
+	campaigns := l.prepared.Load()
+	if campaigns == nil {
+		return
+	}
+	now := l.now()
+	for _, c := range *campaigns {
+		if l.allowances.ask(c, now) {
+			l.announce(s, c.ID, now)
+		}
+	}
+}
+
 // announce writes a campaign's allowance to the topic. It may be used once it stands there.
 func (l *Ledger) announce(s *session, id string, now event.Time) {
 	e := l.allowances.entry(id, s.epoch, now)

@@ -141,6 +141,7 @@ func (l *Ledger) manage(ctx context.Context) error {
 		if s == nil || ctx.Err() != nil {
 			continue
 		}
+		l.prepareAll(s)
 		l.sessions.publish(s)
 		l.stay(ctx, s)
 		if s.lost.Err() != nil {
