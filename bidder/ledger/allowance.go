@@ -146,6 +146,15 @@ func (a *allowances) left() {
 	clear(a.announced)
 }
 
+// rejoin takes left back.
+func (a *allowances) rejoin(campaigns []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, id := range campaigns {
+		a.announced[id] = true
+	}
+}
+
 // sum is what is reserved and not on the topic.
 func (a *allowances) sum() auction.Micros {
 	a.mu.Lock()

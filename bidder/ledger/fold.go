@@ -40,11 +40,11 @@ type allowed struct {
 
 // campaignSum is what a campaign has spent.
 type campaignSum struct {
-	total int64
-	days  map[string]int64
-	base  place // of the step sum that it begins with
-	based bool
-	early []spending // before the base is known
+	total  int64
+	days   map[string]int64
+	base   place // of the step sum that it begins with: the first of its epoch
+	based  bool
+	recent []spending // of an epoch whose sum was not read yet
 	// as the last allowance has them
 	budgetTotal, budgetDaily int64
 }
@@ -170,30 +170,32 @@ func (f *fold) campaign(id string) *campaignSum {
 	return c
 }
 
-// sum begins a campaign's sums where the topic is not read from its first step.
+// sum begins a campaign's sums where the topic is not read from its first step. The first sum of
+// each epoch begins them anew, since it tells what the ledger that was made again has counted.
 func (f *fold) sum(s *event.BidStep, at place) {
 	c := f.campaign(s.Campaign)
-	if f.whole || c.based {
+	if f.whole || c.based && at.epoch <= c.base.epoch {
 		return
 	}
 	c.base, c.based, c.total = at, true, s.SpentTotal
+	clear(c.days)
 	for _, day := range s.SpentDays {
 		c.days[day.Name] = int64(day.Value.Num)
 	}
-	for _, e := range c.early {
+	for _, e := range c.recent {
 		if at.before(e.at) {
 			c.add(e)
 		}
 	}
-	c.early = nil
+	c.recent = nil
 }
 
 func (c *campaignSum) spend(e spending, whole bool) {
-	switch {
-	case !whole && !c.based:
-		c.early = append(c.early, e)
-	case whole || c.base.before(e.at):
+	if whole || c.based && c.base.before(e.at) {
 		c.add(e)
+	}
+	if !whole && e.at.epoch > c.base.epoch {
+		c.recent = append(c.recent, e)
 	}
 }
 
@@ -211,10 +213,12 @@ func (f *fold) end() {
 		}
 	}
 	for _, c := range f.campaigns {
-		for _, e := range c.early {
-			c.add(e)
+		for _, e := range c.recent {
+			if !c.based {
+				c.add(e)
+			}
 		}
-		c.early = nil
+		c.recent = nil
 	}
 }
 

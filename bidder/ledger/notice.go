@@ -67,7 +67,7 @@ func (l *Ledger) note(ctx context.Context, n *Notice) (result Result, again bool
 	}
 	answer, err := l.call(ctx, s, n.Time, "notice", l.noticeArgs(n))
 	if err == nil && len(answer) != 3 {
-		err = fmt.Errorf("Redis answers %d values to a notice", len(answer))
+		err = fmt.Errorf("the answer to a notice has %d values", len(answer))
 	}
 	if err != nil {
 		s.calls.Done()

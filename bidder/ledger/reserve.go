@@ -224,7 +224,7 @@ func (l *Ledger) announce(s *session, id string, now event.Time) {
 func (l *Ledger) run(r *reservation) {
 	answer, err := l.call(context.Background(), r.session, r.now, "reserve", r.args)
 	if err == nil && len(answer) != 2*len(r.claims) {
-		err = fmt.Errorf("Redis answers %d values for %d claims", len(answer), len(r.claims))
+		err = fmt.Errorf("the answer has %d values for %d claims", len(answer), len(r.claims))
 	}
 	if err != nil {
 		l.fail(r, err)

@@ -191,6 +191,9 @@ func (l *Ledger) enter(ctx context.Context, s *session) error {
 		args = append(args, escape(id))
 	}
 	_, err := l.call(ctx, s, l.now(), "leave", args)
+	if err != nil {
+		l.allowances.rejoin(campaigns) // so that it is said again
+	}
 	return err
 }
 

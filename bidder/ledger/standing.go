@@ -95,7 +95,7 @@ func (l *Ledger) refreshOnce(ctx context.Context) error {
 			return err
 		}
 		if len(answer) != 4*(to-from)+1 {
-			return fmt.Errorf("Redis answers %d values for %d campaigns", len(answer), to-from)
+			return fmt.Errorf("the answer has %d values for %d campaigns", len(answer), to-from)
 		}
 		open, _ := strconv.ParseInt(answer[len(answer)-1], 10, 64) // the script writes a whole number
 		l.open.Store(open)
