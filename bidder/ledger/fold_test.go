@@ -159,8 +159,8 @@ func TestAFoldBeginsWithASum(t *testing.T) {
 	}
 }
 
-// The first sum of an epoch counts for more than what was read before: a bill whose step came behind
-// the epoch's begin may be in the sum of the epoch before.
+// The first sum of an epoch counts for more than what was read before: a bill whose step came
+// behind the epoch's begin may be in the sum of the epoch before.
 func TestEachEpochBeginsItsSumsAnew(t *testing.T) {
 	bill := func(epoch, seq, spent int64) event.BidStep {
 		return event.BidStep{Step: event.StepBill, Bid: fmt.Sprint(epoch, seq), Campaign: "c", Epoch: epoch, Seq: seq, Spent: spent, Day: "2026-11-29"}
