@@ -1,5 +1,6 @@
 # make            build, lint, test
 # make demo       the whole loop on real recorded data; ARGS=--exit ends by itself
+# make demo-bidding  a simulated day of auctions against the bidder; ARGS=--seed\ 7 is another day
 # make test       unit and whole-loop tests with Go alone
 # make docs       writes what the code says into docs/reference and the map of DESIGN.md
 # make integration  the same whole-loop tests against real Kafka and Redis
@@ -11,7 +12,7 @@ BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 RACE    := ./bidder/... ./model/... ./stream/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./features/... ./app/... ./internal/...
 NORACE  := . ./event/... ./model/... ./cmd/... ./examples/... ./bench/...
 
-.PHONY: all build demo test lint docs integration long bench bench-parts bench-peers clean
+.PHONY: all build demo demo-bidding test lint docs integration long bench bench-parts bench-peers clean
 
 all: build lint test
 
@@ -20,6 +21,9 @@ build:
 
 demo: build
 	$(BIN) up --replay examples/bank-marketing --lockstep $(ARGS)
+
+demo-bidding: build
+	$(BIN) simulate auctions --up --config examples/bidding/clickloop.yaml --seed 1 $(ARGS)
 
 test:
 	$(GO) vet ./...

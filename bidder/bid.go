@@ -29,6 +29,7 @@ type call struct {
 	claims   [][]ledger.Claim
 	verdicts [][]ledger.Verdict
 	asking   []int // places that the claims are of
+	plans    map[*campaign.Campaign]price.Plan
 	market   event.Fields
 	answer   openrtb.Answer
 	text     []byte // markup and URLs
@@ -45,17 +46,18 @@ type place struct {
 	chosen     int     // index in candidates; -1: no bid
 	settled    bool    // no other candidate is tried
 	offer      price.Offer
+	run        price.Run
 	claim      [1]ledger.Claim
 	verdict    [1]ledger.Verdict
 }
 
 // asked is what a candidate must at least be worth, and how.
 type asked struct {
-	strategy   *price.Strategy
-	multiplier float64 // of its pacing
-	floor      auction.Micros
-	first      bool // the winner pays its bid
-	fixed      bool // the floor is the price
+	strategy *compiled
+	control  float64 // see price.Strategy.Worth
+	floor    auction.Micros
+	first    bool // the winner pays its bid
+	fixed    bool // the floor is the price
 }
 
 // noBid is why an auction gets no bid.
@@ -130,6 +132,7 @@ const replayWait = 10 * time.Second
 func (b *Bidder) match(c *call) noBid {
 	q := &c.auction
 	c.places, c.matches = c.places[:0], c.matches[:0]
+	clear(c.plans)
 	view := b.catalogue.View()
 	why := noneMatch
 	for i := range q.Imps {
@@ -141,7 +144,7 @@ func (b *Bidder) match(c *call) noBid {
 		}
 		c.places = slices.Grow(c.places, 1)[:len(c.places)+1]
 		p := &c.places[len(c.places)-1]
-		*p = place{imp: m, prices: p.prices[:0], chosen: -1}
+		*p = place{imp: m, prices: p.prices[:0], run: p.run, chosen: -1}
 		kept := c.matches[:from]
 		for _, k := range c.matches[from:] {
 			a, reason := b.admit(c, m, &k)
@@ -187,18 +190,31 @@ func (b *Bidder) admit(c *call, m *auction.Imp, k *campaign.Candidate) (asked, n
 		return a, noneCurrency
 	}
 	a.floor = auction.Micros(math.Ceil(floor*rate*1000 - 1e-6))
-	var err error
-	if a.strategy, err = b.strategies.of(k.Campaign); err != nil {
+	if a.strategy = b.strategies.of(k.Campaign); a.strategy.err != nil {
 		return a, noneTechnical
 	}
-	share, multiplier := b.share(k.Campaign, q.Time)
-	if a.multiplier = multiplier; share <= 0 {
+	plan := b.planned(c, k.Campaign)
+	switch a.control = a.strategy.control(plan); {
+	case plan.Share <= 0:
 		return a, noneBudget
-	}
-	if share < 1 && draw(c.key, k.Campaign.ID) >= share {
+	case plan.Share < 1 && draw(c.key, k.Campaign.ID) >= plan.Share:
 		return a, nonePaced
 	}
 	return a, noBid{}
+}
+
+// planned is how a campaign takes part in the auction of c, which counts once for its pacing,
+// however many creatives and places match.
+func (b *Bidder) planned(c *call, k *campaign.Campaign) price.Plan {
+	plan, known := c.plans[k]
+	if !known {
+		if c.plans == nil {
+			c.plans = map[*campaign.Campaign]price.Plan{}
+		}
+		plan = b.plan(k, c.auction.Time)
+		c.plans[k] = plan
+	}
+	return plan
 }
 
 // draw is a number from 0 to 1 that depends on the bid request and the campaign alone.
@@ -237,8 +253,8 @@ const worthName = "bid"
 // worth is what an impression of a candidate is worth, in micros; 0: less than its floor.
 func (p *place) worth(i int, probabilities []float64) float64 {
 	a := &p.prices[i]
-	value := a.strategy.Worth(probabilities) * a.multiplier
-	if value < float64(a.floor) {
+	value, err := a.strategy.strategy.Worth(&p.run, probabilities, a.control)
+	if err != nil || value < float64(a.floor) {
 		return 0
 	}
 	return value
@@ -322,11 +338,11 @@ func (b *Bidder) offer(c *call, p *place, i int, value float64) price.Offer {
 	if value <= 0 || value < float64(a.floor) {
 		return price.Offer{}
 	}
-	worth := auction.Micros(value)
+	worth, k := auction.Micros(value), p.candidates[i].Campaign
 	switch {
 	case a.fixed:
 		return price.Offer{Price: max(a.floor, 1)}
-	case a.strategy.Fixed():
+	case k.Bid.Strategy == "cpm": // the price is fixed
 		return price.Offer{Price: worth}
 	}
 	c.market = auction.Market(c.market[:0], &c.auction, p.imp)

@@ -7,7 +7,7 @@ import (
 )
 
 // clock is the time of budgets and reservations: the wall's, or in recorded mode the latest that a
-// request or a notice has brought.
+// request or a notice has brought; before the first of them, the earliest that there is.
 type clock struct {
 	wall     func() event.Time
 	recorded func() bool
@@ -16,7 +16,7 @@ type clock struct {
 
 func (c *clock) now() event.Time {
 	if c.recorded() {
-		return event.Time(c.latest.Load())
+		return event.Time(max(1, c.latest.Load())) // 0 would be no time
 	}
 	return c.wall()
 }

@@ -1,73 +1,101 @@
 package bidder
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/clickloop/clickloop/bidder/campaign"
+	"github.com/clickloop/clickloop/bidder/price"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/inbound"
-	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/web"
 )
 
 // mostTold is how many campaigns an answer tells of.
 const mostTold = 1000
 
-// handleStatus tells how each campaign stands: its money, as it was about a second ago, and the
-// share of auctions in which it takes part.
+// status is what GET /v1/bidding tells. Money is in units of the currency.
+type status struct {
+	Currency  string              `json:"currency"`
+	Campaigns int                 `json:"campaigns"` // in the catalogue
+	Standing  []standing          `json:"standing"`
+	WinRates  price.LandscapeInfo `json:"win_rates"`
+}
+
+// standing is how one campaign does: its money as it was about a second ago.
+type standing struct {
+	Campaign string        `json:"campaign"`
+	Name     string        `json:"name,omitempty"`
+	Paused   bool          `json:"paused,omitempty"`
+	Strategy string        `json:"strategy"`
+	Budget   budgetInfo    `json:"budget"`
+	Known    bool          `json:"known"` // else the ledger was not asked yet: ask again
+	Spent    float64       `json:"spent"`
+	Reserved float64       `json:"reserved"`
+	Day      string        `json:"day,omitempty"`
+	Today    moneyInfo     `json:"today"`
+	Pacing   *pacingInfo   `json:"pacing,omitempty"` // of this process, once it has bid
+	Feedback *feedbackInfo `json:"feedback,omitempty"`
+}
+
+type (
+	budgetInfo struct {
+		Total float64 `json:"total"` // 0: no bound
+		Daily float64 `json:"daily"`
+	}
+	moneyInfo struct {
+		Spent    float64 `json:"spent"`
+		Reserved float64 `json:"reserved"`
+	}
+	pacingInfo   = price.PacingInfo
+	feedbackInfo = price.FeedbackInfo
+)
+
+// handleStatus tells how campaigns do, or one of them, and what the model of win rates has learned.
 func (b *Bidder) handleStatus(w http.ResponseWriter, r *http.Request) {
 	values, err := inbound.Query(r, "campaign")
 	if err != nil {
 		web.Refuse(w, http.StatusBadRequest, "", err)
 		return
 	}
-	view, only := b.catalogue.View(), values.Get("campaign")
-	now := b.clock.now()
-	o := strictjson.NewObject(nil)
-	o.Text("currency", b.cfg.Currency)
-	o.Integer("campaigns", int64(view.Len()))
-	o.Key("standing")
-	o.Buf = append(o.Buf, '[')
-	told := 0
-	for _, id := range view.IDs() {
-		c := view.Find(id)
-		if c == nil || only != "" && id != only || told == mostTold {
-			continue
+	view := b.catalogue.View()
+	ids := view.IDs()
+	if only := values.Get("campaign"); only != "" {
+		if view.Find(only) == nil {
+			web.Refuse(w, http.StatusNotFound, "not_found", &event.Error{Field: "campaign", Reason: "is " + clip(only) + ", which is not in the catalogue"})
+			return
 		}
-		if told++; told > 1 {
-			o.Buf = append(o.Buf, ',')
-		}
-		o.Buf = b.appendStanding(o.Buf, c, now)
+		ids = []string{only}
 	}
-	o.Buf = append(o.Buf, ']')
-	b.appendLandscape(&o)
-	web.WriteJSON(w, http.StatusOK, o.End())
+	s := status{Currency: b.cfg.Currency, Campaigns: view.Len(), WinRates: b.landscape.Describe(), Standing: []standing{}}
+	for _, id := range ids[:min(len(ids), mostTold)] {
+		if c := view.Find(id); c != nil {
+			s.Standing = append(s.Standing, b.standingOf(c))
+		}
+	}
+	text, err := json.Marshal(&s)
+	if err != nil {
+		web.Refuse(w, http.StatusInternalServerError, "internal", err)
+		return
+	}
+	web.WriteJSON(w, http.StatusOK, text)
 }
 
-// appendStanding appends what one campaign has spent and reserved, in units of the currency.
-func (b *Bidder) appendStanding(dst []byte, c *campaign.Campaign, now event.Time) []byte {
-	o := strictjson.NewObject(dst)
-	o.Text("campaign", c.ID)
-	o.OptionalText("name", c.Name)
-	o.Text("strategy", c.Bid.Strategy)
-	if c.Budget.Total > 0 {
-		o.Number("total", c.Budget.Total.Units())
-	}
-	if c.Budget.Daily > 0 {
-		o.Number("daily", c.Budget.Daily.Units())
-	}
+func (b *Bidder) standingOf(c *campaign.Campaign) standing {
 	s, known := b.ledger.Standing(c.ID)
-	if known {
-		o.Number("spent", s.Spent.Units())
-		o.Number("reserved", s.Reserved.Units())
-		o.OptionalText("day", s.Day)
-		o.Number("spent_today", s.SpentToday.Units())
-		o.Number("reserved_today", s.ReservedToday.Units())
+	info := standing{
+		Campaign: c.ID, Name: c.Name, Paused: c.Paused, Strategy: c.Bid.Strategy, Budget: budgetInfo{c.Budget.Total.Units(), c.Budget.Daily.Units()},
+		Known: known, Spent: s.Spent.Units(), Reserved: s.Reserved.Units(), Day: s.Day, Today: moneyInfo{s.SpentToday.Units(), s.ReservedToday.Units()},
 	}
-	share, multiplier := b.share(c, now)
-	o.Number("share", share)
-	o.Number("multiplier", multiplier)
-	return o.End()
+	if p, ok := b.pacer.Describe(c.ID); ok {
+		info.Pacing = &p
+	}
+	if k := b.strategies.of(c); k.err == nil && k.strategy.Steered() == "feedback" {
+		f := k.feedback.Describe()
+		info.Feedback = &f
+	}
+	return info
 }
 
-func (b *Bidder) appendLandscape(*strictjson.Object) {}
+// clip shortens a text from outside for a message.
+func clip(s string) string { return headerText(s[:min(len(s), 60)]) }

@@ -23,7 +23,7 @@ func (b *builder) bidder(profiles features.Store) (stage, error) {
 	}
 	d := bidder.Deps{
 		Client: b.Client, Scorer: b.scores, Keys: keys, Gate: b.gate, Now: now, Recorded: b.clock.Recorded,
-		Prefix: b.cfg.Kafka.Prefix, Logger: b.logger, Registerer: b.registry,
+		Prefix: b.cfg.Kafka.Prefix, Dir: b.cfg.Data, Logger: b.logger, Registerer: b.registry,
 	}
 	if b.scores == nil {
 		made, err := b.scorer(profiles)

@@ -35,9 +35,20 @@ func exchange(t *testing.T, l *run.Loop, body []byte, header http.Header) (int, 
 	return resp.StatusCode, text
 }
 
+// id is a text, or a number that stands for one.
+type id string
+
+func (i *id) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] != '"' {
+		*i = id(b)
+		return nil
+	}
+	return json.Unmarshal(b, (*string)(i))
+}
+
 // request is what the check of bids reads of a bid request.
 type request struct {
-	ID   any
+	ID   id
 	Cur  []string
 	BAdv []string
 	BCat []string
@@ -45,7 +56,7 @@ type request struct {
 }
 
 type requestImp struct {
-	ID                   any
+	ID                   id
 	BidFloor             float64
 	BidFloorCur          string
 	Banner               *requestBanner
@@ -87,14 +98,14 @@ func checkBids(t *testing.T, name string, body, answer []byte) (bids int) {
 	if err := json.Unmarshal(body, &q); err != nil && len(a.SeatBid) > 0 {
 		return len(a.SeatBid[0].Bid) // of another form than the check knows, such as numbers as texts
 	}
-	if a.ID != fmt.Sprint(q.ID) {
-		t.Errorf("%s: the answer has the id %q, the request %v", name, a.ID, q.ID)
+	if a.ID != string(q.ID) {
+		t.Errorf("%s: the answer has the id %q, the request %q", name, a.ID, q.ID)
 	}
 	taken := map[string]bool{}
 	for _, seat := range a.SeatBid {
 		for _, b := range seat.Bid {
 			bids++
-			i := slices.IndexFunc(q.Imp, func(m requestImp) bool { return fmt.Sprint(m.ID) == b.ImpID })
+			i := slices.IndexFunc(q.Imp, func(m requestImp) bool { return string(m.ID) == b.ImpID })
 			if i < 0 || taken[b.ImpID] {
 				t.Errorf("%s: a bid for the place %q", name, b.ImpID)
 				continue

@@ -2,6 +2,7 @@ package run_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"html"
 	"io"
 	"net/http"
@@ -26,9 +27,30 @@ func bidding(t *testing.T) *run.Loop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return start(t, func(c *config.Config) {
+	l := start(t, func(c *config.Config) {
 		c.Bidding.Campaigns, c.Bidding.PublicURL, c.Bidding.Explore = campaigns, publicURL, 0
 	})
+	awaitBids(t, l)
+	return l
+}
+
+// awaitBids returns once every campaign has bid. The first bid of a campaign waits until the topic
+// knows that this process may bid for it.
+func awaitBids(t *testing.T, l *run.Loop) {
+	t.Helper()
+	deal := imp("deal", bannerPlace+`,"pmp":{"private_auction":1,"deals":[{"id":"deal-shoes","bidfloor":10}]}`)
+	places := []string{imp("banner", bannerPlace), imp("video", videoPlace), imp("audio", audioPlace), imp("native", nativePlace), deal}
+	for began, n := time.Now(), 0; ; n++ {
+		var answer response
+		status, text := exchange(t, l, []byte(page(fmt.Sprint("warm-", n), places)), nil)
+		if err := json.Unmarshal(text, &answer); status == 200 && err == nil && len(answer.SeatBid) == 1 && len(answer.SeatBid[0].Bid) == len(places) {
+			return
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("not all campaigns bid: status %d, %s", status, text)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // records are the values of all records of a topic.

@@ -48,6 +48,9 @@ func Needs(stage string, c *config.Config) []stream.Need {
 		n.topic(event.TopicBids, read, write)
 		n.topic(event.TopicCampaigns, read, write)
 		n.topic(event.TopicEvents, write) // notices
+		for _, o := range c.Objectives {
+			n.topic(event.TopicExamples(o.Name), read) // strategies hold what they pay to what it brings
+		}
 	case "feedback":
 		n.topic(event.TopicEvents, read)
 		n.topic(event.TopicPredictions, read)

@@ -83,7 +83,7 @@ func TestOddBidRequests(t *testing.T) {
 		{"gzip", packedBody(usual), header("Content-Encoding", "gzip"), bid},
 		{"gzip in capitals", packedBody(usual), header("Content-Encoding", "GZIP"), bid},
 		{"identity", usual, header("Content-Encoding", "identity"), bid},
-		{"gzip that is none", usual, header("Content-Encoding", "gzip"), refused},
+		{"gzip that is none", usual, header("Content-Encoding", "gzip"), bidOrRefused},
 		{"gzip that is not told, as of a page that would be asked for leave", packedBody(usual), header("Content-Type", "text/plain"), bidOrRefused},
 		{"gzip that is cut", packedBody(usual)[:100], header("Content-Encoding", "gzip"), refused},
 		{"gzip that unpacks to 20 MB", packedBody(bytes.Repeat([]byte(" "), 20<<20)), header("Content-Encoding", "gzip"), refused},
@@ -161,7 +161,7 @@ func TestOddBidRequests(t *testing.T) {
 		{"a size of -1", alter(`{"w":300,"h":250}`, `{"w":-1,"h":250}`), nil, none},
 		{"secure as a truth value", alter(`"secure":1`, `"secure":true`), nil, bid},
 		{"secure as a text", alter(`"secure":1`, `"secure":"1"`), nil, bid},
-		{"a deal that we have not, only", alter(`"secure":1`, `"pmp":{"private_auction":1,"deals":[{"id":"of-others"}]}`), nil, none},
+		{"a deal of other seats, only", alter(`"secure":1`, `"pmp":{"private_auction":1,"deals":[{"id":"of-others","wseat":["another"]}]}`), nil, none},
 		{"a private auction without deals", alter(`"secure":1`, `"pmp":{"private_auction":1}`), nil, none},
 		{"a deal below its floor", alter(`"secure":1`, `"pmp":{"private_auction":1,"deals":[{"id":"deal-shoes","bidfloor":50}]}`), nil, none},
 		{"deals that are no list", alter(`"secure":1`, `"pmp":{"private_auction":1,"deals":"deal-shoes"}`), nil, none},
@@ -189,7 +189,7 @@ func TestOddBidRequests(t *testing.T) {
 		{"blocked advertisers as a text", alter(`"at":1`, `"badv":"shoes.example"`), nil, none},
 		{"blocked categories as numbers", alter(`"at":1`, `"bcat":[18]`), nil, bidOrNone},
 		{"buyers' seats as a text", alter(`"at":1`, `"wseat":"another"`), nil, none},
-		{"blocked attributes as a text", alter(`{"format"`, `{"battr":"1","format"`), nil, none},
+		{"blocked attributes as a text", alter(`{"format"`, `{"battr":"all","format"`), nil, none},
 	} {
 		body := c.body
 		if json.Valid(body) { // a name of its own, so that no answer is one that is remembered
@@ -215,6 +215,19 @@ func TestABidRequestThatIsSentAgainGetsTheSameBid(t *testing.T) {
 	var a, b response
 	if json.Unmarshal(first, &a) != nil || json.Unmarshal(other, &b) != nil || len(a.SeatBid) != 1 || len(b.SeatBid) != 1 || a.SeatBid[0].Bid[0].ID == b.SeatBid[0].Bid[0].ID {
 		t.Errorf("two auctions of one id get %s and %s", first, other)
+	}
+}
+
+// Exchanges add parameters of their own to the URL that they are given.
+func TestTheURLOfBidRequestsMayHaveParameters(t *testing.T) {
+	l := bidding(t)
+	resp, err := http.Post("http://"+l.HTTP+"/openrtb2/bid?src=https%3A%2F%2Fexchange.example&ssp=1804&ssp=2&gzip", "application/json", bytes.NewReader(alter("", "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d, %v", resp.StatusCode, resp.Header)
 	}
 }
 

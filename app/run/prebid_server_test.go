@@ -213,9 +213,10 @@ func at(v any, path string) any {
 	return v
 }
 
-// imp makes one place for an ad, for the adapters that are named.
+// imp makes one place for an ad, for the adapters that are named. Their parameters differ: two
+// adapters that send the same bytes ask for one bid.
 func imp(id, format string, adapters ...string) string {
-	params := map[string]string{"automatad": `{}`, "vrtcal": `{}`, "pulsepoint": `{"cp":512379,"ct":486653}`, "medianet": `{"cid":"8CUS8O7EX","crid":"112682482"}`}
+	params := map[string]string{"automatad": `{"position":"top"}`, "vrtcal": `{}`, "pulsepoint": `{"cp":512379,"ct":486653}`, "medianet": `{"cid":"8CUS8O7EX","crid":"112682482"}`}
 	var all []string
 	for _, a := range adapters {
 		all = append(all, fmt.Sprintf("%q:%s", a, params[a]))
@@ -236,7 +237,7 @@ const (
 func page(id string, imps []string, more ...string) string {
 	members := map[string]string{
 		"site":   `{"domain":"news.example","page":"https://news.example/a","publisher":{"id":"p1"},"cat":["IAB12"]}`,
-		"device": `{"ua":"Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0","ip":"203.0.113.7","devicetype":2,"language":"nl","geo":{"country":"NLD"}}`,
+		"device": `{"ua":"Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0","ip":"203.0.113.7","devicetype":2,"language":"en","geo":{"country":"USA"}}`,
 		"tmax":   "1500", "cur": `["USD"]`,
 		"ext": `{"prebid":{"debug":true,"targeting":{"includewinners":true,"includebidderkeys":true}}}`,
 	}

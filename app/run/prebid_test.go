@@ -155,7 +155,7 @@ func TestPrebidServersAuctionsKeepToWhatIsAsked(t *testing.T) {
 		{"a size that we have not", []string{imp("i", `"banner":{"format":[{"w":970,"h":90}]}`, "vrtcal")}, nil, nil},
 		{"an interstitial", []string{imp("i", `"instl":1,"banner":{"format":[{"w":320,"h":480},{"w":300,"h":250}]}`, "vrtcal")}, nil, []string{"i vrtcal"}},
 		{"a deal, in private", banner(`,"pmp":{"private_auction":1,"deals":[{"id":"deal-shoes","bidfloor":10}]}`), nil, all},
-		{"another deal, in private", banner(`,"pmp":{"private_auction":1,"deals":[{"id":"deal-hats"}]}`), nil, nil},
+		{"a deal that is too dear, in private", banner(`,"pmp":{"private_auction":1,"deals":[{"id":"deal-shoes","bidfloor":50}]}`), nil, nil},
 		{"another deal, in the open", banner(`,"pmp":{"deals":[{"id":"deal-hats"}]}`), nil, all},
 		{"a currency without a rate", banner(""), []string{"cur", `["SEK"]`}, nil},
 		{"an app", banner(""), []string{"site", "", "app", app}, all},
@@ -226,31 +226,25 @@ func TestNoticesOfPrebidBecomeStepsAndEvents(t *testing.T) {
 	p := newPrebidServer(t, l.HTTP)
 	_, bids, _ := p.auction(page("auction-1", []string{
 		imp("banner", bannerPlace, "vrtcal"), imp("video", videoPlace, "vrtcal"), imp("native", nativePlace, "vrtcal"), imp("audio", audioPlace, "pulsepoint"),
+		imp("lost", bannerPlace, "medianet"),
 	}))
-	if len(bids) != 4 {
+	if len(bids) != 5 {
 		t.Fatalf("bids %q", where(bids))
+	}
+	i := slices.IndexFunc(bids, func(b prebidBid) bool { return b.ImpID == "lost" })
+	lost := bids[i]
+	bids = slices.Delete(bids, i, i+1)
+	if status, _ := fire(t, l, strings.ReplaceAll(lost.LURL, "${AUCTION_LOSS}", "102"), ""); status/100 != 2 {
+		t.Errorf("the notice of a loss got %d", status)
 	}
 	for _, b := range bids {
 		if landing := fired(t, l, b); !strings.HasPrefix(landing, "https://shoes.example/") {
 			t.Errorf("a click on %s leads to %q", b.ImpID, landing)
 		}
 	}
+	checkSteps(t, l, lost, 0, event.StepBid, event.StepLoss)
 	for _, b := range bids {
-		micros := b.Price * 1000
-		var steps []string
-		reserved, spent := 0.0, 0.0
-		for _, s := range holding(t, l, event.TopicBids, "bid", b.ID, 3) {
-			steps = append(steps, s["step"].(string))
-			r, _ := s["reserved"].(float64)
-			d, _ := s["spent"].(float64)
-			reserved, spent = reserved+r, spent+d
-		}
-		if want := []string{event.StepBid, event.StepWin, event.StepBill}; !slices.Equal(sorted(steps), sorted(want)) {
-			t.Errorf("the steps of %s are %q, want %q", b.ImpID, steps, want)
-		}
-		if reserved != 0 || spent < micros-1 || spent > micros+1 {
-			t.Errorf("%s has %v micros reserved and %v spent, want 0 and %v", b.ImpID, reserved, spent, micros)
-		}
+		checkSteps(t, l, b, b.Price*1000, event.StepBid, event.StepWin, event.StepBill)
 		types := map[string]int{}
 		seen := map[string]bool{}
 		for _, e := range holding(t, l, event.TopicEvents, "prediction", b.ID, 4) {
@@ -264,6 +258,26 @@ func TestNoticesOfPrebidBecomeStepsAndEvents(t *testing.T) {
 				t.Errorf("%s has %d events %s, want 1: %v", b.ImpID, types[kind], kind, types)
 			}
 		}
+	}
+}
+
+// checkSteps holds the steps of a bid against those that it should have, in any order, and against
+// the micros that they should have spent.
+func checkSteps(t *testing.T, l *run.Loop, b prebidBid, micros float64, want ...string) {
+	t.Helper()
+	var steps []string
+	reserved, spent := 0.0, 0.0
+	for _, s := range holding(t, l, event.TopicBids, "bid", b.ID, len(want)) {
+		steps = append(steps, s["step"].(string))
+		r, _ := s["reserved"].(float64)
+		d, _ := s["spent"].(float64)
+		reserved, spent = reserved+r, spent+d
+	}
+	if !slices.Equal(sorted(steps), sorted(want)) {
+		t.Errorf("the steps of %s are %q, want %q", b.ImpID, steps, want)
+	}
+	if reserved != 0 || spent < micros-1 || spent > micros+1 {
+		t.Errorf("%s has %v micros reserved and %v spent, want 0 and %v", b.ImpID, reserved, spent, micros)
 	}
 }
 

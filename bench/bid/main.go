@@ -8,8 +8,9 @@
 // same users, so that profiles change, and the notices of some bids, so that budgets, caps, and
 // networks change.
 //
-// It prints how many answers of each kind came and how long they took, and exits with status 1 when
-// they took longer than -p99, or fewer than 99.9% came within -within.
+// It prints what became of all requests, and how many answers of each kind came and how long they
+// took while it measured, and exits with status 1 when they took longer than -p99, or fewer than
+// 99.9% came within -within.
 package main
 
 import (
@@ -19,6 +20,7 @@ import (
 	"fmt"
 	"log"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -65,13 +67,14 @@ func measure(ctx context.Context, o options) (err error) {
 	if err := o.check(); err != nil {
 		return err
 	}
+	outcomes := func() ([]string, error) { return nil, nil }
 	if o.url == "" {
 		system, err := start(o)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, system.stop()) }()
-		o.url = system.url
+		o.url, outcomes = system.url, system.outcomes
 	}
 	beside := newBeside(o)
 	defer beside.stop()
@@ -82,6 +85,10 @@ func measure(ctx context.Context, o options) (err error) {
 	}
 	load := newLoad(o, beside, warm.total)
 	load.run(ctx, o.length)
-	fmt.Println(beside)
+	counted, err := outcomes()
+	if err != nil {
+		return err
+	}
+	fmt.Println(strings.Join(append(counted, beside.String()), "\n"))
 	return load.judge(o)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +15,9 @@ import (
 
 // system is the services and the program that is measured, in a folder of their own.
 type system struct {
-	dir, url string
+	dir      string
+	url      string // of the public port
+	admin    string // of the other
 	services string // empty: none were started
 	up       *exec.Cmd
 }
@@ -29,7 +33,7 @@ func start(o options) (_ *system, err error) {
 			err = errors.Join(err, s.stop())
 		}
 	}()
-	args := []string{"up", "--http", "127.0.0.1:0", "--data", filepath.Join(s.dir, "data"), "--addresses", s.file("addresses"), "--config", s.file("clickloop.yaml")}
+	args := []string{"up", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", filepath.Join(s.dir, "data"), "--addresses", s.file("addresses"), "--config", s.file("clickloop.yaml")}
 	if o.services != "" {
 		s.services = o.services
 		out, err := exec.Command(o.services, "start", s.file("services")).Output()
@@ -50,22 +54,40 @@ func start(o options) (_ *system, err error) {
 		s.up = nil
 		return nil, err
 	}
-	s.url, err = s.address()
+	s.url, s.admin, err = s.addresses()
 	return s, err
 }
 
 func (s *system) file(name string) string { return filepath.Join(s.dir, name) }
 
-// address waits for the file of `up --addresses`.
-func (s *system) address() (string, error) {
+// addresses waits for the file of `up --addresses`.
+func (s *system) addresses() (public, admin string, err error) {
 	for range 600 {
 		b, _ := os.ReadFile(s.file("addresses"))
 		if at := variables(string(b)); at["HTTP"] != "" {
-			return "http://" + at["HTTP"], nil
+			return "http://" + at["HTTP"], "http://" + at["ADMIN"], nil
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return "", errors.New("up did not start within a minute")
+	return "", "", errors.New("up did not start within a minute")
+}
+
+// outcomes are the counters of what became of bid requests, and of the money that was asked for.
+func (s *system) outcomes() (lines []string, err error) {
+	resp, err := http.Get(s.admin + "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	for line := range strings.Lines(string(text)) {
+		for _, name := range []string{"clickloop_bidder_requests_total", "clickloop_bidder_reservations_total"} {
+			if strings.HasPrefix(line, name+"{") {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+	}
+	return lines, err
 }
 
 // variables reads lines of NAME=value.

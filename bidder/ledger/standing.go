@@ -16,9 +16,8 @@ import (
 
 // Bounds of the numbers that are kept in memory.
 const (
-	refreshEvery = time.Second // in real time
-	inUse        = time.Minute // in real time, after the last question
-	refreshMost  = 200         // campaigns of one call
+	inUse       = time.Minute // in real time, after the last question
+	refreshMost = 200         // campaigns of one call
 )
 
 // standings keeps the numbers of the campaigns in use.
@@ -68,7 +67,7 @@ func (l *Ledger) Standing(id string) (Standing, bool) {
 
 // refresh reads the numbers of campaigns in use until ctx ends.
 func (l *Ledger) refresh(ctx context.Context) error {
-	for retry.Sleep(ctx, refreshEvery) {
+	for retry.Sleep(ctx, l.cfg.Refresh) {
 		if err := l.refreshOnce(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, errLost) {
 			l.logFault(err)
 		}

@@ -35,6 +35,7 @@ func commands() []command {
 		{"feedback", "join predictions with what happened, label and evaluate them", stageCommand("feedback")},
 		{"learner", "learn from labelled examples and publish the weights", stageCommand("learner")},
 		{"replay", "play a recording into a running system", replayCommand},
+		{"simulate", "sell simulated auctions to a bidder, and compare it with an oracle", simulateCommand},
 		{"fit", "learn one pass over files or a recording, and report how good the predictions were", fitCommand},
 		{"predict", "predict the rows of files with a learned model, and learn nothing", predictCommand},
 		{"model", "show, compare and verify learned models: files and what is on the model topic", modelCommand},
