@@ -77,7 +77,7 @@ func (o *simulateOptions) declare(fs *flag.FlagSet) {
 	fs.Uint64Var(&c.Seed, "seed", 0, "seed of all chance; 0: another one each time. It is printed")
 	fs.StringVar(&o.at, "at", "mixed", "`price` that winners pay: 1 (their own), 2 (the second), or mixed")
 	fs.Float64Var(&o.hours, "hours", 24, "simulated hours, where the bidder's clock is recorded")
-	fs.Float64Var(&c.PerHour, "per-hour", 2000, "auctions a simulated hour, on average of a day")
+	fs.Float64Var(&c.PerHour, "per-hour", 1000, "auctions a simulated hour, on average of a day")
 	fs.StringVar(&o.start, "start", "", "simulated `time` of the start (default: the midnight after what the bidder has seen)")
 	fs.BoolVar(&c.Flat, "flat", false, "the same traffic at every hour")
 	fs.IntVar(&c.Outage, "outage", -1, "`hour` of the day in which two thirds of the traffic are missing; -1: none")
