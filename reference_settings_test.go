@@ -17,6 +17,7 @@ import (
 
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/recording"
+	"github.com/clickloop/clickloop/bidder/campaign"
 )
 
 // setting is one line of a configuration file.
@@ -477,6 +478,12 @@ func TestConfigurationsInDocumentsAreValid(t *testing.T) {
 				}
 				if _, err := recording.Open(path); err != nil {
 					t.Errorf("%s: %v", name, err)
+				}
+				continue
+			}
+			if strings.HasPrefix(m[1], "# campaigns.yaml") {
+				if _, err := campaign.ParseFile(name, []byte(m[1]), []string{"click", "conversion"}); err != nil {
+					t.Error(err)
 				}
 				continue
 			}

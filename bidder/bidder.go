@@ -55,7 +55,9 @@ type Bidder struct {
 	d          Deps
 	clock      *clock
 	catalogue  *campaign.Catalogue
-	follower   *campaign.Follower
+	store      *campaign.Store
+	wish       []*campaign.Campaign // of the configuration's file
+	seeded     chan struct{}        // closed when these are on the topic
 	ledger     *ledger.Ledger
 	landscape  *price.Landscape
 	pacer      *price.Pacer
@@ -77,7 +79,7 @@ func New(cfg Config, d Deps) (*Bidder, error) {
 	}
 	b := &Bidder{
 		cfg: cfg, d: d, clock: &clock{wall: d.Now, recorded: d.Recorded}, logger: d.Logger.With("stage", "bidder"), metrics: newInstruments(d.Registerer),
-		answers: newAnswers(cfg.MaxRemembered), strategies: newStrategies(d.Scorer.Objectives()),
+		seeded: make(chan struct{}), answers: newAnswers(cfg.MaxRemembered), strategies: newStrategies(d.Scorer.Objectives()),
 	}
 	b.calls.New = func() any { return &call{} }
 	for _, part := range []func() error{b.makeCatalogue, b.makeLedger, b.makePrices, b.makeNotices} {
@@ -97,7 +99,8 @@ func (b *Bidder) Run(ctx context.Context) error {
 	if b.d.RunEvents != nil {
 		g.Go(func() error { return b.d.RunEvents(ctx) })
 	}
-	g.Go(func() error { return b.follower.Run(ctx) })
+	g.Go(func() error { return b.store.Follower.Run(ctx) })
+	g.Go(func() error { return b.seed(ctx) })
 	g.Go(func() error { return b.ledger.Run(ctx) })
 	g.Go(func() error { return b.learn(ctx) })
 	g.Go(func() error { return b.keepPacing(ctx) })
@@ -107,7 +110,12 @@ func (b *Bidder) Run(ctx context.Context) error {
 // Ready returns nil when campaigns and budgets are known. The scorer's own readiness is not asked
 // for: without weights bids are made by the priors.
 func (b *Bidder) Ready(ctx context.Context) error {
-	return errors.Join(b.follower.Ready(ctx), b.ledger.Ready(ctx))
+	select {
+	case <-b.seeded:
+	default:
+		return errors.New("the campaigns of the file are not on their topic yet")
+	}
+	return errors.Join(b.store.Follower.Ready(), b.ledger.Ready(ctx))
 }
 
 // Register adds bid requests and notices to the public calls, campaigns and the state of bidding to
@@ -115,6 +123,6 @@ func (b *Bidder) Ready(ctx context.Context) error {
 func (b *Bidder) Register(public, admin *http.ServeMux) {
 	public.HandleFunc("POST /openrtb2/bid", b.handleBid)
 	b.notices.Register(public)
-	b.follower.Register(admin)
+	b.store.Register(admin)
 	admin.HandleFunc("GET /v1/bidding", b.handleStatus)
 }

@@ -13,6 +13,7 @@ type instruments struct {
 	latency  prometheus.Histogram
 	prices   prometheus.Histogram
 	unread   *prometheus.CounterVec
+	records  *prometheus.CounterVec
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
@@ -24,7 +25,8 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 			Buckets: []float64{.0005, .001, .002, .003, .005, .01, .02, .05, .1, .2}}),
 		prices: f.NewHistogram(prometheus.HistogramOpts{Name: "clickloop_bidder_price_cpm", Help: "Prices of bids, for a thousand impressions in the account's currency.",
 			Buckets: prometheus.ExponentialBuckets(.01, 2, 14)}),
-		unread: f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_bidder_unread_records_total", Help: "Records of a topic that are no messages, and were passed over."}, []string{"topic"}),
+		records: f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_bidder_campaign_records_total", Help: "Records of the topic campaigns by what became of them: put, deleted, malformed, full."}, []string{"result"}),
+		unread:  f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_bidder_unread_records_total", Help: "Records of a topic that are no messages, and were passed over."}, []string{"topic"}),
 	}
 }
 

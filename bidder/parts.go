@@ -1,6 +1,9 @@
 package bidder
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -12,19 +15,50 @@ import (
 	"github.com/clickloop/clickloop/bidder/price"
 	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/retry"
 )
 
 func (b *Bidder) makeCatalogue() error {
+	objectives := b.d.Scorer.Objectives()
 	b.catalogue = campaign.New(campaign.Config{Seat: b.cfg.Seat, Most: b.cfg.MaxCandidates})
-	b.follower = &campaign.Follower{}
-	if b.cfg.Campaigns != "" {
-		all, err := campaign.Load(b.cfg.Campaigns, b.d.Scorer.Objectives())
-		if err != nil {
-			return err
-		}
-		return b.catalogue.Change(all)
+	b.store = &campaign.Store{
+		Client: b.d.Client, Catalogue: b.catalogue, Objectives: objectives, Now: b.clock.now, Logger: b.logger,
+		Follower: &campaign.Follower{
+			Client: b.d.Client, Catalogue: b.catalogue, Objectives: objectives, Logger: b.logger,
+			Count: func(result string, n int) { b.metrics.records.WithLabelValues(result).Add(float64(n)) },
+		},
 	}
-	return nil
+	if b.cfg.Campaigns == "" {
+		close(b.seeded)
+		return nil
+	}
+	var err error
+	b.wish, err = campaign.Load(b.cfg.Campaigns, objectives)
+	return err
+}
+
+// seed writes the campaigns of the configuration's file to the topic, as far as they are new there.
+func (b *Bidder) seed(ctx context.Context) error {
+	if len(b.wish) == 0 {
+		return nil
+	}
+	for backoff := (retry.Backoff{Min: 100 * time.Millisecond, Max: 2 * time.Second}); ; {
+		written, err := b.store.Seed(ctx, b.wish)
+		if err == nil {
+			b.logger.Info("the campaigns of the file are on the topic", "file", b.cfg.Campaigns, "campaigns", len(b.wish), "written", written)
+			close(b.seeded)
+			return nil
+		}
+		if errors.As(err, new(*campaign.Conflict)) || errors.As(err, new(*campaign.Full)) {
+			return fmt.Errorf("bidding.campaigns: %s: %w", b.cfg.Campaigns, err)
+		}
+		if backoff.ShouldLog() {
+			b.logger.Warn("cannot write the campaigns of the file to their topic yet", "err", err)
+		}
+		if !backoff.Pause(ctx) {
+			return ctx.Err()
+		}
+	}
 }
 
 func (b *Bidder) makeLedger() (err error) {

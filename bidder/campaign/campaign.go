@@ -71,8 +71,8 @@ type Targeting struct {
 	DeviceTypes                        MatchNumbers
 	OS                                 Match
 	Languages                          Match // of the device; en stands for en-GB, too
-	// domains, which stand for their subdomains, too, and bundles. Where both lists allow something,
-	// a place needs to be in one of them.
+	// domains, which stand for their subdomains, too, and bundles. Where both lists allow
+	// something, a place needs to be in one of them.
 	Sites, Apps Match
 	Publishers  Match
 	Categories  Match // of the place; IAB1 stands for IAB1-2, too
@@ -132,7 +132,7 @@ type VideoCreative struct {
 	W, H      int
 	Files     []MediaFile
 	SkipAfter time.Duration // 0: it cannot be skipped
-	Protocol  int           // of the specification's list: 3 is VAST 3.0, 7 is VAST 4.0
+	Protocol  int           // of the specification's list: 7 is VAST 4.0; 0: what the imp takes
 	APIs      []int         // that it needs
 }
 

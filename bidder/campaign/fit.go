@@ -166,7 +166,7 @@ func (e *entry) fitsVideo(i int, v *auction.Video) bool {
 	own := e.campaign.Creatives[i].Video
 	return v.Linearity != linearityOverlay &&
 		lasts(e.seconds[i], v.MinDuration, v.MaxDuration, v.Durations) &&
-		(len(v.Protocols) == 0 || slices.Contains(v.Protocols, own.Protocol)) &&
+		takesProtocol(v.Protocols, own.Protocol) &&
 		disjoint(e.attributes[i], v.BlockedAttributes) && hasAll(v.APIs, own.APIs) &&
 		hasFile(own.Files, v.MIMEs, v.MinBitrate, v.MaxBitrate)
 }
@@ -174,7 +174,7 @@ func (e *entry) fitsVideo(i int, v *auction.Video) bool {
 func (e *entry) fitsAudio(i int, a *auction.Audio) bool {
 	own := e.campaign.Creatives[i].Audio
 	return lasts(e.seconds[i], a.MinDuration, a.MaxDuration, a.Durations) &&
-		(len(a.Protocols) == 0 || slices.Contains(a.Protocols, own.Protocol)) &&
+		takesProtocol(a.Protocols, own.Protocol) &&
 		disjoint(e.attributes[i], a.BlockedAttributes) && hasFile(own.Files, a.MIMEs, a.MinBitrate, a.MaxBitrate)
 }
 
@@ -185,6 +185,14 @@ func lasts(seconds, least, most int, only []int) bool {
 		return slices.Contains(only, seconds)
 	}
 	return seconds >= least && (most == 0 || seconds <= most)
+}
+
+// takesProtocol says whether a place takes a version of VAST, or any where the creative names none.
+func takesProtocol(list []int, own int) bool {
+	if own == 0 {
+		return len(list) == 0 || !disjoint(list, protocols)
+	}
+	return len(list) == 0 || slices.Contains(list, own)
 }
 
 // hasFile says whether one of the files can be played.

@@ -182,6 +182,9 @@ func (f *targetingForm) targeting(k *checker) Targeting {
 		Languages: f.Languages, Sites: f.Sites, Apps: f.Apps, Publishers: f.Publishers, Categories: f.Categories, Segments: f.Segments,
 		Deals: f.Deals, Positions: f.Positions,
 	}
+	if f.Deals.Allow != nil && len(f.Deals.Allow) == 0 {
+		k.wrong("targeting.deals.allow", "is empty, want the deals with one of which the campaign bids, or no list")
+	}
 	for i, name := range f.Formats {
 		format, known := formats[name]
 		if !known {

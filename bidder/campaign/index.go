@@ -11,9 +11,9 @@ import (
 // 2009). A campaign is a bit, its slot. Few slots stand in a list, many in a bitmap.
 //
 // A search looks up the request's values, and intersects the dimensions. Two groups of campaigns
-// have slots of their own. Narrow ones have a dimension, their home, of which they allow values that
-// few others allow: they are found by these, and the other dimensions are looked at for those that
-// are found alone. The bitmaps of the wide ones are intersected as a whole.
+// have slots of their own. Narrow ones have a dimension, their home, of which they allow values
+// that few others allow: they are found by these, and the other dimensions are looked at for those
+// that are found alone. The bitmaps of the wide ones are intersected as a whole.
 //
 // A writer copies what it changes, once between two Views: gen tells what it has copied already.
 

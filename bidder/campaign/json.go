@@ -122,7 +122,11 @@ func readSection(r *strictjson.Reader, v reflect.Value) {
 	}
 }
 
+// readList makes an empty list of [], which is another thing than no list.
 func readList(r *strictjson.Reader, v reflect.Value) {
+	if r.Kind() == strictjson.KindArray {
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	}
 	for r.Array(); r.Element(); {
 		switch n := v.Len(); {
 		case n == maxList:

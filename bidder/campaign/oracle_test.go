@@ -289,18 +289,27 @@ func (o oracle) plays(files []MediaFile, mimes []string, least, most int) bool {
 	return false
 }
 
+// protocol is true of a list without elements, and of one that has the creative's version of VAST,
+// or, where it has none, one of VAST 2, 3, 4, 4.1 and 4.2.
+func (o oracle) protocol(list []int, own int) bool {
+	if own == 0 {
+		return len(list) == 0 || common(list, []int{2, 3, 7, 11, 13})
+	}
+	return len(list) == 0 || common(list, []int{own})
+}
+
 func (o oracle) video(cr *Creative) bool {
 	v, own := o.m.Video, cr.Video
 	if v.Linearity == 2 || own.SkipAfter > 0 && slices.Contains(v.BlockedAttributes, 16) {
 		return false
 	}
-	return o.length(own.Duration, v.MinDuration, v.MaxDuration, v.Durations) && (len(v.Protocols) == 0 || slices.Contains(v.Protocols, own.Protocol)) &&
+	return o.length(own.Duration, v.MinDuration, v.MaxDuration, v.Durations) && o.protocol(v.Protocols, own.Protocol) &&
 		!common(cr.Attributes, v.BlockedAttributes) && subset(own.APIs, v.APIs) && o.plays(own.Files, v.MIMEs, v.MinBitrate, v.MaxBitrate)
 }
 
 func (o oracle) audio(cr *Creative) bool {
 	a, own := o.m.Audio, cr.Audio
-	return o.length(own.Duration, a.MinDuration, a.MaxDuration, a.Durations) && (len(a.Protocols) == 0 || slices.Contains(a.Protocols, own.Protocol)) &&
+	return o.length(own.Duration, a.MinDuration, a.MaxDuration, a.Durations) && o.protocol(a.Protocols, own.Protocol) &&
 		!common(cr.Attributes, a.BlockedAttributes) && o.plays(own.Files, a.MIMEs, a.MinBitrate, a.MaxBitrate)
 }
 
@@ -359,14 +368,21 @@ func asTexts(all []Candidate) []string {
 // which campaigns are put, changed and deleted in between.
 func TestMatchesAreThoseOfAScan(t *testing.T) {
 	r := newRandom(1)
-	matched, requests := 0, 0
-	for round := range 20 {
+	matched, requests, rounds := 0, 0, 20
+	if raceEnabled {
+		rounds = 5
+	}
+	for round := range rounds {
 		cfg := Config{Seat: r.one("", "s1"), Most: 1 << 20, UncappedWithoutConsent: r.IntN(2) == 0}
 		c := New(cfg)
 		now := map[string]*Campaign{}
+		ids, changes := 300, 40
+		if round%5 == 4 { // of several pages
+			ids, changes = 5000, 300
+		}
 		for step := range 25 {
-			for range 40 {
-				id := fmt.Sprint("c", r.IntN(300))
+			for range changes {
+				id := fmt.Sprint("c", r.IntN(ids))
 				if r.IntN(4) == 0 {
 					if err := c.Change(nil, id); err != nil {
 						t.Fatal(err)
@@ -402,7 +418,7 @@ func TestMatchesAreThoseOfAScan(t *testing.T) {
 			}
 		}
 	}
-	if t.Logf("%d requests have %d matches", requests, matched); requests != 10_000 || matched < 50_000 {
+	if t.Logf("%d requests have %d matches", requests, matched); requests != 500*rounds || matched < 5*requests {
 		t.Errorf("%d requests have %d matches: the random values do not meet", requests, matched)
 	}
 }

@@ -80,7 +80,7 @@ var (
 )
 
 func (r random) campaign(id string) *Campaign {
-	c := &Campaign{ID: id, Paused: r.IntN(20) == 0, Budget: Budget{Pacing: PacingEven}, Bid: Bid{Strategy: StrategyCPM, CPM: 1}}
+	c := &Campaign{ID: id, Paused: r.IntN(20) == 0, Budget: Budget{Pacing: PacingEven, Zone: time.UTC}, Bid: Bid{Strategy: StrategyCPM, CPM: 1}}
 	c.Advertiser = Advertiser{ID: "a", Domain: r.one("brand.com", "shop.brand.com", "x.shop.brand.com", "rand.com", "other.org"),
 		Categories: some(r, 0.7, 3, someCategories), Seat: r.one(someSeats...)}
 	c.Bundle = r.one("", "", "com.brand", "COM.other")
@@ -145,7 +145,7 @@ func (r random) coordinate(most float64) float64 {
 }
 
 func (r random) creative(id string) Creative {
-	cr := Creative{ID: id, Landing: "https://x.com", Secure: r.IntN(3) > 0, Attributes: some(r, 0.4, 2, someNumbers)}
+	cr := Creative{ID: id, Landing: "https://x.com", Secure: r.IntN(3) > 0, Attributes: some(r, 0.4, 2, someNumbers[1:])}
 	mimes := []string{"image/jpeg", "image/png", "image/gif"}
 	files := func() (all []MediaFile) {
 		for range 1 + r.IntN(3) {
@@ -156,12 +156,12 @@ func (r random) creative(id string) Creative {
 	length := []time.Duration{15 * time.Second, 15499 * time.Millisecond, 15500 * time.Millisecond, 30 * time.Second, 29600 * time.Millisecond}[r.IntN(5)]
 	switch r.IntN(6) {
 	case 0:
-		cr.Video = &VideoCreative{Duration: length, W: 640, H: 360, Files: files(), Protocol: 2 + r.IntN(2), APIs: some(r, 0.3, 2, someNumbers)}
+		cr.Video = &VideoCreative{Duration: length, W: 640, H: 360, Files: files(), Protocol: []int{0, 2, 3}[r.IntN(3)], APIs: some(r, 0.3, 2, someNumbers[1:])}
 		if r.IntN(3) == 0 {
 			cr.Video.SkipAfter = 5 * time.Second
 		}
 	case 1:
-		cr.Audio = &AudioCreative{Duration: length, Files: files(), Protocol: 2 + r.IntN(2)}
+		cr.Audio = &AudioCreative{Duration: length, Files: files(), Protocol: []int{0, 2, 3}[r.IntN(3)]}
 	case 2:
 		image := func() Image {
 			if r.IntN(3) == 0 {
@@ -173,7 +173,7 @@ func (r random) creative(id string) Creative {
 			Rating: r.one("", "4"), Price: r.one("", "9"), Icon: image(), Main: image(), Logo: image()}
 	default:
 		size := someSizes[r.IntN(4)]
-		cr.Banner = &BannerCreative{W: size.W, H: size.H, Type: 1 + r.IntN(4), APIs: some(r, 0.3, 2, someNumbers)}
+		cr.Banner = &BannerCreative{W: size.W, H: size.H, Type: 1 + r.IntN(4), APIs: some(r, 0.3, 2, someNumbers[1:])}
 		if r.IntN(2) == 0 {
 			cr.Banner.Image, cr.Banner.MIME = "https://x.com/i", mimes[r.IntN(3)]
 		} else {

@@ -14,11 +14,10 @@ const (
 	bannerXHTML  = 2
 	bannerScript = 3
 	bannerFrame  = 4
-
-	defaultProtocol = 3 // VAST 3.0
 )
 
-var protocols = []int{2, 3, 7, 11, 13} // VAST 2.0 to 4.2, inline
+// protocols are VAST 2.0 to 4.2, inline: the documents that are made of a creative's files.
+var protocols = []int{2, 3, 7, 11, 13}
 
 // imageTypes are the MIME types of images by the endings of their URLs.
 var imageTypes = map[string]string{
@@ -41,12 +40,6 @@ func (cr *Creative) fill() {
 		if b.Type == 0 {
 			b.Type = bannerType(b.HTML)
 		}
-	}
-	if v := cr.Video; v != nil && v.Protocol == 0 {
-		v.Protocol = defaultProtocol
-	}
-	if a := cr.Audio; a != nil && a.Protocol == 0 {
-		a.Protocol = defaultProtocol
 	}
 	if n := cr.Native; n != nil {
 		for _, i := range []*Image{&n.Icon, &n.Main, &n.Logo} {
@@ -225,8 +218,8 @@ func (k *checker) length(path string, d time.Duration) {
 }
 
 func (k *checker) protocol(path string, p int) {
-	if !slices.Contains(protocols, p) {
-		k.wrong(path, "is %d, want 2, 3, 7, 11 or 13 for VAST 2.0, 3.0, 4.0, 4.1 or 4.2", p)
+	if p != 0 && !slices.Contains(protocols, p) {
+		k.wrong(path, "is %d, want 2, 3, 7, 11 or 13 for VAST 2.0, 3.0, 4.0, 4.1 or 4.2, or none", p)
 	}
 }
 
