@@ -39,8 +39,8 @@ func (v *View) collect(dst []Candidate, s *selection, q *auction.Request, m *auc
 	return dst
 }
 
-// mostLooks is how many campaigns are looked at for a candidate, at most: where creatives do not fit
-// an imp, all campaigns would be looked at in vain.
+// mostLooks is how many campaigns are looked at for a candidate, at most: where creatives do not
+// fit an imp, all campaigns would be looked at in vain.
 const mostLooks = 16
 
 // rank appends candidates in the order of the campaigns' hashes, of a campaign at most quota, up to
