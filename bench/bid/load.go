@@ -20,7 +20,6 @@ type load struct {
 	url    string
 	rate   int
 	first  int // number of the first request
-	total  int // how many were sent
 	won    float64
 	beside *beside
 	conns  int
@@ -33,26 +32,28 @@ func newLoad(o options, b *beside, first int) *load {
 	return &load{url: o.url + "/openrtb2/bid", rate: o.rate, first: first, won: o.won, beside: b, conns: o.connections, took: map[string][]time.Duration{}}
 }
 
+// requests is how many are sent in a time.
+func (l *load) requests(length time.Duration) int { return int(length.Seconds() * float64(l.rate)) }
+
 func (l *load) run(ctx context.Context, length time.Duration) {
-	l.total = int(length.Seconds() * float64(l.rate))
 	start := time.Now().Add(100 * time.Millisecond)
 	var all sync.WaitGroup
 	for c := range l.conns {
-		all.Go(func() { l.connection(ctx, c, start) })
+		all.Go(func() { l.connection(ctx, c, l.requests(length), start) })
 	}
 	all.Wait()
 }
 
 // connection sends every conns-th request. A time that has passed while its connection was busy is
 // part of what the answer took; a timer that is late is not the server's fault.
-func (l *load) connection(ctx context.Context, c int, start time.Time) {
+func (l *load) connection(ctx context.Context, c, total int, start time.Time) {
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxConnsPerHost: 1, DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	rng := rand.New(rand.NewPCG(uint64(l.first), uint64(c)))
 	own := map[string][]time.Duration{}
 	var body []byte
 	var answer bytes.Buffer
-	for i := c; i < l.total && ctx.Err() == nil; i += l.conns {
+	for i := c; i < total && ctx.Err() == nil; i += l.conns {
 		body = appendRequest(body[:0], l.first+i, rng)
 		from := start.Add(time.Duration(i) * time.Second / time.Duration(l.rate))
 		if wait := time.Until(from); wait > 0 {

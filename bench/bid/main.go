@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"log"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -67,14 +66,13 @@ func measure(ctx context.Context, o options) (err error) {
 	if err := o.check(); err != nil {
 		return err
 	}
-	outcomes := func() ([]string, error) { return nil, nil }
+	var s *system // nil: another runs already
 	if o.url == "" {
-		system, err := start(o)
-		if err != nil {
+		if s, err = start(o); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, system.stop()) }()
-		o.url, outcomes = system.url, system.outcomes
+		defer func() { err = errors.Join(err, s.stop()) }()
+		o.url = s.url
 	}
 	beside := newBeside(o)
 	defer beside.stop()
@@ -83,12 +81,12 @@ func measure(ctx context.Context, o options) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	load := newLoad(o, beside, warm.total)
-	load.run(ctx, o.length)
-	counted, err := outcomes()
-	if err != nil {
+	load := newLoad(o, beside, warm.requests(o.warm))
+	if s == nil {
+		load.run(ctx, o.length)
+	} else if err := s.watch(load.requests(o.length), func() { load.run(ctx, o.length) }); err != nil {
 		return err
 	}
-	fmt.Println(strings.Join(append(counted, beside.String()), "\n"))
+	fmt.Println(beside)
 	return load.judge(o)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -109,6 +110,34 @@ func stderr(err error) string {
 	return ""
 }
 
+// watch runs the load of some requests, and prints what became of them all and what they cost.
+func (s *system) watch(requests int, load func()) error {
+	before := s.processor()
+	load()
+	used := s.processor() - before
+	counted, err := s.outcomes()
+	for _, line := range counted {
+		fmt.Println(line)
+	}
+	fmt.Printf("processor time: %.2f ms a request, with all that goes on beside\n", ms(used)/float64(requests))
+	return err
+}
+
+// processor is the processor time that the program has used, by /proc; 0 where that is not there.
+func (s *system) processor() time.Duration {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.up.Process.Pid))
+	_, rest, _ := strings.Cut(string(b), ") ")
+	const user, kernel, tick = 11, 12, 10 * time.Millisecond // fields behind the name
+	var sum int64
+	if fields := strings.Fields(rest); len(fields) > kernel {
+		for _, f := range []string{fields[user], fields[kernel]} {
+			n, _ := strconv.ParseInt(f, 10, 64)
+			sum += n
+		}
+	}
+	return time.Duration(sum) * tick
+}
+
 func (s *system) stop() (err error) {
 	if s.up != nil {
 		err = errors.Join(s.up.Process.Signal(syscall.SIGTERM), s.up.Wait())
@@ -135,8 +164,8 @@ bidding:
   public_url: https://bid.example
 `
 
-// campaigns makes ten: the even ones have a creative of the size that is asked for. Two of the five
-// count how often users see them.
+// campaigns makes ten: the even ones have a creative of the size that is asked for. Of these five,
+// three count how often users see them, and one spreads its budget over the day.
 func campaigns() string {
 	text := "advertisers:\n  - {id: shoes, domain: shoes.example, categories: [IAB18-3]}\ncampaigns:\n"
 	for c := range 10 {
@@ -144,8 +173,12 @@ func campaigns() string {
 		if c%2 == 1 {
 			w, h = 970, 90
 		}
-		text += fmt.Sprintf("  - id: c%d\n    advertiser: shoes\n    budget: {total: 1000000, daily: 100000, pacing: even}\n    bid: {strategy: value, value: \"p.click * %.2f\", max_cpm: 20}\n",
-			c, 0.2+0.05*float64(c))
+		pacing := "asap"
+		if c == 2 {
+			pacing = "even"
+		}
+		text += fmt.Sprintf("  - id: c%d\n    advertiser: shoes\n    budget: {total: 1000000, daily: 100000, pacing: %s}\n    bid: {strategy: value, value: \"p.click * %.2f\", max_cpm: 20}\n",
+			c, pacing, 0.2+0.05*float64(c))
 		if c%4 == 0 {
 			text += "    caps: [{impressions: 20, window: 24h}]\n"
 		}

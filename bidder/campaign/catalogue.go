@@ -70,9 +70,8 @@ type entry struct {
 	etag     string // of its JSON
 	seed     string // etag of what a file said when it was written, or empty
 	seat     string
-	hours    *[3]uint64 // of a week; nil: all
-	deals    Match      // folded
-	home     dimension  // of a narrow campaign
+	deals    Match     // folded
+	home     dimension // of a narrow campaign
 	// by creative: what it needs, beside what it has
 	attributes [][]int
 	seconds    []int
@@ -120,7 +119,7 @@ func (f *Full) Error() string {
 
 // newEntry compiles a campaign.
 func newEntry(c *Campaign, seat, seed string) *entry {
-	e := &entry{campaign: c, etag: etagOf(c), seed: seed, seat: c.Advertiser.Seat, hours: week(c.Targeting.Hours)}
+	e := &entry{campaign: c, etag: etagOf(c), seed: seed, seat: c.Advertiser.Seat}
 	if e.seat == "" {
 		e.seat = seat
 	}
@@ -148,26 +147,6 @@ func folded(texts []string) []string {
 		all = append(all, strings.ToLower(s))
 	}
 	return all
-}
-
-// week is the hours of a week in which a campaign bids, from Sunday's first.
-func week(spans []Hours) *[3]uint64 {
-	if len(spans) == 0 {
-		return nil
-	}
-	var w [3]uint64
-	for _, s := range spans {
-		on := s.Days
-		if len(on) == 0 {
-			on = []int{0, 1, 2, 3, 4, 5, 6}
-		}
-		for _, day := range on {
-			for hour := s.From; hour < s.To; hour++ {
-				w[(day*24+hour)/64] |= 1 << ((day*24 + hour) % 64)
-			}
-		}
-	}
-	return &w
 }
 
 // etagOf is a hash of a campaign's JSON.

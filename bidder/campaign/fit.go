@@ -32,7 +32,7 @@ func wholeSeconds(d time.Duration) int { return int(d.Round(time.Second) / time.
 // candidates appends the campaign's creatives that may be shown, while dst has less than most. It
 // says whether there would be more.
 func (e *entry) candidates(dst []Candidate, a *auctionAt, most int, first uint32) (out []Candidate, more bool) {
-	if e.hours != nil && e.hours[a.hour/64]>>(a.hour%64)&1 == 0 || !e.near(&a.q.Device) {
+	if !e.near(&a.q.Device) {
 		return dst, false
 	}
 	deal, ok := e.deal(a.m)

@@ -105,6 +105,27 @@ func TestPlacesAreFilledWithFurtherCreatives(t *testing.T) {
 	}
 }
 
+// Where hardly a creative fits, a bounded number of campaigns is looked at, other ones for each
+// request.
+func TestLookingForCreativesIsBounded(t *testing.T) {
+	c := New(Config{Most: 2})
+	all := []*Campaign{banners("fits", 1)}
+	for i := range 999 {
+		all = append(all, banners(fmt.Sprint("c", i), 1))
+		all[i+1].Creatives[0].Attributes = []int{1}
+	}
+	_ = c.Change(all)
+	m := auction.Imp{ID: "1", Banner: &auction.Banner{BlockedAttributes: []int{1}}}
+	found := 0
+	for i := range 10_000 {
+		found += len(c.View().Match(nil, &auction.Request{ID: fmt.Sprint("q", i)}, &m, testNow))
+	}
+	// 32 of 1000 campaigns are looked at; 18 is the standard deviation
+	if found < 320-80 || found > 320+80 {
+		t.Errorf("the one that fits is found %d times in 10,000, want about 320", found)
+	}
+}
+
 func TestACampaignBidsFromItsStartUntilItsEnd(t *testing.T) {
 	c := New(Config{})
 	timed := banners("timed", 1)

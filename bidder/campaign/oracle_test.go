@@ -40,7 +40,11 @@ func (o oracle) matches(all []*Campaign) []string {
 	return out
 }
 
-func equalTexts(a, b string) bool { return strings.ToLower(a) == strings.ToLower(b) }
+// equalTexts compares in lower case, which is not quite what strings.EqualFold does.
+func equalTexts(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	return a == b
+}
 
 // allowed applies an allow and a block list. is says whether the request has a value of a list.
 func allowed(m Match, is func(listed string) bool) bool {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/clickloop/clickloop/bidder/auction"
-	"github.com/clickloop/clickloop/event"
 )
 
 // ranked is a campaign with its place in the order of an imp.
@@ -20,17 +19,16 @@ type ranked struct {
 type auctionAt struct {
 	q    *auction.Request
 	m    *auction.Imp
-	hour int    // of the week
-	hash uint32 // of the request and the imp
+	hash uint32 // of both
 }
 
 // collect appends the candidates among the campaigns that are left.
-func (v *View) collect(dst []Candidate, s *selection, q *auction.Request, m *auction.Imp, now event.Time) []Candidate {
+func (v *View) collect(dst []Candidate, s *selection, q *auction.Request, m *auction.Imp) []Candidate {
 	left := s.sides[wide].finish() + s.sides[narrow].finish()
 	if left == 0 {
 		return dst
 	}
-	a := auctionAt{q: q, m: m, hour: hourOfWeek(&q.Device, now), hash: mix(uint32(xxhash.Sum64String(q.ID)), uint32(m.Index))}
+	a := auctionAt{q: q, m: m, hash: mix(uint32(xxhash.Sum64String(q.ID)), uint32(m.Index))}
 	most := len(dst) + v.of.cfg.Most
 	begun := len(dst)
 	quota := max(1, v.of.cfg.Most/left)
@@ -40,6 +38,10 @@ func (v *View) collect(dst []Candidate, s *selection, q *auction.Request, m *auc
 	}
 	return dst
 }
+
+// mostLooks is how many campaigns are looked at for a candidate, at most: where creatives do not
+// fit an imp, all campaigns would be looked at in vain.
+const mostLooks = 16
 
 // rank appends candidates in the order of the campaigns' hashes, of a campaign at most quota, up to
 // most in all. It says whether a campaign has more. Campaigns are put in order a part at a time,
@@ -51,9 +53,11 @@ func (v *View) rank(dst []Candidate, s *selection, a *auctionAt, left, most, quo
 	if want := 2*(most-len(dst)) + 16; want < left {
 		width = all / uint64(left) * uint64(want)
 	}
-	for from := uint64(0); from < all; from, width = from+width, 4*width {
+	looks := mostLooks * v.of.cfg.Most
+	for from := uint64(0); from < all && looks > 0; from, width = from+width, 4*width {
 		s.part(v, a.hash, from, from+width)
-		for _, r := range s.found {
+		for _, r := range s.found[:min(len(s.found), looks)] {
+			looks--
 			var more bool
 			dst, more = v.entry(r.place).candidates(dst, a, min(most, len(dst)+quota), r.order)
 			if cut = cut || more; len(dst) == most {
@@ -90,21 +94,4 @@ func mix(a, b uint32) uint32 {
 	h = (h ^ h>>16) * 0x85ebca6b
 	h = (h ^ h>>13) * 0xc2b2ae35
 	return h ^ h>>16
-}
-
-// hourOfWeek is the hour in the user's time, from that after midnight on Sunday; in UTC where the
-// user's is not known.
-func hourOfWeek(d *auction.Device, now event.Time) int {
-	const hour = 3_600_000
-	const weekHours = 7 * 24
-	const thursday = 4 // of 1 January 1970
-	t := int64(now)
-	if d.Zoned {
-		t += int64(d.UTCOffset) * 60_000
-	}
-	hours := t / hour
-	if t%hour < 0 {
-		hours--
-	}
-	return int(((hours+thursday*24)%weekHours + weekHours) % weekHours)
 }

@@ -30,6 +30,7 @@ const (
 	byDevice
 	byOS
 	byPosition
+	byHour // of the week
 	// what campaigns are, for requests to ask for or to block
 	bySeat
 	byAdvertiser
@@ -99,6 +100,7 @@ func termsOf(e *entry) *terms {
 	t.numbers(byDevice, g.DeviceTypes)
 	t.numbers(byPosition, MatchNumbers{Allow: g.Positions.Allow}) // which depend on the format
 	t.circles(g.Geo)
+	t.hours(g.Hours)
 	t.creatives(c)
 	t.facts(e)
 	t.tidy()
@@ -152,6 +154,20 @@ func (t *terms) circles(circles []Circle) {
 	for _, c := range circles {
 		for _, key := range c.cells() {
 			t.allow(byCell, key)
+		}
+	}
+}
+
+func (t *terms) hours(spans []Hours) {
+	for _, s := range spans {
+		on := s.Days
+		if len(on) == 0 {
+			on = []int{0, 1, 2, 3, 4, 5, 6}
+		}
+		for _, day := range on {
+			for hour := s.From; hour < s.To; hour++ {
+				t.allow(byHour, numberKey(nil, byHour, day*24+hour))
+			}
 		}
 	}
 }
