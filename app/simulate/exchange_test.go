@@ -66,7 +66,7 @@ func TestASeedMakesARun(t *testing.T) {
 	run := func(connections int, seed uint64) string {
 		d := newDouble(t)
 		cfg := d.config()
-		cfg.Connections, cfg.Seed, cfg.At = connections, seed, 0
+		cfg.Connections, cfg.Seed, cfg.At, cfg.Length = connections, seed, 0, 20*time.Minute
 		r := d.run(cfg)
 		r.Seconds = 0
 		b, err := json.Marshal(r)
@@ -93,7 +93,7 @@ func TestBidsThatBreakTheRulesAreRefused(t *testing.T) {
 			}
 		}
 		cfg := d.config()
-		cfg.Length = 10 * time.Minute
+		cfg.Length, cfg.Campaigns = 5*time.Minute, nil
 		r := d.run(cfg)
 		if r.Faults.Refused[want] == 0 {
 			t.Errorf("refused are %v, want some with %q", r.Faults.Refused, want)
@@ -129,7 +129,7 @@ func TestFaultsOfTheBidderAreCounted(t *testing.T) {
 		return true
 	}
 	cfg := d.config()
-	cfg.Connections, cfg.Pack = 1, true
+	cfg.Connections, cfg.Pack, cfg.Length = 1, true, 20*time.Minute
 	r := d.run(cfg)
 	if r.Faults.Rejected == 0 || r.Faults.Unanswered == 0 || r.All.Wins == 0 || r.Faults.First == "" {
 		t.Errorf("%+v", r.Faults)
@@ -284,7 +284,7 @@ func TestConfigurationsAreChecked(t *testing.T) {
 func TestConversionsNameTheirBid(t *testing.T) {
 	d := newDouble(t)
 	cfg := d.config()
-	cfg.PerHour, d.price = 4000, 50
+	cfg.PerHour, cfg.Length, cfg.Campaigns, d.price = 4000, 30*time.Minute, nil, 50
 	r := d.run(cfg)
 	if int64(len(d.events)) != r.All.Conversions || r.All.Conversions == 0 {
 		t.Fatalf("%d events of %d conversions", len(d.events), r.All.Conversions)

@@ -101,6 +101,9 @@ func (st *student) learn(at event.Time) {
 // The exchange is a fair test of a learner: within an hour and a half one gets most of what an
 // oracle gets, and much more than it got at first.
 func TestTheRuleCanBeLearned(t *testing.T) {
+	if raced || testing.Short() {
+		t.Skip("one goroutine computes for minutes with the race detector")
+	}
 	const seed, minutes = 1, 90
 	w, tr := newWorld(seed), newTraffic(traffic{perHour: 40_000, outage: -1})
 	start := firstDay.Add(9 * time.Hour)
