@@ -33,6 +33,8 @@ func runningWith(t *testing.T, change func(*config.Config)) *run.Loop {
 	t.Helper()
 	c := config.Default()
 	c.HTTP, c.Admin, c.Data = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
+	c.Bidding.Enabled = true  // every call is there
+	c.Scorer.MaxQueueTime = 0 // other tests may take all processors
 	change(&c)
 	l, err := run.Start(t.Context(), run.Options{Config: c, Embedded: true, AnyPort: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 )
 
 // holdFor is how long the price of a bid stays reserved, and the ad may be shown: what the exchange
-// says (exp) and a minute, else what the implementation guide of OpenRTB 2.6 expects between auction and billing
-// and a minute. It is part of the bid (exp), so the exchange knows.
+// says (exp) and a minute, else what the implementation guide of OpenRTB 2.6 expects between
+// auction and billing and a minute. It is part of the bid (exp), so the exchange knows.
 func holdFor(q *auction.Request, m *auction.Imp) time.Duration {
 	if m.Expires > 0 {
 		return min(m.Expires, maxHold) + grace

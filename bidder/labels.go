@@ -65,8 +65,8 @@ func (l *labels) step(s *event.BidStep) {
 	}
 }
 
-// label takes the label of an objective. Once an impression has all of them, its campaign's feedback
-// learns from it.
+// label takes the label of an objective. Once an impression has all of them, its campaign's
+// feedback learns from it.
 func (l *labels) label(objective int, x *event.Example) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

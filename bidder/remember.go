@@ -46,5 +46,6 @@ func appendKey(dst []byte, id string, body []byte) []byte {
 	return dst
 }
 
-// impID is the id of the score request for an impression of a bid request. Its prediction is the bid.
+// impID is the id of the score request for an impression of a bid request. Its prediction is the
+// bid.
 func impID(key string, index int) string { return key + "." + strconv.Itoa(index) }

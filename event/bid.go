@@ -1,8 +1,8 @@
 package event
 
-// BidStep is one step of a bid's life, or of the ledger's (topic bids, key: Campaign, or Bidder where
-// there is none). The steps in the order of Epoch and Seq are the ledger: whoever adds them up knows
-// what each campaign has spent and reserved.
+// BidStep is one step of a bid's life, or of the ledger's (topic bids, key: Campaign, or Bidder
+// where there is none). The steps in the order of Epoch and Seq are the ledger: whoever adds them
+// up knows what each campaign has spent and reserved.
 //
 // A step may stand on the topic twice, with the same Epoch and Seq: it counts once. A step of a
 // lower epoch behind the step epoch of a higher one is void: it never happened. Readers pass over
@@ -14,7 +14,8 @@ type BidStep struct {
 	Bidder   string // the process that wrote the step
 	Time     Time
 	// place in the order of the ledger: Seq rises by one with each step of an Epoch, and an Epoch
-	// begins when the ledger was made again from this topic
+	// begins when the ledger was made again from this topic. A step bid with Seq 0 changes nothing:
+	// it tells of a bid that was billed or lost before its bidder could bring it into the epoch
 	Epoch, Seq int64
 	// micros of the account's currency that the step adds to what is reserved and to what is spent
 	Reserved, Spent int64
@@ -48,8 +49,8 @@ type BidStep struct {
 	Uncovered int64
 	Overcap   bool // a late bill for which a cap had no room: it was shown, and counts against bids
 
-	// of the step allow: the most micros of bids that Bidder may have reserved without their steps on
-	// the topic, until Expires; and the campaign's budgets, 0 for none
+	// of the step allow: the most micros of bids that Bidder may have reserved without their steps
+	// on the topic, until Expires; and the campaign's budgets, 0 for none
 	Allowance                int64
 	BudgetTotal, BudgetDaily int64
 	// of the step sum: what the campaign has spent after all steps before, in total and by day

@@ -91,8 +91,8 @@ func (c *RedisClient) Ping(ctx context.Context) error {
 // bidder/ledger.
 func (c *RedisClient) Commands() *redis.Client { return c.client }
 
-// Explain returns a fault of credentials or rights as a *RedisFault, in plain words, and other errors
-// as they are.
+// Explain returns a fault of credentials or rights as a *RedisFault, in plain words, and other
+// errors as they are.
 func (c *RedisClient) Explain(err error, rights *Rights) error { return c.door.explain(err, rights) }
 
 // Close closes the connections.

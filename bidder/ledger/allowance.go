@@ -62,10 +62,9 @@ func (a *allowances) ofLocked(id string) *allowance {
 	return found
 }
 
-// take uses price of a campaign's allowance, and returns false where it does not allow it. ask tells
-// that the allowance is to be written to the topic (anew): by ask, which must be called then.
+// take uses price of a campaign's allowance, and returns false where it does not allow it. ask
+// tells that the allowance is to be written to the topic (anew), which the caller does.
 func (a *allowances) take(c *campaign.Campaign, price auction.Micros, now event.Time) (ok, ask bool) {
-	want := a.want(&c.Budget, price)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	one := a.ofLocked(c.ID)
@@ -74,18 +73,21 @@ func (a *allowances) take(c *campaign.Campaign, price auction.Micros, now event.
 		one.used += price
 		a.unlogged += price
 	}
-	// wanted only rises while a price wants it, so that prices of two sizes do not ask in turns
-	changed := want > one.most || want < one.most/8 || c.Budget.Total != one.budget.Total || c.Budget.Daily != one.budget.Daily
-	if ask = !one.asked && (changed || now.Add(a.cfg.Allowance/2) >= one.expires); ask {
-		a.askLocked(one, c, want)
-	}
-	return ok, ask
+	return ok, a.askLocked(one, c, price, now)
 }
 
-// askLocked notes that an allowance is on its way to the topic.
-func (a *allowances) askLocked(one *allowance, c *campaign.Campaign, want auction.Micros) {
+// askLocked notes that an allowance goes to the topic, and returns false where it need not, or is on
+// its way.
+func (a *allowances) askLocked(one *allowance, c *campaign.Campaign, price auction.Micros, now event.Time) bool {
+	want := a.want(&c.Budget, price)
+	// much less, so that prices of two sizes do not ask in turns
+	changed := want > one.most || want < one.most/8 || c.Budget.Total != one.budget.Total || c.Budget.Daily != one.budget.Daily
+	if one.asked || !changed && now.Add(a.cfg.Allowance/2) < one.expires {
+		return false
+	}
 	one.asked, one.wanted, one.asking, one.ready = true, want, c.Budget, make(chan struct{})
 	a.announced[c.ID] = true
+	return true
 }
 
 // entry is the step that announces a campaign's allowance.
@@ -140,6 +142,15 @@ func (a *allowances) left() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.announced)
+}
+
+// rejoin takes left back.
+func (a *allowances) rejoin(campaigns []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, id := range campaigns {
+		a.announced[id] = true
+	}
 }
 
 // sum is what is reserved and not on the topic.

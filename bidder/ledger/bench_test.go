@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/bidder/campaign"
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/internal/tlsfiles"
 )
@@ -91,4 +93,28 @@ func benchReserve(b *testing.B, alternatives int) {
 func memory(b *testing.B, s *backend.Server) int64 {
 	used, _ := strconv.ParseInt(regexp.MustCompile(`used_memory_dataset:(\d+)`).FindStringSubmatch(s.Admin.Info(b.Context(), "memory").Val())[1], 10, 64)
 	return used / max(1, s.Admin.DBSize(b.Context()).Val())
+}
+
+// BenchmarkFold reads and adds up steps, as a ledger that is made again does.
+func BenchmarkFold(b *testing.B) {
+	steps := randomTopic(rand.New(rand.NewPCG(1, 7)), 1)
+	var lines [][]byte
+	for i := range steps {
+		steps[i].Request, steps[i].Imp, steps[i].Ad, steps[i].User = "0f3c9a2be1d84c55", "1", "creative-17", "user-123456"
+		lines = append(lines, steps[i].AppendJSON(nil))
+	}
+	f := newFold(true)
+	var step event.BidStep
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		if n++; n%len(lines) == 0 {
+			f = newFold(true)
+		}
+		if err := step.UnmarshalJSON(lines[n%len(lines)]); err != nil {
+			b.Fatal(err)
+		}
+		one := step
+		f.add(&one)
+	}
 }

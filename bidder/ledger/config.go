@@ -21,27 +21,28 @@ import (
 type Config struct {
 	// Prefix begins every key in Redis: PREFIX "ledger:" and more.
 	Prefix string
-	// Longest is the longest time for which a bid reserves money. A claim that wants more is refused.
+	// Longest is the longest time for which a bid reserves money. A claim that wants more is
+	// refused.
 	Longest time.Duration
 	// Late is how long after the end of its reservation a bill is taken. Redis keeps billed bids as
 	// long, so that a bill that is repeated is charged once.
 	Late time.Duration
-	// Remember is how long a bid that was lost or has expired is known, so that the same request sent
-	// again is not a new bid.
+	// Remember is how long a bid that was lost or has expired is known, so that the same request
+	// sent again is not a new bid.
 	Remember time.Duration
-	// Unlogged is the share of a campaign's smallest budget that one bidder may have reserved by bids
-	// that are not on the topic yet, and UnloggedLeast the least of it. As much may be held back for
-	// each bidder that dies at the same time as Redis. Too little of it refuses bids when Kafka is
-	// slow.
+	// Unlogged is the share of a campaign's smallest budget that one bidder may have reserved by
+	// bids that are not on the topic yet, and UnloggedLeast the least of it. As much may be held
+	// back for each bidder that dies at the same time as Redis. Too little of it refuses bids when
+	// Kafka is slow.
 	Unlogged      float64
 	UnloggedLeast auction.Micros
 	// Allowance is how long a bidder may use the above before it says so anew on the topic. What is
 	// held back for a dead bidder is free after Allowance and Longest.
 	Allowance time.Duration
-	// Sum is how often each campaign's spend is written to the topic, and ReadBack how far before the
-	// topic's last record a ledger that is made again begins to read, by the clock of Kafka: more than
-	// Late, Longest, all windows of caps, and twice Sum. 0 reads the whole topic, as a replay must,
-	// whose time is not Kafka's.
+	// Sum is how often each campaign's spend is written to the topic, and ReadBack how far before
+	// the topic's last record a ledger that is made again begins to read, by the clock of Kafka:
+	// more than Late, Longest, all windows of caps, and twice Sum. 0 reads the whole topic, as a
+	// replay must, whose time is not Kafka's.
 	Sum      time.Duration
 	ReadBack time.Duration
 	// MaxWaiting is the most bytes of steps that wait for Kafka; with more, no bid is reserved.

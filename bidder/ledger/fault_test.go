@@ -222,7 +222,8 @@ func TestTheSpendOutlivesTheTopicsRetention(t *testing.T) {
 	b.reserve(w.claim("c", "r4/0", 5201, ""), NoBudget)
 }
 
-// Redis hangs: a bid waits no longer than it may, and what Redis reserves when it goes on is undone.
+// Redis hangs: a bid waits no longer than it may, and what Redis reserves when it goes on is
+// undone.
 func TestAHangingRedisRefusesBidsInTime(t *testing.T) {
 	s := backend.NewServer(t, nil, tlsfiles.Server{})
 	w := plainWorld(t, backend.Kafka(t)[0], s.Address, plan("c", 10_000, 0))
@@ -302,5 +303,56 @@ func TestTheRightsHaveEveryCommandOfTheScript(t *testing.T) {
 	slices.Sort(found)
 	if want := features.LedgerRights("p.").Commands; !slices.Equal(slices.Compact(found), want) {
 		t.Errorf("the script calls %v, the rights have %v", slices.Compact(found), want)
+	}
+}
+
+// A notice of a bid can come before its bidder has brought it into the ledger that is made again.
+// The bid is not reserved then, and its user counts all the same, now and after another loss.
+func TestANoticeMayComeBeforeTheBidIsAdopted(t *testing.T) {
+	w := newWorld(t, plan("c", 10_000, 0, campaign.Cap{Impressions: 1, Window: time.Hour}))
+	b := w.start().ready()
+	b.tell(event.StepLoss, b.reserve(w.claim("c", "r1/0", 1000, "u"), Reserved), 0)
+	w.settles("c", 0, 0)
+	s := b.sessions.current()
+	orphan := func(id string) *entry {
+		step := w.claim("c", id, 1000, "u").Step
+		step.Step, step.Campaign, step.Day, step.Reserved, step.Epoch, step.CapMs = event.StepBid, "c", "2026-11-29", 1000, s.epoch, time.Hour.Milliseconds()
+		return &entry{step: step}
+	}
+	billed, lost, open := orphan("billed/0"), orphan("lost/0"), orphan("open/0")
+	b.tell(event.StepBill, billed.step, 700)
+	b.tell(event.StepLoss, lost.step, 0)
+	b.tell(event.StepWin, open.step, 0)
+	if err := b.adopt(t.Context(), s, []*entry{billed, lost, open}); err != nil {
+		t.Fatal(err)
+	}
+	w.settles("c", 700, 1000)
+	b.reserve(w.claim("c", "r2/0", 1, "u"), Capped)
+	b.tell(event.StepBill, open.step, 0)
+	w.settles("c", 1700, 0)
+	w.await("all on the topic", func() bool { return b.journal.idle() })
+	b.reserve(w.claim("c", "r3/0", 1, "v"), Reserved)
+	w.flush()
+	w.settles("c", 1700, 1)
+	b.reserve(w.claim("c", "r4/0", 1, "u"), Capped)
+	w.pass(time.Hour)
+	b.reserve(w.claim("c", "r5/0", 1, "u"), Reserved)
+}
+
+// The first bid of a campaign waits for its allowance, also after a loss.
+func TestTheFirstBidWaitsForItsAllowance(t *testing.T) {
+	w := newWorld(t, plan("c", 10_000, 0))
+	b := w.start()
+	b.ready()
+	for i := range 2 {
+		w.await("the allowance on the topic", func() bool { return b.Ready(t.Context()) == nil && b.journal.idle() })
+		verdicts := [][]Verdict{{0}}
+		if err := b.Reserve(t.Context(), [][]Claim{{w.claim("c", fmt.Sprintf("r%d/0", i), 1000, "")}}, verdicts); err != nil || verdicts[0][0] != Reserved {
+			t.Fatalf("%v, %v", verdicts, err)
+		}
+		w.await("its step on the topic", func() bool { return b.journal.idle() })
+		epoch := b.sessions.current().epoch
+		w.flush()
+		w.await("the next epoch", func() bool { s := b.sessions.current(); return s != nil && s.epoch > epoch })
 	}
 }

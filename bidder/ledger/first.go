@@ -39,8 +39,6 @@ func (a *allowances) first(c *Claim) (ready <-chan struct{}, ask bool) {
 	if c.Step.Time < one.expires && one.most > 0 {
 		return nil, false
 	}
-	if ask = !one.asked; ask {
-		a.askLocked(one, c.Campaign, a.want(&c.Campaign.Budget, price))
-	}
+	ask = a.askLocked(one, c.Campaign, price, c.Step.Time)
 	return one.ready, ask
 }

@@ -14,8 +14,8 @@ func (p place) before(q place) bool {
 	return p.epoch < q.epoch || p.epoch == q.epoch && p.seq < q.seq
 }
 
-// fold adds up the topic. Its result is a function of the records: which steps are valid follows from
-// the order of the records, and what they add up to from the order of the steps.
+// fold adds up the topic. Its result is a function of the records: which steps are valid follows
+// from the order of the records, and what they add up to from the order of the steps.
 type fold struct {
 	whole bool // the topic is read from its first step: sums are not needed
 
@@ -24,6 +24,9 @@ type fold struct {
 	campaigns map[string]*campaignSum
 	bids      map[string]*foldedBid
 	bidders   map[string]map[string]allowed // by bidder and campaign
+	// bids that were billed before their bidder could bring them into an epoch: their bills name no
+	// user
+	users map[string]event.BidStep
 
 	void, repeated int64
 	time           event.Time // of the latest step
@@ -37,11 +40,11 @@ type allowed struct {
 
 // campaignSum is what a campaign has spent.
 type campaignSum struct {
-	total int64
-	days  map[string]int64
-	base  place // of the step sum that it begins with
-	based bool
-	early []spending // before the base is known
+	total  int64
+	days   map[string]int64
+	base   place // of the step sum that it begins with: the first of its epoch
+	based  bool
+	recent []spending // of an epoch whose sum was not read yet
 	// as the last allowance has them
 	budgetTotal, budgetDaily int64
 }
@@ -66,7 +69,7 @@ type foldedBid struct {
 func (b *foldedBid) open() bool { return b.bid != place{} && b.end.before(b.bid) }
 
 func newFold(whole bool) *fold {
-	return &fold{whole: whole, campaigns: map[string]*campaignSum{}, bids: map[string]*foldedBid{}, bidders: map[string]map[string]allowed{}}
+	return &fold{whole: whole, campaigns: map[string]*campaignSum{}, bids: map[string]*foldedBid{}, bidders: map[string]map[string]allowed{}, users: map[string]event.BidStep{}}
 }
 
 // add folds the next record's step.
@@ -90,6 +93,9 @@ func (f *fold) add(s *event.BidStep) {
 		return
 	case s.Step == event.StepLeave:
 		delete(f.bidders, s.Bidder)
+		return
+	case s.Step == event.StepBid && s.Seq == 0:
+		f.users[s.Bid] = *s
 		return
 	case s.Seq <= 0 || f.seen.add(s.Seq):
 		f.repeated++
@@ -164,30 +170,32 @@ func (f *fold) campaign(id string) *campaignSum {
 	return c
 }
 
-// sum begins a campaign's sums where the topic is not read from its first step.
+// sum begins a campaign's sums where the topic is not read from its first step. The first sum of
+// each epoch begins them anew, since it tells what the ledger that was made again has counted.
 func (f *fold) sum(s *event.BidStep, at place) {
 	c := f.campaign(s.Campaign)
-	if f.whole || c.based {
+	if f.whole || c.based && at.epoch <= c.base.epoch {
 		return
 	}
 	c.base, c.based, c.total = at, true, s.SpentTotal
+	clear(c.days)
 	for _, day := range s.SpentDays {
 		c.days[day.Name] = int64(day.Value.Num)
 	}
-	for _, e := range c.early {
+	for _, e := range c.recent {
 		if at.before(e.at) {
 			c.add(e)
 		}
 	}
-	c.early = nil
+	c.recent = nil
 }
 
 func (c *campaignSum) spend(e spending, whole bool) {
-	switch {
-	case !whole && !c.based:
-		c.early = append(c.early, e)
-	case whole || c.base.before(e.at):
+	if whole || c.based && c.base.before(e.at) {
 		c.add(e)
+	}
+	if !whole && e.at.epoch > c.base.epoch {
+		c.recent = append(c.recent, e)
 	}
 }
 
@@ -196,13 +204,21 @@ func (c *campaignSum) add(e spending) {
 	c.days[e.day] += e.amount
 }
 
-// end ends the fold: a campaign of which no sum was read has spent what was read.
+// end ends the fold: a campaign of which no sum was read has spent what was read, and bills get the
+// users that only their bidders knew.
 func (f *fold) end() {
-	for _, c := range f.campaigns {
-		for _, e := range c.early {
-			c.add(e)
+	for id, s := range f.users {
+		if b := f.bids[id]; b != nil && b.billed && b.bill.User == "" {
+			b.bill.User, b.bill.CapMs = s.User, s.CapMs
 		}
-		c.early = nil
+	}
+	for _, c := range f.campaigns {
+		for _, e := range c.recent {
+			if !c.based {
+				c.add(e)
+			}
+		}
+		c.recent = nil
 	}
 }
 

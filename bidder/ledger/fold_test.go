@@ -117,8 +117,8 @@ func TestAFoldIsWhatTheStepsAddUpTo(t *testing.T) {
 	}
 }
 
-// A fold that begins in the middle of the topic knows what each campaign has spent by the first step
-// sum that it reads, wherever that stands among the steps before and after.
+// A fold that begins in the middle of the topic knows what each campaign has spent by the first
+// step sum that it reads, wherever that stands among the steps before and after.
 func TestAFoldBeginsWithASum(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 4))
@@ -157,6 +157,30 @@ func TestAFoldBeginsWithASum(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The first sum of an epoch counts for more than what was read before: a bill whose step came
+// behind the epoch's begin may be in the sum of the epoch before.
+func TestEachEpochBeginsItsSumsAnew(t *testing.T) {
+	bill := func(epoch, seq, spent int64) event.BidStep {
+		return event.BidStep{Step: event.StepBill, Bid: fmt.Sprint(epoch, seq), Campaign: "c", Epoch: epoch, Seq: seq, Spent: spent, Day: "2026-11-29"}
+	}
+	sum := func(epoch, seq, spent int64) event.BidStep {
+		return event.BidStep{Step: event.StepSum, Campaign: "c", Epoch: epoch, Seq: seq, SpentTotal: spent, SpentDays: event.Fields{{Name: "2026-11-29", Value: event.Value{Kind: event.Number, Num: float64(spent)}}}}
+	}
+	mark := event.BidStep{Step: event.StepEpoch, Epoch: 2}
+	f := func(want int64, steps ...event.BidStep) {
+		t.Helper()
+		c := foldOf(steps, false).campaigns["c"]
+		if c.total != want || c.days["2026-11-29"] != want {
+			t.Errorf("spent %d, %d on the day, want %d", c.total, c.days["2026-11-29"], want)
+		}
+	}
+	f(30, bill(1, 1, 10), bill(1, 2, 20))
+	f(150, bill(1, 1, 10), sum(1, 3, 100), bill(1, 4, 50), sum(1, 5, 999))
+	f(170, bill(1, 4, 50), bill(1, 2, 7), sum(1, 3, 100), bill(1, 5, 20))
+	f(120, sum(1, 9, 500), mark, bill(2, 4, 20), sum(2, 3, 100), bill(1, 10, 7))
+	f(520, sum(1, 9, 500), mark, bill(2, 4, 20))
 }
 
 func TestAllowancesAreHeldUntilTheLastBidCanHaveEnded(t *testing.T) {

@@ -98,7 +98,8 @@ func (in *installer) addHolds(id string, parts []hold, budget, used int64) {
 	in.add("h", append([]any{escape(id), int64(held), int64(most)}, values...)...)
 }
 
-// member is a name in the sets of caps, apart from those of the epoch's own bids, which are numbers.
+// member is a name in the sets of caps, apart from those of the epoch's own bids, which are
+// numbers.
 func (in *installer) member() string {
 	in.members++
 	return "i" + strconv.Itoa(in.members)

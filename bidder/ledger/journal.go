@@ -21,9 +21,9 @@ type entry struct {
 	call   string // of a bid: the name of the call that reserved it
 	unmade bool   // of a bid: it was given back at once, and nobody has to pay for it
 	number uint64
-	// done is called once: with nil when the step was read back from the topic before any later epoch
-	// began, with errVoid when one began first, with another error when it is not written. It must not
-	// call the journal. A bid that is void is not done: it is an orphan.
+	// done is called once: with nil when the step was read back from the topic before any later
+	// epoch began, with errVoid when one began first, with another error when it is not written. It
+	// must not call the journal. A bid that is void is not done: it is an orphan.
 	done func(error)
 }
 
@@ -54,12 +54,12 @@ func newJournal(bidder string, client *stream.Client, batcher *stream.Batcher) *
 	return &journal{bidder: bidder, headers: client.MessageHeaders(event.SchemaBid), batcher: batcher, next: 1}
 }
 
-// maxStep bounds a step on the topic, in bytes: a longer one is written without what the model of win
-// rates knows.
+// maxStep bounds a step on the topic, in bytes: a longer one is written without what the model of
+// win rates knows.
 const maxStep = 16 << 10
 
-// write gives entries a place in the queue for Kafka, all of one epoch. Entries of an epoch that has
-// ended are void at once.
+// write gives entries a place in the queue for Kafka, all of one epoch. Entries of an epoch that
+// has ended are void at once.
 func (j *journal) write(entries ...*entry) error {
 	if len(entries) == 0 {
 		return nil

@@ -50,9 +50,9 @@ type Notice struct {
 	Step     string // event.StepWin, StepBill or StepLoss
 	Bid      string
 	Campaign string
-	// Reserved and Expires are the price of the bid and the end of its reservation, as its signed token
-	// has them: for a bid that the ledger does not know any more. Expires 0: not told; the caller then
-	// vouches that the bid is younger than Config.Late.
+	// Reserved and Expires are the price of the bid and the end of its reservation, as its signed
+	// token has them: for a bid that the ledger does not know any more. Expires 0: not told; the
+	// caller then vouches that the bid is younger than Config.Late.
 	Reserved auction.Micros
 	Expires  event.Time
 	Paid     auction.Micros // 0: not told; the bid's price is taken
@@ -107,12 +107,12 @@ type Ledger struct {
 	abrupt     bool  // of tests: the process dies at the end of Run
 }
 
-// ErrUnavailable is wrapped by errors of Notice after which the sender should repeat the notice: the
-// ledger does not answer in time, or is being made again.
+// ErrUnavailable is wrapped by errors of Notice after which the sender should repeat the notice:
+// the ledger does not answer in time, or is being made again.
 var ErrUnavailable = errors.New("the ledger is not available")
 
-// ErrTooLate is returned by Notice for a bill of a bid whose reservation ended more than Config.Late
-// ago, or for another notice of it. Nothing is charged.
+// ErrTooLate is returned by Notice for a bill of a bid whose reservation ended more than
+// Config.Late ago, or for another notice of it. Nothing is charged.
 var ErrTooLate = errors.New("the notice comes too late")
 
 // New returns a ledger. It connects to nothing before Run.

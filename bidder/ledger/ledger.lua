@@ -145,12 +145,12 @@ local function write(id, rec, when)
   redis.call('ZADD', due, when, 'b' .. id)
 end
 
-local function capName(rec)
-  return 'u:' .. #rec[CAMPAIGN] .. ':' .. rec[CAMPAIGN] .. ':' .. rec[USER] .. ':'
+local function capName(name, user)
+  return 'u:' .. #name .. ':' .. name .. ':' .. user .. ':'
 end
 
 local function capKey(rec)
-  return base .. capName(rec)
+  return base .. capName(rec[CAMPAIGN], rec[USER])
 end
 
 -- capped tells whether one more impression at a time would exceed a cap. ARGV has the caps from i
@@ -219,7 +219,6 @@ function operations.reserve()
     if not taken[imp] then
       local c, d = campaign(name, day)
       limit(c, tonumber(total), tonumber(daily))
-      local rec = {'R', priceText, ARGV[4], expires, day, '', '0', '', '0', '0', '0', '0', '0', '0', '0', '0', '', '0', '0', call, name, user}
       local roomTotal, roomDaily = roomOf(c, d)
       if redis.call('EXISTS', bidKey(id)) == 1 then
         verdict, taken[imp] = 'P', true
@@ -229,11 +228,11 @@ function operations.reserve()
         verdict = 'D'
       elseif number > 0 and c.h > 0 then
         verdict = 'H'
-      elseif number > 0 and capped(capKey(rec), now, caps, number, 0) then
+      elseif number > 0 and capped(base .. capName(name, user), now, caps, number, 0) then
         verdict = 'C'
       else
         verdict, stamped, taken[imp] = 'R', stamp(), true
-        rec[BID] = stamped
+        local rec = {'R', priceText, ARGV[4], expires, day, '', '0', stamped, '0', '0', '0', '0', '0', '0', '0', '0', '', '0', '0', call, name, user}
         if number > 0 then
           local longest = 0
           for k = caps + 1, i - 1, 2 do
@@ -500,16 +499,20 @@ end
 
 -- adopt: bidder, then bids of 9 values: bid, campaign, price, at, expires, day, user, cap ms, name of
 -- the call. They were made in an epoch before, and their steps are void: they are reserved in this
--- one, out of what is held back for the bidder. The answer is a seq for each.
+-- one, out of what is held back for the bidder. The answer is a seq for each; 0 for one that has
+-- ended meanwhile by a notice, which did not know its user.
 function operations.adopt()
   local bidder, i = ARGV[6], 7
   while ARGV[i] do
     local id, name, price, at, expires, day, user, window, call = unpack(ARGV, i, i + 8)
     i = i + 9
     local rec = read(id)
-    if rec and rec[STATE] ~= 'U' and rec[STATE] ~= 'N' then
-      add(rec[BID])
-    elseif rec and rec[STATE] == 'N' and rec[WIN] == '0' then
+    if rec and rec[STATE] ~= 'N' then
+      if rec[STATE] == 'B' and rec[BID] == '0' and rec[USER] == '' and window ~= '0' then
+        rec[MEMBER], rec[CAP], rec[USER] = 'b' .. rec[END], window, user
+        settleCap(rec, tonumber(rec[ENDED]))
+        redis.call('SET', bidKey(id), table.concat(rec, '\n'))
+      end
       add(rec[BID])
     else
       local c, d = campaign(name, day)
@@ -563,7 +566,7 @@ function operations.purge()
       if kind == 'b' then
         local rec = parse(redis.call('GET', before .. 'b:' .. id))
         if rec and rec[MEMBER] ~= '' then
-          redis.call('DEL', before .. capName(rec))
+          redis.call('DEL', before .. capName(rec[CAMPAIGN], rec[USER]))
         end
         redis.call('DEL', before .. 'b:' .. id)
       elseif kind == 'u' then

@@ -11,14 +11,14 @@ import (
 )
 
 // Notice notes what became of a bid. It returns once the step is on the topic, so that no crash can
-// make the ledger forget what the sender believes to be noted. After an error that is ErrUnavailable
-// the sender repeats the notice. A notice that is repeated changes nothing.
+// make the ledger forget what the sender believes to be noted. After an error that is
+// ErrUnavailable the sender repeats the notice. A notice that is repeated changes nothing.
 //
-// A win leaves the money reserved. A bill spends the price that it tells, or the bid's where it tells
-// none, and never more than was reserved; a later bill that is the first to tell a price lowers what
-// was spent. A loss releases the money, unless the bid was won or billed. A bill of a bid whose
-// reservation has ended is charged as far as the budgets have room; the rest is Uncovered. A bid
-// counts to the day on which it was made, also when it is billed after midnight.
+// A win leaves the money reserved. A bill spends the price that it tells, or the bid's where it
+// tells none, and never more than was reserved; a later bill that is the first to tell a price
+// lowers what was spent. A loss releases the money, unless the bid was won or billed. A bill of a
+// bid whose reservation has ended is charged as far as the budgets have room; the rest is
+// Uncovered. A bid counts to the day on which it was made, also when it is billed after midnight.
 func (l *Ledger) Notice(ctx context.Context, n Notice) (Result, error) {
 	if err := checkNotice(&n); err != nil {
 		return Result{}, err
@@ -67,7 +67,7 @@ func (l *Ledger) note(ctx context.Context, n *Notice) (result Result, again bool
 	}
 	answer, err := l.call(ctx, s, n.Time, "notice", l.noticeArgs(n))
 	if err == nil && len(answer) != 3 {
-		err = fmt.Errorf("Redis answers %d values to a notice", len(answer))
+		err = fmt.Errorf("the answer to a notice has %d values", len(answer))
 	}
 	if err != nil {
 		s.calls.Done()

@@ -8,8 +8,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// oracle adds up the topic in the plainest way: all valid steps in their order, one after the other,
-// with the budgets checked behind each.
+// oracle adds up the topic in the plainest way: all valid steps in their order, one after the
+// other, with the budgets checked behind each.
 type oracle struct {
 	campaigns map[string]*campaign.Campaign
 	spent     map[string]int64 // by campaign, and by campaign and day
@@ -17,7 +17,7 @@ type oracle struct {
 	bids      map[string]event.BidStep // that are open
 	billed    map[string][]event.BidStep
 	shown     map[string][]event.Time // impressions by campaign and user, within caps
-	known     map[string]bool         // bids with a step bid
+	known     map[string]bool         // bids with a step
 	faults    []string
 }
 
@@ -45,9 +45,18 @@ func validSteps(steps []event.BidStep) (valid []event.BidStep) {
 
 // replay adds up steps as they stand on the topic.
 func replay(steps []event.BidStep, campaigns map[string]*campaign.Campaign) *oracle {
+	users := map[string]event.BidStep{} // of bids that were billed before their bidder could log them
+	for _, s := range steps {
+		if s.Step == event.StepBid && s.Seq == 0 {
+			users[s.Bid] = s
+		}
+	}
 	o := &oracle{campaigns: campaigns, spent: map[string]int64{}, reserved: map[string]int64{}, bids: map[string]event.BidStep{}, billed: map[string][]event.BidStep{},
 		shown: map[string][]event.Time{}, known: map[string]bool{}}
 	for _, s := range validSteps(steps) {
+		if known, ok := users[s.Bid]; ok && s.Step == event.StepBill && s.User == "" {
+			s.User, s.CapMs = known.User, known.CapMs
+		}
 		o.add(s)
 	}
 	o.checkCaps()
@@ -60,6 +69,7 @@ func (o *oracle) fault(format string, args ...any) {
 
 func (o *oracle) add(s event.BidStep) {
 	daily := s.Campaign + " " + s.Day
+	o.known[s.Bid] = true
 	switch s.Step {
 	case event.StepBid:
 		if before, open := o.bids[s.Bid]; open {
@@ -68,7 +78,6 @@ func (o *oracle) add(s event.BidStep) {
 		if s.Reserved != s.Price || s.Spent != 0 {
 			o.fault("bid %s reserves %d of its price %d, and spends %d", s.Bid, s.Reserved, s.Price, s.Spent)
 		}
-		o.known[s.Bid] = true
 		o.bids[s.Bid] = s
 		o.reserved[s.Campaign] += s.Price
 		o.reserved[daily] += s.Price

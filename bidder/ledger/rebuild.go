@@ -18,8 +18,8 @@ const lease = 5 * time.Second
 // installArgs bounds the values of one call of install.
 const installArgs = 2000
 
-// serve makes the latest epoch be served by Redis, and returns its session. It makes the ledger again
-// when Redis has lost it. nil without an error: the situation has changed, look again.
+// serve makes the latest epoch be served by Redis, and returns its session. It makes the ledger
+// again when Redis has lost it. nil without an error: the situation has changed, look again.
 func (l *Ledger) serve(ctx context.Context) (*session, error) {
 	m := l.tail.mark()
 	redis, err := l.store.standing(ctx)
@@ -27,8 +27,8 @@ func (l *Ledger) serve(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	if redis.epoch > m.epoch {
-		// Either the topic was not read to its end yet, or it has lost its end or all of its records:
-		// then Redis alone knows the epoch.
+		// Either the topic was not read to its end yet, or it has lost its end or all of its
+		// records: then Redis alone knows the epoch.
 		if err := l.tail.catchUp(ctx); err != nil {
 			return nil, err
 		}
@@ -87,8 +87,9 @@ func (l *Ledger) apply(ctx context.Context, known mark, before standing) error {
 	return l.tail.await(ctx, func() bool { return l.tail.latest.epoch >= epoch })
 }
 
-// build makes the numbers of an epoch that this bidder has begun on the topic. After an error it may
-// be called again, up to its last call of Redis: once the epoch may be served it is never built again.
+// build makes the numbers of an epoch that this bidder has begun on the topic. After an error it
+// may be called again, up to its last call of Redis: once the epoch may be served it is never built
+// again.
 func (l *Ledger) build(ctx context.Context, m mark) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -18,14 +18,14 @@ const (
 	maxCaps = 16
 )
 
-// Reserve reserves the money of bids, in one call of Redis. claims has for each imp of a request the
-// bids that could be made, best first: the first that can be reserved is, and the ones behind it are
-// Refused. verdicts has the form of claims, and gets what became of each. Claims of one call count
-// together. The steps of reserved claims are complete when it returns.
+// Reserve reserves the money of bids, in one call of Redis. claims has for each imp of a request
+// the bids that could be made, best first: the first that can be reserved is, and the ones behind
+// it are Refused. verdicts has the form of claims, and gets what became of each. Claims of one call
+// count together. The steps of reserved claims are complete when it returns.
 //
-// A bid may be made when its verdict is Reserved, and only then. Reserve returns when ctx ends, with
-// Unavailable for what it does not know; such bids are not made, and their money is free again soon.
-// The error is a *field.Error about a claim that is wrong: then nothing is reserved.
+// A bid may be made when its verdict is Reserved, and only then. Reserve returns when ctx ends,
+// with Unavailable for what it does not know; such bids are not made, and their money is free again
+// soon. The error is a *field.Error about a claim that is wrong: then nothing is reserved.
 func (l *Ledger) Reserve(ctx context.Context, claims [][]Claim, verdicts [][]Verdict) error {
 	if err := l.check(claims, verdicts); err != nil {
 		return err
@@ -201,7 +201,7 @@ func (l *Ledger) announce(s *session, id string, now event.Time) {
 func (l *Ledger) run(r *reservation) {
 	answer, err := l.call(context.Background(), r.session, r.now, "reserve", r.args)
 	if err == nil && len(answer) != 2*len(r.claims) {
-		err = fmt.Errorf("Redis answers %d values for %d claims", len(answer), len(r.claims))
+		err = fmt.Errorf("the answer has %d values for %d claims", len(answer), len(r.claims))
 	}
 	if err != nil {
 		l.fail(r, err)
@@ -243,8 +243,8 @@ func (l *Ledger) bidEntry(s *event.BidStep, call string) *entry {
 	}}
 }
 
-// fail answers a reservation of which nobody knows what Redis did. Bids that it may have reserved are
-// undone, unless Redis has lost them anyway.
+// fail answers a reservation of which nobody knows what Redis did. Bids that it may have reserved
+// are undone, unless Redis has lost them anyway.
 func (l *Ledger) fail(r *reservation, err error) {
 	l.logFault(err)
 	if r.settled.CompareAndSwap(false, true) {

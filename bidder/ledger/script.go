@@ -31,7 +31,7 @@ func shaOf(epoch int64, by string) string {
 var (
 	// errLost says that Redis does not have the numbers of the epoch: it was emptied, restored,
 	// replaced or started again.
-	errLost = errors.New("Redis has lost the ledger")
+	errLost = errors.New("the ledger is lost: Redis was emptied, restored, replaced or started again")
 	// errDeposed says that a later epoch has begun.
 	errDeposed = errors.New("another bidder makes the ledger again")
 	// errVoid says that a step was written behind the begin of a later epoch.
@@ -42,15 +42,14 @@ var (
 type store struct {
 	client *redis.Client
 	cfg    *Config
-	now    func() event.Time
 }
 
 func (s *store) stateKey() string { return s.cfg.Prefix + "ledger:state" }
 
 func (s *store) leaseKey() string { return s.cfg.Prefix + "ledger:making" }
 
-// call runs an operation of an epoch's script, and returns the answer behind its first value. seen is
-// the highest seq that this process knows of.
+// call runs an operation of an epoch's script, and returns the answer behind its first value. seen
+// is the highest seq that this process knows of.
 func (s *store) call(ctx context.Context, sha string, epoch, seen int64, now event.Time, op string, args []any) ([]string, error) {
 	all := append(make([]any, 0, 5+len(args)), op, epoch, seen, int64(now), oldestDay(s.cfg, now))
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Call)
@@ -138,7 +137,7 @@ const (
 func parseRecord(text string) (record, error) {
 	r := record(strings.Split(text, "\n"))
 	if len(r) != recValues {
-		return nil, fmt.Errorf("Redis has a bid of %d values, want %d", len(r), recValues)
+		return nil, fmt.Errorf("a bid in Redis has %d values, want %d", len(r), recValues)
 	}
 	return r, nil
 }

@@ -165,8 +165,8 @@ func (l *Ledger) stay(ctx context.Context, s *session) {
 const adoptBids = 100
 
 // enter brings this bidder into an epoch: bids whose steps are void are reserved in it, and when
-// their steps are on the topic, nothing is held back for this bidder any more. Until then it makes no
-// other bids.
+// their steps are on the topic, nothing is held back for this bidder any more. Until then it makes
+// no other bids.
 func (l *Ledger) enter(ctx context.Context, s *session) error {
 	campaigns := l.allowances.renounce()
 	orphans := l.journal.takeOrphans()
@@ -190,6 +190,9 @@ func (l *Ledger) enter(ctx context.Context, s *session) error {
 		args = append(args, escape(id))
 	}
 	_, err := l.call(ctx, s, l.now(), "leave", args)
+	if err != nil {
+		l.allowances.rejoin(campaigns) // so that it is said again
+	}
 	return err
 }
 
@@ -211,12 +214,11 @@ func (l *Ledger) adopt(ctx context.Context, s *session, bids []*entry) error {
 		if i < len(answer) {
 			seq = s.saw(answer[i])
 		}
-		if seq == 0 { // it has ended meanwhile
-			e.finish(nil)
-			continue
-		}
 		next := *e
 		next.step.Epoch, next.step.Seq = s.epoch, seq
+		if seq == 0 { // a notice came first: the step tells what is known of the bid, and changes nothing
+			next.step.Reserved = 0
+		}
 		again = append(again, &next)
 	}
 	return l.journal.write(again...)

@@ -47,9 +47,9 @@ func (s *standings) use(c *campaign.Campaign) {
 	found.campaign, found.asked = c, time.Now()
 }
 
-// Standing returns a campaign's numbers as they were about a second ago, and false where they are not
-// known (yet): asking makes them known. Reserved has what is held back, too, and it is what bids may
-// not use. It costs no I/O.
+// Standing returns a campaign's numbers as they were about a second ago, and false where they are
+// not known (yet): asking makes them known. Reserved has what is held back, too, and it is what
+// bids may not use. It costs no I/O.
 func (l *Ledger) Standing(id string) (Standing, bool) {
 	l.standings.mu.Lock()
 	found := l.standings.all[id]
@@ -94,7 +94,7 @@ func (l *Ledger) refreshOnce(ctx context.Context) error {
 			return err
 		}
 		if len(answer) != 4*(to-from)+1 {
-			return fmt.Errorf("Redis answers %d values for %d campaigns", len(answer), to-from)
+			return fmt.Errorf("the answer has %d values for %d campaigns", len(answer), to-from)
 		}
 		open, _ := strconv.ParseInt(answer[len(answer)-1], 10, 64) // the script writes a whole number
 		l.open.Store(open)

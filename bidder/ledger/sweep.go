@@ -32,7 +32,8 @@ func (l *Ledger) sweepAll(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// sweepOnce looks at all that is due, up to a bound, so that a session's end does not wait for long.
+// sweepOnce looks at all that is due, up to a bound, so that a session's end does not wait for
+// long.
 func (l *Ledger) sweepOnce(ctx context.Context, s *session) error {
 	for range 20 {
 		looked, err := l.sweepSome(ctx, s)
@@ -76,7 +77,8 @@ func (l *Ledger) sweepSome(ctx context.Context, s *session) (looked int, err err
 	return looked, l.journal.write(steps...)
 }
 
-// sumStep is what a campaign has spent, in the form of the script: the total, and DAY=SPENT by commas.
+// sumStep is what a campaign has spent, in the form of the script: the total, and DAY=SPENT by
+// commas.
 func sumStep(campaign, seq, text string, epoch int64, now event.Time) event.BidStep {
 	s := event.BidStep{Step: event.StepSum, Campaign: unescape(campaign), Epoch: epoch, Time: now}
 	s.Seq, _ = strconv.ParseInt(seq, 10, 64) // the script writes whole numbers, here and below

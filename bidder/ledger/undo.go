@@ -83,8 +83,8 @@ func (l *Ledger) undoAll(ctx context.Context) error {
 	}
 }
 
-// undoOne undoes the bids of one reservation. What was reserved is written to the topic, and that it
-// was given back.
+// undoOne undoes the bids of one reservation. What was reserved is written to the topic, and that
+// it was given back.
 func (l *Ledger) undoOne(ctx context.Context, r *reservation) error {
 	args := []any{recoverAfter.Milliseconds(), l.cfg.Remember.Milliseconds(), r.name}
 	for i := range r.claims {

@@ -44,10 +44,10 @@ const (
 	leastShare = 0.2 // of the value: prices while there is no model
 	// share of the offers that look for other prices: at most at the first observations, then
 	// falling with the root of their number
-	exploreLeast, exploreFirst = 0.01, 0.02
+	exploreLeast, exploreFirst = 0.015, 0.02
 	exploreFar                 = 0.3 // of these, those that may be anywhere
 	exploreNats                = 0.5 // how far the others are at most from the best price
-	jitterLeast, jitterFirst   = 0.04, 0.15
+	jitterLeast, jitterFirst   = 0.08, 0.15
 	reference                  = 1000.0 // observations at which the shares are exploreFirst and jitterFirst
 )
 

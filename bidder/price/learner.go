@@ -15,12 +15,12 @@ const (
 	rateTrend, rateFine, rateBroad, rateShift, rateShape = 0.3, 0.05, 0.1, 0.1, 0.1
 
 	// sums of squared gradients begin with damping, and fade by fading each fadeEvery observations,
-	// so that old evidence counts half after 23,000
+	// so that old evidence counts half after 47,000
 	damping   = 1
-	fading    = 0.97
+	fading    = 0.985
 	fadeEvery = 1024
 	// a token's weights are drawn to 0 as if prior observations had said so
-	prior = 20
+	prior = 100
 	// each observation is learned once more with replays drawn from the last kept
 	replays = 4
 	kept    = 16384

@@ -200,9 +200,9 @@ func (t *table) leave() {
 	}
 }
 
-// ages counts how old bids were when their losses became known, by powers of two of milliseconds.
+// ages counts how old bids were when their losses became known, by powers of the root of two of milliseconds.
 type ages struct {
-	counts [32]float64
+	counts [64]float64
 	total  float64
 }
 
@@ -223,7 +223,7 @@ func ageBin(age event.Time) int {
 	if age < 1 {
 		return 0
 	}
-	return min(int(math.Log2(float64(age)))+1, 31)
+	return min(int(2*math.Log2(float64(age)))+1, 63)
 }
 
 // horizon is the age at which 95 of 100 losses are known, at most limit.
@@ -234,7 +234,7 @@ func (a *ages) horizon(limit event.Time) event.Time {
 	sum := 0.0
 	for i, n := range a.counts {
 		if sum += n; sum >= 0.95*a.total {
-			return min(limit, event.Time(1)<<i)
+			return min(limit, event.Time(math.Exp2(float64(i)/2)))
 		}
 	}
 	return limit

@@ -68,6 +68,8 @@ const (
 	// hours that were never seen. The first begins with levelPrior mean hours as foreseen.
 	knownHalf, flatHalf = 6 * time.Hour, 30 * time.Minute
 	levelPrior          = 4
+	recentPrior         = 0.25
+	levelMost           = 4.0
 	leastTaken          = 20 // auctions taken part in before their cost is trusted
 )
 
@@ -83,10 +85,11 @@ type pace struct {
 	matched, taken float64 // auctions since the last change; taken is the sum of shares
 	spent          float64 // as of the last change, micros
 	costs, takes   float64 // evidence: what was spent, for how many auctions, old ones faded
-	known, flat    level   // of the auctions in hours that are known, and in others
-	target         float64 // share, or part of the multiplier, that was wanted last
-	released       float64 // reserved micros of bids that have ended, faded
-	settled        float64 // what was spent of these
+	// of the auctions in hours that are known, of the last minutes of these, and in other hours
+	known, recent, flat level
+	target              float64 // share, or part of the multiplier, that was wanted last
+	released            float64 // reserved micros of bids that have ended, faded
+	settled             float64 // what was spent of these
 
 	budget Standing // for Describe
 	left   float64  // micros
@@ -202,23 +205,29 @@ func (w *pace) learn(o *outlook, s Standing, now event.Time) {
 	fade := max(since/float64(slowest), min(since/float64(fastest), w.taken/evidenceAuctions))
 	keep := math.Exp2(-fade)
 	committed := w.committed(s.Spent, s.Reserved)
+	if w.budget == (Standing{}) {
+		w.spent = committed // it was not known before: what it has is not the cost of a minute
+	}
 	w.costs = max(w.costs*keep+committed-w.spent, 0)
 	w.takes = w.takes*keep + w.taken
 	w.spent = committed
 	f := o.between(w.tickAt, now)
 	if f.known > f.flat {
 		w.known.observe(w.matched, f.known, math.Exp2(-since/float64(knownHalf)))
+		w.recent.observe(w.matched, f.known, math.Exp2(-since/float64(flatHalf)))
 	} else {
 		w.flat.observe(w.matched, f.flat, math.Exp2(-since/float64(flatHalf)))
 	}
 }
 
-// coming is how many auctions come until then. A day must differ from its forecast for hours before
-// it counts as a day of another level: it may as well have another form, which says nothing about the
-// hours to come.
+// coming is how many auctions come until then. A day must be busier than its forecast for hours before
+// it counts as a busier day, since it may as well have another form, which says nothing of the hours to
+// come. That it is quieter is believed at once: a budget that is spent early can be slowed down, one
+// that is left at midnight is lost.
 func (w *pace) coming(o *outlook, now, until event.Time) float64 {
 	f := o.between(now, until)
-	return max(f.known*w.known.factor(levelPrior*o.flat)+f.flat*w.flat.factor(0), 1)
+	known := min(w.known.factor(levelPrior*o.flat), w.recent.factor(recentPrior*o.flat), levelMost)
+	return max(f.known*max(known, 1/levelMost)+f.flat*w.flat.factor(0), 1)
 }
 
 // wanted is what an auction that matches may cost, in micros. bound is false where there is nothing

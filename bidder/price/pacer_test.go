@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -157,6 +158,7 @@ func (w *world) report(t *testing.T, name string, from, to int, budget, mostMean
 }
 
 func TestADaysBudgetFollowsTheTraffic(t *testing.T) {
+	sequential(t)
 	f := func(name string, pacers int, first float64, change func(w *world)) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
@@ -188,6 +190,7 @@ func TestADaysBudgetFollowsTheTraffic(t *testing.T) {
 
 // A campaign that is new to a bidder that knows its traffic needs no day of its own.
 func TestANewCampaignIsPacedByTheTrafficOfOthers(t *testing.T) {
+	sequential(t)
 	w := newWorld(1)
 	w.hours(24)
 	w.campaign = &campaign.Campaign{ID: "new", Budget: w.campaign.Budget, Bid: w.campaign.Bid}
@@ -196,6 +199,7 @@ func TestANewCampaignIsPacedByTheTrafficOfOthers(t *testing.T) {
 }
 
 func TestARestartedBidderGoesOnByItsState(t *testing.T) {
+	sequential(t)
 	w := newWorld(1)
 	w.hours(33)
 	next := NewPacer()
@@ -214,6 +218,7 @@ func TestARestartedBidderGoesOnByItsState(t *testing.T) {
 }
 
 func TestTheFirstDayMayBeginAtNoon(t *testing.T) {
+	sequential(t)
 	w := newWorld(1)
 	w.hours(24)
 	w.campaign.ID = "noon"
@@ -224,6 +229,7 @@ func TestTheFirstDayMayBeginAtNoon(t *testing.T) {
 }
 
 func TestATotalBudgetIsSpreadOverItsDays(t *testing.T) {
+	sequential(t)
 	f := func(name string, daily auction.Micros, most float64, change func(w *world)) {
 		t.Helper()
 		w := newWorld(1)
@@ -241,7 +247,7 @@ func TestATotalBudgetIsSpreadOverItsDays(t *testing.T) {
 	f("total", 0, 0.1, nil)
 	f("total and daily", 40_000_000, 0.1, nil)
 	// the middle day has half of the auctions, which nothing tells before
-	f("a day that is weaker", 40_000_000, 0.3, func(w *world) {
+	f("a day that is weaker", 40_000_000, 0.35, func(w *world) {
 		w.curve = func(hour int) float64 {
 			if hour/24 == 2 {
 				return traffic[hour%24] / 2
@@ -254,6 +260,7 @@ func TestATotalBudgetIsSpreadOverItsDays(t *testing.T) {
 // A forecast that is wrong by hours is corrected as the day goes. What cannot be mended is a day that
 // runs backwards: when its end brings the few auctions of a night, it is too late.
 func TestAWrongForecastIsCorrectedByWhatIsLeft(t *testing.T) {
+	sequential(t)
 	f := func(name string, least float64, second func(hour int) float64) {
 		t.Helper()
 		w := newWorld(1)
@@ -270,7 +277,7 @@ func TestAWrongForecastIsCorrectedByWhatIsLeft(t *testing.T) {
 			t.Errorf("%s: spent %.4f of the budget, want %.2f to 1", name, spent, least)
 		}
 	}
-	f("peak three hours early", 0.98, func(h int) float64 { return traffic[(h+3)%24] })
+	f("peak three hours early", 0.95, func(h int) float64 { return traffic[(h+3)%24] })
 	f("peak three hours late", 0.98, func(h int) float64 { return traffic[(h+21)%24] })
 	f("half of the auctions", 0.98, func(h int) float64 { return traffic[h] / 2 })
 	f("twice the auctions", 0.98, func(h int) float64 { return traffic[h] * 2 })
@@ -278,6 +285,7 @@ func TestAWrongForecastIsCorrectedByWhatIsLeft(t *testing.T) {
 }
 
 func TestTheBudgetsDayIsThatOfItsZone(t *testing.T) {
+	sequential(t)
 	zone := time.FixedZone("east", 9*3600)
 	w := newWorld(1)
 	w.campaign.Budget.Zone = zone
@@ -312,6 +320,7 @@ func TestPacingKnowsItsBounds(t *testing.T) {
 }
 
 func TestCampaignsThatArePacedAreBounded(t *testing.T) {
+	sequential(t)
 	p := NewPacer()
 	for i := range maxPaces + 10 {
 		p.Plan(&campaign.Campaign{ID: strconv.Itoa(i)}, Standing{}, event.Time(i+1))
@@ -319,6 +328,30 @@ func TestCampaignsThatArePacedAreBounded(t *testing.T) {
 	if _, ok := p.Describe("9"); ok || len(p.paces) != maxPaces {
 		t.Errorf("%d campaigns, the oldest is there: %v", len(p.paces), ok)
 	}
+}
+
+// Requests are answered by many goroutines, and notices come meanwhile.
+func TestPlansAreMadeAtOnce(t *testing.T) {
+	p := NewPacer()
+	var wait sync.WaitGroup
+	for g := range 4 {
+		wait.Go(func() {
+			for i := range 2000 {
+				id := strconv.Itoa(i % 7)
+				c := &campaign.Campaign{ID: id, Budget: campaign.Budget{Daily: 1_000_000}}
+				plan := p.Plan(c, Standing{Spent: auction.Micros(i)}, event.Time(i+1)*100)
+				if plan.Share < 0 || plan.Share > 1 {
+					t.Errorf("%+v", plan)
+				}
+				p.Learn(&event.BidStep{Step: event.StepBill, Campaign: id, Reserved: -10, Spent: 10})
+				if i%500 == g {
+					p.State()
+					p.Describe(id)
+				}
+			}
+		})
+	}
+	wait.Wait()
 }
 
 func FuzzRestore(f *testing.F) {
