@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -237,5 +239,33 @@ func TestBidRequestsArePosted(t *testing.T) {
 		if status, _, _ := call(t, http.DefaultClient, method, "http://"+l.HTTP+"/openrtb2/bid"); status != http.StatusMethodNotAllowed {
 			t.Errorf("%s: status %d, want 405", method, status)
 		}
+	}
+}
+
+// The same bytes on many connections at once get the same bid, and its money is reserved once.
+func TestABidRequestThatIsHedgedGetsOneBid(t *testing.T) {
+	l := bidding(t)
+	body := `{"id":"hedged","at":2,"imp":[{"id":"1","banner":{"format":[{"w":300,"h":250}]}}],"site":{"domain":"news.example"},"device":{"geo":{"country":"USA"}}}`
+	answers := make(chan string, 16)
+	for range cap(answers) {
+		go func() {
+			resp, err := http.Post("http://"+l.HTTP+"/openrtb2/bid", "application/json", strings.NewReader(body))
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			defer resp.Body.Close()
+			text, _ := io.ReadAll(resp.Body)
+			answers <- string(text)
+		}()
+	}
+	first := <-answers
+	for range cap(answers) - 1 {
+		if other := <-answers; other != first || !strings.Contains(other, `"seatbid"`) {
+			t.Fatalf("one gets %.200s, another %.200s", first, other)
+		}
+	}
+	if bids := holding(t, l, event.TopicBids, "step", "bid", 1); len(bids) != 1 {
+		t.Errorf("%d bids are on the topic", len(bids))
 	}
 }
