@@ -27,6 +27,7 @@ import (
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 )
 
 // Deps are what a Bidder works with.
@@ -67,6 +68,7 @@ type Bidder struct {
 	links      *notice.Links
 	maker      *markup.Maker
 	answers    *answers
+	flights    singleflight.Group // bid requests that are being answered
 	calls      sync.Pool // of *call
 	logger     *slog.Logger
 	metrics    *instruments

@@ -89,15 +89,33 @@ func (b *Bidder) answer(w http.ResponseWriter, r *http.Request, c *call, body []
 		b.refuseAuction(w, q, &openrtb.Invalid{NBR: noneInvalid.nbr, Reason: "the header Host: " + err.Error()})
 		return
 	}
-	why := b.bid(r.Context(), c, began.Add(allowed))
+	// the same bytes at the same moment, as of a call that is hedged, wait for the first
+	first := false
+	made, _, _ := b.flights.Do(string(c.key), func() (any, error) {
+		first = true
+		why := b.bid(r.Context(), c, began.Add(allowed))
+		if why != (noBid{}) {
+			return outcome{why: why}, nil
+		}
+		return outcome{text: b.answers.put(string(c.key), c.out)}, nil
+	})
 	b.metrics.latency.Observe(time.Since(began).Seconds())
-	if why != (noBid{}) {
-		b.decline(w, q, why)
-		return
+	switch got := made.(outcome); {
+	case got.why != (noBid{}):
+		b.decline(w, q, got.why)
+	case !first:
+		b.metrics.count("repeated", "")
+		b.write(w, r, got.text)
+	default:
+		b.metrics.count("bid", "")
+		b.write(w, r, got.text)
 	}
-	b.metrics.count("bid", "")
-	b.answers.put(string(c.key), c.out)
-	b.write(w, r, c.out)
+}
+
+// outcome is the answer to a bid request, or why it has no bid.
+type outcome struct {
+	text []byte
+	why  noBid
 }
 
 // timeOf is the time of a request: in recorded mode the one that it brings, else when it came.

@@ -68,7 +68,7 @@ func (b *Bidder) makeLedger() (err error) {
 		cfg.ReadBack = cfg.Late + cfg.Longest + 2*cfg.Sum
 	}
 	if b.d.Recorded() { // whose hours may pass in seconds
-		cfg.ReadBack, cfg.Refresh, cfg.Sweep = 0, 10*time.Millisecond, 10*time.Millisecond
+		cfg.ReadBack, cfg.Allowance, cfg.Refresh, cfg.Sweep = 0, 24*time.Hour, 10*time.Millisecond, 10*time.Millisecond
 	}
 	b.ledger, err = ledger.New(cfg, ledger.Deps{
 		Kafka: b.d.Client, Redis: b.d.Redis, Campaign: func(id string) *campaign.Campaign { return b.catalogue.View().Find(id) }, Now: b.clock.now,

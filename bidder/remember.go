@@ -25,7 +25,12 @@ func newAnswers(bytes int) *answers {
 
 func (a *answers) get(key string) ([]byte, bool) { return a.known.GetIfPresent(key) }
 
-func (a *answers) put(key string, b []byte) { a.known.Set(key, append([]byte(nil), b...)) }
+// put keeps a copy of an answer, and returns it.
+func (a *answers) put(key string, b []byte) []byte {
+	kept := append([]byte(nil), b...)
+	a.known.Set(key, kept)
+	return kept
+}
 
 // keptID is the most bytes of an exchange's id that are part of ours.
 const keptID = 64

@@ -53,9 +53,19 @@ func (r *Rights) pattern() string {
 	return "%R~" + r.Keys + "*"
 }
 
+// RulesOf returns the rules of an ACL that give several rights to one user.
+func RulesOf(all ...*Rights) string {
+	var patterns, commands []string
+	for _, r := range all {
+		patterns, commands = append(patterns, r.pattern()), append(commands, r.Commands...)
+	}
+	slices.Sort(commands)
+	return strings.Join(patterns, " ") + " +" + strings.Join(slices.Compact(commands), " +")
+}
+
 // String returns the rules of an ACL that give these rights to a user who has none, as ACL SETUSER
 // takes them.
-func (r *Rights) String() string { return r.pattern() + " +" + strings.Join(r.Commands, " +") }
+func (r *Rights) String() string { return RulesOf(r) }
 
 //go:embed check.lua
 var checkSource string

@@ -29,6 +29,7 @@ func bidding(t *testing.T) *run.Loop {
 	}
 	l := start(t, func(c *config.Config) {
 		c.Bidding.Campaigns, c.Bidding.PublicURL, c.Bidding.Explore = campaigns, publicURL, 0
+		c.Scorer.MaxQueueTime, c.Bidding.TMax = 0, 9*time.Second // a slow machine bids late, and declines nothing
 	})
 	awaitBids(t, l)
 	return l

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -43,7 +45,7 @@ func become(t *testing.T, name string, body []byte, status int, answer []byte) o
 // alter makes a request that is usual but for one place: what stands there is replaced.
 func alter(old, replacement string) []byte {
 	const usual = `{"id":"auction","imp":[{"id":"1","banner":{"format":[{"w":300,"h":250}]},"bidfloor":0.5,"secure":1}],"site":{"domain":"news.example","publisher":{"id":"p1"}},` +
-		`"device":{"ua":"Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0","ip":"203.0.113.7","geo":{"country":"USA"}},"user":{"id":"u1"},"at":1,"tmax":500,"cur":["USD"]}`
+		`"device":{"ua":"Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0","ip":"203.0.113.7","geo":{"country":"USA"}},"user":{"id":"u1"},"at":1,"tmax":9000,"cur":["USD"]}`
 	if old != "" && !strings.Contains(usual, old) {
 		panic("BUG: the usual request has no " + old)
 	}
@@ -125,14 +127,14 @@ func TestOddBidRequests(t *testing.T) {
 		{"a number as a place's id", alter(`"id":"1"`, `"id":1`), nil, bid},
 
 		// time
-		{"tmax of 0", alter(`"tmax":500`, `"tmax":0`), nil, bid},
-		{"no tmax", alter(`,"tmax":500`, ``), nil, bid},
-		{"tmax of 1 ms", alter(`"tmax":500`, `"tmax":1`), nil, none},
-		{"tmax below 0", alter(`"tmax":500`, `"tmax":-5`), nil, none},
-		{"tmax of a year", alter(`"tmax":500`, `"tmax":31536000000`), nil, none},
-		{"tmax beyond 64 bits", alter(`"tmax":500`, `"tmax":1e30`), nil, none},
-		{"tmax as a text", alter(`"tmax":500`, `"tmax":"500"`), nil, bid},
-		{"tmax as a page computes it", alter(`"tmax":500`, `"tmax":933.3333333333334`), nil, bid},
+		{"tmax of 0", alter(`"tmax":9000`, `"tmax":0`), nil, bid},
+		{"no tmax", alter(`,"tmax":9000`, ``), nil, bid},
+		{"tmax of 1 ms", alter(`"tmax":9000`, `"tmax":1`), nil, none},
+		{"tmax below 0", alter(`"tmax":9000`, `"tmax":-5`), nil, none},
+		{"tmax of a year", alter(`"tmax":9000`, `"tmax":31536000000`), nil, none},
+		{"tmax beyond 64 bits", alter(`"tmax":9000`, `"tmax":1e30`), nil, none},
+		{"tmax as a text", alter(`"tmax":9000`, `"tmax":"9000"`), nil, bid},
+		{"tmax as a page computes it", alter(`"tmax":9000`, `"tmax":9333.333333333334`), nil, bid},
 
 		// money
 		{"several currencies", alter(`["USD"]`, `["EUR","USD"]`), nil, bid},
@@ -237,5 +239,33 @@ func TestBidRequestsArePosted(t *testing.T) {
 		if status, _, _ := call(t, http.DefaultClient, method, "http://"+l.HTTP+"/openrtb2/bid"); status != http.StatusMethodNotAllowed {
 			t.Errorf("%s: status %d, want 405", method, status)
 		}
+	}
+}
+
+// The same bytes on many connections at once get the same bid, and its money is reserved once.
+func TestABidRequestThatIsHedgedGetsOneBid(t *testing.T) {
+	l := bidding(t)
+	body := `{"id":"hedged","at":2,"imp":[{"id":"1","banner":{"format":[{"w":300,"h":250}]}}],"site":{"domain":"news.example"},"device":{"geo":{"country":"USA"}}}`
+	answers := make(chan string, 16)
+	for range cap(answers) {
+		go func() {
+			resp, err := http.Post("http://"+l.HTTP+"/openrtb2/bid", "application/json", strings.NewReader(body))
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			defer resp.Body.Close()
+			text, _ := io.ReadAll(resp.Body)
+			answers <- string(text)
+		}()
+	}
+	first := <-answers
+	for range cap(answers) - 1 {
+		if other := <-answers; other != first || !strings.Contains(other, `"seatbid"`) {
+			t.Fatalf("one gets %.200s, another %.200s", first, other)
+		}
+	}
+	if bids := holding(t, l, event.TopicBids, "step", "bid", 1); len(bids) != 1 {
+		t.Errorf("%d bids are on the topic", len(bids))
 	}
 }

@@ -173,7 +173,7 @@ func (p *prebidServer) auction(body string, header ...string) (a prebidAnswer, b
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	client := http.Client{Timeout: 15 * time.Second}
+	client := http.Client{Timeout: 30 * time.Second}
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(r)
 	if err != nil {
@@ -238,7 +238,7 @@ func page(id string, imps []string, more ...string) string {
 	members := map[string]string{
 		"site":   `{"domain":"news.example","page":"https://news.example/a","publisher":{"id":"p1"},"cat":["IAB12"]}`,
 		"device": `{"ua":"Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0","ip":"203.0.113.7","devicetype":2,"language":"en","geo":{"country":"USA"}}`,
-		"tmax":   "1500", "cur": `["USD"]`,
+		"tmax":   "9000", "cur": `["USD"]`,
 		"ext": `{"prebid":{"debug":true,"targeting":{"includewinners":true,"includebidderkeys":true}}}`,
 	}
 	for i := 0; i < len(more); i += 2 {

@@ -72,18 +72,22 @@ type store struct {
 // HasStore tells whether a stage keeps anything in Redis.
 func HasStore(stage string) bool { return builders[stage].namespace != "" }
 
-// RedisRights returns what a stage's user needs in Redis under a prefix; nil when it needs nothing.
-// Of the commands that Analyst stands for, doctor alone asks Redis.
-func RedisRights(stage, prefix string) *features.Rights {
+// RedisRights returns what a stage's user needs in Redis under a prefix, store by store; nil when it
+// needs nothing. Of the commands that Analyst stands for, doctor alone asks Redis.
+func RedisRights(stage, prefix string) []*features.Rights {
 	if stage == Analyst {
 		rights := features.RightsOf(prefix, "profiles", features.Serving)
 		rights.Commands = slices.DeleteFunc(rights.Commands, func(c string) bool { return c == "hgetall" })
-		return rights
+		return []*features.Rights{rights}
 	}
 	if !HasStore(stage) {
 		return nil
 	}
-	return features.RightsOf(prefix, builders[stage].namespace, builders[stage].role)
+	all := []*features.Rights{features.RightsOf(prefix, builders[stage].namespace, builders[stage].role)}
+	if stage == "bidder" {
+		all = append(all, features.LedgerRights(prefix))
+	}
+	return all
 }
 
 // build makes the stages of these names.
@@ -127,7 +131,7 @@ func (b *builder) stage(name string) (stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.stores = append(b.stores, store{client, RedisRights(name, b.cfg.Kafka.Prefix)})
+	b.stores = append(b.stores, store{client, RedisRights(name, b.cfg.Kafka.Prefix)[0]})
 	ttl := outcomeTTL(&b.cfg)
 	if how.namespace == "profiles" {
 		ttl = b.set.Retention() + 24*time.Hour

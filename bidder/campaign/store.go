@@ -31,8 +31,27 @@ type Store struct {
 	Now        func() event.Time // for the states of campaigns
 	Logger     *slog.Logger
 
-	mu sync.Mutex // of whoever checks and writes
+	turn turn // of whoever checks and writes
 }
+
+// turn is a lock for which nobody waits longer than a context lasts.
+type turn struct {
+	once  sync.Once
+	taken chan struct{} // has an element while somebody has the turn
+}
+
+// take returns ctx's error when that ends before it is the caller's turn.
+func (t *turn) take(ctx context.Context) error {
+	t.once.Do(func() { t.taken = make(chan struct{}, 1) })
+	select {
+	case t.taken <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("another change is waiting for Kafka: %w", ctx.Err())
+	}
+}
+
+func (t *turn) end() { <-t.taken }
 
 // Conflict is the error about a creative's id that another campaign's creative has.
 type Conflict struct{ wrong error }
@@ -61,8 +80,10 @@ func (u *Unavailable) Unwrap() error { return u.err }
 // ctx ends. The error is a *Conflict about creatives of campaigns that the file does not name, a
 // *Full, or one of Kafka.
 func (s *Store) Seed(ctx context.Context, wish []*Campaign) (written int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.turn.take(ctx); err != nil {
+		return 0, err
+	}
+	defer s.turn.end()
 	if err := s.Follower.CatchUp(ctx); err != nil {
 		return 0, err
 	}
@@ -164,8 +185,10 @@ func (s *Store) Delete(ctx context.Context, id string, may func(etag string) err
 func (s *Store) change(ctx context.Context, id string, may func(etag string) error, make func(*View, *entry) (stream.Record, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, writeWait)
 	defer cancel()
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.turn.take(ctx); err != nil {
+		return &Unavailable{err}
+	}
+	defer s.turn.end()
 	if err := s.Follower.CatchUp(ctx); err != nil {
 		return &Unavailable{err}
 	}

@@ -340,14 +340,24 @@ func TestWithoutKafkaAChangeIsToBeSentAgain(t *testing.T) {
 	b := run(t, []string{services.Kafka}, backend.Prefix(t))
 	b.seen(t)
 	services.StopKafka()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	w := httptest.NewRecorder()
-	b.mux.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "PUT", "/v1/campaigns/c1", strings.NewReader(short())))
-	var answer struct{ Error struct{ Code string } }
-	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != 503 || answer.Error.Code != "unavailable" || w.Header().Get("Retry-After") == "" {
-		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	f := func(want string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		w := httptest.NewRecorder()
+		b.mux.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "PUT", "/v1/campaigns/c1", strings.NewReader(short())))
+		var answer struct{ Error struct{ Code string } }
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != 503 || answer.Error.Code != "unavailable" || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%d %v %s, want %s", w.Code, w.Header(), w.Body, want)
+		}
 	}
+	f("no acknowledgement of Kafka")
+	// nor does a call wait longer than it may for the turn of another one
+	if err := b.turn.take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer b.turn.end()
+	f("another change is waiting")
 }
 
 func TestCampaignsBeyondTheBoundAreRefused(t *testing.T) {

@@ -76,8 +76,8 @@ func (a *allowances) take(c *campaign.Campaign, price auction.Micros, now event.
 	return ok, a.askLocked(one, c, price, now)
 }
 
-// askLocked notes that an allowance goes to the topic, and returns false where it need not, or is on
-// its way.
+// askLocked notes that an allowance goes to the topic, and returns false where it need not, or is
+// on its way.
 func (a *allowances) askLocked(one *allowance, c *campaign.Campaign, price auction.Micros, now event.Time) bool {
 	want := a.want(&c.Budget, price)
 	// much less, so that prices of two sizes do not ask in turns

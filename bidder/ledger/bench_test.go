@@ -38,7 +38,7 @@ func benchReserve(b *testing.B, alternatives int) {
 			plans[i].Budget.Total = 1
 		}
 	}
-	w := plainWorld(b, backend.Kafka(b)[0], s.Address, plans...)
+	w := serverWorld(b, sharedKafka(b), s, plans...)
 	w.cfg.UnloggedLeast = 1 << 30
 	l := w.start().ready()
 	for i, c := range plans {

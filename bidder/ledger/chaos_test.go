@@ -16,12 +16,10 @@ import (
 	"github.com/clickloop/clickloop/bidder/auction"
 	"github.com/clickloop/clickloop/bidder/campaign"
 	"github.com/clickloop/clickloop/event"
-	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/backend"
 	"github.com/clickloop/clickloop/internal/embedded"
 	"github.com/clickloop/clickloop/internal/tlsfiles"
 	"github.com/clickloop/clickloop/stream"
-	"github.com/redis/go-redis/v9"
 )
 
 // exchange knows what was really bid, won and billed, and holds it against the budgets.
@@ -502,10 +500,8 @@ func TestNoKillOfRedisOverspendsABudgetOrACap(t *testing.T) {
 			dir := t.TempDir()
 			data, saved := filepath.Join(dir, "appendonlydir"), filepath.Join(dir, "saved")
 			s := backend.NewServer(t, nil, tlsfiles.Server{}, "--dir", dir)
-			admin := redis.NewClient(&redis.Options{Addr: s.Address, DisableIdentity: true, MaxRetries: -1})
-			t.Cleanup(func() { admin.Close() })
 			kafka, k := realKafka(t)
-			w := worldOn(t, kafka, features.RedisConfig{Address: s.Address}, admin, chaosPlans()...)
+			w := serverWorld(t, kafka, s, chaosPlans()...)
 			runChaos(t, w, all64, k, seed, func(r *rand.Rand) {
 				restore := r.IntN(3)
 				s.Kill(t)
@@ -526,7 +522,7 @@ func TestNoKillOfRedisOverspendsABudgetOrACap(t *testing.T) {
 // realKafka is the real one of the tests, or else an embedded one of this test's own.
 func realKafka(t *testing.T) (stream.Config, *embedded.Services) {
 	if backend.Real() {
-		return stream.Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: stream.SASL(backend.Administrator())}, nil
+		return sharedKafka(t), nil
 	}
 	k := backend.Embedded(t)
 	return stream.Config{Brokers: []string{k.Kafka}}, k

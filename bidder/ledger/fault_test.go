@@ -226,7 +226,7 @@ func TestTheSpendOutlivesTheTopicsRetention(t *testing.T) {
 // undone.
 func TestAHangingRedisRefusesBidsInTime(t *testing.T) {
 	s := backend.NewServer(t, nil, tlsfiles.Server{})
-	w := plainWorld(t, backend.Kafka(t)[0], s.Address, plan("c", 10_000, 0))
+	w := serverWorld(t, sharedKafka(t), s, plan("c", 10_000, 0))
 	b := w.start().ready()
 	b.tell(event.StepLoss, b.reserve(w.claim("c", "r1/0", 100, ""), Reserved), 0)
 	w.settles("c", 0, 0)
@@ -258,7 +258,7 @@ func TestAHangingRedisRefusesBidsInTime(t *testing.T) {
 // A user of Redis with the ledger's rights and no others can do all.
 func TestTheLedgerNeedsItsRightsAlone(t *testing.T) {
 	s := backend.NewServer(t, nil, tlsfiles.Server{})
-	w := plainWorld(t, backend.Kafka(t)[0], s.Address, plan("c", 10_000, 0, campaign.Cap{Impressions: 5, Window: time.Hour}))
+	w := serverWorld(t, sharedKafka(t), s, plan("c", 10_000, 0, campaign.Cap{Impressions: 5, Window: time.Hour}))
 	rights := features.LedgerRights(w.cfg.Prefix)
 	s.Do(t, append([]string{"ACL", "SETUSER", "bidder", "reset", "on", ">word"}, strings.Fields(rights.String())...)...)
 	w.redis.Address = "redis://bidder:word@" + s.Address

@@ -50,8 +50,22 @@ func mustTime(s string) event.Time {
 func newWorld(t testing.TB, campaigns ...*campaign.Campaign) *world {
 	t.Helper()
 	login := backend.Administrator()
-	return worldOn(t, stream.Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: stream.SASL(login)},
+	return worldOn(t, sharedKafka(t),
 		features.RedisConfig{Address: backend.Redis(t), Username: login.Username, PasswordFile: login.PasswordFile, TLS: backend.TLS()}, backend.RedisClient(t), campaigns...)
+}
+
+// sharedKafka is the Kafka of all tests.
+func sharedKafka(t testing.TB) stream.Config {
+	t.Helper()
+	return stream.Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: stream.SASL(backend.Administrator())}
+}
+
+// serverWorld makes a world on a Redis of the test's own.
+func serverWorld(t testing.TB, kafka stream.Config, s *backend.Server, campaigns ...*campaign.Campaign) *world {
+	t.Helper()
+	admin := redis.NewClient(&redis.Options{Addr: s.Address, DisableIdentity: true, MaxRetries: -1})
+	t.Cleanup(func() { admin.Close() })
+	return worldOn(t, kafka, features.RedisConfig{Address: s.Address}, admin, campaigns...)
 }
 
 // plainWorld makes a world on servers without users.

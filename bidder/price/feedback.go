@@ -16,10 +16,10 @@ import (
 //	factor = calibration * recovery
 //
 // The calibration is what impressions turned out to be worth by what was expected of them, so a
-// network that expects twice too much bids half. The recovery is what they turned out to be worth by
-// what was paid, where that is less: a campaign that has paid too much bids less until the mean is at
-// its target again. Either begins at 1, as if some positives had come as expected. Both are at most
-// 1: a target is a bound.
+// network that expects twice too much bids half. The recovery is what they turned out to be worth
+// by what was paid, where that is less: a campaign that has paid too much bids less until the mean
+// is at its target again. Either begins at 1, as if some positives had come as expected. Both are
+// at most 1: a target is a bound.
 //
 // Evidence fades: it counts half after a week. The methods may be called at once.
 type Feedback struct {
@@ -38,8 +38,8 @@ const (
 // NewFeedback returns one for amounts of the scale unit, in micros: what a positive is worth.
 func NewFeedback(unit float64) *Feedback { return &Feedback{unit: unit} }
 
-// Add takes an impression whose labels are final: what was paid for it, what was expected of it, and
-// what it turned out to be worth (Strategy.Promise), all in micros.
+// Add takes an impression whose labels are final: what was paid for it, what was expected of it,
+// and what it turned out to be worth (Strategy.Promise), all in micros.
 func (f *Feedback) Add(paid, expected, realized float64, now event.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -155,7 +155,8 @@ func (l *Landscape) Learn(s *event.BidStep) {
 const publishEvery = 256
 
 // aboutPrice says whether a higher price would have won, by OpenRTB's list of loss reasons: not
-// told, below a floor, outbid, or lost to a deal. A creative that is refused says nothing on prices.
+// told, below a floor, outbid, or lost to a deal. A creative that is refused says nothing on
+// prices.
 func aboutPrice(reason int64) bool { return reason == 0 || reason >= 100 && reason <= 103 }
 
 func (l *Landscape) settle(b *openBid) {

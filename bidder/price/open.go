@@ -39,10 +39,10 @@ const (
 // table holds the open bids in the order in which they were made.
 //
 // A win is told within seconds; where an exchange tells no losses, a loss shows when the bid
-// expires. Whoever learned each outcome as it comes would see wins only, for as long as bids take to
-// expire, whenever there are more bids than before. Outcomes are therefore learned when their bids
-// have the age at which nearly all losses are known: horizon. It is a few seconds where losses are
-// told, and the time to expire where they are not; the model is behind by as much.
+// expires. Whoever learned each outcome as it comes would see wins only, for as long as bids take
+// to expire, whenever there are more bids than before. Outcomes are therefore learned when their
+// bids have the age at which nearly all losses are known: horizon. It is a few seconds where losses
+// are told, and the time to expire where they are not; the model is behind by as much.
 //
 // More bids than the table holds are thinned by the hash of their ids, which has nothing to do with
 // their outcomes: to drop the oldest would drop losses, since wins have left already.
@@ -200,7 +200,8 @@ func (t *table) leave() {
 	}
 }
 
-// ages counts how old bids were when their losses became known, by powers of the root of two of milliseconds.
+// ages counts how old bids were when their losses became known, by powers of the root of two of
+// milliseconds.
 type ages struct {
 	counts [64]float64
 	total  float64

@@ -30,9 +30,9 @@ type Plan struct {
 //
 //	share = (budget - spent - part*reserved) / (auctions to come * spent by an auction taken part in)
 //
-// so that it needs no memory of the past but the forecast: a process that starts again, a budget that
-// changes, and a campaign that begins at noon are no special cases. A Share of 1 leaves what cannot
-// be spent. The methods may be called at once.
+// so that it needs no memory of the past but the forecast: a process that starts again, a budget
+// that changes, and a campaign that begins at noon are no special cases. A Share of 1 leaves what
+// cannot be spent. The methods may be called at once.
 type Pacer struct {
 	mu    sync.RWMutex
 	paces map[string]*pace
@@ -50,7 +50,8 @@ func NewPacer() *Pacer { return &Pacer{paces: map[string]*pace{}} }
 // How a plan changes.
 const (
 	tick = time.Minute // between changes
-	// Hysteresis: a plan that is off by more than outer is moved, until it is off by less than inner.
+	// Hysteresis: a plan that is off by more than outer is moved, until it is off by less than
+	// inner.
 	outer, inner   = 0.05, 0.01
 	gain           = 0.5 // part of the log of what it is off that a change takes back
 	firstShare     = 0.1
@@ -64,8 +65,8 @@ const (
 	// fastest, nor slower than in slowest.
 	evidenceAuctions = 1000
 	fastest, slowest = 10 * time.Minute, time.Hour
-	// How today's auctions compare to what was foreseen fades by half in knownHalf, and in flatHalf for
-	// hours that were never seen. The first begins with levelPrior mean hours as foreseen.
+	// How today's auctions compare to what was foreseen fades by half in knownHalf, and in flatHalf
+	// for hours that were never seen. The first begins with levelPrior mean hours as foreseen.
 	knownHalf, flatHalf = 6 * time.Hour, 30 * time.Minute
 	levelPrior          = 4
 	recentPrior         = 0.25
@@ -111,7 +112,8 @@ func (p *Pacer) Plan(c *campaign.Campaign, s Standing, now event.Time) Plan {
 		p.change(w, c, s, now)
 	}
 	plan := w.plan
-	if c.Budget.Pacing == "asap" && c.Bid.Strategy != "spend" {
+	asap := c.Budget.Pacing == "asap" && c.Bid.Strategy != "spend"
+	if asap || w.takes == 0 && w.taken < leastTaken { // the first auctions tell what one costs
 		plan.Share = 1
 	}
 	w.taken += plan.Share
@@ -151,7 +153,8 @@ func (p *Pacer) forgetLocked() {
 	delete(p.paces, oldest)
 }
 
-// begin takes a campaign up: slowly, since nothing is known of what its auctions cost.
+// begin takes a campaign up: slowly behind the first auctions, since nothing is known of what they
+// cost.
 func (w *pace) begin(c *campaign.Campaign, s Standing, now event.Time) {
 	w.tickAt, w.spent = now, w.committed(s.Spent, s.Reserved)
 	if w.plan.Share == 0 {
@@ -220,10 +223,10 @@ func (w *pace) learn(o *outlook, s Standing, now event.Time) {
 	}
 }
 
-// coming is how many auctions come until then. A day must be busier than its forecast for hours before
-// it counts as a busier day, since it may as well have another form, which says nothing of the hours to
-// come. That it is quieter is believed at once: a budget that is spent early can be slowed down, one
-// that is left at midnight is lost.
+// coming is how many auctions come until then. A day must be busier than its forecast for hours
+// before it counts as a busier day, since it may as well have another form, which says nothing of
+// the hours to come. That it is quieter is believed at once: a budget that is spent early can be
+// slowed down, one that is left at midnight is lost.
 func (w *pace) coming(o *outlook, now, until event.Time) float64 {
 	f := o.between(now, until)
 	known := min(w.known.factor(levelPrior*o.flat), w.recent.factor(recentPrior*o.flat), levelMost)
@@ -314,8 +317,8 @@ func (w *pace) steer(factor float64, known bool) float64 {
 	return min(math.Exp(gain*off), 2)
 }
 
-// openHours tells the hours in which a campaign may bid, as far as its own clock says. Users in other
-// zones differ; what matters once the forecast has seen a day is what came.
+// openHours tells the hours in which a campaign may bid, as far as its own clock says. Users in
+// other zones differ; what matters once the forecast has seen a day is what came.
 func openHours(c *campaign.Campaign) func(event.Time) bool {
 	if len(c.Targeting.Hours) == 0 {
 		return nil

@@ -131,7 +131,8 @@ func (w *world) hours(n int) {
 	}
 }
 
-// errors compare what was spent in the hours from to to with a budget in proportion to the auctions.
+// errors compare what was spent in the hours from to to with a budget in proportion to the
+// auctions.
 func (w *world) errors(from, to int, budget float64) (spent, mean, worst, flat float64) {
 	auctions := 0.0
 	for h := from; h < to; h++ {
@@ -257,8 +258,8 @@ func TestATotalBudgetIsSpreadOverItsDays(t *testing.T) {
 	})
 }
 
-// A forecast that is wrong by hours is corrected as the day goes. What cannot be mended is a day that
-// runs backwards: when its end brings the few auctions of a night, it is too late.
+// A forecast that is wrong by hours is corrected as the day goes. What cannot be mended is a day
+// that runs backwards: when its end brings the few auctions of a night, it is too late.
 func TestAWrongForecastIsCorrectedByWhatIsLeft(t *testing.T) {
 	sequential(t)
 	f := func(name string, least float64, second func(hour int) float64) {

@@ -109,9 +109,9 @@ func (s *Strategy) Steered() string {
 }
 
 // Worth is what an impression with the probabilities p, in the order of Compile's objectives, is
-// worth in micros: at least 0, at most the bid's MaxCPM. The control is a factor of cpa and roas, and
-// of spend the micros that a positive is worth. It allocates nothing but an error: an *expression.Error
-// of a value that has no result, such as a division by zero.
+// worth in micros: at least 0, at most the bid's MaxCPM. The control is a factor of cpa and roas,
+// and of spend the micros that a positive is worth. It allocates nothing but an error: an
+// *expression.Error of a value that has no result, such as a division by zero.
 func (s *Strategy) Worth(run *Run, p []float64, control float64) (float64, error) {
 	var worth float64
 	switch s.name {

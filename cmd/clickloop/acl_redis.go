@@ -6,6 +6,7 @@ import (
 
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/run"
+	"github.com/clickloop/clickloop/features"
 )
 
 // aclRedis prints the command by which an administrator gives user what a stage needs in Redis, and
@@ -16,7 +17,7 @@ func aclRedis(w io.Writer, cfg *config.Config, stage, user string) {
 	if rights == nil {
 		return
 	}
-	rules := rights.String()
+	rules := features.RulesOf(rights...)
 	if cfg.Redis.Database() != 0 {
 		rules += " +select"
 	}
