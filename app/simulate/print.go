@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/clickloop/clickloop/bidder/campaign"
 )
@@ -29,7 +30,9 @@ func (r *Report) Print(w io.Writer) error {
 	if len(r.Campaigns) > 0 {
 		p.campaigns(r.Campaigns)
 	}
-	p.table("stage", r.Learning)
+	if len(r.Learning) > 0 {
+		p.table("stage", r.Learning)
+	}
 	if p.err == nil {
 		p.err = p.w.Flush()
 	}
@@ -120,10 +123,10 @@ func (t *Tally) ruleLoss() float64 { return ratio(t.LogLoss, float64(t.Shown)) }
 
 // findings sum up what a run is for.
 func (r *Report) findings() (lines []string) {
-	first := &r.Learning[0]
-	lines = append(lines, fmt.Sprintf("seed %d: %.4g h in %.1f s, %.0f auctions a second", r.Seed, r.Hours, r.Seconds, ratio(float64(r.All.Requests), r.Seconds)))
-	for i := range r.Learning[1:] {
-		stage := &r.Learning[1+i]
+	length := time.Duration(r.Hours * float64(time.Hour)).Round(time.Second)
+	lines = append(lines, fmt.Sprintf("seed %d: %v in %.1f s, %.0f auctions a second", r.Seed, length, r.Seconds, ratio(float64(r.All.Requests), r.Seconds)))
+	for i := 1; i < len(r.Learning); i++ {
+		first, stage := &r.Learning[0], &r.Learning[i]
 		line := fmt.Sprintf("clicks for a unit of spend, %s: %s, which is %s times those of the first 5%% (%s)", stage.Name, money(stage.ExpectedPerUnit()), money(r.TimesFirst(stage)), money(first.ExpectedPerUnit()))
 		if stage.Oracle != nil {
 			line += fmt.Sprintf(" and %s of the oracle's (%s)", percent(stage.OfOracle()), money(stage.Oracle.ExpectedPerUnit()))

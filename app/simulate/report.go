@@ -18,7 +18,7 @@ type Report struct {
 	All       Row     `json:"all"`
 	ByHour    []Row   `json:"by_hour"`
 	Campaigns []Row   `json:"by_campaign"`
-	Learning  []Row   `json:"learning"` // the first 5%, and later stages
+	Learning  []Row   `json:"learning"` // the first 5%, and later stages; none of a short run
 	Faults    Faults  `json:"faults"`
 
 	// of campaigns with a daily budget that is paced evenly, of days that the run has whole
@@ -72,11 +72,7 @@ func (x *Exchange) report(took time.Duration) *Report {
 	for from := 0; from < minutes; from += 60 {
 		r.ByHour = append(r.ByHour, x.row(x.minute(from).Std().Format("02 15:04"), from, min(from+60, minutes), nil))
 	}
-	r.Learning = append(r.Learning, x.row("first 5%", 0, max(1, minutes/20), nil))
-	if minutes > 60 {
-		r.Learning = append(r.Learning, x.row("after an hour", 60, minutes, nil))
-	}
-	r.Learning = append(r.Learning, x.row("last quarter", minutes-minutes/4, minutes, nil))
+	r.Learning = x.learning(minutes)
 	for _, c := range x.cfg.Campaigns {
 		row := x.row(c.ID, 0, minutes, func(id string) bool { return id == c.ID })
 		row.Campaign, row.BidderLogLoss = c, nil
@@ -84,6 +80,18 @@ func (x *Exchange) report(took time.Duration) *Report {
 		r.Pacing = append(r.Pacing, x.pacing(c, minutes)...)
 	}
 	return r
+}
+
+// learning sums up the stages of learning; there are none in a run of a few minutes.
+func (x *Exchange) learning(minutes int) (stages []Row) {
+	if minutes < 20 {
+		return nil
+	}
+	stages = append(stages, x.row("first 5%", 0, minutes/20, nil))
+	if minutes > 60 {
+		stages = append(stages, x.row("after an hour", 60, minutes, nil))
+	}
+	return append(stages, x.row("last quarter", minutes-minutes/4, minutes, nil))
 }
 
 // minute is the time of a minute of the run.
