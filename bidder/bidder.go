@@ -69,7 +69,7 @@ type Bidder struct {
 	maker      *markup.Maker
 	answers    *answers
 	flights    singleflight.Group // bid requests that are being answered
-	calls      sync.Pool // of *call
+	calls      sync.Pool          // of *call
 	logger     *slog.Logger
 	metrics    *instruments
 }

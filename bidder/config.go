@@ -52,10 +52,8 @@ type Config struct {
 	// %%CLICK_URL_UNESC%%: it stands before the escaped URL of a click
 	ClickMacro string `yaml:"click_macro"`
 	// the same for {click_encoded} in a creative's HTML, such as %%CLICK_URL_ESC%%
-	ClickMacroEncoded string `yaml:"click_macro_encoded"`
-	// share of first-price auctions whose price is drawn at random, to learn what wins
-	Explore float64 `yaml:"explore"`
-	Privacy Privacy `yaml:"privacy"`
+	ClickMacroEncoded string  `yaml:"click_macro_encoded"`
+	Privacy           Privacy `yaml:"privacy"`
 }
 
 // Privacy is what the account is under the law.
@@ -71,7 +69,7 @@ type Privacy struct {
 func DefaultConfig() Config {
 	return Config{
 		Currency: "USD", TMax: 150 * time.Millisecond, Margin: 20 * time.Millisecond, MaxBody: 256 << 10, MaxCandidates: 100,
-		MaxRemembered: 32 << 20, Late: 72 * time.Hour, Wait: time.Second, Explore: 0.02, Privacy: Privacy{GDPR: "auto"},
+		MaxRemembered: 32 << 20, Late: 72 * time.Hour, Wait: time.Second, Privacy: Privacy{GDPR: "auto"},
 	}
 }
 
@@ -107,8 +105,6 @@ func (c Config) Validate() error {
 		return field.Wrong("late", "is %v, want 1m to 720h", c.Late)
 	case c.Wait < 10*time.Millisecond || c.Wait > 10*time.Second:
 		return field.Wrong("wait", "is %v, want 10ms to 10s", c.Wait)
-	case !(c.Explore >= 0 && c.Explore <= 0.5):
-		return field.Wrong("explore", "is %v, want 0 to 0.5", c.Explore)
 	}
 	for _, code := range slices.Sorted(maps.Keys(c.Rates)) {
 		switch rate := c.Rates[code]; {

@@ -20,7 +20,7 @@ import (
 // publicURL is what bids have in front of the paths of notices.
 const publicURL = "https://bid.example"
 
-// bidding runs all stages with the campaigns in testdata, and no price that is drawn at random.
+// bidding runs all stages with the campaigns in testdata.
 func bidding(t *testing.T) *run.Loop {
 	t.Helper()
 	campaigns, err := filepath.Abs("testdata/campaigns.yaml")
@@ -28,7 +28,7 @@ func bidding(t *testing.T) *run.Loop {
 		t.Fatal(err)
 	}
 	l := start(t, func(c *config.Config) {
-		c.Bidding.Campaigns, c.Bidding.PublicURL, c.Bidding.Explore = campaigns, publicURL, 0
+		c.Bidding.Campaigns, c.Bidding.PublicURL = campaigns, publicURL
 		c.Scorer.MaxQueueTime, c.Bidding.TMax = 0, 9*time.Second // a slow machine bids late, and declines nothing
 	})
 	awaitBids(t, l)

@@ -265,7 +265,7 @@ func TestABidRequestThatIsHedgedGetsOneBid(t *testing.T) {
 			t.Fatalf("one gets %.200s, another %.200s", first, other)
 		}
 	}
-	if bids := holding(t, l, event.TopicBids, "step", "bid", 1); len(bids) != 1 {
+	if bids := holding(t, l, event.TopicBids, "request", "hedged", 1); len(bids) != 1 {
 		t.Errorf("%d bids are on the topic", len(bids))
 	}
 }
