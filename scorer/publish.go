@@ -37,7 +37,7 @@ type predictionLog struct {
 }
 
 // linger is how long predictions wait for others of the same write, while no answer waits for them.
-const linger = 5 * time.Millisecond
+const linger = 20 * time.Millisecond
 
 // newPredictionLog returns a log, and the predictions that an earlier process left in the spool:
 // they are the first that are written.

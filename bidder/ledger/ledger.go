@@ -127,7 +127,7 @@ func New(cfg Config, d Deps) (*Ledger, error) {
 		d.Campaign = func(string) *campaign.Campaign { return nil }
 	}
 	l := &Ledger{cfg: cfg, bidder: newName(), kafka: d.Kafka, redis: d.Redis, rights: features.LedgerRights(cfg.Prefix), campaign: d.Campaign, now: d.Now, logger: d.Logger}
-	l.store = &store{client: d.Redis.Commands(), cfg: &l.cfg}
+	l.store = &store{client: d.Redis.Commands(), pipeline: newPipeline(d.Redis.Commands(), cfg.Call), cfg: &l.cfg}
 	// twice the bound: what was reserved below the bound always finds a place
 	l.batcher = stream.NewBatcher(d.Kafka, event.TopicBids, 2*cfg.MaxWaiting).Insist().Linger(linger)
 	l.journal = newJournal(l.bidder, d.Kafka, l.batcher)
@@ -139,7 +139,7 @@ func New(cfg Config, d Deps) (*Ledger, error) {
 }
 
 // linger is how long steps wait for others of the same write.
-const linger = 2 * time.Millisecond
+const linger = 20 * time.Millisecond
 
 // Ready returns nil while bids can be reserved, or what is awaited.
 func (l *Ledger) Ready(context.Context) error {
@@ -156,6 +156,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 	defer stop()
 	var ground errgroup.Group // what writes and reads the topic: it ends last
 	ground.Go(func() error { return l.batcher.Run(inner) })
+	ground.Go(func() error { return l.store.pipeline.run(inner) })
 	ground.Go(func() error { return l.follow(inner) })
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return l.manage(running) })

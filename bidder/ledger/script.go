@@ -40,8 +40,9 @@ var (
 
 // store calls the script.
 type store struct {
-	client *redis.Client
-	cfg    *Config
+	client   *redis.Client
+	pipeline *pipeline
+	cfg      *Config
 }
 
 func (s *store) stateKey() string { return s.cfg.Prefix + "ledger:state" }
@@ -51,10 +52,10 @@ func (s *store) leaseKey() string { return s.cfg.Prefix + "ledger:making" }
 // call runs an operation of an epoch's script, and returns the answer behind its first value. seen
 // is the highest seq that this process knows of.
 func (s *store) call(ctx context.Context, sha string, epoch, seen int64, now event.Time, op string, args []any) ([]string, error) {
-	all := append(make([]any, 0, 5+len(args)), op, epoch, seen, int64(now), oldestDay(s.cfg, now))
+	all := append(make([]any, 0, 9+len(args)), "evalsha", sha, 1, s.stateKey(), op, epoch, seen, int64(now), oldestDay(s.cfg, now))
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Call)
 	defer cancel()
-	answer, err := s.client.EvalSha(ctx, sha, []string{s.stateKey()}, append(all, args...)...).StringSlice()
+	answer, err := s.pipeline.do(ctx, append(all, args...)...)
 	switch {
 	case redis.HasErrorPrefix(err, "NOSCRIPT"):
 		return nil, errLost

@@ -25,7 +25,9 @@ func newScripted(t testing.TB) *scripted {
 	t.Helper()
 	s := &scripted{t: t, cfg: Defaults(), now: noon}
 	s.cfg.Prefix = backend.Prefix(t)
-	s.st = &store{client: backend.RedisClient(t), cfg: &s.cfg}
+	client := backend.RedisClient(t)
+	s.st = &store{client: client, pipeline: newPipeline(client, time.Second), cfg: &s.cfg}
+	go func() { _ = s.st.pipeline.run(t.Context()) }() // until the test ends
 	var err error
 	if s.sha, err = s.st.client.ScriptLoad(t.Context(), sourceOf(1, "test")).Result(); err != nil {
 		t.Fatal(err)
