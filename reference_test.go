@@ -255,7 +255,7 @@ func TestReferenceHasEveryVariable(t *testing.T) {
 			written[variable] = true
 		}
 	}
-	asked := regexp.MustCompile(`(?:Getenv|LookupEnv)\("(CLICKLOOP_[A-Z_]+)"`)
+	asked := regexp.MustCompile(`(?:Getenv|LookupEnv|variable)\("(CLICKLOOP_[A-Z_]+)"`)
 	for _, path := range tracked(t, "*.go") {
 		b, err := os.ReadFile(path)
 		if err != nil {

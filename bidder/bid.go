@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -79,6 +80,7 @@ var (
 	noneBudget    = noBid{502, "budget"}
 	noneCapped    = noBid{9, "capped"}
 	nonePaced     = noBid{503, "paced"}
+	noneInsecure  = noBid{504, "insecure"}
 )
 
 // bid makes the bids for the auction of c. It returns why there are none.
@@ -137,6 +139,10 @@ func (b *Bidder) match(c *call) noBid {
 	why := noneMatch
 	for i := range q.Imps {
 		m := &q.Imps[i]
+		if m.Secure && !b.secure(c) {
+			why = noneInsecure
+			continue
+		}
 		from := len(c.matches)
 		c.matches = view.Match(c.matches, q, m, q.Time)
 		if len(c.matches) == from {
@@ -201,6 +207,21 @@ func (b *Bidder) admit(c *call, m *auction.Imp, k *campaign.Candidate) (asked, n
 		return a, nonePaced
 	}
 	return a, noBid{}
+}
+
+// secure says whether browsers reach the notices of the answer by https, as a page of https wants.
+func (b *Bidder) secure(c *call) bool {
+	base := c.base
+	if base == "" {
+		base = b.cfg.PublicURL
+	}
+	if strings.HasPrefix(base, "https://") {
+		return true
+	}
+	if b.insecure.CompareAndSwap(false, true) {
+		b.logger.Warn("places on https pages get no bid, since notices would come by plain http: set bidding.public_url to an https URL", "base", base)
+	}
+	return false
 }
 
 // planned is how a campaign takes part in the auction of c, which counts once for its pacing,

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/clickloop/clickloop/bidder/campaign"
 	"github.com/clickloop/clickloop/bidder/ledger"
@@ -68,6 +69,7 @@ type Bidder struct {
 	links      *notice.Links
 	maker      *markup.Maker
 	answers    *answers
+	insecure   atomic.Bool        // it was said that the base is plain http
 	flights    singleflight.Group // bid requests that are being answered
 	calls      sync.Pool          // of *call
 	logger     *slog.Logger

@@ -63,7 +63,7 @@ func (b *Bidder) seed(ctx context.Context) error {
 
 func (b *Bidder) makeLedger() (err error) {
 	cfg := ledger.Defaults()
-	cfg.Prefix, cfg.Longest = b.d.Prefix, maxHold+grace
+	cfg.Prefix, cfg.Longest, cfg.Sum = b.d.Prefix, maxHold+grace, 15*time.Minute
 	if cfg.Late = b.cfg.Late; cfg.ReadBack < cfg.Late+cfg.Longest+2*cfg.Sum {
 		cfg.ReadBack = cfg.Late + cfg.Longest + 2*cfg.Sum
 	}

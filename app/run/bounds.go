@@ -26,6 +26,7 @@ import (
 const (
 	keptEvents      = 24 << 20
 	keptPredictions = 48 << 20
+	keptBids        = 64 << 20 // from which budgets are made again
 	keptOthers      = 16 << 20
 	keptExamples    = 64 << 20 // of an objective
 	leastKept       = 1 << 20  // of a partition
@@ -56,6 +57,8 @@ func keptBytes(topic string) int64 {
 		return keptEvents
 	case topic == event.TopicPredictions:
 		return keptPredictions
+	case topic == event.TopicBids:
+		return keptBids
 	case strings.HasPrefix(topic, event.TopicExamples("")):
 		return keptExamples
 	}
