@@ -15,8 +15,8 @@ import (
 	"github.com/clickloop/clickloop/event"
 )
 
-// The id of a bid request is that of its body: exchanges that give two auctions one id get two bids,
-// and a body that is sent again has the same id. It is always an id that events may have.
+// The id of a bid request is that of its body: exchanges that give two auctions one id get two
+// bids, and a body that is sent again has the same id. It is always an id that events may have.
 func TestARequestIsKnownByItsBody(t *testing.T) {
 	key := func(id, body string) string { return string(appendKey(nil, id, []byte(body))) }
 	if a, b := key("a1", "x"), key("a1", "y"); a == b || !strings.HasPrefix(a, "a1-") || a != key("a1", "x") {

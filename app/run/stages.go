@@ -72,8 +72,8 @@ type store struct {
 // HasStore tells whether a stage keeps anything in Redis.
 func HasStore(stage string) bool { return builders[stage].namespace != "" }
 
-// RedisRights returns what a stage's user needs in Redis under a prefix, store by store; nil when it
-// needs nothing. Of the commands that Analyst stands for, doctor alone asks Redis.
+// RedisRights returns what a stage's user needs in Redis under a prefix, store by store; nil when
+// it needs nothing. Of the commands that Analyst stands for, doctor alone asks Redis.
 func RedisRights(stage, prefix string) []*features.Rights {
 	if stage == Analyst {
 		rights := features.RightsOf(prefix, "profiles", features.Serving)
