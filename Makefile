@@ -23,7 +23,7 @@ demo: build
 	$(BIN) up --replay examples/bank-marketing --lockstep $(ARGS)
 
 demo-bidding: build
-	$(BIN) simulate auctions --up --config examples/bidding/clickloop.yaml --seed 1 --per-hour 600 $(ARGS)
+	$(BIN) simulate auctions --up --config examples/bidding/clickloop.yaml --seed 1 --per-hour 800 $(ARGS)
 
 test:
 	$(GO) vet ./...

@@ -1,8 +1,10 @@
 package bidder
 
 import (
+	"context"
 	"sync/atomic"
 
+	"github.com/clickloop/clickloop/bidder/ledger"
 	"github.com/clickloop/clickloop/event"
 )
 
@@ -21,12 +23,23 @@ func (c *clock) now() event.Time {
 	return c.wall()
 }
 
-// advance moves recorded time forward.
+// advance moves recorded time forward. The wall's moves by itself.
 func (c *clock) advance(to event.Time) {
-	for {
+	for c.recorded() {
 		at := c.latest.Load()
 		if int64(to) <= at || c.latest.CompareAndSwap(at, int64(to)) {
 			return
 		}
 	}
+}
+
+// timed is a ledger whose clock goes on with the notices.
+type timed struct {
+	*ledger.Ledger
+	clock *clock
+}
+
+func (t timed) Notice(ctx context.Context, n ledger.Notice) (ledger.Result, error) {
+	t.clock.advance(n.Time)
+	return t.Ledger.Notice(ctx, n)
 }

@@ -60,6 +60,7 @@ const keptBody = 64 << 10
 // answer reads a bid request, and answers it.
 func (b *Bidder) answer(w http.ResponseWriter, r *http.Request, c *call, body []byte, at event.Time, began time.Time) {
 	q := &c.auction
+	b.clock.advance(at)
 	options := openrtb.Options{GPC: r.Header.Get("Sec-GPC") == "1", Privacy: b.privacy(), Now: at}
 	if err := openrtb.Read(body, q, options); err != nil {
 		b.refuseAuction(w, q, err)

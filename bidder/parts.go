@@ -68,7 +68,8 @@ func (b *Bidder) makeLedger() (err error) {
 		cfg.ReadBack = cfg.Late + cfg.Longest + 2*cfg.Sum
 	}
 	if b.d.Recorded() { // whose hours may pass in seconds
-		cfg.ReadBack, cfg.Allowance, cfg.Refresh, cfg.Sweep = 0, 24*time.Hour, 10*time.Millisecond, 10*time.Millisecond
+		cfg.ReadBack, cfg.Allowance = 0, 24*time.Hour
+		cfg.Linger, cfg.Refresh, cfg.Sweep = time.Millisecond, 10*time.Millisecond, 10*time.Millisecond
 	}
 	b.ledger, err = ledger.New(cfg, ledger.Deps{
 		Kafka: b.d.Client, Redis: b.d.Redis, Campaign: func(id string) *campaign.Campaign { return b.catalogue.View().Find(id) }, Now: b.clock.now,
@@ -94,7 +95,7 @@ func (b *Bidder) makeNotices() (err error) {
 		return field.Within("bidding", err)
 	}
 	b.notices, err = notice.New(notice.Config{Late: b.cfg.Late, Wait: b.cfg.Wait}, notice.Deps{
-		Keys: b.d.Keys, Ledger: b.ledger, Events: b.d.Events, Now: b.d.Now, Recorded: b.d.Recorded, User: b.ledger.User,
+		Keys: b.d.Keys, Ledger: timed{b.ledger, b.clock}, Events: b.d.Events, Now: b.d.Now, Recorded: b.d.Recorded, User: b.ledger.User,
 		Rate: b.cfg.rate, Currency: b.cfg.Currency, Enter: b.enterNotice, Logger: b.logger, Registerer: b.d.Registerer,
 	})
 	return err

@@ -51,6 +51,9 @@ type Config struct {
 	Call time.Duration
 	// Sweep is how often, in real time, reservations that have ended are looked for.
 	Sweep time.Duration
+	// Linger is how long, in real time, steps wait for others of the same write to Kafka. A notice is
+	// answered once its step is on the topic, so it waits as long.
+	Linger time.Duration
 	// Refresh is how often, in real time, the numbers that Standing tells are read.
 	Refresh time.Duration
 	// Drain is how long, in real time, the process waits at its end for Kafka.
@@ -61,7 +64,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Prefix: "clickloop.", Longest: time.Hour, Late: 72 * time.Hour, Remember: 15 * time.Minute, Unlogged: 0.01, UnloggedLeast: 100_000, Allowance: 10 * time.Minute,
-		Sum: 6 * time.Hour, ReadBack: 8 * 24 * time.Hour, MaxWaiting: 8 << 20, Call: 2 * time.Second, Sweep: 200 * time.Millisecond, Refresh: time.Second, Drain: 5 * time.Second,
+		Sum: 6 * time.Hour, ReadBack: 8 * 24 * time.Hour, MaxWaiting: 8 << 20, Call: 2 * time.Second, Sweep: 200 * time.Millisecond, Linger: 20 * time.Millisecond, Refresh: time.Second, Drain: 5 * time.Second,
 	}
 }
 
@@ -72,7 +75,7 @@ func (c Config) Validate() error {
 		value, most time.Duration
 	}{
 		{"longest", c.Longest, 7 * 24 * time.Hour}, {"late", c.Late, 30 * 24 * time.Hour}, {"remember", c.Remember, 7 * 24 * time.Hour}, {"allowance", c.Allowance, 24 * time.Hour},
-		{"sum", c.Sum, 7 * 24 * time.Hour}, {"call", c.Call, time.Minute}, {"sweep", c.Sweep, time.Minute}, {"refresh", c.Refresh, time.Minute}, {"drain", c.Drain, 10 * time.Minute},
+		{"sum", c.Sum, 7 * 24 * time.Hour}, {"call", c.Call, time.Minute}, {"sweep", c.Sweep, time.Minute}, {"linger", c.Linger, time.Second}, {"refresh", c.Refresh, time.Minute}, {"drain", c.Drain, 10 * time.Minute},
 	} {
 		if d.value < time.Millisecond || d.value > d.most {
 			return field.Wrong(d.name, "is %v, want from 1ms to %v", d.value, d.most)

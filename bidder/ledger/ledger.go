@@ -129,7 +129,7 @@ func New(cfg Config, d Deps) (*Ledger, error) {
 	l := &Ledger{cfg: cfg, bidder: newName(), kafka: d.Kafka, redis: d.Redis, rights: features.LedgerRights(cfg.Prefix), campaign: d.Campaign, now: d.Now, logger: d.Logger}
 	l.store = &store{client: d.Redis.Commands(), pipeline: newPipeline(d.Redis.Commands(), cfg.Call), cfg: &l.cfg}
 	// twice the bound: what was reserved below the bound always finds a place
-	l.batcher = stream.NewBatcher(d.Kafka, event.TopicBids, 2*cfg.MaxWaiting).Insist().Linger(linger)
+	l.batcher = stream.NewBatcher(d.Kafka, event.TopicBids, 2*cfg.MaxWaiting).Insist().Linger(cfg.Linger)
 	l.journal = newJournal(l.bidder, d.Kafka, l.batcher)
 	l.tail = &tail{client: d.Kafka, journal: l.journal, logger: d.Logger, begun: l.sessions.end}
 	l.allowances = newAllowances(&l.cfg)
@@ -137,9 +137,6 @@ func New(cfg Config, d Deps) (*Ledger, error) {
 	l.metrics = newInstruments(d.Registerer, l)
 	return l, nil
 }
-
-// linger is how long steps wait for others of the same write.
-const linger = 20 * time.Millisecond
 
 // Ready returns nil while bids can be reserved, or what is awaited.
 func (l *Ledger) Ready(context.Context) error {

@@ -60,7 +60,7 @@ func TestShadingGetsTheSurplusOfTheBestFormula(t *testing.T) {
 					early = append(early, model/max(share, formula))
 					line := fmt.Sprintf("seed %d: first %d: unshaded %.3f, share %.3f, formula %.3f, model %.3f of the full-knowledge surplus", seed, half, unshaded/most, share/most, formula/most, model/most)
 					from := auctions - auctions/5
-					model, unshaded, share, formula, most = s.sums(from, auctions)
+					model, _, share, formula, most = s.sums(from, auctions)
 					late, full = append(late, model/max(share, formula)), append(full, model/most)
 					t.Logf("%s; last fifth: share %.3f, formula %.3f, model %.3f", line, share/most, formula/most, model/most)
 				}

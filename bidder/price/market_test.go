@@ -108,9 +108,6 @@ type told struct {
 	spread           float64    // deviation of the log of values
 }
 
-// surplus is what a way to bid has gained by the end of each stretch.
-type surplus struct{ model, unshaded, share, formula, full []float64 }
-
 // simulation plays auctions of a market, 100 ms apart.
 type simulation struct {
 	market    market
