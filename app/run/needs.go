@@ -40,7 +40,7 @@ func Needs(stage string, c *config.Config) []stream.Need {
 		for _, name := range c.Scorer.Items.Catalogues {
 			n.topic(event.TopicCatalogue(name), read, write)
 		}
-	case "bidder":
+	case Bidder:
 		if !c.Bidding.On() {
 			return nil
 		}

@@ -19,15 +19,18 @@ import (
 	"github.com/clickloop/clickloop/scorer"
 )
 
-// Stages are the names of all stages. The bidder runs where the configuration wants bids.
-var Stages = []string{"ingest", "scorer", "feedback", "learner", "bidder"}
+// Stages are the names of the stages of every loop.
+var Stages = []string{"ingest", "scorer", "feedback", "learner"}
+
+// Bidder is the name of the stage that runs where the configuration wants bids.
+const Bidder = "bidder"
 
 // StagesOf are the names of the stages that a configuration wants.
 func StagesOf(c *config.Config) []string {
 	if c.Bidding.On() {
-		return Stages
+		return append(slices.Clone(Stages), Bidder)
 	}
-	return slices.DeleteFunc(slices.Clone(Stages), func(s string) bool { return s == "bidder" })
+	return Stages
 }
 
 // stage is implemented by all four stages.
@@ -60,7 +63,7 @@ var builders = map[string]struct {
 	"scorer":   {"profiles", features.Serving, (*builder).scorer},
 	"feedback": {"outcomes", features.Writing, (*builder).feedback},
 	"learner":  {build: (*builder).learner},
-	"bidder":   {"profiles", features.Serving, (*builder).bidder}, // and the ledger
+	Bidder:     {"profiles", features.Serving, (*builder).bidder}, // and the ledger
 }
 
 // store is a stage's way to Redis.
@@ -84,7 +87,7 @@ func RedisRights(stage, prefix string) []*features.Rights {
 		return nil
 	}
 	all := []*features.Rights{features.RightsOf(prefix, builders[stage].namespace, builders[stage].role)}
-	if stage == "bidder" {
+	if stage == Bidder {
 		all = append(all, features.LedgerRights(prefix))
 	}
 	return all
@@ -99,7 +102,7 @@ func (l *Loop) build(names []string) error {
 	recorded := l.cfg.Clock == config.ClockRecorded
 	b := &builder{Loop: l, set: set, clock: ingest.NewClock(now, recorded), recorded: recorded, whole: len(names) == len(StagesOf(&l.cfg))}
 	l.setRecorded = append(l.setRecorded, b.clock.SetRecorded)
-	if slices.Contains(names, "scorer") || slices.Contains(names, "feedback") || slices.Contains(names, "bidder") {
+	if slices.Contains(names, "scorer") || slices.Contains(names, "feedback") || slices.Contains(names, Bidder) {
 		if b.keys, err = l.cfg.SignKeys(l.logger); err != nil {
 			return err
 		}
@@ -122,7 +125,7 @@ func now() event.Time { return event.TimeOf(time.Now()) }
 func (b *builder) stage(name string) (stage, error) {
 	how, ok := builders[name]
 	if !ok {
-		return nil, fmt.Errorf("there is no stage %q, only %s", name, strings.Join(Stages, ", "))
+		return nil, fmt.Errorf("there is no stage %q, only %s", name, strings.Join(append(slices.Clone(Stages), Bidder), ", "))
 	}
 	if how.namespace == "" {
 		return how.build(b, nil)

@@ -51,8 +51,8 @@ type Config struct {
 	Call time.Duration
 	// Sweep is how often, in real time, reservations that have ended are looked for.
 	Sweep time.Duration
-	// Linger is how long, in real time, steps wait for others of the same write to Kafka. A notice is
-	// answered once its step is on the topic, so it waits as long.
+	// Linger is how long, in real time, steps wait for others of the same write to Kafka. A notice
+	// is answered once its step is on the topic, so it waits as long.
 	Linger time.Duration
 	// Refresh is how often, in real time, the numbers that Standing tells are read.
 	Refresh time.Duration

@@ -53,7 +53,7 @@ type Token struct {
 }
 
 // label keeps the tokens of notices apart from all else that the keys sign.
-const label = "clickloop notice"
+const label = "clickloop-notice"
 
 // testBit is set in the kind of a test auction's tokens.
 const testBit = 1 << 6

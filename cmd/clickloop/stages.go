@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -37,6 +38,9 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 		}
 		if *lockstep {
 			cfg.Learner.Publish = 0
+		}
+		if name == run.Bidder && !cfg.Bidding.On() {
+			return errors.New("bidding is off: set bidding.campaigns to a file of campaigns, or bidding.enabled to true")
 		}
 		if err := checkGiven(name, &cfg); err != nil {
 			return err
