@@ -258,7 +258,7 @@ func (b *Bidder) ask(c *call, deadline time.Time) {
 		r.ID, r.Time, r.User, r.Log = impID(string(c.key), p.imp.Index), q.Time, q.User.ID, scorer.LogQueued
 		r.Source = q.Place.Domain
 		r.Context = auction.Facts(r.Context, q, p.imp)
-		r.Worth, r.WorthName = p.worth, worthName
+		r.Worth, r.WorthName = p.worth, scorer.WorthBid
 		r.TMax = max(time.Until(deadline)*2/3, time.Millisecond)
 		for j := range p.candidates {
 			k, to := &p.candidates[j], r.Add()
@@ -267,9 +267,6 @@ func (b *Bidder) ask(c *call, deadline time.Time) {
 		}
 	}
 }
-
-// worthName is the rule by which bids are ranked, as predictions name it.
-const worthName = "bid"
 
 // worth is what an impression of a candidate is worth, in micros; 0: less than its floor.
 func (p *place) worth(i int, probabilities []float64) float64 {

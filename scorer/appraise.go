@@ -5,6 +5,9 @@ import (
 	"slices"
 )
 
+// WorthBid is the WorthName of bids.
+const WorthBid = "bid"
+
 // Appraise reads the profiles, scores and ranks the candidates of every request of c, and has the
 // policy choose. It is for callers in process that decide after the scores: Answer logs what is
 // chosen and keeps one choice for each id, and Appraise does neither. The caller may refuse a

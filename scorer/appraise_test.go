@@ -47,6 +47,9 @@ func TestACallerDecidesAfterTheScores(t *testing.T) {
 	if p.ID != event.PredictionID("b1", 0) || p.Ad != "a1" || p.Value != "bid" || p.Score != 5 || p.Excluded != 2 || len(p.Others) != 1 || p.Others[0].Ad != "a3" {
 		t.Errorf("the prediction is %s", c.records[0].Value)
 	}
+	if _, err := Decide(1, []event.Prediction{p}); err == nil {
+		t.Error("the choice of a bid is made again")
+	}
 	c.Reset()
 	if ask(&c, "b1", "a1", "a2"); e.Answer(t.Context(), &c) != nil || c.Requests[0].Answer.Err != nil || c.Requests[0].Answer.Repeated {
 		t.Errorf("an appraisal is remembered, or the call is not usable again: %+v", c.Requests[0].Answer)

@@ -48,6 +48,9 @@ func Decide(seed uint64, predictions []event.Prediction) (*Decision, error) {
 		return nil, &event.Error{Field: "predictions", Reason: "is empty, want those of one request"}
 	}
 	first := &predictions[0]
+	if first.Value == WorthBid {
+		return nil, &event.Error{Field: "value", Reason: "is " + WorthBid + ": the choice of a bid is not made again, since its prediction does not tell the place of its candidate"}
+	}
 	d := &Decision{Request: first.Request, Policy: first.Policy}
 	p, err := d.policy(first)
 	if err != nil {
