@@ -72,6 +72,7 @@ type Bidder struct {
 	insecure   atomic.Bool        // it was said that the base is plain http
 	flights    singleflight.Group // bid requests that are being answered
 	calls      sync.Pool          // of *call
+	slots      chan struct{}      // of calls at work
 	logger     *slog.Logger
 	metrics    *instruments
 }
@@ -85,7 +86,7 @@ func New(cfg Config, d Deps) (*Bidder, error) {
 		cfg: cfg, d: d, clock: &clock{wall: d.Now, recorded: d.Recorded}, logger: d.Logger.With("stage", "bidder"), metrics: newInstruments(d.Registerer),
 		seeded: make(chan struct{}), answers: newAnswers(cfg.MaxRemembered), strategies: newStrategies(d.Scorer.Objectives()),
 	}
-	b.calls.New = func() any { return &call{} }
+	b.calls.New, b.slots = func() any { return &call{} }, make(chan struct{}, cfg.MaxInFlight)
 	for _, part := range []func() error{b.makeCatalogue, b.makeLedger, b.makePrices, b.makeNotices} {
 		if err := part(); err != nil {
 			return nil, err
@@ -107,7 +108,7 @@ func (b *Bidder) Run(ctx context.Context) error {
 	g.Go(func() error { return b.seed(ctx) })
 	g.Go(func() error { return b.ledger.Run(ctx) })
 	g.Go(func() error { return b.learn(ctx) })
-	g.Go(func() error { return b.keepPacing(ctx) })
+	g.Go(func() error { return b.tidy(ctx) })
 	return g.Wait()
 }
 

@@ -39,6 +39,8 @@ type Config struct {
 	// no bid is answered with 200 and the reason (nbr), not with 204
 	TellNoBid bool `yaml:"tell_no_bid"`
 	MaxBody   int  `yaml:"max_body"` // bytes of a bid request; a larger one gets 413
+	// bid requests that may be at work at once; further ones get no bid
+	MaxInFlight int `yaml:"max_in_flight"`
 	// creatives that are scored for one place; of more that match, other ones for each request
 	MaxCandidates int `yaml:"max_candidates"`
 	// bytes of answers that are remembered, so that a bid request that is sent again gets the same
@@ -68,7 +70,7 @@ type Privacy struct {
 // DefaultConfig does not bid.
 func DefaultConfig() Config {
 	return Config{
-		Currency: "USD", TMax: 150 * time.Millisecond, Margin: 20 * time.Millisecond, MaxBody: 256 << 10, MaxCandidates: 100,
+		Currency: "USD", TMax: 150 * time.Millisecond, Margin: 20 * time.Millisecond, MaxBody: 256 << 10, MaxInFlight: 256, MaxCandidates: 100,
 		MaxRemembered: 32 << 20, Late: 72 * time.Hour, Wait: time.Second, Privacy: Privacy{GDPR: "auto"},
 	}
 }
@@ -97,6 +99,8 @@ func (c Config) Validate() error {
 		return field.Wrong("margin", "is %v, want less than tmax (%v): no time is left to bid", c.Margin, c.TMax)
 	case c.MaxBody < 1<<10 || c.MaxBody > 4<<20:
 		return field.Wrong("max_body", "is %d, want 1024 to 4194304 bytes", c.MaxBody)
+	case c.MaxInFlight < 1 || c.MaxInFlight > 100_000:
+		return field.Wrong("max_in_flight", "is %d, want 1 to 100000", c.MaxInFlight)
 	case c.MaxCandidates < 1 || c.MaxCandidates > 1000:
 		return field.Wrong("max_candidates", "is %d, want 1 to 1000", c.MaxCandidates)
 	case c.MaxRemembered < 1<<20:

@@ -46,6 +46,13 @@ func (b *Bidder) handleBid(w http.ResponseWriter, r *http.Request) {
 		b.refuse(w, err)
 		return
 	}
+	select {
+	case b.slots <- struct{}{}:
+		defer func() { <-b.slots }()
+	default:
+		b.decline(w, nil, noneBusy)
+		return
+	}
 	c := b.calls.Get().(*call)
 	b.answer(w, r, c, body, at, began)
 	if len(body) <= keptBody {

@@ -11,8 +11,8 @@ import (
 // stateFile keeps in the data folder what pacing has learned of traffic.
 const stateFile = "pacing.json"
 
-// saveEvery is how often it is written.
-const saveEvery = 5 * time.Minute
+// tidyEvery is how often it is written, and campaigns that are gone are forgotten.
+const tidyEvery = 5 * time.Minute
 
 // restorePacing reads what an earlier process has learned. Without it the first day counts as flat.
 func (b *Bidder) restorePacing() {
@@ -32,13 +32,10 @@ func (b *Bidder) restorePacing() {
 	}
 }
 
-// keepPacing writes what pacing has learned, now and then and at the end.
-func (b *Bidder) keepPacing(ctx context.Context) error {
-	if b.d.Dir == "" {
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	tick := time.NewTicker(saveEvery)
+// tidy forgets campaigns that are gone, and writes what pacing has learned, now and then and at the
+// end.
+func (b *Bidder) tidy(ctx context.Context) error {
+	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -47,12 +44,14 @@ func (b *Bidder) keepPacing(ctx context.Context) error {
 			b.savePacing()
 			return ctx.Err()
 		}
+		view := b.catalogue.View()
+		b.strategies.keep(func(id string) bool { return view.Find(id) != nil })
 		b.savePacing()
 	}
 }
 
 func (b *Bidder) savePacing() {
-	if b.d.Recorded() {
+	if b.d.Dir == "" || b.d.Recorded() {
 		return
 	}
 	path := filepath.Join(b.d.Dir, stateFile)

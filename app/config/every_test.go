@@ -295,6 +295,7 @@ var outOfRange = map[string][]string{
 	"bidding.tmax":                    {"0s", "11s"},
 	"bidding.margin":                  {"-1ms", "2s", "150ms"},
 	"bidding.max_body":                {"0", "4194305"},
+	"bidding.max_in_flight":           {"0", "100001"},
 	"bidding.max_candidates":          {"0", "1001"},
 	"bidding.max_remembered":          {"0", "1048575"},
 	"bidding.wait":                    {"9ms", "11s"},
