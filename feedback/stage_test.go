@@ -30,6 +30,7 @@ var t0 = func() event.Time { t, _ := event.ParseTime("2026-11-25T09:00:00Z"); re
 // rig is topics and a store of outcomes, over which a test runs one Feedback or several.
 type rig struct {
 	testing.TB
+	moves     bool // the ownership of evaluations may move: what is written twice must be the same
 	client    *stream.Client
 	broker    string
 	store     *faultStore
