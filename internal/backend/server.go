@@ -31,9 +31,9 @@ func NewServer(t testing.TB, a *Authority, pair tlsfiles.Server, options ...stri
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("no redis-server is installed")
 	}
-	s := &Server{Address: freeAddress(t)}
+	free := freeAddresses(t, 2)
+	s, admin := &Server{Address: free[0]}, free[1]
 	_, port, _ := net.SplitHostPort(s.Address)
-	admin := freeAddress(t)
 	_, adminPort, _ := net.SplitHostPort(admin)
 	dir := t.TempDir()
 	s.args = append([]string{"--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"}, options...)
@@ -54,15 +54,18 @@ func NewServer(t testing.TB, a *Authority, pair tlsfiles.Server, options ...stri
 	return s
 }
 
-// freeAddress returns an address on which nothing listens.
-func freeAddress(t testing.TB) string {
+// freeAddresses returns n addresses on which nothing listens. No two are the same.
+func freeAddresses(t testing.TB, n int) (all []string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		all = append(all, l.Addr().String())
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return all
 }
 
 // Start starts the server again after Kill, and waits until it answers.
