@@ -100,7 +100,8 @@ func (b *Bidder) answer(w http.ResponseWriter, r *http.Request, c *call, body []
 	// the same bytes at the same moment, as of a call that is hedged, wait for the first
 	first := false
 	made, _, _ := b.flights.Do(string(c.key), func() (any, error) {
-		if known, ok := b.answers.get(string(c.key)); ok { // the first has just ended
+		// the first may have just ended
+		if known, ok := b.answers.get(string(c.key)); ok && !b.d.Recorded() {
 			return outcome{text: known}, nil
 		}
 		first = true
