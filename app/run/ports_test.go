@@ -144,6 +144,11 @@ func TestPortsThatOthersReachWantKeys(t *testing.T) {
 	f(passes, []string{"feedback"}, anywhere)
 	f(passes, nil, func(c *config.Config) {})
 	f("no key for events is set", nil, func(c *config.Config) { anywhere(c); c.Access.Keys = keys(t, strings.Repeat("k", 20), access.Score) })
+	f("no key for bid is set", nil, func(c *config.Config) {
+		anywhere(c)
+		c.Access.Keys = keys(t, strings.Repeat("k", 20), access.Score, access.Events)
+		c.Bidding.Enabled = true
+	})
 	f(passes, nil, func(c *config.Config) {
 		anywhere(c)
 		c.Access.Keys = keys(t, strings.Repeat("k", 20), access.Score, access.Events)
