@@ -17,6 +17,7 @@ const (
 	SchemaDeadLetter = "deadletter/1"
 	SchemaItem       = "item/1"
 	SchemaBid        = "bid/1"
+	SchemaCampaign   = "campaign/1"
 	SchemaModel      = "model/1" // binary: made and read by package model
 )
 

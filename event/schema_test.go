@@ -196,7 +196,9 @@ func TestTheAsyncAPIDocumentTellsTheTopicsAndSchemasThatThereAre(t *testing.T) {
 	for _, topic := range Topics([]Objective{{Name: "{objective}"}}, 4, "{catalogue}") {
 		topics["clickloop."+topic.Name] = topic.Partitions
 	}
-	topics["clickloop."+TopicBids] = BiddingTopics()[0].Partitions
+	for _, topic := range BiddingTopics() {
+		topics["clickloop."+topic.Name] = topic.Partitions
+	}
 	for name, channel := range doc.Channels {
 		partitions, ok := topics[channel.Address]
 		if !ok {
@@ -225,7 +227,7 @@ func TestTheAsyncAPIDocumentTellsTheTopicsAndSchemasThatThereAre(t *testing.T) {
 
 func checkMessages(t *testing.T, messages map[string]asyncMessage) {
 	t.Helper()
-	known := []string{SchemaEvent, SchemaPrediction, SchemaExample, SchemaEvaluation, SchemaItem, SchemaDeadLetter, SchemaBid, SchemaModel}
+	known := []string{SchemaEvent, SchemaPrediction, SchemaExample, SchemaEvaluation, SchemaItem, SchemaDeadLetter, SchemaBid, SchemaCampaign, SchemaModel}
 	for key, m := range messages {
 		i := slices.Index(known, m.Name)
 		if i < 0 {

@@ -15,9 +15,6 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Schema is the header "schema" of a campaign's records, by docs/schemas/campaign.json.
-const Schema = "campaign/1"
-
 // headerSeed has the etag of what a file of campaigns said when the file was last written for the
 // record's campaign. Later changes by the API keep it.
 const headerSeed = "seed"

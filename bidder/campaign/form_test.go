@@ -272,7 +272,7 @@ func TestRandomCampaignsReadBackFromJSONAndYAML(t *testing.T) {
 func schemaOf(t testing.TB) *jsonschema.Schema {
 	t.Helper()
 	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("../../docs/schemas/campaign.json"))
-	if err != nil || schema.Title != Schema {
+	if err != nil || schema.Title != event.SchemaCampaign {
 		t.Fatal(err)
 	}
 	return schema

@@ -136,7 +136,7 @@ func takenBy(id string, of *Campaign) string {
 
 // record is a campaign as it goes to the topic, with what a file said of it.
 func (s *Store) record(c *Campaign, seed string) stream.Record {
-	r := stream.Record{Key: []byte(c.ID), Value: c.AppendJSON(nil), Headers: s.Client.MessageHeaders(Schema)}
+	r := stream.Record{Key: []byte(c.ID), Value: c.AppendJSON(nil), Headers: s.Client.MessageHeaders(event.SchemaCampaign)}
 	if seed != "" {
 		r.Headers = append(r.Headers, stream.Header{Key: headerSeed, Value: []byte(seed)})
 	}
@@ -176,7 +176,7 @@ func (s *Store) Delete(ctx context.Context, id string, may func(etag string) err
 		if is == nil {
 			return stream.Record{}, errUnknown
 		}
-		return stream.Record{Key: []byte(id), Headers: s.Client.MessageHeaders(Schema)}, nil
+		return stream.Record{Key: []byte(id), Headers: s.Client.MessageHeaders(event.SchemaCampaign)}, nil
 	})
 }
 
