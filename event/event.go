@@ -192,30 +192,6 @@ type Source struct {
 	Offset    int64
 }
 
-// Evaluation is a set of metrics over a window of examples (topic evaluations, key: Objective).
-type Evaluation struct {
-	Objective           string
-	Window              string // "1m", "1h", "1d", "all", or "guard"
-	Start               Time
-	End                 Time
-	Examples            int64
-	Positives           int64
-	LogLoss             *float64 // nil where it is undefined: no NaN is written
-	NormalizedEntropy   *float64
-	AUC                 *float64
-	PredictedOverActual *float64
-	ECE                 *float64
-	// Sums over the examples, which add up over windows: weights, weighted probabilities, weighted
-	// labels, weighted log loss. A window has all of them; an evaluation of the guard has no loss.
-	Weight     *float64
-	Predicted  *float64
-	Actual     *float64
-	LogLossSum *float64
-	Segment    Fields
-	Model      string
-	Alarm      string // what left its band; empty when nothing did
-}
-
 // DeadLetter is a record that can never succeed (topic deadletter, key: that of the record).
 type DeadLetter struct {
 	Stage     string // ingest, learner, scorer, feedback

@@ -101,8 +101,26 @@ func (r random) evaluation() Evaluation {
 		f := r.number()
 		return &f
 	}
-	return Evaluation{"o" + r.text(), "w" + r.text(), r.time(), r.time(), r.Int64(), r.Int64(), metric(), metric(), metric(), metric(), metric(), metric(), metric(), metric(), metric(), r.fields(),
-		r.text(), r.text()}
+	interval := func() *Interval {
+		if r.IntN(2) == 0 {
+			return nil
+		}
+		return &Interval{r.number(), r.number()}
+	}
+	e := Evaluation{Objective: "o" + r.text(), Window: "w" + r.text(), Start: r.time(), End: r.time(), Examples: r.Int64(), Positives: r.Int64(),
+		Segment: r.fields(), Model: r.text(), Alarm: r.text(), Network: r.text(), Versus: r.text(), Better: r.text()}
+	for _, m := range e.metrics() {
+		*m.value = metric()
+	}
+	for _, m := range e.intervals() {
+		*m.value = interval()
+	}
+	for range r.IntN(3) {
+		e.Calibration = append(e.Calibration, CalibrationBin{r.number(), r.number(), r.number()})
+		e.Scores = append(e.Scores, r.Int64())
+		e.Offsets = &[2]int64{r.Int64(), r.Int64()}
+	}
+	return e
 }
 
 func (r random) deadLetter() DeadLetter {

@@ -50,8 +50,16 @@ func goldenMessages() map[string]interface{ AppendJSON([]byte) []byte } {
 		"prediction": &Prediction{"r1.0", "r1", 17, at, "u1", "a1", "a17", "c9", metric(2.5), "p.click * 2", 0.0246, []ObjectiveP{{"click", 0.0123}}, []ObjectiveVersion{{"click", "click@184203"}},
 			0.95, "thompson", 0.25, "9f86d081884c7d65", 3, []Cap{{"campaign", 2}}, []Other{{"a18", "c9", []ObjectiveP{{"click", 0.0101}}, 2, 0.0202, 0.5}, {"a3", "", []ObjectiveP{{"click", 0.002}}, 1, 0.004, 1.25}}, 2, "c0535e4be2b79ffd", facts, []Age{{"user", 340}, {"model", 120}}, "site-1"},
 		"example": &Example{"click", "r1.0", 17, at, 1, "red", 1, 0.0123, "click@184203", 0.95, "epsilon", facts, facts[:1], true, Source{"1f0a77d2", 3, 991}},
-		"evaluation": &Evaluation{"click", "1m", testNow, testNow + 60000, 5000, 61, metric(0.061), metric(0.93), metric(0.71), metric(1.02), metric(0.002), metric(5000), metric(62.25), metric(61), metric(305), facts[:1],
-			"click@184203", "predicted_over_actual is 1.6, above 1.2"},
+		"evaluation": &Evaluation{
+			Objective: "click", Window: "1m", Start: testNow, End: testNow + 60000, Examples: 5000, Positives: 61,
+			LogLoss: metric(0.061), NormalizedEntropy: metric(0.93), AUC: metric(0.71), PredictedOverActual: metric(1.02), ECE: metric(0.002),
+			Brier: metric(0.012), AveragePrecision: metric(0.04), GAUC: metric(0.66), Lift: metric(2.5), RankError: metric(0.0005),
+			LogLossInterval: &Interval{0.055, 0.067}, NormalizedEntropyInterval: &Interval{0.88, 0.98}, AUCInterval: &Interval{0.64, 0.78}, PredictedOverActualInterval: &Interval{0.8, 1.3},
+			Calibration: []CalibrationBin{{2500, 12.25, 11}, {2500, 50, 50}}, Scores: []int64{0, 4000, 1000},
+			Weight: metric(5000), Predicted: metric(62.25), Actual: metric(61), LogLossSum: metric(305), Segment: facts[:1],
+			Model: "click@184203", Alarm: "predicted_over_actual is 1.6, above 1.2",
+			Network: "plain", Versus: "wide", Offsets: &[2]int64{10000, 15000}, Difference: metric(-0.001), DifferenceInterval: &Interval{-0.002, -0.0005}, Better: "versus",
+		},
 		"item": &Item{"a17", "c9", 2.5, facts[:1], at},
 		"bid": &BidStep{StepBid, "r1.0/2", "c9", "b41f6c02", at, 3, 1204, 2500, -100, "2026-11-25", "r1", "1", "a17", "shop", "deal-7", "u1", 2500, 3100, 500, 0.25, true, at + 300_000, facts[:2], 86_400_000,
 			2400, 2100, 102, true, 20, true, 500_000, 50_000_000, 2_000_000, 7_000_000, Fields{{"2026-11-25", Value{Kind: Number, Num: 1_000_000}}}},
@@ -115,8 +123,10 @@ func TestMessagesFitTheirSchemas(t *testing.T) {
 	})
 	check("evaluation", func(r random) []byte {
 		e := r.evaluation()
-		e.LogLoss, e.NormalizedEntropy, e.AUC, e.PredictedOverActual, e.ECE = unit(r), unit(r), unit(r), unit(r), nil
-		e.Weight, e.Predicted, e.Actual, e.LogLossSum = unit(r), unit(r), unit(r), unit(r)
+		for _, m := range e.metrics() {
+			*m.value = unit(r)
+		}
+		e.Better = []string{"", "network", "versus"}[r.IntN(3)]
 		return e.AppendJSON(nil)
 	})
 	check("item", func(r random) []byte {
