@@ -76,8 +76,8 @@ const (
 	sendWithin = 10 * time.Second
 )
 
-// Open returns a Tracer, or nil where there is no endpoint. The collector need not answer: spans are
-// dropped then, and a warning says so.
+// Open returns a Tracer, or nil where there is no endpoint. The collector need not answer: spans
+// are dropped then, and a warning says so.
 func Open(cfg Config, logger *slog.Logger) (*Tracer, error) {
 	if cfg.Endpoint == "" {
 		return nil, nil
