@@ -43,8 +43,8 @@ type groupSums struct{ weight, loss, positive float64 }
 // replicates is how many replicates the bootstrap has.
 const replicates = 400
 
-// counts has for each replicate and each group how often the group's examples count in it: a Poisson
-// variable of mean 1.
+// counts has for each replicate and each group how often the group's examples count in it: a
+// Poisson variable of mean 1.
 var counts = sync.OnceValue(func() *[replicates][256]float64 {
 	var t [replicates][256]float64
 	for b := range t {

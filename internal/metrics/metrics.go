@@ -1,6 +1,6 @@
 // Package metrics measures predictions against labels, for fit, feedback and summaries: log loss,
-// normalized entropy, Brier score, ranking, calibration, and their intervals. Examples are added one
-// by one, and memory is bounded. docs/evaluation.md defines each metric.
+// normalized entropy, Brier score, ranking, calibration, and their intervals. Examples are added
+// one by one, and memory is bounded. docs/evaluation.md defines each metric.
 //
 // The one invariant: a result follows from the examples and their order alone, so processes that
 // read the same topic compute the same numbers.
