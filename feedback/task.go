@@ -9,6 +9,7 @@ import (
 	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/signing"
 	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/stream"
 )
@@ -22,6 +23,7 @@ type task struct {
 	outcomes  *outcomes
 	letters   *deadletter.Writer
 	tracer    *tracing.Tracer // nil: no traces
+	keys      *signing.Ring   // of pseudonyms; nil: none
 	logger    *slog.Logger
 	batch     int             // examples written at once
 	headers   []stream.Header // of examples
