@@ -25,10 +25,6 @@ const (
 	// confidence is the probability that all intervals of an objective hold at all times at once.
 	// Each of its pairs has an equal part of the rest (Bonferroni).
 	confidence = 0.95
-	// leastBetter is by how much of the log loss a network must be better to be called so. Networks
-	// of one configuration that started from two seeds differ by a thousandth for ever; in the end a
-	// test without a margin prefers one of them.
-	leastBetter = 0.002
 	// maxSeries is how many blocks of a network are kept for others that have not got there: 65
 	// million examples. Beyond it the oldest are given up, and such a network is compared from the
 	// next one on.
@@ -226,7 +222,7 @@ func (p *pair) evaluation(objective string, alpha float64) event.Evaluation {
 		return v
 	}
 	v.DifferenceInterval = &event.Interval{low, high}
-	switch margin := leastBetter * min(loss, loss+difference); {
+	switch margin := sequential.LeastBetter * min(loss, loss+difference); {
 	case low > margin:
 		v.Better = "network"
 	case high < -margin:

@@ -301,6 +301,27 @@ func networksAnswer(t *testing.T, mux *http.ServeMux, query string, want int) st
 	return w.Body.String()
 }
 
+// A network that is learned anew writes many blocks in a short time. The evaluator finds behind them
+// which windows it has written.
+func TestBlocksDoNotHideTheWindowsThatAreWritten(t *testing.T) {
+	r := newRig(t)
+	f, _, stop := r.start()
+	for row := range int64(200) {
+		r.produce(event.TopicExamples("click"), example(row, 0, 0.2, nil))
+	}
+	r.await("three minutes", func() bool { return len(r.evaluations("1m")) == 9 })
+	stop()
+	before := len(r.evaluations("1m"))
+	r.produceBlocks(blocksBetween("", 0, 350, 1)...)
+	written, err := f.evaluators[0].written(t.Context(), 100)
+	if err != nil || written["1m"] != t0+2*minute {
+		t.Errorf("the newest minute that is written is %v, %v, want %v", written["1m"], err, t0+2*minute)
+	}
+	r.join()
+	r.produce(event.TopicExamples("click"), example(250, 0, 0.2, nil))
+	r.await("the fourth minute", func() bool { return len(r.evaluations("1m")) > before }) // one that is written twice fails
+}
+
 func TestAnObjectiveWithOneNetworkHasNothingToCompare(t *testing.T) {
 	r := newRig(t)
 	_, mux, _ := r.start()
