@@ -45,7 +45,8 @@ func (p *page) start(line string) {
 	}
 	p.stop() // the guide says so
 	p.servers++
-	file := filepath.Join(p.dir, fmt.Sprint("addresses", p.servers))
+	file := filepath.Join(p.dir, "addresses")
+	_ = os.Remove(file) // of the server before
 	args := append(words[1:], "--http", "127.0.0.1:0", "--addresses", file, "--data", filepath.Join(p.dir, fmt.Sprint("data", p.servers)))
 	p.server = clickloop(context.WithoutCancel(p.t.Context()), p.t, args...)
 	p.server.Dir, p.server.Env = p.dir, p.env()

@@ -12,7 +12,8 @@ import (
 	"github.com/clickloop/clickloop/internal/web"
 )
 
-// Register adds /v1/evaluation, /v1/networks and /v1/feedback/release to the calls of administrators.
+// Register adds /v1/evaluation, /v1/networks and /v1/feedback/release to the calls of
+// administrators.
 func (f *Feedback) Register(_, admin *http.ServeMux) {
 	admin.HandleFunc("GET /v1/evaluation", f.handleEvaluation)
 	admin.HandleFunc("GET /v1/networks", f.handleNetworks)

@@ -301,8 +301,8 @@ func networksAnswer(t *testing.T, mux *http.ServeMux, query string, want int) st
 	return w.Body.String()
 }
 
-// A network that is learned anew writes many blocks in a short time. The evaluator finds behind them
-// which windows it has written.
+// A network that is learned anew writes many blocks in a short time. The evaluator still finds the
+// windows that it has written.
 func TestBlocksDoNotHideTheWindowsThatAreWritten(t *testing.T) {
 	r := newRig(t)
 	f, _, stop := r.start()

@@ -97,8 +97,8 @@ func (l *learner) learn(t *testing.T, values []int, y float64) float64 {
 	return loss
 }
 
-// compare compares two learners over the blocks of a stream. It returns after how many examples one of
-// them was called better for the first time, 0 for never, and the mean difference.
+// compare compares two learners over the blocks of a stream. It returns after how many examples the
+// interval was as until wants it for the first time, 0 for never, and the mean difference.
 func compare(t *testing.T, seed uint64, examples int, a, b *learner, until func(low, high, margin float64) bool) (found int, mean float64) {
 	t.Helper()
 	s := newStream(seed)

@@ -56,10 +56,9 @@ const leastOfClass = 10
 // found soonest.
 const g = 1. / 20
 
-// LeastBetter is by how much of the log loss one network must be better to be called so: an interval
-// that lies within that of 0 says that both are as good as equal. Networks of one configuration
-// that started from two seeds differ by a thousandth for ever, and a test without a margin ends up
-// preferring one of them.
+// LeastBetter is the part of the log loss by which a network must be better to be called so.
+// Networks of one configuration that started from two seeds differ by a thousandth for ever, and a
+// test without a margin ends up preferring one of them.
 const LeastBetter = 0.002
 
 // maxCorrelation bounds the correction for neighbours, whose correlation is an estimate.

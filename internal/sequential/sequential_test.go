@@ -147,7 +147,7 @@ func TestTheIntervalHoldsTheMeanSoFarOfADriftingDifference(t *testing.T) {
 	}
 }
 
-// The differences of a rare positive are skewed: one network predicts more than the truth, the other
+// The differences of rare positives are skewed: one network predicts more than the truth, the other
 // less, and both lose as much by that.
 func TestRarePositivesAreNoDifference(t *testing.T) {
 	const seeds = 400
