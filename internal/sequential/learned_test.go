@@ -121,10 +121,16 @@ func compare(t *testing.T, seed uint64, examples int, a, b *learner, until func(
 	return found, c.Mean()
 }
 
+// seedsOfStreams is how many seeds the tests without networks have.
+func seedsOfStreams(t *testing.T) uint64 {
+	t.Helper()
+	return max(200, 4*seedsOfLearners(t))
+}
+
 // seedsOfLearners is how many seeds the tests with real networks have.
 func seedsOfLearners(t *testing.T) uint64 {
 	t.Helper()
-	n, err := strconv.ParseUint(cmp.Or(os.Getenv("CLICKLOOP_TEST_COMPARISONS"), "10"), 10, 32)
+	n, err := strconv.ParseUint(cmp.Or(os.Getenv("CLICKLOOP_TEST_COMPARISONS"), "5"), 10, 32)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,18 +73,19 @@ func watched(s source, mean float64, seed uint64, n int) int {
 }
 
 func TestEqualNetworksAreRarelyToldApartHoweverLongOneWatches(t *testing.T) {
-	const seeds, units = 400, 1500
+	const units = 1500
+	seeds := seedsOfStreams(t)
 	f := func(name string, s source, most float64) {
 		t.Helper()
-		wrong := 0
-		for seed := range uint64(seeds) {
+		wrong := uint64(0)
+		for seed := range seeds {
 			if watched(s, 0, seed, units) > 0 {
 				wrong++
 			}
 		}
-		t.Logf("%-28s %.1f of 100 seeds", name, 100*float64(wrong)/seeds)
-		if float64(wrong) > most*seeds {
-			t.Errorf("%s: %d of %d streams without a difference were told apart, want %.0f at most", name, wrong, seeds, most*seeds)
+		t.Logf("%-28s %.1f of 100 seeds", name, 100*float64(wrong)/float64(seeds))
+		if float64(wrong) > most*float64(seeds) {
+			t.Errorf("%s: %d of %d streams without a difference were told apart, want %.0f at most", name, wrong, seeds, most*float64(seeds))
 		}
 	}
 	f("normal", normal, 0.05)
@@ -104,18 +105,18 @@ func TestEqualNetworksAreRarelyToldApartHoweverLongOneWatches(t *testing.T) {
 }
 
 func TestADifferenceIsFound(t *testing.T) {
-	const seeds = 400
+	seeds := seedsOfStreams(t)
 	f := func(mean float64, units int, least float64) {
 		t.Helper()
-		found := 0
-		for seed := range uint64(seeds) {
+		found := uint64(0)
+		for seed := range seeds {
 			if watched(normal, mean, seed, units) > 0 {
 				found++
 			}
 		}
-		t.Logf("%.2f standard deviations in %d units: %.1f of 100 seeds", mean, units, 100*float64(found)/seeds)
-		if float64(found) < least*seeds {
-			t.Errorf("a difference of %v standard deviations was found in %d of %d streams of %d units, want %.0f", mean, found, seeds, units, least*seeds)
+		t.Logf("%.2f standard deviations in %d units: %.1f of 100 seeds", mean, units, 100*float64(found)/float64(seeds))
+		if float64(found) < least*float64(seeds) {
+			t.Errorf("a difference of %v standard deviations was found in %d of %d streams of %d units, want %.0f", mean, found, seeds, units, least*float64(seeds))
 		}
 	}
 	f(0.45, 100, 0.9)
@@ -126,9 +127,10 @@ func TestADifferenceIsFound(t *testing.T) {
 // One network is better at first and the other later. At each time the interval holds the mean of
 // the differences so far.
 func TestTheIntervalHoldsTheMeanSoFarOfADriftingDifference(t *testing.T) {
-	const seeds, units = 400, 1500
-	missed := 0
-	for seed := range uint64(seeds) {
+	const units = 1500
+	seeds := seedsOfStreams(t)
+	missed := uint64(0)
+	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 16))
 		var c Comparison
 		sum := 0.
@@ -150,11 +152,11 @@ func TestTheIntervalHoldsTheMeanSoFarOfADriftingDifference(t *testing.T) {
 // The differences of rare positives are skewed: one network predicts more than the truth, the other
 // less, and both lose as much by that.
 func TestRarePositivesAreNoDifference(t *testing.T) {
-	const seeds = 400
+	seeds := seedsOfStreams(t)
 	f := func(rate float64, blocks int) {
 		t.Helper()
-		wrong := 0
-		for seed := range uint64(seeds) {
+		wrong := uint64(0)
+		for seed := range seeds {
 			var c Comparison
 			rng := rand.New(rand.NewPCG(seed, 15))
 			for range blocks {
@@ -170,7 +172,7 @@ func TestRarePositivesAreNoDifference(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("rate %g: %.1f of 100 seeds", rate, 100*float64(wrong)/seeds)
+		t.Logf("rate %g: %.1f of 100 seeds", rate, 100*float64(wrong)/float64(seeds))
 		if wrong > seeds*6/100 {
 			t.Errorf("at a rate of %v, %d of %d streams without a difference were told apart", rate, wrong, seeds)
 		}
