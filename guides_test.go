@@ -31,6 +31,7 @@ func fences(text string) []fence {
 type page struct {
 	t         *testing.T
 	dir       string
+	servers   int // that were started
 	addresses strings.Replacer
 	server    *exec.Cmd
 }
@@ -42,8 +43,11 @@ func (p *page) start(line string) {
 	if words[0] != "clickloop" || words[1] != "up" {
 		p.t.Fatalf("%s is no clickloop up", line)
 	}
+	p.stop() // the guide says so
+	p.servers++
 	file := filepath.Join(p.dir, "addresses")
-	args := append(words[1:], "--http", "127.0.0.1:0", "--addresses", file, "--data", filepath.Join(p.dir, "data"))
+	_ = os.Remove(file) // of the server before
+	args := append(words[1:], "--http", "127.0.0.1:0", "--addresses", file, "--data", filepath.Join(p.dir, fmt.Sprint("data", p.servers)))
 	p.server = clickloop(context.WithoutCancel(p.t.Context()), p.t, args...)
 	p.server.Dir, p.server.Env = p.dir, p.env()
 	out, err := os.Create(filepath.Join(p.dir, "out"))
@@ -55,15 +59,14 @@ func (p *page) start(line string) {
 	if err := p.server.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.t.Cleanup(func() {
-		_ = p.server.Process.Signal(syscall.SIGTERM)
-		_ = p.server.Wait()
-	})
+	if p.servers == 1 {
+		p.t.Cleanup(p.stop)
+	}
 	goesOn := "ready in"
 	if strings.Contains(line, "--replay") {
 		goesOn = "It goes on serving"
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		text, _ := os.ReadFile(file)
 		log, _ := os.ReadFile(out.Name())
 		if at := addresses(string(text)); at["REDIS"] != "" && strings.Contains(string(log), goesOn) {
@@ -71,9 +74,18 @@ func (p *page) start(line string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			p.t.Fatalf("%s is not ready after a minute: %s", line, log)
+			p.t.Fatalf("%s is not ready after two minutes: %s", line, log)
 		}
 	}
+}
+
+// stop ends the server, if there is one.
+func (p *page) stop() {
+	if p.server != nil && p.server.Process != nil {
+		_ = p.server.Process.Signal(syscall.SIGTERM)
+		_ = p.server.Wait()
+	}
+	p.server = nil
 }
 
 // addresses reads the lines of `up --addresses`.

@@ -18,6 +18,8 @@ import (
 
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/run"
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/model"
 	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -417,7 +419,12 @@ func (d *openAPI) send(op operation, base, target string, x example, want int) [
 // A client that knows the document alone has every call answered as the document says: the examples
 // suit their schemas, and so do the answers.
 func TestARunningSystemAnswersAsOpenAPISays(t *testing.T) {
-	d, l := readOpenAPI(t), runningWith(t, func(c *config.Config) { c.Scorer.Items.Catalogues = []string{"items"} })
+	d, l := readOpenAPI(t), runningWith(t, func(c *config.Config) {
+		c.Scorer.Items.Catalogues = []string{"items"}
+		linear := model.DefaultConfig()
+		linear.Network = []string{"linear"}
+		c.Networks, c.Objectives[0].Networks = config.Networks{"linear": linear}, []string{event.DefaultNetwork, "linear"}
+	})
 	for _, op := range d.operations() {
 		target := d.target(op)
 		for _, x := range d.examples(op) {

@@ -1,5 +1,11 @@
 package event
 
+// Windows of evaluations that networks are compared by.
+const (
+	WindowBlock    = "block"    // a network's loss over a block of offsets
+	WindowNetworks = "networks" // a comparison of two networks
+)
+
 // Evaluation is a set of metrics over a window of examples (topic evaluations, key: Objective). A
 // metric that is undefined is nil: no NaN is written.
 type Evaluation struct {

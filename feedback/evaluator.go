@@ -101,11 +101,13 @@ func (e *evaluator) foldUntilGained(ctx context.Context) error {
 	return err
 }
 
-// writtenRange is how many offsets from the end of evaluations the newest windows are looked for.
+// writtenRange is how many offsets of evaluations are read at once, from the end, until the newest
+// minute is found. Blocks of networks that are learned anew may stand behind it.
 const writtenRange = 100_000
 
-// written returns the newest start of each name of window that is in evaluations.
-func (e *evaluator) written(ctx context.Context) (map[string]event.Time, error) {
+// written returns the newest start of each name of window that is in evaluations. It reads step
+// offsets at once.
+func (e *evaluator) written(ctx context.Context, step int64) (map[string]event.Time, error) {
 	newest := map[string]event.Time{}
 	ranges, err := e.client.Offsets(ctx, event.TopicEvaluations)
 	if err != nil {
@@ -113,14 +115,16 @@ func (e *evaluator) written(ctx context.Context) (map[string]event.Time, error) 
 	}
 	var v event.Evaluation
 	for p, rg := range ranges {
-		err := e.client.ReadRange(ctx, event.TopicEvaluations, p, max(rg.First, rg.End-writtenRange), rg.End, func(r *stream.Record) error {
-			if v.UnmarshalJSON(r.Value) == nil && v.Objective == e.objective.Name {
-				newest[v.Window] = max(newest[v.Window], v.Start)
+		for to := rg.End; to > rg.First && newest["1m"] == 0; to -= step {
+			err := e.client.ReadRange(ctx, event.TopicEvaluations, p, max(rg.First, to-step), to, func(r *stream.Record) error {
+				if v.UnmarshalJSON(r.Value) == nil && v.Objective == e.objective.Name {
+					newest[v.Window] = max(newest[v.Window], v.Start)
+				}
+				return nil
+			})
+			if err != nil {
+				return nil, err
 			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
 		}
 	}
 	return newest, nil
@@ -137,7 +141,7 @@ func isWritten(w *window, newest map[string]event.Time) bool {
 func (e *evaluator) fold(ctx context.Context) error {
 	// a process that becomes the owner meanwhile begins again, with what the last owner has written
 	owner := e.owner.Load()
-	written, err := e.written(ctx)
+	written, err := e.written(ctx, writtenRange)
 	if err != nil {
 		return err
 	}

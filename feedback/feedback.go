@@ -53,14 +53,15 @@ type Deps struct {
 	Registerer prometheus.Registerer // nil for none
 }
 
-// Feedback is the stage: outcomes, and for each objective a labeler, an evaluator and maybe a
-// reviser.
+// Feedback is the stage: outcomes, and for each objective a labeler, an evaluator, maybe a comparer
+// and maybe a reviser.
 type Feedback struct {
 	client     *stream.Client
 	store      *features.Watched
 	outcomes   *outcomes
 	labelers   []*labeler
 	evaluators []*evaluator
+	comparers  []*comparer // nil for an objective with one network
 	revisers   []*reviser
 	unfolded   unfolded
 }
@@ -91,6 +92,10 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 		}
 		f.labelers = append(f.labelers, &labeler{task: t, oneOrder: d.OneOrder, guard: &guard{cfg: cfg.Guard}, counted: c.ofLabeler(o.Name)})
 		f.evaluators = append(f.evaluators, &evaluator{task: t, guard: cfg.Guard, gained: make(chan struct{}, 1)})
+		f.comparers = append(f.comparers, nil)
+		if len(o.NetworkNames()) > 1 {
+			f.comparers[len(f.comparers)-1] = newComparer(t, &f.evaluators[len(f.evaluators)-1].owner)
+		}
 		if o.Revisions {
 			f.revisers = append(f.revisers, &reviser{task: t, within: cfg.reviseWithin(), revised: c.revised.WithLabelValues(o.Name)})
 		}
@@ -105,6 +110,11 @@ func (f *Feedback) Run(ctx context.Context) error {
 	for i := range f.labelers {
 		g.Go(func() error { return f.labelers[i].run(ctx) })
 		g.Go(func() error { return f.evaluators[i].run(ctx) })
+	}
+	for _, c := range f.comparers {
+		if c != nil {
+			g.Go(func() error { return c.run(ctx) })
+		}
 	}
 	for _, r := range f.revisers {
 		g.Go(func() error { return r.run(ctx) })

@@ -1,6 +1,7 @@
 package feedback
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,9 +12,11 @@ import (
 	"github.com/clickloop/clickloop/internal/web"
 )
 
-// Register adds /v1/evaluation and /v1/feedback/release to the calls of administrators.
+// Register adds /v1/evaluation, /v1/networks and /v1/feedback/release to the calls of
+// administrators.
 func (f *Feedback) Register(_, admin *http.ServeMux) {
 	admin.HandleFunc("GET /v1/evaluation", f.handleEvaluation)
+	admin.HandleFunc("GET /v1/networks", f.handleNetworks)
 	admin.HandleFunc("POST /v1/feedback/release", f.handleRelease)
 }
 
@@ -35,6 +38,27 @@ func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
 		return
 	}
+	web.WriteJSON(w, http.StatusOK, lines(all))
+}
+
+// handleNetworks answers with the comparisons of an objective's networks, as in the topic: one line
+// for each pair.
+func (f *Feedback) handleNetworks(w http.ResponseWriter, r *http.Request) {
+	query, err := inbound.Query(r, "objective")
+	i, ok := f.find(w, query, err)
+	if !ok {
+		return
+	}
+	c := f.comparers[i]
+	if c == nil {
+		web.Refuse(w, http.StatusNotFound, "not_found", fmt.Errorf("objective %s has one network: name several in its setting networks to compare them", f.labelers[i].objective.Name))
+		return
+	}
+	web.WriteJSON(w, http.StatusOK, lines(c.newest()))
+}
+
+// lines are evaluations as JSON, one a line.
+func lines(all []event.Evaluation) []byte {
 	var b []byte
 	for i := range all {
 		if i > 0 {
@@ -42,7 +66,7 @@ func (f *Feedback) handleEvaluation(w http.ResponseWriter, r *http.Request) {
 		}
 		b = all[i].AppendJSON(b)
 	}
-	web.WriteJSON(w, http.StatusOK, b)
+	return b
 }
 
 // chosen returns what a request asks for of a window's evaluations, of which the whole is the

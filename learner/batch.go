@@ -26,6 +26,8 @@ type batch struct {
 	next   int64
 	end    int64     // offset at which the topic ends, as far as known
 	newest time.Time // when the last record was produced
+	// records between the last batch and this one were deleted before they were read
+	trimmed bool
 }
 
 // example is one record of a batch.
@@ -33,6 +35,7 @@ type example struct {
 	offset        int64
 	source        event.Source
 	revision      bool
+	time          event.Time
 	label, weight float64
 	inputs        span  // of batch.inputs
 	key, value    span  // of batch.raw
@@ -65,7 +68,7 @@ type decoder struct {
 
 // decode fills b with records, of which it keeps nothing.
 func (d *decoder) decode(b *batch, records []stream.Record, end int64) {
-	b.examples, b.inputs, b.raw, b.next, b.end = b.examples[:0], b.inputs[:0], b.raw[:0], 0, end
+	b.examples, b.inputs, b.raw, b.next, b.end, b.trimmed = b.examples[:0], b.inputs[:0], b.raw[:0], 0, end, false
 	for i := range records {
 		r := &records[i]
 		e := example{offset: r.Offset, key: b.addRaw(r.Key), value: b.addRaw(r.Value), err: d.parse(r.Value), trace: d.tracer.Of(r.Headers)}
@@ -73,7 +76,7 @@ func (d *decoder) decode(b *batch, records []stream.Record, end int64) {
 			e.inputs.from = len(b.inputs)
 			b.inputs = features.Encode(b.inputs, x.Features)
 			e.inputs.to = len(b.inputs)
-			e.source, e.revision, e.label, e.weight = x.Source, x.Revision, x.Y, x.W
+			e.source, e.revision, e.time, e.label, e.weight = x.Source, x.Revision, x.Time, x.Y, x.W
 		}
 		b.examples = append(b.examples, e)
 		b.newest = r.Time

@@ -24,6 +24,9 @@ type position struct {
 	Next      int64          `json:"next"`              // offset of the first example not learned
 	Marks     []event.Source `json:"marks"`             // highest prediction learned, by its partition
 	Epoch     int64          `json:"epoch"`             // of the learner that wrote it
+	// progressive validation: the block under way, and those that are not on the topic yet
+	Block  block   `json:"block"`
+	Blocks []block `json:"blocks,omitempty"`
 }
 
 // writeCheckpoint writes magic, length and JSON of the position, the SHA-256 of these, and the

@@ -3,6 +3,7 @@ package learner
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/model"
@@ -56,6 +57,9 @@ func (o *outcome) refuse(e *example, err error) {
 func (c *core) learn(b *batch) (outcome, error) {
 	var o outcome
 	c.fresh.reset()
+	if b.trimmed && len(b.examples) > 0 {
+		c.judged.skip(b.examples[0].offset)
+	}
 	for i := range b.examples {
 		e := &b.examples[i]
 		switch {
@@ -78,13 +82,14 @@ func (c *core) learn(b *batch) (outcome, error) {
 			return o, fmt.Errorf("example at offset %d: %w", f.examples[min(at+n, len(f.examples)-1)].offset, err)
 		}
 		o.counts[learned] += n
-		c.judged.add(f, at, at+n)
+		c.judged.add(f, at, at+n, before)
 		at += n
 		if err != nil {
 			o.refuse(f.examples[at], err)
 			at++
 		}
 	}
+	c.judged.reach(c.at.Next)
 	return o, nil
 }
 
@@ -105,9 +110,17 @@ func (f *fresh) add(e *example, inputs []model.Feature) {
 	f.labels, f.weights, f.predictions = append(f.labels, e.label), append(f.weights, e.weight), append(f.predictions, 0)
 }
 
+// restore makes c what a checkpoint holds.
+func (c *core) restore(p position, net *model.Net) {
+	c.net, c.at = net, p
+	c.seen.Restore(p.Marks)
+	c.judged.resume(p)
+}
+
 // position returns the part of a checkpoint of c that is not the network.
 func (c *core) position(epoch int64) position {
 	p := c.at
 	p.Marks, p.Epoch = c.seen.Marks(), epoch
+	p.Block, p.Blocks = c.judged.block, slices.Clone(c.judged.done)
 	return p
 }

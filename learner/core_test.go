@@ -138,8 +138,8 @@ func TestACheckpointGoesOnBitForBit(t *testing.T) {
 	if p.Next != 123 || p.Epoch != 7 || p.Objective != "click" || p.TopicID != "bbbbbbbb" || len(p.Marks) != 3 || len(net.Config().Differences(smallModel())) > 0 {
 		t.Errorf("position %+v", p)
 	}
-	resumed := &core{net: net, at: p}
-	resumed.seen.Restore(p.Marks)
+	resumed := &core{}
+	resumed.restore(p, net)
 	take(resumed, recordsOf(1, 100, 300))
 	if !bytes.Equal(bytesOf(t, c, 7), bytesOf(t, resumed, 7)) {
 		t.Error("the resumed learner has other bytes")

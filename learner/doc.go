@@ -9,7 +9,7 @@
 // stand by. Networks share nothing but the examples.
 //
 // These are the goroutines of one network. The first runs as long as the stage. It starts the other
-// five for each generation of the group in which this process is the owner, and waits for them;
+// six for each generation of the group in which this process is the owner, and waits for them;
 // they end when the generation does, or when one of them returns an error.
 //
 //	goroutine      owns                          is woken by                    ends the others when
@@ -21,6 +21,7 @@
 //	writer.run     the order on the model topic  a message                      Kafka refuses for good
 //	saver.run      the checkpoint files          a copy of the whole state      never
 //	watcher.run    the group's offset            a tick a second                the topic was recreated
+//	blocks.run     the order of the blocks       a batch of blocks              never
 //
 // Only the loop touches the network. Two batches go round between reader and loop; a batch belongs
 // to the goroutine that has received it. A copy of the network belongs to the writer or the saver

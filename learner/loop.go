@@ -2,6 +2,7 @@ package learner
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -27,6 +28,7 @@ type learning struct {
 	writer  *writer
 	saver   *saver
 	watcher *watcher
+	blocks  *blockWriter
 
 	lag lag
 	// no checkpoint may be written any more: the network has diverged, or the position has passed
@@ -40,7 +42,7 @@ func newLearning(o *owner, c *core, epoch int64, g *stream.Generation) *learning
 	return &learning{
 		core: c, o: o, publisher: newPublisher(epoch, w.messages), checkpoints: newCheckpoints(c.resumed),
 		copier: &copier{net: c.net, pace: defaultPace}, reader: newReader(o), writer: w, saver: newSaver(o.files),
-		watcher: newWatcher(o, g, c.at.TopicID, &w.ownSnapshot), trace: o.metrics.tracer(),
+		watcher: newWatcher(o, g, c.at.TopicID, &w.ownSnapshot), trace: o.metrics.tracer(), blocks: newBlockWriter(o),
 	}
 }
 
@@ -52,6 +54,7 @@ func (l *learning) run(ctx context.Context) error {
 	group.Go(func() error { return l.writer.run(ctx) })
 	group.Go(func() error { return l.saver.run(ctx) })
 	group.Go(func() error { return l.watcher.run(ctx) })
+	group.Go(func() error { return l.blocks.run(ctx) })
 	group.Go(func() error { return l.loop(ctx) })
 	err := group.Wait()
 	l.questions.requeue()
@@ -68,6 +71,7 @@ func (l *learning) run(ctx context.Context) error {
 func (l *learning) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	l.writeBlocks() // of the checkpoint
 	rested := false // since the last batch
 	for {
 		// a batch waits for one step of a copy, not for several
@@ -93,6 +97,10 @@ func (l *learning) loop(ctx context.Context) error {
 			l.acknowledged(m, time.Now())
 		case r := <-l.saver.done:
 			l.finished(r, time.Now())
+		case b := <-l.blocks.done:
+			l.blocks.busy = false
+			l.judged.written(b[len(b)-1].Start)
+			l.writeBlocks()
 		case r := <-l.o.requests:
 			l.questions.accept(r, l.at.Next)
 		case <-l.watcher.lost:
@@ -145,6 +153,7 @@ func (l *learning) learnBatch(ctx context.Context, b *batch) error {
 		return err
 	}
 	l.traceLearned(b, began)
+	l.writeBlocks()
 	l.watcher.next.Store(l.at.Next)
 	l.questions.learned(l.at.Next)
 	return nil
@@ -164,6 +173,20 @@ func (l *learning) traceLearned(b *batch, began time.Time) {
 			s.Note("model", version)
 			s.End()
 		}
+	}
+}
+
+// writeBlocks hands the blocks that are not on the topic to their writer, unless it is busy.
+func (l *learning) writeBlocks() {
+	j := &l.judged
+	if j.lost > 0 {
+		l.o.metrics.blocks.WithLabelValues(l.o.key, "lost").Add(float64(j.lost))
+		l.o.logger.Error("blocks of the progressive validation loss were given up, since Kafka does not take them fast enough", "count", j.lost)
+		j.lost = 0
+	}
+	if !l.blocks.busy && len(j.done) > 0 {
+		l.blocks.busy = true
+		l.blocks.batches <- slices.Clone(j.done)
 	}
 }
 

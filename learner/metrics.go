@@ -26,6 +26,7 @@ type instruments struct {
 	loss      *prometheus.CounterVec
 	judged    *prometheus.CounterVec
 	unsaved   *prometheus.CounterVec
+	blocks    *prometheus.CounterVec // by objective and result
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
@@ -45,6 +46,7 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		unsliced:  f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_calibration_refused_examples", Help: "Examples whose slice was beyond model.calibration.max_slices. They have the calibration of the parent slice."}, []string{"objective"}),
 		loss:      f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_log_loss_total", Help: "Weighted sum of the log losses of predictions made before their labels were learned. Its rate divided by the rate of clickloop_learner_judged_weight_total is the progressive log loss."}, []string{"objective"}),
 		judged:    f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_judged_weight_total", Help: "Sum of the weights of the predictions that clickloop_learner_log_loss_total counts."}, []string{"objective"}),
+		blocks:    f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_blocks_total", Help: "Blocks of the progressive validation loss for the topic evaluations, by result: written, or lost, which the comparison of networks leaves out."}, []string{"objective", "result"}),
 		unsaved:   f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_checkpoint_failures_total", Help: "Checkpoints that could not be written. After a crash, the learner resumes from the checkpoint before."}, []string{"objective"}),
 	}
 }

@@ -151,26 +151,3 @@ func TestANetworkThatIsNotDescribedIsRefused(t *testing.T) {
 	})
 	f(func(c *Config, _ *Deps) { c.Warm = map[string]string{"click.plain": "x"} })
 }
-
-func TestBlocksAreJudgedWhole(t *testing.T) {
-	var j judged
-	add := func(offset int64, p, y float64, revision bool) {
-		j.add(&fresh{examples: []*example{{offset: offset, label: y, weight: 1, revision: revision}}, predictions: []float64{p}}, 0, 1)
-	}
-	add(9_998, 0.5, 1, false) // its block began before
-	add(10_000, 0.5, 0, false)
-	if j.Blocks != 0 || j.Examples != 2 {
-		t.Errorf("a block that began before was judged: %+v", j)
-	}
-	add(12_000, 0.25, 1, false)
-	add(12_001, 0.9, 0, true)
-	add(12_002, math.NaN(), 0, false)
-	add(20_000, 0, 0, false)
-	if want := (math.Log(2) + math.Log(4)) / 2; j.Blocks != 1 || j.Block != 10_000 || math.Abs(j.BlockLog-want) > 1e-12 || j.Examples != 4 {
-		t.Errorf("judged %+v, want one block at 10000 of %v", j, want)
-	}
-	add(30_000, 1, 0, false) // as wrong as can be
-	if !(j.LogLoss > 5 && j.LogLoss < 30) {
-		t.Errorf("log loss %v", j.LogLoss)
-	}
-}

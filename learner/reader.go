@@ -29,12 +29,14 @@ func (r *reader) run(ctx context.Context, topicID string, from int64) error {
 	records := r.o.client.NewReader(r.o.topic(), 0, from).Hold(topicID)
 	defer records.Close()
 	d := decoder{objective: r.o.objective, tracer: r.o.tracer}
+	gap := false // before the next records
 	for {
 		read, err := records.Next(ctx)
 		var trimmed *stream.TrimmedError
 		switch {
 		case errors.As(err, &trimmed):
 			r.o.trimmed(trimmed.First-trimmed.Wanted, "from", trimmed.Wanted, "to", trimmed.First-1)
+			gap = true
 			continue
 		case errors.Is(err, stream.ErrBeyond), errors.Is(err, stream.ErrRecreated):
 			return fmt.Errorf("%w, or lost its end: %w", errRecreated, err)
@@ -51,6 +53,9 @@ func (r *reader) run(ctx context.Context, topicID string, from int64) error {
 			select {
 			case b := <-r.empty:
 				d.decode(b, read[:n], records.End())
+				if n > 0 {
+					b.trimmed, gap = gap, false
+				}
 				if n == len(read) {
 					b.next = records.Offset()
 				}

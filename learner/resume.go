@@ -30,6 +30,8 @@ func (o *owner) resume(ctx context.Context) (*core, error) {
 	if c.at.TopicID != id && c.at.TopicID != "" {
 		o.logger.Warn("the examples topic was made again: reading it from its start, leaving out what was learned before", "topic", o.topic(), "id", id, "before", c.at.TopicID)
 		c.at.Next = 0
+		c.judged.skip(0)
+		c.judged.done = nil
 	}
 	c.at.Objective, c.at.Network, c.at.TopicID = o.objective, o.network(), id
 	return c, o.place(ctx, c)
@@ -51,8 +53,8 @@ func (o *owner) restore(c *core) error {
 		o.logger.Warn("the checkpoint is of another configuration of the model: learning anew from the examples topic", "differs", o.differences(p.net), "checkpoint", p.path, "examples", p.net.Examples())
 		c.at.Epoch = p.Epoch
 	default:
-		c.net, c.at, c.resumed = p.net, p.position, p.net.Examples()
-		c.seen.Restore(p.Marks)
+		c.restore(p.position, p.net)
+		c.resumed = p.net.Examples()
 		o.logger.Info("resumed from a checkpoint", "checkpoint", p.path, "examples", p.net.Examples(), "offset", p.Next)
 	}
 	return nil
@@ -125,10 +127,12 @@ func (o *owner) place(ctx context.Context, c *core) error {
 	if missing := first - c.at.Next; missing > 0 {
 		o.trimmed(missing, "from", c.at.Next, "to", first-1)
 		c.at.Next = first
+		c.judged.skip(first)
 	}
 	if c.at.Next > end {
 		o.logger.Error("the examples topic ends before what was learned: the broker lost records; going on at its end", "learned_to", c.at.Next, "end", end)
 		c.at.Next = end
+		c.judged.skip(end)
 	} else if end-c.at.Next >= batchExamples {
 		c.net.Expect()
 	}

@@ -40,8 +40,10 @@ func ReadState(path string) (*State, error) {
 	c := &core{resumed: -1}
 	var about modelfile.About
 	if bytes.HasPrefix(b, []byte(checkpointMagic)) {
-		c.at, c.net, err = decodeCheckpoint(b)
-		c.seen.Restore(c.at.Marks)
+		var p position
+		var net *model.Net
+		p, net, err = decodeCheckpoint(b)
+		c.restore(p, net)
 	} else {
 		c.net, about, err = modelfile.Read(bytes.NewReader(b))
 	}

@@ -65,6 +65,7 @@ func Needs(stage string, c *config.Config) []stream.Need {
 		}
 	case "learner":
 		n.topic(event.TopicDeadLetter, write)
+		n.topic(event.TopicEvaluations, write) // the blocks by which networks are compared
 		for _, o := range c.Objectives {
 			n.topic(event.TopicExamples(o.Name), read)
 		}

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
@@ -22,6 +23,7 @@ const modelExamples = `  clickloop model show click --kafka localhost:9092      
   clickloop model diff monday.model click --kafka localhost:9092    what changed, in settings and predictions
   clickloop model verify data/checkpoints/click.checkpoint --kafka localhost:9092
                                                                     do the examples give these very bytes?
+  clickloop model compare click --kafka localhost:9092              which of the objective's networks is better?
 A model is a file (a learner's checkpoint, or one of fit --out) or the name of an objective.
 `
 
@@ -37,12 +39,13 @@ type modelOptions struct {
 	stderr   io.Writer
 
 	client *stream.Client // nil until a model or an example needs Kafka
+	cfg    config.Config  // once there is a client
 }
 
-// modelCommand is `clickloop model show|diff|verify`.
+// modelCommand is `clickloop model show|diff|verify|compare`.
 func modelCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o := &modelOptions{stdout: stdout, stderr: stderr}
-	fs := newFlags("model", "model show|diff|verify MODEL... [flags]", modelExamples, stderr)
+	fs := newFlags("model", "model show|diff|verify|compare MODEL... [flags]", modelExamples, stderr)
 	o.flags(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
@@ -56,8 +59,10 @@ func modelCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return o.diff(ctx, rest[1], rest[2])
 	case len(rest) == 2 && rest[0] == "verify":
 		return o.verify(ctx, rest[1])
+	case len(rest) == 2 && rest[0] == "compare":
+		return o.compare(ctx, rest[1])
 	}
-	return misused(stderr, "model", "want show MODEL, diff MODEL MODEL or verify MODEL; --help shows examples")
+	return misused(stderr, "model", "want show MODEL, diff MODEL MODEL, verify MODEL or compare OBJECTIVE; --help shows examples")
 }
 
 // flags declares the flags on fs.
@@ -87,7 +92,7 @@ func (o *modelOptions) dial(ctx context.Context) (*stream.Client, error) {
 	if err := within(ctx, startPatience, client.Await); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	o.client = client
+	o.client, o.cfg = client, cfg
 	return client, nil
 }
 
@@ -198,6 +203,26 @@ func (o *modelOptions) verify(ctx context.Context, name string) error {
 		return errors.New("the examples do not give this model")
 	}
 	return nil
+}
+
+// compare tells which of an objective's networks is better.
+func (o *modelOptions) compare(ctx context.Context, name string) error {
+	client, err := o.dial(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(o.cfg.Objectives, func(x event.Objective) bool { return x.Name == name })
+	switch {
+	case i < 0:
+		return fmt.Errorf("there is no objective %q in the configuration", name)
+	case len(o.cfg.Objectives[i].NetworkNames()) < 2:
+		return fmt.Errorf("objective %s has one network: name several in its setting networks to compare them", name)
+	}
+	c, err := inspect.Compare(ctx, client, o.cfg.Objectives[i])
+	if err != nil {
+		return err
+	}
+	return o.print(c, c.Write)
 }
 
 // print prints v as JSON, or by text.
