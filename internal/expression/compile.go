@@ -92,6 +92,9 @@ func (c *compiler) compile(n ast.Node) node {
 	}
 	switch n := n.(type) {
 	case *ast.IntegerNode:
+		if foreign := c.names.Any || c.names.Members != nil; foreign && (n.Value > 1<<53 || n.Value < -1<<53) {
+			return c.fail(n, "has more digits than a number holds: compare it as a text, \"%d\", or write it with an exponent", n.Value)
+		}
 		return constant(column(n), float64(n.Value))
 	case *ast.FloatNode:
 		return constant(column(n), n.Value)

@@ -97,7 +97,8 @@ func (p *Program) Refs() []Ref { return p.refs }
 func (p *Program) Numeric() bool { return p.root.kind != boolean }
 
 // Run is the memory of an evaluation. Values are those of Program.Refs, in their order; Null is a
-// field that is missing. The zero Run is ready for use.
+// field that is missing. A Number with a Str is equal to that text, too: a whole number beyond 2^53
+// has its digits there. The zero Run is ready for use.
 type Run struct {
 	Values []event.Value
 	failed failure

@@ -15,8 +15,9 @@ const maxJQ = 16 << 10
 var ErrNotJQ = errors.New("its filter of jq is too long")
 
 // JQ returns a filter of jq 1.6 that gives true where the condition text does, and false where the
-// condition is false or has no result. field returns the filter of a field, null where it is
-// missing. Both are evaluated with the message as jq's input.
+// condition is false or has no result; it may also give nothing. field returns the filter of a
+// field, which gives null or nothing where it is missing. Both are evaluated with the message as
+// jq's input.
 //
 // jq rounds whole numbers beyond 2^53, which are texts of their digits here.
 func JQ(text string, names Names, field func(Ref) string) (string, error) {
@@ -28,14 +29,49 @@ func JQ(text string, names Names, field func(Ref) string) (string, error) {
 		return "", err
 	}
 	t := translator{compiler: compiler{names: names}, field: field}
-	filter := t.truth(t.translate(tree))
+	var parts []string
+	length := 0
+	for _, n := range conjuncts(nil, tree) {
+		part, ok := t.short(n)
+		if !ok {
+			part = "(try " + t.truth(t.translate(n)) + " catch false)"
+		}
+		parts = append(parts, part)
+		length += len(part)
+	}
 	switch {
 	case t.err != nil:
 		return "", t.err
-	case t.tooLong || len(filter) > maxJQ:
+	case t.tooLong || length > maxJQ:
 		return "", ErrNotJQ
 	}
-	return "try " + filter + " catch false", nil
+	return strings.Join(parts, " and "), nil
+}
+
+// short returns a filter that people can read for the usual condition: a field compared with a
+// constant. Nothing around it but and may need to know that the field is missing.
+func (t *translator) short(n ast.Node) (filter string, ok bool) {
+	b, ok := n.(*ast.BinaryNode)
+	if !ok || b.Operator != "==" && b.Operator != "<" && b.Operator != "<=" && b.Operator != ">" && b.Operator != ">=" || !isConstant(b.Right) {
+		return "", false
+	}
+	left, right := t.translate(b.Left), t.translate(b.Right)
+	switch {
+	case left.kind != open || !isName(b.Left):
+	case b.Operator != "==" && right.kind == numeric:
+		return "(" + left.filter + `|type == "number" and . ` + b.Operator + " " + right.filter + ")", true
+	case b.Operator == "==" && right.filter != `"true"` && right.filter != `"false"`: // which booleans are, too
+		return "(" + left.filter + " == " + right.filter + ")", true
+	}
+	return "", false
+}
+
+func isName(n ast.Node) bool {
+	switch n.(type) {
+	case *ast.IdentifierNode, *ast.MemberNode:
+		return true
+	}
+	return false
 }
 
 // translator makes filters of jq of a syntax tree that compiles.
@@ -129,6 +165,9 @@ func given(j jq) string {
 	return "(" + j.filter + "|if . == null then " + jqFail + ` elif type == "boolean" then tostring else . end)`
 }
 
+// orNull returns the value of a field, null where its filter gives nothing.
+func orNull(j jq) string { return "([" + j.filter + "]|.[0])" }
+
 func (t *translator) unaryFilter(n *ast.UnaryNode) jq {
 	operand := t.translate(n.Node)
 	switch n.Operator {
@@ -163,7 +202,7 @@ func (t *translator) binaryFilter(n *ast.BinaryNode) jq {
 	case "or", "||":
 		return jq{boolean, "(" + t.truth(left) + " or " + t.truth(right) + ")"}
 	case "??":
-		return t.either("if "+left.filter+" != null then ", left, right)
+		return t.either("if "+orNull(left)+" != null then ", left, right)
 	}
 	a, b := t.compiled(n.Left), t.compiled(n.Right)
 	kind := numeric
@@ -176,7 +215,7 @@ func (t *translator) binaryFilter(n *ast.BinaryNode) jq {
 func (t *translator) equalityFilter(n *ast.BinaryNode, left jq) jq {
 	filter := ""
 	if _, isNil := n.Right.(*ast.NilNode); isNil {
-		filter = "(" + left.filter + " == null)"
+		filter = "(" + orNull(left) + " == null)"
 	} else {
 		filter = "(" + t.compared(left, n.Left, n.Right) + " == " + t.compared(t.translate(n.Right), n.Right, n.Left) + ")"
 	}

@@ -138,7 +138,10 @@ func equal(a, b node) func(*Run) bool {
 	case a.kind == open && b.kind == numeric:
 		return func(r *Run) bool { v := r.given(&a); return v.Kind == event.Number && v.Num == b.number(r) }
 	case a.kind == open && b.kind == textual:
-		return func(r *Run) bool { v := r.given(&a); return v.Kind == event.String && v.Str == b.text(r) }
+		return func(r *Run) bool {
+			v := r.given(&a)
+			return (v.Kind == event.String || v.Kind == event.Number && v.Str != "") && v.Str == b.text(r)
+		}
 	case b.kind == numeric:
 		return func(r *Run) bool { return a.number(r) == b.number(r) }
 	case b.kind == textual:
