@@ -72,6 +72,9 @@ func (l *Loop) muxes() (public, admin *http.ServeMux) {
 	for _, s := range l.stages {
 		s.Register(public, admin)
 	}
+	if l.stories != nil {
+		l.stories.Register(public, admin)
+	}
 	l.registerPublic(public)
 	l.registerAdmin(admin)
 	return public, admin

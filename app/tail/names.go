@@ -60,7 +60,7 @@ func namesOf(topic string, objectives []event.Objective, join bool) expression.N
 	record := map[string]expression.Kind{
 		"record.key": expression.Text, "record.partition": expression.Number, "record.offset": expression.Number, "record.time_ms": expression.Number,
 	}
-	all := expression.Names{Members: record, Fields: []string{groupHeader}}
+	all := expression.Names{Members: record, Fields: []string{groupHeader}, Holds: map[string]expression.Kind{groupHeader: expression.Text}}
 	known, ok := names[topic]
 	for _, many := range []string{event.TopicExamples(""), event.TopicCatalogue("")} {
 		if strings.HasPrefix(topic, many) {
@@ -78,6 +78,7 @@ func namesOf(topic string, objectives []event.Objective, join bool) expression.N
 	}
 	all.Fields = append(all.Fields, strings.Fields(known.groups)...)
 	if topic == event.TopicPredictions {
+		all.Holds["p"], all.Holds["model"], all.Holds["age_ms"] = expression.Number, expression.Text, expression.Number
 		if join {
 			all.Fields = append(all.Fields, outcomesGroup)
 		}

@@ -258,7 +258,7 @@ func (c *compiler) field(n *ast.MemberNode) node {
 	known := c.known(group.Value)
 	switch {
 	case slices.Contains(c.names.Fields, group.Value), c.names.Any && len(known) == 0:
-		return c.member(group, name, Anything)
+		return c.member(group, name, c.names.Holds[group.Value])
 	case len(known) > 0:
 		return c.fail(group, "%s.%s %s", group.Value, clip(name), event.UnknownName(name, known))
 	}

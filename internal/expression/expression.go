@@ -44,6 +44,8 @@ type Names struct {
 	// Members are further fields by their whole names, such as "user" or "p.click", with what they
 	// hold. Any of them may be missing.
 	Members map[string]Kind
+	// Holds says what the fields of groups in Fields hold, where that is the same for all of them.
+	Holds map[string]Kind
 	// Any allows names that are none of these, by themselves and with groups.
 	Any bool
 }
