@@ -56,7 +56,7 @@ type Loop struct {
 	running     []func(context.Context) error // run beside the stages
 	stages      []stage
 	stories     *story.Stories // nil where not all stages run
-	setRecorded []func(bool) // switch the stages between recorded and wall time
+	setRecorded []func(bool)   // switch the stages between recorded and wall time
 	stores      []store
 	capacity    *capacity     // nil when no stage has a store
 	keeper      *keeper       // nil without embedded services

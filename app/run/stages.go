@@ -117,7 +117,7 @@ func (l *Loop) build(names []string) error {
 		l.stages = append(l.stages, s)
 	}
 	if b.whole {
-		l.stories = story.New(story.Finder{Client: l.Client, Objectives: l.cfg.Objectives, Revise: l.cfg.Feedback.OutcomeTTL, Now: now}, l.logger)
+		l.stories = story.New(story.Finder{Client: l.Client, Objectives: l.cfg.Objectives, Revise: l.cfg.Feedback.Revises(), Now: now}, l.logger)
 		l.running = append(l.running, l.stories.Run)
 	}
 	return nil

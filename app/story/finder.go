@@ -19,7 +19,7 @@ type Finder struct {
 	Client     *stream.Client
 	Objectives []event.Objective
 	// Revise is how long after a window a positive still makes a revision, for objectives that ask
-	// for it: feedback.outcome_ttl.
+	// for it (feedback.Config.Revises).
 	Revise time.Duration
 	Now    func() event.Time
 	// Progress is told the records that were read of a topic; nil: nobody

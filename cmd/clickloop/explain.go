@@ -70,7 +70,7 @@ func tellFromTopics(ctx context.Context, cfg *config.Config, q story.Question, s
 		return nil, err
 	}
 	defer client.Close()
-	finder := story.Finder{Client: client, Objectives: cfg.Objectives, Revise: cfg.Feedback.OutcomeTTL, Now: func() event.Time { return event.TimeOf(time.Now()) }}
+	finder := story.Finder{Client: client, Objectives: cfg.Objectives, Revise: cfg.Feedback.Revises(), Now: func() event.Time { return event.TimeOf(time.Now()) }}
 	if isTerminal(stderr) {
 		shown := false
 		finder.Progress = func(topic string, records, of int64) {
@@ -124,7 +124,9 @@ func askUp(ctx context.Context, cfg *config.Config, q story.Question) (*story.St
 	if answer.StatusCode == http.StatusOK && json.Unmarshal(body, &told) == nil && told.ID == q.ID {
 		return &told, nil
 	}
-	var refused struct{ Error struct{ Code, Message string } }
+	var refused struct {
+		Error struct{ Code, Message string }
+	}
 	if answer.StatusCode == http.StatusNotFound && json.Unmarshal(body, &refused) == nil && refused.Error.Code == "not_found" && len(refused.Error.Message) > 0 {
 		return nil, errors.New(refused.Error.Message)
 	}
