@@ -181,7 +181,7 @@ func (s *search) checkTrigger(o *event.Objective, kind *objective.Kind) {
 		return
 	}
 	for i := range s.story.Objectives {
-		if told := &s.story.Objectives[i]; told.Name != o.Name || len(told.Examples) > 0 {
+		if told := &s.story.Objectives[i]; told.Name == o.Name && len(told.Examples) > 0 {
 			return
 		}
 	}

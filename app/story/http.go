@@ -78,7 +78,7 @@ func (s *Stories) handle(w http.ResponseWriter, r *http.Request) {
 	case s.turns <- struct{}{}:
 		defer func() { <-s.turns }()
 	case <-time.After(maxWait):
-		web.Refuse(w, http.StatusServiceUnavailable, "busy", fmt.Errorf("%d other predictions are searched for: ask again", maxAtOnce))
+		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", fmt.Errorf("%d other predictions are searched for: ask again", maxAtOnce))
 		return
 	case <-ctx.Done():
 		return
@@ -89,9 +89,9 @@ func (s *Stories) handle(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &wrong):
 		web.Refuse(w, http.StatusBadRequest, "bad_request", err)
 	case errors.Is(err, context.DeadlineExceeded):
-		web.Refuse(w, http.StatusGatewayTimeout, "timeout", fmt.Errorf("the search took longer than %s: give at=TIME, when the prediction was made", maxSearch))
+		web.Refuse(w, http.StatusGatewayTimeout, "not_yet", fmt.Errorf("the search took longer than %s: give at=TIME, when the prediction was made", maxSearch))
 	case err != nil:
-		web.Refuse(w, http.StatusBadGateway, "kafka", err)
+		web.Refuse(w, http.StatusServiceUnavailable, "unavailable", err)
 	case !story.Found():
 		web.Refuse(w, http.StatusNotFound, "not_found", story.Missing())
 	default:

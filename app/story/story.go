@@ -103,7 +103,6 @@ const (
 	Waiting   = "waiting"    // its window has not ended
 	Overdue   = "overdue"    // its window has ended, and no example is there yet
 	NoTrigger = "no_trigger" // the trigger did not happen in the window: it is no example
-	NoModel   = "no_model"   // no weights answered: it has no probability, and is an example all the same
 )
 
 // Objective is what one objective predicted, and what became of it.
@@ -114,7 +113,7 @@ type Objective struct {
 	WindowMs int64      `json:"window_ms"`
 	P        *float64   `json:"p"`               // served; nil where no weights answered
 	Model    string     `json:"model,omitempty"` // the version that answered
-	Due      event.Time `json:"due"`             // when the label is decided
+	Due      event.Time `json:"due,omitzero"`    // when the label is decided
 	State    string     `json:"state"`
 	Why      string     `json:"why"`   // of State, in words
 	Label    *float64   `json:"label"` // the newest; nil without an example
