@@ -284,11 +284,11 @@ func TestTheRowInTheReadmeIsThatOfARun(t *testing.T) {
 		t.Fatalf("README.md shows %d messages, want the request, the prediction, the event and the example", len(shown))
 	}
 	const id = "bank-marketing-00000076"
-	prediction := values(t, p.run("clickloop tail predictions -o beginning -e --where request="+id))
+	prediction := values(t, p.run("clickloop tail predictions -o beginning -e 'request == \""+id+"\"'"))
 	request := map[string]any{"request": id, "context": prediction[0].(map[string]any)["features"], "candidates": []any{map[string]any{"ad": prediction[0].(map[string]any)["ad"]}}}
 	for i, is := range [][]any{
-		{request}, prediction, values(t, p.run("clickloop tail events -o beginning -e --where request="+id)),
-		values(t, p.run("clickloop tail examples.conversion -o beginning -e --where prediction="+id+".0")),
+		{request}, prediction, values(t, p.run("clickloop tail events -o beginning -e 'request == \""+id+"\"'")),
+		values(t, p.run("clickloop tail examples.conversion -o beginning -e 'prediction == \""+id+".0\"'")),
 	} {
 		if len(is) != 1 {
 			t.Fatalf("%d messages are found for the %dth that is shown", len(is), i+1)

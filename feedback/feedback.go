@@ -97,7 +97,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 			f.comparers[len(f.comparers)-1] = newComparer(t, &f.evaluators[len(f.evaluators)-1].owner)
 		}
 		if o.Revisions {
-			f.revisers = append(f.revisers, &reviser{task: t, within: cfg.reviseWithin(), revised: c.revised.WithLabelValues(o.Name)})
+			f.revisers = append(f.revisers, &reviser{task: t, within: cfg.Revises(), revised: c.revised.WithLabelValues(o.Name)})
 		}
 	}
 	return f, nil

@@ -72,6 +72,9 @@ func (l *Loop) muxes() (public, admin *http.ServeMux) {
 	for _, s := range l.stages {
 		s.Register(public, admin)
 	}
+	if l.stories != nil {
+		l.stories.Register(public, admin)
+	}
 	l.registerPublic(public)
 	l.registerAdmin(admin)
 	return public, admin
@@ -98,7 +101,7 @@ func (l *Loop) registerAdmin(admin *http.ServeMux) {
 	admin.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	admin.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	admin.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, "clickloop: GET /v1/model, GET /v1/evaluation, GET /v1/learner, GET /v1/clock, GET /readyz, GET /metrics, GET /debug/pprof/")
+		fmt.Fprintln(w, "clickloop: GET /v1/model, GET /v1/evaluation, GET /v1/learner, GET /v1/predictions/ID, GET /v1/clock, GET /readyz, GET /metrics, GET /debug/pprof/")
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/story"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
@@ -114,6 +115,10 @@ func (l *Loop) build(names []string) error {
 			return fmt.Errorf("cannot build %s: %w", name, err)
 		}
 		l.stages = append(l.stages, s)
+	}
+	if b.whole {
+		l.stories = story.New(story.Finder{Client: l.Client, Objectives: l.cfg.Objectives, Revise: l.cfg.Feedback.Revises(), Now: now}, l.logger)
+		l.running = append(l.running, l.stories.Run)
 	}
 	return nil
 }
