@@ -109,7 +109,7 @@ func (d *disk) syncFolder(name string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// makeFolder makes a folder and makes its name durable.
+// makeFolder makes a folder that is not there. The caller makes its name durable.
 func (d *disk) makeFolder(name string) error {
 	if _, err := os.Stat(d.path(name)); err == nil {
 		return nil
@@ -117,10 +117,10 @@ func (d *disk) makeFolder(name string) error {
 	if err := d.before("make folder"); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(d.path(name), 0o755); err != nil {
+	if err := os.Mkdir(d.path(name), 0o755); err != nil {
 		return d.explain(name, err)
 	}
-	return d.syncFolder(filepath.Dir(name))
+	return nil
 }
 
 // lock keeps other processes out of the folder until the file is closed, by a kill at the latest.

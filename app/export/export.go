@@ -198,7 +198,8 @@ func (e *exporter) flush() error {
 	var bytes int64
 	for _, hour := range e.batch.sorted() {
 		name := e.name(hour)
-		temporary := tmpDir + "/" + hour + ".tmp"
+		// the manifest still names the files of the batch before: another batch has other names
+		temporary := fmt.Sprintf("%s/%08d-%s.tmp", tmpDir, next.Sequence+1, hour)
 		n, err := e.writeFile(temporary, e.batch.hours[hour])
 		if err != nil {
 			_ = e.disk.sweep() // gives the space back; a run that begins does it again

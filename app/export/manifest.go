@@ -156,13 +156,22 @@ func (d *disk) sweep() error {
 // publish gives files of a committed batch their names. It may be repeated: a file that is not
 // there has its name already.
 func (d *disk) publish(files []pending) error {
+	var left []pending
 	for _, f := range files {
 		if _, err := os.Stat(d.path(f.Temporary)); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		left = append(left, f)
 		if err := d.makeFolder(filepath.Dir(f.Name)); err != nil {
 			return err
 		}
+	}
+	if len(left) > 0 {
+		if err := d.syncFolder("."); err != nil {
+			return err
+		}
+	}
+	for _, f := range left {
 		if err := d.rename(f.Temporary, f.Name); err != nil {
 			return err
 		}
