@@ -139,7 +139,8 @@ type exporter struct {
 	columns  *columns
 	disk     *disk
 	manifest *manifest
-	metadata int // columns in the file of metadata
+	metadata int  // columns in the file of metadata; -1: not known
+	gaps     bool // some were found in this run
 	batch    batch
 	offsets  []int64 // read up to, by partition
 	totals   Totals
@@ -164,7 +165,7 @@ func run(ctx context.Context, client *stream.Client, cfg Config, step func(strin
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	began := time.Now()
-	e := &exporter{cfg: cfg, client: client, layout: layoutOf(cfg.Topic), disk: &disk{filepath.Join(cfg.Dir, cfg.Topic), step}, due: due}
+	e := &exporter{cfg: cfg, client: client, layout: layoutOf(cfg.Topic), disk: &disk{filepath.Join(cfg.Dir, cfg.Topic), step}, metadata: -1, due: due}
 	ends, err := e.open(ctx)
 	if err != nil {
 		return Totals{}, err
@@ -240,7 +241,7 @@ func (e *exporter) commit(next *manifest) error {
 
 // saveMetadata writes the schema with all columns, which a single file need not have.
 func (e *exporter) saveMetadata() error {
-	if e.cfg.Format != Parquet || e.metadata == len(e.columns.list) && e.manifest.Sequence > 1 {
+	if e.cfg.Format != Parquet || e.metadata == len(e.columns.list) {
 		return nil
 	}
 	b, err := commonMetadata(e.columns.table())
@@ -274,9 +275,15 @@ func (e *exporter) ended(ctx context.Context) error {
 	return nil
 }
 
-// warnLeft names entries that have no column.
-func (e *exporter) warnLeft() {
+// smallFile is how many rows a file has that is worth opening.
+const smallFile = 1000
+
+// warn names entries that have no column, and files that are many and small.
+func (e *exporter) warn() {
 	if some, n := e.columns.examples(); n > 0 {
-		e.cfg.Logger.Warn("some entries have no column of their own, and are in their maps only", "entries", n, "such_as", fmt.Sprint(some), "columns", e.cfg.Columns)
+		e.cfg.Logger.Warn("some entries have no column of their own, and are in their maps only", "entries", n, "such_as", some, "columns", e.cfg.Columns)
+	}
+	if t := &e.totals; t.Files > 100 && t.Rows < smallFile*t.Files {
+		e.cfg.Logger.Warn("the files are many and small, since records of many hours stand side by side on the topic: a larger --batch, or --by produced, makes fewer", "files", t.Files, "rows", t.Rows)
 	}
 }

@@ -52,6 +52,9 @@ func TestAnExportThatIsKilledAtAnyStepHasEveryRecordOnce(t *testing.T) {
 				if left, err := os.ReadDir((&disk{dir: dir + "/predictions"}).path(tmpDir)); err != nil || len(left) > 0 {
 					t.Fatalf("temporary files %v are left: %v", left, err)
 				}
+				if _, err := os.Stat(dir + "/predictions/" + commonName); err != nil && format == Parquet {
+					t.Fatalf("killed before step %d: %v", steps, err)
+				}
 				if !killed {
 					break
 				}

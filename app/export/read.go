@@ -63,6 +63,11 @@ func (e *exporter) start(want *manifest, ranges []stream.Range) (err error) {
 		return err
 	}
 	e.columns = newColumns(e.layout, e.cfg.Columns, e.manifest.Columns)
+	if e.manifest.Sequence > 0 {
+		if err := e.saveMetadata(); err != nil { // a kill may have come before it
+			return err
+		}
+	}
 	if n := len(ranges); n < len(e.manifest.Offsets) {
 		return fmt.Errorf("%s had %d partitions and has %d: use another folder", want.Topic, len(e.manifest.Offsets), n)
 	}
@@ -83,6 +88,7 @@ func (e *exporter) start(want *manifest, ranges []stream.Range) (err error) {
 // gap notes records that are gone.
 func (e *exporter) gap(g Gap) {
 	e.manifest.addGap(g)
+	e.gaps = true
 	e.cfg.Logger.Warn("retention had deleted records before they were exported", "topic", e.manifest.Topic, "partition", g.Partition, "from", g.From, "to", g.To-1)
 }
 
@@ -116,12 +122,13 @@ func (e *exporter) read(ctx context.Context, ends []int64) error {
 // ended, or a reader failed, is in files when it returns.
 func (e *exporter) collect(ctx context.Context, out <-chan fetched, ends []int64) error {
 	var roll <-chan time.Time
-	dirty := e.manifest.Sequence == 0 || len(e.manifest.Gaps) > 0
+	dirty := e.manifest.Sequence == 0 || e.gaps
 	flush := func() error {
 		roll, dirty = nil, false
 		return e.flush()
 	}
 	for open := true; open; {
+		full := false
 		select {
 		case f, ok := <-out:
 			if open = ok; !ok {
@@ -132,11 +139,11 @@ func (e *exporter) collect(ctx context.Context, out <-chan fetched, ends []int64
 			}
 			e.take(&f)
 		case <-roll:
-			e.batch.bytes = e.cfg.Batch
+			full = true
 		case <-ctx.Done():
 			open = false
 		}
-		if e.batch.bytes >= e.cfg.Batch {
+		if full || e.batch.bytes >= e.cfg.Batch {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -151,7 +158,7 @@ func (e *exporter) collect(ctx context.Context, out <-chan fetched, ends []int64
 			return err
 		}
 	}
-	e.warnLeft()
+	e.warn()
 	return e.ended(ctx)
 }
 

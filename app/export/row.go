@@ -105,7 +105,9 @@ func (d *decoder) begin(to *row) {
 func (d *decoder) record(r *stream.Record, to *row) {
 	at := to.cells[d.scalars:]
 	at[2], at[3] = cell{kind: integer, int: int64(r.Partition)}, cell{kind: integer, int: r.Offset}
-	at[4] = cell{kind: integer, int: r.Time.UnixMilli()}
+	if ms := r.Time.UnixMilli(); ms != -1 { // a producer gave none
+		at[4] = cell{kind: integer, int: ms}
+	}
 	if r.Key != nil {
 		at[5] = cell{kind: text, text: readable(r.Key)}
 	}
