@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,11 +86,20 @@ func TestAnExportThatIsKilledHasEveryPredictionOnce(t *testing.T) {
 				killWhen(t, program(t.Context(), args...), func() bool { return rowsDone(folder) >= int64(n*(kill+1)/5) })
 			}
 			var totals export.Totals
-			output(t, &totals, args...)
+			last := program(t.Context(), args...)
+			out, err := last.Output()
+			if err == nil {
+				err = json.Unmarshal(out, &totals)
+			}
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
 			if totals.AllRows != int64(n) || totals.Rows == 0 || totals.Rows == int64(n) || !totals.Complete {
 				t.Errorf("totals %+v", totals)
 			}
-			t.Logf("%d rows in %d files, %.1f MB; the last run wrote %d rows, %.0f a second", totals.AllRows, totals.AllFiles, float64(totals.AllBytes)/1e6, totals.Rows, totals.RowsPerSecond)
+			used := last.ProcessState
+			t.Logf("%d rows in %d files, %.1f MB; the last run wrote %d rows in %.1f s, and took %v of processors and %d MB", totals.AllRows, totals.AllFiles, float64(totals.AllBytes)/1e6,
+				totals.Rows, totals.Seconds, used.UserTime()+used.SystemTime(), used.SysUsage().(*syscall.Rusage).Maxrss>>10)
 			compareExport(t, folder, format, n, flags)
 		})
 	}
