@@ -165,8 +165,19 @@ func (c *columns) table() []column {
 // unique are members whose values hardly ever repeat: a dictionary of them would be of no use.
 var unique = map[string]bool{"id": true, "request": true, "prediction": true, "token": true, "bid": true, "choice": true, "others": true, "payload": true}
 
-// bytes is the kind of colPayload, which need not be text.
+// bytesKind is the kind of colPayload, which need not be text.
 const bytesKind = record + 1
+
+// Places of the columns in tail.
+const (
+	atRest = iota
+	atError
+	atPartition
+	atOffset
+	atTimestamp
+	atKey
+	atPayload
+)
 
 // tail are the columns that every table has, behind those of messages.
 var tail = []member{{colRest, tree}, {colError, text}, {colPartition, integer}, {colOffset, integer}, {colTimestamp, moment}, {colKey, text}, {colPayload, bytesKind}}

@@ -54,10 +54,11 @@ type decoder struct {
 	met      map[entryKey]bool   // entries that are not known to columns
 	newKeys  []entryKey          // the same in their order
 	names    map[string]struct{} // of a member whose nesting could make one name twice
+	given    map[string]int      // headers of the record by name
 }
 
 func newDecoder(c *columns) *decoder {
-	d := &decoder{layout: c.layout, columns: c, met: map[entryKey]bool{}, names: map[string]struct{}{}}
+	d := &decoder{layout: c.layout, columns: c, met: map[entryKey]bool{}, names: map[string]struct{}{}, given: map[string]int{}}
 	for _, m := range c.layout.members {
 		place := -1
 		switch {
@@ -80,13 +81,13 @@ func (d *decoder) decode(r *stream.Record, to *row) {
 	value := unsafe.String(unsafe.SliceData(r.Value), len(r.Value))
 	err := d.message(r.Value, value, to)
 	if err == nil && len(d.rest.Buf) > 1 {
-		to.cells[d.scalars] = cell{kind: tree, text: string(d.rest.End())}
+		to.cells[d.scalars+atRest] = cell{kind: tree, text: string(d.rest.End())}
 	}
 	if err == nil && len(d.wrong) > 0 {
 		err = errors.New(strings.Join(d.wrong, "; "))
 	}
 	if err != nil {
-		to.cells[d.scalars+1] = cell{kind: text, text: err.Error()}
+		to.cells[d.scalars+atError] = cell{kind: text, text: err.Error()}
 	}
 }
 
@@ -104,22 +105,35 @@ func (d *decoder) begin(to *row) {
 // record fills the columns of the record.
 func (d *decoder) record(r *stream.Record, to *row) {
 	at := to.cells[d.scalars:]
-	at[2], at[3] = cell{kind: integer, int: int64(r.Partition)}, cell{kind: integer, int: r.Offset}
+	at[atPartition], at[atOffset] = cell{kind: integer, int: int64(r.Partition)}, cell{kind: integer, int: r.Offset}
 	if ms := r.Time.UnixMilli(); ms != -1 { // a producer gave none
-		at[4] = cell{kind: integer, int: ms}
+		at[atTimestamp] = cell{kind: integer, int: ms}
 	}
 	if r.Key != nil {
-		at[5] = cell{kind: text, text: readable(r.Key)}
+		at[atKey] = cell{kind: text, text: readable(r.Key)}
 	}
 	list := d.entries[d.maps][:0]
+	clear(d.given)
 	for _, h := range r.Headers {
-		name, value := distinct(list, strings.ToValidUTF8(h.Key, "\uFFFD")), cell{}
+		c := cell{}
 		if h.Value != nil {
-			value = cell{kind: text, text: readable(h.Value)}
+			c = cell{kind: text, text: readable(h.Value)}
 		}
-		list = append(list, entry{name, value})
+		list = append(list, entry{d.distinct(strings.ToValidUTF8(h.Key, "\uFFFD")), c})
 	}
 	d.entries[d.maps], to.maps[d.maps] = list, list[:len(list):len(list)]
+}
+
+// distinct returns the name of a header, or for one that is given again its name and a number: a
+// map has a name once.
+func (d *decoder) distinct(name string) string {
+	is := name
+	for d.given[is] > 0 {
+		d.given[name]++
+		is = fmt.Sprintf("%s#%d", name, d.given[name])
+	}
+	d.given[is]++
+	return is
 }
 
 // readable is b as text. Bytes that are no text become base64 behind a mark.
@@ -130,23 +144,9 @@ func readable(b []byte) string {
 	return "base64:" + base64.StdEncoding.EncodeToString(b)
 }
 
-// distinct returns name, or for a header that is given again its name and a number.
-func distinct(list []entry, name string) string {
-	for n, is := 2, name; ; n++ {
-		taken := false
-		for _, e := range list {
-			taken = taken || e.name == is
-		}
-		if !taken {
-			return is
-		}
-		is = fmt.Sprintf("%s#%d", name, n)
-	}
-}
-
 // message fills the columns of the message. The payload is kept where it could not be read whole.
 func (d *decoder) message(raw []byte, value string, to *row) error {
-	payload := &to.cells[d.scalars+6]
+	payload := &to.cells[d.scalars+atPayload]
 	if raw == nil {
 		return nil // a tombstone has no payload
 	}
@@ -156,7 +156,7 @@ func (d *decoder) message(raw []byte, value string, to *row) error {
 	}
 	r := &d.whole
 	r.Reset(value, limits)
-	err := error(nil)
+	var err error
 	switch {
 	case !utf8.ValidString(value):
 		err = errors.New("it is no UTF-8")
