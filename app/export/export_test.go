@@ -105,8 +105,8 @@ func TestAFolderOfAnotherExportIsRefused(t *testing.T) {
 	}
 	f("--format csv, not parquet", func(c *Config) { c.Format = Parquet })
 	f("--by event, not produced", func(c *Config) { c.By = ByProduced })
-	f("--from none, not 2026-11-25T09:00:00Z", func(c *Config) { c.From = start })
-	f("--to none, not 2026-11-25T09:00:00Z", func(c *Config) { c.To = start })
+	f("--from none, not 2025-11-25T09:00:00Z", func(c *Config) { c.From = start })
+	f("--to none, not 2025-11-25T09:00:00Z", func(c *Config) { c.To = start })
 	f("topic "+s.prefix+"predictions, not x.predictions", func(c *Config) { c.Prefix = "x." })
 	f("partition", func(c *Config) {
 		d := disk{dir: filepath.Join(dir, "predictions")}
@@ -248,7 +248,7 @@ func TestFromAndToBoundTheTimeOfBy(t *testing.T) {
 	if totals := s.run(cfg); totals.Rows != int64(len(within)) {
 		t.Errorf("by production: %+v", totals)
 	}
-	if names, _ := filepath.Glob(filepath.Join(cfg.Dir, "predictions", "hour=2026-11-26T*")); len(names) == 0 {
+	if names, _ := filepath.Glob(filepath.Join(cfg.Dir, "predictions", "hour=2025-11-26T*")); len(names) == 0 {
 		t.Error("no folder is of an hour of production")
 	}
 }
@@ -311,7 +311,7 @@ func TestRecordsWithoutATimeOfTheirOwn(t *testing.T) {
 	if totals := s.run(s.config(dir, Parquet)); totals.Rows != 5 || totals.Files != 1 {
 		t.Errorf("totals %+v", totals)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "predictions", "hour=2026-11-25T09", "part-00000001.parquet")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "predictions", "hour=2025-11-25T09", "part-00000001.parquet")); err != nil {
 		t.Error(err)
 	}
 }

@@ -69,7 +69,7 @@ func (s *source) create() {
 }
 
 // start is the time of the first prediction.
-var start = time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
+var start = time.Date(2025, 11, 25, 9, 0, 0, 0, time.UTC)
 
 // produce adds n predictions. They are produced a day after they were made.
 func (s *source) produce(n int) {

@@ -62,13 +62,13 @@ func TestLinesAreMessagesAsTheyAre(t *testing.T) {
 	with := func(value []byte) stream.Record { r := at; r.Value = value; return r }
 	f(with([]byte(`{"a": 1.50}`)), false, `{"a": 1.50}`)
 	f(with([]byte("{\"a\":\n1}")), false, `{"a":1}`)
-	const head = `{"topic":"t","partition":1,"offset":2,"tstype":"create","ts":1795597200000,"key":"k",`
+	const head = `{"topic":"t","partition":1,"offset":2,"tstype":"create","ts":1764061200000,"key":"k",`
 	f(with([]byte(`{"a":1}`)), true, head+`"payload":"{\"a\":1}"}`)
 	f(with([]byte(`{"a":1`)), false, head+`"payload":"{\"a\":1"}`)
 	f(with(nil), false, head+`"payload":null}`)
 	f(with([]byte{0xff}), false, head+`"payload_base64":"/w=="}`)
 	at.Headers = []stream.Header{{Key: "h", Value: []byte("v")}, {Key: "n"}}
-	f(with([]byte(`1`)), true, `{"topic":"t","partition":1,"offset":2,"tstype":"create","ts":1795597200000,"headers":["h","v","n",null],"key":"k","payload":"1"}`)
+	f(with([]byte(`1`)), true, `{"topic":"t","partition":1,"offset":2,"tstype":"create","ts":1764061200000,"headers":["h","v","n",null],"key":"k","payload":"1"}`)
 }
 
 func TestParquetHasMapsAndColumnsWithTheirNulls(t *testing.T) {
