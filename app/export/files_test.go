@@ -59,6 +59,13 @@ func (s *source) addPartition() {
 	s.next = append(s.next, 0)
 	backend.AddPartitions(s.t, backend.Kafka(s.t)[0], s.prefix+event.TopicPredictions, len(s.next))
 	s.dial()
+	for seen := 0; seen < len(s.next); { // real brokers tell of it some moments later
+		ranges, err := s.client.Offsets(s.t.Context(), event.TopicPredictions)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		seen = len(ranges)
+	}
 }
 
 func (s *source) create() {
