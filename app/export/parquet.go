@@ -18,13 +18,16 @@ type parquetTable struct {
 	leaves  []*parquet.ColumnWriter
 }
 
+// compression has the memory of its encoders for all files.
+var compression = &zstd.Codec{}
+
 func newParquet(columns []column, w io.Writer) *parquetTable {
 	var root group
 	for _, c := range columns {
 		root.add(c.name, node(c))
 	}
 	t := &parquetTable{columns: columns, schema: parquet.NewSchema("row", &root)}
-	t.writer = parquet.NewGenericWriter[any](w, t.schema, parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("clickloop", "1", "export"))
+	t.writer = parquet.NewGenericWriter[any](w, t.schema, parquet.Compression(compression), parquet.CreatedBy("clickloop", "1", "export"))
 	t.leaves = t.writer.ColumnWriters()
 	return t
 }
