@@ -4,7 +4,7 @@
 # make test       unit and whole-loop tests with Go alone
 # make docs       writes what the code says into docs/reference and the map of DESIGN.md
 # make integration  the same whole-loop tests against real Kafka and Redis
-# make long       ten minutes of random kills, pauses and losses of all stages and of real Kafka and Redis, and of bidders
+# make long       ten minutes of random kills, pauses and losses of all stages and of real Kafka and Redis, of bidders, and of an export of a million predictions
 GO      ?= go
 BIN     := bin/clickloop
 ARGS    ?=
@@ -46,6 +46,7 @@ long:
 	$(GO) vet -tags long ./cmd/clickloop
 	$(GO) test -tags long -run TestChaos -count 1 -timeout 60m -v ./cmd/clickloop
 	CLICKLOOP_LEDGER_SEEDS=50 $(GO) test -run 'TestNoFault|TestNoKill' -count 1 -timeout 60m -v ./bidder/ledger
+	python=$$(scripts/python.sh build) && CLICKLOOP_TEST_PYTHON=$${python#PYTHON=} CLICKLOOP_TEST_EXPORT=1000000 $(GO) test -run TestAnExportThatIsKilled -count 1 -timeout 60m -v ./cmd/clickloop
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./model ./event ./features ./stream ./scorer ./learner

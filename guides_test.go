@@ -131,7 +131,7 @@ func TestGuidesRunAsTheyStand(t *testing.T) {
 		t.Skip(err)
 	}
 	guides, err := filepath.Glob("docs/guide-*.md")
-	if err != nil || len(guides) != 5 {
+	if err != nil || len(guides) != 6 {
 		t.Fatalf("%v: %v", guides, err)
 	}
 	examples, err := filepath.Abs("examples")
@@ -152,6 +152,11 @@ func TestGuidesRunAsTheyStand(t *testing.T) {
 				case "sh":
 					if out = missing; runs(f.text) {
 						out = p.run(f.text)
+						ran++
+					}
+				case "python":
+					if out = missing; os.Getenv("CLICKLOOP_TEST_PYTHON") != "" {
+						out = p.run(os.Getenv("CLICKLOOP_TEST_PYTHON") + " - <<'END'\n" + f.text + "END\n")
 						ran++
 					}
 				case "json", "text":

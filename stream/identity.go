@@ -35,15 +35,21 @@ type identity struct {
 // TopicID returns the first 8 hexadecimal digits of the topic's id: a topic that was deleted and
 // created again has another. kafka-go's versions of the metadata request carry no ids.
 func (s *identities) TopicID(ctx context.Context, topic string) (string, error) {
-	id, attempts := "", 0
-	err := s.retry(ctx, "read the id of topic "+s.name(topic), func(ctx context.Context) error {
+	_, id, err := s.Identity(ctx, topic)
+	return id, err
+}
+
+// Identity returns the id of the cluster, empty where it has none, and the TopicID of the topic.
+func (s *identities) Identity(ctx context.Context, topic string) (cluster, id string, err error) {
+	attempts := 0
+	err = s.retry(ctx, "read the id of topic "+s.name(topic), func(ctx context.Context) error {
 		broker := s.cfg.Brokers[attempts%len(s.cfg.Brokers)]
 		attempts++
 		found, err := s.describe(ctx, broker, topic)
-		id = found.id
+		cluster, id = found.cluster, found.id
 		return err
 	})
-	return id, err
+	return cluster, id, err
 }
 
 // RecentTopicID is TopicID, at most a second old: for callers who ask often.

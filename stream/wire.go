@@ -119,11 +119,12 @@ func skipTags(b []byte) ([]byte, error) {
 	return b, err
 }
 
-// topicMetadata is a topic's id, and the address of each partition's leader: empty where a
-// partition has none.
+// topicMetadata is a topic's id, the address of each partition's leader (empty where a partition
+// has none), and the id of the cluster.
 type topicMetadata struct {
 	id      string
 	leaders []string
+	cluster string
 }
 
 // describe asks a broker about a topic.
@@ -163,6 +164,9 @@ func (w *wire) describe(name string) (topicMetadata, error) {
 		addresses[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
 	m := topicMetadata{id: hex.EncodeToString(found.TopicID[:4]), leaders: make([]string, len(found.Partitions))}
+	if resp.ClusterID != nil {
+		m.cluster = *resp.ClusterID
+	}
 	for _, partition := range found.Partitions {
 		if n := int(partition.Partition); n >= 0 && n < len(m.leaders) {
 			m.leaders[n] = addresses[partition.Leader]
