@@ -125,6 +125,8 @@ func TestCommandsFindTheUpThatRuns(t *testing.T) {
 	}
 	has(answer(t, 0, "doctor"), "ok     running `clickloop up", "ok     topic mine.examples.conversion", "ok     Redis at "+up.Redis)
 	has(answer(t, 0, "model", "show", "conversion"), "conversion@300")
+	has(answer(t, 1, "model", "compare", "conversion"), "objective conversion has one network")
+	has(answer(t, 1, "model", "compare", "click"), `there is no objective "click"`)
 	has(answer(t, 1, "learner"), "another learner beside it: clickloop learner --kafka "+up.Kafka[0]+" --redis "+up.Redis+" --prefix mine.")
 	has(answer(t, 1, "tail", "predictions", "--data", t.TempDir()), "no `clickloop up` runs with the data folder", "--kafka "+up.Kafka[0])
 	two := begin(t, "ready in", "up", "--http", "127.0.0.1:0")
