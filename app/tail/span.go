@@ -29,7 +29,7 @@ func (s *Span) Set(o string) error {
 		if !s.until.IsZero() {
 			return fmt.Errorf("another -o says where to stop")
 		}
-		t, err := parseMoment(at)
+		t, err := ParseMoment(at)
 		s.until = t
 		return err
 	}
@@ -37,7 +37,7 @@ func (s *Span) Set(o string) error {
 		return fmt.Errorf("another -o says where to begin")
 	}
 	if at, ok := strings.CutPrefix(strings.TrimPrefix(o, "s"), "@"); ok {
-		t, err := parseMoment(at)
+		t, err := ParseMoment(at)
 		s.start, s.since = "", t
 		return err
 	}
@@ -54,14 +54,15 @@ func (s *Span) Set(o string) error {
 	return nil
 }
 
-// parseMoment parses the TIME of -o. Milliseconds are for scripts and for kcat's users.
-func parseMoment(s string) (time.Time, error) {
+// ParseMoment parses a moment: RFC 3339, or milliseconds since 1970, for scripts and for kcat's
+// users.
+func ParseMoment(s string) (time.Time, error) {
 	if ms, err := strconv.ParseInt(s, 10, 64); err == nil && ms >= 0 {
 		return time.UnixMilli(ms), nil
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return t, fmt.Errorf("want RFC 3339, such as 2026-11-25T09:00:00Z, or milliseconds since 1970 behind @")
+		return t, fmt.Errorf("want RFC 3339, such as 2026-11-25T09:00:00Z, or milliseconds since 1970")
 	}
 	return t, nil
 }

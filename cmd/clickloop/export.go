@@ -14,6 +14,7 @@ import (
 
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/export"
+	"github.com/clickloop/clickloop/app/tail"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -86,7 +87,7 @@ func exportFlags(fs *flag.FlagSet, o *export.Config) {
 
 func moment(to *time.Time) func(string) error {
 	return func(s string) (err error) {
-		*to, err = parseMoment(s)
+		*to, err = tail.ParseMoment(s)
 		return err
 	}
 }
