@@ -39,6 +39,7 @@ func commands() []command {
 		{"fit", "learn one pass over files or a recording, and report how good the predictions were", fitCommand},
 		{"predict", "predict the rows of files with a learned model, and learn nothing", predictCommand},
 		{"model", "show, compare and verify learned models: files and what is on the model topic", modelCommand},
+		{"report", "report on a period: one HTML file and CSV, for people who watch money", reportCommand},
 		{"tail", "print a topic's messages as they come", tailCommand},
 		{"decision", "make random choices again, from the predictions that log them", decisionCommand},
 		{"topics", "create the topics that are missing, so that stages need no right to do so", topicsCommand},
