@@ -15,6 +15,8 @@ func (e *Evaluation) AppendJSON(dst []byte) []byte {
 	l.time("end", e.End)
 	l.Integer("examples", e.Examples)
 	l.Integer("positives", e.Positives)
+	l.OptionalInteger("users", e.Users)
+	l.OptionalInteger("segments_left_out", e.SegmentsLeftOut)
 	for _, m := range e.metrics() {
 		l.DefinedNumber(m.name, *m.value)
 	}
@@ -160,6 +162,10 @@ func (e *Evaluation) read(r *Reader) {
 			e.Examples = r.Integer()
 		case "positives":
 			e.Positives = r.Integer()
+		case "users":
+			e.Users = r.Integer()
+		case "segments_left_out":
+			e.SegmentsLeftOut = r.Integer()
 		case "calibration":
 			e.Calibration = r.calibration(e.Calibration)
 		case "scores":

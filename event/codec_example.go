@@ -22,6 +22,7 @@ func (e *Example) AppendJSON(dst []byte) []byte {
 	l.OptionalText("model", e.Model)
 	l.OptionalNumber("propensity", e.Propensity)
 	l.OptionalText("policy", e.Policy)
+	l.OptionalInteger("user_hash", e.UserHash)
 	l.facts("features", e.Features)
 	l.optionalFacts("segment", e.Segment)
 	l.Flag("revision", e.Revision)
@@ -103,6 +104,8 @@ func (e *Example) read(r *Reader) (hasY, hasW bool) {
 			e.Propensity = r.Number()
 		case "policy":
 			e.Policy = r.Text()
+		case "user_hash":
+			e.UserHash = r.Integer()
 		case "features":
 			e.Features = r.Fields(e.Features)
 		case "segment":

@@ -3,12 +3,15 @@ package event
 // Evaluation is a set of metrics over a window of examples (topic evaluations, key: Objective). A
 // metric that is undefined is nil: no NaN is written.
 type Evaluation struct {
-	Objective           string
-	Window              string // "1m", "1h", "1d", "all", "guard", "block", or "networks"
-	Start               Time
-	End                 Time
-	Examples            int64
-	Positives           int64
+	Objective string
+	Window    string // "1m", "1h", "1d", "all", "guard", "block", or "networks"
+	Start     Time
+	End       Time
+	Examples  int64
+	Positives int64
+	Users     int64 // users that GAUC is made of
+	// examples of the whole that have a segment which is not measured, since there are too many
+	SegmentsLeftOut     int64
 	LogLoss             *float64
 	NormalizedEntropy   *float64
 	AUC                 *float64
@@ -19,8 +22,8 @@ type Evaluation struct {
 	// AUC within users, weighted by their examples; users of one class are left out
 	GAUC *float64
 	Lift *float64 // rate of positives in the tenth that is scored highest, over that of all
-	// How far AUC and AveragePrecision may be off, since scores were counted in bins; nil when each
-	// score was kept.
+	// How far AUC, AveragePrecision, ECE and a tenth of Lift may be off, since scores were counted in
+	// bins; nil when each score was kept.
 	RankError *float64
 	// Intervals with a confidence of 95%; nil where none can be told.
 	LogLossInterval             *Interval

@@ -176,6 +176,7 @@ type Example struct {
 	Model      string
 	Propensity float64 // of the prediction
 	Policy     string
+	UserHash   int64 // tells users apart and does not name them, below 2^53; 0: unknown
 	Features   Fields
 	Segment    Fields // by which evaluations are split: campaign, source, ...
 	Revision   bool   // it corrects an earlier example of the same prediction

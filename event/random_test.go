@@ -89,7 +89,7 @@ func (r random) prediction() Prediction {
 }
 
 func (r random) example() Example {
-	return Example{"o" + r.text(), "p" + r.text(), r.Int64(), 1 + r.time(), r.number(), r.text(), r.number(), r.number(), r.text(), r.number(), r.text(), r.fields(), r.fields(),
+	return Example{"o" + r.text(), "p" + r.text(), r.Int64(), 1 + r.time(), r.number(), r.text(), r.number(), r.number(), r.text(), r.number(), r.text(), r.Int64(), r.fields(), r.fields(),
 		r.IntN(2) == 0, Source{r.text(), r.Int32(), r.Int64()}}
 }
 
@@ -107,7 +107,7 @@ func (r random) evaluation() Evaluation {
 		}
 		return &Interval{r.number(), r.number()}
 	}
-	e := Evaluation{Objective: "o" + r.text(), Window: "w" + r.text(), Start: r.time(), End: r.time(), Examples: r.Int64(), Positives: r.Int64(),
+	e := Evaluation{Objective: "o" + r.text(), Window: "w" + r.text(), Start: r.time(), End: r.time(), Examples: r.Int64(), Positives: r.Int64(), Users: r.Int64(), SegmentsLeftOut: r.Int64(),
 		Segment: r.fields(), Model: r.text(), Alarm: r.text(), Network: r.text(), Versus: r.text(), Better: r.text()}
 	for _, m := range e.metrics() {
 		*m.value = metric()

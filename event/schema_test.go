@@ -49,9 +49,9 @@ func goldenMessages() map[string]interface{ AppendJSON([]byte) []byte } {
 			Fields{{"url", Value{Kind: String, Str: "https://example.com/?q=\"ü\"&a=1\n"}}}, "site-1", "collector-1", true},
 		"prediction": &Prediction{"r1.0", "r1", 17, at, "u1", "a1", "a17", "c9", metric(2.5), "p.click * 2", 0.0246, []ObjectiveP{{"click", 0.0123}}, []ObjectiveVersion{{"click", "click@184203"}},
 			0.95, "thompson", 0.25, "9f86d081884c7d65", 3, []Cap{{"campaign", 2}}, []Other{{"a18", "c9", []ObjectiveP{{"click", 0.0101}}, 2, 0.0202, 0.5}, {"a3", "", []ObjectiveP{{"click", 0.002}}, 1, 0.004, 1.25}}, 2, "c0535e4be2b79ffd", facts, []Age{{"user", 340}, {"model", 120}}, "site-1"},
-		"example": &Example{"click", "r1.0", 17, at, 1, "red", 1, 0.0123, "click@184203", 0.95, "epsilon", facts, facts[:1], true, Source{"1f0a77d2", 3, 991}},
+		"example": &Example{"click", "r1.0", 17, at, 1, "red", 1, 0.0123, "click@184203", 0.95, "epsilon", 5837462938112, facts, facts[:1], true, Source{"1f0a77d2", 3, 991}},
 		"evaluation": &Evaluation{
-			Objective: "click", Window: "1m", Start: testNow, End: testNow + 60000, Examples: 5000, Positives: 61,
+			Objective: "click", Window: "1m", Start: testNow, End: testNow + 60000, Examples: 5000, Positives: 61, Users: 1200, SegmentsLeftOut: 17,
 			LogLoss: metric(0.061), NormalizedEntropy: metric(0.93), AUC: metric(0.71), PredictedOverActual: metric(1.02), ECE: metric(0.002),
 			Brier: metric(0.012), AveragePrecision: metric(0.04), GAUC: metric(0.66), Lift: metric(2.5), RankError: metric(0.0005),
 			LogLossInterval: &Interval{0.055, 0.067}, NormalizedEntropyInterval: &Interval{0.88, 0.98}, AUCInterval: &Interval{0.64, 0.78}, PredictedOverActualInterval: &Interval{0.8, 1.3},

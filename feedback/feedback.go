@@ -42,7 +42,7 @@ type Deps struct {
 	// not
 	Recorded func() bool
 	// keys by which events must prove that their sender was answered with their prediction; nil:
-	// every event counts
+	// every event counts. They make the pseudonyms of users too
 	Keys *signing.Ring
 	// events that happened longer before their receipt label nothing; not with recorded times
 	MaxAge     event.AgeLimits
@@ -84,7 +84,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	letters := deadletter.New("feedback", d.Client, d.Now, logger, d.Registerer)
 	for _, o := range d.Objectives {
 		t := &task{
-			objective: o, kind: objective.KindOf(o), shown: d.Shown, client: d.Client, outcomes: outcomes, letters: letters, logger: logger.With("objective", o.Name),
+			objective: o, kind: objective.KindOf(o), shown: d.Shown, client: d.Client, outcomes: outcomes, letters: letters, keys: d.Keys, logger: logger.With("objective", o.Name),
 			batch: cfg.Batch, headers: d.Client.MessageHeaders(event.SchemaExample),
 		}
 		f.labelers = append(f.labelers, &labeler{task: t, oneOrder: d.OneOrder, guard: &guard{cfg: cfg.Guard}, counted: c.ofLabeler(o.Name)})

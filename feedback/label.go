@@ -129,6 +129,7 @@ func (g *labeling) decide(due []pending, found map[string]features.Profile) deci
 		}
 		g.putShown(&d, p, found[p.ID], late)
 		x := Example(g.objective, p, y, event.Source{Topic: g.topicID, Partition: int32(due[i].partition), Offset: due[i].offset})
+		x.UserHash = pseudonym(g.keys, p.User)
 		d.tally.add(&x, g.shown.Same(x.Features))
 		d.of = append(d.of, i)
 		d.records = append(d.records, stream.Record{Partition: 0, Key: []byte(x.Prediction), Value: x.AppendJSON(nil), Headers: g.headers})

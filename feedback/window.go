@@ -14,7 +14,7 @@ const (
 )
 
 // maxSegments is how many values of segments a window measures. It leaves out those that come
-// later; the whole counts their examples all the same.
+// later, and tells how many examples have one of these; the whole counts them all the same.
 const maxSegments = 200
 
 // window measures the examples of a span of time, as a whole and by segment.
@@ -28,6 +28,9 @@ type window struct {
 	tally tally
 	parts map[string]*part // by segment name and value
 	order []*part          // as they came
+	// examples with a segment that is not measured
+	leftOut int64
+	key     []byte // scratch of add
 }
 
 // part is a segment: the examples that have one value of one field.
@@ -43,26 +46,32 @@ func newWindow(kind *objective.Kind, shown *features.Shown, name string, width e
 }
 
 func (w *window) reset() {
-	w.whole, w.parts, w.order, w.tally = w.kind.Measure(), map[string]*part{}, nil, tally{}
+	w.whole, w.parts, w.order, w.tally, w.leftOut = w.kind.Measure(), map[string]*part{}, nil, tally{}, 0
 }
 
 // add counts an example.
 func (w *window) add(x *event.Example) {
-	w.whole.Add(x.P, x.Y, x.W)
+	point := objective.PointOf(x)
+	w.whole.Add(&point)
 	w.tally.predictions++
 	w.tally.add(x, w.shown.Same(x.Features))
+	complete := true
 	for _, f := range x.Segment {
-		key := f.Name + "=" + f.Value.Text()
-		p := w.parts[key]
+		w.key = append(append(append(w.key[:0], f.Name...), '='), f.Value.Text()...)
+		p := w.parts[string(w.key)]
 		if p == nil {
 			if len(w.parts) >= maxSegments {
+				complete = false
 				continue
 			}
-			p = &part{f, w.kind.Measure()}
-			w.parts[key] = p
+			p = &part{f, w.kind.Part()}
+			w.parts[string(w.key)] = p
 			w.order = append(w.order, p)
 		}
-		p.measure.Add(x.P, x.Y, x.W)
+		p.measure.Add(&point)
+	}
+	if !complete {
+		w.leftOut++
 	}
 }
 
@@ -101,6 +110,8 @@ func (w *window) evaluations(dst []event.Evaluation, name, model string, end eve
 
 func (w *window) evaluation(name, model string, end event.Time, measure objective.Measure, segment event.Fields) event.Evaluation {
 	v := event.Evaluation{Objective: name, Window: w.name, Start: w.start, End: end, Segment: segment, Model: model}
-	measure.Fill(&v)
+	if measure.Fill(&v); len(segment) == 0 {
+		v.SegmentsLeftOut = w.leftOut
+	}
 	return v
 }

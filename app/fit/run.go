@@ -90,6 +90,17 @@ type Metrics struct {
 	AUC                 *float64 `json:"auc"`
 	PredictedOverActual *float64 `json:"predicted_over_actual"`
 	ECE                 *float64 `json:"ece"`
+	Brier               *float64 `json:"brier"`
+	AveragePrecision    *float64 `json:"average_precision"`
+	Lift                *float64 `json:"lift"`
+	// how far auc, average_precision, ece and a tenth of lift may be off, since scores were counted
+	// in bins
+	RankError *float64 `json:"rank_error,omitempty"`
+	// intervals with a confidence of 95%
+	LogLossInterval             *Interval `json:"log_loss_interval"`
+	NormalizedEntropyInterval   *Interval `json:"normalized_entropy_interval"`
+	AUCInterval                 *Interval `json:"auc_interval"`
+	PredictedOverActualInterval *Interval `json:"predicted_over_actual_interval"`
 	// The logistic regression of labels on the predictions' logits has this intercept and slope.
 	// Calibrated predictions have the intercept 0 and the slope 1; a slope below 1 means that they
 	// are too extreme.
@@ -97,6 +108,17 @@ type Metrics struct {
 	Slope     *float64 `json:"calibration_slope"`
 	Accuracy  *float64 `json:"accuracy"`
 	Recall    *float64 `json:"recall"`
+}
+
+// Interval is a lower and an upper end.
+type Interval [2]float64
+
+// interval is i for JSON, which has no NaN: nil when it is undefined.
+func interval(i metrics.Interval) *Interval {
+	if metrics.Defined(i[0]) == nil || metrics.Defined(i[1]) == nil {
+		return nil
+	}
+	return (*Interval)(&i)
 }
 
 // TestResult measures the predictions of a file from which nothing is learned.
@@ -109,6 +131,8 @@ type TestResult struct {
 	Accuracy            *float64 `json:"accuracy"`
 	Recall              *float64 `json:"recall"`
 	PredictedOverActual *float64 `json:"predicted_over_actual"`
+	Brier               *float64 `json:"brier"`
+	AveragePrecision    *float64 `json:"average_precision"`
 }
 
 // Result stops the clock and computes the metrics.
@@ -126,11 +150,20 @@ func (r *Run) Result() Result {
 func probabilityMetrics(a *metrics.Accumulator) Metrics {
 	m := a.Result()
 	intercept, slope := a.Calibration()
-	return Metrics{
-		m.Examples, m.Positives, metrics.Defined(m.LogLoss), metrics.Defined(m.NormalizedEntropy), metrics.Defined(m.AUC),
-		metrics.Defined(m.PredictedOverActual), metrics.Defined(m.ECE), metrics.Defined(intercept), metrics.Defined(slope),
-		metrics.Defined(m.Accuracy), metrics.Defined(m.Recall),
+	i := a.Intervals(&m)
+	r := Metrics{
+		Examples: m.Examples, Positives: m.Positives,
+		LogLoss: metrics.Defined(m.LogLoss), NormalizedEntropy: metrics.Defined(m.NormalizedEntropy), AUC: metrics.Defined(m.AUC),
+		PredictedOverActual: metrics.Defined(m.PredictedOverActual), ECE: metrics.Defined(m.ECE),
+		Brier: metrics.Defined(m.Brier), AveragePrecision: metrics.Defined(m.AveragePrecision), Lift: metrics.Defined(m.Lift),
+		LogLossInterval: interval(i.LogLoss), NormalizedEntropyInterval: interval(i.NormalizedEntropy),
+		AUCInterval: interval(i.AUC), PredictedOverActualInterval: interval(i.PredictedOverActual),
+		Intercept: metrics.Defined(intercept), Slope: metrics.Defined(slope), Accuracy: metrics.Defined(m.Accuracy), Recall: metrics.Defined(m.Recall),
 	}
+	if !m.Exact {
+		r.RankError = metrics.Defined(m.RankError())
+	}
+	return r
 }
 
 func testResult(file string, skipped int64, a *metrics.Accumulator) TestResult {
@@ -139,5 +172,6 @@ func testResult(file string, skipped int64, a *metrics.Accumulator) TestResult {
 		File: file, Examples: m.Examples, Skipped: skipped,
 		LogLoss: metrics.Defined(m.LogLoss), AUC: metrics.Defined(m.AUC), Accuracy: metrics.Defined(m.Accuracy),
 		Recall: metrics.Defined(m.Recall), PredictedOverActual: metrics.Defined(m.PredictedOverActual),
+		Brier: metrics.Defined(m.Brier), AveragePrecision: metrics.Defined(m.AveragePrecision),
 	}
 }

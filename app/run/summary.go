@@ -26,6 +26,14 @@ type Summary struct {
 	AUC                 *float64 `json:"auc"`
 	PredictedOverActual *float64 `json:"predicted_over_actual"`
 	ECE                 *float64 `json:"ece"`
+	Brier               *float64 `json:"brier"`
+	AveragePrecision    *float64 `json:"average_precision"`
+	Lift                *float64 `json:"lift"`
+	// intervals with a confidence of 95%
+	LogLossInterval             *event.Interval `json:"log_loss_interval,omitempty"`
+	NormalizedEntropyInterval   *event.Interval `json:"normalized_entropy_interval,omitempty"`
+	AUCInterval                 *event.Interval `json:"auc_interval,omitempty"`
+	PredictedOverActualInterval *event.Interval `json:"predicted_over_actual_interval,omitempty"`
 	// mean number of earlier examples that the weights of a prediction had not learned yet
 	Behind  *float64 `json:"behind"`
 	Model   string   `json:"model"`
@@ -87,7 +95,8 @@ func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix
 		if x.Revision || !highWater.Fresh(x.Source, false) || !strings.HasPrefix(x.Prediction, prefix) {
 			return nil
 		}
-		measure.Add(x.P, x.Y, x.W)
+		point := objective.PointOf(&x)
+		measure.Add(&point)
 		learned := int64(0) // without weights there is no version
 		if _, n, err := event.ParseModelVersion(x.Model); err == nil {
 			learned = n
@@ -107,7 +116,9 @@ func (s *Summary) addExamples(ctx context.Context, client *stream.Client, prefix
 	}
 	s.Examples, s.Positives = m.Examples, m.Positives
 	s.LogLoss, s.NormalizedEntropy, s.AUC = m.LogLoss, m.NormalizedEntropy, m.AUC
-	s.PredictedOverActual, s.ECE = m.PredictedOverActual, m.ECE
+	s.PredictedOverActual, s.ECE, s.Brier, s.AveragePrecision, s.Lift = m.PredictedOverActual, m.ECE, m.Brier, m.AveragePrecision, m.Lift
+	s.LogLossInterval, s.NormalizedEntropyInterval = m.LogLossInterval, m.NormalizedEntropyInterval
+	s.AUCInterval, s.PredictedOverActualInterval = m.AUCInterval, m.PredictedOverActualInterval
 	return nil
 }
 

@@ -160,8 +160,8 @@ func printClassTest(w io.Writer, t *fit.ClassTest) {
 // it fits a screen.
 func printClassMetrics(w io.Writer, m *fit.ClassMetrics) {
 	printFigures(w, []figure{
-		{"log loss", m.LogLoss}, {"normalized entropy", m.NormalizedEntropy}, {"accuracy", m.Accuracy},
-		{"macro precision", m.Macro.Precision}, {"macro recall", m.Macro.Recall}, {"macro F1", m.Macro.F1},
+		{name: "log loss", value: m.LogLoss}, {name: "normalized entropy", value: m.NormalizedEntropy}, {name: "accuracy", value: m.Accuracy},
+		{name: "macro precision", value: m.Macro.Precision}, {name: "macro recall", value: m.Macro.Recall}, {name: "macro F1", value: m.Macro.F1},
 	})
 	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	row := func(cells ...string) { fmt.Fprintln(table, "  "+strings.Join(cells, "\t")+"\t") }

@@ -83,15 +83,24 @@ func writeModel(f *os.File, net *model.Net, about modelfile.About) error {
 
 // figure is a metric as a summary shows it.
 type figure struct {
-	name  string
-	value *float64
+	name     string
+	value    *float64
+	interval *fit.Interval // nil: none
+}
+
+// inWords is an interval behind its figure.
+func inWords(ends *[2]float64) string {
+	if ends == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%.5f to %.5f)", ends[0], ends[1])
 }
 
 // printFigures prints the figures that are defined.
 func printFigures(w io.Writer, figures []figure) {
 	for _, f := range figures {
 		if f.value != nil {
-			fmt.Fprintf(w, "  %-22s %.5f\n", f.name, *f.value)
+			fmt.Fprintf(w, "  %-22s %.5f%s\n", f.name, *f.value, inWords((*[2]float64)(f.interval)))
 		}
 	}
 }
@@ -102,11 +111,12 @@ func printFit(w io.Writer, r *fit.Result) {
 	fmt.Fprintf(w, "%s: %d examples (%d positive) in %.2f s, %.0f examples/s\n", r.Model, r.Examples, r.Positives, r.Seconds, r.ExamplesPerSecond)
 	printSkipped(w, r.Skipped)
 	printFigures(w, []figure{
-		{"log loss", r.LogLoss}, {"normalized entropy", r.NormalizedEntropy}, {"AUC", r.AUC}, {"predicted over actual", r.PredictedOverActual},
-		{"ECE", r.ECE}, {"calibration slope", r.Slope}, {"calibration intercept", r.Intercept},
+		{"log loss", r.LogLoss, r.LogLossInterval}, {"normalized entropy", r.NormalizedEntropy, r.NormalizedEntropyInterval}, {"AUC", r.AUC, r.AUCInterval},
+		{"predicted over actual", r.PredictedOverActual, r.PredictedOverActualInterval}, {name: "average precision", value: r.AveragePrecision}, {name: "Brier score", value: r.Brier},
+		{name: "ECE", value: r.ECE}, {name: "lift of the top tenth", value: r.Lift}, {name: "calibration slope", value: r.Slope}, {name: "calibration intercept", value: r.Intercept},
 	})
 	if r.Holdout != nil {
-		printFigures(w, []figure{{"log loss of holdout", r.Holdout.LogLoss}})
+		printFigures(w, []figure{{name: "log loss of holdout", value: r.Holdout.LogLoss}})
 	}
 	fmt.Fprintf(w, "  %-22s %s\n", "weights", r.Weights)
 	for i := range r.Test {
@@ -118,7 +128,7 @@ func printFit(w io.Writer, r *fit.Result) {
 func printTest(w io.Writer, t *fit.TestResult) {
 	fmt.Fprintf(w, "%s: %d examples\n", t.File, t.Examples)
 	printSkipped(w, t.Skipped)
-	printFigures(w, []figure{{"log loss", t.LogLoss}, {"AUC", t.AUC}, {"accuracy", t.Accuracy}})
+	printFigures(w, []figure{{name: "log loss", value: t.LogLoss}, {name: "AUC", value: t.AUC}, {name: "accuracy", value: t.Accuracy}})
 }
 
 // newPredictions opens the file of --predictions. It returns nil without one.

@@ -11,6 +11,7 @@ import (
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/app/run"
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/tlsfiles"
@@ -23,9 +24,9 @@ func printSummary(w io.Writer, s *run.Summary, o *upOptions, rec *recording.Reco
 	if s.Examples > 0 {
 		fmt.Fprintf(w, "\nHow good the predictions were, each of which was made before its label was known:\n")
 	}
-	show := func(name string, v *float64, means string) {
+	show := func(name string, v *float64, i *event.Interval, means string) {
 		if v != nil {
-			fmt.Fprintf(w, "  %-22s %-9.5f %s\n", name, *v, means)
+			fmt.Fprintf(w, "  %-22s %-9.5f %s%s\n", name, *v, means, likely(i))
 		}
 	}
 	rate := float64(s.Positives) / float64(max(s.Examples, 1))
@@ -33,14 +34,22 @@ func printSummary(w io.Writer, s *run.Summary, o *upOptions, rec *recording.Reco
 	if s.LogLoss != nil && s.NormalizedEntropy != nil && *s.NormalizedEntropy > 0 {
 		blind = fmt.Sprintf("; who always says %.3f, the share of positives, gets %.5f", rate, *s.LogLoss / *s.NormalizedEntropy)
 	}
-	show("log loss", s.LogLoss, "lower is better"+blind)
-	show("normalized entropy", s.NormalizedEntropy, "log loss as a part of that: below 1, something is known")
-	show("AUC", s.AUC, "how often a positive is ranked above a negative; 0.5 is chance")
-	show("predicted over actual", s.PredictedOverActual, "1: as many positives came as were predicted")
+	show("log loss", s.LogLoss, s.LogLossInterval, "lower is better"+blind)
+	show("normalized entropy", s.NormalizedEntropy, s.NormalizedEntropyInterval, "log loss as a part of that: below 1, something is known")
+	show("AUC", s.AUC, s.AUCInterval, "how often a positive is ranked above a negative; 0.5 is chance")
+	show("predicted over actual", s.PredictedOverActual, s.PredictedOverActualInterval, "1: as many positives came as were predicted")
 	fmt.Fprintf(w, "  %-22s %s\n  %-22s %s\n", "model", s.Model, "weights", s.Weights)
 	if s.Behind != nil {
 		fmt.Fprintf(w, "\n%s\n", pace(s, o, rec))
 	}
+}
+
+// likely is an interval in words.
+func likely(i *event.Interval) string {
+	if i == nil {
+		return ""
+	}
+	return fmt.Sprintf("; likely %.4g to %.4g", i[0], i[1])
 }
 
 // pace says by how many examples the weights were behind, and how that affects the figures.

@@ -5,7 +5,10 @@
 // new kind is one file, and one line in the table kinds.
 package objective
 
-import "github.com/clickloop/clickloop/event"
+import (
+	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/metrics"
+)
 
 // Kind is the kind of one objective.
 type Kind struct {
@@ -22,8 +25,11 @@ type Kind struct {
 	Due func(predicted event.Time) event.Time
 	// Final says that a label stays, whatever events come later. The others may be revised.
 	Final func(y float64) bool
-	// Measure returns a Measure of no examples.
+	// Measure returns a Measure of no examples, for all examples of a window.
 	Measure func() Measure
+	// Part returns one for a part of them, of which there are many: it keeps less, so it is less
+	// exact, and it has neither AUC within users nor calibration and scores in parts.
+	Part func() Measure
 
 	// label is the label of a prediction whose trigger has happened.
 	label func(find finder) float64
@@ -34,8 +40,8 @@ type finder func(eventType string) (event.OutcomeEvent, bool)
 
 // Measure adds up how good predictions were.
 type Measure struct {
-	// Add counts an example: the prediction p, the label y and the weight w.
-	Add func(p, y, w float64)
+	// Add counts an example, which PointOf makes for all measures at once.
+	Add func(x *metrics.Point)
 	// Fill sets the counts, metrics and sums of an evaluation. A metric that is undefined stays
 	// nil.
 	Fill func(v *event.Evaluation)

@@ -97,13 +97,15 @@ func TestProbabilitiesAreMeasuredAsMetricsDoes(t *testing.T) {
 	}
 	for i := range 100 {
 		p, y, w := float64(i)/100, float64(i%7/6), 1+float64(i%3)
-		measure.Add(p, y, w)
-		acc.Add(p, y, w)
+		x := PointOf(&event.Example{P: p, Y: y, W: w})
+		measure.Add(&x)
+		acc.AddPoint(&x)
 	}
 	measure.Fill(&v)
 	m, sums := acc.Result(), acc.Sums()
 	if v.Examples != 100 || v.Positives != m.Positives || *v.LogLoss != m.LogLoss || *v.NormalizedEntropy != m.NormalizedEntropy || *v.AUC != m.AUC ||
-		*v.PredictedOverActual != m.PredictedOverActual || *v.ECE != m.ECE {
+		*v.PredictedOverActual != m.PredictedOverActual || *v.ECE != m.ECE || *v.Brier != m.Brier || *v.AveragePrecision != m.AveragePrecision || *v.Lift != m.Lift || v.RankError != nil || v.GAUC != nil ||
+		len(v.Calibration) != len(m.Parts) || len(v.Scores) != len(event.ScoreEdges)+1 {
 		t.Errorf("%+v, want %+v", v, m)
 	}
 	if got := (metrics.Sums{Weight: *v.Weight, Predicted: *v.Predicted, Actual: *v.Actual, Loss: *v.LogLossSum}); got != sums {

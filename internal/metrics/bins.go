@@ -6,9 +6,8 @@ import (
 	"slices"
 )
 
-// binsPerUnit is how many bins a unit of the logit has. Two predictions in one bin count as equal
-// for the AUC: where a curve runs through n bins, its error is below 1/n.
-const binsPerUnit = 512
+// binsPerUnit is how many bins a unit of the logit has before pairs of them become one.
+const binsPerUnit = 1 << 20
 
 // binOf is the bin of a probability from clamp to 1-clamp: the floor of its logit times
 // binsPerUnit. It takes the logarithm from a table, which is good enough but near a bin's edge;
@@ -30,8 +29,8 @@ func exactBin(q float64) int32 { return int32(math.Floor(math.Log(q/(1-q)) * bin
 
 const (
 	logBits = 7       // bits of the mantissa by which a logarithm is looked up
-	bias    = 1 << 15 // more than any bin, so that cutting off rounds down
-	edge    = 1e-6    // above the error of x, which is below (2^-8)^4/4*binsPerUnit = 3e-8
+	bias    = 1 << 26 // more than any bin, so that cutting off rounds down
+	edge    = 1e-4    // above the error of x, which is below (2^-8)^4/4*binsPerUnit = 6.2e-5
 )
 
 // logs has the logarithm of the middle of each of 2^logBits spans from 1 to 2.
@@ -45,9 +44,47 @@ var logs = func() (t [1 << logBits]struct{ inverse, log float64 }) {
 
 // bin takes half a cache line, so that counting an example touches one line.
 type bin struct {
-	negative, positive, predicted float64
-	key                           int32
-	used                          bool
+	negative, positive float64 // weights
+	// the only probability of the bin's examples, or of several the sum by weight
+	score   float64
+	key     int32
+	used    bool
+	several bool
+}
+
+// add counts an example.
+func (b *bin) add(p, positive, negative float64) {
+	switch mass := b.positive + b.negative; {
+	case b.several:
+		b.score += p * (positive + negative)
+	case mass == 0:
+		b.score = p
+	case p != b.score:
+		b.several = true
+		b.score = b.score*mass + p*(positive+negative)
+	}
+	b.positive += positive
+	b.negative += negative
+}
+
+// merge adds the examples of another bin.
+func (b *bin) merge(o *bin) {
+	if b.positive+b.negative == 0 {
+		b.positive, b.negative, b.score, b.several = o.positive, o.negative, o.score, o.several
+		return
+	}
+	b.score = b.sum() + o.sum()
+	b.several = true
+	b.positive += o.positive
+	b.negative += o.negative
+}
+
+// sum is the sum of probabilities by weight.
+func (b *bin) sum() float64 {
+	if b.several {
+		return b.score
+	}
+	return b.score * (b.positive + b.negative)
 }
 
 // bins is a hash table with open addressing. Every example is counted in it, and a map would cost

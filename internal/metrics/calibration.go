@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -11,7 +12,10 @@ import (
 // too extreme, above 1 that they are too timid. Both are NaN where no regression fits: without
 // examples, with one class or one prediction only, and when a threshold separates the classes.
 func (a *Accumulator) Calibration() (intercept, slope float64) {
-	f := &recalibration{bins: a.bins.sorted(), weight: a.weight}
+	if a.negative {
+		return math.NaN(), math.NaN()
+	}
+	f := &recalibration{cells: slices.Collect(a.cells()), weight: a.weight}
 	if !f.mixed() {
 		return math.NaN(), math.NaN()
 	}
@@ -36,19 +40,22 @@ func (a *Accumulator) Calibration() (intercept, slope float64) {
 	return math.NaN(), math.NaN()
 }
 
-// recalibration is the mean log loss of bins as a function x of intercept and slope.
+// recalibration is the mean log loss of cells as a function x of intercept and slope.
 type recalibration struct {
-	bins   []bin
+	cells  []cell
 	weight float64
 }
 
-// logit is the logit of the bin's middle.
-func (b *bin) logit() float64 { return (float64(b.key) + 0.5) / binsPerUnit }
+// logit is the logit of the mean probability.
+func (c *cell) logit() float64 {
+	q := min(max(c.score, clamp), 1-clamp)
+	return math.Log(q / (1 - q))
+}
 
 func (f *recalibration) loss(x []float64) float64 {
 	var sum float64
-	for i := range f.bins {
-		b := &f.bins[i]
+	for i := range f.cells {
+		b := &f.cells[i]
 		z := x[0] + x[1]*b.logit()
 		// log(1+exp(-z)) of positives and log(1+exp(z)) of negatives, in a form that cannot
 		// overflow
@@ -60,13 +67,13 @@ func (f *recalibration) loss(x []float64) float64 {
 // mixed says that no threshold separates the classes: some negatives lie above positives, and some
 // below.
 func (f *recalibration) mixed() bool {
-	var positive, negative []int32
-	for i := range f.bins {
-		if b := &f.bins[i]; b.positive > 0 {
-			positive = append(positive, b.key)
+	var positive, negative []int
+	for i := range f.cells {
+		if b := &f.cells[i]; b.positive > 0 {
+			positive = append(positive, i)
 		}
-		if b := &f.bins[i]; b.negative > 0 {
-			negative = append(negative, b.key)
+		if b := &f.cells[i]; b.negative > 0 {
+			negative = append(negative, i)
 		}
 	}
 	if len(positive) == 0 || len(negative) == 0 {
@@ -79,8 +86,8 @@ func (f *recalibration) mixed() bool {
 // the step gains; ok is false where none fits.
 func (f *recalibration) newton(x []float64) (step []float64, gain float64, ok bool) {
 	var g0, g1, h00, h01, h11 float64
-	for i := range f.bins {
-		b := &f.bins[i]
+	for i := range f.cells {
+		b := &f.cells[i]
 		z, mass := b.logit(), b.positive+b.negative
 		p := 1 / (1 + math.Exp(-x[0]-x[1]*z))
 		g, c := p*mass-b.positive, p*(1-p)*mass

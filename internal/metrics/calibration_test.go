@@ -71,7 +71,7 @@ func TestMetricsAreThoseOfGonum(t *testing.T) {
 		score, class, weight = append(score, e.p), append(class, e.y == 1), append(weight, e.w)
 	}
 	tpr, fpr, _ := stat.ROC(nil, score, class, weight)
-	near(t, "AUC", r.AUC, integrate.Trapezoidal(fpr, tpr), 1e-3)
+	near(t, "AUC", r.AUC, integrate.Trapezoidal(fpr, tpr), 1e-12)
 	share := a.positive / a.weight
 	near(t, "normalized entropy", r.NormalizedEntropy, r.LogLoss/stat.Entropy([]float64{share, 1 - share}), 1e-12)
 }

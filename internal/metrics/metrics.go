@@ -1,61 +1,123 @@
-// Package metrics measures predictions against labels: log loss, normalized entropy, AUC and
-// calibration, for fit, feedback and summaries. Examples are added one by one and not kept, so
-// memory is bounded.
+// Package metrics measures predictions against labels, for fit, feedback and summaries: log loss,
+// normalized entropy, Brier score, ranking, calibration, and their intervals. Examples are added one
+// by one, and memory is bounded. docs/evaluation.md defines each metric.
+//
+// The one invariant: a result follows from the examples and their order alone, so processes that
+// read the same topic compute the same numbers.
 package metrics
 
 import "math"
 
-// clamp keeps logarithms finite: a prediction of exactly 0 or 1 that is wrong costs 34.5 nats.
-const clamp = 1e-15
-
-// Accumulator adds up examples whose predictions are probabilities. Memory grows with the bins of
-// the predictions, at most 35,370.
-type Accumulator struct {
-	examples, positives                 int64
-	weight, positive                    float64 // sums of weights, and of labels by weight
-	loss, predicted                     float64 // nats and probabilities, by weight
-	correct, foundPositive, allPositive float64 // weights, when decided at 0.5
-	bins                                bins
+// Size bounds what an Accumulator keeps.
+type Size struct {
+	// Scores is how many scores are kept, at 16 bytes each, and half of them once more while a
+	// result is computed. With more examples they are counted in bins.
+	Scores int
+	Bins   int // the most bins, at 43 to 85 bytes each
+	Groups int // groups of the bootstrap, a power of 2 up to 256, at 24 bytes each
+	// Users is how many examples are kept to compute AUC within users, at about 60 bytes each; 0:
+	// that is not measured
+	Users int
+	// Edges are rising probabilities; Histogram counts examples up to each and above the last.
+	Edges []float64
 }
 
-// New returns an empty Accumulator.
-func New() *Accumulator { return &Accumulator{} }
+// Sizes of an Accumulator: at most 2.5 MiB without users, and at most 40 KiB for the many that
+// measure parts.
+var (
+	Whole = Size{Scores: 1 << 17, Bins: 1 << 14, Groups: 256}
+	Small = Size{Scores: 512, Bins: 512, Groups: 64}
+)
+
+// Accumulator adds up examples whose predictions are probabilities.
+type Accumulator struct {
+	size                                Size
+	examples, positives                 int64
+	weight, positive                    float64    // sums of weights, and of labels by weight
+	loss, predicted, brier              float64    // nats, probabilities and squared errors, by weight
+	correct, foundPositive, allPositive float64    // weights, when decided at 0.5
+	squares                             [2]float64 // squared weights of negatives and positives
+	heaviest                            float64    // the largest weight of a positive
+	negative                            bool       // a weight was below 0
+
+	scores    scores
+	sketch    *sketch // nil while scores are kept
+	groups    []groupSums
+	users     *users
+	histogram *histogram
+}
+
+// New returns an empty Accumulator of the size Whole.
+func New() *Accumulator { return NewSized(Whole) }
+
+// NewSized returns an empty Accumulator.
+func NewSized(s Size) *Accumulator {
+	a := &Accumulator{size: s, groups: make([]groupSums, s.Groups)}
+	if s.Users > 0 {
+		a.users = newUsers(s.Users)
+	}
+	if len(s.Edges) > 0 {
+		a.histogram = newHistogram(s.Edges)
+	}
+	return a
+}
 
 // Add counts one example: the predicted probability p, the label y from 0 to 1, and the weight w.
+// Its place in the order of examples is its identity.
 func (a *Accumulator) Add(p, y, w float64) {
-	q := p
-	if q < clamp {
-		q = clamp
-	} else if q > 1-clamp {
-		q = 1 - clamp
-	}
-	switch y {
-	case 0:
-		a.loss -= w * math.Log1p(-q)
-	case 1:
-		a.loss -= w * math.Log(q)
-	default:
-		a.loss -= w * y * math.Log(q)
-		a.loss -= w * (1 - y) * math.Log1p(-q)
-	}
+	x := NewPoint(p, y, w, uint64(a.examples), 0)
+	a.AddPoint(&x)
+}
+
+// AddPoint counts one example.
+func (a *Accumulator) AddPoint(x *Point) {
+	p, w := x.p, x.w
 	a.examples++
+	a.histogram.add(p)
+	if w == 0 {
+		if x.y >= 0.5 {
+			a.positives++
+		}
+		return
+	}
+	positive := w * x.y
 	a.weight += w
-	a.positive += w * y
+	a.positive += positive
 	a.predicted += w * p
-	if y >= 0.5 {
+	a.loss += w * x.loss
+	a.brier += w * (p - x.y) * (p - x.y)
+	if x.y >= 0.5 {
 		a.positives++
 		a.allPositive += w
+		a.heaviest = max(a.heaviest, w)
+		a.squares[1] += w * w
 		if p >= 0.5 {
 			a.correct += w
 			a.foundPositive += w
 		}
-	} else if p < 0.5 {
-		a.correct += w
+	} else {
+		a.squares[0] += w * w
+		if p < 0.5 {
+			a.correct += w
+		}
 	}
-	b := a.bins.of(binOf(q))
-	b.positive += w * y
-	b.negative += w * (1 - y)
-	b.predicted += w * p
+	g := &a.groups[int(x.group)&(len(a.groups)-1)]
+	g.weight += w
+	g.positive += positive
+	g.loss += w * x.loss
+	if w < 0 {
+		a.negative = true // no rank can be told
+		return
+	}
+	if a.sketch == nil && !a.keep(p, positive, w-positive) {
+		a.intoBins()
+	}
+	if a.sketch != nil {
+		a.sketch.add(x.key, p, positive, w-positive)
+	}
+	if a.users != nil {
+		a.users.add(x.user, p, positive, w-positive)
+	}
 }
 
 // Result is the metrics of the examples. A metric that is undefined is NaN, as all are without
@@ -66,13 +128,14 @@ type Result struct {
 	LogLoss   float64 // nats, mean over weights
 	// LogLoss over the entropy of the mean label; below 1 it is better than to predict the mean (He
 	// et al. 2014)
-	NormalizedEntropy float64
-	// probability that a positive is scored above a negative; ties count half
-	AUC                 float64
+	NormalizedEntropy   float64
+	Brier               float64 // mean squared error of probabilities (Brier 1950)
 	PredictedOverActual float64 // sum of predictions over sum of labels: 1 is calibrated
-	ECE                 float64 // expected calibration error over bins of equal mass
 	Accuracy            float64 // share of weight that is decided right at 0.5
 	Recall              float64 // share of the positives that is found at 0.5
+	Ranks
+	GAUC  float64 // mean of the AUC within users, by weight
+	Users int     // users that GAUC is made of
 }
 
 // Sums are the totals behind Result's ratios: those of two Accumulators add up to those of all
@@ -87,56 +150,39 @@ type Sums struct {
 // Sums returns the sums so far.
 func (a *Accumulator) Sums() Sums { return Sums{a.weight, a.predicted, a.positive, a.loss} }
 
-// Result computes the metrics of the examples so far.
+// Result computes the metrics of the examples so far. It takes time in proportion to the scores
+// that are kept, or to the bins.
 func (a *Accumulator) Result() Result {
 	r := Result{Examples: a.examples, Positives: a.positives}
 	r.LogLoss = a.loss / a.weight
-	mean := a.positive / a.weight
-	r.NormalizedEntropy = r.LogLoss / -(mean*math.Log(mean) + (1-mean)*math.Log1p(-mean))
-	if mean <= 0 || mean >= 1 {
-		r.NormalizedEntropy = math.NaN()
-	}
+	r.NormalizedEntropy = r.LogLoss / entropy(a.positive/a.weight)
+	r.Brier = a.brier / a.weight
 	r.PredictedOverActual = a.predicted / a.positive
 	if a.positive == 0 {
 		r.PredictedOverActual = math.NaN()
 	}
 	r.Accuracy = a.correct / a.weight
 	r.Recall = a.foundPositive / a.allPositive
-	sorted := a.bins.sorted()
-	r.AUC = auc(sorted)
-	r.ECE = a.ece(sorted)
+	r.Ranks = a.ranks()
+	r.GAUC, r.Users = a.users.gauc()
 	return r
 }
 
-func auc(sorted []bin) float64 {
-	below, pairs, positives := 0.0, 0.0, 0.0
-	for _, b := range sorted {
-		pairs += b.positive * (below + b.negative/2)
-		below += b.negative
-		positives += b.positive
+// entropy is that of a label of this mean, in nats; NaN when all labels are equal.
+func entropy(mean float64) float64 {
+	if !(mean > 0 && mean < 1) {
+		return math.NaN()
 	}
-	return pairs / (positives * below)
+	return -(mean*math.Log(mean) + (1-mean)*math.Log1p(-mean))
 }
 
-// calibrationBins is the number of bins of equal mass of the calibration error.
-const calibrationBins = 15
-
-func (a *Accumulator) ece(sorted []bin) float64 {
-	var mass, predicted, positive, sum float64
-	flush := func() {
-		sum += math.Abs(predicted - positive)
-		mass, predicted, positive = 0, 0, 0
+// Histogram returns how many examples have a probability up to each of Size.Edges, and above the
+// last. It is nil without edges.
+func (a *Accumulator) Histogram() []int64 {
+	if a.histogram == nil {
+		return nil
 	}
-	for _, b := range sorted {
-		mass += b.positive + b.negative
-		predicted += b.predicted
-		positive += b.positive
-		if mass >= a.weight/calibrationBins {
-			flush()
-		}
-	}
-	flush()
-	return sum / a.weight
+	return append([]int64(nil), a.histogram.counts...)
 }
 
 // Defined is f for a message that can hold no NaN: nil when the metric is undefined.

@@ -2,7 +2,7 @@ package metrics
 
 import (
 	"math"
-	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -26,6 +26,11 @@ func TestMetricsOfAHandfulAreThoseByHand(t *testing.T) {
 	near(t, "predicted over actual", r.PredictedOverActual, 2.1/2, 1e-12)
 	near(t, "accuracy", r.Accuracy, 0.5, 0)
 	near(t, "recall", r.Recall, 0.5, 0)
+	near(t, "Brier", r.Brier, (0.01+0.04+0.36+0.36)/4, 1e-12)
+	near(t, "average precision", r.AveragePrecision, 0.5*1+0.5*2/3, 1e-12)
+	near(t, "ECE", r.ECE, (0.1+0.2+0.6+0.6)/4, 1e-12) // a part for each example
+	near(t, "lift of fewer than ten examples", r.Lift, math.NaN(), 0)
+	near(t, "GAUC without users", r.GAUC, math.NaN(), 0)
 }
 
 func TestUndefinedMetricsAreNaN(t *testing.T) {
@@ -64,43 +69,24 @@ func TestTiesCountHalfInTheAUC(t *testing.T) {
 	f(0.625, 0.3, 1, 0.3, 0, 0.1, 0, 0.2, 1)
 }
 
-// The histogram's AUC against all pairs.
-func TestAUCIsThatOfAllPairs(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	a := New()
-	type score struct{ p, y float64 }
-	var all []score
-	for range 2000 {
-		p := rng.Float64()
-		y := 0.0
-		if rng.Float64() < p*p {
-			y = 1
+func TestAddAllocatesNothingOnceThereIsRoom(t *testing.T) {
+	f := func(what string, a *Accumulator) {
+		t.Helper()
+		i := 0.0
+		add := func() {
+			x := NewPoint(math.Mod(i, 997)/1000, math.Mod(i, 2), 1, uint64(i), 1+uint64(i)%100)
+			a.AddPoint(&x)
+			i++
 		}
-		all = append(all, score{p, y})
-		a.Add(p, y, 1)
-	}
-	pairs, above := 0.0, 0.0
-	for _, x := range all {
-		for _, z := range all {
-			if x.y == 1 && z.y == 0 {
-				pairs++
-				if x.p > z.p {
-					above++
-				}
-			}
+		for range 30_000 {
+			add()
+		}
+		a.scores.list = slices.Grow(a.scores.list, 3000)
+		if n := testing.AllocsPerRun(1000, add); n != 0 {
+			t.Errorf("%s: %v allocations an example", what, n)
 		}
 	}
-	r := a.Result()
-	near(t, "AUC", r.AUC, above/pairs, 1e-3)
-	if r.ECE < 0 || r.ECE > 1 {
-		t.Errorf("ECE is %v", r.ECE)
-	}
-}
-
-func TestAddAllocatesNothingOnceItsBinsAreThere(t *testing.T) {
-	a := New()
-	a.Add(0.3, 1, 1)
-	if n := testing.AllocsPerRun(100, func() { a.Add(0.3, 0, 1) }); n != 0 {
-		t.Errorf("%v allocations an example", n)
-	}
+	f("scores", New())
+	f("bins", NewSized(Small))
+	f("users", NewSized(Size{Scores: 100, Bins: 1 << 14, Groups: 256, Users: 1 << 16, Edges: []float64{0.5}}))
 }

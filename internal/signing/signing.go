@@ -177,6 +177,22 @@ func (k *Keys) Verify(token, prediction string, received event.Time, lifetime ti
 	return verdict
 }
 
+// pseudonymOf begins the messages whose MACs are pseudonyms. No other one begins with its first
+// byte.
+const pseudonymOf = "pseudonym "
+
+// Pseudonym is a number below 2^53 that tells users apart. Without the first secret nobody can find
+// the user of a number, or guess the number of a user; a new first secret makes new numbers. It is
+// never 0. Nothing is allocated.
+func (k *Keys) Pseudonym(user string) int64 {
+	signs := k.keys[0]
+	m := signs.macs.Get().(*mac)
+	m.message = append(append(m.message[:0], pseudonymOf...), user...)
+	n := int64(binary.BigEndian.Uint64(m.compute()) >> (64 - 53))
+	signs.macs.Put(m)
+	return max(n, 1)
+}
+
 func decode(token string) (raw [rawBytes]byte, ok bool) {
 	var text [TokenBytes]byte
 	if copy(text[:], token) != len(token) {
