@@ -3,6 +3,7 @@ package report
 import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/event/objective"
+	"github.com/clickloop/clickloop/internal/metrics"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -19,7 +20,7 @@ type quality struct {
 
 	whole   objective.Measure        // the period
 	parts   [sides]objective.Measure // made when their first example comes, like buckets
-	buckets []objective.Measure
+	buckets []objective.Measure      // these keep less, and rank less exactly
 	counts  [sides]counts
 	split   *segments
 	topicID string          // of the predictions that the newest example is of
@@ -90,10 +91,11 @@ func (q *quality) decide(x *event.Example) {
 
 // measure adds an example to all measures that it belongs to.
 func (q *quality) measure(x *event.Example, at side) {
-	add(&q.parts[at], q.kind, x)
+	point := objective.PointOf(x)
+	add(&q.parts[at], q.kind.Measure, &point)
 	if at != before {
-		add(&q.whole, q.kind, x)
-		add(&q.buckets[q.period.bucket(x.Time)], q.kind, x)
+		q.whole.Add(&point)
+		add(&q.buckets[q.period.bucket(x.Time)], q.kind.Part, &point)
 		q.newest = max(q.newest, x.Time)
 		if len(q.models) < maxModels {
 			q.models[x.Model] = true
@@ -106,11 +108,11 @@ func (q *quality) measure(x *event.Example, at side) {
 const maxModels = 1 << 16
 
 // add counts x, and makes the measure when it is the first.
-func add(m *objective.Measure, kind *objective.Kind, x *event.Example) {
+func add(m *objective.Measure, newMeasure func() objective.Measure, x *metrics.Point) {
 	if m.Add == nil {
-		*m = kind.Measure()
+		*m = newMeasure()
 	}
-	m.Add(x.P, x.Y, x.W)
+	m.Add(x)
 }
 
 // evaluate is the evaluation of a measure, which may have no example yet.

@@ -2,8 +2,8 @@ package report
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +32,7 @@ const metadataTime = 10 * time.Second
 
 // open finds the topics and their ends.
 func open(ctx context.Context, client *stream.Client, cfg Config) (*source, error) {
-	s := &source{client: client, cfg: cfg, ranges: map[string][]stream.Range{}, used: map[string][]use{}, earliest: map[string]event.Time{}}
+	s := &source{client: client, cfg: cfg, used: map[string][]use{}, earliest: map[string]event.Time{}}
 	all := []string{event.TopicBids}
 	for _, o := range cfg.Objectives {
 		all = append(all, event.TopicExamples(o.Name))
@@ -40,21 +40,27 @@ func open(ctx context.Context, client *stream.Client, cfg Config) (*source, erro
 	all = append(all, event.TopicPredictions, event.TopicDeadLetter, event.TopicEvaluations)
 	ctx, cancel := context.WithTimeout(ctx, metadataTime)
 	defer cancel()
-	missing, err := client.Missing(ctx, all...)
+	found, err := survey(ctx, client, all)
 	if err != nil {
 		return nil, fmt.Errorf("cannot ask Kafka for the topics to report on (is the address right? `clickloop doctor` checks it): %w", err)
 	}
+	s.ranges = found
 	for _, name := range all {
-		if slices.Contains(missing, name) {
-			continue
+		if s.has(name) {
+			s.topics = append(s.topics, name)
 		}
-		ranges, err := client.Offsets(ctx, name)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read topic %s%s: %w", client.Prefix(), name, err)
-		}
-		s.topics, s.ranges[name] = append(s.topics, name), ranges
 	}
 	return s, nil
+}
+
+// survey waits for Kafka, and returns the offsets of the topics that exist.
+func survey(ctx context.Context, client *stream.Client, topics []string) (map[string][]stream.Range, error) {
+	if err := client.Await(ctx); err != nil {
+		return nil, err
+	}
+	s := client.NewSurvey()
+	found, err := s.Ranges(ctx, topics...)
+	return found, errors.Join(err, s.Close())
 }
 
 // has tells whether a topic exists.
