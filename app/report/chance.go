@@ -13,12 +13,15 @@ const z95 = 1.959963984540054
 func normalQuantile(tail float64) float64 { return -math.Sqrt2 * math.Erfinv(2*tail-1) }
 
 // rate is the share k of n with Wilson's interval (1927). n may be a sum of weights.
-func rate(k, n float64) figure {
+func rate(k, n float64) figure { return rateWithin(k, n, z95) }
+
+// rateWithin is rate with an interval that is z standard errors wide.
+func rateWithin(k, n, z float64) figure {
 	if n <= 0 {
 		return certain(math.NaN())
 	}
 	p := k / n
-	middle, half := (p+z95*z95/(2*n))/(1+z95*z95/n), z95/(1+z95*z95/n)*math.Sqrt(p*(1-p)/n+z95*z95/(4*n*n))
+	middle, half := (p+z*z/(2*n))/(1+z*z/n), z/(1+z*z/n)*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	return figure{p, max(middle-half, 0), min(middle+half, 1)}
 }
 

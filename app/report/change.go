@@ -56,8 +56,21 @@ func (d *data) compare() *changes {
 	for i, more := range holm(chances) {
 		c.list[i].more = more
 	}
+	c.forgive()
 	c.skipped = len(c.list) == 0
 	return c
+}
+
+// forgive does not judge the log loss of an objective whose share of positives has changed: it
+// would have moved with equally good predictions.
+func (c *changes) forgive() {
+	for i := range c.list {
+		for k := range c.list {
+			if c.list[i].key == "rate" && c.list[i].more && c.list[k].key == "log_loss" && c.list[k].subject == c.list[i].subject {
+				c.list[k].goal = neither
+			}
+		}
+	}
 }
 
 // anyBefore tells whether the span before the period holds an example, a prediction or a bid.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/clickloop/clickloop/event"
 )
@@ -77,11 +78,13 @@ func (q *quality) overTime(out *Section) {
 		t.Columns = append(t.Columns, estimate(measureOf(m.key).name, m.key))
 		lines[i] = newLine(measureOf(m.key).name)
 	}
+	off := 0.0
 	for b := range q.buckets {
 		if q.buckets[b].Add == nil {
 			continue
 		}
 		v := evaluate(&q.buckets[b])
+		off = max(off, orZero(defined(v.RankError)))
 		row := []Cell{when(q.period.start(b)), count(v.Examples), count(v.Positives)}
 		rare := min(v.Positives, v.Examples-v.Positives) < fewest
 		for i, m := range plotted {
@@ -95,11 +98,14 @@ func (q *quality) overTime(out *Section) {
 		}
 		t.add(row...)
 	}
+	if off > 0 {
+		t.Note += fmt.Sprintf(" Scores of a bucket are counted in bins, so its AUC is off by at most %s.", strconv.FormatFloat(off, 'g', 2, 64))
+	}
 	var drawn []*Chart
 	for i, m := range plotted {
 		l := m.look
 		l.write = measureOf(m.key).write
-		drawn = append(drawn, overTime(q.period, fmt.Sprintf("%s-%s", name, m.key), measureOf(m.key).name+" of "+name, l, lines[i]))
+		drawn = append(drawn, overTime(q.period, fmt.Sprintf("%s-%s", name, m.key), capital(measureOf(m.key).name)+" of "+name, l, lines[i]))
 	}
 	out.show(t, charts(drawn...)...)
 }
@@ -110,31 +116,42 @@ func (q *quality) calibrated(out *Section, v *event.Evaluation, unknown *unknown
 		unknown.add("Calibration of %s by bins: this kind of objective has none.", name)
 		return
 	}
-	t := &Table{ID: name + "_calibration", Title: "Calibration of " + name + " by bins", Note: "Bins of about equal weight, in the order of scores.",
+	t := &Table{ID: name + "_calibration", Title: "Calibration of " + name + " by bins", Note: "Bins of about equal weight, in the order of scores. The intervals are for one bin; a bin is called off where an interval for all bins at once (Bonferroni) leaves out its mean prediction.",
 		Columns: []Column{number("Bin", "bin"), number("Weight", "weight"), number("Mean prediction", "predicted"), estimate("Share of positives", "actual"), text("Calibrated?", "verdict")}}
 	for i, b := range v.Calibration {
 		if b.Weight <= 0 {
 			continue
 		}
-		p, actual := b.Predicted/b.Weight, rate(b.Actual, b.Weight)
-		verdict := Cell{Text: "yes, as far as can be told", Values: []string{"yes"}}
-		switch {
-		case p > actual.high:
+		verdict := Cell{Text: "within chance", Values: []string{"chance"}}
+		switch off := binOff(b, len(v.Calibration)); {
+		case off > 0:
 			verdict = Cell{Text: "predicts too much", Values: []string{"high"}, Tone: "bad"}
-		case p < actual.low:
+		case off < 0:
 			verdict = Cell{Text: "predicts too little", Values: []string{"low"}, Tone: "bad"}
 		}
+		p, actual := b.Predicted/b.Weight, rate(b.Actual, b.Weight)
 		t.add(count(int64(i+1)), value(b.Weight, weight), value(p, percent), actual.cell(percent), verdict)
 	}
 	out.show(t, charts(calibrationPlot(name+"-calibration", "Calibration of "+name, v.Calibration))...)
 }
 
+// binOff tells whether a bin predicts too much (1) or too little (-1) by more than chance, where as
+// many bins are looked at.
+func binOff(b event.CalibrationBin, bins int) int {
+	if b.Weight <= 0 {
+		return 0
+	}
+	p, actual := b.Predicted/b.Weight, rateWithin(b.Actual, b.Weight, normalQuantile(alpha/2/float64(bins)))
+	return b2i(p > actual.high) - b2i(p < actual.low)
+}
+
 // weight writes a sum of weights, which are mostly whole numbers.
 func weight(v float64) string {
-	if v == float64(int64(v)) {
-		return thousands(int64(v))
+	whole, part := math.Modf(math.Round(v*10) / 10)
+	if part == 0 {
+		return thousands(int64(whole))
 	}
-	return decimals(1)(v)
+	return thousands(int64(whole)) + decimals(1)(part)[1:]
 }
 
 // charts are those that are there.
@@ -153,17 +170,19 @@ func (q *quality) scored(out *Section, v *event.Evaluation, unknown *unknowns) {
 		unknown.add("Histogram of the scores of %s: this kind of objective has none.", name)
 		return
 	}
-	t := &Table{ID: name + "_scores", Title: "Scores of " + name, Columns: []Column{text("Score", "score"), number("Up to", "up_to"), number("Examples", "examples"), number("Share", "share")}}
+	t := &Table{ID: name + "_scores", Title: "Scores of " + name, Columns: []Column{{Label: "Score", Names: []string{"from", "to"}, Class: "number"}, number("Examples", "examples"), number("Share", "share")}}
 	names := make([]string, len(v.Scores))
+	from := 0.0
 	for i, n := range v.Scores {
-		upTo := 1.0
+		to := 1.0
 		if i < len(event.ScoreEdges) {
-			upTo = event.ScoreEdges[i]
+			to = event.ScoreEdges[i]
 		}
-		names[i] = "≤ " + edge(upTo)
-		t.add(label(names[i]), value(upTo, edge), count(n), value(float64(n)/float64(max(v.Examples, 1)), percent))
+		names[i] = edge(from) + " to " + edge(to)
+		t.add(Cell{Text: names[i], Values: []string{exact(from), exact(to)}}, count(n), value(float64(n)/float64(max(v.Examples, 1)), percent))
+		from = to
 	}
-	out.show(t, charts(histogram(name+"-scores", "Scores of "+name, "probability, up to", "examples", names, v.Scores))...)
+	out.show(t, charts(histogram(name+"-scores", "Scores of "+name, "probability", "examples", names, v.Scores))...)
 }
 
 // edge is a format of shares with as many digits as they need, for edges of ranges and axes.

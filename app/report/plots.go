@@ -45,14 +45,12 @@ func calibrationPlot(id, title string, bins []event.CalibrationBin) *Chart {
 		}
 		p, actual := b.Predicted/b.Weight, rate(b.Actual, b.Weight)
 		known++
-		if p < actual.low || p > actual.high {
-			off++
-		}
+		off += b2i(binOff(b, len(bins)) != 0)
 		at := x.at(max(p, x.low))
 		c.Lines = append(c.Lines, Shape{"whisker", "", fmt.Sprintf("M%v %vV%v", at, inside(actual.low), inside(actual.high))})
 		c.Marks = append(c.Marks, Mark{"line1", fmt.Sprintf("bin %d: predicted %s, came %s", i+1, percent(p), actual.text(percent)), at, inside(actual.value), 3.5})
 	}
-	c.Desc = fmt.Sprintf("%s: %d bins of about equal weight. In %d of them the interval of the share of positives holds what was predicted; in %d it does not.", title, known, known-off, off)
+	c.Desc = fmt.Sprintf("%s: %d bins of about equal weight. In %d of them the share of positives differs from the prediction by more than chance.", title, known, off)
 	return c
 }
 

@@ -78,6 +78,13 @@ func (q *quality) saySummary(say sayer) {
 	default:
 		say("", "%s is calibrated as far as can be told: predicted over actual is %s.", q.objective.Name, f.text(decimals(3)))
 	}
+	off := 0
+	for _, b := range v.Calibration {
+		off += b2i(binOff(b, len(v.Calibration)) != 0)
+	}
+	if off > 0 {
+		say("bad", "%s is miscalibrated by more than chance in %d of %d bins of scores.", q.objective.Name, off, len(v.Calibration))
+	}
 	if ne := measureOf("normalized_entropy").of(&v); ne.bounded() && ne.low > 1 {
 		say("bad", "%s knows less than the share of positives does: normalized entropy is above 1.", q.objective.Name)
 	}
