@@ -5,7 +5,7 @@
 // + and - zoom, 0 shows all again.
 
 import { h } from "./dom.js";
-import { whole } from "./format.js";
+import { stamp, whole } from "./format.js";
 import { settings } from "./settings.js";
 import { table } from "./table.js";
 
@@ -15,7 +15,8 @@ const DASHES = [[], [8, 4], [2, 4], [10, 4, 2, 4]];
 // chart describes a figure. spec:
 //   key, title        tell it apart, and head it
 //   note              a sentence below the title: what it shows, and what would be good
-//   xs, x             values in ascending order; { title, time, log, text(value), labels }
+//   xs, x             values in ascending order; { title, time, step, log, text(value), labels };
+//                     a line has a gap where points are further apart than step
 //   lines             [{ name, ys, lows, highs, kind }]; kind "line", "points" or "bars"; lows and
 //                     highs are drawn as a band around a line, and as whiskers at points
 //   y                 { text(value), log, guide: { at, name }, diagonal, from }
@@ -209,9 +210,9 @@ function options(plot) {
   const series = [{}], bands = [];
   spec.lines.forEach((line, i) => {
     const ink = () => colour("line" + (i % 4)), at = series.length;
-    series.push(drawn(line, ink, DASHES[i % 4]));
+    series.push(drawn(line, ink, DASHES[i % 4], spec.x.step));
     if (!line.lows) return;
-    const end = { stroke: () => "transparent", points: { show: false }, paths: line.kind === "points" ? () => null : undefined };
+    const end = { stroke: () => "transparent", points: { show: false }, ...(spec.x.step && { gaps: gaps(spec.x.step) }), ...(line.kind === "points" && { paths: () => null }) };
     series.push(end, end);
     if (line.kind !== "points") bands.push({ series: [at + 2, at + 1], fill: () => faint(ink()) });
   });
@@ -229,20 +230,39 @@ function options(plot) {
   };
 }
 
-function drawn(line, ink, dash) {
+// gaps leaves a line out where more than a step and a half lies between two points.
+const gaps = (step) => (u, series, first, last, found) => {
+  const xs = u.data[0], at = (i) => Math.round(u.valToPos(xs[i], "x", true));
+  for (let i = first + 1; i <= last; i++) if (xs[i] - xs[i - 1] > 1.5 * step) uPlot.addGap(found, at(i - 1), at(i));
+  return found.sort((a, b) => a[0] - b[0]);
+};
+
+function drawn(line, ink, dash, step) {
   if (line.kind === "bars") return { stroke: ink, fill: () => faint(ink()), width: 1, points: { show: false }, paths: uPlot.paths.bars({ size: [0.8, 60] }) };
   if (line.kind === "points") return { stroke: ink, paths: () => null, points: { show: true, size: 9, fill: ink } };
-  return { stroke: ink, width: 2, dash, spanGaps: false };
+  return { stroke: ink, width: 2, dash, spanGaps: false, ...(step && { gaps: gaps(step) }) };
 }
 
 function axis(spec, size) {
   return {
     stroke: () => colour("muted"), grid: { stroke: () => colour("grid"), width: 1 }, ticks: { stroke: () => colour("grid"), width: 1 },
-    font: "12px system-ui, sans-serif", size, space: size ? 30 : 70,
+    font: "12px system-ui, sans-serif", size: size ?? (spec.time ? 50 : 34), space: size ? 30 : 70,
     splits: spec.labels ? (u, at, min, max) => spec.labels.map((_, i) => i).filter((i) => i >= min && i <= max) : undefined,
     values: spec.labels ? (u, splits) => splits.map((i) => spec.labels[i] ?? "")
-      : spec.time ? undefined : (u, splits) => splits.map((v) => (v === null ? "" : (spec.tick ?? spec.text)(v))),
+      : spec.time ? ticks : (u, splits) => splits.map((v) => (v === null ? "" : (spec.tick ?? spec.text)(v))),
   };
+}
+
+// ticks name moments by 24 hours, and the day below the first and wherever it changes.
+function ticks(u, splits, axis, space, step) {
+  let before = "";
+  return splits.map((s) => {
+    const [date, hour] = stamp(new Date(s * 1000)), day = date.slice(5);
+    const text = step >= 86_400 ? date : hour.slice(0, step < 60 ? 8 : 5);
+    const isNew = step < 86_400 && day !== before;
+    before = day;
+    return isNew ? text + "\n" + day : text;
+  });
 }
 
 // scales give a single point some room, keep guides in view, and take logarithms where asked.

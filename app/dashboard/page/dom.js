@@ -102,12 +102,18 @@ function remove(node) {
 export function untrusted(value, limit = 120) {
   const text = visible(typeof value === "string" ? value : JSON.stringify(value) ?? "");
   if (text === "") return h("span", { class: "none" }, "(empty)");
-  if (text.length <= limit) return h("bdi", { class: "untrusted" }, text);
+  if (text.length <= limit) return h("bdi", { class: text.length <= 24 ? "untrusted short" : "untrusted" }, text);
   const most = 10_000;
   const rest = text.length > most ? ` … and ${(text.length - most).toLocaleString("en")} characters more` : "";
   return h("details", { class: "untrusted long" },
     h("summary", null, h("bdi", null, text.slice(0, limit)), ` … (${text.length.toLocaleString("en")} characters)`),
     h("bdi", null, text.slice(0, most), rest));
+}
+
+// brief is untrusted without the rest of a long text: for links, which hold nothing to open.
+export function brief(value, limit = 60) {
+  const text = visible(String(value));
+  return h("bdi", { class: text.length <= 24 ? "untrusted short" : "untrusted" }, text.length <= limit ? text : text.slice(0, limit) + "…");
 }
 
 // Controls, marks of direction, invisible joiners and separators: they could hide or turn around

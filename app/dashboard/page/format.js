@@ -40,7 +40,7 @@ export function duration(ms) {
   if (s < 60) return significant(s, 2) + " s";
   const parts = s < 3600 ? [[s / 60, "min"], [s % 60, "s"]]
     : s < 86400 ? [[s / 3600, "h"], [(s % 3600) / 60, "min"]] : [[s / 86400, "d"], [(s % 86400) / 3600, "h"]];
-  return parts.map(([n, unit]) => Math.floor(n).toLocaleString("en") + " " + unit).join(" ");
+  return parts.filter(([n], i) => i === 0 || n >= 1).map(([n, unit]) => Math.floor(n).toLocaleString("en") + " " + unit).join(" ");
 }
 
 // time is a moment of the reader's zone, or of UTC when that is chosen; a pointer shows the other
@@ -57,10 +57,15 @@ export function time(text, { recorded = false } = {}) {
 
 // clock writes a moment, without its date when that is today.
 export function clock(moment, utc = settings.utc) {
+  const [date, hour] = stamp(moment, utc);
+  return (date === stamp(new Date(), utc)[0] ? "" : date + " ") + hour;
+}
+
+// stamp is the date and the hour of a moment, such as 2026-11-29 and 16:03:12.
+export function stamp(moment, utc = settings.utc) {
   const shifted = utc ? moment : new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000);
-  const today = utc ? new Date() : new Date(Date.now() - new Date().getTimezoneOffset() * 60_000);
   const [date, hour] = shifted.toISOString().split("T");
-  return (date === today.toISOString().slice(0, 10) ? "" : date + " ") + hour.slice(0, 8);
+  return [date, hour.slice(0, 8)];
 }
 
 // plural is a count with its noun.

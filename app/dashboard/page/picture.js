@@ -2,7 +2,7 @@
 // high on a narrow screen. Tables below it have the same figures for those who do not see it.
 
 import { h, visible } from "./dom.js";
-import { duration, plural, rate } from "./format.js";
+import { duration, rate, whole } from "./format.js";
 import { WORDS, worst } from "./hops.js";
 
 const WIDE = {
@@ -11,11 +11,11 @@ const WIDE = {
   arrows: {
     events: { path: "M260 118H424", label: [342, 60], anchor: "middle" },
     profiles: { path: "M670 118H834", label: [752, 92], anchor: "middle" },
-    requests: { path: "M140 66V22H960V60", label: [550, 15], anchor: "middle", flat: true },
+    requests: { path: "M140 66V22H960V60", label: [550, 15], anchor: "middle", flat: 3 },
     predictions: { path: "M1050 170V300", label: [1040, 206], anchor: "end" },
     examples: { path: "M840 358H676", label: [758, 300], anchor: "middle" },
     model: { path: "M550 306V238H880V176", label: [562, 200], anchor: "start" },
-    outcomes: { path: "M140 170V448H960V416", label: [550, 440], anchor: "middle", flat: true },
+    outcomes: { path: "M140 170V448H960V416", label: [550, 440], anchor: "middle", flat: 3 },
   },
 };
 
@@ -25,7 +25,7 @@ const HIGH = {
   arrows: {
     events: { path: "M175 134V228", label: [185, 152], anchor: "start" },
     profiles: { path: "M175 338V404", label: [185, 376], anchor: "start" },
-    requests: { path: "M60 60H40V462H54", label: [62, 22], anchor: "start", flat: true, turn: true },
+    requests: { path: "M60 60H40V462H54", label: [62, 22], anchor: "start", flat: 2 },
     predictions: { path: "M175 514V608", label: [185, 532], anchor: "start" },
     examples: { path: "M175 718V812", label: [185, 736], anchor: "start" },
     model: { path: "M290 870H322V462H296", label: [300, 944], anchor: "end" },
@@ -44,7 +44,7 @@ export function picture(state, hops, page) {
 }
 
 function arrow(name, plan, flow) {
-  const [x, y] = plan.label, lines = plan.flat ? [flow.lines.join(" · ")] : flow.lines;
+  const [x, y] = plan.label, lines = plan.flat ? [flow.lines.slice(0, plan.flat).join(" · ")] : flow.lines;
   return h("g", { key: "arrow/" + name, class: "arrow " + flow.kind },
     h("path", { d: plan.path, "marker-end": `url(#tip-${flow.kind})` }),
     !plan.hidden && lines.map((line, i) => h("text", { key: i, x, y: y + 16 * i, "text-anchor": plan.anchor, class: i === 0 ? "name" : "figure" }, short(line, 60))));
@@ -55,13 +55,13 @@ function box(name, [x, y], [width, height], stage) {
     h("rect", { x, y, width, height, rx: 8 }),
     h("text", { x: x + 14, y: y + 26, class: "name" }, stage.title),
     stage.kind && h("text", { x: x + width - 14, y: y + 26, "text-anchor": "end", class: "state" }, WORDS[stage.kind]),
-    stage.lines.slice(0, 3).map((line, i) => h("text", { key: i, x: x + 14, y: y + 50 + 19 * i, class: "figure" }, short(line, 36))));
+    stage.lines.slice(0, 3).map((line, i) => h("text", { key: i, x: x + 14, y: y + 50 + 19 * i, class: "figure" }, short(line, 34))));
 }
 
 const short = (text, most) => { const t = visible(String(text)); return t.length > most ? t.slice(0, most - 1) + "…" : t; };
 const per = (n) => (typeof n === "number" ? rate(n) : "rate not known yet");
 const lag = (hop) => (typeof hop.behind !== "number" ? "not begun" : hop.behind <= 0 ? "nothing behind"
-  : plural(hop.behind, "record") + " behind" + (typeof hop.behind_seconds === "number" ? ", " + duration(hop.behind_seconds * 1000) : ""));
+  : whole(hop.behind) + " behind" + (typeof hop.behind_seconds === "number" ? ", " + duration(hop.behind_seconds * 1000) : ""));
 
 // flowsOf are the arrows: what each carries, how fast, how fresh.
 function flowsOf(state, hops) {
@@ -83,7 +83,7 @@ function flowsOf(state, hops) {
     examples: flow("examples", "examples", "learner"),
     model: flow("model", "weights"),
     profiles: { kind: kind("ingest", "events"), lines: ["profiles"] },
-    requests: { kind: score ? "ok" : "waits", lines: ["score requests", score ? `${per(score.per_second)}, 99 of 100 within ${duration(score.p99_ms)}` : "none in the last seconds"].map(String) },
+    requests: { kind: score ? "ok" : "waits", lines: ["score requests", score ? per(score.per_second) : "none in the last seconds", score && `99 of 100 within ${duration(score.p99_ms)}`].filter(Boolean) },
   };
 }
 
@@ -105,7 +105,7 @@ function stagesOf(state, hops) {
     sources: { title: "Sites, apps, exchanges", lines: ["send events", "ask for scores"] },
     ingest: stage("ingest", "Ingest", ["keeps profiles up to date", ...of("ingest").map(lag)]),
     scorer: { title: "Scorer", kind: predictions?.records ? "ok" : "waits", lines: ["answers and logs predictions", scored ? `half within ${duration(scored.p50_ms)}` : "", ...(state.models ?? []).filter((m) => m.served).map((m) => "serves " + m.served)].filter(Boolean) },
-    feedback: stage("feedback", "Feedback", ["makes examples of outcomes", ...of("feedback").map((c) => `${c.topic}: ${lag(c)}`)]),
+    feedback: stage("feedback", "Feedback", ["makes examples of outcomes", ...of("feedback").map((c) => `${c.topic}: ${lag({ behind: c.behind })}`)]),
     learner: stage("learner", "Learner", [...(state.models ?? []).slice(0, 2).map((m) => m.version ?? "no weights yet"), ...of("learner").slice(0, 1).map(lag)]),
   };
 }

@@ -43,9 +43,9 @@ function order(spec) {
   return sorted.get(spec.key);
 }
 
-function sortBy(spec, column, e) {
+function sortBy(spec, column, e, fixed) {
   const state = sorted.get(spec.key);
-  const down = state?.column === column.name ? !state.down : (column.down ?? Boolean(column.number));
+  const down = fixed ?? (state?.column === column.name ? !state.down : (column.down ?? Boolean(column.number)));
   sorted.set(spec.key, { column: column.name, down, order: null });
   e.currentTarget.dispatchEvent(new Event("redraw", { bubbles: true }));
 }
@@ -88,4 +88,13 @@ export function sortAgain(spec) {
     type: "button", disabled: !isDisordered(spec),
     onclick: (e) => { sorted.get(spec.key).order = null; e.currentTarget.dispatchEvent(new Event("redraw", { bubbles: true })); },
   }, "Sort again");
+}
+
+// sortButton puts the rows in the order of a column, the largest first.
+export function sortButton(spec, text, name) {
+  const state = order(spec);
+  return h("button", {
+    type: "button", "aria-pressed": String(state?.column === name && state.down),
+    onclick: (e) => sortBy(spec, spec.columns.find((c) => c.name === name), e, true),
+  }, text);
 }

@@ -44,7 +44,7 @@ function campaigns(rows) {
       { name: "Campaign", wide: true, sort: (c) => c.id, down: false, text: (c) => untrusted(c.id, 80) },
       { name: "Spent", number: true, sort: (c) => c.spent, down: true, text: (c) => (c.estimated ? "≈ " : "") + money(c.spent) },
       { name: "Budget", number: true, sort: (c) => c.budget, text: (c) => (c.budget ? money(c.budget) : c.daily ? money(c.daily) + " a day" : "no bound") },
-      { name: "Spent and reserved", text: (c) => [share(c) !== null && parts(c.spent / bound(c), (c.reserved ?? 0) / bound(c)), share(c) !== null ? " " + percentText(share(c)) : "no bound", share(c) >= 0.999 ? h("span", { class: "word slow" }, " ■ used up") : ""] },
+      { name: "Of the budget", text: (c) => [share(c) !== null && parts(c.spent / c.budget, (c.reserved ?? 0) / c.budget), share(c) !== null ? " " + percentText(share(c)) : "no bound in total", share(c) >= 0.999 ? h("span", { class: "word slow" }, " ■ used up") : ""] },
       { name: "Reserved", number: true, sort: (c) => c.reserved, text: (c) => money(c.reserved) },
       { name: "Bids", number: true, sort: (c) => c.bids, down: true, text: (c) => whole(c.bids) },
       { name: "Wins", number: true, sort: (c) => c.wins, down: true, text: (c) => whole(c.wins) },
@@ -54,6 +54,6 @@ function campaigns(rows) {
   };
 }
 
-const bound = (c) => c.budget || c.daily || 0;
-const share = (c) => (bound(c) ? (c.spent + (c.reserved ?? 0)) / bound(c) : null);
+// share of the budget in total that is spent or reserved.
+const share = (c) => (c.budget ? (c.spent + (c.reserved ?? 0)) / c.budget : null);
 const percentText = (s) => significant(s * 100, 3) + " %";

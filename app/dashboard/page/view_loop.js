@@ -45,7 +45,7 @@ function tile(state, o) {
       MEASURES.map((m) => h("div", { key: m.key }, h("dt", null, m.name), h("dd", { "data-figure": `${o.name}/all/${m.key}` }, measured(e, m),
         m.key === "predicted_over_actual" && [" ", h("span", { class: "word " + verdict.kind }, verdict.words)]))),
       h("div", { key: "examples" }, h("dt", null, "Examples since the start"), h("dd", null, h("span", { "data-figure": `${o.name}/all/examples` }, whole(e.examples)), `, ${wholeText(e.positives)} positive`)))
-      : h("p", { class: "empty" }, `No example yet. One is made ${duration(o.window_ms)} after a ${o.trigger}, when it is known whether a ${o.positive} followed.`));
+      : h("p", { class: "empty" }, `No example yet. Each is made when the ${duration(o.window_ms)} after its ${o.trigger} have passed, with or without its ${o.positive}.`));
 }
 
 const wholeText = (n) => (typeof n === "number" ? n.toLocaleString("en") : "none");

@@ -1,6 +1,6 @@
 // One prediction's way: what was asked, predicted and why, what happened, what was learned of it.
 
-import { h, untrusted } from "./dom.js";
+import { brief, h, untrusted } from "./dom.js";
 import { bar } from "./bar.js";
 import { digits, duration, none, plural, probability, significant, time, whole } from "./format.js";
 import { table } from "./table.js";
@@ -83,7 +83,7 @@ function examples(o) {
       { name: "Label", text: (e) => [significant(e.y, 4), e.revision ? " (a revision)" : ""] },
       { name: "Weight", number: true, text: (e) => significant(e.w, 4) },
       { name: "Predicted", number: true, text: (e) => probability(e.p) },
-      { name: "Learned by", text: (e) => (e.learned ?? []).map((l, i) => h("div", { key: i }, `${l.network || "default"}: `, l.version ? untrusted(l.version) : "not yet", l.version && !l.exact ? " at the latest" : "", l.why ? [" ", untrusted(l.why)] : "")) },
+      { name: "Learned by", text: (e) => (e.learned ?? []).map((l, i) => h("div", { key: i }, `${l.network || "default"}: `, l.version ? untrusted(l.version) : "not yet", l.version && !l.exact ? " at the latest" : "", l.why ? [", ", untrusted(l.why)] : "")) },
       { name: "Written", text: (e) => time(e.written) },
       { name: "Stands at", text: place },
     ],
@@ -95,7 +95,7 @@ function because(o) {
   const b = o.because;
   if (!b) return h("p", { class: "note" }, "Why this probability: no weights could be read that tell it.");
   const rows = [{ feature: "without any feature", by: b.base, plain: true }, ...(b.shifts ?? []), ...(b.rest ? [{ feature: "all other features", by: b.rest, plain: true }] : []), ...(b.calibration ? [{ feature: "calibration", by: b.calibration, plain: true }] : [])];
-  const most = Math.max(...rows.map((r) => Math.abs(r.by)), 1e-9);
+  const most = Math.max(...rows.slice(1).map((r) => Math.abs(r.by)), 1e-9);
   return [
     h("h3", null, "Why"),
     h("p", { class: "note" }, `How far each feature moved the logit, by the weights ${b.version}${b.same ? ", which answered" : ", which are not those that answered"}: together ${digits(b.logit, 3)}, a probability of ${significantText(b.p)}.`),
@@ -104,7 +104,7 @@ function because(o) {
       columns: [
         { name: "Feature", wide: true, text: (r) => (r.plain ? h("em", null, r.feature) : untrusted(r.feature)) },
         { name: "Moves the logit by", number: true, text: (r) => (r.by > 0 ? "+" : "") + digits(r.by, 3) },
-        { name: "Drawn", text: (r) => bar(r.by / most, true) },
+        { name: "Drawn", text: (r) => r !== rows[0] && bar(r.by / most, true) },
       ],
     }),
   ];
@@ -139,7 +139,7 @@ function features(s) {
 
 function others(s) {
   return [
-    s.chosen?.length > 0 && h("p", null, "Chosen, too: ", s.chosen.slice(0, 50).map((id, i) => [i ? ", " : "", h("a", { href: "#prediction=" + encodeURIComponent(id) }, untrusted(id, 60))])),
+    s.chosen?.length > 0 && h("p", null, "Chosen, too: ", s.chosen.slice(0, 50).map((id, i) => [i ? ", " : "", h("a", { href: "#prediction=" + encodeURIComponent(id) }, brief(id))])),
     s.others?.length > 0 && table({
       key: "others", label: "Candidates that were not chosen", rows: s.others.slice(0, 200).map((o, i) => ({ ...o, i })), keyOf: (o) => String(o.i),
       columns: [

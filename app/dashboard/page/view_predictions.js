@@ -2,7 +2,7 @@
 // a pointer, a focus or a selection in the table holds it, and so does a system that asks for little
 // motion. A button brings the newer ones.
 
-import { h, untrusted } from "./dom.js";
+import { brief, h, untrusted } from "./dom.js";
 import { digits, plural, probability, significant, time } from "./format.js";
 import { reducedMotion } from "./settings.js";
 import { table } from "./table.js";
@@ -47,7 +47,7 @@ function finder() {
     h("button", { type: "submit" }, "Show its way"));
 }
 
-const link = (id) => h("a", { href: "#prediction=" + encodeURIComponent(id) }, untrusted(id, 60));
+const link = (id) => h("a", { href: "#prediction=" + encodeURIComponent(id) }, brief(id));
 
 function predictionsTable(rows, state, page) {
   const objectives = (state.objectives ?? []).map((o) => o.name);
@@ -67,7 +67,7 @@ function predictionsTable(rows, state, page) {
       ]),
       { name: "Policy", text: (p) => untrusted(p.policy ?? "", 40) },
       { name: "Propensity", number: true, text: (p) => digits(p.propensity, 3) },
-      { name: "Weights", text: (p) => untrusted(Object.values(p.model ?? {}).join(", "), 60) },
+      { name: "Weights", text: (p) => Object.values(p.model ?? {}).map((v, i) => h("div", { key: i }, untrusted(v, 60))) },
     ].filter(Boolean),
   };
 }

@@ -21,6 +21,8 @@ function draw(state, page) {
   ];
 }
 
+const STEPS = { "1m": 60, "1h": 3600, "1d": 86_400 }; // seconds from window to window
+
 function explanation(sel) {
   if (sel.network) return "Log loss of this network over blocks of examples, whether it is served or not. Blocks have no intervals.";
   const what = sel.window === "all" ? "Each point is over all examples since the start of the process that judges." : `Each point is over a window of ${windowName(sel.window)}, and stands at its end.`;
@@ -34,7 +36,7 @@ function measureChart(measure, s, sel, page) {
     key: `${measure.key}/${sel.objective}/${sel.network || sel.window}/${sel.segment}`,
     title: measure.name, note: measure.note, sync: "quality",
     xs: points.map(moment),
-    x: { title: page.recorded ? "Time (recorded)" : "Time", time: true, text: (s) => clock(new Date(s * 1000)) },
+    x: { title: page.recorded ? "Time (recorded)" : "Time", time: true, step: sel.network ? 0 : STEPS[sel.window], text: (s) => clock(new Date(s * 1000)) },
     y: { text: plain(measure.places), guide: measure.guide },
     lines: [{
       name: measure.name, ys: points.map((e) => e[measure.key]),
