@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clickloop/clickloop/app/dashboard"
 	"github.com/clickloop/clickloop/bidder"
 	"github.com/clickloop/clickloop/event"
 	kinds "github.com/clickloop/clickloop/event/objective"
@@ -61,8 +62,9 @@ type Config struct {
 	Scorer     scorer.Config     `yaml:"scorer"`
 	Feedback   feedback.Config   `yaml:"feedback"`
 	Learner    learner.Config    `yaml:"learner"`
-	Bidding    bidder.Config     `yaml:"bidding"` // off by default
-	Access     access.Config     `yaml:"access"`  // who may call, and how much
+	Bidding    bidder.Config     `yaml:"bidding"`   // off by default
+	Access     access.Config     `yaml:"access"`    // who may call, and how much
+	Dashboard  dashboard.Config  `yaml:"dashboard"` // the page at / of the admin port
 }
 
 // Kafka says how to reach Kafka. Every stage and command connects by its Dial.
@@ -155,6 +157,7 @@ func Default() Config {
 		Learner:   learner.DefaultConfig(),
 		Bidding:   bidder.DefaultConfig(),
 		Access:    access.DefaultConfig(),
+		Dashboard: dashboard.DefaultConfig(),
 	}
 }
 
@@ -208,7 +211,7 @@ func (c *Config) Validate() error {
 	}{
 		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
 		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate}, {"bidding", c.Bidding.Validate},
-		{"access", c.Access.Validate}, {"https", c.HTTPS.Validate}, {"admin_https", c.AdminHTTPS.Validate},
+		{"access", c.Access.Validate}, {"dashboard", c.Dashboard.Validate}, {"https", c.HTTPS.Validate}, {"admin_https", c.AdminHTTPS.Validate},
 	}
 	for _, s := range sections {
 		if err := s.validate(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/dashboard"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/stream"
 )
@@ -23,8 +24,8 @@ func (n *needs) group(name string) {
 	*n = append(*n, stream.Need{Group: true, Name: name, Operations: []string{stream.OpRead}})
 }
 
-// Needs returns what a stage, or Analyst, does in Kafka with these settings: all of it, and nothing
-// else. It returns nil for any other name.
+// Needs returns what a stage, Dashboard or Analyst does in Kafka with these settings: all of it,
+// and nothing else. It returns nil for any other name.
 func Needs(stage string, c *config.Config) []stream.Need {
 	const read, write = stream.OpRead, stream.OpWrite
 	var n needs
@@ -75,6 +76,11 @@ func Needs(stage string, c *config.Config) []stream.Need {
 	case Analyst:
 		for _, t := range c.Topics() {
 			n.topic(t.Name, read)
+		}
+	case Dashboard:
+		n = Needs(Analyst, c)
+		for _, group := range dashboard.Groups(c.Objectives) {
+			n = append(n, stream.Need{Group: true, Name: group, Operations: []string{stream.OpDescribe}})
 		}
 	}
 	return n

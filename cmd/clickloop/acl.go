@@ -27,7 +27,7 @@ func aclCommand(_ context.Context, args []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	users := append(slices.Clone(run.Stages), run.Bidder, run.Analyst)
+	users := append(slices.Clone(run.Stages), run.Bidder, run.Dashboard, run.Analyst)
 	if len(rest) != 1 || !slices.Contains(users, rest[0]) {
 		return misused(stderr, "acl", "name one of %s", strings.Join(users, ", "))
 	}

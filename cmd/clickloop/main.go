@@ -34,6 +34,7 @@ func commands() []command {
 		{"bidder", "answer bid requests of exchanges, and keep budgets", stageCommand("bidder")},
 		{"feedback", "join predictions with what happened, label and evaluate them", stageCommand("feedback")},
 		{"learner", "learn from labelled examples and publish the weights", stageCommand("learner")},
+		{"dashboard", "show the loop in a browser, from its topics", stageCommand("dashboard")},
 		{"replay", "play a recording into a running system", replayCommand},
 		{"simulate", "sell simulated auctions to a bidder, and compare it with an oracle", simulateCommand},
 		{"fit", "learn one pass over files or a recording, and report how good the predictions were", fitCommand},
