@@ -119,7 +119,7 @@ func TestGuidesRunAsTheyStand(t *testing.T) {
 		t.Skip(err)
 	}
 	guides, err := filepath.Glob("docs/guide-*.md")
-	if err != nil || len(guides) != 5 {
+	if err != nil || len(guides) != 6 {
 		t.Fatalf("%v: %v", guides, err)
 	}
 	examples, err := filepath.Abs("examples")

@@ -25,7 +25,7 @@ func (d *data) dataQuality(src *source, unknown *unknowns) *Section {
 func (d *data) labels() *Table {
 	t := &Table{ID: "labels", Title: "From predictions to labels",
 		Note:    "Not yet: no later prediction of the same partition has a label, so labels may still come. Never: the trigger did not follow, or the prediction stands on the topic twice. Revised: the positive came late, and a second example corrects the first. Delay: how long after it was due the label was written.",
-		Columns: []Column{text("Objective", "objective"), number("Predictions", "predictions"), number("Labelled", "labelled"), number("Not yet", "undecided"), number("Never", "untriggered"), number("Revised", "revised"), number("Repeated on the topic", "repeated"), number("Half were delayed less than", "delay_p50_ms"), number("99% less than", "delay_p99_ms")}}
+		Columns: []Column{text("Objective", "objective"), number("Predictions", "predictions"), number("Labelled", "labelled"), number("Not yet", "undecided"), number("Never", "untriggered"), number("Revised", "revised"), number("Repeated on the topic", "repeated"), number("Median delay", "delay_p50_ms"), number("99% at most", "delay_p99_ms")}}
 	for i, q := range d.objectives {
 		c, a := q.inPeriod(), d.predictions.asked[i]
 		never := Cell{Text: none, Values: []string{""}} // retention has deleted predictions that have examples

@@ -112,7 +112,7 @@ func (s *predictions) freshness(unknown *unknowns) *Section {
 		return cmp.Compare(a, b)
 	})
 	t := &Table{ID: "freshness", Title: "Age of inputs at scoring", Note: "Quantiles are too low by up to 1/64. The weights are those that a scorer answered with; other names are profiles.",
-		Columns: []Column{text("Input", "input"), number("Predictions", "predictions"), number("Half were younger than", "p50_ms"), number("90% were younger than", "p90_ms"), number("99% were younger than", "p99_ms"), number("Oldest", "max_ms"), number("Before: half were younger than", "before_p50_ms")}}
+		Columns: []Column{text("Input", "input"), number("Predictions", "predictions"), number("Median", "p50_ms"), number("90% at most", "p90_ms"), number("99% at most", "p99_ms"), number("Oldest", "max_ms"), number("Median in the span before", "before_p50_ms")}}
 	for _, name := range names {
 		all := merge(&s.ages[name].sides[firstHalf], &s.ages[name].sides[secondHalf])
 		if all.n == 0 {
@@ -156,8 +156,8 @@ func (s *predictions) replayed() bool {
 
 func (s *predictions) freshnessOverTime(out *Section) {
 	t := &Table{ID: "freshness_over_time", Title: "Age of the weights over time",
-		Columns: []Column{instant("From (UTC)", "start"), number("Predictions", "predictions"), number("Half were younger than", "p50_ms"), number("99% were younger than", "p99_ms")}}
-	half, most := newLine("half were younger than"), newLine("99% were younger than")
+		Columns: []Column{instant("From (UTC)", "start"), number("Predictions", "predictions"), number("Median", "p50_ms"), number("99% at most", "p99_ms")}}
+	half, most := newLine("median"), newLine("99% at most")
 	for i := range s.buckets {
 		b := &s.buckets[i]
 		if b.n == 0 {

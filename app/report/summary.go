@@ -98,18 +98,19 @@ func (c *changes) sayChanges(say sayer) {
 	if c.halves {
 		sides = "Nothing lies before the period, so its second half is compared with its first."
 	}
+	say("", "%s", sides)
 	n := 0
 	for i := range c.list {
 		n += b2i(c.list[i].more)
 	}
 	switch {
 	case n == 0:
-		say("", "%s None of %d differences is more than chance.", sides, len(c.list))
+		say("", "None of %d differences is more than chance.", len(c.list))
 		return
 	case n < len(c.list):
-		say("", "%s Of %d differences, %d may be chance. The others are more:", sides, len(c.list), len(c.list)-n)
+		say("", "Of %d differences, %d may be chance. The others are more:", len(c.list), len(c.list)-n)
 	default:
-		say("", "%s All %d differences are more than chance:", sides, n)
+		say("", "All %d differences are more than chance:", n)
 	}
 	for i := range c.list {
 		if x := &c.list[i]; x.more {
@@ -148,7 +149,7 @@ func (d *data) sayAttention(say sayer) {
 	if a := d.predictions.ages[modelAge]; a != nil {
 		all := merge(&a.sides[firstHalf], &a.sides[secondHalf])
 		if all.n > 0 {
-			say("", "Half of the predictions used weights younger than %s, 99%% younger than %s.", span(event.Time(all.quantile(0.5)).Duration()), span(event.Time(all.quantile(0.99)).Duration()))
+			say("", "Weights were %s old at the median, and at most %s in 99%% of the predictions.", span(event.Time(all.quantile(0.5)).Duration()), span(event.Time(all.quantile(0.99)).Duration()))
 		}
 	}
 }
