@@ -17,8 +17,19 @@ type judgements struct {
 	alarms   []alarm          // the newest maxAlarms
 	raised   int64
 	pairs    map[pair]comparison
-	pairsOut int64 // records of pairs beyond maxPairs
+	losses   map[network]*blocks
+	pairsOut int64 // records of pairs and blocks beyond maxPairs
 	damaged  int64
+}
+
+// network is a network of an objective.
+type network struct{ objective, name string }
+
+// blocks add up what a network's learner wrote of its blocks of examples.
+type blocks struct {
+	to           int64 // offset up to which they are counted: a learner that resumes repeats some
+	examples     int64 // of the period
+	weight, loss float64
 }
 
 // Bounds of what is kept.
@@ -50,11 +61,12 @@ type comparison struct {
 const (
 	windowGuard    = "guard"
 	windowNetworks = "networks"
+	windowBlock    = "block"
 	windowMinute   = "1m"
 )
 
 func newJudgements(p *period) *judgements {
-	return &judgements{period: p, pairs: map[pair]comparison{}}
+	return &judgements{period: p, pairs: map[pair]comparison{}, losses: map[network]*blocks{}}
 }
 
 // add takes an evaluation whose end lies in the period.
@@ -65,6 +77,9 @@ func (j *judgements) add(r *stream.Record) (event.Time, error) {
 		return 0, nil
 	}
 	at := cmp.Or(v.End, v.Start)
+	if v.Window == windowBlock {
+		j.block(v, at)
+	}
 	if j.period.side(at) <= before {
 		return at, nil
 	}
@@ -79,6 +94,29 @@ func (j *judgements) add(r *stream.Record) (event.Time, error) {
 		}
 	}
 	return at, nil
+}
+
+// block counts a block of a network once. Blocks outside of the period only move its offset.
+func (j *judgements) block(v *event.Evaluation, at event.Time) {
+	n := network{v.Objective, v.Network}
+	b := j.losses[n]
+	if b == nil {
+		if len(j.losses) >= maxPairs {
+			j.pairsOut++
+			return
+		}
+		b = &blocks{}
+		j.losses[n] = b
+	}
+	if v.Offsets == nil || v.Offsets[0] < b.to || v.Weight == nil || v.LogLossSum == nil {
+		return
+	}
+	b.to = v.Offsets[1]
+	if j.period.side(at) > before {
+		b.examples += v.Examples
+		b.weight += *v.Weight
+		b.loss += *v.LogLossSum
+	}
 }
 
 func (j *judgements) compare(v *event.Evaluation) {
@@ -128,7 +166,7 @@ func (j *judgements) networks(unknown *unknowns) *Section {
 		return nil
 	}
 	out := &Section{ID: "networks", Title: "Networks compared"}
-	out.say("The difference is the log loss of the second network less that of the first, over the same examples: above 0, the first is better. Its interval holds at all times at once, however long one watches, so a verdict may be acted on as soon as it is there.")
+	out.say("The difference is the log loss of the second network less that of the first, over all examples that both have learned until then, also before the period: above 0, the first is better. Its interval holds at all times at once, however long one watches, so a verdict may be acted on as soon as it is there.")
 	t := &Table{ID: "networks", Title: "Pairs of networks", Columns: []Column{
 		text("Objective", "objective"), text("First", "network"), text("Second", "versus"), number("Examples", "examples"), estimate("Difference", "difference"), text("Verdict", "better"), instant("As of (UTC)", "end"),
 	}}
@@ -137,8 +175,25 @@ func (j *judgements) networks(unknown *unknowns) *Section {
 		t.add(label(p.objective), label(networkName(p.network)), label(networkName(p.versus)), count(c.examples), c.difference.cell(decimals(5)), Cell{Text: c.verdict(p), Values: []string{c.better}}, when(c.end))
 	}
 	out.show(t)
+	if l := j.lossTable(); len(l.Rows) > 0 {
+		out.show(l)
+	}
 	if j.pairsOut > 0 {
 		unknown.add("Comparisons of networks: %s of pairs beyond %d were left out.", plural(j.pairsOut, "record"), maxPairs)
 	}
 	return out
+}
+
+// lossTable tells what each network's predictions cost in the period.
+func (j *judgements) lossTable() *Table {
+	t := &Table{ID: "network_losses", Title: "Loss of each network in the period", Note: "Progressive: each example is predicted by the learner just before it is learned. Whole blocks of examples are counted, at the time of their last one.",
+		Columns: []Column{text("Objective", "objective"), text("Network", "network"), number("Examples", "examples"), number("Log loss", "log_loss")}}
+	for _, n := range slices.SortedFunc(maps.Keys(j.losses), func(a, b network) int {
+		return cmp.Or(cmp.Compare(a.objective, b.objective), cmp.Compare(a.name, b.name))
+	}) {
+		if b := j.losses[n]; b.examples > 0 {
+			t.add(label(n.objective), label(networkName(n.name)), count(b.examples), value(b.loss/b.weight, decimals(5)))
+		}
+	}
+	return t
 }

@@ -200,6 +200,9 @@ func TestTheSummaryTellsWhatIsWrong(t *testing.T) {
 	if rows := find(t, r, "networks"); len(rows) != 1 || rows[0]["better"] != "network" {
 		t.Errorf("networks: %v", rows)
 	}
+	if rows := find(t, r, "network_losses"); len(rows) != 1 || rows[0]["network"] != "plain" || rows[0]["examples"] != "1000" || rows[0]["log_loss"] != "0.2" {
+		t.Errorf("losses of networks: %v", rows)
+	}
 	if rows := find(t, r, "deadletters"); rows[0]["letters"] != "2" || rows[0]["letters_before"] != "0" {
 		t.Errorf("dead letters: %v", rows)
 	}

@@ -122,8 +122,14 @@ func (w *world) others() {
 	pair := event.Evaluation{Objective: "click", Window: "networks", Start: w.start, End: inside, Network: "default", Versus: "plain", Examples: 900, Difference: &difference, DifferenceInterval: &event.Interval{0.002, 0.018}, Better: "network"}
 	older := pair
 	older.End, older.Better = inside-1000, ""
+	weight, loss := 500.0, 100.0
+	first := event.Evaluation{Objective: "click", Window: "block", Start: w.start, End: inside, Network: "plain", Examples: 500, Offsets: &[2]int64{500, 1000}, Weight: &weight, LogLossSum: &loss}
+	second := first
+	second.Offsets = &[2]int64{1000, 1500}
+	before := first
+	before.Offsets, before.End = &[2]int64{0, 500}, w.start+1
 	var records []stream.Record
-	for _, v := range []*event.Evaluation{&alarm, &pair, &older} {
+	for _, v := range []*event.Evaluation{&alarm, &pair, &older, &before, &first, &second, &first, &second} {
 		records = append(records, stream.Record{Value: v.AppendJSON(nil)})
 	}
 	w.produce(event.TopicEvaluations, records...)
