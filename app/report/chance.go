@@ -22,7 +22,11 @@ func rateWithin(k, n, z float64) figure {
 	}
 	p := k / n
 	middle, half := (p+z*z/(2*n))/(1+z*z/n), z/(1+z*z/n)*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return figure{p, max(middle-half, 0), min(middle+half, 1)}
+	f := figure{p, max(middle-half, 0), min(middle+half, 1)}
+	if k == 0 {
+		f.low = 0 // not what rounding leaves of it
+	}
+	return f
 }
 
 // poisson is the exact interval of the mean of a Poisson count k (Garwood 1936), z standard errors

@@ -171,18 +171,17 @@ func (q *quality) scored(out *Section, v *event.Evaluation, unknown *unknowns) {
 		return
 	}
 	t := &Table{ID: name + "_scores", Title: "Scores of " + name, Columns: []Column{{Label: "Score", Names: []string{"from", "to"}, Class: "number"}, number("Examples", "examples"), number("Share", "share")}}
-	names := make([]string, len(v.Scores))
-	from := 0.0
+	from, edges := 0.0, []string{edge(0)}
 	for i, n := range v.Scores {
 		to := 1.0
 		if i < len(event.ScoreEdges) {
 			to = event.ScoreEdges[i]
 		}
-		names[i] = edge(from) + " to " + edge(to)
-		t.add(Cell{Text: names[i], Values: []string{exact(from), exact(to)}}, count(n), value(float64(n)/float64(max(v.Examples, 1)), percent))
+		edges = append(edges, edge(to))
+		t.add(Cell{Text: edges[i] + " to " + edges[i+1], Values: []string{exact(from), exact(to)}}, count(n), value(float64(n)/float64(max(v.Examples, 1)), percent))
 		from = to
 	}
-	out.show(t, charts(histogram(name+"-scores", "Scores of "+name, "probability", "examples", names, v.Scores))...)
+	out.show(t, charts(histogram(name+"-scores", "Scores of "+name, "probability", "examples", edges, v.Scores))...)
 }
 
 // edge is a format of shares with as many digits as they need, for edges of ranges and axes.

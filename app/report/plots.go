@@ -54,8 +54,9 @@ func calibrationPlot(id, title string, bins []event.CalibrationBin) *Chart {
 	return c
 }
 
-// histogram draws how many examples have a score in each range.
-func histogram(id, title, xLabel, yLabel string, names []string, counts []int64) *Chart {
+// histogram draws how many examples have a score in each range. edges are those of the ranges in
+// words, one more than there are counts.
+func histogram(id, title, xLabel, yLabel string, edges []string, counts []int64) *Chart {
 	c := &Chart{ID: id, Title: title, X: xLabel, Y: yLabel}
 	most, sum, top := int64(0), int64(0), 0
 	for i, n := range counts {
@@ -73,13 +74,13 @@ func histogram(id, title, xLabel, yLabel string, names []string, counts []int64)
 		left := plotLeft + float64(i)*width
 		if n > 0 {
 			h := max(plotBottom-y.at(float64(n)), 1)
-			c.Bars = append(c.Bars, Bar{"bar", fmt.Sprintf("%s: %s", names[i], thousands(n)), round(left + 1), round(plotBottom - h), round(width - 2), round(h)})
+			c.Bars = append(c.Bars, Bar{"bar", fmt.Sprintf("%s to %s: %s", edges[i], edges[i+1], thousands(n)), round(left + 1), round(plotBottom - h), round(width - 2), round(h)})
 		}
 	}
-	for i := 0; i < len(counts); i += (len(counts) + 7) / 8 {
-		c.XTicks = append(c.XTicks, Tick{round(plotLeft + float64(i)*width + width/2), names[i]})
+	for i := 0; i < len(edges); i += (len(counts) + 7) / 8 {
+		c.XTicks = append(c.XTicks, Tick{round(plotLeft + float64(i)*width), edges[i]})
 	}
-	c.Desc = fmt.Sprintf("%s: the highest bar is %s, with %s of %s.", title, names[top], thousands(most), thousands(sum))
+	c.Desc = fmt.Sprintf("%s: the highest bar is %s to %s, with %s of %s.", title, edges[top], edges[top+1], thousands(most), thousands(sum))
 	return c
 }
 

@@ -18,6 +18,7 @@ type source struct {
 	cfg      Config
 	topics   []string // that exist, in the order of reading
 	ranges   map[string][]stream.Range
+	denied   *stream.AccessError // topics that this client may not read; nil: none
 	within   *period
 	since    time.Time // of production: nothing older is in the period; zero: read everything
 	used     map[string][]use
@@ -41,6 +42,10 @@ func open(ctx context.Context, client *stream.Client, cfg Config) (*source, erro
 	ctx, cancel := context.WithTimeout(ctx, metadataTime)
 	defer cancel()
 	found, err := survey(ctx, client, all)
+	var denied *stream.AccessError
+	if errors.As(err, &denied) && len(found) > 0 {
+		s.denied, err = denied, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot ask Kafka for the topics to report on (is the address right? `clickloop doctor` checks it): %w", err)
 	}
@@ -216,6 +221,9 @@ func (s *source) note(topic string, u *use, offset int64, t event.Time) {
 
 // gaps names what retention has deleted of the period, and topics that do not exist.
 func (s *source) gaps(p *period) (notes []string) {
+	if s.denied != nil {
+		notes = append(notes, fmt.Sprintf("What a topic holds that may not be read: %v.", s.denied))
+	}
 	for _, topic := range s.topics {
 		first := int64(0)
 		for _, r := range s.ranges[topic] {

@@ -66,11 +66,15 @@ func reportCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	return o.write(r, stdout, stderr)
 }
 
-// reportNeeds are the topics that a report reads.
+// reportNeeds are the topics that a report needs. It also reads the topic bids, where there is one
+// that it may read.
 func reportNeeds(cfg *config.Config) (needs []stream.Need) {
-	topics := []string{event.TopicPredictions, event.TopicEvaluations, event.TopicDeadLetter, event.TopicBids}
+	topics := []string{event.TopicPredictions, event.TopicEvaluations, event.TopicDeadLetter}
 	for _, o := range cfg.Objectives {
 		topics = append(topics, event.TopicExamples(o.Name))
+	}
+	if cfg.Bidding.On() {
+		topics = append(topics, event.TopicBids)
 	}
 	for _, name := range topics {
 		needs = append(needs, stream.Need{Name: name, Operations: []string{stream.OpRead}})
