@@ -276,9 +276,6 @@ func (m *money) perPositive(objective int) figure {
 	return perCount(units(m.spent), m.positives[objective])
 }
 
-// surplus is what impressions were worth to their campaigns, as the bids told, less what they cost.
-func (m *money) surplus() float64 { return units(m.worth - m.spent) }
-
 // sorted are the campaigns with bids in the period, the largest spend first.
 func (b *bids) sorted() []*campaign {
 	var list []*campaign

@@ -72,7 +72,7 @@ const fewest = 10
 
 func (q *quality) overTime(out *Section) {
 	name := q.objective.Name
-	t := &Table{ID: name + "_over_time", Title: "Quality of " + name + " over time", Note: fmt.Sprintf("Where fewer than %d positives or negatives came, all but log loss would be noise and is left out.", fewest), Columns: []Column{instant("From (UTC)", "start"), number("Examples", "examples"), number("Positives", "positives")}}
+	t := &Table{ID: name + "_quality_over_time", Title: "Quality of " + name + " over time", Note: fmt.Sprintf("Where fewer than %d positives or negatives came, all but log loss would be noise and is left out.", fewest), Columns: []Column{instant("From (UTC)", "start"), number("Examples", "examples"), number("Positives", "positives")}}
 	lines := make([]*series, len(plotted))
 	for i, m := range plotted {
 		t.Columns = append(t.Columns, estimate(measureOf(m.key).name, m.key))

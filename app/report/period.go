@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -97,8 +98,11 @@ func (p *period) side(t event.Time) side {
 	return secondHalf
 }
 
+// length is how long the period is, up to what a Duration holds.
+func (p *period) length() time.Duration { return min(p.to-p.from, math.MaxInt64/1_000_000).Duration() }
+
 func (p *period) String() string {
-	return fmt.Sprintf("%s to %s UTC (%s)", moment(p.from), moment(p.to), span((p.to - p.from).Duration()))
+	return fmt.Sprintf("%s to %s UTC (%s)", moment(p.from), moment(p.to), span(p.length()))
 }
 
 // PeriodError says which bound of the period is wrong, and how to mend it.

@@ -25,8 +25,6 @@ type quality struct {
 	split   *segments
 	topicID string          // of the predictions that the newest example is of
 	decided map[int32]int64 // by partition of these: the highest offset with an example
-	models  map[string]bool // versions that answered in the period, up to maxModels
-	newest  event.Time      // example
 	delays  delays
 	damaged int64 // records that are no example
 }
@@ -45,7 +43,7 @@ func (c counts) plus(o counts) counts {
 
 func newQuality(p *period, o event.Objective) *quality {
 	k := objective.KindOf(o)
-	return &quality{period: p, objective: o, kind: k, whole: k.Measure(), buckets: make([]objective.Measure, p.buckets()), split: newSegments(p, o), decided: map[int32]int64{}, models: map[string]bool{}}
+	return &quality{period: p, objective: o, kind: k, whole: k.Measure(), buckets: make([]objective.Measure, p.buckets()), split: newSegments(p, o), decided: map[int32]int64{}}
 }
 
 // add counts an example. It returns the example's time, and the example if it is a new one of a
@@ -96,16 +94,9 @@ func (q *quality) measure(x *event.Example, at side) {
 	if at != before {
 		q.whole.Add(&point)
 		add(&q.buckets[q.period.bucket(x.Time)], q.kind.Part, &point)
-		q.newest = max(q.newest, x.Time)
-		if len(q.models) < maxModels {
-			q.models[x.Model] = true
-		}
 	}
 	q.split.add(x, at)
 }
-
-// maxModels is how many versions of models are told apart.
-const maxModels = 1 << 16
 
 // add counts x, and makes the measure when it is the first.
 func add(m *objective.Measure, newMeasure func() objective.Measure, x *metrics.Point) {

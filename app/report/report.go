@@ -47,7 +47,8 @@ type Claim struct{ Tone, Text string }
 // Section is a part of the page about one subject.
 type Section struct {
 	ID, Title string
-	Text      []string
+	Text      []string // paragraphs
+	Notes     []string // items of a list behind them
 	Figures   []Figure
 }
 
@@ -182,9 +183,7 @@ func (u *unknowns) section(src *source, p *period) *Section {
 	notes = append(notes,
 		"What clicks and conversions were worth: topics of the loop carry that in events, which this report does not read.",
 		"Intervals take examples as independent. Where a few users cause many of them, the truth is less certain than it says.")
-	s := &Section{ID: "unknown", Title: "What is not known"}
-	s.Text = notes
-	return s
+	return &Section{ID: "unknown", Title: "What is not known", Notes: notes}
 }
 
 // plural is a count with its noun: 1 bid, 2 bids.

@@ -102,7 +102,7 @@ func TestFiguresAreThoseOfTheTopics(t *testing.T) {
 		t.Errorf("not told: %v", want)
 	}
 	var examples, positives float64
-	for _, row := range find(t, r, "click_over_time") {
+	for _, row := range find(t, r, "click_quality_over_time") {
 		examples, positives = examples+float(t, row["examples"]), positives+float(t, row["positives"])
 	}
 	if int(examples) != len(list) {
@@ -305,7 +305,7 @@ func TestWhatIsNotKnownIsSaid(t *testing.T) {
 	var unknown string
 	for _, s := range r.Sections {
 		if s.ID == "unknown" {
-			unknown = strings.Join(s.Text, "\n")
+			unknown = strings.Join(s.Notes, "\n")
 		}
 	}
 	for _, want := range []string{"no bids in this period", "Objective click: the period has no labelled example", "Objective sale", "Networks: none", "Drift of features"} {
