@@ -20,7 +20,7 @@ type quality struct {
 
 	whole   objective.Measure        // the period
 	parts   [sides]objective.Measure // made when their first example comes, like buckets
-	buckets []objective.Measure      // these keep less, and rank less exactly
+	buckets []objective.Measure
 	counts  [sides]counts
 	split   *segments
 	topicID string          // of the predictions that the newest example is of
@@ -90,18 +90,18 @@ func (q *quality) decide(x *event.Example) {
 // measure adds an example to all measures that it belongs to.
 func (q *quality) measure(x *event.Example, at side) {
 	point := objective.PointOf(x)
-	add(&q.parts[at], q.kind.Measure, &point)
+	add(&q.parts[at], q.kind, &point)
 	if at != before {
 		q.whole.Add(&point)
-		add(&q.buckets[q.period.bucket(x.Time)], q.kind.Part, &point)
+		add(&q.buckets[q.period.bucket(x.Time)], q.kind, &point)
 	}
 	q.split.add(x, at)
 }
 
 // add counts x, and makes the measure when it is the first.
-func add(m *objective.Measure, newMeasure func() objective.Measure, x *metrics.Point) {
+func add(m *objective.Measure, kind *objective.Kind, x *metrics.Point) {
 	if m.Add == nil {
-		*m = newMeasure()
+		*m = kind.Measure()
 	}
 	m.Add(x)
 }
