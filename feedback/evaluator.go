@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/metrics"
 	"github.com/clickloop/clickloop/internal/retry"
 	"github.com/clickloop/clickloop/stream"
 	"golang.org/x/sync/errgroup"
@@ -35,6 +37,7 @@ type evaluator struct {
 	mu    sync.Mutex
 	all   *window
 	model string
+	point metrics.Point // scratch of add
 	// the newest window of each name that has passed; one without width: none has
 	passed map[string]window
 }
@@ -183,6 +186,7 @@ func (e *evaluator) fold(ctx context.Context) error {
 func (e *evaluator) add(out []event.Evaluation, windows []*window, x *event.Example, written map[string]event.Time) []event.Evaluation {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.point = objective.PointOf(x)
 	for _, w := range windows {
 		if w.passed(x) {
 			if !isWritten(w, written) {
@@ -191,10 +195,10 @@ func (e *evaluator) add(out []event.Evaluation, windows []*window, x *event.Exam
 			e.passed[w.name] = *w // open gives w parts of its own
 			w.open(x)
 		}
-		w.add(x)
+		w.addPoint(x, &e.point)
 	}
 	e.all.passed(x)
-	e.all.add(x)
+	e.all.addPoint(x, &e.point)
 	e.model = x.Model
 	return out
 }

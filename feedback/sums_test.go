@@ -173,8 +173,11 @@ func TestSegmentsAreBounded(t *testing.T) {
 	if len(all) != 1+maxSegments || all[0].Examples != 2*(maxSegments+50) || all[1].Examples != 2 || all[maxSegments].Segment[0].Value.Str != fmt.Sprint("a", maxSegments-1) {
 		t.Errorf("%d evaluations, the whole has %d examples, the last segment is %+v", len(all), all[0].Examples, all[len(all)-1].Segment)
 	}
+	if all[0].SegmentsLeftOut != 100 || all[1].SegmentsLeftOut != 0 {
+		t.Errorf("%d examples have a segment that is not measured, want 100; the first segment says %d", all[0].SegmentsLeftOut, all[1].SegmentsLeftOut)
+	}
 	w.open(&event.Example{Time: t0})
-	if all := w.evaluations(nil, "click", "", t0, ""); len(all) != 1 || all[0].Examples != 0 || *all[0].Weight != 0 || w.tally != (tally{}) {
+	if all := w.evaluations(nil, "click", "", t0, ""); len(all) != 1 || all[0].Examples != 0 || all[0].SegmentsLeftOut != 0 || *all[0].Weight != 0 || w.tally != (tally{}) {
 		t.Errorf("a window that is opened again has %+v", all)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/metrics"
 )
 
 // Widths of windows.
@@ -30,7 +31,8 @@ type window struct {
 	order []*part          // as they came
 	// examples with a segment that is not measured
 	leftOut int64
-	key     []byte // scratch of add
+	key     []byte        // scratch of addPoint
+	point   metrics.Point // scratch of add
 }
 
 // part is a segment: the examples that have one value of one field.
@@ -51,8 +53,13 @@ func (w *window) reset() {
 
 // add counts an example.
 func (w *window) add(x *event.Example) {
-	point := objective.PointOf(x)
-	w.whole.Add(&point)
+	w.point = objective.PointOf(x)
+	w.addPoint(x, &w.point)
+}
+
+// addPoint is add for an example of which objective.PointOf is known.
+func (w *window) addPoint(x *event.Example, point *metrics.Point) {
+	w.whole.Add(point)
 	w.tally.predictions++
 	w.tally.add(x, w.shown.Same(x.Features))
 	complete := true
@@ -68,7 +75,7 @@ func (w *window) add(x *event.Example) {
 			w.parts[string(w.key)] = p
 			w.order = append(w.order, p)
 		}
-		p.measure.Add(&point)
+		p.measure.Add(point)
 	}
 	if !complete {
 		w.leftOut++

@@ -43,8 +43,14 @@ func (p *process) printed() string {
 	return p.text.String()
 }
 
-// begin starts the program and returns when it has printed what is awaited.
+// begin starts the program and returns when it has printed what is awaited, within a minute and a
+// half.
 func begin(t *testing.T, awaited string, args ...string) *process {
+	t.Helper()
+	return beginWithin(t, 90*time.Second, awaited, args...)
+}
+
+func beginWithin(t *testing.T, patience time.Duration, awaited string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: program(context.WithoutCancel(t.Context()), args...), came: make(chan struct{}, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = p, p
@@ -55,7 +61,7 @@ func begin(t *testing.T, awaited string, args ...string) *process {
 		_ = p.cmd.Process.Kill()
 		_ = p.cmd.Wait()
 	})
-	deadline := time.After(90 * time.Second)
+	deadline := time.After(patience)
 	for !strings.Contains(p.printed(), awaited) {
 		select {
 		case <-p.came:

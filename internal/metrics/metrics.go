@@ -25,7 +25,7 @@ type Size struct {
 // Sizes of an Accumulator: at most 2.5 MiB without users, and at most 40 KiB for the many that
 // measure parts.
 var (
-	Whole = Size{Scores: 1 << 17, Bins: 1 << 14, Groups: 256}
+	Whole = Size{Scores: 1 << 17, Bins: 1 << 13, Groups: 256}
 	Small = Size{Scores: 512, Bins: 512, Groups: 64}
 )
 

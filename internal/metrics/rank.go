@@ -48,6 +48,9 @@ func (a *Accumulator) ranks() Ranks {
 		w.positives += c.positive
 		w.negatives += c.negative
 	}
+	if w.positives > 0 {
+		w.one = a.squares[1] / w.positives
+	}
 	w.parts = make([]Part, min(maxParts, a.examples))
 	w.top = (1 - topShare) * (w.positives + w.negatives)
 	for c := range a.cells() {
@@ -79,6 +82,7 @@ func (a *Accumulator) ranks() Ranks {
 type walk struct {
 	positives, negatives float64    // of all
 	below                [2]float64 // negatives and positives with lower scores
+	one                  float64    // weight of a typical positive
 
 	pairs, unknownPairs float64    // pairs of a positive and a lower negative
 	squares             [2]float64 // of placements, by class; see variance
@@ -156,7 +160,9 @@ func (w *walk) addPrecision(c *cell) {
 	}
 	most := c.positive * (t + c.positive) / (t + c.positive + f)
 	least := area(t, f+c.negative, c.positive, 1)
-	w.precision += min(max(area(t, f, c.positive, 1+c.negative/c.positive), least), most)
+	// the middle of the i-th positive of weight one lies one half below i
+	spread, middle := c.negative/(c.positive+w.one), w.one/2
+	w.precision += min(max(area(t+middle, f+middle*spread, c.positive, 1+spread), least), most)
 	w.leastPrecision += least
 	w.mostPrecision += most
 }

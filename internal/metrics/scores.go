@@ -100,6 +100,7 @@ func (s *scores) cells(yield func(cell) bool) {
 
 // intoBins counts the scores in bins from now on.
 func (a *Accumulator) intoBins() {
+	a.scores.sort() // a result that was computed before may have sorted some: sums must not tell
 	a.sketch = &sketch{most: a.size.Bins}
 	for _, s := range a.scores.list {
 		a.sketch.add(binOf(min(max(s.p, clamp), 1-clamp)), s.p, max(s.w, 0), max(-s.w, 0))

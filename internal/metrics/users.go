@@ -6,7 +6,7 @@ import (
 )
 
 // maxOfUser is how many examples of a user count; those that come later do not.
-const maxOfUser = 64
+const maxOfUser = 32
 
 // users counts pairs within users. When it keeps too many examples it drops half of the users, by a
 // bit of their hash, and takes no more of them: what it measures then is a sample of users that does

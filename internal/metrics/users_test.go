@@ -84,7 +84,7 @@ func TestUsersAreASampleWhenThereAreTooMany(t *testing.T) {
 	want, n := plainGAUC(kept)
 	got, users := u.gauc()
 	near(t, "GAUC", got, want, 1e-12)
-	if len(u.examples) > 5000 || users != n || n < 100 || n > 400 {
+	if len(u.examples) > 5000 || users != n || n < 60 || n > 400 {
 		t.Errorf("%d examples of %d users are kept, want those of %d", len(u.examples), users, n)
 	}
 }

@@ -32,6 +32,20 @@ func keysOf(t testing.TB, secrets ...string) *Keys {
 
 func tokenOf(k *Keys) string { return string(k.Append(nil, []byte(prediction), issued)) }
 
+// A pseudonym is a part of a MAC that no token and no sealed text has.
+func TestAPseudonymNeedsTheFirstSecret(t *testing.T) {
+	h := hmac.New(sha256.New, []byte(secretA))
+	h.Write([]byte("pseudonym u1"))
+	want := int64(binary.BigEndian.Uint64(h.Sum(nil)) >> 11)
+	both, other := keysOf(t, secretA, secretB), keysOf(t, secretB)
+	if got := both.Pseudonym("u1"); got != want || got >= 1<<53 || got == other.Pseudonym("u1") || got == both.Pseudonym("u2") {
+		t.Errorf("u1 is %d, want %d; under another secret %d, u2 is %d", got, want, other.Pseudonym("u1"), both.Pseudonym("u2"))
+	}
+	if n := testing.AllocsPerRun(100, func() { both.Pseudonym("u1") }); n != 0 && !raceEnabled {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // The bytes of a token are written down here once more, by the standard library alone.
 func TestATokenHasTheDocumentedForm(t *testing.T) {
 	of := func(secret string, message []byte) []byte {
