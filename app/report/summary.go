@@ -131,7 +131,7 @@ func (d *data) sayAttention(say sayer) {
 	for _, q := range d.objectives {
 		if all := q.split.all(); len(all) > 0 {
 			if off := worst(all); len(off) > 0 {
-				say("bad", "%s: of %[3]d, %[2]s miscalibrated by more than chance, the furthest %s (%s).", q.objective.Name, areOff(len(off)), len(all), quoted(off[0].name, off[0].value), off[0].calibration(z95).text(decimals(2)))
+				say("bad", "%s: %s miscalibrated by more than chance, of %d; the furthest is %s (%s).", q.objective.Name, areOff(len(off)), len(all), quoted(off[0].name, off[0].value), off[0].calibration(z95).text(decimals(2)))
 			}
 		}
 	}
