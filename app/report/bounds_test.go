@@ -126,6 +126,50 @@ func TestWhatHasNoRoomIsCountedTogether(t *testing.T) {
 	}
 }
 
+// A page stays small, whatever the topics hold.
+func TestAPageIsBounded(t *testing.T) {
+	p := newPeriod(10_000_000, 20_000_000)
+	d := newData(p, []event.Objective{clicks})
+	long := strings.Repeat("<x>", 60)
+	for i := range 20_000 {
+		when := event.Time(10_000_000 + 500*i)
+		name := fmt.Sprint(long, i)
+		fields := event.Fields{{Name: "f" + name, Value: event.Value{Kind: event.Number, Num: 1}}, {Name: "s", Value: event.Value{Kind: event.String, Str: fmt.Sprint(long, i%40)}}}
+		prediction := event.Prediction{ID: name, Time: when, Features: fields, P: []event.ObjectiveP{{Objective: "click", P: 0.5}}}
+		x := event.Example{Objective: "click", Prediction: name, Time: when, W: 1, P: 0.5, Y: float64(i % 2), Features: fields, Segment: event.Fields{{Name: "ad", Value: event.Value{Kind: event.String, Str: name}}}, Source: event.Source{Offset: int64(i)}}
+		letter := event.DeadLetter{Stage: "ingest", Reason: name, Time: when}
+		bid := event.BidStep{Step: event.StepBid, Bid: name, Campaign: name, Time: when, Epoch: 1, Seq: int64(i + 1)}
+		alarm := event.Evaluation{Objective: "click", Window: windowGuard, Start: when, End: when, Alarm: name}
+		pair := event.Evaluation{Objective: "click", Window: windowNetworks, Start: when, End: when, Network: name, Versus: "b"}
+		d.objectives[0].add(&stream.Record{Value: x.AppendJSON(nil)})
+		for _, err := range []error{
+			second(d.predictions.add(&stream.Record{Value: prediction.AppendJSON(nil)})), second(d.letters.add(&stream.Record{Value: letter.AppendJSON(nil)})),
+			second(d.bids.add(&stream.Record{Value: bid.AppendJSON(nil)})), second(d.judgements.add(&stream.Record{Value: alarm.AppendJSON(nil)})),
+			second(d.judgements.add(&stream.Record{Value: pair.AppendJSON(nil)})),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	src := &source{client: newWorld(t, 10).client, ranges: map[string][]stream.Range{event.TopicDeadLetter: {{}}, event.TopicEvaluations: {{}}}}
+	var page bytes.Buffer
+	r := d.report(Config{}, src)
+	if err := r.WriteHTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	if page.Len() > 2<<20 || !strings.Contains(page.String(), "further rows are in campaigns.csv") {
+		t.Errorf("the page has %d bytes", page.Len())
+	}
+	for _, table := range r.Tables() {
+		if len(table.Shown()) > maxRows || len(table.Rows) > maxCampaigns+2 {
+			t.Errorf("table %s has %d rows, and shows %d", table.ID, len(table.Rows), len(table.Shown()))
+		}
+	}
+}
+
+func second(_ event.Time, err error) error { return err }
+
 // A fair coin has no drift, another one has; so has a number that grows.
 func TestDriftIsMoreThanChance(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))

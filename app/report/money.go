@@ -56,10 +56,10 @@ func (b *bids) byCampaign(out *Section, objectives []*quality, all *money) {
 		}
 		results.add(cells...)
 	}
+	row("(all)", "", all, b.sides[before].spent)
 	for _, c := range b.sorted() {
 		row(c.id, c.budget(), &c.now, c.was.spent)
 	}
-	row("(all)", "", all, b.sides[before].spent)
 	out.show(spend)
 	if len(objectives) > 0 {
 		out.show(results)

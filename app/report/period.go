@@ -134,6 +134,9 @@ func bounds(from, to string, oldest, newest event.Time) (*period, error) {
 	}
 	if start >= end {
 		which := &PeriodError{"from", fmt.Sprintf("(%s) is not before --to (%s); the data reaches from %s to %s", start, end, oldest, newest)}
+		if _, err := time.Parse(time.DateOnly, from); err == nil && start == end {
+			which.Reason = fmt.Sprintf("and --to are the same midnight; for that whole day, give --to %s", end.Add(24*time.Hour).Std().Format(time.DateOnly))
+		}
 		if from == "" || from == beginning {
 			which = &PeriodError{"to", fmt.Sprintf("(%s) is not after the beginning of the data, which reaches from %s to %s", end, oldest, newest)}
 		}

@@ -3,6 +3,7 @@ package report
 import (
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +61,9 @@ func TestWrongBoundsAreNamed(t *testing.T) {
 	f("2026-11-24", "2026-11-24", "from")
 	f("", "2026-11-20", "to")
 	f("beginning", "2020-01-01", "to")
+	if _, err := bounds("2026-11-24", "2026-11-24", oldest, newest); !strings.Contains(err.Error(), "--to 2026-11-25") {
+		t.Errorf("of one day: %v", err)
+	}
 }
 
 // Every moment of a period lies in one bucket, and buckets are few.

@@ -23,6 +23,20 @@ type Column struct {
 	Class string   // number, time, or empty for texts
 }
 
+// maxRows is how many rows of a table the page shows: browsers fail on pages of many megabytes.
+const maxRows = 100
+
+// Shown are the rows that the page shows. CSV has all of them.
+func (t *Table) Shown() [][]Cell { return t.Rows[:min(len(t.Rows), maxRows)] }
+
+// LeftOut is how many rows the page does not show, in words; empty for none.
+func (t *Table) LeftOut() string {
+	if n := int64(len(t.Rows) - maxRows); n > 0 {
+		return plural(n, "further row") + " " + map[bool]string{true: "is", false: "are"}[n == 1] + " in " + t.ID + ".csv, which --csv writes."
+	}
+	return ""
+}
+
 // Cell is a value as the page shows it, and as CSV has it, one value for each of the column's
 // names. Numbers in CSV have all their digits. Tone says how to show it: good, bad, or empty.
 type Cell struct {
