@@ -85,7 +85,7 @@ func (b *bids) add(r *stream.Record) (event.Time, error) {
 	counts := b.order.counts(s)
 	switch s.Step {
 	case event.StepAllow:
-		if counts {
+		if counts && s.Time < b.period.to {
 			c := b.campaign(s.Campaign)
 			c.total, c.daily = s.BudgetTotal, s.BudgetDaily
 		}

@@ -12,7 +12,7 @@ func (d *data) dataQuality(src *source, unknown *unknowns) *Section {
 	out.show(d.labels())
 	d.predictedOverTime(out)
 	if src.has(event.TopicDeadLetter) {
-		d.deadLetters(out, unknown)
+		d.deadLetters(out)
 	} else {
 		unknown.add("Dead letters: there is no topic %s.", event.TopicDeadLetter)
 	}
@@ -65,24 +65,13 @@ func (d *data) predictedOverTime(out *Section) {
 	}
 }
 
-func (d *data) deadLetters(out *Section, unknown *unknowns) {
+func (d *data) deadLetters(out *Section) {
 	l := d.letters
-	if l.outside > 0 {
-		unknown.add("Dead letters: %s on the topic with times outside of the period and of the span before it.", countIs(l.outside))
-	}
 	if l.total(before, firstHalf, secondHalf) == 0 {
 		out.say("No record became a dead letter in the period.")
 		return
 	}
 	out.show(l.table())
-}
-
-// countIs is a count with its verb.
-func countIs(n int64) string {
-	if n == 1 {
-		return "1 is"
-	}
-	return thousands(n) + " are"
 }
 
 func (d *data) alarms(out *Section, src *source, unknown *unknowns) {

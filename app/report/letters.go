@@ -16,7 +16,6 @@ type letters struct {
 	d       event.DeadLetter // reused
 	reasons map[reason]*[sides]int64
 	other   [sides]int64 // of reasons beyond maxReasons
-	outside int64        // letters whose time lies neither in the period nor in the span before it
 	damaged int64
 }
 
@@ -39,7 +38,6 @@ func (l *letters) add(r *stream.Record) (event.Time, error) {
 	}
 	at := l.period.side(d.Time)
 	if at == outside {
-		l.outside++
 		return d.Time, nil
 	}
 	n := tally(l.reasons, reason{d.Stage, d.Topic, cut(d.Reason, maxReason)}, maxReasons)

@@ -238,6 +238,13 @@ func TestTheSameReportHasTheSameBytes(t *testing.T) {
 	x := event.Example{Objective: "click", Prediction: p.ID, Time: p.Time, P: 0.5, W: 1, Model: "click@7", Source: event.Source{Topic: "0123abcd", Offset: 1 << 40}}
 	w.produce(event.TopicPredictions, record(p.AppendJSON(nil)))
 	w.produce(event.TopicExamples("click"), record(x.AppendJSON(nil)))
+	letter := event.DeadLetter{Stage: "ingest", Reason: "later", Time: p.Time}
+	w.produce(event.TopicDeadLetter, record(letter.AppendJSON(nil)))
+	alarm := event.Evaluation{Objective: "click", Window: "guard", Start: p.Time, End: p.Time, Alarm: "later"}
+	w.produce(event.TopicEvaluations, record(alarm.AppendJSON(nil)))
+	allow := event.BidStep{Step: event.StepAllow, Campaign: "c1", Bidder: "b1", Time: p.Time, Epoch: 2, BudgetDaily: 5_000_000}
+	bid := event.BidStep{Step: event.StepBid, Bid: "later", Campaign: "c1", Time: p.Time, Epoch: 2, Seq: 1 << 30, Reserved: 1, Price: 1}
+	w.produce(event.TopicBids, record(allow.AppendJSON(nil)), record(bid.AppendJSON(nil)))
 	var third bytes.Buffer
 	if err := w.reported().WriteHTML(&third); err != nil {
 		t.Fatal(err)
