@@ -58,6 +58,7 @@ type money struct {
 	spent, worth            int64
 	uncovered               int64   // owed beyond the budget
 	labelled, positives     []int64 // of each objective: impressions with a label, and positives
+	cost                    []int64 // of each objective: what the impressions with a label cost
 }
 
 func newBids(p *period, objectives int) *bids {
@@ -72,7 +73,7 @@ func newBids(p *period, objectives int) *bids {
 }
 
 func newMoney(objectives int) money {
-	return money{labelled: make([]int64, objectives), positives: make([]int64, objectives)}
+	return money{labelled: make([]int64, objectives), positives: make([]int64, objectives), cost: make([]int64, objectives)}
 }
 
 // add counts a step.
@@ -223,6 +224,7 @@ func (b *bids) label(objective int, x *event.Example) {
 	}
 	b.each(of, func(m *money) {
 		m.labelled[objective]++
+		m.cost[objective] += of.spent
 		if x.Y >= 0.5 {
 			m.positives[objective]++
 		}
@@ -248,6 +250,7 @@ func (m *money) plus(o *money) {
 	for i := range m.labelled {
 		m.labelled[i] += o.labelled[i]
 		m.positives[i] += o.positives[i]
+		m.cost[i] += o.cost[i]
 	}
 }
 
@@ -272,8 +275,10 @@ func (m *money) perThousand() figure {
 	return certain(units(m.spent) / float64(m.impressions) * 1000)
 }
 
+// perPositive is what a positive cost: the cost of the impressions that have a label, whatever it is,
+// over their positives.
 func (m *money) perPositive(objective int) figure {
-	return perCount(units(m.spent), m.positives[objective])
+	return perCount(units(m.cost[objective]), m.positives[objective])
 }
 
 // sorted are the campaigns with bids in the period, the largest spend first.

@@ -34,6 +34,38 @@ func TestReportsOfEqualSpansSeldomFindADifference(t *testing.T) {
 	}
 }
 
+// Bins of calibrated scores are seldom called off, also where they have few positives.
+func TestCalibratedBinsAreSeldomCalledOff(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	for _, n := range []int{14, 200, 3000} {
+		for _, p := range []float64{0.002, 0.02, 0.3, 0.97} {
+			const reports, bins = 1000, 15
+			off := 0
+			for range reports {
+				some := false
+				for range bins {
+					b := event.CalibrationBin{Weight: float64(n), Predicted: float64(n) * p}
+					if n > 500 { // a normal variable is near enough
+						b.Actual = max(0, math.Round(float64(n)*p+math.Sqrt(float64(n)*p*(1-p))*rng.NormFloat64()))
+					} else {
+						for range n {
+							b.Actual += float64(b2i(rng.Float64() < p))
+						}
+					}
+					some = some || binOff(b, bins) != 0
+				}
+				off += b2i(some)
+			}
+			if off > reports*7/100 {
+				t.Errorf("bins of %d with the rate %v are called off in %d of %d reports", n, p, off, reports)
+			}
+		}
+	}
+	if binOff(event.CalibrationBin{Weight: 3000, Predicted: 60, Actual: 20}, 15) != 1 || binOff(event.CalibrationBin{Weight: 3000, Predicted: 2800, Actual: 2950}, 15) != -1 {
+		t.Error("bins that are off are not found")
+	}
+}
+
 // Half as many positives as before are found.
 func TestReportsFindALargeDifference(t *testing.T) {
 	for seed := range uint64(10) {

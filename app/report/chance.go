@@ -13,10 +13,8 @@ const z95 = 1.959963984540054
 func normalQuantile(tail float64) float64 { return -math.Sqrt2 * math.Erfinv(2*tail-1) }
 
 // rate is the share k of n with Wilson's interval (1927). n may be a sum of weights.
-func rate(k, n float64) figure { return rateWithin(k, n, z95) }
-
-// rateWithin is rate with an interval that is z standard errors wide.
-func rateWithin(k, n, z float64) figure {
+func rate(k, n float64) figure {
+	const z = z95
 	if n <= 0 {
 		return certain(math.NaN())
 	}
@@ -40,6 +38,19 @@ func poisson(k, z float64) (low, high float64) {
 }
 
 const exactCounts = 30
+
+// shareBounds is an interval of the share k of n for verdicts, z standard errors wide: that of a
+// Poisson count, which is wider than the binomial one. Wilson's is too narrow for few events and
+// large z.
+func shareBounds(k, n, z float64) (low, high float64) {
+	if k > n/2 {
+		low, high = shareBounds(n-k, n, z)
+		return 1 - high, 1 - low
+	}
+	low, _ = poisson(math.Floor(k), z)
+	_, high = poisson(math.Ceil(k), z)
+	return low / n, min(high/n, 1)
+}
 
 // poissonMean is the mean with which k or more events are as unlikely as z standard errors. Where
 // they are to be likely, it is the mean with which all but that is likely.

@@ -43,16 +43,16 @@ func currencyName(currency string) string {
 func (b *bids) byCampaign(out *Section, objectives []*quality, all *money) {
 	spend := &Table{ID: "campaigns", Title: "Campaigns, most spend first", Note: "Worth is what the impressions were worth to the campaign when it bid for them, by the model and the campaign's own value of what it wants; it is an estimate, not income.",
 		Columns: []Column{text("Campaign", "campaign"), number("Bids", "bids"), estimate("Win rate", "win_rate"), number("Impressions", "impressions"), number("Spent", "spent"), number("Spent in the span before", "spent_before"), text("Budget", "budget"), number("Per 1,000 impressions", "ecpm"), number("Worth", "worth")}}
-	results := &Table{ID: "campaign_results", Title: "What the campaigns' impressions brought", Columns: []Column{text("Campaign", "campaign"), number("Impressions", "impressions"), number("Spent", "spent")}}
+	results := &Table{ID: "campaign_results", Title: "What the campaigns' impressions brought", Note: "Shares and costs are those of the impressions whose label has come; the cost of one is what these impressions cost over their positives.", Columns: []Column{text("Campaign", "campaign"), number("Impressions", "impressions"), number("Spent", "spent")}}
 	for _, q := range objectives {
 		o := q.objective.Name
-		results.Columns = append(results.Columns, number(capital(o)+", positives", o+"_positives"), estimate("Share of impressions", o+"_rate"), estimate("Cost of one", o+"_cost"))
+		results.Columns = append(results.Columns, number(capital(o)+", labelled", o+"_labelled"), number("Positives", o+"_positives"), estimate("Share", o+"_rate"), estimate("Cost of one", o+"_cost"))
 	}
 	row := func(name, budget string, m *money, before int64) {
 		spend.add(label(name), count(m.bids), m.winRate().cell(percent), count(m.impressions), value(units(m.spent), amount), value(units(before), amount), label(budget), value(m.perThousand().value, amount), value(units(m.worth), amount))
 		cells := []Cell{label(name), count(m.impressions), value(units(m.spent), amount)}
 		for i := range objectives {
-			cells = append(cells, count(m.positives[i]), m.positiveRate(i).cell(percent), m.perPositive(i).cell(amount))
+			cells = append(cells, count(m.labelled[i]), count(m.positives[i]), m.positiveRate(i).cell(percent), m.perPositive(i).cell(amount))
 		}
 		results.add(cells...)
 	}

@@ -141,8 +141,9 @@ func binOff(b event.CalibrationBin, bins int) int {
 	if b.Weight <= 0 {
 		return 0
 	}
-	p, actual := b.Predicted/b.Weight, rateWithin(b.Actual, b.Weight, normalQuantile(alpha/2/float64(bins)))
-	return b2i(p > actual.high) - b2i(p < actual.low)
+	low, high := shareBounds(b.Actual, b.Weight, normalQuantile(alpha/2/float64(bins)))
+	p := b.Predicted / b.Weight
+	return b2i(p > high) - b2i(p < low)
 }
 
 // weight writes a sum of weights, which are mostly whole numbers.

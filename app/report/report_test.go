@@ -173,6 +173,18 @@ func TestMoneyIsThatOfTheValidSteps(t *testing.T) {
 			t.Errorf("%s: %s clicks, want %d", row["campaign"], results[i]["click_positives"], c.positives)
 		}
 	}
+	// a click costs what the impressions with a label cost, over their clicks
+	cost, clicked := 0.0, 0
+	price := map[string]int64{}
+	for _, s := range w.steps {
+		if s.Step == event.StepBill && s.Epoch == 2 && s.Spent > 0 {
+			price[s.Bid] = s.Spent
+		}
+	}
+	for _, x := range w.in(w.start+w.length, w.start+2*w.length) {
+		cost, clicked = cost+float64(price[x.Prediction])/1e6, clicked+int(x.Y)
+	}
+	near(t, "cost of a click", float(t, results[0]["click_cost"]), cost/float64(clicked), 1e-9)
 	spent := 0.0
 	for _, row := range find(t, r, "money_over_time") {
 		spent += float(t, row["spent"])

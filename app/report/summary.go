@@ -54,7 +54,7 @@ func (d *data) sayMoney(cfg Config, say sayer) {
 	say("", "%s.", text)
 	for i, q := range d.objectives {
 		if f := m.perPositive(i); m.positives[i] > 0 {
-			say("", "One %s cost %s, %s of %s.", q.objective.Name, inCurrency(f.text(amount), cfg.Currency), thousands(m.positives[i]), plural(m.impressions, "impression"))
+			say("", "One %s cost %s, %s of %s.", q.objective.Name, inCurrency(f.text(amount), cfg.Currency), thousands(m.positives[i]), plural(m.labelled[i], "labelled impression"))
 		}
 	}
 }
