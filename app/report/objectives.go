@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/clickloop/clickloop/event"
@@ -171,18 +172,35 @@ func (q *quality) scored(out *Section, v *event.Evaluation, unknown *unknowns) {
 		unknown.add("Histogram of the scores of %s: this kind of objective has none.", name)
 		return
 	}
-	t := &Table{ID: name + "_scores", Title: "Scores of " + name, Columns: []Column{{Label: "Score", Names: []string{"from", "to"}, Class: "number"}, number("Examples", "examples"), number("Share", "share")}}
-	from, edges := 0.0, []string{edge(0)}
-	for i, n := range v.Scores {
+	t := &Table{ID: name + "_scores", Title: "Scores of " + name, Note: "From the lowest to the highest range with examples.", Columns: []Column{{Label: "Score", Names: []string{"from", "to"}, Class: "number"}, number("Examples", "examples"), number("Share", "share")}}
+	first, last := ends(v.Scores)
+	from, edges := 0.0, []string(nil)
+	for i, n := range v.Scores[:last] {
 		to := 1.0
 		if i < len(event.ScoreEdges) {
 			to = event.ScoreEdges[i]
 		}
-		edges = append(edges, edge(to))
-		t.add(Cell{Text: edges[i] + " to " + edges[i+1], Values: []string{exact(from), exact(to)}}, count(n), value(float64(n)/float64(max(v.Examples, 1)), percent))
+		if i == first {
+			edges = append(edges, edge(from))
+		}
+		if i >= first {
+			edges = append(edges, edge(to))
+			t.add(Cell{Text: edge(from) + " to " + edge(to), Values: []string{exact(from), exact(to)}}, count(n), value(float64(n)/float64(max(v.Examples, 1)), percent))
+		}
 		from = to
 	}
-	out.show(t, charts(histogram(name+"-scores", "Scores of "+name, "probability", "examples", edges, v.Scores))...)
+	out.show(t, charts(histogram(name+"-scores", "Scores of "+name, "probability", "examples", edges, v.Scores[first:last]))...)
+}
+
+// ends are where counts begin and end that are not 0: first <= i < last.
+func ends(counts []int64) (first, last int) {
+	first = slices.IndexFunc(counts, func(n int64) bool { return n > 0 })
+	for i, n := range counts {
+		if n > 0 {
+			last = i + 1
+		}
+	}
+	return max(first, 0), last
 }
 
 // edge is a format of shares with as many digits as they need, for edges of ranges and axes.

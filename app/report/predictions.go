@@ -21,6 +21,7 @@ type predictions struct {
 	ages     map[string]*inputAges
 	asked    []asked // of each objective
 	features *features
+	recorded int64 // predictions of the period that were produced long after their time
 	damaged  int64 // records that are no prediction
 }
 
@@ -82,6 +83,9 @@ func (s *predictions) add(r *stream.Record) (event.Time, error) {
 func (s *predictions) inPeriod(p *event.Prediction, r *stream.Record) {
 	b := &s.buckets[s.period.bucket(p.Time)]
 	b.n++
+	if r.Time.Sub(p.Time.Std()) > skew {
+		s.recorded++
+	}
 	for _, a := range p.AgeMs {
 		if a.Name == modelAge {
 			b.model.add(a.Ms)
@@ -135,23 +139,13 @@ func (s *predictions) freshness(unknown *unknowns) *Section {
 	out := &Section{ID: "freshness", Title: "Freshness"}
 	out.say("How old the weights and profiles were when a prediction used them. Old weights have not learned the newest labels.")
 	out.show(t)
-	if s.replayed() {
-		out.say("Ages of profiles of many years say that the times of the data are recorded ones: a profile's age is measured by the clock.")
+	if s.recorded > s.total()/2 {
+		out.say("Most predictions were made long after the times that they carry, so this is a recording. A profile's age is measured by the clock, and says how old the recording is.")
 	}
 	if s.ages[modelAge] != nil {
 		s.freshnessOverTime(out)
 	}
 	return out
-}
-
-// replayed tells whether some age is longer than the loop can have run.
-func (s *predictions) replayed() bool {
-	for _, a := range s.ages {
-		if max(a.sides[firstHalf].most, a.sides[secondHalf].most) > 5*365*24*3_600_000 {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *predictions) freshnessOverTime(out *Section) {
