@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/event/objective"
+	"github.com/clickloop/clickloop/internal/metrics"
 	"github.com/clickloop/clickloop/internal/signing"
 )
 
@@ -148,10 +150,13 @@ func BenchmarkJudge(b *testing.B) {
 			w.add(&examples[i&(1<<14-1)])
 		}
 	}
+	var point metrics.Point
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
+		x := &examples[i&(1<<14-1)]
+		point = objective.PointOf(x)
 		for _, w := range windows {
-			w.add(&examples[i&(1<<14-1)])
+			w.addPoint(x, &point)
 		}
 	}
 }
