@@ -9,7 +9,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Analyst is who reads every topic and changes nothing: the commands tail, model and doctor.
+// Analyst is who reads every topic and changes nothing: the commands tail, report, model and
+// doctor.
 const Analyst = "analyst"
 
 // needs collects what a stage does in Kafka.

@@ -169,6 +169,9 @@ func TestStagesRunWithTheirOwnRightsOnly(t *testing.T) {
 	if out, err := r.clickloop("tail", "examples.conversion", "--config", r.config("analyst"), "-o", "beginning", "-c", rows); err != nil || strings.Count(out, "\n") < 300 {
 		t.Errorf("tail: %v\n%.2000s", err, out)
 	}
+	if out, err := r.clickloop("report", "--config", r.config("analyst"), "--from", "beginning"); err != nil || !strings.Contains(out, "300 predictions in 5 min") {
+		t.Errorf("report: %v\n%.2000s", err, out)
+	}
 	r.refused(users)
 }
 
