@@ -115,7 +115,7 @@ func TestWhatHasNoRoomIsCountedTogether(t *testing.T) {
 		t.Errorf("%d texts, %d others; %d features, %d left out", len(id.texts), id.other[firstHalf], len(f.names), len(f.leftOut))
 	}
 
-	s := newSegments(p, clicks)
+	s := newSegments()
 	for i := range 3000 {
 		x := event.Example{W: 1, Segment: event.Fields{text("campaign", fmt.Sprint(i))}, Features: event.Fields{text("cookie", fmt.Sprint(i))}}
 		s.add(&x, secondHalf)
@@ -286,6 +286,27 @@ func TestOldRecordsArePassedOver(t *testing.T) {
 	if read, told := count("2h"); read != 4001 || told != 1 {
 		t.Errorf("with times ahead of the clock: %d read, %d told", read, told)
 	}
+}
+
+func TestDataThatCoversAPartIsTold(t *testing.T) {
+	p := newPeriod(3_600_000*24, 3_600_000*48)
+	f := func(oldest, newest event.Time, want ...string) {
+		t.Helper()
+		got := (&source{within: p, oldest: oldest, newest: newest}).coverage()
+		if len(got) != len(want) {
+			t.Errorf("from %s to %s: %q", oldest, newest, got)
+			return
+		}
+		for i := range want {
+			if !strings.Contains(got[i], want[i]) {
+				t.Errorf("from %s to %s: %q, want %q", oldest, newest, got[i], want[i])
+			}
+		}
+	}
+	f(1, p.to)
+	f(p.from, p.to)
+	f(p.from-2*p.width, p.to, "within the span before")
+	f(p.from+2*p.width, p.to-2*p.width, "within the period", "ends at 1970-01-02 22:00")
 }
 
 func TestGapsOfRetentionAreTold(t *testing.T) {

@@ -35,6 +35,8 @@ type changes struct {
 	then    string // the first side in words
 	list    []change
 	skipped bool // there is nothing to compare
+	// what the data does not cover of both, in words
+	coverage []string
 }
 
 // compare compares what was measured of both sides.
@@ -162,6 +164,7 @@ func (x *change) verdict() Cell {
 
 func (c *changes) section() *Section {
 	out := &Section{ID: "changes", Title: "What changed"}
+	out.Text = append(out.Text, c.coverage...)
 	if c.skipped {
 		out.say("Nothing is there to compare the period with: neither the span before it nor both of its halves hold examples or bids.")
 		return out

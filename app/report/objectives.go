@@ -214,7 +214,7 @@ func (q *quality) segmented(out *Section, unknown *unknowns) {
 	}
 	off := worst(all)
 	columns := func() []Column {
-		return []Column{text("Field", "field"), text("Value", "value"), number("Examples", "examples"), number("Positives", "positives"), number("Predicted", "predicted"), estimate("Predicted over actual", "predicted_over_actual"), estimate("Share of positives", "rate")}
+		return []Column{text("Field", "field"), text("Value", "value"), number("Examples", "examples"), number("Positives", "positives"), number("Predicted", "predicted"), estimate("Predicted over actual", "predicted_over_actual"), estimate("In the span before", "before"), estimate("Share of positives", "rate")}
 	}
 	table := func(id, title, note string, list []*segment) *Table {
 		t := &Table{ID: name + id, Title: title, Note: note, Columns: columns()}
@@ -223,9 +223,9 @@ func (q *quality) segmented(out *Section, unknown *unknowns) {
 			if s.distance(normalQuantile(alpha/2/float64(len(all)))) > 0 {
 				tone = "bad"
 			}
-			calibration := s.calibration(z95).cell(decimals(3))
+			calibration := s.now.calibration(z95).cell(decimals(3))
 			calibration.Tone = tone
-			t.add(label(s.name), label(s.value), count(s.now.examples), count(s.now.positives), value(s.now.predicted, decimals(1)), calibration, rate(s.now.actual, s.now.weight).cell(percent))
+			t.add(label(s.name), label(s.value), count(s.now.examples), count(s.now.positives), value(s.now.predicted, decimals(1)), calibration, s.was.calibration(z95).cell(decimals(3)), rate(s.now.actual, s.now.weight).cell(percent))
 		}
 		return t
 	}

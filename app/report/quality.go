@@ -43,7 +43,7 @@ func (c counts) plus(o counts) counts {
 
 func newQuality(p *period, o event.Objective) *quality {
 	k := objective.KindOf(o)
-	return &quality{period: p, objective: o, kind: k, whole: k.Measure(), buckets: make([]objective.Measure, p.buckets()), split: newSegments(p, o), decided: map[int32]int64{}}
+	return &quality{period: p, objective: o, kind: k, whole: k.Measure(), buckets: make([]objective.Measure, p.buckets()), split: newSegments(), decided: map[int32]int64{}}
 }
 
 // add counts an example. It returns the example's time, and the example if it is a new one of a

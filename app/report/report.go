@@ -151,6 +151,7 @@ func (d *data) report(cfg Config, src *source) *Report {
 	r := &Report{Title: "clickloop report", Period: d.period.String()}
 	unknown := &unknowns{}
 	c := d.compare()
+	c.coverage = src.coverage()
 	r.Summary = d.summarize(cfg, c)
 	add := func(s *Section) {
 		if s != nil {

@@ -19,7 +19,6 @@ const (
 
 // segments are the examples by values of fields.
 type segments struct {
-	asked   bool // the objective names segments
 	names   map[string]*segmentName
 	n       int
 	leftOut int64 // examples whose value came when there was no room
@@ -54,9 +53,7 @@ func (s *sums) add(x *event.Example) {
 	s.actual += x.W * x.Y
 }
 
-func newSegments(_ *period, o event.Objective) *segments {
-	return &segments{asked: len(o.Segments) > 0, names: map[string]*segmentName{}}
-}
+func newSegments() *segments { return &segments{names: map[string]*segmentName{}} }
 
 // add counts an example in each of its segments.
 func (s *segments) add(x *event.Example, at side) {
@@ -124,15 +121,13 @@ func (s *segments) all() (list []*segment) {
 	return list
 }
 
-// calibration is predicted over actual of the segment in the period.
-func (v *segment) calibration(z float64) figure {
-	return ratio(v.now.predicted, v.now.actual, v.now.positives, z)
-}
+// calibration is predicted over actual of the sums.
+func (s *sums) calibration(z float64) figure { return ratio(s.predicted, s.actual, s.positives, z) }
 
 // distance is how far predicted over actual certainly is from 1, as a logarithm: 0 where its
 // interval holds 1.
 func (v *segment) distance(z float64) float64 {
-	f := v.calibration(z)
+	f := v.now.calibration(z)
 	if !f.known() { // no positives: only their number can be too low
 		_, high := poisson(0, z)
 		return math.Log(max(v.now.predicted/high, 1))

@@ -22,6 +22,8 @@ type source struct {
 	within   *period
 	since    time.Time // of production: nothing older is in the period; zero: read everything
 	used     map[string][]use
+	oldest   event.Time // of the data, as far as the ends of partitions tell
+	newest   event.Time
 	earliest map[string]event.Time // event time of the first record of each topic
 }
 
@@ -117,11 +119,28 @@ func (s *source) period(ctx context.Context, from, to string) (*period, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.within = p
+	s.within, s.oldest, s.newest = p, oldest, newest
 	if !ahead {
 		s.since = p.earliest().Add(-skew).Std()
 	}
 	return p, nil
+}
+
+// coverage tells where data covers only a part of the period, or of the span before it. Counts and
+// sums of such a span are not those of a whole one.
+func (s *source) coverage() (notes []string) {
+	p := s.within
+	switch {
+	case s.oldest == 0: // nothing was looked for
+	case s.oldest > p.from+p.width:
+		notes = append(notes, fmt.Sprintf("The data begins at %s, within the period.", moment(s.oldest)))
+	case s.oldest > p.earliest()+p.width && s.oldest < p.from-p.width:
+		notes = append(notes, fmt.Sprintf("The data begins at %s, within the span before the period: its counts and sums are not those of a whole span.", moment(s.oldest)))
+	}
+	if s.newest != 0 && s.newest < p.to-p.width {
+		notes = append(notes, fmt.Sprintf("The data ends at %s, before the period does.", moment(s.newest)))
+	}
+	return notes
 }
 
 // skew is how far clocks of scorers and of Kafka's producers may differ.

@@ -13,6 +13,9 @@ import (
 func (d *data) summarize(cfg Config, c *changes) (all []Claim) {
 	say := func(tone, format string, args ...any) { all = append(all, Claim{tone, fmt.Sprintf(format, args...)}) }
 	d.sayVolume(say)
+	for _, note := range c.coverage {
+		say("", "%s", note)
+	}
 	d.sayMoney(cfg, say)
 	for _, q := range d.objectives {
 		q.saySummary(say)
@@ -131,7 +134,7 @@ func (d *data) sayAttention(say sayer) {
 	for _, q := range d.objectives {
 		if all := q.split.all(); len(all) > 0 {
 			if off := worst(all); len(off) > 0 {
-				say("bad", "%s: %s miscalibrated by more than chance, of %d; the furthest is %s (%s).", q.objective.Name, areOff(len(off)), len(all), quoted(off[0].name, off[0].value), off[0].calibration(z95).text(decimals(2)))
+				say("bad", "%s: %s miscalibrated by more than chance, of %d; the furthest is %s (%s).", q.objective.Name, areOff(len(off)), len(all), quoted(off[0].name, off[0].value), off[0].now.calibration(z95).text(decimals(2)))
 			}
 		}
 	}
