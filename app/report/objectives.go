@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/clickloop/clickloop/event"
 )
@@ -212,19 +213,17 @@ func (q *quality) segmented(out *Section, unknown *unknowns) {
 		unknown.add("Segments of %s: the objective names none (setting segments), and no text among its features has 2 to %d values.", name, maxValues)
 		return
 	}
-	off := worst(all)
+	off, joint := worst(all), normalQuantile(alpha/2/float64(len(all)))
 	columns := func() []Column {
 		return []Column{text("Field", "field"), text("Value", "value"), number("Examples", "examples"), number("Positives", "positives"), number("Predicted", "predicted"), estimate("Predicted over actual", "predicted_over_actual"), estimate("In the span before", "before"), estimate("Share of positives", "rate")}
 	}
 	table := func(id, title, note string, list []*segment) *Table {
 		t := &Table{ID: name + id, Title: title, Note: note, Columns: columns()}
 		for _, s := range list[:min(len(list), showSegments)] {
-			tone := ""
-			if s.distance(normalQuantile(alpha/2/float64(len(all)))) > 0 {
-				tone = "bad"
-			}
 			calibration := s.now.calibration(z95).cell(decimals(3))
-			calibration.Tone = tone
+			if s.distance(joint) > 0 {
+				calibration.Tone, calibration.Range = "bad", strings.TrimPrefix(calibration.Range+", more than chance", ", ")
+			}
 			t.add(label(s.name), label(s.value), count(s.now.examples), count(s.now.positives), value(s.now.predicted, decimals(1)), calibration, s.was.calibration(z95).cell(decimals(3)), rate(s.now.actual, s.now.weight).cell(percent))
 		}
 		return t
