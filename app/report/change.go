@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"strings"
 
 	"github.com/clickloop/clickloop/event"
 )
@@ -24,6 +25,7 @@ type change struct {
 	by        figure // now less was
 	goal      goal
 	write     format
+	share     bool // it is a share, and differences are percentage points
 	counted   bool // it is no estimate
 	more      bool // than chance
 }
@@ -110,7 +112,7 @@ func (c *changes) addQuality(q *quality) {
 	}
 	for _, m := range measures {
 		if m.changes {
-			c.add(change{subject: q.objective.Name, what: m.name, key: m.key, was: m.of(&was), now: m.of(&now), goal: m.goal, write: m.write})
+			c.add(change{subject: q.objective.Name, what: m.name, key: m.key, was: m.of(&was), now: m.of(&now), goal: m.goal, write: m.write, share: m.key == "rate"})
 		}
 	}
 }
@@ -123,10 +125,10 @@ func (c *changes) addMoney(d *data) {
 	if was.bids == 0 || now.bids == 0 {
 		return
 	}
-	c.add(change{subject: bidding, what: "win rate", key: "win_rate", was: was.winRate(), now: now.winRate(), write: percent})
+	c.add(change{subject: bidding, what: "win rate", key: "win_rate", was: was.winRate(), now: now.winRate(), write: percent, share: true})
 	c.add(change{subject: bidding, what: "cost of a thousand impressions", key: "ecpm", was: was.perThousand(), now: now.perThousand(), goal: lower, write: amount, counted: true})
 	for i, q := range d.objectives {
-		c.add(change{subject: bidding, what: "rate of " + q.objective.Name, key: q.objective.Name + "_rate", was: was.positiveRate(i), now: now.positiveRate(i), goal: higher, write: percent})
+		c.add(change{subject: bidding, what: "rate of " + q.objective.Name, key: q.objective.Name + "_rate", was: was.positiveRate(i), now: now.positiveRate(i), goal: higher, write: percent, share: true})
 		c.add(change{subject: bidding, what: "cost of one " + q.objective.Name, key: q.objective.Name + "_cost", was: was.perPositive(i), now: now.perPositive(i), goal: lower, write: amount})
 	}
 }
@@ -180,10 +182,18 @@ func (c *changes) section() *Section {
 	}}
 	for i := range c.list {
 		x := &c.list[i]
-		t.add(label(x.subject), Cell{Text: x.what, Values: []string{x.key}}, x.was.cell(x.write), x.now.cell(x.write), x.by.cell(signed(x.write)), x.verdict())
+		t.add(label(x.subject), Cell{Text: x.what, Values: []string{x.key}}, x.was.cell(x.write), x.now.cell(x.write), x.by.cell(x.difference()), x.verdict())
 	}
 	out.show(t)
 	return out
+}
+
+// difference is the format of a change's difference.
+func (x *change) difference() format {
+	if x.share {
+		return func(v float64) string { return strings.TrimSuffix(signed(percent)(v), "%") + " points" }
+	}
+	return signed(x.write)
 }
 
 // signed writes a plus before what is above 0.

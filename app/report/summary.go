@@ -118,7 +118,7 @@ func (c *changes) sayChanges(say sayer) {
 	for i := range c.list {
 		if x := &c.list[i]; x.more {
 			tone := map[int]string{1: "good", -1: "bad"}[x.better()]
-			say(tone, "%s: %s, from %s to %s.", x.name(), x.by.text(signed(x.write)), x.was.text(x.write), x.now.text(x.write))
+			say(tone, "%s: %s, from %s to %s.", x.name(), x.by.text(x.difference()), x.was.text(x.write), x.now.text(x.write))
 		}
 	}
 }
