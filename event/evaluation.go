@@ -22,8 +22,8 @@ type Evaluation struct {
 	// AUC within users, weighted by their examples; users of one class are left out
 	GAUC *float64
 	Lift *float64 // rate of positives in the tenth that is scored highest, over that of all
-	// How far AUC, AveragePrecision, ECE and a tenth of Lift may be off, since scores were counted in
-	// bins; nil when each score was kept.
+	// How far AUC, AveragePrecision, ECE and a tenth of Lift may be off, since scores were counted
+	// in bins; nil when each score was kept.
 	RankError *float64
 	// Intervals with a confidence of 95%; nil where none can be told.
 	LogLossInterval             *Interval

@@ -136,8 +136,8 @@ func TestExamplesTellUsersApart(t *testing.T) {
 	}
 }
 
-// BenchmarkJudge measures an example in four windows, as the evaluator does, in the whole and in one
-// segment of each.
+// BenchmarkJudge measures an example in four windows, as the evaluator does, in the whole and in
+// one segment of each.
 func BenchmarkJudge(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	examples := make([]event.Example, 1<<14)

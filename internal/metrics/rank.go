@@ -40,7 +40,7 @@ const topShare = 0.1
 // ranks computes the metrics of ranking in one walk over the scores, from the lowest on.
 func (a *Accumulator) ranks() Ranks {
 	r := Ranks{AUC: math.NaN(), AveragePrecision: math.NaN(), Lift: math.NaN(), ECE: math.NaN(), Exact: a.sketch == nil, variance: math.NaN()}
-	if a.negative || a.weight == 0 {
+	if a.unranked || a.weight == 0 {
 		return r
 	}
 	w := walk{}
@@ -106,8 +106,8 @@ func (w *walk) add(c *cell) {
 	w.below[1] += c.positive
 }
 
-// addPairs counts pairs for the AUC. A pair within a cell counts half. In a bin of several scores it
-// may count from 0 to 1.
+// addPairs counts pairs for the AUC. A pair within a cell counts half. In a bin of several scores
+// it may count from 0 to 1.
 func (w *walk) addPairs(c *cell) {
 	lower := w.below[0] + c.negative/2
 	higher := w.positives - w.below[1] - c.positive/2
@@ -121,8 +121,9 @@ func (w *walk) addPairs(c *cell) {
 
 // variance is that of the AUC (DeLong, DeLong and Clarke-Pearson 1988). The placement of a positive
 // is the share of negatives below it, that of a negative the share of positives above it; both have
-// the AUC as their mean. With n the numbers of examples of a class, or with weights what Kish (1965)
-// calls the effective size, (sum w)^2 / (sum w^2), the variance is the sum over the classes of
+// the AUC as their mean. With n the numbers of examples of a class, or with weights what Kish
+// (1965) calls the effective size, (sum w)^2 / (sum w^2), the variance is the sum over the classes
+// of
 //
 //	mean (placement - AUC)^2 / (n - 1)
 func (w *walk) variance(auc float64, squares [2]float64) float64 {

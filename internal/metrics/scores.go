@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// score is the part of an example that ranks need. w is the weight of a positive, or less than 0 that
-// of a negative.
+// score is the part of an example that ranks need. w is the weight of a positive, or less than 0
+// that of a negative.
 type score struct{ p, w float64 }
 
 func (s score) compare(o score) int {

@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// sketch counts examples in bins of equal width in the logit. When there are too many bins, pairs of
-// neighbours become one, as in UDDSketch (Epicoco et al. 2020). So the bins depend on the scores and
-// not on their order. The examples of a bin keep an unknown order among themselves; a bin that has
-// one score only loses nothing.
+// sketch counts examples in bins of equal width in the logit. When there are too many bins, pairs
+// of neighbours become one, as in UDDSketch (Epicoco et al. 2020). So the bins depend on the scores
+// and not on their order. The examples of a bin keep an unknown order among themselves; a bin that
+// has one score only loses nothing.
 type sketch struct {
 	bins
 	halvings uint8 // how often pairs became one

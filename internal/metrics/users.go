@@ -9,8 +9,8 @@ import (
 const maxOfUser = 32
 
 // users counts pairs within users. When it keeps too many examples it drops half of the users, by a
-// bit of their hash, and takes no more of them: what it measures then is a sample of users that does
-// not depend on their order.
+// bit of their hash, and takes no more of them: what it measures then is a sample of users that
+// does not depend on their order.
 type users struct {
 	most     int
 	halvings uint8
@@ -139,8 +139,8 @@ func (u *users) halve() {
 	}
 }
 
-// gauc returns the mean of the AUC within users, by their weights, and how many users it is made of:
-// those with examples of both classes.
+// gauc returns the mean of the AUC within users, by their weights, and how many users it is made
+// of: those with examples of both classes.
 func (u *users) gauc() (mean float64, n int) {
 	if u == nil {
 		return math.NaN(), 0
