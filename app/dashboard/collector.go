@@ -227,6 +227,7 @@ func (c *collector) span(ctx context.Context, topic string, partition int, from,
 		case err != nil:
 			return err
 		}
+		c.d.metrics.records.Add(float64(len(records)))
 		for i := range records {
 			if records[i].Offset < to {
 				fn(&records[i])

@@ -35,6 +35,7 @@ func (c *collector) readEvaluations(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
+		c.d.metrics.records.Add(float64(len(records)))
 		for i := range records {
 			var v event.Evaluation
 			if err := v.UnmarshalJSON(records[i].Value); err != nil || !knownWindow(v.Window) {
