@@ -23,7 +23,7 @@ func (c *collector) readEvaluations(ctx context.Context) error {
 	from := c.d.next(rg)
 	r := c.reader(event.TopicEvaluations, 0).Fetch(1 << 20)
 	until := time.Now().Add(readTime)
-	r.Seek(from)
+	r.MoveTo(from)
 	for r.Offset() < rg.End && time.Now().Before(until) {
 		records, err := r.Next(ctx)
 		switch {
