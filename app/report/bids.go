@@ -275,8 +275,8 @@ func (m *money) perThousand() figure {
 	return certain(units(m.spent) / float64(m.impressions) * 1000)
 }
 
-// perPositive is what a positive cost: the cost of the impressions that have a label, whatever it is,
-// over their positives.
+// perPositive is what a positive cost: the cost of the impressions that have a label, over their
+// positives.
 func (m *money) perPositive(objective int) figure {
 	return perCount(units(m.cost[objective]), m.positives[objective])
 }
