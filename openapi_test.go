@@ -1,6 +1,7 @@
 package clickloop
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -150,6 +151,8 @@ func (d *openAPI) checkBody(what string, body []byte, contentType string, names 
 	switch kind {
 	case "application/json":
 		d.check(what, body, append(names, "schema")...)
+	case "text/event-stream":
+		d.check(what, body, append(names, "x-line-schema")...)
 	case "application/x-ndjson":
 		for line := range bytes.Lines(body) {
 			d.check(what, line, append(names, "x-line-schema")...)
@@ -374,6 +377,19 @@ func (d *openAPI) target(op operation) string {
 	return path + strings.Replace(query, "&", "?", 1)
 }
 
+// readAnswer reads a body; of a stream of events the data of the first.
+func readAnswer(resp *http.Response) ([]byte, error) {
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/event-stream" {
+		return io.ReadAll(resp.Body)
+	}
+	for lines := bufio.NewReader(resp.Body); ; {
+		line, err := lines.ReadBytes('\n')
+		if data, ok := bytes.CutPrefix(line, []byte("data: ")); ok || err != nil {
+			return bytes.TrimSpace(data), err
+		}
+	}
+}
+
 // send calls the server and holds its answer against the document.
 func (d *openAPI) send(op operation, base, target string, x example, want int) []byte {
 	d.t.Helper()
@@ -390,7 +406,7 @@ func (d *openAPI) send(op operation, base, target string, x example, want int) [
 		d.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	body, err := readAnswer(resp)
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -143,7 +143,10 @@ func routes(t *testing.T, l *run.Loop) map[string]string {
 	all := map[string]string{}
 	for _, port := range []string{"public", "admin"} {
 		for _, pattern := range byPort[port] {
-			if all[pattern] != "" && all[pattern] != port {
+			if strings.HasSuffix(all[pattern], port) {
+				continue // the dashboard's page stands where other processes answer with a text
+			}
+			if all[pattern] != "" {
 				all[pattern] += ", "
 			}
 			all[pattern] = strings.TrimPrefix(all[pattern], port) + port

@@ -18,12 +18,12 @@ const mostTold = 1000
 type status struct {
 	Currency  string              `json:"currency"`
 	Campaigns int                 `json:"campaigns"` // in the catalogue
-	Standing  []standing          `json:"standing"`
+	Standing  []Standing          `json:"standing"`
 	WinRates  price.LandscapeInfo `json:"win_rates"`
 }
 
-// standing is how one campaign does: its money as it was about a second ago.
-type standing struct {
+// Standing is how one campaign does: its money as it was about a second ago.
+type Standing struct {
 	Campaign string        `json:"campaign"`
 	Name     string        `json:"name,omitempty"`
 	Paused   bool          `json:"paused,omitempty"`
@@ -67,7 +67,7 @@ func (b *Bidder) handleStatus(w http.ResponseWriter, r *http.Request) {
 		}
 		ids = []string{only}
 	}
-	s := status{Currency: b.cfg.Currency, Campaigns: view.Len(), WinRates: b.landscape.Describe(), Standing: []standing{}}
+	s := status{Currency: b.cfg.Currency, Campaigns: view.Len(), WinRates: b.landscape.Describe(), Standing: []Standing{}}
 	for _, id := range ids[:min(len(ids), mostTold)] {
 		if c := view.Find(id); c != nil {
 			s.Standing = append(s.Standing, b.standingOf(c))
@@ -81,9 +81,24 @@ func (b *Bidder) handleStatus(w http.ResponseWriter, r *http.Request) {
 	web.WriteJSON(w, http.StatusOK, text)
 }
 
-func (b *Bidder) standingOf(c *campaign.Campaign) standing {
+// Standing tells how campaigns do, at most mostTold of them. It costs no I/O.
+func (b *Bidder) Standing() []Standing {
+	view := b.catalogue.View()
+	ids := view.IDs()
+	var all []Standing
+	for _, id := range ids[:min(len(ids), mostTold)] {
+		if c := view.Find(id); c != nil {
+			if s := b.standingOf(c); s.Known {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
+func (b *Bidder) standingOf(c *campaign.Campaign) Standing {
 	s, known := b.ledger.Standing(c.ID)
-	info := standing{
+	info := Standing{
 		Campaign: c.ID, Name: c.Name, Paused: c.Paused, Strategy: c.Bid.Strategy, Budget: budgetInfo{c.Budget.Total.Units(), c.Budget.Daily.Units()},
 		Known: known, Spent: s.Spent.Units(), Reserved: s.Reserved.Units(), Day: s.Day, Today: moneyInfo{s.SpentToday.Units(), s.ReservedToday.Units()},
 	}

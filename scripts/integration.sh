@@ -17,7 +17,7 @@ eval "$addresses"
 export CLICKLOOP_TEST_PREBID=${prebid#PREBID=} CLICKLOOP_TEST_SKLEARN=${sklearn#SKLEARN=} CLICKLOOP_TEST_PYTHON=${python#PYTHON=}
 export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS CLICKLOOP_TEST_KILLS=${CLICKLOOP_TEST_KILLS:-10} CLICKLOOP_TEST_STOP=${CLICKLOOP_TEST_STOP:-30s}
 echo "Kafka at $KAFKA, Redis at $REDIS" >&2
-go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./app/run/... ./app/export/... ./cmd/... "$@"
+go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./app/run/... ./app/export/... ./app/report ./cmd/... "$@"
 
 # The same with TLS and users: everything that opens connections, and the loop with one user a stage.
 scripts/services.sh stop "$dir/plain"

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clickloop/clickloop/app/dashboard"
 	"github.com/clickloop/clickloop/bidder"
 	"github.com/clickloop/clickloop/event"
 	kinds "github.com/clickloop/clickloop/event/objective"
@@ -62,9 +63,10 @@ type Config struct {
 	Scorer     scorer.Config     `yaml:"scorer"`
 	Feedback   feedback.Config   `yaml:"feedback"`
 	Learner    learner.Config    `yaml:"learner"`
-	Bidding    bidder.Config     `yaml:"bidding"` // off by default
-	Access     access.Config     `yaml:"access"`  // who may call, and how much
-	Tracing    tracing.Config    `yaml:"tracing"` // off by default
+	Bidding    bidder.Config     `yaml:"bidding"`   // off by default
+	Access     access.Config     `yaml:"access"`    // who may call, and how much
+	Dashboard  dashboard.Config  `yaml:"dashboard"` // the page at / of the admin port
+	Tracing    tracing.Config    `yaml:"tracing"`   // off by default
 }
 
 // Kafka says how to reach Kafka. Every stage and command connects by its Dial.
@@ -158,6 +160,7 @@ func Default() Config {
 		Bidding:   bidder.DefaultConfig(),
 		Access:    access.DefaultConfig(),
 		Tracing:   tracing.DefaultConfig(),
+		Dashboard: dashboard.DefaultConfig(),
 	}
 }
 
@@ -211,7 +214,7 @@ func (c *Config) Validate() error {
 	}{
 		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
 		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate}, {"bidding", c.Bidding.Validate},
-		{"access", c.Access.Validate}, {"tracing", c.Tracing.Validate}, {"https", c.HTTPS.Validate}, {"admin_https", c.AdminHTTPS.Validate},
+		{"access", c.Access.Validate}, {"dashboard", c.Dashboard.Validate}, {"tracing", c.Tracing.Validate}, {"https", c.HTTPS.Validate}, {"admin_https", c.AdminHTTPS.Validate},
 	}
 	for _, s := range sections {
 		if err := s.validate(); err != nil {

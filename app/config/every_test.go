@@ -115,7 +115,7 @@ func wrongKinds(t reflect.Type) []string {
 }
 
 // free are settings of which every value of their kind is right.
-var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$|^insecure_public$|^bidding\.(enabled|tell_no_bid)$|^http2$|^tracing\.follow$`)
+var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$|^insecure_public$|^bidding\.(enabled|tell_no_bid)$|^dashboard\.enabled$|^http2$|^tracing\.follow$`)
 
 func TestEverySettingOfAWrongKindIsToldWithItsPlace(t *testing.T) {
 	all := leaves("", reflect.TypeFor[Config]())
@@ -307,6 +307,9 @@ var outOfRange = map[string][]string{
 	"bidding.late":                    {"59s", "721h"},
 	"bidding.privacy.gdpr":            {"maybe", `""`},
 	"bidding.privacy.vendor":          {"-1", "65536"},
+	"dashboard.max_clients":           {"0", "201", "-1"},
+	"dashboard.history":               {"0", "999", "10000001"},
+	"dashboard.max_bytes":             {"0", "1048575", "1073741825"},
 	"access.keys.plain.for":           {"[all]", "[]", "[score, score]", `[""]`},
 	"access.keys.plain.file":          {`" keys"`},
 	"access.keys.plain.env":           {`"A B"`, `"A=B"`, "1A"},

@@ -50,6 +50,7 @@ func (b *builder) bidder(profiles features.Store) (stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.bids = s
 	return s, nil
 }
 

@@ -49,6 +49,7 @@ func (l *Loop) handlers() (public, admin http.Handler) {
 	keyed := l.cfg.Access.Has(access.Admin)
 	outer := http.NewServeMux()
 	outer.HandleFunc("GET /healthz", handleAlive) // tells nothing, so it wants no key
+	l.open(outer, allAdmin)
 	outer.Handle("/", l.gate.Admin(allAdmin))
 	return all, newGuard(outer, keyed, l.metrics)
 }
@@ -100,6 +101,9 @@ func (l *Loop) registerAdmin(admin *http.ServeMux) {
 	admin.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	admin.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	admin.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	if l.shows() {
+		return // the page stands at /
+	}
 	admin.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "clickloop: GET /v1/model, GET /v1/evaluation, GET /v1/learner, GET /v1/predictions/ID, GET /v1/clock, GET /readyz, GET /metrics, GET /debug/pprof/")
 	})

@@ -4,11 +4,13 @@ import (
 	"slices"
 
 	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/dashboard"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Analyst is who reads every topic and changes nothing: the commands tail, model and doctor.
+// Analyst is who reads every topic and changes nothing: the commands tail, report, model and
+// doctor.
 const Analyst = "analyst"
 
 // needs collects what a stage does in Kafka.
@@ -23,8 +25,8 @@ func (n *needs) group(name string) {
 	*n = append(*n, stream.Need{Group: true, Name: name, Operations: []string{stream.OpRead}})
 }
 
-// Needs returns what a stage, or Analyst, does in Kafka with these settings: all of it, and nothing
-// else. It returns nil for any other name.
+// Needs returns what a stage, Dashboard or Analyst does in Kafka with these settings: all of it,
+// and nothing else. It returns nil for any other name.
 func Needs(stage string, c *config.Config) []stream.Need {
 	const read, write = stream.OpRead, stream.OpWrite
 	var n needs
@@ -76,6 +78,11 @@ func Needs(stage string, c *config.Config) []stream.Need {
 	case Analyst:
 		for _, t := range c.Topics() {
 			n.topic(t.Name, read)
+		}
+	case Dashboard:
+		n = Needs(Analyst, c)
+		for _, group := range dashboard.Groups(c.Objectives) {
+			n = append(n, stream.Need{Group: true, Name: group, Operations: []string{stream.OpDescribe}})
 		}
 	}
 	return n

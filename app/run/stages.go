@@ -11,6 +11,7 @@ import (
 
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/story"
+	"github.com/clickloop/clickloop/bidder"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/feedback"
@@ -26,12 +27,19 @@ var Stages = []string{"ingest", "scorer", "feedback", "learner"}
 // Bidder is the name of the stage that runs where the configuration wants bids.
 const Bidder = "bidder"
 
-// StagesOf are the names of the stages that a configuration wants.
+// Dashboard is the name of what shows the loop. It is no stage: nothing waits for it.
+const Dashboard = "dashboard"
+
+// StagesOf are the names of the stages that a configuration wants, and the dashboard.
 func StagesOf(c *config.Config) []string {
+	all := slices.Clone(Stages)
 	if c.Bidding.On() {
-		return append(slices.Clone(Stages), Bidder)
+		all = append(all, Bidder)
 	}
-	return Stages
+	if c.Dashboard.Enabled {
+		all = append(all, Dashboard)
+	}
+	return all
 }
 
 // stage is implemented by all four stages.
@@ -52,6 +60,8 @@ type builder struct {
 	// stages that were made, for the bidder; nil: they are in other processes
 	scores *scorer.Scorer
 	takes  *ingest.Ingester
+	// the bidder that was made, for the dashboard; nil: it is in another process, or there is none
+	bids *bidder.Bidder
 }
 
 // builders say how each stage is made, and which store in Redis it has.
@@ -65,6 +75,7 @@ var builders = map[string]struct {
 	"feedback": {"outcomes", features.Writing, (*builder).feedback},
 	"learner":  {build: (*builder).learner},
 	Bidder:     {"profiles", features.Serving, (*builder).bidder}, // and the ledger
+	Dashboard:  {build: (*builder).dashboard},
 }
 
 // store is a stage's way to Redis.
@@ -101,7 +112,7 @@ func (l *Loop) build(names []string) error {
 		return err
 	}
 	recorded := l.cfg.Clock == config.ClockRecorded
-	b := &builder{Loop: l, set: set, clock: ingest.NewClock(now, recorded), recorded: recorded, whole: len(names) == len(StagesOf(&l.cfg))}
+	b := &builder{Loop: l, set: set, clock: ingest.NewClock(now, recorded), recorded: recorded, whole: isWhole(names, &l.cfg)}
 	l.setRecorded = append(l.setRecorded, b.clock.SetRecorded)
 	if slices.Contains(names, "scorer") || slices.Contains(names, "feedback") || slices.Contains(names, Bidder) {
 		if b.keys, err = l.cfg.SignKeys(l.logger); err != nil {
@@ -123,6 +134,16 @@ func (l *Loop) build(names []string) error {
 	return nil
 }
 
+// isWhole tells whether these are all stages of a loop. The dashboard is none.
+func isWhole(names []string, c *config.Config) bool {
+	for _, name := range StagesOf(c) {
+		if name != Dashboard && !slices.Contains(names, name) {
+			return false
+		}
+	}
+	return true
+}
+
 // now is the wall clock of all stages.
 func now() event.Time { return event.TimeOf(time.Now()) }
 
@@ -130,7 +151,7 @@ func now() event.Time { return event.TimeOf(time.Now()) }
 func (b *builder) stage(name string) (stage, error) {
 	how, ok := builders[name]
 	if !ok {
-		return nil, fmt.Errorf("there is no stage %q, only %s", name, strings.Join(append(slices.Clone(Stages), Bidder), ", "))
+		return nil, fmt.Errorf("there is no stage %q, only %s", name, strings.Join(append(slices.Clone(Stages), Bidder, Dashboard), ", "))
 	}
 	if how.namespace == "" {
 		return how.build(b, nil)

@@ -14,7 +14,7 @@ import (
 
 const aclExamples = `  clickloop acl scorer --config clickloop.yaml                    for the user "scorer"
   clickloop acl scorer --config clickloop.yaml --user CN=scorer   for a client certificate's subject
-  clickloop acl analyst --config clickloop.yaml                   for the commands tail, model and doctor
+  clickloop acl analyst --config clickloop.yaml                   for the commands tail, report, model and doctor
 `
 
 // aclCommand prints the commands that give a user what a stage needs, and nothing more. It asks no
@@ -27,7 +27,7 @@ func aclCommand(_ context.Context, args []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	users := append(slices.Clone(run.Stages), run.Bidder, run.Analyst)
+	users := append(slices.Clone(run.Stages), run.Bidder, run.Dashboard, run.Analyst)
 	if len(rest) != 1 || !slices.Contains(users, rest[0]) {
 		return misused(stderr, "acl", "name one of %s", strings.Join(users, ", "))
 	}

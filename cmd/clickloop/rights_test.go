@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,7 +127,7 @@ func (r rights) grant(stage string) {
 
 func TestStagesRunWithTheirOwnRightsOnly(t *testing.T) {
 	r := needServices(t)
-	users := append(slices.Clone(run.Stages), run.Analyst)
+	users := append(slices.Clone(run.Stages), run.Analyst, run.Dashboard)
 	// Without rights a stage ends at once, and says which command gives them.
 	began := time.Now()
 	out, err := r.clickloop("scorer", "--config", r.config("scorer"), "--http", "127.0.0.1:0")
@@ -143,7 +145,7 @@ func TestStagesRunWithTheirOwnRightsOnly(t *testing.T) {
 		r.grant(user)
 	}
 	processes := map[string]*stageProcess{}
-	for _, name := range run.Stages {
+	for _, name := range append(slices.Clone(run.Stages), run.Dashboard) {
 		p := &stageProcess{name: name, address: freeAddress(t), admin: freeAddress(t)}
 		p.args = []string{"--config", r.config(name), "--http", p.address, "--admin", p.admin, "--data", t.TempDir()}
 		p.start(t)
@@ -169,7 +171,65 @@ func TestStagesRunWithTheirOwnRightsOnly(t *testing.T) {
 	if out, err := r.clickloop("tail", "examples.conversion", "--config", r.config("analyst"), "-o", "beginning", "-c", rows); err != nil || strings.Count(out, "\n") < 300 {
 		t.Errorf("tail: %v\n%.2000s", err, out)
 	}
+	if out, err := r.clickloop("report", "--config", r.config("analyst"), "--from", "beginning"); err != nil || !strings.Contains(out, "300 predictions in 5 min") {
+		t.Errorf("report: %v\n%.2000s", err, out)
+	}
+	r.watches(processes[run.Dashboard].admin)
 	r.refused(users)
+}
+
+// watches asks the dashboard, which may describe the groups and read all topics, until it knows how
+// far every group is: stages commit once a second.
+func (r rights) watches(admin string) {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	for {
+		state := r.dashboard(ctx, admin)
+		if len(state.Predictions) != 50 || len(state.Problems) != 0 {
+			r.Errorf("the dashboard has %d predictions, problems %q", len(state.Predictions), state.Problems)
+			return
+		}
+		unknown := slices.IndexFunc(state.Consumers, func(c consumer) bool { return c.Behind == nil })
+		if unknown < 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			r.Errorf("the dashboard does not know how far %s is", state.Consumers[unknown].Group)
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// consumer and dashboardState are what the test reads of the dashboard's state.
+type consumer struct {
+	Group  string
+	Behind *int64
+}
+
+type dashboardState struct {
+	Predictions []json.RawMessage
+	Consumers   []consumer
+	Problems    []string
+}
+
+func (r rights) dashboard(ctx context.Context, admin string) (s dashboardState) {
+	r.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/v1/dashboard", nil)
+	if err != nil {
+		r.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		r.Fatal(err)
+	}
+	return s
 }
 
 // refused asks for all that a user has no right to.

@@ -19,6 +19,9 @@ import (
 func stageCommand(name string) func(context.Context, []string, io.Writer, io.Writer) error {
 	return func(ctx context.Context, args []string, _, stderr io.Writer) error {
 		examples := fmt.Sprintf("  clickloop %s --kafka localhost:9092 --redis localhost:6379 --http 127.0.0.1:8080\n", name)
+		if name == run.Dashboard { // which keeps nothing, and serves administrators
+			examples = "  clickloop dashboard --kafka localhost:9092 --http 127.0.0.1:0 --admin 127.0.0.1:8081\n"
+		}
 		fs := newFlags(name, name+" [flags]", examples, stderr)
 		common := config.CommonFlags(fs)
 		clock := fs.String("clock", "", "wall, or recorded for replays")
@@ -50,11 +53,14 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 		if spare.Admin && common.Given("http") {
 			cfg.Admin = "127.0.0.1:0"
 		}
-		l, err := run.Start(ctx, run.Options{Config: cfg, Stages: []string{name}, Spare: spare, Logger: newLogger(stderr, *verbose)})
+		l, err := run.Start(ctx, run.Options{Config: cfg, Stages: []string{name}, Spare: spare, Version: version, Logger: newLogger(stderr, *verbose)})
 		if err != nil {
 			return err
 		}
 		printMoved(stderr, cfg.Admin, l.Admin)
+		if url := l.Dashboard(); url != "" {
+			fmt.Fprintf(stderr, "dashboard  %s\n", url)
+		}
 		fmt.Fprintf(stderr, "%s listens on %s, and on %s for administrators (%s)\n", name, l.HTTP, l.Admin, time.Now().Format(time.RFC3339))
 		select {
 		case <-ctx.Done():

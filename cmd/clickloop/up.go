@@ -113,7 +113,7 @@ func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l, err := run.Start(ctx, run.Options{
-		Config: cfg, Embedded: true, Logger: newLogger(stderr, o.verbose),
+		Config: cfg, Embedded: true, Logger: newLogger(stderr, o.verbose), Version: version,
 		Spare: run.Spare{HTTP: !o.common.Given("http"), Admin: !o.common.Given("admin")},
 	})
 	if err != nil {
@@ -144,6 +144,9 @@ func runUp(ctx context.Context, l *run.Loop, cfg *config.Config, rec *recording.
 	if what := embeddedNote(cfg); what != "" {
 		fmt.Fprintln(stderr, what)
 		fmt.Fprintln(stderr, l.Bounds())
+	}
+	if url := l.Dashboard(); url != "" && !o.exit {
+		fmt.Fprintf(stderr, "dashboard  %s\n", url)
 	}
 	announced, err := announce(l, cfg)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // too extreme, above 1 that they are too timid. Both are NaN where no regression fits: without
 // examples, with one class or one prediction only, and when a threshold separates the classes.
 func (a *Accumulator) Calibration() (intercept, slope float64) {
-	if a.negative {
+	if a.unranked {
 		return math.NaN(), math.NaN()
 	}
 	f := &recalibration{cells: slices.Collect(a.cells()), weight: a.weight}

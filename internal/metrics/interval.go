@@ -29,7 +29,7 @@ const minClass = 20
 // Intervals computes the intervals of a Result of the same examples.
 func (a *Accumulator) Intervals(r *Result) Intervals {
 	v := Intervals{undefined, undefined, undefined, a.ratioInterval()}
-	if a.negative || min(a.positives, a.examples-a.positives) < minClass {
+	if a.unranked || min(a.positives, a.examples-a.positives) < minClass {
 		return v
 	}
 	v.LogLoss, v.NormalizedEntropy = bootstrap(a.groups)
@@ -112,7 +112,7 @@ func aucInterval(auc, variance float64) Interval {
 // variable: the exact interval of its mean (Garwood 1936), or with weights the one of Fay and Feuer
 // (1997).
 func (a *Accumulator) ratioInterval() Interval {
-	if a.negative || a.positive <= 0 {
+	if a.unranked || a.positive <= 0 {
 		return undefined // without positives the upper end is infinite
 	}
 	// A sum of weights has the mean and variance of v/n times a Poisson variable of mean n*n/v.

@@ -38,7 +38,7 @@ type Accumulator struct {
 	correct, foundPositive, allPositive float64    // weights, when decided at 0.5
 	squares                             [2]float64 // squared weights of negatives and positives
 	heaviest                            float64    // the largest weight of a positive
-	negative                            bool       // a weight was below 0
+	unranked                            bool       // a weight was below 0, or a probability no number
 
 	scores    scores
 	sketch    *sketch // nil while scores are kept
@@ -105,8 +105,8 @@ func (a *Accumulator) AddPoint(x *Point) {
 	g.weight += w
 	g.positive += positive
 	g.loss += w * x.loss
-	if w < 0 {
-		a.negative = true // no rank can be told
+	if !(w > 0) || math.IsNaN(p) {
+		a.unranked = true
 		return
 	}
 	if a.sketch == nil && !a.keep(p, positive, w-positive) {

@@ -40,7 +40,7 @@ const topShare = 0.1
 // ranks computes the metrics of ranking in one walk over the scores, from the lowest on.
 func (a *Accumulator) ranks() Ranks {
 	r := Ranks{AUC: math.NaN(), AveragePrecision: math.NaN(), Lift: math.NaN(), ECE: math.NaN(), Exact: a.sketch == nil, variance: math.NaN()}
-	if a.negative || a.weight == 0 {
+	if a.unranked || a.weight == 0 {
 		return r
 	}
 	w := walk{}

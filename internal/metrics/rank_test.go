@@ -161,6 +161,20 @@ func TestSurePredictionsAreRanked(t *testing.T) {
 	}
 }
 
+// A network that has diverged predicts no number: that is measured as undefined, and ends.
+func TestPredictionsThatAreNoNumbersLeaveNoRanks(t *testing.T) {
+	for _, size := range []Size{Whole, Small} {
+		a := NewSized(size)
+		for i := range 2000 {
+			a.Add(0.5, float64(i%2), 1)
+			a.Add(math.NaN(), float64(i%2), 1)
+		}
+		if r := a.Result(); !math.IsNaN(r.AUC) || !math.IsNaN(r.LogLoss) || r.Examples != 4000 || r.Parts != nil || !math.IsNaN(a.Intervals(&r).LogLoss[0]) {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 func TestNegativeWeightsLeaveNoRanks(t *testing.T) {
 	a := New()
 	for i := range 100 {
