@@ -20,7 +20,7 @@ func (q *quality) section(unknown *unknowns) *Section {
 	}
 	v := evaluate(&q.whole)
 	out := &Section{ID: "objective-" + name, Title: "Objective " + name}
-	out.say("A prediction counts %s, and is positive when %s follows within %s. The period has %s, of which %s positive.",
+	out.say("%s, and is positive when %s follows within %s. The period has %s, of which %s positive.",
 		q.trigger(), article(q.objective.Positive), span(q.objective.Window), plural(v.Examples, "example"), thousands(v.Positives)+" "+were(v.Positives))
 	out.show(q.measured(&v))
 	q.overTime(out)
@@ -30,12 +30,12 @@ func (q *quality) section(unknown *unknowns) *Section {
 	return out
 }
 
-// trigger is what makes a prediction count, in words.
+// trigger is which predictions count, in words.
 func (q *quality) trigger() string {
 	if q.kind.Trigger == event.TriggerPrediction {
-		return "always"
+		return "Every prediction counts"
 	}
-	return "once " + article(q.kind.Trigger) + " followed it"
+	return "A prediction counts once " + article(q.kind.Trigger) + " has followed it"
 }
 
 // article puts a or an before a noun.
