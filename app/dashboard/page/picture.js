@@ -89,11 +89,10 @@ function flowsOf(state, hops) {
 
 // ageMs is how long ago the newest record was written, by the server's clock.
 function ageMs(state, t) {
-  if (typeof t.age_seconds === "number") return t.age_seconds * 1000;
   return Math.max(0, Date.parse(state.now) - Date.parse(t.newest));
 }
 
-const busiest = (state, stage) => (state.latency ?? []).filter((l) => l.stage === stage).sort((a, b) => b.per_second - a.per_second)[0];
+const busiest = (state, stage) => (state.latency ?? []).filter((l) => l.stage === stage && l.per_second > 0).sort((a, b) => b.per_second - a.per_second)[0];
 
 // stagesOf are the boxes: title, state and up to three lines.
 function stagesOf(state, hops) {

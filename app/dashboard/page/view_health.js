@@ -23,7 +23,7 @@ function guards(state, page) {
     h("p", { class: "note" }, "The guard compares predictions with labels before they are learned. When predicted over actual leaves its band, it tells so; where it holds, labels wait until it is content again or somebody releases them."),
     table({
       key: "guards", label: "Guards", rows: state.guards ?? [], keyOf: (g) => g.objective,
-      empty: "No guard has judged anything yet. The setting feedback.guard switches it on.",
+      empty: "No guard has judged anything yet. It judges feedback.guard.min_examples predictions together, 2,000 by default.",
       columns: [
         { name: "Objective", text: (g) => g.objective },
         { name: "State", text: (g) => (g.held ? h("span", { class: "word stopped" }, "■ holds labels") : g.alarm ? h("span", { class: "word slow" }, "▲ alarm") : h("span", { class: "word ok" }, "● content")) },
