@@ -231,6 +231,9 @@ func (s *Survey) Committed(ctx context.Context, group, topic string, n int) ([]i
 		return nil, err
 	}
 	code := kafka.Error(resp.ErrorCode)
+	if code == kafka.GroupIdNotFound { // some brokers say so of a group without members and offsets
+		code = 0
+	}
 	committed := make([]int64, n)
 	for p := range committed {
 		committed[p] = -1

@@ -57,7 +57,7 @@ func newCollector(d *Dashboard) *collector {
 		letters: newLetters(), examples: map[string]*judgements{}, drifts: map[string]*drift{}, latencies: newLatencies(d.d.Gatherer), bidding: newBidding(),
 	}
 	c.state.Content = Content{
-		Started: event.TimeOf(d.started), Version: d.d.Version,
+		Started: event.TimeOf(d.started), Version: d.d.Version, Clock: "wall",
 		Topics: []TopicInfo{}, Consumers: []ConsumerInfo{}, Models: []ModelInfo{}, Latency: []LatencyInfo{}, Guards: []GuardInfo{},
 		DeadLetters: DeadLetterInfo{Reasons: []ReasonInfo{}}, Predictions: []PredictionInfo{}, Judged: []JudgedInfo{}, Drift: []DriftInfo{},
 	}
@@ -84,10 +84,6 @@ func (c *collector) collect(ctx context.Context, now time.Time) {
 	defer cancel()
 	c.at, c.problems = now, []string{}
 	c.state.Now = now
-	c.state.Clock = "wall"
-	if c.recorded() {
-		c.state.Clock = "recorded"
-	}
 	if c.askOffsets(ctx) {
 		failed := false
 		for _, part := range []struct {
@@ -104,6 +100,9 @@ func (c *collector) collect(ctx context.Context, now time.Time) {
 			}
 		}
 		c.again = failed
+		if c.state.Clock = "wall"; c.recorded() {
+			c.state.Clock = "recorded"
+		}
 		c.describeTopics()
 		c.describeModels()
 		c.state.Read = event.TimeOf(now)
@@ -216,7 +215,7 @@ func (c *collector) span(ctx context.Context, topic string, partition int, from,
 		return nil
 	}
 	r := c.reader(topic, partition)
-	r.Seek(from)
+	r.MoveTo(from)
 	for r.Offset() < to {
 		records, err := r.Next(ctx)
 		switch {
@@ -227,6 +226,7 @@ func (c *collector) span(ctx context.Context, topic string, partition int, from,
 		case err != nil:
 			return err
 		}
+		c.d.metrics.records.Add(float64(len(records)))
 		for i := range records {
 			if records[i].Offset < to {
 				fn(&records[i])

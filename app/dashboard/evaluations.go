@@ -23,7 +23,7 @@ func (c *collector) readEvaluations(ctx context.Context) error {
 	from := c.d.next(rg)
 	r := c.reader(event.TopicEvaluations, 0).Fetch(1 << 20)
 	until := time.Now().Add(readTime)
-	r.Seek(from)
+	r.MoveTo(from)
 	for r.Offset() < rg.End && time.Now().Before(until) {
 		records, err := r.Next(ctx)
 		switch {
@@ -35,6 +35,7 @@ func (c *collector) readEvaluations(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
+		c.d.metrics.records.Add(float64(len(records)))
 		for i := range records {
 			var v event.Evaluation
 			if err := v.UnmarshalJSON(records[i].Value); err != nil || !knownWindow(v.Window) {
