@@ -60,8 +60,8 @@ func next(state string) string {
 
 const firstRow = `document.querySelector("#main tbody th").innerText`
 
-// Rows come by themselves, but not while a reader has the pointer or the focus among them, and never
-// where the system asks for little motion.
+// Rows come by themselves, but not while a reader has the pointer or the focus among them, and
+// never where the system asks for little motion.
 func TestRowsStayUnderAReader(t *testing.T) {
 	b, f := browser.Start(t), newFake(t)
 	before := f.state

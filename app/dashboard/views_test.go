@@ -164,8 +164,8 @@ func check(t *testing.T, p *browser.Page, at string, width int) {
 	}
 }
 
-// An ad, a user, a reason may hold anything: it is shown as text, with what is invisible marked, and
-// a long one is cut.
+// An ad, a user, a reason may hold anything: it is shown as text, with what is invisible marked,
+// and a long one is cut.
 func TestTextsAreShownAsTexts(t *testing.T) {
 	b, f := browser.Start(t), newFake(t)
 	p := b.Page(t, browser.View{Width: 390, Height: 844})

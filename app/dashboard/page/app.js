@@ -87,7 +87,7 @@ function status(page) {
     lost: ["bad", "■ Connection lost", at && `, figures of ${at}`],
     key: ["waits", "◌ Needs a key", ""],
   }[phase];
-  return [h("p", null, h("span", { class: "word " + words[0] }, words[1]), h("span", { class: "asOf" }, words[2]))];
+  return [h("p", { "data-now": page.shown?.now }, h("span", { class: "word " + words[0] }, words[1]), h("span", { class: "asOf" }, words[2]))];
 }
 
 function tools(page) {

@@ -20,7 +20,7 @@ function draw(state, page) {
   // outcomes of the rows that stay may change in place
   const fresh = new Map(now.predictions.map((p) => [p.id, p]));
   const rows = held.predictions.map((p) => fresh.get(p.id) ?? p);
-  const hold = (on) => () => { reading = on; if (!on) page.redraw(); };
+  const hold = (on) => () => { reading = on; page.redraw(); };
   return [
     finder(),
     h("p", { class: "holding" },
