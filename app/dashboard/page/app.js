@@ -121,7 +121,7 @@ function notices(page) {
   const problems = page.shown?.problems ?? [];
   problems.slice(0, 5).forEach((p, i) => all.push(h("p", { key: "problem/" + i, class: "notice slow" }, h("strong", null, "Not shown here: "), untrusted(p, 300))));
   if (problems.length > 5) all.push(h("p", { key: "problems", class: "notice slow" }, `${plural(problems.length - 5, "further problem")}: see `, h("a", { href: "#health" }, "Health"), "."));
-  if (page.recorded) all.push(h("p", { key: "recorded", class: "notice" }, "A recording is played. Times of predictions, events and windows are those of the recording."));
+  if (page.recorded) all.push(h("p", { key: "recorded", class: "notice" }, "The loop takes recorded times: those of predictions, events and windows are not of today."));
   return all;
 }
 

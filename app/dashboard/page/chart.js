@@ -36,7 +36,7 @@ export function chart(spec) {
       unmount: (element) => element.plot.destroy(),
     }),
     h("div", { class: "below" },
-      h("output", { class: "reading", id, opaque: true, mount: (element) => { element.textContent = sentence(spec, spec.xs.length - 1); } }),
+      h("output", { class: "reading", id, opaque: true, mount: (element) => { element.textContent = sentence(spec, lastKnown(spec)); } }),
       h("span", { class: "buttons" }, zoomButton("Zoom in", 0.5), zoomButton("Zoom out", 2), zoomButton("Show all", 0))),
     values(spec));
 }
@@ -71,6 +71,9 @@ const opened = new Set(); // keys of charts whose table is open: only those are 
 const text = (spec, value) => (value === null || value === undefined ? "none" : spec.y.text(value));
 const ends = (spec, line, i) => (line.lows[i] === null || line.lows[i] === undefined ? "none" : `${spec.y.text(line.lows[i])} to ${spec.y.text(line.highs[i])}`);
 
+// lastKnown is the last point that has a value: the one that is read at first.
+const lastKnown = (spec) => Math.max(0, spec.xs.findLastIndex((_, i) => spec.lines.some((l) => l.ys[i] !== null)));
+
 // sentence reads the values of one point.
 function sentence(spec, i) {
   if (i === null || i === undefined || i < 0 || i >= spec.xs.length) return "";
@@ -104,7 +107,7 @@ class Plot {
     this.sizes = new ResizeObserver(() => this.resize());
     this.sizes.observe(element);
     element.onkeydown = (e) => this.key(e);
-    element.onfocus = () => this.u.cursor.idx ?? this.move(this.spec.xs.length - 1);
+    element.onfocus = () => this.u.cursor.idx ?? this.move(lastKnown(this.spec));
   }
 
   shape() { return JSON.stringify([this.spec.lines.map((l) => [l.name, Boolean(l.lows), l.kind]), this.spec.y.log, this.spec.x.log, this.spec.sync]); }
@@ -137,7 +140,7 @@ class Plot {
       this.u.setData(data(spec), !this.zoomed);
       if (this.zoomed) this.u.setScale("x", { min, max });
     } else return;
-    if (this.u.cursor.idx === null || this.u.cursor.idx === undefined) this.say(sentence(spec, spec.xs.length - 1));
+    if (this.u.cursor.idx === null || this.u.cursor.idx === undefined) this.say(sentence(spec, lastKnown(spec)));
   }
 
   // range is the part of the axis that zoom("all") shows.
@@ -247,10 +250,17 @@ function axis(spec, size) {
   return {
     stroke: () => colour("muted"), grid: { stroke: () => colour("grid"), width: 1 }, ticks: { stroke: () => colour("grid"), width: 1 },
     font: "12px system-ui, sans-serif", size: size ?? (spec.time ? 50 : 34), space: size ? 30 : 70,
-    splits: spec.labels ? (u, at, min, max) => spec.labels.map((_, i) => i).filter((i) => i >= min && i <= max) : undefined,
+    splits: spec.labels ? (u, at, min, max) => labelled(u, spec.labels, min, max) : undefined,
     values: spec.labels ? (u, splits) => splits.map((i) => spec.labels[i] ?? "")
       : spec.time ? ticks : (u, splits) => splits.map((v) => (v === null ? "" : (spec.tick ?? spec.text)(v))),
   };
+}
+
+// labelled are the places of labels in view, as many as have room.
+function labelled(u, labels, min, max) {
+  const shown = labels.map((_, i) => i).filter((i) => i >= min && i <= max);
+  const every = Math.max(1, Math.ceil((shown.length * 60 * devicePixelRatio) / Math.max(1, u.bbox.width)));
+  return shown.filter((_, i) => i % every === 0);
 }
 
 // ticks name moments by 24 hours, and the day below the first and wherever it changes.

@@ -75,7 +75,7 @@ function flowsOf(state, hops) {
       lines: [title, per(rates.length ? rates.reduce((a, b) => a + b, 0) : undefined), ages.length ? `newest ${duration(Math.min(...ages))} ago` : "none yet"],
     };
   };
-  const score = busiest(state, "scorer");
+  const score = busiest(state, "scorer", "bidder");
   return {
     events: flow("events", "events", "ingest"),
     outcomes: { ...flow("events", "outcomes, among the events", "feedback"), lines: ["events: impressions, clicks, conversions"] },
@@ -83,7 +83,7 @@ function flowsOf(state, hops) {
     examples: flow("examples", "examples", "learner"),
     model: flow("model", "weights"),
     profiles: { kind: kind("ingest", "events"), lines: ["profiles"] },
-    requests: { kind: score ? "ok" : "waits", lines: ["score requests", score ? per(score.per_second) : "none in the last seconds", score && `99 of 100 within ${duration(score.p99_ms)}`].filter(Boolean) },
+    requests: { kind: score ? "ok" : "waits", lines: [score?.stage === "bidder" ? "bid requests" : "score requests", score ? per(score.per_second) : "none in the last seconds", score && `99 of 100 within ${duration(score.p99_ms)}`].filter(Boolean) },
   };
 }
 
@@ -92,7 +92,8 @@ function ageMs(state, t) {
   return Math.max(0, Date.parse(state.now) - Date.parse(t.newest));
 }
 
-const busiest = (state, stage) => (state.latency ?? []).filter((l) => l.stage === stage && l.per_second > 0).sort((a, b) => b.per_second - a.per_second)[0];
+// busiest are the calls of some stages that came most often in the last seconds.
+const busiest = (state, ...stages) => (state.latency ?? []).filter((l) => stages.includes(l.stage) && l.per_second > 0).sort((a, b) => b.per_second - a.per_second)[0];
 
 // stagesOf are the boxes: title, state and up to three lines.
 function stagesOf(state, hops) {

@@ -21,7 +21,7 @@ function draw(state, page) {
     h("section", { "aria-labelledby": "topicsTitle" }, h("h2", { id: "topicsTitle" }, "Topics"), topics(state, page)),
     h("section", { "aria-labelledby": "modelsTitle" }, h("h2", { id: "modelsTitle" }, "Weights"), models(state)),
     h("section", { "aria-labelledby": "latencyTitle" }, h("h2", { id: "latencyTitle" }, "Latency in this process"), latencies(state)),
-    h("p", { class: "note" }, "clickloop ", untrusted(state.version ?? ""), ", started ", time(state.started), ". ", plural(state.watching ?? 1, "page"), " watching."),
+    h("p", { class: "note" }, "clickloop ", state.version && [untrusted(state.version), ","], " started ", time(state.started), ". ", plural(state.watching ?? 1, "page"), " watching."),
   ];
 }
 
