@@ -29,6 +29,20 @@ func TestThePageFindsItsServerAgain(t *testing.T) {
 	p.Wait(live)
 }
 
+// Figures of a while ago do not call a reader ok: a server that cannot read the topics sends those
+// of before.
+func TestOldFiguresSayNothingOfReaders(t *testing.T) {
+	b, f := browser.Start(t), newFake(t)
+	p := b.Page(t, browser.View{})
+	p.Go(f.URL + "/#loop")
+	p.Wait(live + ` && document.querySelector("#main").innerText.includes("● ok")`)
+	f.set(func() { f.state = strings.Replace(f.state, `{"now":`, `{"read":"2026-01-02T03:04:05.000Z","now":`, 1) })
+	p.Wait(`document.querySelector(".lead").innerText.includes("? not known")`)
+	if text := p.Text("#main"); strings.Contains(text, "● ok") || !strings.Contains(p.Text("#status"), "figures of 2026-01-02") {
+		t.Errorf("the page says %s and shows\n%.800s", p.Text("#status"), text)
+	}
+}
+
 // Where the calls want a key the page asks for it, says when it is wrong, and keeps it for the
 // window's next page alone.
 func TestThePageAsksForTheKey(t *testing.T) {

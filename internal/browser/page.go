@@ -215,11 +215,14 @@ func (p *Page) Axe() (found []string) {
 	if file == "" {
 		return nil
 	}
-	script, err := os.ReadFile(file)
-	if err != nil {
-		p.t.Fatal(err)
+	var there bool
+	if p.Eval(`"axe" in window`, &there); !there {
+		script, err := os.ReadFile(file)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.Eval(string(script)+"\n;0", nil)
 	}
-	p.Eval(string(script)+"\n;0", nil)
 	p.Eval(`axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations.filter((v) => v.impact === "serious" || v.impact === "critical")
 		.map((v) => v.id + ": " + v.help + ": " + v.nodes[0].html.slice(0, 200)))`, &found)
 	return found
