@@ -35,7 +35,7 @@ wants() { [ "$WHICH" = both ] || [ "$WHICH" = "$1" ]; }
 secure() { [ -e "$DIR/secure" ]; }
 
 # USERS are the users of Kafka beside the administrator. Nobody may do anything at first.
-USERS="ingest scorer feedback learner analyst"
+USERS="ingest scorer feedback learner analyst dashboard"
 
 alive() { [ -f "$DIR/$1.pid" ] && kill -0 "$(cat "$DIR/$1.pid")" 2>/dev/null; }
 

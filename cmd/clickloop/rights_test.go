@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,7 +127,7 @@ func (r rights) grant(stage string) {
 
 func TestStagesRunWithTheirOwnRightsOnly(t *testing.T) {
 	r := needServices(t)
-	users := append(slices.Clone(run.Stages), run.Analyst)
+	users := append(slices.Clone(run.Stages), run.Analyst, run.Dashboard)
 	// Without rights a stage ends at once, and says which command gives them.
 	began := time.Now()
 	out, err := r.clickloop("scorer", "--config", r.config("scorer"), "--http", "127.0.0.1:0")
@@ -143,7 +145,7 @@ func TestStagesRunWithTheirOwnRightsOnly(t *testing.T) {
 		r.grant(user)
 	}
 	processes := map[string]*stageProcess{}
-	for _, name := range run.Stages {
+	for _, name := range append(slices.Clone(run.Stages), run.Dashboard) {
 		p := &stageProcess{name: name, address: freeAddress(t), admin: freeAddress(t)}
 		p.args = []string{"--config", r.config(name), "--http", p.address, "--admin", p.admin, "--data", t.TempDir()}
 		p.start(t)
@@ -169,7 +171,34 @@ func TestStagesRunWithTheirOwnRightsOnly(t *testing.T) {
 	if out, err := r.clickloop("tail", "examples.conversion", "--config", r.config("analyst"), "-o", "beginning", "-c", rows); err != nil || strings.Count(out, "\n") < 300 {
 		t.Errorf("tail: %v\n%.2000s", err, out)
 	}
+	r.watches(processes[run.Dashboard].admin)
 	r.refused(users)
+}
+
+// watches asks the dashboard, which may describe the groups and read all topics.
+func (r rights) watches(admin string) {
+	r.Helper()
+	resp, err := http.Get("http://" + admin + "/v1/dashboard")
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var state struct {
+		Predictions []json.RawMessage
+		Consumers   []struct {
+			Group  string
+			Behind *int64
+		}
+		Problems []string
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&state); err != nil || len(state.Predictions) != 50 || len(state.Problems) != 0 {
+		r.Errorf("the dashboard: %v, %d predictions, problems %q", err, len(state.Predictions), state.Problems)
+	}
+	for _, c := range state.Consumers {
+		if c.Behind == nil {
+			r.Errorf("the dashboard does not know how far %s is", c.Group)
+		}
+	}
 }
 
 // refused asks for all that a user has no right to.
