@@ -145,19 +145,31 @@ class Plot {
 
   // range is the part of the axis that zoom("all") shows.
   range() {
-    const xs = this.spec.xs, pad = this.spec.x.pad ?? 0;
+    const xs = this.spec.xs, pad = this.spec.x.pad ?? (xs.length > 1 ? 0 : this.spec.x.time ? 5 * (this.spec.x.step || 60) : 1);
     return [xs[0] - pad, xs[xs.length - 1] + pad];
   }
 
+  // zoom shows half (0.5), twice (2) or all (0) of what is seen, around the cursor. Charts that share
+  // their cursor zoom together.
   zoom(factor) {
     const [first, last] = this.range();
     const { min, max } = this.u.scales.x;
-    let half = (factor * (max - min)) / 2;
     const middle = this.u.cursor.idx != null ? this.spec.xs[this.u.cursor.idx] : (min + max) / 2;
-    this.zoomed = factor !== 0 && half * 2 < last - first;
-    if (!this.zoomed) { this.u.setData(data(this.spec), true); return; }
-    half = Math.max(half, (last - first) / 1e4);
-    this.u.setScale("x", { min: Math.max(first, middle - half), max: Math.min(last, middle + half) });
+    const half = Math.max((factor * (max - min)) / 2, (last - first) / 1e4);
+    const all = factor === 0 || half * 2 >= last - first;
+    for (const plot of this.group()) plot.part(all ? null : { min: Math.max(first, middle - half), max: Math.min(last, middle + half) });
+  }
+
+  group() {
+    if (!this.spec.sync) return [this];
+    return [...document.querySelectorAll(".plot")].map((e) => e.plot).filter((p) => p?.spec.sync === this.spec.sync);
+  }
+
+  // part shows a part of the axis, or all.
+  part(range) {
+    this.zoomed = Boolean(range);
+    if (range) this.u.setScale("x", range);
+    else this.u.setData(data(this.spec), true);
   }
 
   key(e) {
@@ -228,7 +240,7 @@ function options(plot) {
       draw: [(u) => guides(u, plot.spec), (u) => whiskers(u, plot.spec)],
       setCursor: [(u) => { if (u.cursor.idx != null && u.cursor.left >= 0) plot.say(sentence(plot.spec, u.cursor.idx)); }],
       setSelect: [(u) => { if (u.select.width > 0) plot.zoomed = true; }],
-      ready: [(u) => u.over.addEventListener("dblclick", () => { plot.zoomed = false; })],
+      ready: [(u) => u.over.addEventListener("dblclick", () => plot.zoom(0))],
     },
   };
 }
@@ -277,18 +289,27 @@ function ticks(u, splits, axis, space, step) {
 
 // scales give a single point some room, keep guides in view, and take logarithms where asked.
 function scales(plot) {
-  const pad = plot.spec.x.pad;
   const x = { time: Boolean(plot.spec.x.time), distr: plot.spec.x.log ? 3 : 1 };
-  if (pad) x.range = (u, min, max) => (plot.zoomed ? [min, max] : plot.range());
+  x.range = (u, min, max) => (plot.zoomed ? [min, max] : plot.range());
   const y = { distr: plot.spec.y.log ? 3 : 1 };
-  if (!plot.spec.y.log) y.range = (u, low, high) => {
-    const { guide, from } = plot.spec.y;
-    const all = [low, high, guide?.at, from].filter((v) => v !== null && v !== undefined && Number.isFinite(v));
-    if (!all.length) return [0, 1];
-    const [min, max] = [Math.min(...all), Math.max(...all)], room = (max - min || Math.abs(max) || 1) * 0.08;
-    return [from !== undefined && min >= from ? from : min - room, max + room];
-  };
+  if (!plot.spec.y.log) y.range = () => span(plot.spec);
   return { x, y };
+}
+
+// span is the range of the second axis: the values, what they are measured against, and most of the
+// intervals. The interval of a window with one positive may be a hundred times as wide as the values:
+// it reaches over the edge, so that it does not press the values flat.
+function span(spec) {
+  const known = (v) => v !== null && v !== undefined && Number.isFinite(v);
+  const rising = (all) => all.filter(known).sort((a, b) => a - b);
+  const values = rising([...spec.lines.flatMap((l) => l.ys), spec.y.guide?.at, spec.y.from]);
+  if (!values.length) return [0, 1];
+  const lows = rising([values[0], ...spec.lines.flatMap((l) => l.lows ?? [])]);
+  const highs = rising([values.at(-1), ...spec.lines.flatMap((l) => l.highs ?? [])]);
+  const low = Math.min(values[0], lows[Math.floor(lows.length / 4)]), high = Math.max(values.at(-1), highs[Math.ceil((highs.length * 3) / 4) - 1]);
+  const room = (high - low || Math.abs(high) || 1) / 2;
+  const bottom = Math.max(lows[0], low - room), top = Math.min(highs.at(-1), high + room), margin = (top - bottom || room) * 0.06;
+  return [spec.y.from !== undefined && bottom >= spec.y.from ? spec.y.from : bottom - margin, top + margin];
 }
 
 // guides draw what a value is measured against: a level, or the diagonal.

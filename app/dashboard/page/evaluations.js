@@ -88,5 +88,5 @@ export function forget() {
 }
 
 // seriesProblem says that a series could not be read, or what is missing of its past.
-export const seriesProblem = (s) => (s.error || s.gaps.length > 0) && h("p", { class: "notice slow" }, 
+export const seriesProblem = (s) => (s.error || s.gaps.length > 0) && h("p", { class: "notice slow" },
   s.error ? `The series could not be read: ${s.error}. It is asked for again.` : "Missing of the past: " + s.gaps.join("; ") + ".");

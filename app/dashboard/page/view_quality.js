@@ -26,7 +26,7 @@ const STEPS = { "1m": 60, "1h": 3600, "1d": 86_400 }; // seconds from window to 
 function explanation(sel) {
   if (sel.network) return "Log loss of this network over blocks of examples, whether it is served or not. Blocks have no intervals.";
   const what = sel.window === "all" ? "Each point is over all examples since the start of the process that judges." : `Each point is over a window of ${windowName(sel.window)}, and stands at its end.`;
-  return what + " Bands are 95% intervals. Drag to zoom; a double click shows all again.";
+  return what + " Bands are 95% intervals; one that is far wider than the values reaches over the edge. Drag to zoom; a double click shows all again.";
 }
 
 function measureChart(measure, s, sel, page) {
