@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts real Kafka and Redis, runs the tests that take either backend against them, and stops them again; then some of them with TLS and users.
-# Tests of the bidder ask it through Prebid Server, too; metrics are compared with those of scikit-learn; exports are read by DuckDB, pandas and pyarrow.
+# The tests also ask Prebid Server, scikit-learn, DuckDB with pandas and pyarrow, Chromium and Prometheus, which scripts fetch and keep.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
@@ -9,15 +9,17 @@ trap stop EXIT
 for tool in kcat jq; do # what tail prints is run beside it
   command -v "$tool" >/dev/null || { apt-get install -y -qq "$tool" || { apt-get update -qq && apt-get install -y -qq "$tool"; }; } >&2
 done
+for peer in 'prebid.sh build' 'sklearn.sh build' 'python.sh build' 'browser.sh'; do
+  # shellcheck disable=SC2086
+  found=$(scripts/$peer)
+  eval "$found" # NAME=PATH, a line each
+done
+export CLICKLOOP_TEST_PREBID=$PREBID CLICKLOOP_TEST_SKLEARN=$SKLEARN CLICKLOOP_TEST_PYTHON=$PYTHON CLICKLOOP_TEST_BROWSER CLICKLOOP_TEST_AXE
 addresses=$(scripts/services.sh start "$dir/plain")
-prebid=$(scripts/prebid.sh build)
-sklearn=$(scripts/sklearn.sh build)
-python=$(scripts/python.sh build)
 eval "$addresses"
-export CLICKLOOP_TEST_PREBID=${prebid#PREBID=} CLICKLOOP_TEST_SKLEARN=${sklearn#SKLEARN=} CLICKLOOP_TEST_PYTHON=${python#PYTHON=}
 export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS CLICKLOOP_TEST_KILLS=${CLICKLOOP_TEST_KILLS:-10} CLICKLOOP_TEST_STOP=${CLICKLOOP_TEST_STOP:-30s}
 echo "Kafka at $KAFKA, Redis at $REDIS" >&2
-go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./app/run/... ./app/export/... ./app/report ./cmd/... "$@"
+go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./internal/browser ./app/dashboard/... ./app/export/... ./app/report ./app/run/... ./cmd/... "$@"
 
 # The same with TLS and users: everything that opens connections, and the loop with one user a stage.
 scripts/services.sh stop "$dir/plain"

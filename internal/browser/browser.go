@@ -20,14 +20,8 @@ import (
 	"time"
 )
 
-// Variables that name the browser's program and axe-core's script.
-const (
-	Variable    = "CLICKLOOP_TEST_BROWSER"
-	AxeVariable = "CLICKLOOP_TEST_AXE"
-)
-
 // callTime is how long one call to the browser may take.
-const callTime = 60 * time.Second
+const callTime = 90 * time.Second
 
 // Browser is a running Chromium. One test at a time uses it.
 type Browser struct {
@@ -61,9 +55,9 @@ type message struct {
 // Start runs the browser until the end of the test. It skips the test where no browser is named.
 func Start(t testing.TB) *Browser {
 	t.Helper()
-	program := os.Getenv(Variable)
+	program := os.Getenv("CLICKLOOP_TEST_BROWSER")
 	if program == "" {
-		t.Skip(Variable + " names no browser: scripts/browser.sh prints one")
+		t.Skip("CLICKLOOP_TEST_BROWSER names no browser: scripts/browser.sh prints one")
 	}
 	requests, in, err := os.Pipe()
 	if err != nil {
@@ -80,7 +74,7 @@ func Start(t testing.TB) *Browser {
 	var log strings.Builder
 	b.process.Stderr = &log
 	if err := b.process.Start(); err != nil {
-		t.Fatalf("%s=%s: %v", Variable, program, err)
+		t.Fatalf("CLICKLOOP_TEST_BROWSER=%s: %v", program, err)
 	}
 	requests.Close()
 	answers.Close()

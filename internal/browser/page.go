@@ -142,13 +142,13 @@ func (p *Page) eval(expression string, into any) error {
 	return json.Unmarshal(r.Result.Value, into)
 }
 
-// Wait waits until an expression is true, at most 20 seconds. What the page shows then is logged
+// Wait waits until an expression is true, at most a minute. What the page shows then is logged
 // when it stays false.
 func (p *Page) Wait(expression string) {
 	p.t.Helper()
 	var held bool
 	err := p.eval(`new Promise((done) => {
-		const end = performance.now() + 20000;
+		const end = performance.now() + 60000;
 		const look = () => { let held = false; try { held = Boolean(`+expression+`); } catch { /* not yet */ }
 			if (held || performance.now() > end) done(held); else setTimeout(look, 20); };
 		look();
@@ -158,7 +158,7 @@ func (p *Page) Wait(expression string) {
 	}
 	var text string
 	_ = p.eval(`document.body?.innerText.slice(0, 1500) ?? ""`, &text)
-	p.t.Fatalf("%s is not true within 20 s (%v); the page shows:\n%s", expression, err, text)
+	p.t.Fatalf("%s is not true within a minute (%v); the page shows:\n%s", expression, err, text)
 }
 
 // Text is what an element shows.
@@ -208,18 +208,21 @@ func (p *Page) Screenshot(file string) {
 	}
 }
 
-// Axe runs axe-core, if AxeVariable names its script, and gives what it finds serious or critical.
+// Axe runs axe-core, if CLICKLOOP_TEST_AXE names its script, and gives what it finds serious or critical.
 func (p *Page) Axe() (found []string) {
 	p.t.Helper()
-	file := os.Getenv(AxeVariable)
+	file := os.Getenv("CLICKLOOP_TEST_AXE")
 	if file == "" {
 		return nil
 	}
-	script, err := os.ReadFile(file)
-	if err != nil {
-		p.t.Fatal(err)
+	var there bool
+	if p.Eval(`"axe" in window`, &there); !there {
+		script, err := os.ReadFile(file)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.Eval(string(script)+"\n;0", nil)
 	}
-	p.Eval(string(script)+"\n;0", nil)
 	p.Eval(`axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations.filter((v) => v.impact === "serious" || v.impact === "critical")
 		.map((v) => v.id + ": " + v.help + ": " + v.nodes[0].html.slice(0, 200)))`, &found)
 	return found

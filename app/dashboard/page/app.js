@@ -9,7 +9,7 @@ import { Connection, get } from "./server.js";
 import { settings, applyTheme, nextTheme, toggleUTC } from "./settings.js";
 import { redrawCharts } from "./chart.js";
 import { forget } from "./evaluations.js";
-import { follow } from "./hops.js";
+import { follow, isOld } from "./hops.js";
 import { Speech } from "./speech.js";
 import * as loop from "./view_loop.js";
 import * as quality from "./view_quality.js";
@@ -79,15 +79,16 @@ function body(page) {
 
 function status(page) {
   const { phase } = connection;
-  const at = page.shown?.now ? clock(new Date(page.shown.now)) + (settings.utc ? " UTC" : "") : "";
+  const as = page.shown && (isOld(page.shown) ? page.shown.read : page.shown.now);
+  const at = as ? clock(new Date(as)) + (settings.utc ? " UTC" : "") : "";
   const words = page.paused ? ["paused", "Ⅱ Paused", ` at ${at}`] : {
-    live: ["ok", "● Live", at && `, ${at}`],
+    live: ["ok", "● Live", at && (isOld(page.shown) ? `, figures of ${at}` : `, ${at}`)],
     connecting: ["waits", "◌ Connecting", at && `, figures of ${at}`],
     hidden: ["waits", "◌ At rest", ""],
     lost: ["bad", "■ Connection lost", at && `, figures of ${at}`],
     key: ["waits", "◌ Needs a key", ""],
   }[phase];
-  return [h("p", null, h("span", { class: "word " + words[0] }, words[1]), h("span", { class: "asOf" }, words[2]))];
+  return [h("p", { "data-now": page.shown?.now }, h("span", { class: "word " + words[0] }, words[1]), h("span", { class: "asOf" }, words[2]))];
 }
 
 function tools(page) {
@@ -119,9 +120,9 @@ function notices(page) {
       h("strong", null, `Guard of ${g.objective}: `), g.held ? "new weights are held back. " : "", untrusted(g.alarm ?? ""), " ", h("a", { href: "#health" }, "Health")));
   }
   const problems = page.shown?.problems ?? [];
-  problems.slice(0, 5).forEach((p, i) => all.push(h("p", { key: "problem/" + i, class: "notice slow" }, h("strong", null, "Not shown here: "), untrusted(p, 300))));
+  problems.slice(0, 5).forEach((p, i) => all.push(h("p", { key: "problem/" + i, class: "notice slow" }, h("strong", null, "Problem: "), untrusted(p, 300))));
   if (problems.length > 5) all.push(h("p", { key: "problems", class: "notice slow" }, `${plural(problems.length - 5, "further problem")}: see `, h("a", { href: "#health" }, "Health"), "."));
-  if (page.recorded) all.push(h("p", { key: "recorded", class: "notice" }, "A recording is played. Times of predictions, events and windows are those of the recording."));
+  if (page.recorded) all.push(h("p", { key: "recorded", class: "notice" }, "The loop takes recorded times: those of predictions, events and windows are not of today."));
   return all;
 }
 

@@ -36,7 +36,7 @@ export function chart(spec) {
       unmount: (element) => element.plot.destroy(),
     }),
     h("div", { class: "below" },
-      h("output", { class: "reading", id, opaque: true, mount: (element) => { element.textContent = sentence(spec, spec.xs.length - 1); } }),
+      h("output", { class: "reading", id, opaque: true, mount: (element) => { element.textContent = sentence(spec, lastKnown(spec)); } }),
       h("span", { class: "buttons" }, zoomButton("Zoom in", 0.5), zoomButton("Zoom out", 2), zoomButton("Show all", 0))),
     values(spec));
 }
@@ -71,6 +71,9 @@ const opened = new Set(); // keys of charts whose table is open: only those are 
 const text = (spec, value) => (value === null || value === undefined ? "none" : spec.y.text(value));
 const ends = (spec, line, i) => (line.lows[i] === null || line.lows[i] === undefined ? "none" : `${spec.y.text(line.lows[i])} to ${spec.y.text(line.highs[i])}`);
 
+// lastKnown is the last point that has a value: the one that is read at first.
+const lastKnown = (spec) => Math.max(0, spec.xs.findLastIndex((_, i) => spec.lines.some((l) => l.ys[i] !== null)));
+
 // sentence reads the values of one point.
 function sentence(spec, i) {
   if (i === null || i === undefined || i < 0 || i >= spec.xs.length) return "";
@@ -104,7 +107,7 @@ class Plot {
     this.sizes = new ResizeObserver(() => this.resize());
     this.sizes.observe(element);
     element.onkeydown = (e) => this.key(e);
-    element.onfocus = () => this.u.cursor.idx ?? this.move(this.spec.xs.length - 1);
+    element.onfocus = () => this.u.cursor.idx ?? this.move(lastKnown(this.spec));
   }
 
   shape() { return JSON.stringify([this.spec.lines.map((l) => [l.name, Boolean(l.lows), l.kind]), this.spec.y.log, this.spec.x.log, this.spec.sync]); }
@@ -137,24 +140,36 @@ class Plot {
       this.u.setData(data(spec), !this.zoomed);
       if (this.zoomed) this.u.setScale("x", { min, max });
     } else return;
-    if (this.u.cursor.idx === null || this.u.cursor.idx === undefined) this.say(sentence(spec, spec.xs.length - 1));
+    if (this.u.cursor.idx === null || this.u.cursor.idx === undefined) this.say(sentence(spec, lastKnown(spec)));
   }
 
   // range is the part of the axis that zoom("all") shows.
   range() {
-    const xs = this.spec.xs, pad = this.spec.x.pad ?? 0;
+    const xs = this.spec.xs, pad = this.spec.x.pad ?? (xs.length > 1 ? 0 : this.spec.x.time ? 5 * (this.spec.x.step || 60) : 1);
     return [xs[0] - pad, xs[xs.length - 1] + pad];
   }
 
+  // zoom shows half (0.5), twice (2) or all (0) of what is seen, around the cursor. Charts that share
+  // their cursor zoom together.
   zoom(factor) {
     const [first, last] = this.range();
     const { min, max } = this.u.scales.x;
-    let half = (factor * (max - min)) / 2;
     const middle = this.u.cursor.idx != null ? this.spec.xs[this.u.cursor.idx] : (min + max) / 2;
-    this.zoomed = factor !== 0 && half * 2 < last - first;
-    if (!this.zoomed) { this.u.setData(data(this.spec), true); return; }
-    half = Math.max(half, (last - first) / 1e4);
-    this.u.setScale("x", { min: Math.max(first, middle - half), max: Math.min(last, middle + half) });
+    const half = Math.max((factor * (max - min)) / 2, (last - first) / 1e4);
+    const all = factor === 0 || half * 2 >= last - first;
+    for (const plot of this.group()) plot.part(all ? null : { min: Math.max(first, middle - half), max: Math.min(last, middle + half) });
+  }
+
+  group() {
+    if (!this.spec.sync) return [this];
+    return [...document.querySelectorAll(".plot")].map((e) => e.plot).filter((p) => p?.spec.sync === this.spec.sync);
+  }
+
+  // part shows a part of the axis, or all.
+  part(range) {
+    this.zoomed = Boolean(range);
+    if (range) this.u.setScale("x", range);
+    else this.u.setData(data(this.spec), true);
   }
 
   key(e) {
@@ -225,7 +240,7 @@ function options(plot) {
       draw: [(u) => guides(u, plot.spec), (u) => whiskers(u, plot.spec)],
       setCursor: [(u) => { if (u.cursor.idx != null && u.cursor.left >= 0) plot.say(sentence(plot.spec, u.cursor.idx)); }],
       setSelect: [(u) => { if (u.select.width > 0) plot.zoomed = true; }],
-      ready: [(u) => u.over.addEventListener("dblclick", () => { plot.zoomed = false; })],
+      ready: [(u) => u.over.addEventListener("dblclick", () => plot.zoom(0))],
     },
   };
 }
@@ -247,10 +262,17 @@ function axis(spec, size) {
   return {
     stroke: () => colour("muted"), grid: { stroke: () => colour("grid"), width: 1 }, ticks: { stroke: () => colour("grid"), width: 1 },
     font: "12px system-ui, sans-serif", size: size ?? (spec.time ? 50 : 34), space: size ? 30 : 70,
-    splits: spec.labels ? (u, at, min, max) => spec.labels.map((_, i) => i).filter((i) => i >= min && i <= max) : undefined,
+    splits: spec.labels ? (u, at, min, max) => labelled(u, spec.labels, min, max) : undefined,
     values: spec.labels ? (u, splits) => splits.map((i) => spec.labels[i] ?? "")
       : spec.time ? ticks : (u, splits) => splits.map((v) => (v === null ? "" : (spec.tick ?? spec.text)(v))),
   };
+}
+
+// labelled are the places of labels in view, as many as have room.
+function labelled(u, labels, min, max) {
+  const shown = labels.map((_, i) => i).filter((i) => i >= min && i <= max);
+  const every = Math.max(1, Math.ceil((shown.length * 60 * devicePixelRatio) / Math.max(1, u.bbox.width)));
+  return shown.filter((_, i) => i % every === 0);
 }
 
 // ticks name moments by 24 hours, and the day below the first and wherever it changes.
@@ -267,18 +289,27 @@ function ticks(u, splits, axis, space, step) {
 
 // scales give a single point some room, keep guides in view, and take logarithms where asked.
 function scales(plot) {
-  const pad = plot.spec.x.pad;
   const x = { time: Boolean(plot.spec.x.time), distr: plot.spec.x.log ? 3 : 1 };
-  if (pad) x.range = (u, min, max) => (plot.zoomed ? [min, max] : plot.range());
+  x.range = (u, min, max) => (plot.zoomed ? [min, max] : plot.range());
   const y = { distr: plot.spec.y.log ? 3 : 1 };
-  if (!plot.spec.y.log) y.range = (u, low, high) => {
-    const { guide, from } = plot.spec.y;
-    const all = [low, high, guide?.at, from].filter((v) => v !== null && v !== undefined && Number.isFinite(v));
-    if (!all.length) return [0, 1];
-    const [min, max] = [Math.min(...all), Math.max(...all)], room = (max - min || Math.abs(max) || 1) * 0.08;
-    return [from !== undefined && min >= from ? from : min - room, max + room];
-  };
+  if (!plot.spec.y.log) y.range = () => span(plot.spec);
   return { x, y };
+}
+
+// span is the range of the second axis: the values, what they are measured against, and most of the
+// intervals. The interval of a window with one positive may be a hundred times as wide as the values:
+// it reaches over the edge, so that it does not press the values flat.
+function span(spec) {
+  const known = (v) => v !== null && v !== undefined && Number.isFinite(v);
+  const rising = (all) => all.filter(known).sort((a, b) => a - b);
+  const values = rising([...spec.lines.flatMap((l) => l.ys), spec.y.guide?.at, spec.y.from]);
+  if (!values.length) return [0, 1];
+  const lows = rising([values[0], ...spec.lines.flatMap((l) => l.lows ?? [])]);
+  const highs = rising([values.at(-1), ...spec.lines.flatMap((l) => l.highs ?? [])]);
+  const low = Math.min(values[0], lows[Math.floor(lows.length / 4)]), high = Math.max(values.at(-1), highs[Math.ceil((highs.length * 3) / 4) - 1]);
+  const room = (high - low || Math.abs(high) || 1) / 2;
+  const bottom = Math.max(lows[0], low - room), top = Math.min(highs.at(-1), high + room), margin = (top - bottom || room) * 0.06;
+  return [spec.y.from !== undefined && bottom >= spec.y.from ? spec.y.from : bottom - margin, top + margin];
 }
 
 // guides draw what a value is measured against: a level, or the diagonal.

@@ -57,7 +57,7 @@ const MOST_CACHES = 12, MOST_POINTS = 500, AGAIN_MS = 15_000;
 // the server at first, then again after 15 s; what states bring meanwhile comes between.
 export function series(page, query) {
   const key = JSON.stringify(query);
-  const cache = caches.get(key) ?? { points: new Map(), asked: -Infinity, error: "", loaded: false };
+  const cache = caches.get(key) ?? { points: new Map(), asked: -Infinity, error: "", gaps: [], loaded: false };
   caches.delete(key);
   caches.set(key, cache);
   if (caches.size > MOST_CACHES) caches.delete(caches.keys().next().value);
@@ -68,7 +68,7 @@ export function series(page, query) {
   }
   const points = [...cache.points.values()].filter((e) => Number.isFinite(moment(e))).sort((a, b) => moment(a) - moment(b));
   for (const old of points.slice(0, -MOST_POINTS)) cache.points.delete(moment(old));
-  return { points: points.slice(-MOST_POINTS), error: cache.error, loaded: cache.loaded };
+  return { points: points.slice(-MOST_POINTS), error: cache.error, gaps: cache.gaps, loaded: cache.loaded };
 }
 
 function ask(page, query, cache) {
@@ -78,6 +78,7 @@ function ask(page, query, cache) {
   page.get("v1/dashboard/series?" + text).then((answer) => {
     cache.points = new Map((answer.points ?? []).map((e) => [moment(e), e]));
     cache.error = "";
+    cache.gaps = answer.gaps ?? [];
   }, (err) => { cache.error = err.message; }).finally(() => { cache.loaded = true; page.redraw(); });
 }
 
@@ -86,5 +87,6 @@ export function forget() {
   for (const cache of caches.values()) cache.asked = -Infinity;
 }
 
-// seriesProblem says that a series could not be read.
-export const seriesProblem = (s) => s.error && h("p", { class: "notice slow" }, "The series could not be read: ", s.error, ". It is asked for again.");
+// seriesProblem says that a series could not be read, or what is missing of its past.
+export const seriesProblem = (s) => (s.error || s.gaps.length > 0) && h("p", { class: "notice slow" },
+  s.error ? `The series could not be read: ${s.error}. It is asked for again.` : "Missing of the past: " + s.gaps.join("; ") + ".");

@@ -19,7 +19,7 @@ export const significant = (n, count = 3) =>
 
 // probability is a share with four digits that count, and what it is in per cent.
 export const probability = (p) =>
-  isNumber(p) ? h("span", { title: significant(p * 100, 4) + " %" }, significant(p, 4)) : none();
+  isNumber(p) ? h("span", { title: significant(p * 100, 4) + " %" }, p.toLocaleString("en", { minimumSignificantDigits: 4, maximumSignificantDigits: 4 })) : none();
 
 export const percent = (share, places = 1) => (isNumber(share) ? digits(share * 100, places) + " %" : none());
 export const rate = (perSecond) => (isNumber(perSecond) ? significant(perSecond, 3) + "/s" : none());

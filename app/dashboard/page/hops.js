@@ -3,7 +3,7 @@
 export const SLOW_SECONDS = 5, STOPPED_SECONDS = 10;
 
 export const WORDS = {
-  ok: "● ok", slow: "▲ slow", stopped: "■ stopped", waits: "◌ not begun",
+  ok: "● ok", slow: "▲ slow", stopped: "■ stopped", waits: "◌ not begun", unknown: "? not known",
 };
 
 const progress = new Map(); // by reader: { at: records read, since: ms of the server's clock }
@@ -22,8 +22,13 @@ export function follow(state) {
 
 export const nameOf = (c) => [c.group, c.topic, c.objective, c.network].filter(Boolean).join("/");
 
+// isOld tells that the server could not read the topics lately: then its figures are those of
+// before, and say nothing of how readers do now.
+export const isOld = (state) => Date.parse(state.now) - Date.parse(state.read ?? state.now) > SLOW_SECONDS * 1000;
+
 // status of a reader: its kind, and why in words.
 export function status(state, c) {
+  if (isOld(state)) return { kind: "unknown", why: "the topics cannot be read" };
   if (typeof c.behind !== "number") return { kind: "waits", why: "nothing is committed yet" };
   if (c.behind <= 0) return { kind: "ok", why: "at the end" };
   const still = (Date.parse(state.now) - (progress.get(nameOf(c))?.since ?? Infinity)) / 1000;
@@ -36,5 +41,5 @@ export function status(state, c) {
 
 // worst is the worst kind of several.
 export function worst(kinds) {
-  return ["stopped", "slow", "waits", "ok"].find((k) => kinds.includes(k)) ?? "waits";
+  return ["stopped", "slow", "unknown", "waits", "ok"].find((k) => kinds.includes(k)) ?? "waits";
 }

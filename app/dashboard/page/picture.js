@@ -3,7 +3,7 @@
 
 import { h, visible } from "./dom.js";
 import { duration, rate, whole } from "./format.js";
-import { WORDS, worst } from "./hops.js";
+import { WORDS, isOld, worst } from "./hops.js";
 
 const WIDE = {
   width: 1100, height: 470, box: [240, 104],
@@ -38,7 +38,7 @@ export function picture(state, hops, page) {
   const flows = flowsOf(state, hops), stages = stagesOf(state, hops);
   const said = Object.entries(stages).map(([name, s]) => `${name} ${s.kind ? WORDS[s.kind].slice(2) : ""}`).join(", ");
   return h("svg", { key: plan === WIDE ? "wide" : "high", class: "picture", viewBox: `0 0 ${plan.width} ${plan.height}`, role: "img", "aria-label": `The loop: ${said}. The tables below have all figures.` },
-    h("defs", null, ["ok", "slow", "stopped", "waits"].map((k) => h("marker", { id: "tip-" + k, viewBox: "0 0 8 8", refX: 5, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" }, h("path", { d: "M0 0L8 4L0 8z", class: "tip " + k })))),
+    h("defs", null, ["ok", "slow", "stopped", "waits", "unknown"].map((k) => h("marker", { id: "tip-" + k, viewBox: "0 0 8 8", refX: 5, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" }, h("path", { d: "M0 0L8 4L0 8z", class: "tip " + k })))),
     Object.entries(plan.arrows).map(([name, a]) => arrow(name, a, flows[name])),
     Object.entries(plan.boxes).map(([name, at]) => box(name, at, plan.box, stages[name])));
 }
@@ -71,11 +71,11 @@ function flowsOf(state, hops) {
     const all = topic(name), rates = all.map((t) => t.per_second).filter((r) => typeof r === "number");
     const ages = all.map((t) => ageMs(state, t)).filter(Number.isFinite);
     return {
-      kind: stage ? kind(stage, name) : all.length ? "ok" : "waits",
+      kind: stage ? kind(stage, name) : isOld(state) ? "unknown" : all.length ? "ok" : "waits",
       lines: [title, per(rates.length ? rates.reduce((a, b) => a + b, 0) : undefined), ages.length ? `newest ${duration(Math.min(...ages))} ago` : "none yet"],
     };
   };
-  const score = busiest(state, "scorer");
+  const score = busiest(state, "scorer", "bidder");
   return {
     events: flow("events", "events", "ingest"),
     outcomes: { ...flow("events", "outcomes, among the events", "feedback"), lines: ["events: impressions, clicks, conversions"] },
@@ -83,17 +83,17 @@ function flowsOf(state, hops) {
     examples: flow("examples", "examples", "learner"),
     model: flow("model", "weights"),
     profiles: { kind: kind("ingest", "events"), lines: ["profiles"] },
-    requests: { kind: score ? "ok" : "waits", lines: ["score requests", score ? per(score.per_second) : "none in the last seconds", score && `99 of 100 within ${duration(score.p99_ms)}`].filter(Boolean) },
+    requests: { kind: score ? "ok" : "waits", lines: [score?.stage === "bidder" ? "bid requests" : "score requests", score ? per(score.per_second) : "none in the last seconds", score && `99 of 100 within ${duration(score.p99_ms)}`].filter(Boolean) },
   };
 }
 
 // ageMs is how long ago the newest record was written, by the server's clock.
 function ageMs(state, t) {
-  if (typeof t.age_seconds === "number") return t.age_seconds * 1000;
   return Math.max(0, Date.parse(state.now) - Date.parse(t.newest));
 }
 
-const busiest = (state, stage) => (state.latency ?? []).filter((l) => l.stage === stage).sort((a, b) => b.per_second - a.per_second)[0];
+// busiest are the calls of some stages that came most often in the last seconds.
+const busiest = (state, ...stages) => (state.latency ?? []).filter((l) => stages.includes(l.stage) && l.per_second > 0).sort((a, b) => b.per_second - a.per_second)[0];
 
 // stagesOf are the boxes: title, state and up to three lines.
 function stagesOf(state, hops) {
@@ -104,7 +104,7 @@ function stagesOf(state, hops) {
   return {
     sources: { title: "Sites, apps, exchanges", lines: ["send events", "ask for scores"] },
     ingest: stage("ingest", "Ingest", ["keeps profiles up to date", ...of("ingest").map(lag)]),
-    scorer: { title: "Scorer", kind: predictions?.records ? "ok" : "waits", lines: ["answers and logs predictions", scored ? `half within ${duration(scored.p50_ms)}` : "", ...(state.models ?? []).filter((m) => m.served).map((m) => "serves " + m.served)].filter(Boolean) },
+    scorer: { title: "Scorer", kind: isOld(state) ? "unknown" : predictions?.records ? "ok" : "waits", lines: ["answers and logs predictions", scored ? `half within ${duration(scored.p50_ms)}` : "", ...(state.models ?? []).filter((m) => m.served).map((m) => "serves " + m.served)].filter(Boolean) },
     feedback: stage("feedback", "Feedback", ["makes examples of outcomes", ...of("feedback").map((c) => `${c.topic}: ${lag({ behind: c.behind })}`)]),
     learner: stage("learner", "Learner", [...(state.models ?? []).slice(0, 2).map((m) => m.version ?? "no weights yet"), ...of("learner").slice(0, 1).map(lag)]),
   };

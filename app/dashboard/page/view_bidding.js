@@ -3,12 +3,12 @@
 import { h, untrusted } from "./dom.js";
 import { parts } from "./bar.js";
 import { chart } from "./chart.js";
-import { clock, percent, significant, whole } from "./format.js";
+import { clock, digits, percent, significant, whole } from "./format.js";
 import { sortAgain, table } from "./table.js";
 
 export const view = { hash: "bidding", name: "Bidding", title: "Bidding", draw };
 
-const money = (n) => (typeof n === "number" ? n.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: n !== 0 && Math.abs(n) < 0.1 ? 6 : 2 }) : "none yet");
+const money = (n) => (typeof n === "number" ? digits(n, Math.abs(n) < 10 ? 4 : 2) : "none yet");
 const sum = (rows, name) => rows.reduce((all, c) => all + (c[name] ?? 0), 0);
 
 function draw(state, page) {

@@ -23,7 +23,7 @@ function guards(state, page) {
     h("p", { class: "note" }, "The guard compares predictions with labels before they are learned. When predicted over actual leaves its band, it tells so; where it holds, labels wait until it is content again or somebody releases them."),
     table({
       key: "guards", label: "Guards", rows: state.guards ?? [], keyOf: (g) => g.objective,
-      empty: "No guard has judged anything yet. The setting feedback.guard switches it on.",
+      empty: "No guard has judged anything yet. It judges feedback.guard.min_examples predictions together, 2,000 by default.",
       columns: [
         { name: "Objective", text: (g) => g.objective },
         { name: "State", text: (g) => (g.held ? h("span", { class: "word stopped" }, "■ holds labels") : g.alarm ? h("span", { class: "word slow" }, "▲ alarm") : h("span", { class: "word ok" }, "● content")) },
@@ -57,10 +57,9 @@ function letters(state) {
 
 // shift says in words how far a feature's values have moved.
 function shift(d) {
-  const limit = d.psi_limit ?? 0.1;
-  if (d.psi > Math.max(0.25, limit)) return h("span", { class: "word bad" }, "■ moved far");
-  if (d.psi > Math.max(0.1, limit)) return h("span", { class: "word slow" }, "▲ moved");
-  return h("span", { class: "word ok" }, "● steady");
+  if (d.psi <= (d.psi_limit ?? 0.1)) return h("span", { class: "word ok" }, "● steady");
+  if (d.psi > 0.25) return h("span", { class: "word bad" }, "■ moved far");
+  return h("span", { class: "word slow" }, "▲ moved");
 }
 
 function drift(state) {
@@ -79,7 +78,7 @@ function drift(state) {
     ],
   };
   return [
-    h("p", { class: "note" }, "The newest examples against those before, by the population stability index (PSI): below 0.1 steady, above 0.25 moved far, as is usual, unless chance alone explains more."),
+    h("p", { class: "note" }, "The newest examples against those before, by the population stability index (PSI). A feature has moved when its PSI is above what two samples of one distribution exceed once in a hundred times, and far when it is above 0.25, too."),
     spec.rows.length > 0 && h("p", null, sortAgain(spec)), table(spec),
   ];
 }

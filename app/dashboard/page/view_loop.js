@@ -3,7 +3,7 @@
 import { h, untrusted } from "./dom.js";
 import { digits, duration, none, plural, rate, time, whole } from "./format.js";
 import { MEASURES, judgement, measured, newest } from "./evaluations.js";
-import { WORDS, nameOf, status, worst } from "./hops.js";
+import { WORDS, isOld, nameOf, status, worst } from "./hops.js";
 import { picture } from "./picture.js";
 import { address } from "./selection.js";
 import { table } from "./table.js";
@@ -21,7 +21,7 @@ function draw(state, page) {
     h("section", { "aria-labelledby": "topicsTitle" }, h("h2", { id: "topicsTitle" }, "Topics"), topics(state, page)),
     h("section", { "aria-labelledby": "modelsTitle" }, h("h2", { id: "modelsTitle" }, "Weights"), models(state)),
     h("section", { "aria-labelledby": "latencyTitle" }, h("h2", { id: "latencyTitle" }, "Latency in this process"), latencies(state)),
-    h("p", { class: "note" }, "clickloop ", untrusted(state.version ?? ""), ", started ", time(state.started), ". ", plural(state.watching ?? 1, "page"), " watching."),
+    h("p", { class: "note" }, "clickloop ", state.version && [untrusted(state.version), ","], " started ", time(state.started), ". ", plural(state.watching ?? 1, "page"), " watching."),
   ];
 }
 
@@ -32,6 +32,7 @@ function summary(state, hops) {
   if (!hops.length) return "No stage has read anything yet. Send an event or a score request, or start with --replay.";
   const bad = hops.filter((c) => c.status.kind === "stopped" || c.status.kind === "slow");
   const kind = worst(hops.map((c) => c.status.kind));
+  if (isOld(state)) return [h("span", { class: "word unknown" }, WORDS.unknown), " The topics cannot be read: these are the figures of ", time(state.read), "."];
   if (!bad.length) return [h("span", { class: "word " + kind }, WORDS[kind]), kind === "ok" ? " All readers keep up." : " Some readers have not begun; the others keep up."];
   return [h("span", { class: "word " + kind }, WORDS[kind]), " ", bad.map((c) => `${c.stage} on ${c.topic}: ${c.status.why}`).join("; ") + "."];
 }

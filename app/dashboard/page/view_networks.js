@@ -28,7 +28,7 @@ function comparisons(rows, networks, page) {
   const range = Math.max(...rows.flatMap((e) => [e.difference, ...(e.difference_interval ?? [])]).map(Math.abs).filter(Number.isFinite), 1e-9);
   return {
     key: "networks", label: "Comparisons", rows, keyOf: (e) => name(e.network) + "/" + name(e.versus),
-    empty: networks.length > 1 ? "No comparison yet. It comes when both networks have learned the same examples." : "This objective has one network. The setting learner.networks adds others, which learn the same examples and are compared here.",
+    empty: networks.length > 1 ? "No comparison yet. It comes when both networks have learned the same examples." : "This objective has one network. The setting objectives[].networks adds others of the section networks, which learn the same examples and are compared here.",
     columns: [
       { name: "First", text: (e) => name(e.network) }, { name: "Second", text: (e) => name(e.versus) },
       { name: "Verdict", text: verdict },

@@ -20,12 +20,12 @@ function draw(state, page) {
   // outcomes of the rows that stay may change in place
   const fresh = new Map(now.predictions.map((p) => [p.id, p]));
   const rows = held.predictions.map((p) => fresh.get(p.id) ?? p);
-  const hold = (on) => () => { reading = on; if (!on) page.redraw(); };
+  const hold = (on) => () => { reading = on; page.redraw(); };
   return [
     finder(),
     h("p", { class: "holding" },
       h("button", { type: "button", disabled: newer === 0, onclick: () => { held = now; page.redraw(); } }, newer ? `Show ${newer === now.predictions.length ? "the newest" : plural(newer, "newer one")}` : "Nothing newer"),
-      h("span", { class: "note" }, reading || reducedMotion() ? " Held while you read." : " Rows come by themselves; they are held while the pointer or the focus is in the table.")),
+      h("span", { class: "note" }, reading || reducedMotion() ? " Held while you read." : " Rows come by themselves, but not while the pointer or the focus is among them.")),
     h("div", { onpointerenter: hold(true), onpointerleave: hold(false), mount: watch(hold) },
       table(predictionsTable(rows, state, page))),
     now.judged.length > 0 && h("section", { "aria-labelledby": "judgedTitle" }, h("h2", { id: "judgedTitle" }, "Last labels"),

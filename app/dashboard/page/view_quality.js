@@ -26,11 +26,11 @@ const STEPS = { "1m": 60, "1h": 3600, "1d": 86_400 }; // seconds from window to 
 function explanation(sel) {
   if (sel.network) return "Log loss of this network over blocks of examples, whether it is served or not. Blocks have no intervals.";
   const what = sel.window === "all" ? "Each point is over all examples since the start of the process that judges." : `Each point is over a window of ${windowName(sel.window)}, and stands at its end.`;
-  return what + " Bands are 95% intervals. Drag to zoom; a double click shows all again.";
+  return what + " Bands are 95% intervals; one that is far wider than the values reaches over the edge. Drag to zoom; a double click shows all again.";
 }
 
 function measureChart(measure, s, sel, page) {
-  const points = s.points.filter((e) => typeof e[measure.key] === "number");
+  const points = s.points.some((e) => typeof e[measure.key] === "number") ? s.points : []; // all, so that charts share their axis
   const ends = measure.key + "_interval", banded = points.some((e) => e[ends]);
   return chart({
     key: `${measure.key}/${sel.objective}/${sel.network || sel.window}/${sel.segment}`,
@@ -39,7 +39,7 @@ function measureChart(measure, s, sel, page) {
     x: { title: page.recorded ? "Time (recorded)" : "Time", time: true, step: sel.network ? 0 : STEPS[sel.window], text: (s) => clock(new Date(s * 1000)) },
     y: { text: plain(measure.places), guide: measure.guide },
     lines: [{
-      name: measure.name, ys: points.map((e) => e[measure.key]),
+      name: measure.name, ys: points.map((e) => e[measure.key] ?? null),
       lows: banded ? points.map((e) => e[ends]?.[0] ?? null) : undefined, highs: banded ? points.map((e) => e[ends]?.[1] ?? null) : undefined,
     }],
     more: [{ name: "Examples", values: points.map((e) => e.examples), text: whole }],

@@ -13,7 +13,7 @@ function draw(state, page) {
   const rows = (state.evaluations ?? []).filter((e) => e.objective === sel.objective && e.window === "all" && segmentText(e) !== "");
   const spec = {
     key: "segments/" + sel.objective, label: "Segments of " + sel.objective, rows, keyOf: segmentText, sortBy: "Surely off by", columns: columns(sel),
-    empty: "No segment is judged yet. The setting feedback.segments names the fields to judge by; figures come with the first examples.",
+    empty: "No segment is judged yet. The setting objectives[].segments names the fields to judge by; figures come with the first examples.",
   };
   return [
     selectors(state, page, sel, ["objective"]),
