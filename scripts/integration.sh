@@ -15,7 +15,7 @@ eval "$addresses"
 export CLICKLOOP_TEST_PREBID=${prebid#PREBID=}
 export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS CLICKLOOP_TEST_KILLS=${CLICKLOOP_TEST_KILLS:-10} CLICKLOOP_TEST_STOP=${CLICKLOOP_TEST_STOP:-30s}
 echo "Kafka at $KAFKA, Redis at $REDIS" >&2
-go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./app/run/... ./cmd/... "$@"
+go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./app/dashboard/... ./app/run/... ./cmd/... "$@"
 
 # The same with TLS and users: everything that opens connections, and the loop with one user a stage.
 scripts/services.sh stop "$dir/plain"
@@ -23,5 +23,5 @@ addresses=$(scripts/services.sh start "$dir/secure" --secure)
 eval "$addresses"
 export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS CLICKLOOP_TEST_CONFIG=$CONFIG
 echo "Kafka at $KAFKA, Redis at $REDIS, with TLS and users" >&2
-go test -count=1 -p 1 -timeout 10m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./app/inspect/... "$@"
+go test -count=1 -p 1 -timeout 10m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./app/dashboard/... ./app/inspect/... "$@"
 go test -count=1 -timeout 10m -run 'TestStagesRunWithTheirOwnRightsOnly|TestStagesThatAreKilledLoseNothing|TestLockstep' ./cmd/clickloop "$@"
