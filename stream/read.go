@@ -171,3 +171,7 @@ func (c *Client) ReadRange(ctx context.Context, topic string, partition int, fro
 	}
 	return nil
 }
+
+// MoveTo makes the next Read begin at offset. A caller who looks at the newest records again and
+// again keeps one Reader, and so one connection.
+func (r *Reader) MoveTo(offset int64) { r.offset = offset }
