@@ -45,8 +45,8 @@ func (s *search) tellObjective(ctx context.Context, o *event.Objective) error {
 }
 
 // findExample finds the example of the prediction, and its revision. Of one partition of
-// predictions, examples carry rising offsets, so the place is found by halving. decided says that an
-// example of a later prediction of the partition exists: without an example, this one has none.
+// predictions, examples carry rising offsets, so the place is found by halving. decided says that
+// an example of a later prediction of the partition exists: without an example, this one has none.
 func (s *search) findExample(ctx context.Context, o *event.Objective, r stream.Range, told *Objective) (decided bool, err error) {
 	topic := event.TopicExamples(o.Name)
 	h := halving{search: s, reader: s.Client.NewReader(topic, 0, r.First).Fetch(32 << 10), topic: topic, note: s.searched(topic, "order")}
@@ -138,8 +138,8 @@ func (s *search) setState(o *event.Objective, told *Objective, decided bool) {
 	}
 }
 
-// recorded says whether the prediction is of recorded time: then it was written at another time than
-// it says.
+// recorded says whether the prediction is of recorded time: then it was written at another time
+// than it says.
 func (s *search) recorded() bool {
 	apart := s.place.Written.Sub(s.own.Time.Std())
 	return apart > time.Hour || apart < -time.Hour
