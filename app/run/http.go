@@ -67,14 +67,19 @@ func (l *Loop) elsewhere(port web.Port, rest, other *http.ServeMux, is string) h
 	}
 }
 
+// registrar has calls of clients and of administrators.
+type registrar interface {
+	Register(public, admin *http.ServeMux)
+}
+
 // muxes have the calls of clients, and those of administrators.
 func (l *Loop) muxes() (public, admin *http.ServeMux) {
 	public, admin = http.NewServeMux(), http.NewServeMux()
 	for _, s := range l.stages {
 		s.Register(public, admin)
 	}
-	if l.stories != nil {
-		l.stories.Register(public, admin)
+	for _, c := range l.calls {
+		c.Register(public, admin)
 	}
 	l.registerPublic(public)
 	l.registerAdmin(admin)

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
-	"github.com/clickloop/clickloop/app/story"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/embedded"
@@ -57,8 +56,8 @@ type Loop struct {
 	closers     []func() error                // Close calls them in reverse order
 	running     []func(context.Context) error // run beside the stages
 	stages      []stage
-	stories     *story.Stories // nil where not all stages run
-	setRecorded []func(bool)   // switch the stages between recorded and wall time
+	calls       []registrar  // answered beside the stages
+	setRecorded []func(bool) // switch the stages between recorded and wall time
 	stores      []store
 	capacity    *capacity       // nil when no stage has a store
 	keeper      *keeper         // nil without embedded services

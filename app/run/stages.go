@@ -128,8 +128,8 @@ func (l *Loop) build(names []string) error {
 		l.stages = append(l.stages, s)
 	}
 	if b.whole {
-		l.stories = story.New(story.Finder{Client: l.Client, Objectives: l.cfg.Objectives, Revise: l.cfg.Feedback.Revises(), Now: now}, l.logger)
-		l.running = append(l.running, l.stories.Run)
+		s := story.New(story.Finder{Client: l.Client, Objectives: l.cfg.Objectives, Revise: l.cfg.Feedback.Revises(), Now: now}, l.logger)
+		l.calls, l.running = append(l.calls, s), append(l.running, s.Run)
 	}
 	return nil
 }

@@ -40,8 +40,8 @@ func all(t *testing.T, client *stream.Client, topic string) (records []stream.Re
 	return records
 }
 
-// TestStoriesAgreeWithTheTopics tells 100 random predictions of a replay, from the topics and by the
-// process that has an index, and finds each field of them by plain reading.
+// TestStoriesAgreeWithTheTopics tells 100 random predictions of a replay, from the topics and by
+// the process that has an index, and finds each field of them by plain reading.
 func TestStoriesAgreeWithTheTopics(t *testing.T) {
 	rec, err := recording.Open("../../examples/bank-marketing")
 	if err != nil {

@@ -48,7 +48,8 @@ func (s *search) findEvents(ctx context.Context) error {
 			var err error
 			for _, part := range without(span{from[p], r.End}, indexed[p]) {
 				err = errors.Join(err, s.scan(ctx, topic, p, part.from, part.to, func() *Search { return &mine }, func(r *stream.Record) error {
-					// most records do not have the id's bytes; whether one names it, its parsing tells
+					// most records do not have the id's bytes; whether one names it, its parsing
+					// tells
 					if bytes.Contains(r.Value, id) {
 						mu.Lock()
 						defer mu.Unlock()
@@ -131,8 +132,8 @@ func (s *search) addEvent(r *stream.Record) {
 	})
 }
 
-// judgeEvents says of each event what it was for each objective. It follows feedback's rule: of each
-// type the event that was received first counts, if that was within the window.
+// judgeEvents says of each event what it was for each objective. It follows feedback's rule: of
+// each type the event that was received first counts, if that was within the window.
 func (s *search) judgeEvents() {
 	for i := range s.Objectives {
 		o := &s.Objectives[i]

@@ -246,6 +246,9 @@ func (s *search) findChosen(ctx context.Context) error {
 	})
 }
 
+// few records are fetched by themselves, at about so many bytes each.
+const few = 1 << 10
+
 // scan calls fn with the records of a part of a partition. What retention has deleted is passed
 // over.
 func (s *search) scan(ctx context.Context, topic string, p int, from, to int64, note func() *Search, fn func(*stream.Record) error) error {
@@ -254,6 +257,9 @@ func (s *search) scan(ctx context.Context, topic string, p int, from, to int64, 
 	}
 	r := s.Client.NewReader(topic, p, from)
 	defer r.Close()
+	if to-from < few {
+		r.Fetch(int(to-from) * few) // what lies behind is not asked for
+	}
 	records, size := int64(0), int64(0)
 	defer func() {
 		n := note()

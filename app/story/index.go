@@ -41,7 +41,7 @@ type spot struct {
 }
 
 // maxIndexed is how many entries a table has: a topic has up to twice as many.
-const maxIndexed = 500_000
+const maxIndexed = 1_000_000
 
 // maxSame bounds the events of one prediction that are indexed.
 const maxSame = 64

@@ -45,10 +45,12 @@ func (s *search) tellObjective(ctx context.Context, o *event.Objective) error {
 }
 
 // findExample finds the example of the prediction, and its revision. Of one partition of
-// predictions, examples carry rising offsets, so the place is found by halving. decided says that an
-// example of a later prediction of the partition exists: without an example, this one has none.
+// predictions, examples carry rising offsets, so the place is found by halving. decided says that
+// an example of a later prediction of the partition exists: without an example, this one has none.
 func (s *search) findExample(ctx context.Context, o *event.Objective, r stream.Range, told *Objective) (decided bool, err error) {
-	h := halving{search: s, topic: event.TopicExamples(o.Name), note: s.searched(event.TopicExamples(o.Name), "order")}
+	topic := event.TopicExamples(o.Name)
+	h := halving{search: s, reader: s.Client.NewReader(topic, 0, r.First).Fetch(32 << 10), topic: topic, note: s.searched(topic, "order")}
+	defer h.reader.Close()
 	at, decided, err := h.find(ctx, r.First, r.End)
 	if err != nil {
 		return false, err
@@ -136,8 +138,8 @@ func (s *search) setState(o *event.Objective, told *Objective, decided bool) {
 	}
 }
 
-// recorded says whether the prediction is of recorded time: then it was written at another time than
-// it says.
+// recorded says whether the prediction is of recorded time: then it was written at another time
+// than it says.
 func (s *search) recorded() bool {
 	apart := s.place.Written.Sub(s.own.Time.Std())
 	return apart > time.Hour || apart < -time.Hour
@@ -146,8 +148,9 @@ func (s *search) recorded() bool {
 // halving finds a place in a topic of examples by the rising offsets of their predictions.
 type halving struct {
 	*search
-	topic string
-	note  func() *Search
+	reader *stream.Reader
+	topic  string
+	note   func() *Search
 }
 
 // find returns the offset of the first example of the prediction's partition that is not of an
@@ -173,8 +176,8 @@ func (h *halving) find(ctx context.Context, first, end int64) (at int64, ok bool
 // probe returns the first example in [from, to) of the prediction's partition: the offset of its
 // prediction, and its own.
 func (h *halving) probe(ctx context.Context, from, to int64) (source, offset int64, found bool, err error) {
-	r := h.Client.NewReader(h.topic, 0, from).Fetch(32 << 10)
-	defer r.Close()
+	r := h.reader
+	r.MoveTo(from)
 	for r.Offset() < to {
 		records, err := r.Next(ctx)
 		if err != nil {

@@ -12,10 +12,10 @@ import (
 // findLearned finds, for each network of the objective, the first published weights that have
 // learned an example.
 //
-// A version counts examples that were learned. The example at offset n of a topic that still has its
-// start is the (n+1)th or, where learners have passed over some before it (repeats, and what they
-// refused), an earlier one. The newest version tells how many of all records were passed over, at
-// most. So the first version from n+1 on is exact, unless one of the versions before it is high
+// A version counts examples that were learned. The example at offset n of a topic that still has
+// its start is the (n+1)th or, where learners have passed over some before it (repeats, and what
+// they refused), an earlier one. The newest version tells how many of all records were passed over,
+// at most. So the first version from n+1 on is exact, unless one of the versions before it is high
 // enough with all that was passed over.
 func (s *search) findLearned(ctx context.Context, o *event.Objective, r stream.Range, x *Example) error {
 	for _, network := range o.NetworkNames() {

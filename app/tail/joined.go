@@ -8,8 +8,8 @@ import (
 )
 
 // appendJoined appends a prediction's message with the member outcomes behind its last one: an
-// object for each label, null where the prediction is decided and is no example. The objectives that
-// are not decided yet are in the list open.
+// object for each label, null where the prediction is decided and is no example. The objectives
+// that are not decided yet are in the list open.
 func (j *joiner) appendJoined(dst []byte, p *pending) []byte {
 	message := strings.TrimRight(string(p.record.Value), " \n\r\t")
 	if !strings.HasSuffix(message, "}") {

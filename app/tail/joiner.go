@@ -8,7 +8,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// joiner holds predictions until their labels are there. It is used in turns, by one lane at a time.
+// joiner holds predictions until their labels are there. It is used in turns, by one lane at a
+// time.
 type joiner struct {
 	*tailer
 	late    bool // conditions are evaluated when a prediction is printed

@@ -26,7 +26,7 @@ Beside a running ` + "`clickloop up`" + ` no address is needed, and its index of
 no such prediction, and the message says what was searched.
 `
 
-// explainCommand tells one prediction's way: by the process that runs here, or else from the topics.
+// explainCommand tells one prediction's way: the process that runs here does, or else the topics.
 func explainCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := newFlags("explain", "explain PREDICTION [flags]", explainExamples, stderr)
 	common := config.CommonFlags(fs)
@@ -135,8 +135,8 @@ func askUp(ctx context.Context, cfg *config.Config, q story.Question) (*story.St
 
 const maxStory = 32 << 20 // bytes
 
-// upClient calls the admin port of a process on this machine. Where that wants a key, it refuses and
-// the topics tell.
+// upClient calls the admin port of a process on this machine. Where that wants a key, it refuses
+// and the topics tell.
 func upClient(up *running.Up) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if up.AdminHTTPS {

@@ -109,7 +109,7 @@ func printTry(w io.Writer, l *run.Loop, cfg *config.Config, rec *recording.Recor
 	try := func(what, command string) { fmt.Fprintf(w, "\n  # %s\n  %s\n", what, command) }
 	try("ask for a prediction", fmt.Sprintf("%s%s -d %s", curl(cfg, cfg.HTTPS, access.Score), urlOf(l.HTTP, cfg.HTTPS.Enabled())+"/v1/score", tail.ShellQuote(request)))
 	try("the last predictions, and what was learned from positives", calledAs()+" tail predictions -o -1 -e"+at)
-	fmt.Fprintf(w, "  %s tail examples.%s -o -1000 -e --where y=1 -c 3%s\n", calledAs(), objective, at)
+	fmt.Fprintf(w, "  %s tail examples.%s -o -1000 -e -c 3 'y == 1'%s\n", calledAs(), objective, at)
 	try("which features matter", calledAs()+" model show "+objective+at)
 	try("how good predictions were, hour by hour", curl(cfg, cfg.AdminHTTPS, access.Admin)+tail.ShellQuote(urlOf(l.Admin, cfg.AdminHTTPS.Enabled())+"/v1/evaluation?objective="+url.QueryEscape(objective)))
 	try("is all well?", calledAs()+" doctor"+at)

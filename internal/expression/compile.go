@@ -60,20 +60,6 @@ func Compile(text string, names Names) (*Program, error) {
 	return &Program{text: strings.Clone(text), refs: c.refs, root: root}, nil
 }
 
-// Condition returns the program of a text that is true or false. An error is an *Error.
-func Condition(text string, names Names) (*Program, error) {
-	tree, err := parse(text)
-	if err != nil {
-		return nil, err
-	}
-	c := compiler{names: names}
-	root := c.want(tree, boolean)
-	if c.err != nil {
-		return nil, c.err
-	}
-	return &Program{text: strings.Clone(text), refs: c.refs, root: root}, nil
-}
-
 func (c *compiler) fail(n ast.Node, format string, args ...any) node {
 	if c.err == nil {
 		c.err = &Error{Column: column(n), Reason: fmt.Sprintf(format, args...)}

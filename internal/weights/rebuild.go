@@ -19,8 +19,8 @@ var ErrGone = errors.New("the model topic does not hold these weights any more")
 var errEnough = errors.New("enough")
 
 // FirstWith returns the head of the first message, of those written since a time, whose weights
-// have learned at least so many examples; ok is false when there is none yet. before is how many the
-// weights of the message before it have learned, -1 where the topic does not tell.
+// have learned at least so many examples; ok is false when there is none yet. before is how many
+// the weights of the message before it have learned, -1 where the topic does not tell.
 func FirstWith(ctx context.Context, client *stream.Client, key string, since time.Time, examples int64) (before int64, h Head, ok bool, err error) {
 	rg, from, err := writtenSince(ctx, client, key, since)
 	if err != nil || from >= rg.End {
@@ -41,8 +41,8 @@ func FirstWith(ctx context.Context, client *stream.Client, key string, since tim
 	return before, h, ok, err
 }
 
-// writtenSince returns the range of a network's topic, and where to begin for what was written since
-// a time: a few records earlier.
+// writtenSince returns the range of a network's topic, and where to begin for what was written
+// since a time: a few records earlier.
 func writtenSince(ctx context.Context, client *stream.Client, key string, since time.Time) (rg stream.Range, from int64, err error) {
 	topic := event.TopicModel(key)
 	ranges, err := client.Offsets(ctx, topic)
