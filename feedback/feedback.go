@@ -88,7 +88,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 			batch: cfg.Batch, headers: d.Client.MessageHeaders(event.SchemaExample),
 		}
 		f.labelers = append(f.labelers, &labeler{task: t, oneOrder: d.OneOrder, guard: &guard{cfg: cfg.Guard}, counted: c.ofLabeler(o.Name)})
-		f.evaluators = append(f.evaluators, &evaluator{task: t, guard: cfg.Guard, gained: make(chan struct{}, 1)})
+		f.evaluators = append(f.evaluators, &evaluator{task: t, guard: cfg.Guard, seen: &c.evaluated, gained: make(chan struct{}, 1)})
 		if o.Revisions {
 			f.revisers = append(f.revisers, &reviser{task: t, within: cfg.reviseWithin(), revised: c.revised.WithLabelValues(o.Name)})
 		}

@@ -35,6 +35,7 @@ type Options struct {
 	AnyPort  bool     // let embedded services listen on any free ports
 	Spare    Spare    // ports that may be other ones than configured
 	Logger   *slog.Logger
+	Version  string // of the program, for the metrics; empty: unknown
 }
 
 // Loop is a running process of stages.
@@ -48,17 +49,19 @@ type Loop struct {
 
 	front
 
-	cfg         config.Config
-	logger      *slog.Logger
-	registry    *prometheus.Registry
-	closers     []func() error                // Close calls them in reverse order
-	running     []func(context.Context) error // run beside the stages
-	stages      []stage
-	setRecorded []func(bool) // switch the stages between recorded and wall time
-	stores      []store
-	capacity    *capacity     // nil when no stage has a store
-	keeper      *keeper       // nil without embedded services
-	keys        *signing.Ring // nil: nothing is signed
+	cfg          config.Config
+	logger       *slog.Logger
+	registry     *prometheus.Registry
+	redisMetrics *features.RedisMetrics        // nil before the first client of Redis
+	closers      []func() error                // Close calls them in reverse order
+	running      []func(context.Context) error // run beside the stages
+	stages       []stage
+	setRecorded  []func(bool) // switch the stages between recorded and wall time
+	stores       []store
+	capacity     *capacity // nil when no stage has a store
+	keeper       *keeper   // nil without embedded services
+	condition    *condition
+	keys         *signing.Ring // nil: nothing is signed
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the Loop has ended
@@ -74,6 +77,7 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 	l := &Loop{cfg: o.Config, logger: o.Logger, done: make(chan struct{}), registry: prometheus.NewRegistry()}
 	l.metrics, l.readiness.check = web.NewMetrics(l.registry), l.check
 	l.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	l.registry.MustRegister(newBuildInfo(o.Version))
 	if err := l.start(ctx, o); err != nil {
 		return nil, errors.Join(err, l.closeAll())
 	}
@@ -120,6 +124,7 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 		l.keeper = newKeeper(l, topics, o.Config.Clock == config.ClockRecorded)
 	}
 	l.names = o.Stages
+	l.condition = newCondition(l, o.Config.Clock == config.ClockRecorded)
 	if err := l.diagnoseStores(ctx); err != nil {
 		return err
 	}
@@ -172,10 +177,14 @@ func (l *Loop) connect(o Options) error {
 	return nil
 }
 
-// dialRedis returns a client that closes with the Loop.
-func (l *Loop) dialRedis(role features.Role) (*features.RedisClient, error) {
+// dialRedis returns a client that closes with the Loop. name says in the metrics who asks.
+func (l *Loop) dialRedis(role features.Role, name string) (*features.RedisClient, error) {
 	client, err := features.DialRedis(l.cfg.Redis, role)
 	if err == nil {
+		if l.redisMetrics == nil {
+			l.redisMetrics = features.NewRedisMetrics(l.registry)
+		}
+		client.Observe(l.redisMetrics, name)
 		l.closers = append(l.closers, client.Close)
 	}
 	return client, err
@@ -200,7 +209,7 @@ func (l *Loop) diagnoseStores(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if l.redis, err = l.dialRedis(features.Serving); err == nil {
+	if l.redis, err = l.dialRedis(features.Serving, "process"); err == nil {
 		l.capacity = newCapacity(l.redis, l.logger, l.registry)
 	}
 	return err
@@ -221,6 +230,7 @@ func (l *Loop) run(ctx context.Context, ports *ports) {
 	}
 	g.Go(func() error { return l.certificates.run(ctx, l.logger) })
 	g.Go(func() error { return l.gate.Run(ctx) })
+	g.Go(func() error { return l.condition.run(ctx) })
 	if l.keeper != nil {
 		g.Go(func() error { return l.keeper.run(ctx) })
 	}

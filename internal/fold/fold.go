@@ -32,9 +32,11 @@ type Config struct {
 	Watermark watermark.Config
 	Beats     *watermark.Reporter
 	// Now is this process's clock, 0 while times are recorded ones: no clock is held against those.
-	Now    func() event.Time
-	Moved  prometheus.Counter // runs that ended with features.ErrMoved; nil for none
-	Logger *slog.Logger
+	Now   func() event.Time
+	Moved prometheus.Counter // runs that ended with features.ErrMoved; nil for none
+	// Rewound counts runs that began before what this process had folded; nil for none
+	Rewound prometheus.Counter
+	Logger  *slog.Logger
 
 	// Start returns the Handler of one run, which begins at a position. It is called once a run.
 	Start func(ctx context.Context, at features.Position) (Handler, error)
@@ -68,7 +70,7 @@ func New(cfg Config) *Fold {
 		ofTopic := func(_ context.Context, topicID string) (string, error) { return topicID, nil }
 		cfg.Positions = &Positions{Begin: ofTopic, Current: ofTopic}
 	}
-	return &Fold{cfg: cfg, logger: cfg.Logger.With("topic", event.TopicEvents), folded: folded{upTo: map[int]event.Time{}}}
+	return &Fold{cfg: cfg, logger: cfg.Logger.With("topic", event.TopicEvents), folded: folded{upTo: map[int]event.Time{}, reached: map[int]reached{}}}
 }
 
 // Run folds until ctx ends.
