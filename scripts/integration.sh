@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts real Kafka and Redis, runs the tests that take either backend against them, and stops them again; then some of them with TLS and users.
-# Tests of the bidder ask it through Prebid Server, too.
+# Tests of the bidder ask it through Prebid Server, too, and a Prometheus scrapes all stages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
@@ -11,11 +11,13 @@ for tool in kcat jq; do # what tail prints is run beside it
 done
 addresses=$(scripts/services.sh start "$dir/plain")
 prebid=$(scripts/prebid.sh build)
+prometheus=$(scripts/prometheus.sh install)
 eval "$addresses"
-export CLICKLOOP_TEST_PREBID=${prebid#PREBID=}
+export CLICKLOOP_TEST_PREBID=${prebid#PREBID=} CLICKLOOP_TEST_PROMETHEUS=${prometheus#PROMETHEUS=}
 export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS CLICKLOOP_TEST_KILLS=${CLICKLOOP_TEST_KILLS:-10} CLICKLOOP_TEST_STOP=${CLICKLOOP_TEST_STOP:-30s}
 echo "Kafka at $KAFKA, Redis at $REDIS" >&2
 go test -count=1 -p 1 -timeout 20m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./app/run/... ./cmd/... "$@"
+go test -count=1 -run 'TestPromtool|TestEachAlert' . "$@"
 
 # The same with TLS and users: everything that opens connections, and the loop with one user a stage.
 scripts/services.sh stop "$dir/plain"

@@ -90,6 +90,9 @@ func (m *Metrics) answered(p Port, status int) {
 	if status == 0 {
 		status = http.StatusOK
 	}
+	if p == "" {
+		p = Public
+	}
 	of := m.responses[p]
 	c := of[status]
 	if c == nil {
