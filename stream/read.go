@@ -72,8 +72,8 @@ func (r *Reader) Fetch(bytes int) *Reader {
 	return r
 }
 
-// As names the consumer for which the Reader reads. The metrics then tell how far it is behind, until
-// Close. Names are few, such as that of a consumer group: a Reader of a range has none.
+// As names the consumer for which the Reader reads. The metrics then tell how far it is behind,
+// until Close. Names are few, such as that of a consumer group: a Reader of a range has none.
 func (r *Reader) As(consumer string) *Reader {
 	r.progress = r.client.metrics.follow(consumer, r.topic, r.partition, r.offset)
 	return r

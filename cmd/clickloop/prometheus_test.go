@@ -36,7 +36,7 @@ type monitored struct {
 
 const monitoredConfig = `objectives: [{name: click, trigger: impression, positive: click, window: 2s}]
 model: {prior: 0.3}
-learner: {checkpoint_every: 2s}
+learner: {checkpoint_every: 2s, publish: 20s}
 feedback: {guard: {min_examples: 50}}
 bidding: {campaigns: %q, public_url: "https://bid.example", sign_key: %q}
 `
