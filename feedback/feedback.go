@@ -19,6 +19,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/signing"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,6 +48,7 @@ type Deps struct {
 	// events that happened longer before their receipt label nothing; not with recorded times
 	MaxAge     event.AgeLimits
 	Watermark  watermark.Config // zero: the default
+	Tracer     *tracing.Tracer  // nil: no traces
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
 }
@@ -85,7 +87,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 	for _, o := range d.Objectives {
 		t := &task{
 			objective: o, kind: objective.KindOf(o), shown: d.Shown, client: d.Client, outcomes: outcomes, letters: letters, logger: logger.With("objective", o.Name),
-			batch: cfg.Batch, headers: d.Client.MessageHeaders(event.SchemaExample),
+			batch: cfg.Batch, tracer: d.Tracer, headers: d.Client.MessageHeaders(event.SchemaExample),
 		}
 		f.labelers = append(f.labelers, &labeler{task: t, oneOrder: d.OneOrder, guard: &guard{cfg: cfg.Guard}, counted: c.ofLabeler(o.Name)})
 		f.evaluators = append(f.evaluators, &evaluator{task: t, guard: cfg.Guard, seen: &c.evaluated, gained: make(chan struct{}, 1)})

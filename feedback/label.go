@@ -8,6 +8,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/notify"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -18,6 +19,7 @@ const holdPoll = time.Second
 // waits, and decides again by the outcomes that have come meanwhile.
 func (g *labeling) label(ctx context.Context, due []pending) error {
 	var d decision
+	began := time.Now()
 	for reported := false; ; reported = true {
 		released := g.guard.changed.Wait()
 		found, err := g.outcomesOf(ctx, due)
@@ -46,6 +48,7 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 		}
 	}
 	g.counted.held.Set(0)
+	defer g.traced(due, &d, began)()
 	_, err := g.writeExamples(ctx, "examples", d.records, func(i int) deadletter.Letter {
 		p, r := &due[d.of[i]], d.records[i]
 		r.Partition, r.Offset = p.partition, p.offset // of the prediction: the example is nowhere
@@ -59,6 +62,27 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 		g.counted.delayed(g.kind.Due(due[0].prediction.Time), g.outcomes.now())
 	}
 	return nil
+}
+
+// traced makes spans of the labels whose predictions are traced, and has their examples carry them.
+// The function that it returns ends them.
+func (g *labeling) traced(due []pending, d *decision, began time.Time) (end func()) {
+	var spans []tracing.Span
+	for i := range d.records {
+		p := &due[d.of[i]]
+		if p.trace == nil {
+			continue
+		}
+		s := g.tracer.Begin(p.trace, "label "+g.objective.Name, began)
+		s.Place(p.partition, p.offset)
+		d.records[i].Headers = s.Headers(g.headers)
+		spans = append(spans, s)
+	}
+	return func() {
+		for i := range spans {
+			spans[i].End()
+		}
+	}
 }
 
 // count adds labels and outcomes that were found to the metrics.

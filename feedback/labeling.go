@@ -88,7 +88,7 @@ func (g *labeling) accept(ctx context.Context, b fetched) error {
 			q.reach(r.Offset + 1)
 			continue
 		}
-		switch q.add(pending{offset: r.Offset, produced: event.TimeOf(r.Time), bytes: len(r.Value), prediction: p}) {
+		switch q.add(pending{offset: r.Offset, produced: event.TimeOf(r.Time), bytes: len(r.Value), prediction: p, trace: g.tracer.Of(r.Headers)}) {
 		case repeats.Repeat:
 			g.counted.repeated.Inc()
 		case repeats.Conflict:

@@ -3,6 +3,7 @@ package feedback
 import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/repeats"
+	"github.com/clickloop/clickloop/internal/tracing"
 )
 
 // pending is a prediction that waits for its label.
@@ -12,6 +13,7 @@ type pending struct {
 	produced   event.Time // of the record, by its producer's clock; 0 when it gave none
 	bytes      int        // of the record
 	prediction event.Prediction
+	trace      tracing.Trace // of the record
 }
 
 // written is when the record was produced, or the prediction made if the record has no time.

@@ -9,6 +9,7 @@ import (
 	"github.com/clickloop/clickloop/event/objective"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -20,6 +21,7 @@ type task struct {
 	client    *stream.Client
 	outcomes  *outcomes
 	letters   *deadletter.Writer
+	tracer    *tracing.Tracer // nil: no traces
 	logger    *slog.Logger
 	batch     int             // examples written at once
 	headers   []stream.Header // of examples

@@ -15,9 +15,9 @@ import (
 func (c *collector) accept(ctx context.Context, d *delivery, clock event.Time) (*intake, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Acknowledge)
 	defer cancel()
-	in := &intake{}
+	in, headers := &intake{}, c.events.Headers(ctx)
 	queued, err := c.events.Enqueue(ctx, clock, func(now event.Time, recorded bool) []stream.Record {
-		in = newIntake(d, now, recorded, c.cfg.MaxAge, c.events.Record)
+		in = newIntake(d, now, recorded, c.cfg.MaxAge, func(e *event.Event, value []byte) stream.Record { return c.events.Record(e, value, headers) })
 		return in.records
 	})
 	switch {

@@ -52,7 +52,7 @@ func newConsumer(maxAge event.AgeLimits, d Deps, store features.Store, letters *
 	instrument.Register(d.Registerer, events, times, moved, rewound)
 	c.Fold = fold.New(fold.Config{
 		Client: d.Client, Group: "profiles", Store: store, Into: "profiles", Letters: letters, Watermark: d.Watermark, Beats: c.beats,
-		Now: d.Clock.Reader, Moved: moved, Rewound: rewound, Logger: logger, Start: c.start,
+		Now: d.Clock.Reader, Moved: moved, Rewound: rewound, Tracer: d.Tracer, Logger: logger, Start: c.start,
 	})
 	return c
 }

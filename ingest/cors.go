@@ -94,7 +94,7 @@ func (o *origins) handlePreflight(w http.ResponseWriter, r *http.Request) {
 	if o.allow(w, r) {
 		h := w.Header()
 		h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Retry-Count, AnonymousId, SentAt, X-Write-Key, SP-Anonymous")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Retry-Count, AnonymousId, SentAt, X-Write-Key, SP-Anonymous, Traceparent, Tracestate")
 		h.Set("Access-Control-Max-Age", "3600")
 	}
 	w.WriteHeader(http.StatusNoContent)

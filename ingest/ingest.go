@@ -14,6 +14,7 @@ import (
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/inbound"
 	"github.com/clickloop/clickloop/internal/strictjson"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
@@ -35,6 +36,7 @@ type Deps struct {
 	Clock      *Clock
 	Access     *access.Gate     // nil: calls need no key and have no rates of their own
 	Watermark  watermark.Config // zero: the default
+	Tracer     *tracing.Tracer  // nil: no traces
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 )
@@ -36,6 +37,7 @@ type example struct {
 	inputs        span  // of batch.inputs
 	key, value    span  // of batch.raw
 	err           error // why it can never be learned
+	trace         tracing.Trace
 }
 
 // span is a part of a slice, without its end.
@@ -57,6 +59,7 @@ func (b *batch) addRaw(text []byte) span {
 // decoder turns records into inputs of a network.
 type decoder struct {
 	objective string
+	tracer    *tracing.Tracer // nil: no traces
 	parsed    event.Example
 }
 
@@ -65,7 +68,7 @@ func (d *decoder) decode(b *batch, records []stream.Record, end int64) {
 	b.examples, b.inputs, b.raw, b.next, b.end = b.examples[:0], b.inputs[:0], b.raw[:0], 0, end
 	for i := range records {
 		r := &records[i]
-		e := example{offset: r.Offset, key: b.addRaw(r.Key), value: b.addRaw(r.Value), err: d.parse(r.Value)}
+		e := example{offset: r.Offset, key: b.addRaw(r.Key), value: b.addRaw(r.Value), err: d.parse(r.Value), trace: d.tracer.Of(r.Headers)}
 		if x := &d.parsed; e.err == nil {
 			e.inputs.from = len(b.inputs)
 			b.inputs = features.Encode(b.inputs, x.Features)

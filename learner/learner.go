@@ -11,6 +11,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/field"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +27,7 @@ type Deps struct {
 	// folder of checkpoints; empty: there are none, and weights are learned again at each start
 	Dir        string
 	Now        func() event.Time
+	Tracer     *tracing.Tracer // nil: no traces
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil for none
 
@@ -74,7 +76,7 @@ func New(cfg Config, d Deps) (*Learner, error) {
 
 // newOwner returns the owner of a network of an objective.
 func newOwner(cfg *Config, d *Deps, objective, network string) (*owner, error) {
-	o := &owner{cfg: *cfg, objective: objective, key: event.NetworkKey(objective, network), config: d.Model, requests: make(chan request)}
+	o := &owner{cfg: *cfg, objective: objective, key: event.NetworkKey(objective, network), config: d.Model, tracer: d.Tracer, requests: make(chan request)}
 	if network != event.DefaultNetwork {
 		var ok bool
 		if o.config, ok = d.Networks[network]; !ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
@@ -126,7 +127,7 @@ func (l *learning) betweenBatches(now time.Time) time.Duration {
 // learnBatch learns a batch. Nothing after an example that can never be learned is published or
 // saved before its dead letter is acknowledged.
 func (l *learning) learnBatch(ctx context.Context, b *batch) error {
-	before := l.judged.all
+	before, began := l.judged.all, time.Now()
 	outcome, err := l.learn(b)
 	if err != nil {
 		l.unsavable = true
@@ -143,9 +144,27 @@ func (l *learning) learnBatch(ctx context.Context, b *batch) error {
 		l.unsavable = true
 		return err
 	}
+	l.traceLearned(b, began)
 	l.watcher.next.Store(l.at.Next)
 	l.questions.learned(l.at.Next)
 	return nil
+}
+
+// traceLearned makes a span of each example whose trace is sampled. The version is that behind the
+// batch: the first that is published and has learned them.
+func (l *learning) traceLearned(b *batch, began time.Time) {
+	if l.o.tracer == nil {
+		return
+	}
+	version := event.ModelVersion(l.o.key, l.net.Examples())
+	for i := range b.examples {
+		if e := &b.examples[i]; e.trace != nil {
+			s := l.o.tracer.Begin(e.trace, "learn "+l.o.key, began)
+			s.Place(0, e.offset)
+			s.Note("model", version)
+			s.End()
+		}
+	}
 }
 
 // publish makes a delta, or begins a snapshot, when one is due. It returns how long until it must

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/internal/weights"
 	"github.com/clickloop/clickloop/model"
 	"github.com/clickloop/clickloop/stream"
@@ -22,6 +23,7 @@ type owner struct {
 	files     *files // nil: no checkpoints
 	client    *stream.Client
 	letters   *deadletter.Writer
+	tracer    *tracing.Tracer // nil: no traces
 	logger    *slog.Logger
 	metrics   *instruments
 	requests  chan request // unbuffered: taken by the loop while this process is the owner

@@ -28,7 +28,7 @@ var errRecreated = errors.New("the examples topic was deleted and made again")
 func (r *reader) run(ctx context.Context, topicID string, from int64) error {
 	records := r.o.client.NewReader(r.o.topic(), 0, from).Hold(topicID).As("learner." + r.o.key)
 	defer records.Close()
-	d := decoder{objective: r.o.objective}
+	d := decoder{objective: r.o.objective, tracer: r.o.tracer}
 	for {
 		read, err := records.Next(ctx)
 		var trimmed *stream.TrimmedError

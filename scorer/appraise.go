@@ -3,6 +3,8 @@ package scorer
 import (
 	"context"
 	"slices"
+
+	"github.com/clickloop/clickloop/internal/tracing"
 )
 
 // WorthBid is the WorthName of bids.
@@ -39,6 +41,7 @@ func (e *Engine) PassOver(c *Call, q *Request) {
 // says whether there was room: without it none is logged, and the caller must not act on them. In
 // recorded mode it waits until Kafka has acknowledged them.
 func (e *Engine) Log(ctx context.Context, c *Call) bool {
+	c.headers = tracing.Headers(ctx, e.log.headers)
 	for i := range c.Requests {
 		if q := &c.Requests[i]; q.open() && q.Answer.Chosen > 0 {
 			e.appendPredictions(c, q)

@@ -33,6 +33,7 @@ type Call struct {
 	factsOf  *Candidate
 	basis    Basis           // of the answers that are being computed
 	records  []stream.Record // predictions of these answers
+	headers  []stream.Header // of these
 	written  int             // bytes of these
 	recorded bool            // it is answered in recorded mode
 	deferred bool            // its predictions are made by Log: see Appraise

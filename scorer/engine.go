@@ -19,6 +19,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/signing"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -149,7 +150,7 @@ func (e *Engine) Warnings() []string {
 // time. No request of c is answered then, and the caller sends the same call again.
 func (e *Engine) Answer(ctx context.Context, c *Call) error {
 	recorded := e.recorded.Load()
-	c.recorded = recorded
+	c.recorded, c.headers = recorded, tracing.Headers(ctx, e.log.headers)
 	c.begin(e)
 	if !recorded {
 		e.answerOnce(ctx, c)

@@ -34,7 +34,7 @@ func (e *Engine) appendPredictions(c *Call, q *Request) {
 		// choice of the same request.
 		id := c.prediction.ID
 		kept := append(append(make([]byte, 0, len(id)+len(value)), id...), value...)
-		c.records = append(c.records, stream.Record{Partition: -1, Key: kept[:len(id):len(id)], Place: kept[:len(q.ID):len(q.ID)], Value: kept[len(id):], Headers: e.log.headers})
+		c.records = append(c.records, stream.Record{Partition: -1, Key: kept[:len(id):len(id)], Place: kept[:len(q.ID):len(q.ID)], Value: kept[len(id):], Headers: c.headers})
 		if err := e.client.CheckSize(event.TopicPredictions, &c.records[len(c.records)-1]); err != nil {
 			e.metrics.countPredictions("refused", 1)
 			q.Answer.Err = err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -66,6 +67,8 @@ func (p *profiles) ask(ctx context.Context, c *Call, keys []string, deadline tim
 		p.without(c)
 		return nil
 	}
+	part := tracing.Part(ctx, "read profiles")
+	defer part.End()
 	bounded, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	found, err := p.store.Read(bounded, keys)

@@ -25,6 +25,7 @@ import (
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/internal/tlsfiles"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/learner"
 	"github.com/clickloop/clickloop/model"
@@ -63,6 +64,7 @@ type Config struct {
 	Learner    learner.Config    `yaml:"learner"`
 	Bidding    bidder.Config     `yaml:"bidding"` // off by default
 	Access     access.Config     `yaml:"access"`  // who may call, and how much
+	Tracing    tracing.Config    `yaml:"tracing"` // off by default
 }
 
 // Kafka says how to reach Kafka. Every stage and command connects by its Dial.
@@ -155,6 +157,7 @@ func Default() Config {
 		Learner:   learner.DefaultConfig(),
 		Bidding:   bidder.DefaultConfig(),
 		Access:    access.DefaultConfig(),
+		Tracing:   tracing.DefaultConfig(),
 	}
 }
 
@@ -208,7 +211,7 @@ func (c *Config) Validate() error {
 	}{
 		{"model", c.Model.Validate}, {"watermark", c.Watermark.Validate}, {"ingest", c.Ingest.Validate}, {"scorer", c.Scorer.Validate},
 		{"feedback", c.Feedback.Validate}, {"learner", c.Learner.Validate}, {"bidding", c.Bidding.Validate},
-		{"access", c.Access.Validate}, {"https", c.HTTPS.Validate}, {"admin_https", c.AdminHTTPS.Validate},
+		{"access", c.Access.Validate}, {"tracing", c.Tracing.Validate}, {"https", c.HTTPS.Validate}, {"admin_https", c.AdminHTTPS.Validate},
 	}
 	for _, s := range sections {
 		if err := s.validate(); err != nil {

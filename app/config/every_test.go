@@ -115,7 +115,7 @@ func wrongKinds(t reflect.Type) []string {
 }
 
 // free are settings of which every value of their kind is right.
-var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$|^insecure_public$|^bidding\.(enabled|tell_no_bid)$|^http2$`)
+var free = regexp.MustCompile(`seed$|tls\.enabled$|^features\.profiles\[0\]\.(prior|name)$|^objectives\[0\]\.(trigger|segments|revisions)$|guard\.hold$|\.warm$|^insecure_public$|^bidding\.(enabled|tell_no_bid)$|^http2$|^tracing\.follow$`)
 
 func TestEverySettingOfAWrongKindIsToldWithItsPlace(t *testing.T) {
 	all := leaves("", reflect.TypeFor[Config]())
@@ -248,6 +248,9 @@ var outOfRange = map[string][]string{
 	"scorer.max_others":               {"-1", "201"},
 	"scorer.spool":                    {".", "/", `" spool"`},
 	"scorer.drain":                    {"-1s", "61m"},
+	"tracing.endpoint":                {"localhost:4318", "ftp://localhost"},
+	"tracing.share":                   {"-0.1", "1.1"},
+	"tracing.most":                    {"0", "100001"},
 	"watermark.lease":                 {"99ms", "61m"},
 	"watermark.ahead":                 {"9ms", "6s"},
 	"scorer.tmax":                     {"0s", "2m"},

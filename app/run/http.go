@@ -31,7 +31,7 @@ func (l *Loop) serve(ctx context.Context, p *ports) error {
 	public, admin := l.handlers()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return web.Server{Port: web.Public, Handler: public, TLS: l.certificates.public, HTTP2: l.cfg.HTTP2, Delay: l.cfg.ShutdownDelay, Logger: l.logger, Metrics: l.metrics}.Serve(ctx, p.public)
+		return web.Server{Port: web.Public, Handler: l.tracer.Serve(public), TLS: l.certificates.public, HTTP2: l.cfg.HTTP2, Delay: l.cfg.ShutdownDelay, Logger: l.logger, Metrics: l.metrics}.Serve(ctx, p.public)
 	})
 	g.Go(func() error {
 		return web.Server{Port: web.Admin, Handler: admin, TLS: l.certificates.admin, HTTP2: l.cfg.HTTP2, Delay: l.cfg.ShutdownDelay, Logger: l.logger, Metrics: l.metrics}.Serve(ctx, p.admin)

@@ -20,6 +20,7 @@ import (
 	"github.com/clickloop/clickloop/internal/embedded"
 	"github.com/clickloop/clickloop/internal/field"
 	"github.com/clickloop/clickloop/internal/signing"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/internal/web"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,7 +62,8 @@ type Loop struct {
 	capacity     *capacity // nil when no stage has a store
 	keeper       *keeper   // nil without embedded services
 	condition    *condition
-	keys         *signing.Ring // nil: nothing is signed
+	keys         *signing.Ring   // nil: nothing is signed
+	tracer       *tracing.Tracer // nil: no traces
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the Loop has ended
@@ -107,6 +109,10 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 	if err := l.connect(o); err != nil {
 		return err
 	}
+	if l.tracer, err = tracing.Open(o.Config.Tracing, o.Logger); err != nil {
+		return err
+	}
+	l.closers = append(l.closers, l.closeTracer)
 	needs, topics := used(o.Stages, &o.Config)
 	if err := l.Client.CheckAccess(ctx, needs...); err != nil {
 		return err
@@ -174,6 +180,16 @@ func (l *Loop) connect(o Options) error {
 		return err
 	}
 	l.closers = append(l.closers, l.Client.Close)
+	return nil
+}
+
+// closeTracer sends the last spans. That they are lost is told, and no fault of the process.
+func (l *Loop) closeTracer() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := l.tracer.Close(ctx); err != nil {
+		l.logger.Warn("cannot send traces", "endpoint", l.cfg.Tracing.Endpoint, "err", err)
+	}
 	return nil
 }
 

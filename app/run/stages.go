@@ -151,7 +151,7 @@ func outcomeTTL(c *config.Config) time.Duration {
 // ingest folds events into profiles. Its clock can switch to recorded time, and feedback shares it.
 func (b *builder) ingest(profiles features.Store) (stage, error) {
 	s, err := ingest.New(b.cfg.Ingest, ingest.Deps{
-		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Access: b.gate, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
+		Client: b.Client, Set: b.set, Store: profiles, Clock: b.clock, Access: b.gate, Watermark: b.cfg.Watermark, Tracer: b.tracer, Logger: b.logger, Registerer: b.registry,
 	})
 	if err != nil {
 		return nil, err
@@ -178,7 +178,7 @@ func (b *builder) scorer(profiles features.Store) (stage, error) {
 func (b *builder) feedback(outcomes features.Store) (stage, error) {
 	return feedback.New(b.cfg.Feedback, feedback.Deps{
 		Client: b.Client, Objectives: b.cfg.Objectives, OneOrder: b.recorded && b.whole, Outcomes: outcomes, Shown: b.set.Shown(),
-		Keys: b.keys, MaxAge: b.cfg.Ingest.MaxAge, Now: now, Recorded: b.clock.Recorded, Watermark: b.cfg.Watermark, Logger: b.logger, Registerer: b.registry,
+		Keys: b.keys, MaxAge: b.cfg.Ingest.MaxAge, Now: now, Recorded: b.clock.Recorded, Watermark: b.cfg.Watermark, Tracer: b.tracer, Logger: b.logger, Registerer: b.registry,
 	})
 }
 
@@ -190,6 +190,6 @@ func (b *builder) learner(features.Store) (stage, error) {
 		dir = filepath.Join(b.cfg.Data, "checkpoints")
 	}
 	return learner.New(b.cfg.Learner, learner.Deps{
-		Client: b.Client, Objectives: b.cfg.Objectives, Model: b.cfg.Model, Networks: b.cfg.Networks, Dir: dir, Now: now, Logger: b.logger, Registerer: b.registry,
+		Client: b.Client, Objectives: b.cfg.Objectives, Model: b.cfg.Model, Networks: b.cfg.Networks, Dir: dir, Now: now, Tracer: b.tracer, Logger: b.logger, Registerer: b.registry,
 	})
 }

@@ -79,15 +79,24 @@ local function keepDays(c, new)
   redis.call('HSET', c.key, 'd', table.concat(kept, ','))
 end
 
-local function save()
+-- save writes the campaigns that were read. reserved: nothing but what is reserved has changed in
+-- those that are known.
+local function save(reserved)
   for id, c in pairs(campaigns) do
-    local v, new = {'s', text(c.s), 'r', text(c.r), 'p', text(c.p), 'h', text(c.h), 'hs', text(c.hs)}, {}
+    local v, new = {'r', text(c.r)}, {}
+    local short = reserved and c.known and not c.limits
+    if not short then
+      v = {'s', text(c.s), 'r', text(c.r), 'p', text(c.p), 'h', text(c.h), 'hs', text(c.hs)}
+    end
     if c.limits then
       v[11], v[12], v[13], v[14] = 'T', text(c.total), 'D', text(c.daily)
     end
     for day, d in pairs(c.days) do
       local n = #v
-      v[n + 1], v[n + 2], v[n + 3], v[n + 4], v[n + 5], v[n + 6] = 's/' .. day, text(d.s), 'r/' .. day, text(d.r), 'p/' .. day, text(d.p)
+      v[n + 1], v[n + 2] = 'r/' .. day, text(d.r)
+      if not short or not d.known then
+        v[n + 3], v[n + 4], v[n + 5], v[n + 6] = 's/' .. day, text(d.s), 'p/' .. day, text(d.p)
+      end
       if not d.known then
         new[#new + 1] = day
       end
@@ -125,6 +134,102 @@ local function bidKey(id)
   return base .. 'b:' .. id
 end
 
+local function write(id, rec, when)
+  redis.call('SET', bidKey(id), table.concat(rec, '\n'))
+  redis.call('ZADD', due, when, 'b' .. id)
+end
+
+local function capName(name, user)
+  return 'u:' .. #name .. ':' .. name .. ':' .. user .. ':'
+end
+
+-- capped tells whether one more impression at a time would exceed a cap. ARGV has the caps from i
+-- on: most impressions, and the window in ms. own are impressions that are counted already.
+local function capped(key, at, i, n, own)
+  for k = i, i + 2 * n - 1, 2 do
+    if redis.call('ZCOUNT', key, '(' .. text(at - tonumber(ARGV[k + 1])), '+inf') - own >= tonumber(ARGV[k]) then
+      return true
+    end
+  end
+  return false
+end
+
+-- reserve: for each call its name, its now and how many claims it has, and then these, of 10 values
+-- and their caps: imp, bid, campaign, price, expires, day, total, daily, user, number of caps.
+-- Claims of an imp are alternatives. The answer has a verdict for each: R and the seq, or one letter
+-- and nothing. Calls that come together share what is read and written for each campaign.
+local function reserve()
+  local i = 6
+  while ARGV[i] do
+    local call, at, claims, taken = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), {}
+    i = i + 3
+    for _ = 1, claims do
+      local imp, id, name, priceText, expires, day, total, daily, user, n = unpack(ARGV, i, i + 9)
+      local caps, price, number = i + 10, tonumber(priceText), tonumber(n)
+      i = caps + 2 * number
+      local verdict, stamped = '-', ''
+      if not taken[imp] then
+        local c, d = campaign(name, day)
+        limit(c, tonumber(total), tonumber(daily))
+        local roomTotal, roomDaily = roomOf(c, d)
+        if redis.call('EXISTS', bidKey(id)) == 1 then
+          verdict, taken[imp] = 'P', true
+        elseif price > roomTotal then
+          verdict = 'T'
+        elseif price > roomDaily then
+          verdict = 'D'
+        elseif number > 0 and c.h > 0 then
+          verdict = 'H'
+        elseif number > 0 and capped(base .. capName(name, user), tonumber(at), caps, number, 0) then
+          verdict = 'C'
+        else
+          verdict, stamped, taken[imp] = 'R', stamp(), true
+          local member, window = '', '0'
+          if number > 0 then
+            local longest = 0
+            for k = caps + 1, i - 1, 2 do
+              longest = math.max(longest, tonumber(ARGV[k]))
+            end
+            member, window = stamped, text(longest)
+            redis.call('ZADD', base .. capName(name, user), '+inf', stamped)
+          end
+          c.r, d.r, opened = c.r + price, d.r + price, opened + 1
+          write(id, {'R', priceText, at, expires, day, member, window, stamped, '0', '0', '0', '0', '0', '0', '0', '0', '', '0', '0', call, name, user}, expires)
+        end
+      end
+      add(verdict, stamped)
+    end
+  end
+  save(true)
+end
+
+-- refused tells why the operation may not run, or nothing.
+local function refused()
+  local held = redis.call('HMGET', state, 'epoch', 'seq', 'building', 'open')
+  seq, opened = tonumber(held[2] or 0), tonumber(held[4] or 0)
+  if op == 'begin' then
+    if held[3] and held[3] ~= '' and tonumber(held[3]) > tonumber(epoch) or held[1] and held[1] ~= '' and tonumber(held[1]) >= tonumber(epoch) then
+      return 'deposed'
+    end
+  elseif op == 'install' or op == 'finish' then
+    if held[3] ~= epoch then
+      return 'deposed'
+    end
+  elseif held[1] ~= epoch or seq < tonumber(ARGV[3]) then
+    return 'lost'
+  end
+end
+
+local no = refused()
+if no then
+  return {no}
+end
+if op == 'reserve' then
+  -- Lua makes the functions of a script anew in every call: most calls need none of those below
+  reserve()
+  return out
+end
+
 local function parse(held)
   if not held then
     return nil
@@ -140,28 +245,8 @@ local function read(id)
   return parse(redis.call('GET', bidKey(id)))
 end
 
-local function write(id, rec, when)
-  redis.call('SET', bidKey(id), table.concat(rec, '\n'))
-  redis.call('ZADD', due, when, 'b' .. id)
-end
-
-local function capName(name, user)
-  return 'u:' .. #name .. ':' .. name .. ':' .. user .. ':'
-end
-
 local function capKey(rec)
   return base .. capName(rec[CAMPAIGN], rec[USER])
-end
-
--- capped tells whether one more impression at a time would exceed a cap. ARGV has the caps from i
--- on: most impressions, and the window in ms. own are impressions that are counted already.
-local function capped(key, at, i, n, own)
-  for k = i, i + 2 * n - 1, 2 do
-    if redis.call('ZCOUNT', key, '(' .. text(at - tonumber(ARGV[k + 1])), '+inf') - own >= tonumber(ARGV[k]) then
-      return true
-    end
-  end
-  return false
 end
 
 -- settleCap notes that an impression was shown, and forgets those that are out of all windows.
@@ -204,50 +289,6 @@ local operations = {}
 -- hello only asks whether the epoch is served.
 function operations.hello()
   add(text(seq))
-end
-
--- reserve: bidder's name of the call, then claims of 10 values and their caps: imp, bid, campaign,
--- price, expires, day, total, daily, user, number of caps. Claims of an imp are alternatives. The
--- answer has a verdict for each: R and the seq, or one letter and nothing.
-function operations.reserve()
-  local call, i, taken = ARGV[6], 7, {}
-  while ARGV[i] do
-    local imp, id, name, priceText, expires, day, total, daily, user, n = unpack(ARGV, i, i + 9)
-    local caps, price, number = i + 10, tonumber(priceText), tonumber(n)
-    i = caps + 2 * number
-    local verdict, stamped = '-', ''
-    if not taken[imp] then
-      local c, d = campaign(name, day)
-      limit(c, tonumber(total), tonumber(daily))
-      local roomTotal, roomDaily = roomOf(c, d)
-      if redis.call('EXISTS', bidKey(id)) == 1 then
-        verdict, taken[imp] = 'P', true
-      elseif price > roomTotal then
-        verdict = 'T'
-      elseif price > roomDaily then
-        verdict = 'D'
-      elseif number > 0 and c.h > 0 then
-        verdict = 'H'
-      elseif number > 0 and capped(base .. capName(name, user), now, caps, number, 0) then
-        verdict = 'C'
-      else
-        verdict, stamped, taken[imp] = 'R', stamp(), true
-        local rec = {'R', priceText, ARGV[4], expires, day, '', '0', stamped, '0', '0', '0', '0', '0', '0', '0', '0', '', '0', '0', call, name, user}
-        if number > 0 then
-          local longest = 0
-          for k = caps + 1, i - 1, 2 do
-            longest = math.max(longest, tonumber(ARGV[k]))
-          end
-          rec[MEMBER], rec[CAP] = stamped, text(longest)
-          redis.call('ZADD', capKey(rec), '+inf', stamped)
-        end
-        c.r, d.r, opened = c.r + price, d.r + price, opened + 1
-        write(id, rec, tonumber(expires))
-      end
-    end
-    add(verdict, stamped)
-  end
-  save()
 end
 
 -- unknown is the record of a bid of which the ledger has none: it was forgotten, or its bidder and
@@ -643,18 +684,5 @@ function operations.finish()
   redis.call('HSET', state, 'epoch', epoch, 'building', '', 'open', ARGV[6])
 end
 
-local held = redis.call('HMGET', state, 'epoch', 'seq', 'building', 'open')
-seq, opened = tonumber(held[2] or 0), tonumber(held[4] or 0)
-if op == 'begin' then
-  if held[3] and held[3] ~= '' and tonumber(held[3]) > tonumber(epoch) or held[1] and held[1] ~= '' and tonumber(held[1]) >= tonumber(epoch) then
-    return {'deposed'}
-  end
-elseif op == 'install' or op == 'finish' then
-  if held[3] ~= epoch then
-    return {'deposed'}
-  end
-elseif held[1] ~= epoch or seq < tonumber(ARGV[3]) then
-  return {'lost'}
-end
 operations[op]()
 return out

@@ -145,7 +145,7 @@ func everything(verdicts [][]Verdict, v Verdict) {
 // verdicts.
 func (l *Ledger) prepare(r *reservation, claims [][]Claim, verdicts [][]Verdict) {
 	r.name = l.bidder[:8] + strconv.FormatUint(l.calls.Add(1), 36)
-	r.args = append(make([]any, 0, 1+12*len(claims)), r.name)
+	r.args = append(make([]any, 0, reserveHead+12*len(claims)), r.name, int64(0), 0)
 	for i := range claims {
 		for j := range claims[i] {
 			c := &claims[i][j]
@@ -164,7 +164,15 @@ func (l *Ledger) prepare(r *reservation, claims [][]Claim, verdicts [][]Verdict)
 			l.standings.use(c.Campaign)
 		}
 	}
+	r.args[1], r.args[2] = int64(r.now), len(r.claims)
 }
+
+// reserveHead is how many values stand before the claims of a reservation: its name, its time, and
+// how many there are.
+const reserveHead = 3
+
+// claimsOf is how many claims the values of a reservation have.
+func claimsOf(args []any) int { return args[reserveHead-1].(int) }
 
 func appendCaps(args []any, caps []campaign.Cap) []any {
 	args = append(args, len(caps))
@@ -199,7 +207,7 @@ func (l *Ledger) announce(s *session, id string, now event.Time) {
 
 // run asks Redis, and logs what is reserved before the caller knows of it.
 func (l *Ledger) run(r *reservation) {
-	answer, err := l.call(context.Background(), r.session, r.now, "reserve", r.args)
+	answer, err := l.call(context.Background(), r.session, r.now, opReserve, r.args)
 	if err == nil && len(answer) != 2*len(r.claims) {
 		err = fmt.Errorf("the answer has %d values for %d claims", len(answer), len(r.claims))
 	}

@@ -38,6 +38,9 @@ var (
 	errVoid = errors.New("the ledger was made again before the step was on the topic")
 )
 
+// opReserve is the one operation of which several calls may go out as one.
+const opReserve = "reserve"
+
 // store calls the script.
 type store struct {
 	client   *redis.Client
@@ -52,10 +55,9 @@ func (s *store) leaseKey() string { return s.cfg.Prefix + "ledger:making" }
 // call runs an operation of an epoch's script, and returns the answer behind its first value. seen
 // is the highest seq that this process knows of.
 func (s *store) call(ctx context.Context, sha string, epoch, seen int64, now event.Time, op string, args []any) ([]string, error) {
-	all := append(make([]any, 0, 9+len(args)), "evalsha", sha, 1, s.stateKey(), op, epoch, seen, int64(now), oldestDay(s.cfg, now))
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Call)
 	defer cancel()
-	answer, err := s.pipeline.do(ctx, append(all, args...)...)
+	answer, err := s.pipeline.do(ctx, script{sha, s.stateKey(), op, epoch, seen, now, oldestDay(s.cfg, now)}, args)
 	switch {
 	case redis.HasErrorPrefix(err, "NOSCRIPT"):
 		return nil, errLost

@@ -178,7 +178,7 @@ func (s *scripted) randomStep(r *rand.Rand, p *plainLedger, step int) {
 func (s *scripted) reserve(r *rand.Rand, p *plainLedger, id, bid, user string) {
 	price, expires, c := 1+r.Int64N(400), s.now.Add(time.Duration(1+r.IntN(600))*time.Second), p.plans[id]
 	want := p.verdict(id, bid, s.day(), user, price, s.now)
-	args := []any{"call", 0, bid, id, price, int64(expires), s.day(), int64(c.Budget.Total), int64(c.Budget.Daily), user}
+	args := []any{"call", int64(s.now), 1, 0, bid, id, price, int64(expires), s.day(), int64(c.Budget.Total), int64(c.Budget.Daily), user}
 	if got := s.call("reserve", appendCaps(args, c.Caps)...)[0]; got != want {
 		s.t.Fatalf("bid %s of %s at %d: %s, want %s", bid, id, price, got, want)
 	}

@@ -68,7 +68,7 @@ func inFlight(t *testing.T, c *Collector, n int) (waiting []stream.Ticket) {
 			if err := Stamp(&e, now, recorded); err != nil {
 				t.Error(err)
 			}
-			return []stream.Record{c.Record(&e, e.AppendJSON(nil))}
+			return []stream.Record{c.Record(&e, e.AppendJSON(nil), c.Headers(t.Context()))}
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/clickloop/clickloop/event"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/stream"
 )
 
@@ -14,13 +15,14 @@ import (
 // The other errors are those of Enqueue and Await.
 func (c *Collector) Take(ctx context.Context, events []event.Event) error {
 	var invalid error
+	headers := c.Headers(ctx)
 	queued, err := c.Enqueue(ctx, 0, func(now event.Time, recorded bool) []stream.Record {
 		records := make([]stream.Record, 0, len(events))
 		for i := range events {
 			if invalid = Stamp(&events[i], now, recorded); invalid != nil {
 				return nil
 			}
-			records = append(records, c.Record(&events[i], events[i].AppendJSON(nil)))
+			records = append(records, c.Record(&events[i], events[i].AppendJSON(nil), headers))
 		}
 		return records
 	})
@@ -43,9 +45,14 @@ func Stamp(e *event.Event, now event.Time, recorded bool) error {
 	return e.Complete(now)
 }
 
+// Headers are those of the events of a call.
+func (c *Collector) Headers(ctx context.Context) []stream.Header {
+	return tracing.Headers(ctx, c.headers)
+}
+
 // Record is the record of an event, of which value is the JSON.
-func (c *Collector) Record(e *event.Event, value []byte) stream.Record {
-	return stream.Record{Partition: -1, Key: []byte(key(e)), Value: value, Headers: c.headers}
+func (c *Collector) Record(e *event.Event, value []byte, headers []stream.Header) stream.Record {
+	return stream.Record{Partition: -1, Key: []byte(key(e)), Value: value, Headers: headers}
 }
 
 // key decides the partition: the events of a user share one, and so do an event and its resend.

@@ -16,6 +16,7 @@ import (
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
+	"github.com/clickloop/clickloop/internal/tracing"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,6 +37,7 @@ type Config struct {
 	Moved prometheus.Counter // runs that ended with features.ErrMoved; nil for none
 	// Rewound counts runs that began before what this process had folded; nil for none
 	Rewound prometheus.Counter
+	Tracer  *tracing.Tracer // nil: no traces
 	Logger  *slog.Logger
 
 	// Start returns the Handler of one run, which begins at a position. It is called once a run.

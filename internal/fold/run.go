@@ -130,7 +130,7 @@ func (r *run) follow(ctx context.Context, g *stream.Generation) error {
 // fold writes the dead letters of a batch, then applies its updates together with the position
 // behind it: no position passes a record whose letter is not acknowledged.
 func (r *run) fold(ctx context.Context, records []stream.Record) error {
-	b := &r.batch
+	b, began := &r.batch, time.Now()
 	b.Updates, b.Letters, b.now = b.Updates[:0], b.Letters[:0], r.cfg.Now()
 	for i := range records {
 		r.handle(b, &records[i])
@@ -152,5 +152,6 @@ func (r *run) fold(ctx context.Context, records []stream.Record) error {
 	r.next.Store(to.Next)
 	r.folded.reach(r.topicID, r.partition, to.Next)
 	r.folded.set(r.partition, to.Received)
+	r.cfg.Tracer.Took("fold into "+r.cfg.Into, began, records)
 	return nil
 }
