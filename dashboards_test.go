@@ -102,7 +102,7 @@ var boards = []board{
 			one("Bytes", "bytes", "At scorer.max_waiting requests get 503.", "sum by (instance) (clickloop_scorer_waiting_bytes)", "{{instance}}"),
 		}},
 		{"Degradation", []panel{
-			one("Scored without", "cps", "Profiles or weights.", rate("clickloop_scorer_degraded_total", "without"), "{{without}}"),
+			one("Scored without", "cps", "Profiles or weights.", rate("clickloop_scorer_degraded_total", "missing"), "{{missing}}"),
 			one("Breaker", "bool", "1: Redis is not waited for.", "max by (instance) (clickloop_scorer_breaker_open)", "{{instance}}"),
 			one("Messages of weights", "cps", "", rate("clickloop_scorer_weights_total", "objective, result"), "{{objective}} {{result}}"),
 			one("Served version", "short", "Examples learned.", "clickloop_scorer_version_examples", "{{instance}} {{objective}}"),

@@ -36,11 +36,14 @@ var boundedLabels = map[string]string{
 	"answer": "the code", "cause": "the code", "code": "the code", "event": "types of objectives", "from": "the code", "kind": "the code",
 	"label": "the code", "notice": "the code", "outcome": "the code", "port": "the code", "reason": "the code", "request": "the code",
 	"result": "the code", "rule": "the code", "scope": "the code", "stage": "the code", "state": "the code", "step": "the code",
-	"verdict": "the code", "window": "the code", "without": "the code",
+	"verdict": "the code", "window": "the code", "missing": "the code",
 	"catalogue": "the configuration", "client": "names of configured keys, or the code", "consumer": "the code and the configuration",
 	"fact": "the configuration", "objective": "the configuration", "topic": "the configuration", "partition": "partitions of topics",
 	"version": "one for a process", "revision": "one for a process", "goversion": "one for a process",
 }
+
+// keywords cannot stand in by (...).
+var keywords = []string{"and", "atan2", "bool", "by", "group_left", "group_right", "ignoring", "offset", "on", "or", "unless", "without"}
 
 func TestMetricsKeepTheConventions(t *testing.T) {
 	registry := inside[*prometheus.Registry](t, running(t))
@@ -66,6 +69,9 @@ func TestMetricsKeepTheConventions(t *testing.T) {
 		}
 		m := f.GetMetric()[0]
 		for _, l := range m.GetLabel() {
+			if slices.Contains(keywords, l.GetName()) {
+				t.Errorf("%s has the label %s, by which no query can group: it is a word of PromQL", name, l.GetName())
+			}
 			if boundedLabels[l.GetName()] == "" {
 				t.Errorf("%s has the label %s: say in boundedLabels what bounds its values", name, l.GetName())
 			}

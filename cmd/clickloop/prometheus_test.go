@@ -144,8 +144,8 @@ func (m *monitored) startPrometheus() {
 	rules := string(readFile(m.t, "../../deploy/prometheus/clickloop.rules.yml"))
 	rules = regexp.MustCompile(`(?m)^ +for: .*\n`).ReplaceAllString(rules, "")
 	rules = strings.Replace(rules, "clickloop_feedback_watermark_timestamp_seconds > 120", "clickloop_feedback_watermark_timestamp_seconds > 15", 1)
-	write(m.t, filepath.Join(dir, "rules.yml"), rules)
 	rules = strings.ReplaceAll(rules, "_positives_total[1h]", "_positives_total[10s]")
+	write(m.t, filepath.Join(dir, "rules.yml"), rules)
 	var targets []string
 	for _, p := range m.stages {
 		targets = append(targets, p.admin)
