@@ -1,6 +1,7 @@
 package feedback
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -53,14 +54,16 @@ func (c *counters) register(reg prometheus.Registerer, o *outcomes) {
 	instrument.Begin(c.outcomes, []string{"kept", "other_type", "no_prediction", "token", "refused"})
 	c.evaluated.register(reg)
 	reg.MustRegister(c.alarm, c.predicted, c.actual, c.delay, c.waiting, c.rewound, &watermarkOf{outcomes: o, desc: prometheus.NewDesc("clickloop_feedback_watermark_timestamp_seconds",
-		"Receipt time up to which this process has folded its partitions of events, as seconds since 1970; recorded time in a replay. A process that folds no partition, or does not know yet, has none.", nil, nil)})
+		"Receipt time up to which this process has folded its partitions of events, as seconds since 1970; recorded time in a replay. A process that folds none any more, as while Kafka is away, keeps its last one; one that never did has none.", nil, nil)})
 	reg.MustRegister(c.examples, c.repeated, c.conflicts, c.revised, c.outcomes, c.joined, c.tokens, c.shown, c.refused, c.held)
 }
 
-// watermarkOf collects the watermark of a process, while it has one.
+// watermarkOf collects the watermark of a process. It keeps the last one: while Kafka is away a
+// process folds no partition, and a series that vanished then would let an alert sleep.
 type watermarkOf struct {
 	outcomes *outcomes
 	desc     *prometheus.Desc
+	last     atomic.Int64 // milliseconds
 }
 
 // Describe implements prometheus.Collector.
@@ -69,6 +72,9 @@ func (w *watermarkOf) Describe(ch chan<- *prometheus.Desc) { ch <- w.desc }
 // Collect implements prometheus.Collector.
 func (w *watermarkOf) Collect(ch chan<- prometheus.Metric) {
 	if t, ok := w.outcomes.Own(1); ok && t > 0 {
+		w.last.Store(int64(t))
+	}
+	if t := w.last.Load(); t > 0 {
 		ch <- prometheus.MustNewConstMetric(w.desc, prometheus.GaugeValue, float64(t)/1000)
 	}
 }

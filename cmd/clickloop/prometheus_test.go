@@ -143,7 +143,7 @@ func (m *monitored) startPrometheus() {
 	dir := m.t.TempDir()
 	rules := string(readFile(m.t, "../../deploy/prometheus/clickloop.rules.yml"))
 	rules = regexp.MustCompile(`(?m)^ +for: .*\n`).ReplaceAllString(rules, "")
-	rules = strings.Replace(rules, "clickloop_feedback_watermark_timestamp_seconds > 120", "clickloop_feedback_watermark_timestamp_seconds > 15", 1)
+	rules = strings.Replace(rules, "== 0) > 120", "== 0) > 15", 1) // of ClickloopLabelsStalled
 	rules = strings.ReplaceAll(rules, "_positives_total[1h]", "_positives_total[10s]")
 	write(m.t, filepath.Join(dir, "rules.yml"), rules)
 	var targets []string
