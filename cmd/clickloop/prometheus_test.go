@@ -43,8 +43,8 @@ bidding: {campaigns: %q, public_url: "https://bid.example", sign_key: %q}
 
 // TestPrometheusSeesTheLoop scrapes all stages with a real Prometheus: the metrics are in order,
 // every query of the dashboards finds data, and alerts fire for real when clicks are lost, Redis is
-// emptied and processes are killed, and not before. Only times are cut: those that alerts wait, and the
-// hour over which positives are summed.
+// emptied and processes are killed, and not before. Only times are cut: those that alerts wait, and
+// the hour over which positives are summed.
 func TestPrometheusSeesTheLoop(t *testing.T) {
 	tools := os.Getenv("CLICKLOOP_TEST_PROMETHEUS")
 	if tools == "" {
