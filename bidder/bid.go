@@ -83,6 +83,9 @@ var (
 	noneInsecure  = noBid{504, "insecure"}
 )
 
+// noBids are all of them.
+var noBids = []noBid{noneBusy, noneTechnical, noneInvalid, noneCrawler, noneLate, noneCurrency, noneMatch, noneWorth, noneBudget, noneCapped, nonePaced, noneInsecure}
+
 // bid makes the bids for the auction of c. It returns why there are none.
 func (b *Bidder) bid(ctx context.Context, c *call, deadline time.Time) (why noBid) {
 	q := &c.auction

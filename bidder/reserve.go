@@ -122,7 +122,7 @@ func (b *Bidder) claim(ctx context.Context, c *call) error {
 
 // settle does what the ledger's verdict on a place says, and returns why there is no bid yet.
 func (b *Bidder) settle(c *call, p *place, v ledger.Verdict) noBid {
-	b.metrics.verdicts.WithLabelValues(verdictName(v)).Inc()
+	b.metrics.verdicts[v].Inc()
 	why := noneBudget
 	switch v {
 	case ledger.Reserved:

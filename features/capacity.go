@@ -13,6 +13,7 @@ type Capacity struct {
 	Max     int64  // maxmemory in bytes; 0: no limit
 	Policy  string // maxmemory-policy
 	Evicted int64  // keys that were evicted since Redis started, to make room
+	Keys    int64  // that it holds, in all its databases
 }
 
 // ReadCapacity asks Redis. ok is false for a server that does not report its memory, such as the
@@ -29,7 +30,11 @@ func ReadCapacity(ctx context.Context, client *RedisClient) (c Capacity, ok bool
 	if err != nil {
 		return c, false, fmt.Errorf("cannot ask Redis for its statistics: %w", client.door.explain(err, nil))
 	}
-	return parseCapacity(text + "\n" + stats)
+	keys, err := client.client.Info(ctx, "keyspace").Result()
+	if err != nil {
+		return c, false, fmt.Errorf("cannot ask Redis for its number of keys: %w", client.door.explain(err, nil))
+	}
+	return parseCapacity(text + "\n" + stats + "\n" + keys)
 }
 
 // parseCapacity reads the answers of INFO; ok is false when they lack used_memory.
@@ -40,6 +45,9 @@ func parseCapacity(text string) (c Capacity, ok bool, err error) {
 		if name == "maxmemory_policy" {
 			c.Policy = value
 		}
+		if n := keysOf(name, value); n >= 0 {
+			c.Keys += n
+		}
 		if number := numbers[name]; number != nil {
 			if *number, err = strconv.ParseInt(value, 10, 64); err != nil {
 				return c, false, fmt.Errorf("cannot read Redis's %s: %w", name, err)
@@ -48,6 +56,21 @@ func parseCapacity(text string) (c Capacity, ok bool, err error) {
 		}
 	}
 	return c, ok, nil
+}
+
+// keysOf reads the number of keys of a database, from a line such as db0:keys=12,expires=3; -1 for
+// other lines.
+func keysOf(name, value string) int64 {
+	if !strings.HasPrefix(name, "db") {
+		return -1
+	}
+	first, _, _ := strings.Cut(value, ",")
+	text, found := strings.CutPrefix(first, "keys=")
+	n, err := strconv.ParseInt(text, 10, 64)
+	if !found || err != nil {
+		return -1
+	}
+	return n
 }
 
 // fullShare is the share of maxmemory from which on a Redis counts as full: folds fail a moment

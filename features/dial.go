@@ -31,6 +31,8 @@ type RedisClient struct {
 	door   *redisDoor
 	role   Role
 	lanes  *lanes // nil unless role is Serving
+	// nil unless Observe was called
+	observer *redisObserver
 }
 
 // DialRedis returns a client that connects when it is first used; the caller closes it. It is the

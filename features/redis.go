@@ -29,6 +29,7 @@ import (
 type Redis struct {
 	client    *redis.Client
 	lanes     *lanes // of a Serving client; nil: reads go through client
+	observer  *redisObserver
 	door      *redisDoor
 	rights    *Rights
 	profiles  string // beginning of a profile's key
@@ -43,7 +44,7 @@ var _ Store = (*Redis)(nil)
 // caller closes the client.
 func NewRedis(client *RedisClient, prefix, namespace string, ttl time.Duration) *Redis {
 	return &Redis{
-		client: client.client, lanes: client.lanes, door: client.door, rights: RightsOf(prefix, namespace, client.role),
+		client: client.client, lanes: client.lanes, observer: client.observer, door: client.door, rights: RightsOf(prefix, namespace, client.role),
 		profiles: prefix + namespace + profileInfix, positions: prefix + namespace + positionInfix, ttlMs: ttl.Milliseconds(),
 	}
 }
@@ -128,7 +129,9 @@ func (s *Redis) Read(ctx context.Context, keys []string) (map[string]Profile, er
 	found := make(map[string]Profile, len(keys))
 	var bad error
 	if s.lanes != nil && len(keys) > 0 {
+		began := time.Now()
 		err := s.lanes.read(ctx, s.profiles, keys, found)
+		s.observer.done(began, err)
 		switch {
 		case err == nil, errors.As(err, new(*KeyError)):
 			return found, err

@@ -31,6 +31,7 @@ import (
 type evaluator struct {
 	*task
 	guard  Guard
+	seen   *evaluated
 	owner  atomic.Bool
 	gained chan struct{} // has room for one: this process has become the owner
 
@@ -157,7 +158,7 @@ func (e *evaluator) fold(ctx context.Context) error {
 		e.passed[w.name] = window{name: w.name}
 	}
 	e.mu.Unlock()
-	r := e.client.NewReader(event.TopicExamples(e.objective.Name), 0, 0)
+	r := e.client.NewReader(event.TopicExamples(e.objective.Name), 0, 0).As("evaluations." + e.objective.Name)
 	defer r.Close()
 	for {
 		records, err := r.Read(ctx)
@@ -177,6 +178,7 @@ func (e *evaluator) fold(ctx context.Context) error {
 			}
 			out = e.add(out, windows, &x, written)
 		}
+		e.seen.note(out)
 		if !owner {
 			continue
 		}

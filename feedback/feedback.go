@@ -91,7 +91,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 			batch: cfg.Batch, tracer: d.Tracer, headers: d.Client.MessageHeaders(event.SchemaExample),
 		}
 		f.labelers = append(f.labelers, &labeler{task: t, oneOrder: d.OneOrder, guard: &guard{cfg: cfg.Guard}, counted: c.ofLabeler(o.Name)})
-		f.evaluators = append(f.evaluators, &evaluator{task: t, guard: cfg.Guard, gained: make(chan struct{}, 1)})
+		f.evaluators = append(f.evaluators, &evaluator{task: t, guard: cfg.Guard, seen: &c.evaluated, gained: make(chan struct{}, 1)})
 		f.comparers = append(f.comparers, nil)
 		if len(o.NetworkNames()) > 1 {
 			f.comparers[len(f.comparers)-1] = newComparer(t, &f.evaluators[len(f.evaluators)-1].owner)

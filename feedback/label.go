@@ -28,6 +28,7 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 		}
 		d = g.decide(due, found)
 		alarm, changed, hold := g.guard.check(d.tally)
+		g.counted.noteAlarm(alarm)
 		if changed || hold && !reported {
 			if err := g.reportAlarm(ctx, due, d.tally, alarm, hold); err != nil {
 				return err
@@ -57,6 +58,9 @@ func (g *labeling) label(ctx context.Context, due []pending) error {
 		return err
 	}
 	g.count(&d)
+	if !g.outcomes.recorded() {
+		g.counted.delayed(g.kind.Due(due[0].prediction.Time), g.outcomes.now())
+	}
 	return nil
 }
 
@@ -84,9 +88,11 @@ func (g *labeling) traced(due []pending, d *decision, began time.Time) (end func
 // count adds labels and outcomes that were found to the metrics.
 func (g *labeling) count(d *decision) {
 	name := g.objective.Name
-	g.counted.examples.WithLabelValues(name, "none").Add(float64(d.tally.predictions - d.tally.examples))
-	g.counted.examples.WithLabelValues(name, "positive").Add(float64(d.tally.positives))
-	g.counted.examples.WithLabelValues(name, "negative").Add(float64(d.tally.examples - d.tally.positives))
+	g.counted.none.Add(float64(d.tally.predictions - d.tally.examples))
+	g.counted.positive.Add(float64(d.tally.positives))
+	g.counted.negative.Add(float64(d.tally.examples - d.tally.positives))
+	g.counted.predicted.Add(max(d.tally.predicted, 0))
+	g.counted.actual.Add(max(d.tally.actual, 0))
 	for eventType, n := range d.joined {
 		g.counted.joined.WithLabelValues(name, eventType).Add(float64(n))
 	}

@@ -25,12 +25,15 @@ type labeler struct {
 
 // labelCounters are a labeler's metrics.
 type labelCounters struct {
-	examples  *prometheus.CounterVec // by objective and label
-	joined    *prometheus.CounterVec // outcomes, by objective and type
-	shown     *prometheus.CounterVec // examples, by objective, fact and whether an event brought it
-	repeated  prometheus.Counter     // predictions whose id came before
-	conflicts prometheus.Counter     // predictions of a request that had another choice before
-	held      prometheus.Gauge       // 1 while examples are held back
+	none, positive, negative prometheus.Counter // examples, by label
+	predicted, actual        prometheus.Counter // sums of their probabilities and labels
+	delay, waiting           prometheus.Gauge
+	joined                   *prometheus.CounterVec // outcomes, by objective and type
+	shown                    *prometheus.CounterVec // examples, by objective, fact and whether an event brought it
+	repeated                 prometheus.Counter     // predictions whose id came before
+	conflicts                prometheus.Counter     // predictions of a request that had another choice before
+	alarm                    prometheus.Gauge       // 1 while the guard raises one
+	held                     prometheus.Gauge       // 1 while examples are held back
 }
 
 func (l *labeler) run(ctx context.Context) error {

@@ -52,6 +52,7 @@ func (g *labeling) loop(ctx context.Context) error {
 		if err := g.labelDue(ctx); err != nil {
 			return err
 		}
+		g.counted.waiting.Set(float64(g.waiting()))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -63,6 +64,14 @@ func (g *labeling) loop(ctx context.Context) error {
 		case <-timer.C:
 		}
 	}
+}
+
+// waiting is how many predictions are in the queues.
+func (g *labeling) waiting() (n int) {
+	for _, q := range g.queues {
+		n += len(q.waiting)
+	}
+	return n
 }
 
 // accept puts a batch into its queue. Dead letters are written first: the offset behind the batch

@@ -52,6 +52,7 @@ func newOutcomes(ttl time.Duration, store features.Store, d Deps, logger *slog.L
 			}
 			return d.Now()
 		},
+		Rewound:   c.rewound,
 		Tracer:    d.Tracer,
 		Logger:    logger,
 		Start:     func(context.Context, features.Position) (fold.Handler, error) { return o.record, nil },

@@ -48,7 +48,7 @@ func (r *reviser) run(ctx context.Context) error {
 
 // partition revises from an offset until the generation ends.
 func (r *reviser) partition(ctx context.Context, g *stream.Generation, topic string, begin int64) error {
-	reader := r.client.NewReader(topic, 0, begin)
+	reader := r.client.NewReader(topic, 0, begin).As("revisions." + r.objective.Name)
 	defer func() { _ = reader.Close() }()
 	var water event.HighWater
 	var known view
@@ -59,7 +59,7 @@ func (r *reviser) partition(ctx context.Context, g *stream.Generation, topic str
 			continue
 		case errors.Is(err, stream.ErrBeyond): // the topic was made again
 			_ = reader.Close()
-			reader = r.client.NewReader(topic, 0, 0)
+			reader = r.client.NewReader(topic, 0, 0).As("revisions." + r.objective.Name)
 			continue
 		case err != nil:
 			return err

@@ -38,8 +38,8 @@ func (c *collector) accept(ctx context.Context, d *delivery, clock event.Time) (
 	if err != nil {
 		return in, errAway
 	}
-	c.metrics.verdicts.WithLabelValues("accepted").Add(float64(len(in.records)))
-	c.metrics.verdicts.WithLabelValues("rejected").Add(float64(in.rejected))
+	c.metrics.accepted.Add(float64(len(in.records)))
+	c.metrics.rejected.Add(float64(in.rejected))
 	return in, nil
 }
 
@@ -48,7 +48,7 @@ func (c *collector) accept(ctx context.Context, d *delivery, clock event.Time) (
 func (c *collector) take(ctx context.Context, events []event.Event) error {
 	err := c.events.Take(ctx, events)
 	if err == nil {
-		c.metrics.verdicts.WithLabelValues("accepted").Add(float64(len(events)))
+		c.metrics.accepted.Add(float64(len(events)))
 	}
 	return err
 }

@@ -58,6 +58,8 @@ func (c *collector) register(mux *http.ServeMux) {
 
 // handle accepts what a request of a dialect brings, and answers it.
 func (c *collector) handle(d *dialect, w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	defer func() { c.metrics.latency.Observe(time.Since(began).Seconds()) }()
 	c.origins.allow(w, r)
 	in, err := c.collect(d, r)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
 	"github.com/clickloop/clickloop/internal/fold"
+	"github.com/clickloop/clickloop/internal/instrument"
 	"github.com/clickloop/clickloop/internal/repeats"
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
@@ -24,8 +25,9 @@ type consumer struct {
 	maxAge event.AgeLimits
 	beats  *watermark.Reporter
 
-	events *prometheus.CounterVec        // by what became of them
-	times  map[string]prometheus.Counter // by the rule that set the event's time
+	folded, repeated, refused prometheus.Counter // events, by what became of them
+
+	times map[string]prometheus.Counter // by the rule that set the event's time
 }
 
 // newConsumer returns the consumer of an Ingester, whose metrics it registers.
@@ -37,18 +39,20 @@ func newConsumer(maxAge event.AgeLimits, d Deps, store features.Store, letters *
 	moved := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "clickloop_ingest_moved_total", Help: "Times that a partition was folded again because the position in the feature store was not the expected one.",
 	})
+	rewound := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "clickloop_ingest_rewinds_total", Help: "Times that a partition was folded again from before what this process had folded: the feature store was emptied or restored.",
+	})
 	c := &consumer{
 		client: d.Client, set: d.Set, clock: d.Clock, maxAge: maxAge, beats: watermark.NewReporter("ingest", d.Clock.Now, logger, d.Registerer), times: countersOf(times),
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "clickloop_ingest_events_total", Help: "Events read from the topic, by result: folded, repeated, refused.",
-		}, []string{"result"}),
 	}
-	if d.Registerer != nil {
-		d.Registerer.MustRegister(c.events, times, moved)
-	}
+	events := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "clickloop_ingest_events_total", Help: "Events read from the topic, by result: folded, repeated, refused.",
+	}, []string{"result"})
+	c.folded, c.repeated, c.refused = events.WithLabelValues("folded"), events.WithLabelValues("repeated"), events.WithLabelValues("refused")
+	instrument.Register(d.Registerer, events, times, moved, rewound)
 	c.Fold = fold.New(fold.Config{
 		Client: d.Client, Group: "profiles", Store: store, Into: "profiles", Letters: letters, Watermark: d.Watermark, Beats: c.beats,
-		Now: d.Clock.Reader, Moved: moved, Tracer: d.Tracer, Logger: logger, Start: c.start,
+		Now: d.Clock.Reader, Moved: moved, Rewound: rewound, Tracer: d.Tracer, Logger: logger, Start: c.start,
 	})
 	return c
 }
@@ -80,14 +84,14 @@ func (c *consumer) record(b *fold.Batch, ids *repeats.Window, r *stream.Record) 
 	e, err := c.decode(r)
 	switch {
 	case err != nil:
-		c.events.WithLabelValues("refused").Inc()
+		c.refused.Inc()
 		b.Letters = append(b.Letters, deadletter.Letter{Topic: event.TopicEvents, Record: *r, Reason: err.Error()})
 	case e.Type == event.TypeHeartbeat:
 		b.Beat(&e, r)
 	case ids.Seen(e.ID, r.Offset, event.TimeOf(r.Time)):
-		c.events.WithLabelValues("repeated").Inc()
+		c.repeated.Inc()
 	default:
-		c.events.WithLabelValues("folded").Inc()
+		c.folded.Inc()
 		b.Settle(&e, r)
 		c.countTime(e.TimeRule)
 		b.Updates = c.set.Updates(b.Updates, &e, r.Offset)

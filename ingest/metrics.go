@@ -1,10 +1,15 @@
 package ingest
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/clickloop/clickloop/internal/instrument"
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // metrics are the metrics of the collector.
 type metrics struct {
-	verdicts                      *prometheus.CounterVec
+	verdicts                      *prometheus.CounterVec // of refused requests
+	accepted, rejected            prometheus.Counter     // its series of events
+	latency                       prometheus.Histogram
 	unknown, unreadable, replaced prometheus.Counter // what senders were warned of
 }
 
@@ -21,9 +26,12 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		unreadable: counter("clickloop_ingest_unreadable_fields_total", "Fields in Segment's form, such as revenue, whose values cannot be used. Warnings in the answers name them."),
 		replaced:   counter("clickloop_ingest_replaced_characters_total", "Halves of characters (lone surrogates) in events received over HTTP that were replaced by U+FFFD."),
 	}
-	if reg != nil {
-		reg.MustRegister(c.verdicts, c.unknown, c.unreadable, c.replaced)
-	}
+	c.latency = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "clickloop_ingest_request_seconds", Help: "Time from a request that brings events to its answer, which waits for Kafka's acknowledgement.", Buckets: instrument.Latencies(1, 5),
+	})
+	instrument.Begin(c.verdicts, []string{"accepted", "rejected", "refused", "limited", "unavailable"})
+	c.accepted, c.rejected = c.verdicts.WithLabelValues("accepted"), c.verdicts.WithLabelValues("rejected")
+	instrument.Register(reg, c.verdicts, c.unknown, c.unreadable, c.replaced, c.latency)
 	return c
 }
 

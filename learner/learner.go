@@ -60,6 +60,7 @@ func New(cfg Config, d Deps) (*Learner, error) {
 			o.client, o.letters, o.metrics = d.Client, letters, metrics
 			o.logger = logger.With("objective", objective.Name, "network", network)
 			l.owners[o.key] = o
+			metrics.begin(o.key)
 		}
 	}
 	for key := range cfg.Warm {

@@ -256,6 +256,7 @@ func (l *learning) copyWhole(p purpose) {
 func (l *learning) acknowledged(m written, now time.Time) {
 	l.publisher.acknowledged(m, now)
 	l.o.metrics.version.WithLabelValues(l.o.key).Set(float64(l.publisher.published))
+	l.o.metrics.made.WithLabelValues(l.o.key).Set(float64(now.UnixMilli()) / 1000)
 	if m.snapshot != nil {
 		l.copier.release(toPublish, m.snapshot)
 		l.questions.move(untilWritten, untilCopied)
@@ -272,7 +273,9 @@ func (l *learning) finished(r result, now time.Time) {
 		return
 	}
 	l.checkpoints.finished(r.examples, r.err, now)
-	if r.err != nil {
+	if r.err == nil {
+		l.o.metrics.saved.WithLabelValues(l.o.key).Set(float64(now.UnixMilli()) / 1000)
+	} else {
 		l.o.metrics.unsaved.WithLabelValues(l.o.key).Inc()
 		l.o.logger.Error("cannot write a checkpoint, going on with the one before and trying again: see that there is room in the folder data, and that it can be written", "err", r.err)
 	}

@@ -3,6 +3,7 @@ package learner
 import (
 	"time"
 
+	"github.com/clickloop/clickloop/internal/instrument"
 	"github.com/clickloop/clickloop/model"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -11,22 +12,23 @@ import (
 // instruments are the metrics of the stage. The label objective is a NetworkKey: the objective, and
 // after a dot the network, unless it is the default one.
 type instruments struct {
-	examples  *prometheus.CounterVec // by objective and what became of them
-	published *prometheus.CounterVec // bytes by objective and kind
-	version   *prometheus.GaugeVec
-	behind    *prometheus.GaugeVec
-	late      *prometheus.GaugeVec
-	pause     *prometheus.HistogramVec // by what learning waited for
-	tokens    *prometheus.GaugeVec
-	fields    *prometheus.GaugeVec
-	expired   *prometheus.GaugeVec
-	slots     *prometheus.GaugeVec
-	slices    *prometheus.GaugeVec // of the calibration, by whether they are in force
-	unsliced  *prometheus.GaugeVec
-	loss      *prometheus.CounterVec
-	judged    *prometheus.CounterVec
-	unsaved   *prometheus.CounterVec
-	blocks    *prometheus.CounterVec // by objective and result
+	examples    *prometheus.CounterVec // by objective and what became of them
+	published   *prometheus.CounterVec // bytes by objective and kind
+	version     *prometheus.GaugeVec
+	behind      *prometheus.GaugeVec
+	late        *prometheus.GaugeVec
+	pause       *prometheus.HistogramVec // by what learning waited for
+	tokens      *prometheus.GaugeVec
+	fields      *prometheus.GaugeVec
+	expired     *prometheus.GaugeVec
+	slots       *prometheus.GaugeVec
+	slices      *prometheus.GaugeVec // of the calibration, by whether they are in force
+	unsliced    *prometheus.GaugeVec
+	loss        *prometheus.CounterVec
+	judged      *prometheus.CounterVec
+	unsaved     *prometheus.CounterVec
+	made, saved *prometheus.GaugeVec   // when
+	blocks      *prometheus.CounterVec // by objective and result
 }
 
 func newInstruments(reg prometheus.Registerer) *instruments {
@@ -47,7 +49,17 @@ func newInstruments(reg prometheus.Registerer) *instruments {
 		loss:      f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_log_loss_total", Help: "Weighted sum of the log losses of predictions made before their labels were learned. Its rate divided by the rate of clickloop_learner_judged_weight_total is the progressive log loss."}, []string{"objective"}),
 		judged:    f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_judged_weight_total", Help: "Sum of the weights of the predictions that clickloop_learner_log_loss_total counts."}, []string{"objective"}),
 		blocks:    f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_blocks_total", Help: "Blocks of the progressive validation loss for the topic evaluations, by result: written, or lost, which the comparison of networks leaves out."}, []string{"objective", "result"}),
+		made:      f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_version_timestamp_seconds", Help: "Time at which Kafka acknowledged the last published weights, as seconds since 1970."}, []string{"objective"}),
+		saved:     f.NewGaugeVec(prometheus.GaugeOpts{Name: "clickloop_learner_checkpoint_timestamp_seconds", Help: "Time at which the last checkpoint was written, as seconds since 1970. There is none before the first one of this process."}, []string{"objective"}),
 		unsaved:   f.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_learner_checkpoint_failures_total", Help: "Checkpoints that could not be written. After a crash, the learner resumes from the checkpoint before."}, []string{"objective"}),
+	}
+}
+
+// begin makes the series of a network's counters.
+func (m *instruments) begin(key string) {
+	instrument.Begin(m.examples, []string{key}, append(verdictNames[:], "trimmed"))
+	for _, c := range []*prometheus.CounterVec{m.loss, m.judged, m.unsaved} {
+		c.WithLabelValues(key)
 	}
 }
 

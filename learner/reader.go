@@ -26,7 +26,7 @@ var errRecreated = errors.New("the examples topic was deleted and made again")
 
 // run reads from an offset on until ctx ends. It reads nothing of a topic with another id.
 func (r *reader) run(ctx context.Context, topicID string, from int64) error {
-	records := r.o.client.NewReader(r.o.topic(), 0, from).Hold(topicID)
+	records := r.o.client.NewReader(r.o.topic(), 0, from).Hold(topicID).As("learner." + r.o.key)
 	defer records.Close()
 	d := decoder{objective: r.o.objective, tracer: r.o.tracer}
 	gap := false // before the next records

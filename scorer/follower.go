@@ -86,7 +86,7 @@ func (f *follower) follow(ctx context.Context) error {
 	}
 	f.topic.parts = weights.Loading()
 	defer f.topic.parts.Close()
-	r := f.client.NewReader(topic, 0, from).Hold(id).Fetch(joinBytes)
+	r := f.client.NewReader(topic, 0, from).Hold(id).Fetch(joinBytes).As("weights." + f.network)
 	defer r.Close()
 	if err := f.join(ctx, r, end); err != nil {
 		return err

@@ -131,7 +131,7 @@ func (p *profiles) readCached(ctx context.Context, c *Call, deadline time.Time) 
 
 // without notes that c is scored without some profiles.
 func (p *profiles) without(c *Call) {
-	p.metrics.degraded.WithLabelValues("profiles").Inc()
+	p.metrics.noProfiles.Inc()
 	c.basis.WithoutProfiles = true
 }
 

@@ -46,7 +46,7 @@ func newPredictionLog(cfg *Config, client *stream.Client, logger *slog.Logger, m
 		batcher: stream.NewBatcher(client, event.TopicPredictions, cfg.MaxWaiting), headers: client.MessageHeaders(event.SchemaPrediction),
 		client: client, drain: cfg.Drain, logger: logger, metrics: metrics,
 	}
-	l.batcher.Drain(cfg.Drain, l.lose).Insist().Linger(linger).Count(func(n int) { metrics.countPredictions("acknowledged", n) })
+	l.batcher.Drain(cfg.Drain, l.lose).Insist().Linger(linger).Count(func(n int) { metrics.acknowledged.Add(float64(n)) })
 	if cfg.Spool != "" {
 		if l.spool, left, err = openSpool(cfg.Spool, l); err != nil {
 			return nil, nil, err

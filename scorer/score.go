@@ -54,7 +54,7 @@ func (e *Engine) hold(c *Call, now event.Time) {
 		h := &c.held[i]
 		if h.replica = f.replicas.acquire(); h.replica == nil {
 			c.basis.WithoutModel = true
-			e.metrics.degraded.WithLabelValues("model").Inc()
+			e.metrics.noModel.Inc()
 			continue
 		}
 		if h.scratch == nil || h.shape != h.replica.shape {

@@ -25,6 +25,7 @@ type cluster struct {
 	transport *kafka.Transport
 	kafka     *kafka.Client // over transport
 	logger    *slog.Logger
+	metrics   *instruments
 }
 
 func newCluster(cfg Config, entrance *door) *cluster {
@@ -35,6 +36,7 @@ func newCluster(cfg Config, entrance *door) *cluster {
 		transport: transport,
 		kafka:     &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport, Timeout: attemptTimeout},
 		logger:    cfg.Logger,
+		metrics:   newInstruments(&cfg),
 	}
 }
 
@@ -93,6 +95,11 @@ func (c *cluster) Await(ctx context.Context) error {
 // retry repeats fn, with a timeout for each attempt, until it succeeds, returns a *finalError, or
 // ctx ends.
 func (c *cluster) retry(ctx context.Context, what string, fn func(ctx context.Context) error) error {
+	return c.retryKind(ctx, requestOther, what, fn)
+}
+
+// retryKind is retry for a kind of request, under which failures are counted.
+func (c *cluster) retryKind(ctx context.Context, kind, what string, fn func(ctx context.Context) error) error {
 	backoff := newBackoff()
 	for {
 		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
@@ -104,6 +111,11 @@ func (c *cluster) retry(ctx context.Context, what string, fn func(ctx context.Co
 			return nil
 		case errors.As(err, &final):
 			return final.err
+		}
+		if !errors.Is(err, context.Canceled) {
+			c.metrics.failed(kind)
+		}
+		switch {
 		case c.door.fault() != nil:
 			return c.door.fault()
 		case ctx.Err() == nil && backoff.ShouldLog():

@@ -131,7 +131,7 @@ func (r *Reader) fetch(ctx context.Context) error {
 	}
 	switch err := kafka.Error(found.ErrorCode); {
 	case err == kafka.OffsetOutOfRange:
-		_ = r.Close()
+		_ = r.disconnect()
 		return r.connect(ctx)
 	case err != 0:
 		return r.client.denied(err, Need{Name: r.topic, Operations: []string{OpRead}})
@@ -150,6 +150,7 @@ func (r *Reader) fetch(ctx context.Context) error {
 		return fmt.Errorf("the answer holds no whole batch in %d bytes at offset %d", len(found.RecordBatches), r.offset)
 	}
 	r.records, r.offset = records, next
+	r.progress.note(r.offset, r.end, records)
 	r.client.held.note(r.client.cluster, r.topic, r.partition, r.offset, r.end, found.HighWatermark)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
@@ -73,7 +74,11 @@ func (g *Generation) Commit(ctx context.Context, topic string, next map[int]int6
 	}
 	name := g.cluster.name(topic)
 	// kafka-go bounds the call by the group's Timeout.
-	if err := g.kafka.CommitOffsets(map[string]map[int]int64{name: offsets}); err != nil {
+	began := time.Now()
+	err := g.kafka.CommitOffsets(map[string]map[int]int64{name: offsets})
+	observe(g.cluster.metrics.commits, began)
+	if err != nil {
+		g.cluster.metrics.failed(requestCommit)
 		return fmt.Errorf("cannot commit %s: %w", name, err)
 	}
 	for p, o := range offsets {

@@ -34,7 +34,7 @@ type hold struct {
 
 func newHeld(reg prometheus.Registerer) *held {
 	h := &held{holds: map[partitionOf]*hold{}, records: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "clickloop_stream_held_records", Help: "Records that readers cannot read yet because a transaction before them is open.",
+		Name: "clickloop_kafka_held_records", Help: "Records that readers cannot read yet because a transaction before them is open.",
 	}, []string{"topic", "partition"})}
 	if reg != nil {
 		reg.MustRegister(h.records)

@@ -157,7 +157,7 @@ func (s *producer) producePartition(ctx context.Context, topic string, p int, ou
 // produceBatch repeats one batch until it is acknowledged. It halves a batch that the broker calls
 // too large, and adds a single record that is too large to refused.
 func (s *producer) produceBatch(ctx context.Context, topic string, p int, out outgoing, refused *refusals) error {
-	err := s.retry(ctx, fmt.Sprintf("write to %s partition %d", s.name(topic), p), func(ctx context.Context) error {
+	err := s.retryKind(ctx, requestProduce, fmt.Sprintf("write to %s partition %d", s.name(topic), p), func(ctx context.Context) error {
 		return s.denied(s.produceOnce(ctx, topic, p, out), Need{Name: topic, Operations: []string{OpWrite}})
 	})
 	if !tooLarge(err) {
@@ -191,9 +191,11 @@ func (s *producer) produceOnce(ctx context.Context, topic string, p int, out out
 		rewind(records[i].Key)
 		rewind(records[i].Value)
 	}
+	began := time.Now()
 	resp, err := s.kafka.Produce(ctx, &kafka.ProduceRequest{
 		Topic: s.name(topic), Partition: p, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
 	})
+	observe(s.metrics.produced, began)
 	if err == nil {
 		err = resp.Error
 	}

@@ -57,6 +57,7 @@ type Reader struct {
 	unpacker  unpacker
 	fetchMax  int // bytes
 	records   []Record
+	progress  *progress // nil: nobody asked for it
 }
 
 // NewReader starts at offset, or at the first record where retention has deleted that.
@@ -68,6 +69,13 @@ func (c *Client) NewReader(topic string, partition int, offset int64) *Reader {
 // however large it is.
 func (r *Reader) Fetch(bytes int) *Reader {
 	r.fetchMax = bytes
+	return r
+}
+
+// As names the consumer for which the Reader reads. The metrics then tell how far it is behind,
+// until Close. Names are few, such as that of a consumer group: a Reader of a range has none.
+func (r *Reader) As(consumer string) *Reader {
+	r.progress = r.client.metrics.follow(consumer, r.topic, r.partition, r.offset)
 	return r
 }
 
@@ -86,8 +94,14 @@ func (r *Reader) Offset() int64 { return r.offset }
 // transaction holds back. Offset() == End() means that no record was left then.
 func (r *Reader) End() int64 { return r.end }
 
-// Close ends the Reader's connection.
+// Close ends the Reader.
 func (r *Reader) Close() error {
+	r.progress.leave()
+	return r.disconnect()
+}
+
+// disconnect ends the connection. The next fetch opens another one.
+func (r *Reader) disconnect() error {
 	if r.wire == nil {
 		return nil
 	}
@@ -127,7 +141,8 @@ func (r *Reader) Next(ctx context.Context) ([]Record, error) {
 		case errors.Is(err, ErrTrimmed), errors.Is(err, ErrBeyond), errors.Is(err, ErrRecreated):
 			return nil, err
 		}
-		_ = r.Close() // the connection is of no use after an error
+		_ = r.disconnect() // the connection is of no use after an error
+		r.client.metrics.failed(requestFetch)
 		if backoff.ShouldLog() {
 			r.client.logger.Warn("cannot read, repeating", "topic", r.client.name(r.topic), "partition", r.partition, "offset", r.offset, "err", err)
 		}

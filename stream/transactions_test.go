@@ -228,7 +228,7 @@ func TestAnOpenTransactionHoldsReadersBackAndIsNamed(t *testing.T) {
 		t.Fatalf("read %q from behind an open transaction", records[0].Value)
 	}
 	if n := gauge(t, reg); n != 2 {
-		t.Errorf("clickloop_stream_held_records is %v, want 2", n)
+		t.Errorf("clickloop_kafka_held_records is %v, want 2", n)
 	}
 	mu.Lock()
 	text := log.String()
@@ -262,7 +262,7 @@ func gauge(t *testing.T, reg *prometheus.Registry) float64 {
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() == "clickloop_stream_held_records" {
+		if f.GetName() == "clickloop_kafka_held_records" {
 			return f.GetMetric()[0].GetGauge().GetValue()
 		}
 	}

@@ -40,7 +40,7 @@ func (b *builder) bidder(profiles features.Store) (stage, error) {
 		})
 		d.Events, d.RunEvents = c, c.Run
 	}
-	client, err := b.dialRedis(features.Writing)
+	client, err := b.dialRedis(features.Writing, "ledger")
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,8 @@ type capacity struct {
 	client *features.RedisClient
 	logger *slog.Logger
 
-	used, limit prometheus.Gauge
-	evicted     prometheus.Counter
+	used, limit, keys prometheus.Gauge
+	evicted           prometheus.Counter
 
 	mu     sync.Mutex
 	asked  bool
@@ -37,9 +37,10 @@ func newCapacity(client *features.RedisClient, logger *slog.Logger, reg promethe
 		client: client, logger: logger,
 		used:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_used_bytes", Help: "Memory that Redis uses, in bytes."}),
 		limit:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_max_bytes", Help: "Memory limit of Redis (maxmemory), in bytes; 0 means no limit."}),
+		keys:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "clickloop_redis_keys", Help: "Keys that Redis holds: profiles, outcomes, positions, and what others keep there."}),
 		evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_redis_evicted_keys_total", Help: "Keys that Redis has evicted to free memory since this process started. Their profiles and outcomes are lost."}),
 	}
-	reg.MustRegister(c.used, c.limit, c.evicted)
+	reg.MustRegister(c.used, c.limit, c.keys, c.evicted)
 	return c
 }
 
@@ -77,6 +78,7 @@ func (c *capacity) update(now features.Capacity) {
 	defer c.mu.Unlock()
 	c.used.Set(float64(now.Used))
 	c.limit.Set(float64(now.Max))
+	c.keys.Set(float64(now.Keys))
 	if !c.asked {
 		c.asked, c.before, c.last = true, now.Evicted, now.Evicted
 	} else if now.Evicted < c.last { // Redis has restarted

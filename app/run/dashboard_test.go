@@ -186,7 +186,7 @@ func TestTheDashboardShowsWhatTheTopicsHold(t *testing.T) {
 	if s.Models[0].Version != sum.Model {
 		t.Errorf("the model is %s, want %s", s.Models[0].Version, sum.Model)
 	}
-	checkPredictions(t, l, s, objective)
+	checkShownPredictions(t, l, s, objective)
 	checkEvaluations(t, l, s)
 }
 
@@ -209,7 +209,7 @@ func awaitIdle(t *testing.T, l *run.Loop) {
 	}
 }
 
-func checkPredictions(t *testing.T, l *run.Loop, s shown, objective string) {
+func checkShownPredictions(t *testing.T, l *run.Loop, s shown, objective string) {
 	t.Helper()
 	byID := map[string]event.Prediction{}
 	values, _ := lastOf(t, l, event.TopicPredictions, 200) // a batch of one millisecond has no order

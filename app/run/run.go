@@ -35,8 +35,8 @@ type Options struct {
 	Embedded bool     // run Kafka and Redis inside the process where the configuration has no address
 	AnyPort  bool     // let embedded services listen on any free ports
 	Spare    Spare    // ports that may be other ones than configured
-	Version  string   // of the program, for the dashboard
 	Logger   *slog.Logger
+	Version  string // of the program, for the dashboard and the metrics; empty: unknown
 }
 
 // Loop is a running process of stages.
@@ -50,20 +50,22 @@ type Loop struct {
 
 	front
 
-	cfg         config.Config
-	logger      *slog.Logger
-	registry    *prometheus.Registry
-	closers     []func() error                // Close calls them in reverse order
-	running     []func(context.Context) error // run beside the stages
-	stages      []stage
-	calls       []registrar  // answered beside the stages
-	setRecorded []func(bool) // switch the stages between recorded and wall time
-	stores      []store
-	capacity    *capacity       // nil when no stage has a store
-	keeper      *keeper         // nil without embedded services
-	keys        *signing.Ring   // nil: nothing is signed
-	tracer      *tracing.Tracer // nil: no traces
-	version     string
+	cfg          config.Config
+	logger       *slog.Logger
+	registry     *prometheus.Registry
+	redisMetrics *features.RedisMetrics        // nil before the first client of Redis
+	closers      []func() error                // Close calls them in reverse order
+	running      []func(context.Context) error // run beside the stages
+	stages       []stage
+	calls        []registrar  // answered beside the stages
+	setRecorded  []func(bool) // switch the stages between recorded and wall time
+	stores       []store
+	capacity     *capacity // nil when no stage has a store
+	keeper       *keeper   // nil without embedded services
+	condition    *condition
+	keys         *signing.Ring   // nil: nothing is signed
+	tracer       *tracing.Tracer // nil: no traces
+	version      string
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the Loop has ended
@@ -79,6 +81,7 @@ func Start(ctx context.Context, o Options) (*Loop, error) {
 	l := &Loop{cfg: o.Config, logger: o.Logger, version: o.Version, done: make(chan struct{}), registry: prometheus.NewRegistry()}
 	l.metrics, l.readiness.check = web.NewMetrics(l.registry), l.check
 	l.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	l.registry.MustRegister(newBuildInfo(o.Version))
 	if err := l.start(ctx, o); err != nil {
 		return nil, errors.Join(err, l.closeAll())
 	}
@@ -131,6 +134,7 @@ func (l *Loop) start(ctx context.Context, o Options) error {
 		l.keeper = newKeeper(l, topics, o.Config.Clock == config.ClockRecorded)
 	}
 	l.names = o.Stages
+	l.condition = newCondition(l, o.Config.Clock == config.ClockRecorded)
 	if err := l.diagnoseStores(ctx); err != nil {
 		return err
 	}
@@ -193,10 +197,14 @@ func (l *Loop) closeTracer() error {
 	return nil
 }
 
-// dialRedis returns a client that closes with the Loop.
-func (l *Loop) dialRedis(role features.Role) (*features.RedisClient, error) {
+// dialRedis returns a client that closes with the Loop. name says in the metrics who asks.
+func (l *Loop) dialRedis(role features.Role, name string) (*features.RedisClient, error) {
 	client, err := features.DialRedis(l.cfg.Redis, role)
 	if err == nil {
+		if l.redisMetrics == nil {
+			l.redisMetrics = features.NewRedisMetrics(l.registry)
+		}
+		client.Observe(l.redisMetrics, name)
 		l.closers = append(l.closers, client.Close)
 	}
 	return client, err
@@ -221,7 +229,7 @@ func (l *Loop) diagnoseStores(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if l.redis, err = l.dialRedis(features.Serving); err == nil {
+	if l.redis, err = l.dialRedis(features.Serving, "process"); err == nil {
 		l.capacity = newCapacity(l.redis, l.logger, l.registry)
 	}
 	return err
@@ -242,6 +250,7 @@ func (l *Loop) run(ctx context.Context, ports *ports) {
 	}
 	g.Go(func() error { return l.certificates.run(ctx, l.logger) })
 	g.Go(func() error { return l.gate.Run(ctx) })
+	g.Go(func() error { return l.condition.run(ctx) })
 	if l.keeper != nil {
 		g.Go(func() error { return l.keeper.run(ctx) })
 	}

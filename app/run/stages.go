@@ -156,7 +156,7 @@ func (b *builder) stage(name string) (stage, error) {
 	if how.namespace == "" {
 		return how.build(b, nil)
 	}
-	client, err := b.dialRedis(how.role)
+	client, err := b.dialRedis(how.role, name)
 	if err != nil {
 		return nil, err
 	}

@@ -116,7 +116,7 @@ func (f *Follower) follow(ctx context.Context) error {
 		f.logged = -1 // another topic
 	}
 	f.next.Store(0)
-	r := f.Client.NewReader(event.TopicCampaigns, 0, ranges[0].First).Hold(id)
+	r := f.Client.NewReader(event.TopicCampaigns, 0, ranges[0].First).Hold(id).As("campaigns")
 	defer r.Close()
 	seen := map[string]bool{} // while the topic is read for the first time
 	for {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clickloop/clickloop/bidder/auction"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -14,6 +15,8 @@ type instruments struct {
 	verdicts  [Unavailable + 1]prometheus.Counter
 	notices   *prometheus.CounterVec
 	uncovered prometheus.Counter
+	charged   prometheus.Counter
+	credited  prometheus.Counter
 	overcap   prometheus.Counter
 	overpaid  prometheus.Counter
 	expired   prometheus.Counter
@@ -30,7 +33,9 @@ func newInstruments(reg prometheus.Registerer, l *Ledger) *instruments {
 	m := &instruments{
 		notices: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "clickloop_bidder_ledger_notices_total",
 			Help: "Notices, by step and result: new; late (the reservation had ended); repeated (nothing changed); too_late (younger than the configuration allows no more: nothing changed); unavailable (the sender is to repeat it)."}, []string{"step", "result"}),
-		uncovered: prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_bidder_ledger_uncovered_micros_total", Help: "Money of late bills for which no budget had room, in millionths: it is owed, and in no campaign's spend."}),
+		uncovered: prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_bidder_ledger_uncovered_money_total", Help: "Money of late bills for which no budget had room, in the account's currency: it is owed, and in no campaign's spend."}),
+		charged:   prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_bidder_ledger_charged_money_total", Help: "Money that notices of this process have added to the spend of campaigns, in the account's currency."}),
+		credited:  prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_bidder_ledger_credited_money_total", Help: "Money that later notices of a bid have taken back from the spend of campaigns, as when the first told no price, in the account's currency."}),
 		overcap:   prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_bidder_ledger_overcap_total", Help: "Late bills for which a cap had no room."}),
 		overpaid:  prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_bidder_ledger_overpaid_total", Help: "Bills that told more than the bid had reserved, which was charged."}),
 		expired:   prometheus.NewCounter(prometheus.CounterOpts{Name: "clickloop_bidder_ledger_expired_total", Help: "Reservations that ended without a notice."}),
@@ -42,8 +47,8 @@ func newInstruments(reg prometheus.Registerer, l *Ledger) *instruments {
 	if reg == nil {
 		return m
 	}
-	reg.MustRegister(claims, m.notices, m.uncovered, m.overcap, m.overpaid, m.expired, m.rebuilds,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "clickloop_bidder_ledger_unlogged_micros", Help: "Money reserved by bids of this process that are not on the topic yet, in millionths."}, func() float64 { return float64(l.allowances.sum()) }),
+	reg.MustRegister(claims, m.notices, m.uncovered, m.charged, m.credited, m.overcap, m.overpaid, m.expired, m.rebuilds,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "clickloop_bidder_ledger_unlogged_money", Help: "Money reserved by bids of this process that are not on the topic yet, in the account's currency."}, func() float64 { return money(l.allowances.sum()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "clickloop_bidder_ledger_waiting_steps", Help: "Steps of this process that wait for Kafka."}, func() float64 { n, _ := l.batcher.Waiting(); return float64(n) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "clickloop_bidder_ledger_ready", Help: "1 while bids can be reserved."}, func() float64 {
 			if l.Ready(context.Background()) != nil {
@@ -51,11 +56,14 @@ func newInstruments(reg prometheus.Registerer, l *Ledger) *instruments {
 			}
 			return 1
 		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "clickloop_bidder_ledger_reserved_micros", Help: "Money that the campaigns in use have reserved or held back, in millionths, as this process knew it a second ago."}, func() float64 { return float64(l.standings.reserved()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "clickloop_bidder_ledger_reserved_money", Help: "Money that the campaigns in use have reserved or held back, in the account's currency, as this process knew it a second ago."}, func() float64 { return money(l.standings.reserved()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "clickloop_bidder_ledger_open_reservations", Help: "Reservations that have not ended, of all bidders, as this process knew them a second ago."}, func() float64 { return float64(l.open.Load()) }),
 	)
 	return m
 }
+
+// money is an amount as the metrics tell it: in the currency's own unit.
+func money(m auction.Micros) float64 { return float64(m) / 1e6 }
 
 // countNotice counts a notice by what became of it.
 func (m *instruments) countNotice(n *Notice, r Result, err error) {
@@ -72,7 +80,9 @@ func (m *instruments) countNotice(n *Notice, r Result, err error) {
 	}
 	m.notices.WithLabelValues(n.Step, result).Inc()
 	if err == nil && !r.Repeated {
-		m.uncovered.Add(float64(r.Uncovered))
+		m.uncovered.Add(money(r.Uncovered))
+		m.charged.Add(money(max(r.Charged, 0)))
+		m.credited.Add(money(max(-r.Charged, 0)))
 	}
 }
 

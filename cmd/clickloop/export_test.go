@@ -51,7 +51,7 @@ func exportedTopic(t *testing.T, n int) (flags []string) {
 // prediction is the i-th of n predictions, at least 2,000 an hour.
 func prediction(random *rand.Rand, i, n int) stream.Record {
 	span := min(24*time.Hour, time.Duration(n)*time.Hour/2000)
-	at := at(0).Add(time.Duration(float64(i)/float64(n)*float64(span)) + time.Duration(random.IntN(60))*time.Second)
+	at := time.UnixMilli(1_790_000_000_000).Add(time.Duration(float64(i)/float64(n)*float64(span)) + time.Duration(random.IntN(60))*time.Second)
 	p := event.Prediction{ID: fmt.Sprintf("r%d.0", i), Request: fmt.Sprintf("r%d", i), Time: event.TimeOf(at), User: fmt.Sprintf("u%d", random.IntN(n)), Ad: fmt.Sprintf("a%d", random.IntN(500)),
 		P:     []event.ObjectiveP{{Objective: "click", P: random.Float64()}, {Objective: "conversion", P: random.ExpFloat64() / 1e3}},
 		Model: []event.ObjectiveVersion{{Objective: "click", Version: fmt.Sprintf("click@%d", i)}}, Propensity: 0.95, Policy: "epsilon:0.05", AgeMs: []event.Age{{Name: "user", Ms: random.Int64N(1000)}}}

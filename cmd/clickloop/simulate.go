@@ -149,7 +149,7 @@ func (o *simulateOptions) runUp(ctx context.Context, cfg config.Config, stdout, 
 	cfg.Clock = config.ClockRecorded
 	cfg.Learner.Publish = 0 // the exchange waits for the scorer
 	l, err := run.Start(ctx, run.Options{
-		Config: cfg, Embedded: true, Logger: newLogger(stderr, false),
+		Config: cfg, Embedded: true, Version: version, Logger: newLogger(stderr, false),
 		Spare: run.Spare{HTTP: !o.common.Given("http"), Admin: !o.common.Given("admin")},
 	})
 	if err != nil {

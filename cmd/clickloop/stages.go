@@ -53,7 +53,7 @@ func stageCommand(name string) func(context.Context, []string, io.Writer, io.Wri
 		if spare.Admin && common.Given("http") {
 			cfg.Admin = "127.0.0.1:0"
 		}
-		l, err := run.Start(ctx, run.Options{Config: cfg, Stages: []string{name}, Spare: spare, Version: version, Logger: newLogger(stderr, *verbose)})
+		l, err := run.Start(ctx, run.Options{Config: cfg, Stages: []string{name}, Version: version, Spare: spare, Logger: newLogger(stderr, *verbose)})
 		if err != nil {
 			return err
 		}

@@ -113,7 +113,7 @@ func up(ctx context.Context, o upOptions, stdout, stderr io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l, err := run.Start(ctx, run.Options{
-		Config: cfg, Embedded: true, Logger: newLogger(stderr, o.verbose), Version: version,
+		Config: cfg, Embedded: true, Version: version, Logger: newLogger(stderr, o.verbose),
 		Spare: run.Spare{HTTP: !o.common.Given("http"), Admin: !o.common.Given("admin")},
 	})
 	if err != nil {

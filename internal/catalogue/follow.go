@@ -78,7 +78,7 @@ func (f *Follower) follow(ctx context.Context, c *Catalogue) error {
 		return err
 	}
 	f.next.Store(0)
-	r := f.Client.NewReader(topic, 0, ranges[0].First).Hold(id)
+	r := f.Client.NewReader(topic, 0, ranges[0].First).Hold(id).As("catalogue")
 	defer r.Close()
 	seen := map[string]bool{} // while the topic is read for the first time
 	for {

@@ -33,10 +33,12 @@ type Config struct {
 	Watermark watermark.Config
 	Beats     *watermark.Reporter
 	// Now is this process's clock, 0 while times are recorded ones: no clock is held against those.
-	Now    func() event.Time
-	Moved  prometheus.Counter // runs that ended with features.ErrMoved; nil for none
-	Tracer *tracing.Tracer    // nil: no traces
-	Logger *slog.Logger
+	Now   func() event.Time
+	Moved prometheus.Counter // runs that ended with features.ErrMoved; nil for none
+	// Rewound counts runs that began before what this process had folded; nil for none
+	Rewound prometheus.Counter
+	Tracer  *tracing.Tracer // nil: no traces
+	Logger  *slog.Logger
 
 	// Start returns the Handler of one run, which begins at a position. It is called once a run.
 	Start func(ctx context.Context, at features.Position) (Handler, error)
@@ -70,7 +72,7 @@ func New(cfg Config) *Fold {
 		ofTopic := func(_ context.Context, topicID string) (string, error) { return topicID, nil }
 		cfg.Positions = &Positions{Begin: ofTopic, Current: ofTopic}
 	}
-	return &Fold{cfg: cfg, logger: cfg.Logger.With("topic", event.TopicEvents), folded: folded{upTo: map[int]event.Time{}}}
+	return &Fold{cfg: cfg, logger: cfg.Logger.With("topic", event.TopicEvents), folded: folded{upTo: map[int]event.Time{}, reached: map[int]reached{}}}
 }
 
 // Run folds until ctx ends.

@@ -17,6 +17,7 @@ import (
 	"github.com/clickloop/clickloop/internal/watermark"
 	"github.com/clickloop/clickloop/stream"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 const partitions = 2
@@ -50,7 +51,7 @@ func newRig(t *testing.T) *rig {
 	r.cfg = Config{
 		Client: client, Group: "test", Store: r.store, Into: "users", Letters: deadletter.New("test", client, now, logger, nil),
 		Watermark: watermark.DefaultConfig(), Beats: watermark.NewReporter("test", now, logger, nil), Now: now,
-		Moved: prometheus.NewCounter(prometheus.CounterOpts{Name: "moved"}), Logger: logger,
+		Moved: prometheus.NewCounter(prometheus.CounterOpts{Name: "moved"}), Rewound: prometheus.NewCounter(prometheus.CounterOpts{Name: "rewound"}), Logger: logger,
 		Start: func(context.Context, features.Position) (Handler, error) { return handle, nil },
 	}
 	return r
@@ -169,6 +170,9 @@ func TestAnEmptiedStoreIsFoldedAgain(t *testing.T) {
 	metrics, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if rewound := testutil.ToFloat64(r.cfg.Rewound); rewound < 2 {
+		t.Errorf("%v runs began before what was folded, want each partition's", rewound)
 	}
 	if moved := metrics[0].GetMetric()[0].GetCounter().GetValue(); moved < 2 {
 		t.Errorf("%v runs ended because the store had moved, want each partition's", moved)

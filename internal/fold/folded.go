@@ -15,6 +15,28 @@ type folded struct {
 	changed notify.Broadcast
 	mu      sync.Mutex
 	upTo    map[int]event.Time // watermarks, by partition
+	reached map[int]reached    // how far each partition was folded, also before it was given up
+}
+
+// reached is how far a partition of a topic was folded.
+type reached struct {
+	topicID string
+	next    int64
+}
+
+// reach notes that all before next is folded.
+func (f *folded) reach(topicID string, partition int, next int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reached[partition] = reached{topicID, next}
+}
+
+// rewound tells whether a run that begins at next folds again what this process had folded.
+func (f *folded) rewound(topicID string, partition int, next int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.reached[partition]
+	return r.topicID == topicID && next < r.next
 }
 
 func (f *folded) set(partition int, t event.Time) {

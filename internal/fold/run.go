@@ -63,6 +63,9 @@ func (r *run) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.folded.rewound(r.topicID, r.partition, r.at.Next) && r.cfg.Rewound != nil {
+		r.cfg.Rewound.Inc()
+	}
 	r.next.Store(r.at.Next)
 	r.batch = Batch{partition: r.partition, beats: r.cfg.Beats}
 	if r.batch.marks, err = watermark.New(r.cfg.Watermark, r.at.Received, r.at.Collectors); err != nil {
@@ -100,7 +103,7 @@ func (r *run) check(ctx context.Context) error {
 
 // follow folds batch after batch, each until it succeeds.
 func (r *run) follow(ctx context.Context, g *stream.Generation) error {
-	reader := r.cfg.Client.NewReader(event.TopicEvents, r.partition, r.at.Next).Hold(r.topicID)
+	reader := r.cfg.Client.NewReader(event.TopicEvents, r.partition, r.at.Next).Hold(r.topicID).As(r.cfg.Group)
 	defer reader.Close()
 	committed := time.Now()
 	for {
@@ -147,6 +150,7 @@ func (r *run) fold(ctx context.Context, records []stream.Record) error {
 	}
 	r.at = to
 	r.next.Store(to.Next)
+	r.folded.reach(r.topicID, r.partition, to.Next)
 	r.folded.set(r.partition, to.Received)
 	r.cfg.Tracer.Took("fold into "+r.cfg.Into, began, records)
 	return nil

@@ -1,6 +1,11 @@
 package web
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Port is one of the two ports of a process.
 type Port string
@@ -33,6 +38,7 @@ const (
 type Metrics struct {
 	open            *prometheus.GaugeVec
 	closed, refused *prometheus.CounterVec
+	responses       map[Port]map[int]prometheus.Counter // by status
 }
 
 // NewMetrics registers the metrics of the servers of a process.
@@ -50,14 +56,51 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "Calls that a port refused before any stage saw them, by port and reason: other_port (the other port has the call); host, origin, content_type (the call could come from a page in a browser).",
 		}, []string{"port", "reason"}),
 	}
+	responses := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "clickloop_http_responses_total", Help: "Answers, by port and status code; other stands for codes that no handler is known to use.",
+	}, []string{"port", "code"})
+	m.responses = map[Port]map[int]prometheus.Counter{}
 	for _, p := range []Port{Public, Admin} {
+		m.responses[p] = map[int]prometheus.Counter{0: responses.WithLabelValues(string(p), "other")}
+		for _, code := range codes {
+			m.responses[p][code] = responses.WithLabelValues(string(p), strconv.Itoa(code))
+		}
 		m.open.WithLabelValues(string(p))
 		for _, reason := range []string{closedFull, closedReplaced, closedMemory, closedNoRequest, closedBody, closedAnswer} {
 			m.closed.WithLabelValues(string(p), reason)
 		}
 	}
-	reg.MustRegister(m.open, m.closed, m.refused)
+	reg.MustRegister(m.open, m.closed, m.refused, responses)
 	return m
+}
+
+// codes are the statuses that handlers of stages answer with.
+var codes = []int{
+	http.StatusOK, http.StatusAccepted, http.StatusNoContent, http.StatusFound, http.StatusNotModified,
+	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+	http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusTooManyRequests,
+	http.StatusInternalServerError, http.StatusServiceUnavailable,
+}
+
+// answered counts an answer by its status; 0 is that of a handler that set none.
+func (m *Metrics) answered(p Port, status int) {
+	if m == nil {
+		return
+	}
+	if status == 0 {
+		status = http.StatusOK
+	}
+	if p == "" {
+		p = Public
+	}
+	of := m.responses[p]
+	c := of[status]
+	if c == nil {
+		c = of[0]
+	}
+	if c != nil {
+		c.Inc()
+	}
 }
 
 // Refused counts a call.

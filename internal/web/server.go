@@ -109,6 +109,7 @@ func (s *conns) receiving(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, stream := r.Context().Value(connKey{}).(*conn), streamOf(w, r)
 		out := &outgoing{ResponseWriter: w, held: held{conn: c}, stream: stream}
+		defer func() { s.metrics.answered(s.port, out.status) }()
 		if stream != nil {
 			if !c.openStream() {
 				Refuse(out, http.StatusServiceUnavailable, "busy", errStreams)

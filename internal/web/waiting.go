@@ -129,11 +129,15 @@ type outgoing struct {
 	held   held
 	stream *stream
 	sent   int
+	status int // that was answered; 0: 200, or nothing yet
 }
 
 // WriteHeader begins the answer.
 func (o *outgoing) WriteHeader(status int) {
 	o.held.conn.all.drain.close(o.Header())
+	if o.status < http.StatusOK { // others before the last one are informational
+		o.status = status
+	}
 	o.ResponseWriter.WriteHeader(status)
 }
 
