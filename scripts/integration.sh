@@ -26,5 +26,5 @@ addresses=$(scripts/services.sh start "$dir/secure" --secure)
 eval "$addresses"
 export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS CLICKLOOP_TEST_CONFIG=$CONFIG
 echo "Kafka at $KAFKA, Redis at $REDIS, with TLS and users" >&2
-go test -count=1 -p 1 -timeout 10m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./app/inspect/... "$@"
+go test -count=1 -p 1 -timeout 10m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./app/dashboard/... ./app/inspect/... "$@"
 go test -count=1 -timeout 10m -run 'TestStagesRunWithTheirOwnRightsOnly|TestStagesThatAreKilledLoseNothing|TestLockstep' ./cmd/clickloop "$@"

@@ -100,19 +100,28 @@ func (s *Survey) Ranges(ctx context.Context, topics ...string) (map[string][]Ran
 		}
 	}
 	for address, asked := range byBroker {
-		first, e := s.listOffsets(ctx, address, asked, timeFirst)
-		if e == nil {
-			var end map[string]map[int]int64
-			if end, e = s.listOffsets(ctx, address, asked, timeEnd); e == nil {
-				for topic, partitions := range asked {
-					for _, p := range partitions {
-						found[topic][p] = Range{first[topic][p], end[topic][p]}
-					}
-				}
-			}
-		}
+		first, faults, e := s.listOffsets(ctx, address, asked, timeFirst)
 		if e != nil {
 			return nil, errors.Join(err, e)
+		}
+		end, more, e := s.listOffsets(ctx, address, asked, timeEnd)
+		if e != nil {
+			return nil, errors.Join(err, e)
+		}
+		if faults == nil { // else both say the same
+			faults = more
+		}
+		err = errors.Join(err, faults)
+		for topic, partitions := range asked {
+			for _, p := range partitions {
+				from, known := first[topic][p]
+				to, too := end[topic][p]
+				if ranges := found[topic]; known && too && ranges != nil {
+					ranges[p] = Range{from, to}
+				} else {
+					delete(found, topic) // a part of a topic would pass for all of it
+				}
+			}
 		}
 	}
 	return found, err
@@ -170,8 +179,9 @@ func (s *Survey) leaders(ctx context.Context, topics []string) (map[string][]str
 	return found, faults
 }
 
-// listOffsets asks one broker for an offset of partitions: timeFirst, or timeEnd.
-func (s *Survey) listOffsets(ctx context.Context, address string, asked map[string][]int, at int64) (map[string]map[int]int64, error) {
+// listOffsets asks one broker for an offset of partitions: timeFirst, or timeEnd. Partitions that
+// it cannot tell, as while leaders move, are left out and named in faults.
+func (s *Survey) listOffsets(ctx context.Context, address string, asked map[string][]int, at int64) (found map[string]map[int]int64, faults, err error) {
 	req, resp := kmsg.NewPtrListOffsetsRequest(), kmsg.NewPtrListOffsetsResponse()
 	req.Version, req.ReplicaID, req.IsolationLevel = offsetsVersion, -1, readCommitted
 	for topic, partitions := range asked {
@@ -185,9 +195,9 @@ func (s *Survey) listOffsets(ctx context.Context, address string, asked map[stri
 		req.Topics = append(req.Topics, t)
 	}
 	if err := s.ask(ctx, address, req, resp); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	found := map[string]map[int]int64{}
+	found = map[string]map[int]int64{}
 	for topic := range asked {
 		found[topic] = map[int]int64{}
 	}
@@ -195,20 +205,16 @@ func (s *Survey) listOffsets(ctx context.Context, address string, asked map[stri
 		name := resp.Topics[i].Topic
 		for _, p := range resp.Topics[i].Partitions {
 			if p.ErrorCode != 0 {
-				return nil, s.client.denied(fmt.Errorf("topic %s partition %d: %w", name, p.Partition, kafka.Error(p.ErrorCode)),
-					Need{Name: name[len(s.client.cfg.Prefix):], Operations: []string{OpDescribe}})
+				faults = errors.Join(faults, s.client.denied(fmt.Errorf("topic %s partition %d: %w", name, p.Partition, kafka.Error(p.ErrorCode)),
+					Need{Name: name[len(s.client.cfg.Prefix):], Operations: []string{OpDescribe}}))
+				continue
 			}
 			if of := found[name[len(s.client.cfg.Prefix):]]; of != nil {
 				of[int(p.Partition)] = p.Offset
 			}
 		}
 	}
-	for topic, partitions := range asked {
-		if len(found[topic]) != len(partitions) {
-			return nil, fmt.Errorf("the broker answered for %d of %d partitions of %s", len(found[topic]), len(partitions), topic)
-		}
-	}
-	return found, nil
+	return found, faults, nil
 }
 
 // Committed returns the offsets that a group has committed for the first n partitions of topic: the

@@ -214,7 +214,11 @@ func (c *collector) span(ctx context.Context, topic string, partition int, from,
 	if from >= to {
 		return nil
 	}
-	r := c.reader(topic, partition)
+	return c.readTo(ctx, c.reader(place{topic: topic, partition: partition}, fetchBytes), from, to, fn)
+}
+
+// readTo calls fn for the records from <= offset < to of a reader's partition.
+func (c *collector) readTo(ctx context.Context, r *stream.Reader, from, to int64, fn func(*stream.Record)) error {
 	r.MoveTo(from)
 	for r.Offset() < to {
 		records, err := r.Next(ctx)
@@ -236,11 +240,12 @@ func (c *collector) span(ctx context.Context, topic string, partition int, from,
 	return nil
 }
 
-func (c *collector) reader(topic string, partition int) *stream.Reader {
-	at := place{topic: topic, partition: partition}
+// reader returns the reader of a partition. Readers that fetch more or less have a group of their
+// own in at.
+func (c *collector) reader(at place, bytes int) *stream.Reader {
 	r := c.readers[at]
 	if r == nil {
-		r = c.d.d.Client.NewReader(topic, partition, 0).Fetch(fetchBytes)
+		r = c.d.d.Client.NewReader(at.topic, at.partition, 0).Fetch(bytes)
 		c.readers[at] = r
 	}
 	return r

@@ -40,9 +40,10 @@ func newRig(t *testing.T, brokers []string, missing ...string) *rig {
 	}}
 	all := append(event.Topics(r.objectives, 3), event.BiddingTopics()...)
 	var made []stream.Topic
+	var names []string
 	for _, topic := range all {
 		if !slices.Contains(missing, topic.Name) {
-			made = append(made, stream.Topic(topic))
+			made, names = append(made, stream.Topic(topic)), append(names, topic.Name)
 		}
 	}
 	if err := client.EnsureTopics(t.Context(), made...); err != nil {
@@ -53,7 +54,12 @@ func newRig(t *testing.T, brokers []string, missing ...string) *rig {
 		t.Fatal(err)
 	}
 	r.c = newCollector(r.d)
-	t.Cleanup(r.c.close)
+	t.Cleanup(func() { r.c.close() })
+	for t.Context().Err() == nil { // leaders of new topics are not known everywhere at once
+		if ranges, err := r.c.survey.Ranges(t.Context(), names...); err == nil && len(ranges) == len(names) {
+			break
+		}
+	}
 	return r
 }
 
@@ -115,6 +121,9 @@ func example(n int, y float64, revision bool) []byte {
 func TestAStateHasTheNewestOfEachTopic(t *testing.T) {
 	r := newRig(t, backend.Kafka(t))
 	first := r.turn()
+	if len(first.Topics) == 0 {
+		t.Fatalf("no topic is told: %q", first.Problems)
+	}
 	if first.Topics[0].PerSecond != nil || len(first.Predictions) != 0 || len(first.Problems) != 0 || first.Clock != "wall" {
 		t.Errorf("of empty topics: %+v", first)
 	}

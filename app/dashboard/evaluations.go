@@ -21,7 +21,7 @@ func (c *collector) readEvaluations(ctx context.Context) error {
 	}
 	h, rg := c.d.history, ranges[0]
 	from := c.d.next(rg)
-	r := c.reader(event.TopicEvaluations, 0).Fetch(1 << 20)
+	r := c.reader(place{topic: event.TopicEvaluations}, 1<<20)
 	until := time.Now().Add(readTime)
 	r.MoveTo(from)
 	for r.Offset() < rg.End && time.Now().Before(until) {

@@ -119,7 +119,8 @@ func (c *collector) writtenAt(ctx context.Context, at place, offset int64) (*lag
 	}
 	l.read, l.offset = c.at, offset
 	found := false
-	err := c.span(ctx, at.topic, at.partition, offset, offset+1, func(r *stream.Record) { l.written, found = r.Time, true })
+	r := c.reader(place{"single records", at.topic, at.partition}, 1) // a broker sends the batch that it is in
+	err := c.readTo(ctx, r, offset, offset+1, func(r *stream.Record) { l.written, found = r.Time, true })
 	if !found && err == nil {
 		l.written = time.Time{} // a marker of a transaction
 	}

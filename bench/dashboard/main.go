@@ -1,8 +1,11 @@
 // Command dashboard measures what watching costs the loop: it plays a recording through
 // `clickloop up` as fast as it goes, in pairs of runs with and without clients on the dashboard's
 // stream, and prints the medians of the ratios of their throughput and of the processor time of the
-// loop's process. The clients run beside the loop and take their share of the same processors. Where
-// other work disturbs the throughput, the processor time still tells the cost.
+// loop's process. The clients run beside the loop and take their share of the same processors.
+//
+// Where other work slows the runs, both are disturbed: the throughput by chance, and the processor
+// time because a longer run has more states. So it prints, too, how much more processor time a
+// watched second takes.
 package main
 
 import (
@@ -51,6 +54,7 @@ func main() {
 // result is one run.
 type result struct {
 	perSecond float64
+	seconds   float64
 	cpu       time.Duration // of the process
 	states    int64         // that all clients got
 	bytes     int64
@@ -59,7 +63,7 @@ type result struct {
 // measure runs the pairs. The order within a pair alternates, so that what changes with time
 // favours neither.
 func measure(o *options) error {
-	var ratios, cpu []float64
+	var ratios, cpu, more []float64
 	for n := range o.pairs {
 		var with, without result
 		for _, watched := range []bool{n%2 == 0, n%2 == 1} {
@@ -75,17 +79,19 @@ func measure(o *options) error {
 		}
 		ratios = append(ratios, with.perSecond/without.perSecond)
 		cpu = append(cpu, with.cpu.Seconds()/without.cpu.Seconds())
+		more = append(more, 1000*(with.cpu-without.cpu).Seconds()/with.seconds)
 		fmt.Printf("pair %d: %.0f requests/s watched by %d, %.0f unwatched: %.3f; processor time %.2f and %.2f s: %.3f (%d states, %.1f MB)\n",
 			n+1, with.perSecond, o.clients, without.perSecond, ratios[n], with.cpu.Seconds(), without.cpu.Seconds(), cpu[n], with.states, float64(with.bytes)/1e6)
 	}
-	tell("throughput", ratios)
-	tell("processor time", cpu)
+	tell("ratio of throughput", ratios)
+	tell("ratio of processor time", cpu)
+	tell("processor time that watching adds, in milliseconds a second", more)
 	return nil
 }
 
-func tell(of string, ratios []float64) {
-	slices.Sort(ratios)
-	fmt.Printf("%s: median of the ratios %.3f (from %.3f to %.3f)\n", of, ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1])
+func tell(what string, values []float64) {
+	slices.Sort(values)
+	fmt.Printf("%s: median %.3f (from %.3f to %.3f)\n", what, values[len(values)/2], values[0], values[len(values)-1])
 }
 
 // run plays the recording once.
@@ -120,11 +126,12 @@ func run(o *options, watched bool) (result, error) {
 	}
 	var summary struct {
 		RequestsPerSecond float64 `json:"requests_per_second"`
+		Seconds           float64 `json:"seconds"`
 	}
 	if err := json.Unmarshal(stdout.Bytes(), &summary); err != nil {
 		return result{}, fmt.Errorf("its summary: %w", err)
 	}
-	r.perSecond = summary.RequestsPerSecond
+	r.perSecond, r.seconds = summary.RequestsPerSecond, summary.Seconds
 	r.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if watched && r.states == 0 {
 		return result{}, errors.New("no client got a state")

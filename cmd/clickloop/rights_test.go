@@ -175,30 +175,58 @@ func TestStagesRunWithTheirOwnRightsOnly(t *testing.T) {
 	r.refused(users)
 }
 
-// watches asks the dashboard, which may describe the groups and read all topics.
+// watches asks the dashboard, which may describe the groups and read all topics, until it knows how
+// far every group is: stages commit once a second.
 func (r rights) watches(admin string) {
 	r.Helper()
-	resp, err := http.Get("http://" + admin + "/v1/dashboard")
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	for {
+		state := r.dashboard(ctx, admin)
+		if len(state.Predictions) != 50 || len(state.Problems) != 0 {
+			r.Errorf("the dashboard has %d predictions, problems %q", len(state.Predictions), state.Problems)
+			return
+		}
+		unknown := slices.IndexFunc(state.Consumers, func(c consumer) bool { return c.Behind == nil })
+		if unknown < 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			r.Errorf("the dashboard does not know how far %s is", state.Consumers[unknown].Group)
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// consumer and dashboardState are what the test reads of the dashboard's state.
+type consumer struct {
+	Group  string
+	Behind *int64
+}
+
+type dashboardState struct {
+	Predictions []json.RawMessage
+	Consumers   []consumer
+	Problems    []string
+}
+
+func (r rights) dashboard(ctx context.Context, admin string) (s dashboardState) {
+	r.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/v1/dashboard", nil)
+	if err != nil {
+		r.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		r.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var state struct {
-		Predictions []json.RawMessage
-		Consumers   []struct {
-			Group  string
-			Behind *int64
-		}
-		Problems []string
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		r.Fatal(err)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&state); err != nil || len(state.Predictions) != 50 || len(state.Problems) != 0 {
-		r.Errorf("the dashboard: %v, %d predictions, problems %q", err, len(state.Predictions), state.Problems)
-	}
-	for _, c := range state.Consumers {
-		if c.Behind == nil {
-			r.Errorf("the dashboard does not know how far %s is", c.Group)
-		}
-	}
+	return s
 }
 
 // refused asks for all that a user has no right to.
