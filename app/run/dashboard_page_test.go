@@ -124,7 +124,7 @@ func TestThePageShowsWhatTheTopicsHold(t *testing.T) {
 			t.Errorf("%s: the page shows %.0f records, there are %d", topic, got, written(t, l, topic))
 		}
 	}
-	id := checkPredictions(t, l, p)
+	id := checkRows(t, l, p)
 	checkWay(t, l, p, id)
 	for _, fault := range p.Faults() {
 		t.Error(fault)
@@ -152,9 +152,8 @@ func checkEvaluation(t *testing.T, l *run.Loop, p *browser.Page) {
 	}
 }
 
-// checkPredictions compares the rows of the last predictions with the topic, and returns the id of
-// one.
-func checkPredictions(t *testing.T, l *run.Loop, p *browser.Page) string {
+// checkRows compares the rows of the last predictions with the topic, and returns the id of one.
+func checkRows(t *testing.T, l *run.Loop, p *browser.Page) string {
 	t.Helper()
 	type prediction struct {
 		ID   string

@@ -208,7 +208,8 @@ func (p *Page) Screenshot(file string) {
 	}
 }
 
-// Axe runs axe-core, if CLICKLOOP_TEST_AXE names its script, and gives what it finds serious or critical.
+// Axe runs axe-core, if CLICKLOOP_TEST_AXE names its script, and gives what it finds serious or
+// critical.
 func (p *Page) Axe() (found []string) {
 	p.t.Helper()
 	file := os.Getenv("CLICKLOOP_TEST_AXE")
