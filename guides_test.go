@@ -33,17 +33,23 @@ type page struct {
 	dir       string
 	addresses strings.Replacer
 	server    *exec.Cmd
+	servers   int
 }
 
-// start runs the command line of a server until the test ends, on free ports.
+// start runs the command line of a server until the next one starts or the test ends, on free
+// ports.
 func (p *page) start(line string) {
 	p.t.Helper()
+	if p.server != nil {
+		p.stop()
+	}
+	p.servers++
 	words := strings.Fields(line)
 	if words[0] != "clickloop" || words[1] != "up" {
 		p.t.Fatalf("%s is no clickloop up", line)
 	}
-	file := filepath.Join(p.dir, "addresses")
-	args := append(words[1:], "--http", "127.0.0.1:0", "--addresses", file, "--data", filepath.Join(p.dir, "data"))
+	file := filepath.Join(p.dir, fmt.Sprint("addresses", p.servers))
+	args := append(words[1:], "--http", "127.0.0.1:0", "--addresses", file, "--data", filepath.Join(p.dir, fmt.Sprint("data", p.servers)))
 	p.server = clickloop(context.WithoutCancel(p.t.Context()), p.t, args...)
 	p.server.Dir, p.server.Env = p.dir, p.env()
 	out, err := os.Create(filepath.Join(p.dir, "out"))
@@ -55,10 +61,9 @@ func (p *page) start(line string) {
 	if err := p.server.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.t.Cleanup(func() {
-		_ = p.server.Process.Signal(syscall.SIGTERM)
-		_ = p.server.Wait()
-	})
+	if p.servers == 1 {
+		p.t.Cleanup(func() { p.stop() })
+	}
 	goesOn := "ready in"
 	if strings.Contains(line, "--replay") {
 		goesOn = "It goes on serving"
@@ -74,6 +79,12 @@ func (p *page) start(line string) {
 			p.t.Fatalf("%s is not ready after a minute: %s", line, log)
 		}
 	}
+}
+
+// stop ends the server.
+func (p *page) stop() {
+	_ = p.server.Process.Signal(syscall.SIGTERM)
+	_ = p.server.Wait()
 }
 
 // addresses reads the lines of `up --addresses`.
@@ -272,11 +283,11 @@ func TestTheRowInTheReadmeIsThatOfARun(t *testing.T) {
 		t.Fatalf("README.md shows %d messages, want the request, the prediction, the event and the example", len(shown))
 	}
 	const id = "bank-marketing-00000076"
-	prediction := values(t, p.run("clickloop tail predictions -o beginning -e --where request="+id))
+	prediction := values(t, p.run("clickloop tail predictions -o beginning -e 'request == \""+id+"\"'"))
 	request := map[string]any{"request": id, "context": prediction[0].(map[string]any)["features"], "candidates": []any{map[string]any{"ad": prediction[0].(map[string]any)["ad"]}}}
 	for i, is := range [][]any{
-		{request}, prediction, values(t, p.run("clickloop tail events -o beginning -e --where request="+id)),
-		values(t, p.run("clickloop tail examples.conversion -o beginning -e --where prediction="+id+".0")),
+		{request}, prediction, values(t, p.run("clickloop tail events -o beginning -e 'request == \""+id+"\"'")),
+		values(t, p.run("clickloop tail examples.conversion -o beginning -e 'prediction == \""+id+".0\"'")),
 	} {
 		if len(is) != 1 {
 			t.Fatalf("%d messages are found for the %dth that is shown", len(is), i+1)

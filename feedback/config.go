@@ -74,8 +74,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// reviseWithin is how long after its window an event still revises a label.
-func (c Config) reviseWithin() time.Duration {
+// Revises is how long after its window an event still revises a label.
+func (c Config) Revises() time.Duration {
 	if c.ReviseWithin == 0 {
 		return c.OutcomeTTL / 2
 	}

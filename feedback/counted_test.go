@@ -134,11 +134,11 @@ func TestConfigurationIsTakenToItsBounds(t *testing.T) {
 	f(true, func(c *Config) { c.Guard.CoverageLow = 1 })
 	f(false, func(c *Config) { c.Guard.CoverageLow = -0.1 })
 	c := DefaultConfig()
-	if c.OutcomeTTL = 10 * time.Hour; c.reviseWithin() != 5*time.Hour {
-		t.Errorf("without revise_within, positives revise for %v after the window, want half of outcome_ttl", c.reviseWithin())
+	if c.OutcomeTTL = 10 * time.Hour; c.Revises() != 5*time.Hour {
+		t.Errorf("without revise_within, positives revise for %v after the window, want half of outcome_ttl", c.Revises())
 	}
-	if c.ReviseWithin = time.Hour; c.reviseWithin() != time.Hour {
-		t.Errorf("revise_within 1h is %v", c.reviseWithin())
+	if c.ReviseWithin = time.Hour; c.Revises() != time.Hour {
+		t.Errorf("revise_within 1h is %v", c.Revises())
 	}
 }
 

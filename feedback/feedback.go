@@ -90,7 +90,7 @@ func New(cfg Config, d Deps) (*Feedback, error) {
 		f.labelers = append(f.labelers, &labeler{task: t, oneOrder: d.OneOrder, guard: &guard{cfg: cfg.Guard}, counted: c.ofLabeler(o.Name)})
 		f.evaluators = append(f.evaluators, &evaluator{task: t, guard: cfg.Guard, gained: make(chan struct{}, 1)})
 		if o.Revisions {
-			f.revisers = append(f.revisers, &reviser{task: t, within: cfg.reviseWithin(), revised: c.revised.WithLabelValues(o.Name)})
+			f.revisers = append(f.revisers, &reviser{task: t, within: cfg.Revises(), revised: c.revised.WithLabelValues(o.Name)})
 		}
 	}
 	return f, nil

@@ -233,6 +233,16 @@ func (q *Request) Add() *Candidate {
 	return c
 }
 
+// newID is the id of a request that has none. A UUID of version 7 tells when it was made, so what
+// searches the topic for a prediction knows where to begin.
+func newID() string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.NewString()
+	}
+	return id.String()
+}
+
 // Chosen returns the chosen candidates.
 func (q *Request) Chosen() []Scored { return q.Answer.Ranked[:q.Answer.Chosen] }
 
@@ -245,7 +255,7 @@ func (c *Call) begin(e *Engine) {
 	for i := range c.Requests {
 		q := &c.Requests[i]
 		if q.ID == "" {
-			q.ID = uuid.NewString()
+			q.ID = newID()
 		}
 		if q.Retrieval.Catalogue == "" {
 			q.Choose = min(q.Choose, len(q.Candidates))

@@ -170,7 +170,7 @@ func (u *unpacker) records(dst []Record, body []byte, base int64, count int, tim
 		if record.bad {
 			return dst, errCorrupt
 		}
-		dst = append(dst, Record{Partition: u.partition, Offset: offset, Key: key, Value: value, Time: at, Headers: headers})
+		dst = append(dst, Record{Partition: u.partition, Offset: offset, Key: key, Value: value, Time: at, Appended: times.same, Headers: headers})
 	}
 	return dst, nil
 }

@@ -73,6 +73,7 @@ type Record struct {
 	Place     []byte // what Produce chooses the partition by instead of Key; nil: Key
 	Value     []byte
 	Time      time.Time // of production; Produce sets it when it is zero
+	Appended  bool      // Time is the broker's, of appending; for reading
 	Headers   []Header
 }
 

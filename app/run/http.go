@@ -67,11 +67,19 @@ func (l *Loop) elsewhere(port web.Port, rest, other *http.ServeMux, is string) h
 	}
 }
 
+// registrar has calls of clients and of administrators.
+type registrar interface {
+	Register(public, admin *http.ServeMux)
+}
+
 // muxes have the calls of clients, and those of administrators.
 func (l *Loop) muxes() (public, admin *http.ServeMux) {
 	public, admin = http.NewServeMux(), http.NewServeMux()
 	for _, s := range l.stages {
 		s.Register(public, admin)
+	}
+	for _, c := range l.calls {
+		c.Register(public, admin)
 	}
 	l.registerPublic(public)
 	l.registerAdmin(admin)
@@ -102,7 +110,7 @@ func (l *Loop) registerAdmin(admin *http.ServeMux) {
 		return // the page stands at /
 	}
 	admin.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, "clickloop: GET /v1/model, GET /v1/evaluation, GET /v1/learner, GET /v1/clock, GET /readyz, GET /metrics, GET /debug/pprof/")
+		fmt.Fprintln(w, "clickloop: GET /v1/model, GET /v1/evaluation, GET /v1/learner, GET /v1/predictions/ID, GET /v1/clock, GET /readyz, GET /metrics, GET /debug/pprof/")
 	})
 }
 

@@ -55,6 +55,7 @@ type Loop struct {
 	closers     []func() error                // Close calls them in reverse order
 	running     []func(context.Context) error // run beside the stages
 	stages      []stage
+	calls       []registrar  // answered beside the stages
 	setRecorded []func(bool) // switch the stages between recorded and wall time
 	stores      []store
 	capacity    *capacity     // nil when no stage has a store

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clickloop/clickloop/app/config"
+	"github.com/clickloop/clickloop/app/story"
 	"github.com/clickloop/clickloop/bidder"
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
@@ -125,6 +126,10 @@ func (l *Loop) build(names []string) error {
 			return fmt.Errorf("cannot build %s: %w", name, err)
 		}
 		l.stages = append(l.stages, s)
+	}
+	if b.whole || slices.Contains(names, Dashboard) {
+		s := story.New(story.Finder{Client: l.Client, Objectives: l.cfg.Objectives, Revise: l.cfg.Feedback.Revises(), Now: now}, l.logger)
+		l.calls, l.running = append(l.calls, s), append(l.running, s.Run)
 	}
 	return nil
 }

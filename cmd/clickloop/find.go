@@ -15,6 +15,7 @@ import (
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/run"
 	"github.com/clickloop/clickloop/app/running"
+	"github.com/clickloop/clickloop/app/tail"
 	"github.com/clickloop/clickloop/internal/settings"
 	"github.com/clickloop/clickloop/stream"
 )
@@ -83,7 +84,7 @@ func listUps(all []running.Up) string {
 func describeUp(up *running.Up) string {
 	data := ""
 	if up.Data != "" {
-		data = " --data " + shellQuote(up.Data)
+		data = " --data " + tail.ShellQuote(up.Data)
 	}
 	return fmt.Sprintf("`clickloop up%s` (process %d, --kafka %s)", data, up.PID, strings.Join(up.Kafka, ","))
 }

@@ -41,6 +41,7 @@ func commands() []command {
 		{"predict", "predict the rows of files with a learned model, and learn nothing", predictCommand},
 		{"model", "show, compare and verify learned models: files and what is on the model topic", modelCommand},
 		{"tail", "print a topic's messages as they come", tailCommand},
+		{"explain", "tell what became of a prediction, and why it was made", explainCommand},
 		{"decision", "make random choices again, from the predictions that log them", decisionCommand},
 		{"topics", "create the topics that are missing, so that stages need no right to do so", topicsCommand},
 		{"acl", "print the commands that give a stage's user in Kafka and Redis what it needs, and nothing more", aclCommand},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/run"
+	"github.com/clickloop/clickloop/app/tail"
 )
 
 // stageCommand runs one stage against Kafka and Redis until a signal. Stages on one machine need
@@ -80,5 +81,5 @@ func checkGiven(stage string, cfg *config.Config) error {
 		return err
 	}
 	return fmt.Errorf("no Kafka brokers are given. %s runs every stage; for another %s beside it: clickloop %s --kafka %s --redis %s --prefix %s --http 127.0.0.1:0",
-		describeUp(up), stage, stage, strings.Join(up.Kafka, ","), shellQuote(up.Redis), shellQuote(up.Prefix))
+		describeUp(up), stage, stage, strings.Join(up.Kafka, ","), tail.ShellQuote(up.Redis), tail.ShellQuote(up.Prefix))
 }

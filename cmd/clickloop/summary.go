@@ -11,6 +11,7 @@ import (
 	"github.com/clickloop/clickloop/app/config"
 	"github.com/clickloop/clickloop/app/recording"
 	"github.com/clickloop/clickloop/app/run"
+	"github.com/clickloop/clickloop/app/tail"
 	"github.com/clickloop/clickloop/internal/access"
 	"github.com/clickloop/clickloop/internal/strictjson"
 	"github.com/clickloop/clickloop/internal/tlsfiles"
@@ -50,7 +51,7 @@ func pace(s *run.Summary, o *upOptions, rec *recording.Recording) string {
 		text := fmt.Sprintf("In lockstep, each prediction is made with all that is known by then, as it would be in real time: a label is known %v after\n"+
 			"its prediction, so on average the last %d examples were not learned yet. Learned without that delay, the loss is lower.", window, behind)
 		if o.limit == 0 && o.common.File == "" {
-			text += fmt.Sprintf("\nThe weights are, bit for bit, those of: %s fit %s", calledAs(), shellQuote(o.replay))
+			text += fmt.Sprintf("\nThe weights are, bit for bit, those of: %s fit %s", calledAs(), tail.ShellQuote(o.replay))
 		}
 		return text
 	}
@@ -63,7 +64,7 @@ func pace(s *run.Summary, o *upOptions, rec *recording.Recording) string {
 }
 
 // calledAs returns the command by which this process was called.
-func calledAs() string { return shellQuote(os.Args[0]) }
+func calledAs() string { return tail.ShellQuote(os.Args[0]) }
 
 // curl returns the beginning of a command that calls a port. A certificate is for a name, which an
 // address is not; the command passes over it, since it calls this machine.
@@ -90,18 +91,18 @@ func printTry(w io.Writer, l *run.Loop, cfg *config.Config, rec *recording.Recor
 		break
 	}
 	kafka := strings.Join(l.Kafka, ",")
-	at := " --kafka " + shellQuote(kafka)
+	at := " --kafka " + tail.ShellQuote(kafka)
 	if prefix := l.Client.Prefix(); prefix != config.Default().Kafka.Prefix {
-		at += " --prefix " + shellQuote(prefix)
+		at += " --prefix " + tail.ShellQuote(prefix)
 	}
 	objective := rec.Objective().Name
 	fmt.Fprint(w, "\nIt goes on serving; end it with Ctrl-C. Try, from another terminal:\n")
 	try := func(what, command string) { fmt.Fprintf(w, "\n  # %s\n  %s\n", what, command) }
-	try("ask for a prediction", fmt.Sprintf("%s%s -d %s", curl(cfg, cfg.HTTPS, access.Score), urlOf(l.HTTP, cfg.HTTPS.Enabled())+"/v1/score", shellQuote(request)))
+	try("ask for a prediction", fmt.Sprintf("%s%s -d %s", curl(cfg, cfg.HTTPS, access.Score), urlOf(l.HTTP, cfg.HTTPS.Enabled())+"/v1/score", tail.ShellQuote(request)))
 	try("the last predictions, and what was learned from positives", calledAs()+" tail predictions -o -1 -e"+at)
 	fmt.Fprintf(w, "  %s tail examples.%s -o -1000 -e --where y=1 -c 3%s\n", calledAs(), objective, at)
 	try("which features matter", calledAs()+" model show "+objective+at)
-	try("how good predictions were, hour by hour", curl(cfg, cfg.AdminHTTPS, access.Admin)+shellQuote(urlOf(l.Admin, cfg.AdminHTTPS.Enabled())+"/v1/evaluation?objective="+url.QueryEscape(objective)))
+	try("how good predictions were, hour by hour", curl(cfg, cfg.AdminHTTPS, access.Admin)+tail.ShellQuote(urlOf(l.Admin, cfg.AdminHTTPS.Enabled())+"/v1/evaluation?objective="+url.QueryEscape(objective)))
 	try("is all well?", calledAs()+" doctor"+at)
 	try("messages are plain JSON, for kcat and jq too", fmt.Sprintf("kcat -C -q -b %s -t %spredictions -o -1 -e | jq -c .p", kafka, l.Client.Prefix()))
 	fmt.Fprintln(w)

@@ -26,6 +26,7 @@ func (k kind) String() string { return [...]string{"a field", "a number", "a boo
 // those but value fail where the field holds something else.
 type node struct {
 	kind   kind
+	holds  kind // what an open node holds if it is not missing; open: that shows at evaluation
 	column int
 	ref    int // of a field; -1 for other nodes
 	number func(*Run) float64
@@ -77,6 +78,9 @@ func (c *compiler) compile(n ast.Node) node {
 	}
 	switch n := n.(type) {
 	case *ast.IntegerNode:
+		if foreign := c.names.Any || c.names.Members != nil; foreign && (n.Value > 1<<53 || n.Value < -1<<53) {
+			return c.fail(n, "has more digits than a number holds: compare it as a text, \"%d\", or write it with an exponent", n.Value)
+		}
 		return constant(column(n), float64(n.Value))
 	case *ast.FloatNode:
 		return constant(column(n), n.Value)
@@ -133,6 +137,9 @@ func constant(column int, f float64) node { return number(column, func(*Run) flo
 
 // bareName refuses a name without a group, and says which it may be.
 func (c *compiler) bareName(n *ast.IdentifierNode) node {
+	if holds, ok := c.names.Members[n.Value]; ok {
+		return c.member(n, "", holds)
+	}
 	groups := c.groups()
 	if slices.Contains(groups, n.Value) {
 		return c.fail(n, "%s stands for a group of fields: write %s.NAME", n.Value, n.Value)
@@ -142,7 +149,35 @@ func (c *compiler) bareName(n *ast.IdentifierNode) node {
 			return c.fail(n, "%s is not known by itself; did you mean %s.%s?", n.Value, group, n.Value)
 		}
 	}
+	if c.names.Any {
+		return c.member(n, "", Anything)
+	}
+	if len(c.names.Members) > 0 {
+		return c.fail(n, "%s %s", clip(n.Value), event.UnknownName(n.Value, c.bare()))
+	}
 	return c.fail(n, "the name %s is not known; names begin with %s", clip(n.Value), strings.Join(groups, ".NAME, ")+".NAME")
+}
+
+// bare returns what a name by itself may be, and groups as they are written.
+func (c *compiler) bare() (names []string) {
+	for name := range c.names.Members {
+		if !strings.Contains(name, ".") {
+			names = append(names, name)
+		}
+	}
+	for _, group := range c.groups() {
+		names = append(names, group+".NAME")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// member returns the node of a field that may be missing, and that holds what is known beforehand.
+func (c *compiler) member(group *ast.IdentifierNode, field string, holds Kind) node {
+	of := c.refer(group, field)
+	n := dynamic(column(group), of, func(r *Run) *event.Value { return &r.Values[of] })
+	n.holds = kind(holds)
+	return n
 }
 
 // clip shortens a name from outside for a message.
@@ -155,7 +190,24 @@ func clip(name string) string {
 }
 
 func (c *compiler) groups() []string {
-	return append(slices.Sorted(maps.Keys(c.names.Numbers)), c.names.Fields...)
+	groups := append(slices.Sorted(maps.Keys(c.names.Numbers)), c.names.Fields...)
+	for name := range c.names.Members {
+		if group, _, ok := strings.Cut(name, "."); ok && !slices.Contains(groups, group) {
+			groups = append(groups, group)
+		}
+	}
+	return groups
+}
+
+// known returns the fields that Members gives a group.
+func (c *compiler) known(group string) (fields []string) {
+	for name := range c.names.Members {
+		if field, ok := strings.CutPrefix(name, group+"."); ok {
+			fields = append(fields, field)
+		}
+	}
+	slices.Sort(fields)
+	return fields
 }
 
 // field returns the node of a member, such as candidate.margin or context.geo.country.
@@ -186,11 +238,20 @@ func (c *compiler) field(n *ast.MemberNode) node {
 		of := c.refer(group, name)
 		return number(column(group), func(r *Run) float64 { return r.Values[of].Num })
 	}
-	if !slices.Contains(c.names.Fields, group.Value) {
-		return c.fail(group, "the group %s %s", clip(group.Value), event.UnknownName(group.Value, c.groups()))
+	if holds, ok := c.names.Members[group.Value+"."+name]; ok {
+		return c.member(group, name, holds)
 	}
-	of := c.refer(group, name)
-	return dynamic(column(group), of, func(r *Run) *event.Value { return &r.Values[of] })
+	known := c.known(group.Value)
+	switch {
+	case slices.Contains(c.names.Fields, group.Value), c.names.Any && len(known) == 0:
+		return c.member(group, name, c.names.Holds[group.Value])
+	case len(known) > 0:
+		return c.fail(group, "%s.%s %s", group.Value, clip(name), event.UnknownName(name, known))
+	}
+	if _, bare := c.names.Members[group.Value]; bare {
+		return c.fail(group, "%s is no group of fields, and has no %s", group.Value, clip(name))
+	}
+	return c.fail(group, "the group %s %s", clip(group.Value), event.UnknownName(group.Value, c.groups()))
 }
 
 // refer returns the index of the field in refs.
@@ -312,11 +373,16 @@ func (c *compiler) call(n ast.Node, name string, arguments []ast.Node) node {
 	return f.call(n.Location(), nodes)
 }
 
-// want compiles n, which must be of a kind, or a field.
-func (c *compiler) want(n ast.Node, want kind) node {
-	got := c.compile(n)
-	if got.kind != want && got.kind != open {
-		return c.fail(n, "is %s, want %s", got.kind, want)
+// want compiles n, which must be of a kind, or a field that may be.
+func (c *compiler) want(n ast.Node, want kind) node { return c.expect(n, c.compile(n), want) }
+
+// expect is want for what is compiled already.
+func (c *compiler) expect(n ast.Node, got node, want kind) node {
+	if is := got.is(); is != want && is != open {
+		return c.fail(n, "is %s, want %s", is, want)
 	}
 	return got
 }
+
+// is returns what n gives as far as that is known; open: anything.
+func (n *node) is() kind { return max(n.kind, n.holds) }

@@ -8,7 +8,8 @@
 // memory: numbers, texts, true and false; + - * / % ** ^; == != < <= > >=; and or not && || !;
 // c ? a : b; in and not in with a list or a field that is one; a ?? b for a field that may be
 // missing; and the functions of the table in functions.go. A name is a group and a field of it, as
-// in candidate.margin or candidate["a long name"].
+// in candidate.margin or candidate["a long name"], or stands by itself where Names says so. Texts
+// are ordered by their bytes, so times in RFC 3339 and UTC by time.
 //
 // expr parses a text. Its virtual machine does not run it: that boxes every number, which takes
 // seven allocations and 420 ns for the first expression above. Here the syntax tree becomes
@@ -40,12 +41,30 @@ type Names struct {
 	// Fields names groups of which any field may be asked for, such as "candidate". What a field is
 	// shows when the text is evaluated.
 	Fields []string
+	// Members are further fields by their whole names, such as "user" or "p.click", with what they
+	// hold. Any of them may be missing.
+	Members map[string]Kind
+	// Holds says what the fields of groups in Fields hold, where that is the same for all of them.
+	Holds map[string]Kind
+	// Any allows names that are none of these, by themselves and with groups.
+	Any bool
 }
+
+// Kind is what a field holds.
+type Kind uint8
+
+// Kinds of fields.
+const (
+	Anything Kind = iota // what it holds shows when the text is evaluated
+	Number
+	Boolean
+	Text
+)
 
 // Ref is a field that a text refers to.
 type Ref struct {
-	Group, Field string
-	Column       int // of its first mention, from 1, in characters
+	Group, Field string // Field is empty for a name that stands by itself
+	Column       int    // of its first mention, from 1, in characters
 }
 
 // Error says what is wrong with a text, or with its result.
@@ -80,7 +99,8 @@ func (p *Program) Refs() []Ref { return p.refs }
 func (p *Program) Numeric() bool { return p.root.kind != boolean }
 
 // Run is the memory of an evaluation. Values are those of Program.Refs, in their order; Null is a
-// field that is missing. The zero Run is ready for use.
+// field that is missing. A Number with a Str is equal to that text, too: a whole number beyond 2^53
+// has its digits there. The zero Run is ready for use.
 type Run struct {
 	Values []event.Value
 	failed failure
@@ -137,6 +157,9 @@ func (p *Program) explain(r *Run) error {
 }
 
 func (r *Ref) name() string {
+	if r.Field == "" {
+		return r.Group
+	}
 	for _, c := range r.Field {
 		if c != '_' && c != '.' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
 			return fmt.Sprintf("%s[%q]", r.Group, r.Field)

@@ -71,8 +71,31 @@ func (r *Run) divisor(f float64, column int) float64 {
 }
 
 func (c *compiler) order(n *ast.BinaryNode) node {
-	a, b, at := c.want(n.Left, numeric).number, c.want(n.Right, numeric).number, column(n)
+	left, right, at := c.compile(n.Left), c.compile(n.Right), column(n)
+	if texts(&left, &right) {
+		return textOrder(n.Operator, at, left.text, right.text)
+	}
+	a, b := c.expect(n.Left, left, numeric).number, c.expect(n.Right, right, numeric).number
 	switch n.Operator {
+	case "<":
+		return truth(at, func(r *Run) bool { return a(r) < b(r) })
+	case "<=":
+		return truth(at, func(r *Run) bool { return a(r) <= b(r) })
+	case ">":
+		return truth(at, func(r *Run) bool { return a(r) > b(r) })
+	}
+	return truth(at, func(r *Run) bool { return a(r) >= b(r) })
+}
+
+// texts says whether two operands are ordered as texts: one is a text, and the other may be.
+func texts(a, b *node) bool {
+	x, y := a.is(), b.is()
+	return (x == textual || y == textual) && (x == textual || x == open) && (y == textual || y == open)
+}
+
+// textOrder orders texts by their bytes.
+func textOrder(operator string, at int, a, b func(*Run) string) node {
+	switch operator {
 	case "<":
 		return truth(at, func(r *Run) bool { return a(r) < b(r) })
 	case "<=":
@@ -94,8 +117,8 @@ func (c *compiler) equality(n *ast.BinaryNode) node {
 		f = func(r *Run) bool { return left.value(r).Kind == event.Null }
 	} else {
 		a, b := c.compile(n.Left), c.compile(n.Right)
-		if a.kind != b.kind && a.kind != open && b.kind != open {
-			return c.fail(n, "compares %s with %s", a.kind, b.kind)
+		if x, y := a.is(), b.is(); x != y && x != open && y != open {
+			return c.fail(n, "compares %s with %s", x, y)
 		}
 		f = equal(a, b)
 	}
@@ -115,7 +138,10 @@ func equal(a, b node) func(*Run) bool {
 	case a.kind == open && b.kind == numeric:
 		return func(r *Run) bool { v := r.given(&a); return v.Kind == event.Number && v.Num == b.number(r) }
 	case a.kind == open && b.kind == textual:
-		return func(r *Run) bool { v := r.given(&a); return v.Kind == event.String && v.Str == b.text(r) }
+		return func(r *Run) bool {
+			v := r.given(&a)
+			return (v.Kind == event.String || v.Kind == event.Number && v.Str != "") && v.Str == b.text(r)
+		}
 	case b.kind == numeric:
 		return func(r *Run) bool { return a.number(r) == b.number(r) }
 	case b.kind == textual:
@@ -191,8 +217,8 @@ func (c *compiler) inConstants(n *ast.BinaryNode, left node, list *ast.ArrayNode
 			return e
 		case !isConstant(element):
 			return c.fail(element, "the elements of a list are numbers or texts")
-		case left.kind != open && e.kind != left.kind:
-			return c.fail(element, "is %s, and what is looked for is %s", e.kind, left.kind)
+		case left.is() != open && e.kind != left.is():
+			return c.fail(element, "is %s, and what is looked for is %s", e.kind, left.is())
 		case e.kind == numeric:
 			numbers = append(numbers, e.number(nil))
 		default:

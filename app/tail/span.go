@@ -1,6 +1,7 @@
-package main
+package tail
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -10,19 +11,20 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// span is the range that -o gives: where to begin and, by time, where to stop.
-type span struct {
+// Span is the range that -o gives: where to begin and, by time, where to stop. The zero Span begins
+// at the end.
+type Span struct {
 	start string // beginning, end, an offset or -N; empty when since is set
 	since time.Time
 	until time.Time // zero: no end by time
 	given int       // how many -o say where to begin
 }
 
-// offsetForms lists the forms of -o for the help and for errors.
-const offsetForms = "beginning, end, -N (the last N of each partition), N (an offset), @TIME or s@TIME (from a time on), e@TIME (up to a time); TIME is RFC 3339 or milliseconds"
+// OffsetForms lists the forms of -o for the help and for errors.
+const OffsetForms = "beginning, end, -N (the last N of each partition), N (an offset), @TIME or s@TIME (from a time on), e@TIME (up to a time); TIME is RFC 3339 or milliseconds"
 
-// set parses one -o. One may give the beginning and another the end.
-func (s *span) set(o string) error {
+// Set parses one -o. One may give the beginning and another the end.
+func (s *Span) Set(o string) error {
 	if at, ok := strings.CutPrefix(o, "e@"); ok {
 		if !s.until.IsZero() {
 			return fmt.Errorf("another -o says where to stop")
@@ -41,11 +43,11 @@ func (s *span) set(o string) error {
 	}
 	switch o {
 	case "stored":
-		return fmt.Errorf("stored is where a consumer group goes on, and tail belongs to none: want %s", offsetForms)
+		return fmt.Errorf("stored is where a consumer group goes on, and tail belongs to none: want %s", OffsetForms)
 	case "beginning", "end":
 	default:
 		if _, err := strconv.ParseInt(o, 10, 64); err != nil || o[0] == '+' {
-			return fmt.Errorf("want %s", offsetForms)
+			return fmt.Errorf("want %s", OffsetForms)
 		}
 	}
 	s.start = o
@@ -65,7 +67,7 @@ func parseMoment(s string) (time.Time, error) {
 }
 
 // starts returns the offset to begin at for each partition.
-func (s *span) starts(ctx context.Context, client *stream.Client, topic string, ranges []stream.Range) ([]int64, error) {
+func (s *Span) starts(ctx context.Context, client *stream.Client, topic string, ranges []stream.Range) ([]int64, error) {
 	if !s.since.IsZero() {
 		return client.OffsetsAt(ctx, topic, s.since)
 	}
@@ -74,7 +76,7 @@ func (s *span) starts(ctx context.Context, client *stream.Client, topic string, 
 		switch s.start {
 		case "beginning":
 			offsets[p] = r.First
-		case "end":
+		case "end", "":
 			offsets[p] = r.End
 		default:
 			n := s.number()
@@ -88,7 +90,7 @@ func (s *span) starts(ctx context.Context, client *stream.Client, topic string, 
 }
 
 // number returns the offset, or below 0 the distance from the end.
-func (s *span) number() int64 {
+func (s *Span) number() int64 {
 	n, err := strconv.ParseInt(s.start, 10, 64)
 	if err != nil {
 		panic("BUG: -o " + s.start + " was not checked")
@@ -99,8 +101,8 @@ func (s *span) number() int64 {
 // kcat returns kcat's flags for the span. The two differ where retention has deleted the first
 // offset: tail begins at the first record that is left, and kcat jumps to the end unless it is told
 // otherwise.
-func (s *span) kcat(ranges []stream.Range, partition int) (flags string, leftOut []string) {
-	flags = " -o " + s.start
+func (s *Span) kcat(ranges []stream.Range, partition int) (flags string, leftOut []string) {
+	flags = " -o " + cmp.Or(s.start, "end")
 	if !s.since.IsZero() {
 		flags = fmt.Sprintf(" -o s@%d", s.since.UnixMilli())
 	}

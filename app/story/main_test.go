@@ -1,0 +1,9 @@
+package story_test
+
+import (
+	"testing"
+
+	"github.com/clickloop/clickloop/internal/backend"
+)
+
+func TestMain(m *testing.M) { backend.Main(m) }
