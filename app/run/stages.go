@@ -127,7 +127,7 @@ func (l *Loop) build(names []string) error {
 		}
 		l.stages = append(l.stages, s)
 	}
-	if b.whole {
+	if b.whole || slices.Contains(names, Dashboard) {
 		s := story.New(story.Finder{Client: l.Client, Objectives: l.cfg.Objectives, Revise: l.cfg.Feedback.Revises(), Now: now}, l.logger)
 		l.calls, l.running = append(l.calls, s), append(l.running, s.Run)
 	}
