@@ -75,7 +75,7 @@ func TestTheExposedConfigurationRuns(t *testing.T) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: certificate(t, p.dir)}}
 	defer transport.CloseIdleConnections()
 	p.start("clickloop up --config expose.yaml --admin 127.0.0.1:0")
-	b, err := os.ReadFile(filepath.Join(p.dir, "addresses1"))
+	b, err := os.ReadFile(filepath.Join(p.dir, "addresses"))
 	if err != nil {
 		t.Fatal(err)
 	}

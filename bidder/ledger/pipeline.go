@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// pipeline sends the calls of many callers together: what came while the last ones were on their way
-// goes out in one write, and is answered in one read. Reservations among them go out as one call of
-// the script, which reads and writes each campaign once for all of them. Nobody waits for others to
-// come. It has few lanes, each with one write in flight.
+// pipeline sends the calls of many callers together: what came while the last ones were on their
+// way goes out in one write, and is answered in one read. Reservations among them go out as one
+// call of the script, which reads and writes each campaign once for all of them. Nobody waits for
+// others to come. It has few lanes, each with one write in flight.
 type pipeline struct {
 	client *redis.Client
 	wait   time.Duration // for the answers of a write
