@@ -297,8 +297,9 @@ function scales(plot) {
 }
 
 // span is the range of the second axis: the values, what they are measured against, and most of the
-// intervals. The interval of a window with one positive may be a hundred times as wide as the values:
-// it reaches over the edge, so that it does not press the values flat.
+// intervals, up to twice the values' own range around them. The interval of a window with one
+// positive may be a hundred times as wide as that: it reaches over the edge, so that it does not
+// press the values flat.
 function span(spec) {
   const known = (v) => v !== null && v !== undefined && Number.isFinite(v);
   const rising = (all) => all.filter(known).sort((a, b) => a - b);
@@ -306,7 +307,9 @@ function span(spec) {
   if (!values.length) return [0, 1];
   const lows = rising([values[0], ...spec.lines.flatMap((l) => l.lows ?? [])]);
   const highs = rising([values.at(-1), ...spec.lines.flatMap((l) => l.highs ?? [])]);
-  const low = Math.min(values[0], lows[Math.floor(lows.length / 4)]), high = Math.max(values.at(-1), highs[Math.ceil((highs.length * 3) / 4) - 1]);
+  const around = 2 * (values.at(-1) - values[0] || Math.abs(values[0]) || 1);
+  const low = Math.max(values[0] - around, Math.min(values[0], lows[Math.floor(lows.length / 4)]));
+  const high = Math.min(values.at(-1) + around, Math.max(values.at(-1), highs[Math.ceil((highs.length * 3) / 4) - 1]));
   const room = (high - low || Math.abs(high) || 1) / 2;
   const bottom = Math.max(lows[0], low - room), top = Math.min(highs.at(-1), high + room), margin = (top - bottom || room) * 0.06;
   return [spec.y.from !== undefined && bottom >= spec.y.from ? spec.y.from : bottom - margin, top + margin];

@@ -7,14 +7,15 @@ import { WINDOWS, segmentText } from "./evaluations.js";
 const chosen = {};
 
 // selection reads the address over what was chosen before. What the state does not offer is dropped.
-export function selection(state, page) {
+// unchosen is the window that a view shows until one is chosen; without it, the shortest with figures.
+export function selection(state, page, unchosen) {
   for (const [name, value] of new URLSearchParams(page.argument)) chosen[name] = value;
   const objectives = (state.objectives ?? []).map((o) => o.name);
   const objective = objectives.includes(chosen.objective) ? chosen.objective : objectives[0] ?? "";
   const known = state.objectives?.find((o) => o.name === objective);
   return {
     objective, known,
-    window: WINDOWS.some(([w]) => w === chosen.window) ? chosen.window : firstWindow(state, objective),
+    window: WINDOWS.some(([w]) => w === chosen.window) ? chosen.window : unchosen ?? firstWindow(state, objective),
     segment: chosen.segment ?? "",
     network: (known?.networks ?? []).includes(chosen.network) ? chosen.network : "",
   };

@@ -13,7 +13,7 @@ export const view = { hash: "calibration", name: "Calibration", title: "Calibrat
 const SCORE_EDGES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
 function draw(state, page) {
-  const sel = selection(state, page);
+  const sel = selection(state, page, "all"); // a minute has too few examples for parts
   const e = newest(state, sel.objective, sel.window, sel.segment);
   const choice = selectors(state, page, sel, ["objective", "window", "segment"]);
   if (!e) return [choice, h("p", { class: "empty" }, `No window of ${windowName(sel.window)} is whole yet for ${sel.objective || "an objective"}. “Since the start” has figures first.`)];
