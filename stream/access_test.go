@@ -125,7 +125,7 @@ func TestEveryConnectionIsEncryptedAndLoggedIn(t *testing.T) {
 			t.Error(err)
 		}
 		mu.Lock()
-		for _, word := range []string{"marked", "ann", secret, "clickloop"} {
+		for _, word := range []string{"marked", "n=ann", "\x00ann", secret, "clickloop"} {
 			if bytes.Contains(sent.Bytes(), []byte(word)) {
 				t.Errorf("%s: %q crosses the network in clear text", mechanism, word)
 			}

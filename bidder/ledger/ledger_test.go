@@ -307,7 +307,7 @@ func TestStandingsAndMetricsTellOfTheLedger(t *testing.T) {
 			found[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
 		}
 	}
-	for name, want := range map[string]float64{"claims_total reserved": 2, "notices_total new bill": 1, "overpaid_total": 1, "rebuilds_total": 1, "unlogged_micros": 0, "ready": 1, "reserved_micros": 1500, "open_reservations": 1} {
+	for name, want := range map[string]float64{"claims_total reserved": 2, "notices_total new bill": 1, "overpaid_total": 1, "rebuilds_total": 1, "unlogged_money": 0, "ready": 1, "reserved_money": 0.0015, "open_reservations": 1} {
 		if got, ok := found[name]; !ok || got != want {
 			t.Errorf("%s is %v, want %v: %v", name, got, want, found)
 		}
