@@ -73,8 +73,9 @@ func TestEachPortHasItsOwnCalls(t *testing.T) {
 	for _, address := range []string{l.HTTP, l.Admin} {
 		f(address, "GET", "/healthz", 200, "ok")
 		f(address, "GET", "/readyz", 200, "ready")
-		f(address, "GET", "/", 200, "clickloop: ")
 	}
+	f(l.HTTP, "GET", "/", 200, "clickloop: ")
+	f(l.Admin, "GET", "/", 200, "<title>")
 	f(l.Admin, "GET", "/metrics", 200, `clickloop_http_refused_total{port="public",reason="other_port"} 9`)
 	f(l.Admin, "GET", "/debug/pprof/goroutine?debug=1", 200, "goroutine profile")
 	f(l.Admin, "GET", "/debug/pprof/cmdline", 404, "") // arguments may hold passwords

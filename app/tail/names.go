@@ -31,12 +31,12 @@ var names = map[string]topicNames{
 	},
 	event.TopicExamples(""): {
 		texts:   "objective prediction time class model policy source.topic",
-		numbers: "row y w p propensity source.partition source.offset", booleans: "revision", groups: "features segment",
+		numbers: "row y w p propensity user_hash source.partition source.offset", booleans: "revision", groups: "features segment",
 	},
 	event.TopicEvaluations: {
 		texts: "objective window start end model alarm network versus better",
-		numbers: "examples positives log_loss normalized_entropy auc predicted_over_actual ece brier average_precision gauc lift rank_error " +
-			"weight predicted actual log_loss_sum difference",
+		numbers: "examples positives log_loss normalized_entropy auc predicted_over_actual ece brier average_precision gauc users lift rank_error " +
+			"segments_left_out weight predicted actual log_loss_sum difference",
 		others: "log_loss_interval normalized_entropy_interval auc_interval predicted_over_actual_interval difference_interval calibration scores offsets", groups: "segment",
 	},
 	event.TopicDeadLetter: {
