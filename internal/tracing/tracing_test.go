@@ -41,7 +41,7 @@ func record(t *testing.T, change func(*Config)) (*Tracer, *tracetest.SpanRecorde
 func attributeOf(s sdk.ReadOnlySpan, key string) string {
 	for _, a := range s.Attributes() {
 		if a.Key == attribute.Key(key) {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
