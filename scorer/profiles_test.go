@@ -26,7 +26,7 @@ func TestAProfileOfAWrongTypeIsLeftOutAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newScorer(t, func(u *setup) { u.store = features.NewRedis(client, prefix, "profiles", 0) })
-	c := read(t, s, `{"request":"r1","user":"u1","candidates":[{"ad":"a1"}]}`)
+	c := read(t, s, `{"request":"r1","user":"u1","tmax_ms":9000,"candidates":[{"ad":"a1"}]}`)
 	s.score(t.Context(), c, false)
 	used := s.facts(c, &c.Requests[0], 0)
 	if v, ok := used.Lookup("user.click_count_1h"); !ok || v.Kind != event.Null {
@@ -35,7 +35,7 @@ func TestAProfileOfAWrongTypeIsLeftOutAlone(t *testing.T) {
 	if v, ok := used.Lookup("ad.click_count_1h"); !ok || v.Kind != event.Number || v.Num != 0 {
 		t.Errorf("of the ad %v is used, want 0", v)
 	}
-	a := parseAnswer(t, post(s, `{"request":"r2","user":"u1","candidates":[{"ad":"a1"}]}`, "").Body.Bytes())
+	a := parseAnswer(t, post(s, `{"request":"r2","user":"u1","tmax_ms":9000,"candidates":[{"ad":"a1"}]}`, "").Body.Bytes())
 	if !strings.Contains(strings.Join(a.Degraded, " "), "profiles") {
 		t.Errorf("the answer is degraded for %v, want profiles", a.Degraded)
 	}
