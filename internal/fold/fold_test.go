@@ -272,3 +272,27 @@ func (s *spied) Apply(ctx context.Context, from int64, to features.Position, bat
 	s.apply(to)
 	return s.Store.Apply(ctx, from, to, batch)
 }
+
+// The group's offsets reach the end of the topic although nothing comes behind it.
+func TestWhatIsFoldedIsCommittedWhileNothingComes(t *testing.T) {
+	r := newRig(t)
+	r.produce(`{"id":"e1","type":"click","user":"u1"}`, `{"id":"e2","type":"click","user":"u2"}`)
+	r.start()
+	survey := r.client.NewSurvey()
+	defer survey.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		committed, err := survey.Committed(ctx, r.cfg.Group, event.TopicEvents, partitions)
+		if ctx.Err() != nil {
+			t.Fatalf("%v, %v are committed, want 1 of each partition", committed, err)
+		}
+		if err == nil && slices.Equal(committed, []int64{1, 1}) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

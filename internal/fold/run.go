@@ -30,7 +30,7 @@ type run struct {
 
 	id     string            // under which the store keeps the run's position
 	at     features.Position // up to which the store has folded
-	next   atomic.Int64      // at.Next, for check
+	next   atomic.Int64      // at.Next, for check and commit
 	handle Handler
 	batch  Batch
 }
@@ -45,7 +45,8 @@ func (f *Fold) run(ctx context.Context, g *stream.Generation, topicID string, p 
 	f.folded.set(p, r.at.Received)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.check(ctx) })
-	group.Go(func() error { return r.follow(ctx, g) })
+	group.Go(func() error { return r.follow(ctx) })
+	group.Go(func() error { return r.commit(ctx, g) })
 	return group.Wait()
 }
 
@@ -101,11 +102,27 @@ func (r *run) check(ctx context.Context) error {
 	}
 }
 
+// commit tells Kafka once a second how far the run is, for whoever looks at lags. It does so while
+// no events come, too: else what came in the last second would seem to wait for ever.
+func (r *run) commit(ctx context.Context, g *stream.Generation) error {
+	tick := time.NewTicker(commitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		if err := g.Commit(ctx, event.TopicEvents, map[int]int64{r.partition: r.next.Load()}); err != nil {
+			r.logger.Debug("cannot commit", "err", err)
+		}
+	}
+}
+
 // follow folds batch after batch, each until it succeeds.
-func (r *run) follow(ctx context.Context, g *stream.Generation) error {
+func (r *run) follow(ctx context.Context) error {
 	reader := r.cfg.Client.NewReader(event.TopicEvents, r.partition, r.at.Next).Hold(r.topicID).As(r.cfg.Group)
 	defer reader.Close()
-	committed := time.Now()
 	for {
 		records, err := reader.Read(ctx)
 		if errors.Is(err, stream.ErrTrimmed) {
@@ -117,12 +134,6 @@ func (r *run) follow(ctx context.Context, g *stream.Generation) error {
 		}
 		if err := r.fold(ctx, records); err != nil {
 			return err
-		}
-		if time.Since(committed) > commitEvery {
-			committed = time.Now()
-			if err := g.Commit(ctx, event.TopicEvents, map[int]int64{r.partition: r.at.Next}); err != nil {
-				r.logger.Debug("cannot commit", "err", err)
-			}
 		}
 	}
 }
