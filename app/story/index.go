@@ -82,6 +82,7 @@ func (x *index) add(topic string, partition int, ids []string, offsets []int64, 
 			}
 		}
 		if len(t.newer) >= maxIndexed {
+			t.covered[partition].to = offsets[i] + 1 // what is forgotten later must not pass for covered
 			t.turn()
 		}
 	}
