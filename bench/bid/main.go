@@ -22,6 +22,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/clickloop/clickloop/bench/internal/system"
 )
 
 func main() {
@@ -66,27 +68,27 @@ func measure(ctx context.Context, o options) (err error) {
 	if err := o.check(); err != nil {
 		return err
 	}
-	var s *system // nil: another runs already
+	var s *system.System // nil: another runs already
 	if o.url == "" {
 		if s, err = start(o); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, s.stop()) }()
-		o.url = s.url
+		defer func() { err = errors.Join(err, s.Stop()) }()
+		o.url = s.URL
 	}
 	beside := newBeside(o)
 	defer beside.stop()
-	warm := newLoad(o, beside, 0)
-	warm.run(ctx, o.warm)
+	warm := newBids(o, beside, 0, o.warm)
+	warm.Run(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	load := newLoad(o, beside, warm.requests(o.warm))
+	bids := newBids(o, beside, warm.Requests(), o.length)
 	if s == nil {
-		load.run(ctx, o.length)
-	} else if err := s.watch(load.requests(o.length), func() { load.run(ctx, o.length) }); err != nil {
+		bids.Run(ctx)
+	} else if err := watch(s, bids.Requests(), func() { bids.Run(ctx) }); err != nil {
 		return err
 	}
 	fmt.Println(beside)
-	return load.judge(o)
+	return bids.judge(o)
 }

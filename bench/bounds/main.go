@@ -15,15 +15,13 @@ import (
 	"io/fs"
 	"log"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"github.com/clickloop/clickloop/bench/internal/system"
 )
 
 func main() {
@@ -43,32 +41,20 @@ func main() {
 type sample struct{ memory, disk int64 }
 
 func measure(binary, config string, rate int, length, every time.Duration, limit int64) (err error) {
-	dir, err := os.MkdirTemp("", "bounds-")
+	loop, err := system.New("")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	data, addresses := filepath.Join(dir, "data"), filepath.Join(dir, "addresses")
-	args := []string{"up", "--http", "127.0.0.1:0", "--data", data, "--addresses", addresses}
-	if config != "" {
-		args = append(args, "--config", config)
-	}
-	up := exec.Command(binary, args...)
-	up.Stderr = os.Stderr
-	if err := up.Start(); err != nil {
+	defer func() { err = errors.Join(err, loop.Stop()) }()
+	if err := loop.Up(binary, config); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, up.Process.Signal(syscall.SIGTERM), up.Wait()) }()
-	url, err := address(addresses)
-	if err != nil {
-		return err
-	}
-	load := newLoad(url, rate)
+	load := newLoad(loop.URL, rate)
 	defer load.stop()
 	var seen []sample
 	for began := time.Now(); time.Since(began) < length; {
 		time.Sleep(every)
-		s := sample{resident(up.Process.Pid), folder(data)}
+		s := sample{loop.Resident(), folder(loop.Data())}
 		seen = append(seen, s)
 		fmt.Printf("%5.0f s  %6d MB resident  %6d MB on disk  %7d requests  %d failed\n",
 			time.Since(began).Seconds(), s.memory>>20, s.disk>>20, load.sent.Load(), load.failed.Load())
@@ -106,20 +92,6 @@ func growth(third []sample, of func(sample) int64) float64 {
 	}
 	half := len(third) / 2
 	return mean(third[half:])/mean(third[:half]) - 1
-}
-
-// address waits for the file of `up --addresses`.
-func address(path string) (string, error) {
-	for range 300 {
-		b, _ := os.ReadFile(path)
-		for line := range strings.Lines(string(b)) {
-			if host, ok := strings.CutPrefix(strings.TrimSpace(line), "HTTP="); ok {
-				return "http://" + host, nil
-			}
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	return "", errors.New("up did not start within 30 s")
 }
 
 // load sends requests until it is stopped.
@@ -195,16 +167,6 @@ func post(url string, body any) error {
 		return errors.New(resp.Status)
 	}
 	return nil
-}
-
-// resident returns a process's resident memory in bytes.
-func resident(pid int) int64 {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	if fields := strings.Fields(string(b)); len(fields) > 1 {
-		pages, _ := strconv.ParseInt(fields[1], 10, 64)
-		return pages * int64(os.Getpagesize())
-	}
-	return 0
 }
 
 // folder returns the bytes of all files below dir.
