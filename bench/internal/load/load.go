@@ -22,15 +22,15 @@ type Load struct {
 	Length      time.Duration // how long
 	First       int           // number of the first request
 
-	// Body appends the body of the n-th request. Each connection calls it, with randomness of its own
-	// that depends on First and the connection alone.
+	// Body appends the body of the n-th request. Each connection calls it, with randomness of its
+	// own that depends on First and the connection alone.
 	Body func(dst []byte, n int, rng *rand.Rand) []byte
 
 	// Answered is told each answer. Connections call it at the same time.
 	Answered func(Answer)
 
-	// Leave has a connection end where an answer asks for that (Connection: close), as it does before
-	// a server ends. Otherwise the connection is made again.
+	// Leave has a connection end where an answer asks for that (Connection: close), as it does
+	// before a server ends. Otherwise the connection is made again.
 	Leave bool
 }
 
