@@ -137,17 +137,13 @@ func (a *answers) late(most time.Duration) float64 { return 1 - a.times.All().Wi
 
 // String tells how many answers came by status, and how long they took.
 func (a *answers) String() string {
-	var kinds []string
-	for _, status := range a.times.Kinds() {
-		kinds = append(kinds, fmt.Sprintf("%s %d", status, len(a.times.Of(status))))
-	}
 	t, without := a.times.All(), 0
 	for _, one := range a.good() {
 		if one.features != "full" {
 			without++
 		}
 	}
-	return fmt.Sprintf("%s; p50 %.2f ms, p99 %.2f, longest %.2f, %.2f%% after %v; %d without all profiles", strings.Join(kinds, ", "),
+	return fmt.Sprintf("%s; p50 %.2f ms, p99 %.2f, longest %.2f, %.2f%% after %v; %d without all profiles", counts(&a.times),
 		load.Ms(t.Quantile(.5)), load.Ms(t.Quantile(.99)), load.Ms(t.Most()), 100*a.late(tmax+margin), tmax+margin, without)
 }
 
