@@ -66,7 +66,7 @@ func (b *Bidder) follow(ctx context.Context, topic string, caughtUp chan struct{
 			if end = ranges[0].End; next < 0 || next > end {
 				next = max(ranges[0].First, end-lookBack)
 			}
-			r := b.d.Client.NewReader(topic, 0, next).As("prices")
+			r := b.d.Client.NewReader(topic, 0, next).As("prices").Paced()
 			defer r.Close()
 			for {
 				if next = r.Offset(); next >= end && caughtUp != nil {

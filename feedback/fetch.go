@@ -41,7 +41,7 @@ func (f *fetcher) open(ctx context.Context, topicID string, begin int64) error {
 		return err
 	}
 	f.queue.next, f.queue.done = begin, begin
-	f.reader = f.client.NewReader(event.TopicPredictions, f.queue.partition, begin).Hold(topicID).As("labels." + f.objective.Name)
+	f.reader = f.client.NewReader(event.TopicPredictions, f.queue.partition, begin).Hold(topicID).As("labels." + f.objective.Name).Paced()
 	f.room <- struct{}{}
 	return nil
 }

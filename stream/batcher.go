@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,8 +19,8 @@ var ErrFull = errors.New("too many records wait for Kafka")
 var ErrEnded = errors.New("the process is stopping: nothing is written any more")
 
 // Batcher combines the writes of many callers (group commit): records that arrive while one Produce
-// is in flight go out together in the next, in their order. While a caller waits, it never waits
-// for more records.
+// is in flight go out together in the next, in their order. While a caller of Await waits, it never
+// waits for more records.
 type Batcher struct {
 	client  *Client
 	topic   string
@@ -79,8 +80,8 @@ func (b *Batcher) Count(written func(records int)) *Batcher {
 	return b
 }
 
-// Linger lets Run wait for d before a write, for more records, while no caller waits for one: each
-// write costs the process and the broker as much as some ten records do.
+// Linger lets Run wait for d before a write, for more records, while no caller of Await waits for
+// one: each write costs the process and the broker as much as some ten records do.
 func (b *Batcher) Linger(d time.Duration) *Batcher {
 	b.linger = d
 	return b
@@ -207,7 +208,7 @@ func (b *Batcher) lingers(ctx context.Context) bool {
 	default:
 	}
 	b.mu.Lock()
-	records, waits := len(b.records), len(b.waiting) > 0
+	records, waits := len(b.records), slices.ContainsFunc(b.waiting, func(w *waiter) bool { return !w.patient })
 	b.mu.Unlock()
 	if records == 0 || waits || b.linger <= 0 {
 		return records > 0

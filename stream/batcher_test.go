@@ -272,7 +272,17 @@ func TestNobodyWaitsForALingeringWrite(t *testing.T) {
 	if settled, _ := b.Result(early); settled {
 		t.Error("it was written although nobody waited")
 	}
+	patient := make(chan error)
+	go func() { patient <- b.AwaitPatiently(t.Context(), early) }()
+	select {
+	case err := <-patient:
+		t.Error("it was written although a patient caller waited,", err)
+	case <-time.After(10 * time.Millisecond):
+	}
 	if err := b.Await(t.Context(), early); err != nil {
+		t.Error(err)
+	}
+	if err := <-patient; err != nil {
 		t.Error(err)
 	}
 	if _, err := b.Enqueue(one("at the end")); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/clickloop/clickloop/internal/retry"
@@ -26,6 +27,7 @@ type cluster struct {
 	kafka     *kafka.Client // over transport
 	logger    *slog.Logger
 	metrics   *instruments
+	pace      atomic.Int64 // nanoseconds: see Client.Pace
 }
 
 func newCluster(cfg Config, entrance *door) *cluster {
@@ -45,6 +47,10 @@ func (c *cluster) Close() error {
 	c.transport.CloseIdleConnections()
 	return nil
 }
+
+// Pace sets how long a Reader that is Paced leaves between the last records that it brought and the
+// next fetch, once it has read all; 0, as at first: no time. It may be called at any time.
+func (c *cluster) Pace(d time.Duration) { c.pace.Store(int64(d)) }
 
 // Prefix returns what stands before every topic and group name.
 func (c *cluster) Prefix() string { return c.cfg.Prefix }

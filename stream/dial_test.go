@@ -31,7 +31,7 @@ func TestEveryConnectionIsOpenedByOneFunction(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.remember("b", 1, time.Now().Add(time.Hour)) // a group asks for the number before it dials
+	c.remember("b", []int{1}, time.Now().Add(time.Hour)) // a group asks for the number before it dials
 	reader := c.NewReader("a", 0, 0)
 	defer reader.Close()
 	for name, call := range map[string]func(ctx context.Context) error{

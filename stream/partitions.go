@@ -33,6 +33,7 @@ type partitions struct {
 // partitionCount is what is known of a topic's number of partitions.
 type partitionCount struct {
 	n       int
+	leaders []int     // ids of the brokers that lead them, -1 for none
 	asked   time.Time // when the request for n began
 	settled int       // partitions that are chosen for keys
 	grew    time.Time // when the partitions beyond settled were seen first
@@ -99,18 +100,36 @@ func (s *partitions) ask(ctx context.Context, topic string, needLeaders bool) (i
 	if len(t.Partitions) == 0 {
 		return 0, fmt.Errorf("topic %s has no partitions", name)
 	}
+	leaders := make([]int, len(t.Partitions))
 	for _, p := range t.Partitions {
+		if p.ID < len(leaders) {
+			if leaders[p.ID] = p.Leader.ID; p.Error != nil || p.Leader.Host == "" {
+				leaders[p.ID] = -1
+			}
+		}
 		if needLeaders && (p.Error != nil || p.Leader.Host == "") {
 			return 0, fmt.Errorf("topic %s partition %d has no leader", name, p.ID)
 		}
 	}
-	s.remember(topic, len(t.Partitions), asked)
+	s.remember(topic, leaders, asked)
 	return len(t.Partitions), nil
 }
 
-func (s *partitions) remember(topic string, n int, asked time.Time) {
+// leader returns the id of the broker that led a partition when its topic was asked for last.
+func (s *partitions) leader(topic string, p int) (id int, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	k := s.known[topic]
+	if k == nil || p >= len(k.leaders) || k.leaders[p] < 0 {
+		return 0, false
+	}
+	return k.leaders[p], true
+}
+
+func (s *partitions) remember(topic string, leaders []int, asked time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(leaders)
 	k := s.known[topic]
 	if k == nil {
 		k = &partitionCount{n: n, settled: n}
@@ -132,7 +151,7 @@ func (s *partitions) remember(topic string, n int, asked time.Time) {
 	case n < k.n:
 		k.settled = min(k.settled, n) // the topic was created again
 	}
-	k.n, k.asked = n, asked
+	k.n, k.leaders, k.asked = n, leaders, asked
 }
 
 // declare remembers which topics use partition 0 only.

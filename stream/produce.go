@@ -37,6 +37,7 @@ func (s *producer) Produce(ctx context.Context, topic string, recs []Record) err
 	if err != nil {
 		return err
 	}
+	s.produceTogether(ctx, topic, byPartition)
 	refused := &refusals{}
 	g, ctx := errgroup.WithContext(ctx)
 	for p, out := range byPartition {
@@ -163,11 +164,7 @@ func (s *producer) produceBatch(ctx context.Context, topic string, p int, out ou
 	if !tooLarge(err) {
 		return err
 	}
-	n := len(out.records)
-	bytes := 0
-	for i := range out.from {
-		bytes += out.from[i].size()
-	}
+	n, bytes := len(out.records), out.bytes()
 	limit := s.limits.learn(ctx, topic, bytes)
 	if n == 1 {
 		refused.add(out.index[0], bytes, limit)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/clickloop/clickloop/internal/retry"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -58,6 +59,8 @@ type Reader struct {
 	fetchMax  int // bytes
 	records   []Record
 	progress  *progress // nil: nobody asked for it
+	paced     bool
+	brought   time.Time // when the last records came
 }
 
 // NewReader starts at offset, or at the first record where retention has deleted that.
@@ -85,6 +88,25 @@ func (r *Reader) As(consumer string) *Reader {
 func (r *Reader) Hold(id string) *Reader {
 	r.id = id
 	return r
+}
+
+// Paced lets the Reader wait a little for more records before it asks for them: see Client.Pace.
+// Every produced batch answers a fetch that waits, so without it a busy partition costs the process
+// and the broker a request for each of its batches.
+func (r *Reader) Paced() *Reader {
+	r.paced = true
+	return r
+}
+
+// pause waits as Paced says.
+func (r *Reader) pause(ctx context.Context) {
+	pace := time.Duration(r.client.pace.Load())
+	if !r.paced || pace <= 0 || r.offset < r.end {
+		return
+	}
+	if left := pace - time.Since(r.brought); left > 0 {
+		retry.Sleep(ctx, left)
+	}
 }
 
 // Offset returns the Reader's offset: it has returned all records before.
@@ -129,9 +151,11 @@ func (r *Reader) Next(ctx context.Context) ([]Record, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		r.pause(ctx)
 		err := r.fetch(ctx)
 		switch {
 		case err == nil && r.offset != before:
+			r.brought = time.Now()
 			return r.records, nil
 		case err == nil:
 			backoff.Reset()

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -38,4 +40,47 @@ func TestAnIdleReaderKeepsItsConnection(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A paced reader lets records gather once it has read all; one that is behind, or is not paced, or
+// whose client has no pace, does not wait.
+func TestAPacedReaderLetsRecordsGather(t *testing.T) {
+	c, err := Dial(Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: SASL(backend.Administrator()), Prefix: backend.Prefix(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.EnsureTopics(t.Context(), Topic{Name: "a", Partitions: 1, Retention: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	write := func(n int) {
+		for range n {
+			if err := c.Produce(t.Context(), "a", []Record{{Value: make([]byte, 1000)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	read := func(r *Reader, to int64) {
+		for r.Offset() < to {
+			if _, err := r.Next(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	c.Pace(time.Hour)
+	write(5)
+	usual, paced := c.NewReader("a", 0, 0), c.NewReader("a", 0, 0).Fetch(1500).Paced()
+	defer usual.Close()
+	defer paced.Close()
+	read(usual, 5)
+	read(paced, 5) // in several fetches
+	write(2)
+	read(usual, 7)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if records, err := paced.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%d records, %v within its pace", len(records), err)
+	}
+	c.Pace(0)
+	read(paced, 7)
 }

@@ -15,8 +15,9 @@ func (t Ticket) Part(from, to int) Ticket { return Ticket{t.from + int64(from), 
 
 // waiter is a caller that waits for the records of a ticket.
 type waiter struct {
-	ticket Ticket
-	done   chan error // buffers one
+	ticket  Ticket
+	done    chan error // buffers one
+	patient bool       // see AwaitPatiently
 }
 
 // failure is records that were not written, by their numbers.
@@ -28,7 +29,12 @@ type failure struct {
 
 // Await returns what Write would return for the records of t. Any number of callers may wait for a
 // record.
-func (b *Batcher) Await(ctx context.Context, t Ticket) error {
+func (b *Batcher) Await(ctx context.Context, t Ticket) error { return b.await(ctx, t, false) }
+
+// AwaitPatiently is Await for a caller who does not mind that its records linger.
+func (b *Batcher) AwaitPatiently(ctx context.Context, t Ticket) error { return b.await(ctx, t, true) }
+
+func (b *Batcher) await(ctx context.Context, t Ticket, patient bool) error {
 	b.mu.Lock()
 	if settled, err := b.resultLocked(t); settled || b.ended {
 		b.mu.Unlock()
@@ -37,10 +43,12 @@ func (b *Batcher) Await(ctx context.Context, t Ticket) error {
 		}
 		return err
 	}
-	w := &waiter{t, make(chan error, 1)}
+	w := &waiter{t, make(chan error, 1), patient}
 	b.waiting = append(b.waiting, w)
 	b.mu.Unlock()
-	signal(b.hurry)
+	if !patient {
+		signal(b.hurry)
+	}
 	select {
 	case err := <-w.done:
 		return err

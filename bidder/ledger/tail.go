@@ -45,7 +45,7 @@ func (t *tail) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := t.client.NewReader(event.TopicBids, 0, max(ranges[0].First, ranges[0].End-lookBack)).As("ledger")
+	r := t.client.NewReader(event.TopicBids, 0, max(ranges[0].First, ranges[0].End-lookBack)).As("ledger").Paced()
 	defer r.Close()
 	t.advance(r.Offset())
 	for {

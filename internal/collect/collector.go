@@ -47,11 +47,14 @@ type Collector struct {
 	standing standing
 }
 
+// takeLinger is how long events of Take wait for others of the same write. Those of clients do not.
+const takeLinger = 10 * time.Millisecond
+
 // New returns a Collector; Run runs it.
 func New(cfg Config) *Collector {
 	return &Collector{
 		name: newName(), client: cfg.Client, clock: cfg.Clock, heartbeat: cfg.Heartbeat, logger: cfg.Logger,
-		batcher:  stream.NewBatcher(cfg.Client, event.TopicEvents, cfg.MaxWaiting),
+		batcher:  stream.NewBatcher(cfg.Client, event.TopicEvents, cfg.MaxWaiting).Linger(takeLinger),
 		headers:  cfg.Client.MessageHeaders(event.SchemaEvent),
 		standing: standing{lease: cfg.Lease},
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/clickloop/clickloop/stream"
 )
 
-// Take writes events that this process has made, and returns once Kafka has acknowledged them. It
-// stamps their receipt, unless times are recorded: then the receipt is kept, and is the event's
+// Take writes events that this process has made, and returns once Kafka has acknowledged them, for
+// which they may wait takeLinger longer than those of clients. It stamps their receipt, unless times are recorded: then the receipt is kept, and is the event's
 // time where none is given. An event that is not valid is a *event.Error, and none is written then.
 // The other errors are those of Enqueue and Await.
 func (c *Collector) Take(ctx context.Context, events []event.Event) error {
@@ -29,7 +29,7 @@ func (c *Collector) Take(ctx context.Context, events []event.Event) error {
 	if err != nil || invalid != nil {
 		return errors.Join(invalid, err)
 	}
-	return c.Await(ctx, queued)
+	return c.batcher.AwaitPatiently(ctx, queued)
 }
 
 // Stamp sets the receipt of an event from outside to now, and completes and checks the event. When

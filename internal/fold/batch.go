@@ -17,11 +17,24 @@ type Batch struct {
 	now       event.Time
 	marks     watermark.Marks
 	beats     *watermark.Reporter
+	clock     clock
 }
+
+// clock says whose heartbeats a batch has.
+type clock int
+
+const (
+	noClock  clock = iota
+	live           // a collector's
+	recorded       // of the driver of a replay, which has no name
+)
 
 // Beat takes the heartbeat e of record r. Heartbeats alone move the watermark: a producer that
 // writes next year into an event's receipt must not make a year's labels due.
 func (b *Batch) Beat(e *event.Event, r *stream.Record) {
+	if b.clock = live; e.Collector == "" {
+		b.clock = recorded
+	}
 	b.beats.Report(e, b.marks.Beat(e, b.clocks(r)), b.partition, r.Offset)
 }
 

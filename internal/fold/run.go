@@ -102,6 +102,11 @@ func (r *run) check(ctx context.Context) error {
 	}
 }
 
+// livePace is that of a process's readers while events come as they happen: an event reaches its
+// profile, and a prediction its label, up to so much later, and a busy process asks Kafka for
+// fewer and larger batches.
+const livePace = 20 * time.Millisecond
+
 // commit tells Kafka once a second how far the run is, for whoever looks at lags. It does so while
 // no events come, too: else what came in the last second would seem to wait for ever.
 func (r *run) commit(ctx context.Context, g *stream.Generation) error {
@@ -121,7 +126,7 @@ func (r *run) commit(ctx context.Context, g *stream.Generation) error {
 
 // follow folds batch after batch, each until it succeeds.
 func (r *run) follow(ctx context.Context) error {
-	reader := r.cfg.Client.NewReader(event.TopicEvents, r.partition, r.at.Next).Hold(r.topicID).As(r.cfg.Group)
+	reader := r.cfg.Client.NewReader(event.TopicEvents, r.partition, r.at.Next).Hold(r.topicID).As(r.cfg.Group).Paced()
 	defer reader.Close()
 	for {
 		records, err := reader.Read(ctx)
@@ -142,9 +147,15 @@ func (r *run) follow(ctx context.Context) error {
 // behind it: no position passes a record whose letter is not acknowledged.
 func (r *run) fold(ctx context.Context, records []stream.Record) error {
 	b, began := &r.batch, time.Now()
-	b.Updates, b.Letters, b.now = b.Updates[:0], b.Letters[:0], r.cfg.Now()
+	b.Updates, b.Letters, b.now, b.clock = b.Updates[:0], b.Letters[:0], r.cfg.Now(), noClock
 	for i := range records {
 		r.handle(b, &records[i])
+	}
+	switch b.clock {
+	case live:
+		r.cfg.Client.Pace(livePace)
+	case recorded: // its driver may wait for every tick
+		r.cfg.Client.Pace(0)
 	}
 	if len(b.Letters) > 0 {
 		if err := r.cfg.Letters.Write(ctx, b.Letters...); err != nil {
