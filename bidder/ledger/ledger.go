@@ -229,10 +229,15 @@ func (l *Ledger) leave(ctx context.Context, epoch int64) error {
 // call runs an operation in a session.
 func (l *Ledger) call(ctx context.Context, s *session, now event.Time, op string, args []any) ([]string, error) {
 	answer, err := l.store.call(ctx, s.sha, s.epoch, s.seen.Load(), now, op, args)
+	return answer, l.judge(s, err)
+}
+
+// judge explains the error of a call in a session, which is over when Redis has lost it.
+func (l *Ledger) judge(s *session, err error) error {
 	if errors.Is(err, errLost) {
 		s.lose()
 	} else if err != nil {
 		err = l.redis.Explain(err, l.rights)
 	}
-	return answer, err
+	return err
 }

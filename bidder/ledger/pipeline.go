@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/clickloop/clickloop/event"
@@ -16,16 +17,22 @@ import (
 type pipeline struct {
 	client *redis.Client
 	wait   time.Duration // for the answers of a write
-	calls  chan *command
+
+	mu    sync.Mutex
+	queue []*command    // the oldest first
+	ended bool          // run has ended
+	ready chan struct{} // commands wait, and a lane may
 }
 
 // command is one caller's call of a script.
 type command struct {
 	script
-	args   []any
-	answer []string
-	err    error
-	done   chan struct{} // closed when it has its answer, or an error
+	args []any
+	// the caller leaves it when ctx ends, or at a time; zero: never
+	ctx   context.Context
+	until time.Time
+	// done is called once, by a lane, which it must not hold up
+	done func(answer []string, err error)
 }
 
 // script is what a call of the script begins with.
@@ -44,56 +51,106 @@ const (
 )
 
 func newPipeline(client *redis.Client, wait time.Duration) *pipeline {
-	return &pipeline{client: client, wait: wait, calls: make(chan *command)}
+	return &pipeline{client: client, wait: wait, ready: make(chan struct{}, 1)}
 }
 
 // do runs a call. When ctx ends first, nobody knows whether Redis has run it or will.
 func (p *pipeline) do(ctx context.Context, s script, args []any) ([]string, error) {
-	c := &command{script: s, args: args, done: make(chan struct{})}
-	select {
-	case p.calls <- c:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	type reply struct {
+		answer []string
+		err    error
 	}
+	done := make(chan reply, 1)
+	p.add(&command{script: s, args: args, ctx: ctx, done: func(answer []string, err error) { done <- reply{answer, err} }})
 	select {
-	case <-c.done:
-		return c.answer, c.err
+	case r := <-done:
+		return r.answer, r.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// run serves until ctx ends. No caller is left without an answer that is taken by then.
+// add has a lane run a call. Its caller bounds how many wait.
+func (p *pipeline) add(c *command) {
+	p.mu.Lock()
+	ended := p.ended
+	if !ended {
+		p.queue = append(p.queue, c)
+	}
+	p.mu.Unlock()
+	if ended {
+		c.done(nil, context.Canceled)
+		return
+	}
+	p.wake()
+}
+
+func (p *pipeline) wake() {
+	select {
+	case p.ready <- struct{}{}:
+	default: // a signal waits there already
+	}
+}
+
+// run serves until ctx ends. No caller is left without an answer.
 func (p *pipeline) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range lanes {
 		g.Go(func() error {
 			var batch []*command
-			for {
-				select {
-				case c := <-p.calls:
-					batch = append(batch[:0], c)
-				case <-ctx.Done():
-					return ctx.Err()
+			for ctx.Err() == nil {
+				if batch = p.take(batch[:0]); len(batch) > 0 {
+					p.send(batch)
+					clear(batch)
+					continue
 				}
-				p.send(p.more(batch))
+				select {
+				case <-p.ready:
+				case <-ctx.Done():
+				}
 			}
+			return ctx.Err()
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	p.mu.Lock()
+	left := p.queue
+	p.queue, p.ended = nil, true
+	p.mu.Unlock()
+	for _, c := range left {
+		c.done(nil, err)
+	}
+	return err
 }
 
-// more adds the calls that wait already.
-func (p *pipeline) more(batch []*command) []*command {
-	for len(batch) < together {
-		select {
-		case c := <-p.calls:
+// take adds the oldest calls that wait. Those whose callers have left are not sent.
+func (p *pipeline) take(batch []*command) []*command {
+	var late []*command
+	now := time.Now()
+	p.mu.Lock()
+	n := 0
+	for ; n < len(p.queue) && len(batch) < together; n++ {
+		if c := p.queue[n]; c.left(now) {
+			late = append(late, c)
+		} else {
 			batch = append(batch, c)
-		default:
-			return batch
 		}
 	}
+	rest := copy(p.queue, p.queue[n:])
+	clear(p.queue[rest:])
+	p.queue = p.queue[:rest]
+	p.mu.Unlock()
+	if rest > 0 {
+		p.wake() // another lane
+	}
+	for _, c := range late {
+		c.done(nil, context.DeadlineExceeded)
+	}
 	return batch
+}
+
+func (c *command) left(now time.Time) bool {
+	return c.ctx != nil && c.ctx.Err() != nil || !c.until.IsZero() && now.After(c.until)
 }
 
 // send runs calls. Each has its own answer or error.
@@ -157,13 +214,13 @@ func (j *joined) settle(answer []string, err error) {
 	whole := err == nil && len(j.of) > 1 && len(answer) > 0 && answer[0] == "ok"
 	rest := answer
 	for _, c := range j.of {
-		c.answer, c.err = answer, err
+		part := answer
 		if whole {
 			// a short answer is found out by its caller, who knows how many values it must have
 			n := min(1+2*claimsOf(c.args), len(rest))
-			c.answer = append([]string{"ok"}, rest[1:n]...)
+			part = append([]string{"ok"}, rest[1:n]...)
 			rest = rest[n-1:]
 		}
-		close(c.done)
+		c.done(part, err)
 	}
 }

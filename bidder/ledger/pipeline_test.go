@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -62,15 +63,15 @@ func TestJoinedReservationsAreThoseOfOneCallEach(t *testing.T) {
 		one, joint := newScripted(t), newScripted(t)
 		for range 5 {
 			calls := reservations(r, one, 1+r.IntN(8))
-			batch := make([]*command, len(calls))
+			batch, replies := make([]*command, len(calls)), make([]reply, len(calls))
 			for i, args := range calls {
-				batch[i] = &command{script: script{joint.sha, joint.st.stateKey(), opReserve, 1, 0, joint.now, oldestDay(&joint.cfg, joint.now)}, args: args, done: make(chan struct{})}
+				batch[i] = &command{script: joint.st.script(joint.sha, 1, 0, joint.now, opReserve), args: args, done: into(&replies[i])}
 			}
 			joint.st.pipeline.send(batch)
 			for i, args := range calls {
 				want := one.call(opReserve, args...)
-				if got := batch[i].answer; batch[i].err != nil || len(got) != 1+len(want) || !slices.Equal(got[1:], want) {
-					t.Fatalf("seed %d, call %d: %q, %v; want ok and %q", seed, i, got, batch[i].err, want)
+				if got := replies[i].values; replies[i].err != nil || len(got) != 1+len(want) || !slices.Equal(got[1:], want) {
+					t.Fatalf("seed %d, call %d: %q, %v; want ok and %q", seed, i, got, replies[i].err, want)
 				}
 			}
 			got, want := joint.keys(), one.keys()
@@ -90,11 +91,16 @@ func TestJoinedReservationsAreThoseOfOneCallEach(t *testing.T) {
 	}
 }
 
+// into keeps the answer of a call.
+func into(r *reply) func([]string, error) {
+	return func(values []string, err error) { *r = reply{values, err} }
+}
+
 // commands are calls that wait, of an operation and an epoch each.
 func commands(ops ...any) []*command {
 	var batch []*command
 	for i := 0; i < len(ops); i += 2 {
-		c := &command{script: script{sha: fmt.Sprint(ops[i+1]), op: ops[i].(string), epoch: int64(ops[i+1].(int)), seen: int64(i)}, done: make(chan struct{})}
+		c := &command{script: script{sha: fmt.Sprint(ops[i+1]), op: ops[i].(string), epoch: int64(ops[i+1].(int)), seen: int64(i)}}
 		if c.op == opReserve {
 			c.args = append([]any{"call", int64(0), 1}, make([]any, 10)...)
 		}
@@ -123,11 +129,14 @@ func TestWhatIsWrongWithAJoinedCallIsToldToEach(t *testing.T) {
 	f := func(answer []string, err error, want ...string) {
 		t.Helper()
 		batch := commands(opReserve, 1, opReserve, 1, opReserve, 1)
-		gather(batch)[0].settle(answer, err)
+		replies := make([]reply, len(batch))
 		for i, c := range batch {
-			<-c.done
-			if got := strings.Join(c.answer, " "); got != want[i] || !errors.Is(c.err, err) {
-				t.Errorf("%q, %v: call %d gets %q, %v; want %q", answer, err, i, got, c.err, want[i])
+			c.done = into(&replies[i])
+		}
+		gather(batch)[0].settle(answer, err)
+		for i, r := range replies {
+			if got := strings.Join(r.values, " "); got != want[i] || !errors.Is(r.err, err) {
+				t.Errorf("%q, %v: call %d gets %q, %v; want %q", answer, err, i, got, r.err, want[i])
 			}
 		}
 	}
@@ -135,4 +144,39 @@ func TestWhatIsWrongWithAJoinedCallIsToldToEach(t *testing.T) {
 	f([]string{"lost"}, nil, "lost", "lost", "lost")
 	f(nil, errLost, "", "", "")
 	f([]string{"ok", "R", "1", "T"}, nil, "ok R 1", "ok T", "ok") // too short: each counts its own values
+}
+
+// A call whose caller has left before a lane took it is not sent, and no caller is left without an
+// answer when the pipeline ends.
+func TestCallsThatNobodyWaitsForAreNotSent(t *testing.T) {
+	p := newPipeline(nil, time.Second)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	replies := make([]reply, 5)
+	for i := range replies {
+		c := &command{done: into(&replies[i]), ctx: t.Context(), until: time.Now().Add(time.Hour)}
+		switch i {
+		case 1:
+			c.ctx = gone
+		case 3:
+			c.until = time.Now().Add(-time.Nanosecond)
+		}
+		p.add(c)
+	}
+	if n := len(p.take(nil)); n != 3 {
+		t.Errorf("%d calls are taken, want 3", n)
+	}
+	for i, r := range replies {
+		if late := i == 1 || i == 3; errors.Is(r.err, context.DeadlineExceeded) != late {
+			t.Errorf("call %d gets %v", i, r.err)
+		}
+	}
+	p.add(&command{done: into(&replies[0])})
+	if err := p.run(gone); !errors.Is(err, context.Canceled) || !errors.Is(replies[0].err, context.Canceled) {
+		t.Errorf("%v, and the call that waited gets %v", err, replies[0].err)
+	}
+	p.add(&command{done: into(&replies[2])})
+	if !errors.Is(replies[2].err, context.Canceled) {
+		t.Errorf("a call after the end gets %v", replies[2].err)
+	}
 }

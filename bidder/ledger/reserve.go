@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/clickloop/clickloop/bidder/auction"
 	"github.com/clickloop/clickloop/bidder/campaign"
@@ -94,9 +95,15 @@ type reservation struct {
 	now     event.Time
 	claims  []sent
 	args    []any
-	// the caller and the reservation race for who comes first: the one that swaps it
+	// the caller and the answer race for who comes first: the one that swaps it
 	settled atomic.Bool
-	answer  chan []Verdict // of claims; buffers one
+	answer  chan reply // buffers one
+}
+
+// reply is what Redis has answered.
+type reply struct {
+	values []string
+	err    error
 }
 
 func (l *Ledger) reserve(ctx context.Context, claims [][]Claim, verdicts [][]Verdict) {
@@ -111,24 +118,24 @@ func (l *Ledger) reserve(ctx context.Context, claims [][]Claim, verdicts [][]Ver
 		return
 	}
 	l.awaitFirst(ctx, s, claims)
-	r := &reservation{session: s, answer: make(chan []Verdict, 1)}
+	r := &reservation{session: s, answer: make(chan reply, 1)}
 	l.prepare(r, claims, verdicts)
 	if len(r.claims) == 0 {
 		s.calls.Done()
 		return
 	}
-	go func() { // manage waits for it, by calls; Redis bounds it by Config.Call
-		defer s.calls.Done()
-		l.run(r)
-	}()
+	l.store.pipeline.add(&command{ // manage waits for its end, by calls
+		script: l.store.script(s.sha, s.epoch, s.seen.Load(), r.now, opReserve), args: r.args, until: time.Now().Add(l.cfg.Call),
+		done: func(values []string, err error) { l.answered(r, reply{values, err}) },
+	})
 	select {
 	case got := <-r.answer:
-		r.deliver(got, claims, verdicts)
+		r.deliver(l.finish(r, got), claims, verdicts)
 	case <-ctx.Done():
 		if r.settled.CompareAndSwap(false, true) {
 			r.deliver(nil, claims, verdicts)
 		} else {
-			r.deliver(<-r.answer, claims, verdicts)
+			r.deliver(l.finish(r, <-r.answer), claims, verdicts)
 		}
 	}
 }
@@ -205,40 +212,61 @@ func (l *Ledger) announce(s *session, id string, now event.Time) {
 	}
 }
 
-// run asks Redis, and logs what is reserved before the caller knows of it.
-func (l *Ledger) run(r *reservation) {
-	answer, err := l.call(context.Background(), r.session, r.now, opReserve, r.args)
-	if err == nil && len(answer) != 2*len(r.claims) {
-		err = fmt.Errorf("the answer has %d values for %d claims", len(answer), len(r.claims))
+// answered takes the answer of Redis, or an error after which nobody knows what Redis did. The
+// caller goes on with it; of one who has left, what may be reserved is undone.
+func (l *Ledger) answered(r *reservation, got reply) {
+	if r.settled.CompareAndSwap(false, true) {
+		r.answer <- got
+		return
 	}
+	defer r.session.calls.Done()
+	if _, _, err := l.read(r, got); err != nil {
+		l.logFault(err)
+	}
+	l.undo(r)
+}
+
+// finish logs what is reserved, before the caller answers with it, and returns the verdicts of the
+// claims; nil: none is known. Bids that Redis may have reserved are undone then, unless it has lost
+// them anyway.
+func (l *Ledger) finish(r *reservation, got reply) []Verdict {
+	defer r.session.calls.Done()
+	verdicts, bids, err := l.read(r, got)
 	if err != nil {
-		l.fail(r, err)
-		return
-	}
-	verdicts := make([]Verdict, len(r.claims))
-	var bids []*entry
-	for i := range r.claims {
-		s := &r.claims[i].step
-		if verdicts[i] = verdictOf(answer[2*i]); verdicts[i] == Reserved {
-			s.Seq = r.session.saw(answer[2*i+1])
-			bids = append(bids, l.bidEntry(s, r.name))
-		}
-	}
-	if !r.settled.CompareAndSwap(false, true) {
+		l.logFault(err)
 		l.undo(r)
-		return
+		return nil
 	}
 	if err := l.journal.write(bids...); err != nil {
-		r.answer <- nil
 		l.undo(r)
-		return
+		return nil
 	}
 	for i := range r.claims {
 		if verdicts[i] != Reserved {
 			l.allowances.give(r.claims[i].step.Campaign, auction.Micros(r.claims[i].step.Price))
 		}
 	}
-	r.answer <- verdicts
+	return verdicts
+}
+
+// read returns the verdicts of an answer, and the steps of what is reserved.
+func (l *Ledger) read(r *reservation, got reply) (verdicts []Verdict, bids []*entry, err error) {
+	values, err := heard(opReserve, got.values, got.err)
+	if err = l.judge(r.session, err); err == nil && len(values) != 2*len(r.claims) {
+		err = fmt.Errorf("the answer has %d values for %d claims", len(values), len(r.claims))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	verdicts = make([]Verdict, len(r.claims))
+	for i := range r.claims {
+		s := &r.claims[i].step
+		if verdicts[i] = verdictOf(values[2*i]); verdicts[i] == Reserved {
+			s.Seq = r.session.saw(values[2*i+1])
+			bids = append(bids, l.bidEntry(s, r.name))
+		}
+	}
+	return verdicts, bids, nil
 }
 
 // bidEntry is a bid on its way to the topic. It uses its allowance until it is there.
@@ -249,16 +277,6 @@ func (l *Ledger) bidEntry(s *event.BidStep, call string) *entry {
 			l.allowances.give(id, price)
 		}
 	}}
-}
-
-// fail answers a reservation of which nobody knows what Redis did. Bids that it may have reserved
-// are undone, unless Redis has lost them anyway.
-func (l *Ledger) fail(r *reservation, err error) {
-	l.logFault(err)
-	if r.settled.CompareAndSwap(false, true) {
-		r.answer <- nil
-	}
-	l.undo(r)
 }
 
 // deliver gives the caller's claims their verdicts; nil: none is known.

@@ -57,7 +57,16 @@ func (s *store) leaseKey() string { return s.cfg.Prefix + "ledger:making" }
 func (s *store) call(ctx context.Context, sha string, epoch, seen int64, now event.Time, op string, args []any) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Call)
 	defer cancel()
-	answer, err := s.pipeline.do(ctx, script{sha, s.stateKey(), op, epoch, seen, now, oldestDay(s.cfg, now)}, args)
+	answer, err := s.pipeline.do(ctx, s.script(sha, epoch, seen, now, op), args)
+	return heard(op, answer, err)
+}
+
+func (s *store) script(sha string, epoch, seen int64, now event.Time, op string) script {
+	return script{sha, s.stateKey(), op, epoch, seen, now, oldestDay(s.cfg, now)}
+}
+
+// heard is what the answer of an operation says behind its first value.
+func heard(op string, answer []string, err error) ([]string, error) {
 	switch {
 	case redis.HasErrorPrefix(err, "NOSCRIPT"):
 		return nil, errLost
