@@ -120,7 +120,7 @@ prepare_secure() {
 
 password() { cat "$DIR/passwords/$1"; }
 
-java_kafka() { java -Xmx512m -Xms128m -Dlog4j2.configurationFile="$DIR/log4j2.properties" -cp "$LIBS/libs/*" "$@"; }
+java_kafka() { java -Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$DIR/log4j2.properties" -cp "$LIBS/libs/*" "$@"; }
 
 # listeners prints the properties of Kafka's listeners: plain text on one port.
 listeners() {
@@ -240,7 +240,8 @@ CONF
 
 start_kafka() {
   alive kafka && return
-  java -Xmx512m -Xms128m -Dlog4j2.configurationFile="$DIR/log4j2.properties" -cp "$LIBS/libs/*" kafka.Kafka "$DIR/kafka.properties" >>"$DIR/kafka.log" 2>&1 </dev/null &
+  # it lives for minutes: the second compiler and concurrent collector would cost more than they save
+  java -Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$DIR/log4j2.properties" -cp "$LIBS/libs/*" kafka.Kafka "$DIR/kafka.properties" >>"$DIR/kafka.log" 2>&1 </dev/null &
   echo $! >"$DIR/kafka.pid"
   disown
 }
