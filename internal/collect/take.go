@@ -10,9 +10,10 @@ import (
 )
 
 // Take writes events that this process has made, and returns once Kafka has acknowledged them, for
-// which they may wait takeLinger longer than those of clients. It stamps their receipt, unless times are recorded: then the receipt is kept, and is the event's
-// time where none is given. An event that is not valid is a *event.Error, and none is written then.
-// The other errors are those of Enqueue and Await.
+// which they may wait takeLinger longer than those of clients. It stamps their receipt, unless
+// times are recorded: then the receipt is kept, and is the event's time where none is given. An
+// event that is not valid is a *event.Error, and none is written then. The other errors are those
+// of Enqueue and Await.
 func (c *Collector) Take(ctx context.Context, events []event.Event) error {
 	var invalid error
 	headers := c.Headers(ctx)
