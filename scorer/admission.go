@@ -32,7 +32,7 @@ type admission struct {
 const (
 	whole          = 1 << 32
 	admissionEvery = 10 * time.Millisecond // between adjustments of the share
-	standing       = 10                    // of late: a queue that does not go by itself
+	standing       = 40                    // of late: a queue that does not go by itself
 	mostOver       = 5                     // times the target count as no more than that
 	mostRefused    = 0.98                  // of the calls: others show when the overload ends
 	learnBase      = 0.012                 // of the base, for each time the target
