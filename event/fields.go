@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -105,6 +106,24 @@ func (f *Fields) UnmarshalJSON(b []byte) error {
 // Fields reads an object and appends its facts to dst. A nested value is named by its path, such as
 // geo.country or products.0.id. The slices of the lists in dst's spare capacity are used again.
 func (r *Reader) Fields(dst Fields) Fields {
+	if cap(dst) > 0 {
+		return r.object(dst)
+	}
+	// a message that is read anew is often kept: it gets no more memory than it needs
+	own := r.object(r.own[:0])
+	if len(own) > 0 {
+		dst = slices.Clone(own)
+	}
+	if clear(own); cap(own) <= keptFields {
+		r.own = own
+	}
+	return dst
+}
+
+// keptFields is how many facts a pooled Reader has memory for.
+const keptFields = 256
+
+func (r *Reader) object(dst Fields) Fields {
 	r.nested, r.dotted = false, false
 	from := len(dst)
 	dst = r.members(dst, "", false)

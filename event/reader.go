@@ -34,11 +34,12 @@ var (
 type Reader struct {
 	strictjson.Reader
 	maxFields int
-	fields    int  // made by Fields so far
-	maxNames  int  // bytes of names that nesting makes longer
-	names     int  // such bytes so far
-	nested    bool // Fields has joined names with a dot
-	dotted    bool // Fields has met a name with a dot in it
+	fields    int    // made by Fields so far
+	maxNames  int    // bytes of names that nesting makes longer
+	names     int    // such bytes so far
+	nested    bool   // Fields has joined names with a dot
+	dotted    bool   // Fields has met a name with a dot in it
+	own       Fields // empty: memory in which Fields reads what it makes a copy of
 }
 
 // Reset starts to read s.
