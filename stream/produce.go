@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -41,7 +40,7 @@ func (s *producer) Produce(ctx context.Context, topic string, recs []Record) err
 	refused := &refusals{}
 	g, ctx := errgroup.WithContext(ctx)
 	for p, out := range byPartition {
-		if len(out.records) > 0 {
+		if len(out.from) > 0 {
 			g.Go(func() error { return s.producePartition(ctx, topic, p, out, refused) })
 		}
 	}
@@ -68,7 +67,7 @@ func (s *producer) route(ctx context.Context, topic string, recs []Record) ([]ou
 			return nil, fmt.Errorf("topic %s has no partition %d, only %d partitions", s.name(topic), p, n)
 		}
 		out := &byPartition[p]
-		out.records, out.from, out.index = append(out.records, toKafka(&recs[i], now)), append(out.from, &recs[i]), append(out.index, i)
+		out.now, out.from, out.index = now, append(out.from, &recs[i]), append(out.index, i)
 	}
 	return byPartition, nil
 }
@@ -103,16 +102,25 @@ func (s *producer) CheckSize(topic string, r *Record) error {
 	return refused.error(s.cluster, topic)
 }
 
-// outgoing holds records of one partition, the caller's records that they were made from, and their
-// indexes in the call.
+// outgoing holds the caller's records of one partition, and their indexes in the call.
 type outgoing struct {
-	records []kafka.Record
-	from    []*Record
-	index   []int
+	now   time.Time // of records that have no time
+	from  []*Record
+	index []int
 }
 
 func (o outgoing) cut(from, to int) outgoing {
-	return outgoing{o.records[from:to], o.from[from:to], o.index[from:to]}
+	return outgoing{o.now, o.from[from:to], o.index[from:to]}
+}
+
+// reader makes the records of one attempt. kafka-go may still read those of an attempt that was
+// given up, so another one has its own.
+func (o outgoing) reader() kafka.RecordReader {
+	records := make([]kafka.Record, len(o.from))
+	for i, r := range o.from {
+		records[i] = toKafka(r, o.now)
+	}
+	return kafka.NewRecordReader(records...)
 }
 
 func toKafka(r *Record, now time.Time) kafka.Record {
@@ -140,17 +148,17 @@ func (r *Record) size() int {
 
 // producePartition writes records in batches as large as the topic takes.
 func (s *producer) producePartition(ctx context.Context, topic string, p int, out outgoing, refused *refusals) error {
-	for len(out.records) > 0 {
+	for len(out.from) > 0 {
 		most := s.limits.batchBytes(ctx, topic)
 		n, bytes := 0, 0
-		for n < len(out.records) && (n == 0 || bytes+out.from[n].size() <= most) {
+		for n < len(out.from) && (n == 0 || bytes+out.from[n].size() <= most) {
 			bytes += out.from[n].size()
 			n++
 		}
 		if err := s.produceBatch(ctx, topic, p, out.cut(0, n), refused); err != nil {
 			return err
 		}
-		out = out.cut(n, len(out.records))
+		out = out.cut(n, len(out.from))
 	}
 	return nil
 }
@@ -164,7 +172,7 @@ func (s *producer) produceBatch(ctx context.Context, topic string, p int, out ou
 	if !tooLarge(err) {
 		return err
 	}
-	n, bytes := len(out.records), out.bytes()
+	n, bytes := len(out.from), out.bytes()
 	limit := s.limits.learn(ctx, topic, bytes)
 	if n == 1 {
 		refused.add(out.index[0], bytes, limit)
@@ -183,14 +191,9 @@ func tooLarge(err error) bool {
 }
 
 func (s *producer) produceOnce(ctx context.Context, topic string, p int, out outgoing) error {
-	records := out.records
-	for i := range records { // a repeated request reads the same bytes again
-		rewind(records[i].Key)
-		rewind(records[i].Value)
-	}
 	began := time.Now()
 	resp, err := s.kafka.Produce(ctx, &kafka.ProduceRequest{
-		Topic: s.name(topic), Partition: p, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+		Topic: s.name(topic), Partition: p, RequiredAcks: kafka.RequireAll, Records: out.reader(),
 	})
 	observe(s.metrics.produced, began)
 	if err == nil {
@@ -205,12 +208,6 @@ func (s *producer) produceOnce(ctx context.Context, topic string, p int, out out
 		}
 	}
 	return err
-}
-
-func rewind(b kafka.Bytes) {
-	if s, ok := b.(io.Seeker); ok {
-		_, _ = s.Seek(0, io.SeekStart) // in memory: it cannot fail
-	}
 }
 
 var murmur = kafka.Murmur2Balancer{Consistent: true}

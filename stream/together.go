@@ -49,7 +49,7 @@ func (s *producer) request(ctx context.Context, topic string, led []int, byParti
 	to := produce.RequestTopic{Topic: s.name(topic)}
 	for _, p := range led {
 		to.Partitions = append(to.Partitions, produce.RequestPartition{
-			Partition: int32(p), RecordSet: protocol.RecordSet{Records: kafka.NewRecordReader(byPartition[p].records...)},
+			Partition: int32(p), RecordSet: protocol.RecordSet{Records: byPartition[p].reader()},
 		})
 	}
 	began := time.Now()
