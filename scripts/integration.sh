@@ -27,6 +27,7 @@ scripts/services.sh stop "$dir/plain"
 addresses=$(scripts/services.sh start "$dir/secure" --secure)
 eval "$addresses"
 export CLICKLOOP_TEST_KAFKA=$KAFKA CLICKLOOP_TEST_REDIS=$REDIS CLICKLOOP_TEST_CONFIG=$CONFIG
+export CLICKLOOP_TEST_KILLS=2 CLICKLOOP_TEST_STOP=5s CLICKLOOP_LEDGER_SEEDS=1 # the faults are those from before: here it is connections that count
 echo "Kafka at $KAFKA, Redis at $REDIS, with TLS and users" >&2
 go test -count=1 -p 1 -timeout 10m ./stream/... ./features/... ./ingest/... ./scorer/... ./feedback/... ./learner/... ./bidder/ledger/... ./app/inspect/... "$@"
 go test -count=1 -timeout 10m -run 'TestStagesRunWithTheirOwnRightsOnly|TestStagesThatAreKilledLoseNothing|TestLockstep' ./cmd/clickloop "$@"
