@@ -9,17 +9,24 @@ import (
 	"github.com/clickloop/clickloop/internal/backend"
 )
 
-// Where nothing comes, a reader asks again over the connection that it has: one that connected anew
-// and waited before would get what comes next late.
-func TestAnIdleReaderKeepsItsConnection(t *testing.T) {
+// dialA returns a client of a cluster that has the topic a.
+func dialA(t *testing.T) *Client {
+	t.Helper()
 	c, err := Dial(Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: SASL(backend.Administrator()), Prefix: backend.Prefix(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { _ = c.Close() })
 	if err := c.EnsureTopics(t.Context(), Topic{Name: "a", Partitions: 1, Retention: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// Where nothing comes, a reader asks again over the connection that it has: one that connected anew
+// and waited before would get what comes next late.
+func TestAnIdleReaderKeepsItsConnection(t *testing.T) {
+	c := dialA(t)
 	for _, filled := range []bool{false, true} {
 		r := c.NewReader("a", 0, 0)
 		defer r.Close()
@@ -45,14 +52,7 @@ func TestAnIdleReaderKeepsItsConnection(t *testing.T) {
 // A paced reader lets records gather once it has read all; one that is behind, or is not paced, or
 // whose client has no pace, does not wait.
 func TestAPacedReaderLetsRecordsGather(t *testing.T) {
-	c, err := Dial(Config{Brokers: backend.Kafka(t), TLS: backend.TLS(), SASL: SASL(backend.Administrator()), Prefix: backend.Prefix(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if err := c.EnsureTopics(t.Context(), Topic{Name: "a", Partitions: 1, Retention: time.Hour}); err != nil {
-		t.Fatal(err)
-	}
+	c := dialA(t)
 	write := func(n int) {
 		for range n {
 			if err := c.Produce(t.Context(), "a", []Record{{Value: make([]byte, 1000)}}); err != nil {

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -67,8 +68,8 @@ func (s *producer) request(ctx context.Context, topic string, led []int, byParti
 	for _, at := range found.Topics[0].Partitions {
 		p := int(at.Partition)
 		switch {
-		case p < 0 || p >= len(byPartition):
-			return fmt.Errorf("the answer is of partition %d", p)
+		case !slices.Contains(led, p):
+			return fmt.Errorf("the answer is of partition %d, which was not written to", p)
 		case at.ErrorCode != 0:
 			err = fmt.Errorf("partition %d: %w", p, kafka.Error(at.ErrorCode))
 			continue

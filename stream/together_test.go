@@ -30,6 +30,9 @@ func TestAWriteIsOneRequestToEachBroker(t *testing.T) {
 		cluster.KeepControl()
 		mu.Lock()
 		defer mu.Unlock()
+		if acks := req.(*kmsg.ProduceRequest).Acks; acks != -1 {
+			t.Errorf("a request asks for %d acknowledgements, want all", acks)
+		}
 		asked := req.(*kmsg.ProduceRequest).Topics[0]
 		requests = append(requests, len(asked.Partitions))
 		if len(asked.Partitions) == 1 || fault == "none" {
