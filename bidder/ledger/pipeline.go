@@ -35,6 +35,12 @@ type command struct {
 	done func(answer []string, err error)
 }
 
+// reply is what Redis has answered.
+type reply struct {
+	values []string
+	err    error
+}
+
 // script is what a call of the script begins with.
 type script struct {
 	sha, state  string // its name, and its key
@@ -56,15 +62,11 @@ func newPipeline(client *redis.Client, wait time.Duration) *pipeline {
 
 // do runs a call. When ctx ends first, nobody knows whether Redis has run it or will.
 func (p *pipeline) do(ctx context.Context, s script, args []any) ([]string, error) {
-	type reply struct {
-		answer []string
-		err    error
-	}
 	done := make(chan reply, 1)
-	p.add(&command{script: s, args: args, ctx: ctx, done: func(answer []string, err error) { done <- reply{answer, err} }})
+	p.add(&command{script: s, args: args, ctx: ctx, done: func(values []string, err error) { done <- reply{values, err} }})
 	select {
 	case r := <-done:
-		return r.answer, r.err
+		return r.values, r.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -100,12 +100,6 @@ type reservation struct {
 	answer  chan reply // buffers one
 }
 
-// reply is what Redis has answered.
-type reply struct {
-	values []string
-	err    error
-}
-
 func (l *Ledger) reserve(ctx context.Context, claims [][]Claim, verdicts [][]Verdict) {
 	s := l.sessions.enter()
 	if s == nil {
