@@ -1,6 +1,8 @@
 package fold
 
 import (
+	"time"
+
 	"github.com/clickloop/clickloop/event"
 	"github.com/clickloop/clickloop/features"
 	"github.com/clickloop/clickloop/internal/deadletter"
@@ -28,6 +30,20 @@ const (
 	live           // a collector's
 	recorded       // of the driver of a replay, which has no name
 )
+
+// livePace is that of a process's readers while events come as they happen: an event reaches its
+// profile, and a prediction its label, up to so much later, and a busy process asks Kafka for
+// fewer and larger batches.
+const livePace = 20 * time.Millisecond
+
+// pace is that of the readers of this process behind the batch, if it has a heartbeat. The driver
+// of a replay may wait for every tick.
+func (b *Batch) pace() (d time.Duration, known bool) {
+	if b.clock == live {
+		d = livePace
+	}
+	return d, b.clock != noClock
+}
 
 // Beat takes the heartbeat e of record r. Heartbeats alone move the watermark: a producer that
 // writes next year into an event's receipt must not make a year's labels due.

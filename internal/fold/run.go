@@ -102,11 +102,6 @@ func (r *run) check(ctx context.Context) error {
 	}
 }
 
-// livePace is that of a process's readers while events come as they happen: an event reaches its
-// profile, and a prediction its label, up to so much later, and a busy process asks Kafka for
-// fewer and larger batches.
-const livePace = 20 * time.Millisecond
-
 // commit tells Kafka once a second how far the run is, for whoever looks at lags. It does so while
 // no events come, too: else what came in the last second would seem to wait for ever.
 func (r *run) commit(ctx context.Context, g *stream.Generation) error {
@@ -151,11 +146,8 @@ func (r *run) fold(ctx context.Context, records []stream.Record) error {
 	for i := range records {
 		r.handle(b, &records[i])
 	}
-	switch b.clock {
-	case live:
-		r.cfg.Client.Pace(livePace)
-	case recorded: // its driver may wait for every tick
-		r.cfg.Client.Pace(0)
+	if pace, known := b.pace(); known {
+		r.cfg.Client.Pace(pace)
 	}
 	if len(b.Letters) > 0 {
 		if err := r.cfg.Letters.Write(ctx, b.Letters...); err != nil {
