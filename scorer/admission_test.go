@@ -106,6 +106,15 @@ func TestTheRefusedShareFollowsTheQueue(t *testing.T) {
 	if a.refusing() != 0 || !a.admits() {
 		t.Errorf("bursts: %v are refused", a.refusing())
 	}
+	for range 7 { // as a long pause of the garbage collector
+		a.adjust(time.Hour)
+	}
+	if a.refusing() != 0 {
+		t.Errorf("a queue of 70 ms: %v are refused", a.refusing())
+	}
+	if a.adjust(time.Hour); a.refusing() == 0 {
+		t.Error("a queue of 80 ms far above the target refuses nobody")
+	}
 	for range 1000 {
 		a.adjust(time.Hour)
 	}
